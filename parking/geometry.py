@@ -1,0 +1,168 @@
+"""Pure geometry of slots and boxes: areas, crossing checks and the matching rule.
+
+Polygons are float arrays `[K, 2]` of x, y in order (either turn), closed by themselves.
+Boxes are `[N, 4]` as x0, y0, x1, y1 with y growing downwards. Both live in the same
+coordinates, pixels or fractions of the picture: every rule here is a ratio of areas.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+MATCH_RULE = "footprint-v1"
+"""Version of `match_boxes`' rule: a model's threshold and calibration hold for one rule."""
+
+FOOTPRINT = 0.6
+"""The lower share of a box that stands for the ground under the vehicle."""
+
+MIN_OVERLAP = 0.2
+"""Least overlap for a box to count: shared area / the smaller of footprint and slot."""
+
+
+class Matches(NamedTuple):
+    """What `match_boxes` found, one entry a slot."""
+
+    scores: Floats
+    """The best score of the boxes given to the slot; 0 where there is none."""
+    box_index: NDArray[np.intp]
+    """The row of that box; -1 where there is none."""
+
+
+def polygon_area(polygon: ArrayLike) -> float:
+    """Return the area of a simple polygon, never negative."""
+    x, y = np.asarray(polygon, dtype=np.float64).reshape(-1, 2).T
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+
+def points_in_polygon(points: ArrayLike, polygon: ArrayLike) -> NDArray[np.bool_]:
+    """Tell for each point `[M, 2]` whether it lies inside (even-odd rule)."""
+    px, py = np.asarray(points, dtype=np.float64).reshape(-1, 2).T[:, :, None]
+    start = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
+    end = np.roll(start, -1, axis=0)
+    spans = (start[:, 1] > py) != (end[:, 1] > py)
+    rise = end[:, 1] - start[:, 1]
+    slope = (end[:, 0] - start[:, 0]) / np.where(rise == 0, 1.0, rise)
+    left_of = px < start[:, 0] + (py - start[:, 1]) * slope
+    inside: NDArray[np.bool_] = np.count_nonzero(spans & left_of, axis=1) % 2 == 1
+    return inside
+
+
+def is_simple(polygon: ArrayLike) -> bool:
+    """Tell whether the outline has an area and neither crosses nor touches itself."""
+    points = np.asarray(polygon, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
+        return False
+    if not np.isfinite(points).all() or polygon_area(points) == 0:
+        return False
+    count = len(points)
+    ends = np.roll(points, -1, axis=0)
+    if (points == ends).all(axis=1).any():
+        return False
+    if any(_folds_back(points[i - 1], points[i], ends[i]) for i in range(count)):
+        return False
+    return not any(
+        _edges_meet((points[i], ends[i]), (points[j], ends[j]))
+        for i in range(count)
+        for j in range(i + 2, count)
+        if not (i == 0 and j == count - 1)
+    )
+
+
+def _turn(a: Floats, b: Floats, c: Floats) -> float:
+    """Return the sign of the turn a-b-c: 1 left, -1 right, 0 straight."""
+    ab, ac = b - a, c - a
+    return float(np.sign(ab[0] * ac[1] - ab[1] * ac[0]))
+
+
+def _folds_back(before: Floats, corner: Floats, after: Floats) -> bool:
+    """Tell whether the outline runs back over itself at `corner`."""
+    return _turn(before, corner, after) == 0 and float(np.dot(before - corner, after - corner)) > 0
+
+
+def _edges_meet(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> bool:
+    """Tell whether two edges share a point."""
+    (a, b), (c, d) = first, second
+    abc, abd, cda, cdb = _turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)
+    if abc * abd < 0 and cda * cdb < 0:
+        return True
+    ends = ((abc, a, b, c), (abd, a, b, d), (cda, c, d, a), (cdb, c, d, b))
+    return any(turn == 0 and _within(p, q, point) for turn, p, q, point in ends)
+
+
+def _within(p: Floats, q: Floats, point: Floats) -> bool:
+    """Tell whether `point`, on the line through p and q, lies between them."""
+    return bool((np.minimum(p, q) <= point).all() and (point <= np.maximum(p, q)).all())
+
+
+def overlap_areas(boxes_xyxy: ArrayLike, polygons: Sequence[ArrayLike]) -> Floats:
+    """Return the area `[N, S]` that each box shares with each simple polygon, exactly.
+
+    Green's theorem: the shared area is the sum over the polygon's edges of the integral
+    of (y held within the box - the box's top) dx, over the part of the edge within the box's
+    x range. Each edge gives three straight pieces, so trapezoids are exact. All pairs at once.
+    """
+    boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
+    areas = np.zeros((len(boxes), len(polygons)))
+    if not areas.size:
+        return areas
+    rings = _padded(polygons)
+    low, high = rings.min(axis=1), rings.max(axis=1)
+    near = (boxes[:, None, :2] < high) & (boxes[:, None, 2:] > low)
+    box, slot = np.nonzero(near.all(axis=2))
+    start = rings[slot]
+    step = np.roll(start, -1, axis=1) - start
+    x0, y0, x1, y1 = boxes[box].T[:, :, None]
+    left, right = _share(x0 - start[..., 0], step[..., 0]), _share(x1 - start[..., 0], step[..., 0])
+    enter, leave = np.minimum(left, right), np.maximum(left, right)
+    ya, yb = start[..., 1] + enter * step[..., 1], start[..., 1] + leave * step[..., 1]
+    up, down = _share(y0 - ya, yb - ya), _share(y1 - ya, yb - ya)
+    early, late = np.minimum(up, down), np.maximum(up, down)
+    at_start, at_end = np.clip(ya, y0, y1) - y0, np.clip(yb, y0, y1) - y0
+    # Before `early` and after `late` the held height is constant; between, it is a line.
+    height = at_start * early + (at_start + at_end) / 2 * (late - early) + at_end * (1 - late)
+    areas[box, slot] = np.abs((height * (leave - enter) * step[..., 0]).sum(axis=1))
+    return areas
+
+
+def _padded(polygons: Sequence[ArrayLike]) -> Floats:
+    """Stack polygons as `[S, K, 2]`; the last corner repeats, which adds no area."""
+    rings = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
+    counts = np.array([len(ring) for ring in rings])
+    corner = np.minimum(np.arange(counts.max()), counts[:, None] - 1)
+    padded: Floats = np.concatenate(rings)[(np.cumsum(counts) - counts)[:, None] + corner]
+    return padded
+
+
+def _share(distance: Floats, length: Floats) -> Floats:
+    """Return distance / length held within 0..1; a zero length gives 0."""
+    safe = np.where(length == 0, 1.0, length)
+    return np.where(length == 0, 0.0, np.clip(distance / safe, 0.0, 1.0))
+
+
+def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayLike]) -> Matches:
+    """Give each box to the one slot that its footprint overlaps most.
+
+    A vehicle rises above the ground it stands on, so its box reaches over the slots behind it:
+    only the box's lower part (`FOOTPRINT`) is compared. A box whose overlap stays below
+    `MIN_OVERLAP` (driving past, parked outside) belongs to no slot.
+    """
+    boxes = np.array(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
+    score = np.asarray(scores, dtype=np.float64).reshape(-1)
+    best = Matches(np.zeros(len(slots)), np.full(len(slots), -1, dtype=np.intp))
+    if not len(slots) or not len(boxes):
+        return best
+    boxes[:, 1] = boxes[:, 3] - FOOTPRINT * (boxes[:, 3] - boxes[:, 1])
+    box_areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    slot_areas = np.array([polygon_area(slot) for slot in slots])
+    smaller = np.maximum(np.minimum(box_areas[:, None], slot_areas), np.finfo(np.float64).tiny)
+    overlap = overlap_areas(boxes, slots) / smaller
+    slot_of_box = overlap.argmax(axis=1)
+    counts = overlap.max(axis=1) >= MIN_OVERLAP
+    for box in np.flatnonzero(counts)[np.argsort(score[counts], kind="stable")]:
+        best.scores[slot_of_box[box]] = score[box]
+        best.box_index[slot_of_box[box]] = box
+    return best
