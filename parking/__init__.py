@@ -1,0 +1,1 @@
+"""Smart Parking: what the services share. The pure core does no I/O; see docs/architecture.md."""

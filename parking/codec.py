@@ -1,0 +1,139 @@
+"""Events to Kafka records and back: CloudEvents 1.0, Kafka binary binding.
+
+A JSON event's value is its JSON. Where the value is raw bytes (a picture, a dead letter's original)
+the event travels as JSON in the header `parking-meta`.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from parking.errors import Invalid
+from parking.events import EVENTS, DeadLettered, Event, FrameReceived
+from parking.ports import Headers, Outgoing, Record
+from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, FRAME_MAX_BYTES, FRAMES
+
+META_HEADER: Final = "parking-meta"
+DEAD_LETTER_KEPT_BYTES: Final = 65_536
+
+AnyEvent = Event | DeadLettered
+E = TypeVar("E", bound=Event | DeadLettered)
+_BY_TYPE: Final = {cls.TYPE: cls for cls in EVENTS}
+_DECODERS: Final = {cls.TYPE: msgspec.json.Decoder(cls) for cls in EVENTS}
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def schema_name(event_type: str) -> str:
+    """`parking.slot-changed.v1` -> `slot-changed.v1`, the file's stem in schemas/."""
+    return event_type.removeprefix("parking.")
+
+
+def to_json(event: AnyEvent) -> bytes:
+    """The event as JSON, all fields present, in the order of the class."""
+    return _ENCODER.encode(event)
+
+
+def from_json(data: bytes, cls: type[E]) -> E:
+    """Read and validate. Raises Invalid("bad-json" | "bad-schema") that names the field."""
+    try:
+        event = _DECODERS[cls.TYPE].decode(data)
+    except msgspec.ValidationError as error:
+        raise Invalid("bad-schema", str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid("bad-json", str(error)) from error
+    assert isinstance(event, cls)  # noqa: S101 -- narrows the decoder's type, cannot fail
+    return event
+
+
+def cloud_headers(event: AnyEvent, source: str, content_type: str = "application/json") -> Headers:
+    """The binary binding's headers."""
+    time = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": event.id,
+        "ce_source": f"/parking/{source}",
+        "ce_type": event.TYPE,
+        "ce_time": time.replace("+00:00", "Z"),
+        "ce_dataschema": f"urn:parking:schema:{schema_name(event.TYPE)}",
+        "content-type": content_type,
+    }
+    return tuple((name, value.encode()) for name, value in attributes.items())
+
+
+def outgoing(event: Event, topic: str, key: str, source: str) -> Outgoing:
+    """A JSON event as a record."""
+    return Outgoing(topic, key.encode(), to_json(event), cloud_headers(event, source))
+
+
+def outgoing_frame(event: FrameReceived, jpeg: bytes, source: str) -> Outgoing:
+    """A picture as a record: raw JPEG, the event in `parking-meta`."""
+    headers = cloud_headers(event, source, "image/jpeg")
+    return Outgoing(
+        FRAMES, event.camera_id.encode(), jpeg, (*headers, (META_HEADER, to_json(event)))
+    )
+
+
+def header(record: Record, name: str) -> bytes | None:
+    """The last header of that name."""
+    return next((value for key, value in reversed(record.headers) if key == name), None)
+
+
+def decode(record: Record) -> AnyEvent:
+    """The event a record carries, by its `ce_type`. Raises Invalid: `no-type`, `unknown-type`,
+    `empty`, `bad-json` or `bad-schema`."""
+    raw_type = header(record, "ce_type")
+    if raw_type is None:
+        raise Invalid("no-type", "the record has no ce_type header")
+    event_type = raw_type.decode("utf-8", "replace")
+    cls = _BY_TYPE.get(event_type)
+    if cls is None:
+        raise Invalid("unknown-type", f"ce_type {event_type[:100]!r} is not one this version knows")
+    body = header(record, META_HEADER) if cls in (FrameReceived, DeadLettered) else record.value
+    if not body:
+        raise Invalid("empty", f"a {event_type} without its content")
+    return from_json(body, cls)
+
+
+def dead_letter(
+    record: Record,
+    error: Invalid,
+    service: str,
+    now_ms: int,
+    *,
+    attempts: int = 1,
+    kept_bytes: int = FRAME_MAX_BYTES,
+) -> Outgoing:
+    """The record set aside, with the reason: original key and bytes (up to `kept_bytes`, beyond it
+    the first 64 kB). Pictures go to their own short-lived topic. For what did not come from Kafka
+    give `record.topic` the MQTT topic or HTTP path and a negative partition and offset."""
+    value = record.value or b""
+    truncated = len(value) > kept_bytes
+    sha256 = hashlib.sha256(value).hexdigest()
+    from_kafka = record.partition >= 0
+    place = f"{record.partition}/{record.offset}" if from_kafka else sha256[:32]
+    event = DeadLettered(
+        id=f"dead/{service}/{record.topic[:150]}/{place}",
+        time_ms=now_ms,
+        service=service,
+        reason=error.reason[:500],
+        detail=error.detail[:500],
+        topic=record.topic[:500],
+        partition=record.partition if from_kafka else None,
+        offset=record.offset if from_kafka else None,
+        attempts=attempts,
+        length=len(value),
+        sha256=sha256,
+        truncated=truncated,
+    )
+    picture = record.topic == FRAMES or "/frame" in record.topic
+    return Outgoing(
+        DEAD_LETTERS_FRAMES if picture else DEAD_LETTERS,
+        record.key,
+        value[:DEAD_LETTER_KEPT_BYTES] if truncated else value,
+        (
+            *cloud_headers(event, service, "application/octet-stream"),
+            (META_HEADER, to_json(event)),
+        ),
+    )

@@ -1,0 +1,376 @@
+"""Every event of the system, once: frozen, past tense, units in the names.
+
+`python -m parking.schemas` writes one JSON Schema (2020-12) a class into `schemas/`, and a test
+fails when the two differ. All times are Unix milliseconds, UTC. `time_ms` is set once, by ingest
+(or by the writer of a command), and everything downstream uses only that. Coordinates are
+normalised to the picture: x and y in 0..1, origin top left.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+SiteId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
+CameraId = Annotated[
+    str, Meta(pattern=r"^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$", description="{site}/{device}")
+]
+SlotId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$", description="unique in its site")]
+Id = Annotated[
+    str,
+    Meta(min_length=1, max_length=300, description="derived from the cause, never from receipt"),
+]
+TimeMs = Annotated[int, Meta(ge=0, description="Unix time in milliseconds, UTC")]
+Count = Annotated[int, Meta(ge=0)]
+Unit = Annotated[float, Meta(ge=0.0, le=1.0)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Meta(max_length=500)]
+Point = tuple[Unit, Unit]
+Polygon = Annotated[list[Point], Meta(min_length=3, max_length=64)]
+PlanPoint = tuple[float, float]
+
+SlotState = Literal["free", "occupied", "unknown", "closed"]
+Seen = Literal["free", "occupied", "unknown"]
+Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved"]
+Via = Literal["mqtt", "http", "pull", "api"]
+TimeSource = Literal["device", "receipt"]
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A value inside an event."""
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """What every event carries. `TYPE` is its CloudEvents type."""
+
+    TYPE: ClassVar[str] = ""
+    id: Id
+    site_id: SiteId
+    time_ms: TimeMs
+
+
+# ---------------------------------------------------------------- from the edge
+class FrameReceived(Event, frozen=True, kw_only=True):
+    """A picture passed the gate. The Kafka value is the JPEG; this is header `parking-meta`."""
+
+    TYPE: ClassVar[str] = "parking.frame-received.v1"
+    camera_id: CameraId
+    via: Via
+    width: Annotated[int, Meta(ge=1)]
+    height: Annotated[int, Meta(ge=1)]
+    size_bytes: Annotated[int, Meta(ge=1)]
+    sha256: Annotated[Sha256, Meta(description="of the stored bytes, EXIF already stripped")]
+    received_at_ms: TimeMs
+    time_source: TimeSource
+    time_reason: Text | None = None
+    captured_at_ms: TimeMs | None = None
+    recorded_at_ms: (
+        Annotated[TimeMs, Meta(description="original time of replayed footage")] | None
+    ) = None
+    boot_id: Count | None = None
+    seq: Count | None = None
+
+
+class GateEventReceived(Event, frozen=True, kw_only=True):
+    """A vehicle passed a gate, told by a device or through the API."""
+
+    TYPE: ClassVar[str] = "parking.gate-event-received.v1"
+    device_id: CameraId
+    gate_id: SlotId
+    direction: Literal["entry", "exit"]
+    via: Via
+    time_source: TimeSource
+    time_reason: Text | None = None
+    boot_id: Count | None = None
+    seq: Count | None = None
+    plate_hash: Annotated[Text, Meta(description="salted hash; never a plate")] | None = None
+
+
+class Telemetry(Part, frozen=True, kw_only=True):
+    """What a device tells of itself."""
+
+    rssi_dbm: float | None = None
+    heap_free_bytes: Count | None = None
+    uptime_s: float | None = None
+    firmware: Text | None = None
+    frames_dropped: Count | None = None
+
+
+class DeviceReported(Event, frozen=True, kw_only=True):
+    """A device came, went (LWT) or told how it is."""
+
+    TYPE: ClassVar[str] = "parking.device-reported.v1"
+    device_id: CameraId
+    kind: Literal["online", "offline", "heartbeat", "telemetry"]
+    boot_id: Count | None = None
+    connection: Annotated[Count, Meta(description="connection number within the boot")] | None = (
+        None
+    )
+    telemetry: Telemetry | None = None
+    reason: Text | None = None
+
+
+# ---------------------------------------------------------------- from people
+class Zone(Part, frozen=True, kw_only=True):
+    """A named part of a site."""
+
+    zone_id: SlotId
+    name: Text
+
+
+class LayoutSlot(Part, frozen=True, kw_only=True):
+    """One slot as one camera sees it; other cameras' layouts may name the same slot."""
+
+    slot_id: SlotId
+    zone_id: SlotId
+    polygon: Polygon
+    plan: Annotated[list[PlanPoint], Meta(description="outline on the lot plan, metres")] | None = (
+        None
+    )
+    kind: Literal["standard", "accessible", "ev", "motorcycle"] = "standard"
+    enabled: bool = True
+
+
+class LayoutPublished(Event, frozen=True, kw_only=True):
+    """A camera's layout: which slots it sees, and where. Compacted by camera."""
+
+    TYPE: ClassVar[str] = "parking.layout-published.v1"
+    camera_id: CameraId
+    version: Annotated[int, Meta(ge=1)]
+    site_name: Text
+    camera_name: Text
+    interval_ms: Annotated[
+        int, Meta(ge=100, description="how often the camera is expected to send")
+    ]
+    zones: list[Zone]
+    slots: list[LayoutSlot]
+    input_size_px: (
+        Annotated[int, Meta(ge=160, le=2048, description="detector input, long side")] | None
+    ) = None
+
+
+class SlotRef(Part, frozen=True, kw_only=True):
+    """A slot and its zone."""
+
+    slot_id: SlotId
+    zone_id: SlotId
+
+
+class LayoutAdopted(Part, frozen=True, kw_only=True, tag="layout-adopted", tag_field="kind"):
+    """From here on this camera sees these slots; those it no longer names are withdrawn."""
+
+    camera_id: CameraId
+    version: Annotated[int, Meta(ge=1)]
+    interval_ms: Annotated[int, Meta(ge=100)]
+    slots: list[SlotRef]
+
+
+class SlotClosed(Part, frozen=True, kw_only=True, tag="slot-closed", tag_field="kind"):
+    """Taken out of service by a person; observations are kept but do not show."""
+
+    slot_id: SlotId
+    reason: Text | None = None
+
+
+class SlotOpened(Part, frozen=True, kw_only=True, tag="slot-opened", tag_field="kind"):
+    """Back in service: unknown until the next observations."""
+
+    slot_id: SlotId
+
+
+class StateCorrected(Part, frozen=True, kw_only=True, tag="state-corrected", tag_field="kind"):
+    """A person says what the slot is; holds until the cameras have new evidence."""
+
+    slot_id: SlotId
+    state: Literal["free", "occupied"]
+    reason: Text | None = None
+
+
+class ParametersSet(Part, frozen=True, kw_only=True, tag="parameters-set", tag_field="kind"):
+    """Tracker parameters of the site, from here on (never backwards)."""
+
+    enter_observations: Annotated[int, Meta(ge=1, le=100)] = 2
+    exit_observations: Annotated[int, Meta(ge=1, le=100)] = 2
+    min_confidence: Unit = 0.6
+    silence_intervals: Annotated[int, Meta(ge=2, le=1000)] = 5
+    overstay_ms: Annotated[int, Meta(ge=60_000)] | None = None
+
+
+class SiteCommanded(Event, frozen=True, kw_only=True):
+    """A command to a site's tracker."""
+
+    TYPE: ClassVar[str] = "parking.site-commanded.v1"
+    issued_by: Text
+    command: LayoutAdopted | SlotClosed | SlotOpened | StateCorrected | ParametersSet
+
+
+# ---------------------------------------------------------------- from the detector
+class FrameRef(Part, frozen=True, kw_only=True):
+    """Where a frame lies in Kafka."""
+
+    topic: Text = "parking.frames"
+    frame_id: Id
+    partition: Count
+    offset: Count
+
+
+class Box(Part, frozen=True, kw_only=True):
+    """One vehicle: normalised x1, y1, x2, y2."""
+
+    xyxy: tuple[Unit, Unit, Unit, Unit]
+    confidence: Unit
+    label: Text
+
+
+class Observation(Part, frozen=True, kw_only=True):
+    """What one frame says of one slot; `confidence` is that of `state`."""
+
+    slot_id: SlotId
+    state: Seen
+    confidence: Unit
+
+
+class ImageHealth(Part, frozen=True, kw_only=True):
+    """Whether the picture can be believed. `sharpness` is unbounded."""
+
+    status: Health
+    brightness: Unit
+    sharpness: Annotated[float, Meta(ge=0)]
+    detail: Unit = 0.0
+    reason: Text | None = None
+
+
+class DetectionMade(Event, frozen=True, kw_only=True):
+    """All that one frame says: boxes, one observation per slot, image health."""
+
+    TYPE: ClassVar[str] = "parking.detection-made.v1"
+    camera_id: CameraId
+    frame_ref: FrameRef
+    width: Annotated[int, Meta(ge=1)]
+    height: Annotated[int, Meta(ge=1)]
+    layout_version: Annotated[Count, Meta(description="0: no layout is known for this camera")]
+    model_id: Text
+    health: ImageHealth
+    boxes: list[Box]
+    observations: list[Observation]
+    timings_ms: dict[str, float]
+    skipped_frame_ids: Annotated[
+        list[Id], Meta(description="older frames passed over for this one")
+    ] = []
+
+
+class TickElapsed(Event, frozen=True, kw_only=True):
+    """Time passed for a site, written by the tracker's timer into parking.detections."""
+
+    TYPE: ClassVar[str] = "parking.tick-elapsed.v1"
+
+
+# ---------------------------------------------------------------- from the tracker
+class Cause(Part, frozen=True, kw_only=True):
+    """What made a change: the id of a frame, a tick, a command or a gate event."""
+
+    kind: Literal["frame", "tick", "command", "gate", "device"]
+    id: Id
+
+
+class SlotChanged(Event, frozen=True, kw_only=True):
+    """A slot changed. Readers apply it only when `version` is above the one they hold."""
+
+    TYPE: ClassVar[str] = "parking.slot-changed.v1"
+    run: Text = "live"
+    slot_id: SlotId
+    zone_id: SlotId
+    from_state: SlotState
+    to_state: SlotState
+    version: Annotated[int, Meta(ge=1)]
+    dwell_ms: (
+        Annotated[Count, Meta(description="time spent in from_state; null at the first")] | None
+    ) = None
+    confidence: Unit
+    reason: Text
+    cause: Cause
+    camera_id: CameraId | None = None
+    frame_ref: FrameRef | None = None
+
+
+class SlotStateUpdated(Event, frozen=True, kw_only=True):
+    """A slot's latest state. Compacted by site and slot; carries the change's version."""
+
+    TYPE: ClassVar[str] = "parking.slot-state-updated.v1"
+    run: Text = "live"
+    slot_id: SlotId
+    zone_id: SlotId
+    state: SlotState
+    version: Annotated[int, Meta(ge=1)]
+    changed_at_ms: TimeMs
+    observed_at_ms: TimeMs | None = None
+    confidence: Unit
+    reason: Text
+    camera_ids: list[CameraId] = []
+
+
+class CameraStatusChanged(Event, frozen=True, kw_only=True):
+    """A camera's latest status, with the reason. Compacted by camera."""
+
+    TYPE: ClassVar[str] = "parking.camera-status-changed.v1"
+    run: Text = "live"
+    camera_id: CameraId
+    status: Literal["online", "degraded", "offline", "no-layout"]
+    reason: Text
+    health: Health | None = None
+    version: Annotated[int, Meta(ge=1)]
+    last_frame_at_ms: TimeMs | None = None
+    frame_ref: FrameRef | None = None
+    interval_ms: Count | None = None
+    layout_version: Count = 0
+
+
+class SessionChanged(Event, frozen=True, kw_only=True):
+    """A vehicle's stay, from entry to exit."""
+
+    TYPE: ClassVar[str] = "parking.session-changed.v1"
+    run: Text = "live"
+    session_id: Id
+    kind: Literal["opened", "closed", "overstay", "corrected"]
+    entry_at_ms: TimeMs | None = None
+    exit_at_ms: TimeMs | None = None
+    dwell_ms: Count | None = None
+    entry_gate_id: SlotId | None = None
+    exit_gate_id: SlotId | None = None
+    plate_hash: Text | None = None
+    reason: Text | None = None
+    cause: Cause
+
+
+# ---------------------------------------------------------------- from all
+class DeadLettered(Struct, frozen=True, kw_only=True):
+    """Why a message was set aside. The Kafka value is the original; this is `parking-meta`."""
+
+    TYPE: ClassVar[str] = "parking.dead-lettered.v1"
+    id: Id
+    time_ms: TimeMs
+    service: Text
+    reason: Annotated[Text, Meta(description="short and stable, for counting")]
+    detail: Text
+    topic: Annotated[Text, Meta(description="Kafka or MQTT topic, or HTTP path")]
+    partition: Count | None = None
+    offset: Count | None = None
+    attempts: Count = 1
+    length: Annotated[Count, Meta(description="bytes of the original value")]
+    sha256: Sha256
+    truncated: Annotated[bool, Meta(description="the value holds only the first 64 kB")] = False
+
+
+EVENTS: tuple[type[Event] | type[DeadLettered], ...] = (
+    FrameReceived,
+    GateEventReceived,
+    DeviceReported,
+    LayoutPublished,
+    SiteCommanded,
+    DetectionMade,
+    TickElapsed,
+    SlotChanged,
+    SlotStateUpdated,
+    CameraStatusChanged,
+    SessionChanged,
+    DeadLettered,
+)

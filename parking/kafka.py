@@ -1,0 +1,215 @@
+"""The Kafka adapters of the ports in parking/ports.py, over aiokafka with safe settings.
+
+aiokafka's defaults are unsafe and slow here (acks=1, auto-commit, `latest`, 16 kB batches): see
+docs/decisions/. Every client of the project is made by this file.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from parking.errors import Retryable
+from parking.ports import Outgoing, Place, Record
+from parking.settings import Reader
+from parking.topics import ENVELOPE_BYTES, FRAME_MAX_BYTES
+
+# Frames of 80 kB: with aiokafka's 16 kB batches each would be a request of its own.
+_BATCH_BYTES: Final = 1_048_576
+_LINGER_MS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """How to reach Kafka. `frame_max_bytes` sizes requests and fetches everywhere."""
+
+    bootstrap: str
+    security: str = "PLAINTEXT"
+    username: str = ""
+    password: str = ""
+    mechanism: str = "SCRAM-SHA-512"
+    ca_file: str = ""
+    frame_max_bytes: int = FRAME_MAX_BYTES
+
+    @classmethod
+    def read(cls, env: Reader) -> "KafkaSettings":
+        """From KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], ..."""
+        security = env.choice(
+            "KAFKA_SECURITY", ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "PLAINTEXT"
+        )
+        sasl = security.startswith("SASL")
+        return cls(
+            bootstrap=env.text("KAFKA_BOOTSTRAP"),
+            security=security,
+            username=env.text("KAFKA_USERNAME") if sasl else "",
+            password=env.secret("KAFKA_PASSWORD") if sasl else "",
+            mechanism=env.text("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512"),
+            ca_file=env.text("KAFKA_CA_FILE", ""),
+            frame_max_bytes=env.integer("FRAME_MAX_BYTES", FRAME_MAX_BYTES, 10_000, 20_000_000),
+        )
+
+    def client(self) -> dict[str, Any]:
+        """Arguments that every aiokafka client takes."""
+        arguments: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": self.security,
+            "api_version": "auto",
+        }
+        if self.security.endswith("SSL"):
+            arguments["ssl_context"] = ssl.create_default_context(cafile=self.ca_file or None)
+        if self.security.startswith("SASL"):
+            arguments["sasl_mechanism"] = self.mechanism
+            arguments["sasl_plain_username"] = self.username
+            arguments["sasl_plain_password"] = self.password
+        return arguments
+
+
+def new_producer(settings: KafkaSettings) -> AIOKafkaProducer:
+    """An idempotent acks=all producer with room for whole frames. Not started."""
+    return AIOKafkaProducer(
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=_LINGER_MS,
+        max_batch_size=_BATCH_BYTES,
+        max_request_size=max(_BATCH_BYTES, settings.frame_max_bytes) + ENVELOPE_BYTES,
+        **settings.client(),
+    )
+
+
+def new_consumer(
+    settings: KafkaSettings,
+    *topics: str,
+    group: str | None = None,
+    max_poll_interval_ms: int = 300_000,
+) -> AIOKafkaConsumer:
+    """A consumer from the earliest record, commits by hand only. Not started."""
+    return AIOKafkaConsumer(
+        *topics,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_poll_interval_ms=max_poll_interval_ms,
+        max_partition_fetch_bytes=settings.frame_max_bytes + ENVELOPE_BYTES,
+        isolation_level="read_committed",
+        **settings.client(),
+    )
+
+
+def to_record(message: Any) -> Record:
+    """aiokafka's record as ours."""
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=message.value,
+        headers=tuple(message.headers),
+        timestamp_ms=message.timestamp,
+    )
+
+
+class KafkaProducer:
+    """ports.Producer over a started AIOKafkaProducer."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
+        """See ports.Producer."""
+        try:
+            pending = [
+                await self._producer.send(
+                    m.topic, m.value, key=m.key, partition=m.partition, headers=list(m.headers)
+                )
+                for m in messages
+            ]
+            placed = await asyncio.gather(*pending)
+        except KafkaError as error:
+            raise Retryable(f"Kafka did not take {len(messages)} records: {error!r}") from error
+        return [(p.partition, p.offset) for p in placed]
+
+
+class KafkaConsumer:
+    """ports.Consumer over a started AIOKafkaConsumer."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
+        """See ports.Consumer."""
+        try:
+            batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+        except KafkaError as error:
+            raise Retryable(f"Kafka could not be read: {error!r}") from error
+        return [to_record(message) for batch in batches.values() for message in batch]
+
+    async def commit(self, offsets: Mapping[Place, int]) -> None:
+        """See ports.Consumer."""
+        assigned = self._consumer.assignment()
+        ours = {TopicPartition(*place): offset for place, offset in offsets.items()}
+        ours = {place: offset for place, offset in ours.items() if place in assigned}
+        if not ours:
+            return
+        try:
+            await self._consumer.commit(ours)
+        except (CommitFailedError, IllegalStateError):
+            return  # a rebalance took the partitions: the new owner reads these records again
+        except KafkaError as error:
+            raise Retryable(f"Kafka did not take the commit: {error!r}") from error
+
+    async def seek(self, offsets: Mapping[Place, int]) -> None:
+        """See ports.Consumer."""
+        for (topic, partition), offset in offsets.items():
+            self._consumer.seek(TopicPartition(topic, partition), offset)
+
+
+class OnAssigned(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """Calls `assigned(places)` after each rebalance, before the first record of it is read."""
+
+    def __init__(self, assigned: Callable[[set[Place]], Any]) -> None:
+        self._assigned = assigned
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Nothing: unfinished work is dropped by the failed commit."""
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Tell the service its new places."""
+        result = self._assigned({(place.topic, place.partition) for place in assigned})
+        if asyncio.iscoroutine(result):
+            await result
+
+
+async def assign_all(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicPartition]:
+    """Give a started consumer without a group every partition of the topics. Raises Retryable when
+    a topic does not exist yet."""
+    places: list[TopicPartition] = []
+    for topic in topics:
+        partitions = await _partitions(consumer, topic)
+        places += [TopicPartition(topic, partition) for partition in sorted(partitions)]
+    consumer.assign(places)
+    return places
+
+
+async def read_to_end(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> list[Record]:
+    """Everything from the consumer's position up to the end offsets seen now. The consumer goes on
+    from there. Used to take a compacted topic whole, before the first use."""
+    ends = await consumer.end_offsets(list(places))
+    records: list[Record] = []
+    while any([await consumer.position(place) < ends[place] for place in places]):
+        for batch in (await consumer.getmany(*places, timeout_ms=500)).values():
+            records += [to_record(message) for message in batch]
+    return records
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    await consumer._client.force_metadata_update()  # noqa: SLF001 -- no public refresh exists
+    partitions = await consumer._client.fetch_all_metadata()  # noqa: SLF001
+    found: set[int] | None = partitions.partitions_for_topic(topic)
+    if not found:
+        raise Retryable(f"topic {topic} does not exist yet: run `python -m parking topics apply`")
+    return found

@@ -1,0 +1,59 @@
+"""Every metric of the system, once. Names follow Prometheus' rules; units are in the names."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30)
+
+# ingest
+MQTT_MESSAGES: Final = Counter("parking_mqtt_messages_total", "Messages from the broker", ["kind"])
+MQTT_CONNECTED: Final = Gauge("parking_mqtt_connected", "1 while connected to the broker")
+MQTT_CONNECTIONS: Final = Counter("parking_mqtt_connections_total", "Connections made", ["session"])
+FRAMES_ACCEPTED: Final = Counter(
+    "parking_frames_accepted_total", "Frames durable in Kafka", ["via"]
+)
+FRAMES_DROPPED: Final = Counter(
+    "parking_frames_dropped_total", "Frames dropped for a newer one", ["where"]
+)
+FRAMES_REPEATED: Final = Counter("parking_frames_repeated_total", "The same picture again", ["via"])
+GATE_EVENTS: Final = Counter("parking_gate_events_total", "Gate events by result", ["result"])
+STALE_ACKS: Final = Counter("parking_stale_acks_total", "Acks not sent: their connection had ended")
+HANDOVER_SIZE: Final = Gauge(
+    "parking_handover_messages", "Messages between MQTT and Kafka", ["kind"]
+)
+
+# all
+DEAD_LETTERS: Final = Counter(
+    "parking_dead_letters_total", "Messages set aside", ["service", "reason"]
+)
+
+# detector
+FRAMES_ANALYSED: Final = Counter("parking_frames_analysed_total", "Frames analysed", ["health"])
+FRAMES_SKIPPED: Final = Counter(
+    "parking_frames_skipped_total", "Frames passed over for a newer one"
+)
+STAGE_SECONDS: Final = Histogram(
+    "parking_stage_seconds", "Time in a stage", ["stage"], buckets=_SECONDS
+)
+
+# tracker
+SLOT_CHANGES: Final = Counter("parking_slot_changes_total", "Slot changes", ["to_state"])
+RECORDS_IGNORED: Final = Counter(
+    "parking_records_ignored_total", "Not newer than the applied", ["kind"]
+)
+
+# persister
+ROWS_WRITTEN: Final = Counter("parking_rows_written_total", "Rows written", ["table"])
+EVIDENCE: Final = Counter("parking_evidence_total", "Evidence of changes", ["result"])
+RETENTION_REMOVED: Final = Counter("parking_retention_removed_total", "Removed by age", ["what"])
+
+# notifier
+SSE_CLIENTS: Final = Gauge("parking_sse_clients", "Open event streams")
+SSE_EVENTS: Final = Counter("parking_sse_events_total", "Events sent to clients", ["event"])
+SSE_CLOSED: Final = Counter("parking_sse_closed_total", "Streams closed by us", ["reason"])
+END_TO_END_SECONDS: Final = Histogram(
+    "parking_end_to_end_seconds",
+    "From a frame's time_ms to its change at the gateway",
+    buckets=_SECONDS,
+)

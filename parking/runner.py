@@ -1,0 +1,80 @@
+"""The loop of every Kafka consumer: poll, handle, wait until the effects are durable, commit.
+
+The tracker is the exception: faust owns its loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from parking.errors import Retryable
+from parking.ports import Clock, Consumer, Outgoing, Place, Producer, Record
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Handle = Callable[[Sequence[Record]], Awaitable[list[Outgoing]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """How much is taken at once, and how an outage is waited out."""
+
+    max_records: int = 64
+    timeout_ms: int = 500
+    first_delay_s: float = 0.25
+    max_delay_s: float = 10.0
+
+
+async def run(
+    consumer: Consumer,
+    handle: Handle,
+    producer: Producer,
+    clock: Clock,
+    stop: asyncio.Event,
+    polling: Polling = Polling(),
+) -> None:
+    """Until `stop` is set. `handle` returns what is to be written (dead letters among it) and has
+    made its own effects durable when it returns; Retryable makes it run again on the same records.
+    Any other exception ends the process, with nothing committed."""
+    polls = partial(consumer.getmany, polling.timeout_ms, polling.max_records)
+    while not stop.is_set():
+        records = await _patiently(polls, clock, stop, polling)
+        if not records:
+            continue
+        effects = partial(_effects, handle, producer, records)
+        if await _patiently(effects, clock, stop, polling):
+            commit = partial(consumer.commit, next_offsets(records))
+            await _patiently(commit, clock, stop, polling)
+
+
+def next_offsets(records: Sequence[Record]) -> dict[Place, int]:
+    """For each partition the offset after its last record."""
+    offsets: dict[Place, int] = {}
+    for record in records:
+        place = (record.topic, record.partition)
+        offsets[place] = max(offsets.get(place, 0), record.offset + 1)
+    return offsets
+
+
+async def _effects(handle: Handle, producer: Producer, records: Sequence[Record]) -> bool:
+    await producer.send(await handle(records))
+    return True
+
+
+async def _patiently(
+    work: Callable[[], Awaitable[T]], clock: Clock, stop: asyncio.Event, polling: Polling
+) -> T | None:
+    """Try until it works or the service is told to stop; the delay doubles up to its limit."""
+    delay_s = polling.first_delay_s
+    while not stop.is_set():
+        try:
+            return await work()
+        except Retryable as error:
+            log.warning("waiting %.2f s: %s", delay_s, error)
+            await clock.sleep(delay_s)
+            delay_s = min(delay_s * 2, polling.max_delay_s)
+    return None

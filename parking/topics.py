@@ -1,0 +1,164 @@
+"""Every Kafka topic, MQTT topic and object key of the system: the only place that spells them.
+
+`deploy/kafka/` and the embedded stack create the Kafka topics from `TOPICS`. Keys are raw UTF-8 and
+every producer uses murmur2 (the default of aiokafka, faust and Java), so that one site's records
+share one partition number in every site-keyed topic.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from parking.errors import Invalid
+
+# Raising a partition count later moves keys and breaks changelogs and compaction: it is a
+# migration, so the counts are larger than a first lot needs.
+SITE_PARTITIONS: Final = 12
+FRAME_PARTITIONS: Final = 12
+
+FRAME_MAX_BYTES: Final = 1_000_000
+ENVELOPE_BYTES: Final = 65_536
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One Kafka topic: what keys it, how many partitions, how long its records are kept."""
+
+    name: str
+    key: str
+    partitions: int
+    retention_ms: int | None = None
+    retention_bytes: int | None = None
+    compacted: bool = False
+    large: bool = False
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def config(self, frame_max_bytes: int = FRAME_MAX_BYTES) -> dict[str, str]:
+        """Kafka's topic configuration, values as strings (bytes, ms)."""
+        config = {"message.timestamp.type": "LogAppendTime"}
+        config["cleanup.policy"] = "compact" if self.compacted else "delete"
+        if self.retention_ms is not None:
+            config["retention.ms"] = str(self.retention_ms)
+        if self.retention_bytes is not None:
+            config["retention.bytes"] = str(self.retention_bytes)
+        if self.large:
+            config["max.message.bytes"] = str(frame_max_bytes + ENVELOPE_BYTES)
+        return config | self.extra
+
+
+FRAMES: Final = "parking.frames"
+GATE_EVENTS: Final = "parking.gate-events"
+DEVICE_EVENTS: Final = "parking.device-events"
+LAYOUTS: Final = "parking.layouts"
+SITE_COMMANDS: Final = "parking.site-commands"
+DETECTIONS: Final = "parking.detections"
+SLOT_CHANGES: Final = "parking.slot-changes"
+SLOT_STATE: Final = "parking.slot-state"
+CAMERA_STATUS: Final = "parking.camera-status"
+SESSIONS: Final = "parking.sessions"
+DEAD_LETTERS: Final = "parking.dead-letters"
+DEAD_LETTERS_FRAMES: Final = "parking.dead-letters.frames"
+TRACKER_APP: Final = "parking.tracker"
+TRACKER_TABLE: Final = "sites"
+TRACKER_CHANGELOG: Final = f"{TRACKER_APP}-{TRACKER_TABLE}-changelog"
+
+TOPICS: Final[dict[str, Topic]] = {
+    topic.name: topic
+    for topic in (
+        # A day of pictures is enough for evidence and replays; the byte limit is per partition.
+        Topic(FRAMES, "camera_id", FRAME_PARTITIONS, _DAY_MS, 2_000_000_000, large=True),
+        Topic(GATE_EVENTS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
+        Topic(DEVICE_EVENTS, "site_id", SITE_PARTITIONS, 7 * _DAY_MS),
+        # One partition: the detector reads it whole, to its end, before its first frame.
+        Topic(LAYOUTS, "camera_id", 1, compacted=True),
+        Topic(SITE_COMMANDS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
+        Topic(DETECTIONS, "site_id", SITE_PARTITIONS, 7 * _DAY_MS),
+        Topic(SLOT_CHANGES, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
+        Topic(SLOT_STATE, "site_id/slot_id", SITE_PARTITIONS, compacted=True),
+        Topic(CAMERA_STATUS, "camera_id", SITE_PARTITIONS, compacted=True),
+        Topic(SESSIONS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
+        Topic(DEAD_LETTERS, "original key", 1, 30 * _DAY_MS, large=True),
+        Topic(DEAD_LETTERS_FRAMES, "camera_id", 1, _DAY_MS, 1_000_000_000, large=True),
+        # faust would create it with its own settings; the stack makes it like all others.
+        Topic(TRACKER_CHANGELOG, "site_id", SITE_PARTITIONS, compacted=True, large=True),
+    )
+}
+
+# ---------------------------------------------------------------- identifiers
+_PART: Final = r"[a-z0-9-]{1,40}"
+_CAMERA_ID: Final = re.compile(rf"{_PART}/{_PART}")
+
+
+def site_of(camera_id: str) -> str:
+    """The site part of `{site}/{device}`. Raises Invalid("bad-camera-id")."""
+    if not _CAMERA_ID.fullmatch(camera_id):
+        raise Invalid(
+            "bad-camera-id",
+            f"{camera_id[:100]!r} is not {{site}}/{{device}}, each [a-z0-9-]{{1,40}}",
+        )
+    return camera_id.split("/", 1)[0]
+
+
+def slot_key(site_id: str, slot_id: str) -> bytes:
+    """The key of a record in parking.slot-state."""
+    return f"{site_id}/{slot_id}".encode()
+
+
+# ---------------------------------------------------------------- MQTT
+MQTT_ROOT: Final = "parking/v1"
+MQTT_SUBSCRIPTIONS: Final = ("frame/#", "gate/+/+", "status", "telemetry")
+_UINT: Final = r"\d{1,16}"
+_MQTT: Final = re.compile(
+    rf"{MQTT_ROOT}/(?P<site>{_PART})/(?P<device>{_PART})/(?:"
+    rf"(?P<frame>frame)(?:/(?P<boot>{_UINT})/(?P<seq>{_UINT})/(?P<captured>{_UINT}))?"
+    rf"|(?P<gate>gate)/(?P<gate_boot>{_UINT})/(?P<gate_seq>{_UINT})"
+    r"|(?P<status>status)|(?P<telemetry>telemetry))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTopic:
+    """A device's MQTT topic, taken apart. `kind` is frame, gate, status or telemetry."""
+
+    site_id: str
+    device_id: str  # {site}/{device}; a camera's camera_id
+    kind: str
+    boot_id: int | None = None
+    seq: int | None = None
+    captured_at_ms: int | None = None
+
+
+def parse_mqtt_topic(topic: str) -> DeviceTopic:
+    """Take a topic a device published apart. Raises Invalid("bad-topic")."""
+    match = _MQTT.fullmatch(topic)
+    if match is None:
+        raise Invalid(
+            "bad-topic", f"{topic[:200]!r} is no topic of {MQTT_ROOT}/{{site}}/{{device}}/..."
+        )
+    part = match.groupdict()
+    kind = next(k for k in ("frame", "gate", "status", "telemetry") if part[k])
+    boot = part["boot"] or part["gate_boot"]
+    seq = part["seq"] or part["gate_seq"]
+    return DeviceTopic(
+        site_id=part["site"],
+        device_id=f"{part['site']}/{part['device']}",
+        kind=kind,
+        boot_id=int(boot) if boot else None,
+        seq=int(seq) if seq else None,
+        captured_at_ms=int(part["captured"]) if part["captured"] else None,
+    )
+
+
+def mqtt_topic(device_id: str, *suffix: str | int) -> str:
+    """`parking/v1/{site}/{device}/...`, for example `mqtt_topic("demo/north", "ack")`."""
+    return "/".join((MQTT_ROOT, device_id, *map(str, suffix)))
+
+
+# ---------------------------------------------------------------- S3
+def evidence_key(camera_id: str, frame_id: str, time_ms: int) -> str:
+    """Object key of a frame kept as evidence: by camera and UTC day; retention is a prefix."""
+    day = time_ms // _DAY_MS
+    return f"evidence/{camera_id}/{day}/{frame_id.replace('/', '_')}.jpg"
