@@ -1,0 +1,55 @@
+import pytest
+
+from parking.errors import Invalid
+from parking.keys import KeyFile, bearer
+
+
+def test_a_key_is_known_by_its_scope_and_kept_only_as_a_hash(tmp_path):
+    path = tmp_path / "keys"
+    keys = KeyFile(path)
+    secret = keys.add("operator", "write")
+    found = keys.check(secret, "write")
+    assert found is not None
+    assert found.name == "operator"
+    assert keys.check(secret, "frames") is None
+    assert keys.check(secret + "x", "write") is None
+    assert keys.check("", "write") is None
+    assert secret not in path.read_text()
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_removed_key_stops_working_in_another_process_view(tmp_path):
+    path = tmp_path / "keys"
+    ours, theirs = KeyFile(path), KeyFile(path)
+    secret = ours.add("camera", "frames")
+    assert theirs.check(secret, "frames") is not None
+    assert ours.remove("camera")
+    assert not ours.remove("camera")
+    assert theirs.check(secret, "frames") is None
+
+
+def test_without_a_file_nobody_is_known(tmp_path):
+    assert KeyFile(tmp_path / "none").check("pk_x", "write") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes"), [("Bad Name", ("write",)), ("ok", ()), ("ok", ("all",))]
+)
+def test_bad_names_and_scopes_are_refused(tmp_path, name, scopes):
+    with pytest.raises(Invalid):
+        KeyFile(tmp_path / "keys").add(name, *scopes)
+
+
+def test_a_name_is_taken_once(tmp_path):
+    keys = KeyFile(tmp_path / "keys")
+    keys.add("a", "write")
+    with pytest.raises(Invalid, match="remove it first"):
+        keys.add("a", "write")
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [("Bearer pk_1", "pk_1"), ("bearer  pk_1", "pk_1"), ("Basic x", ""), (None, "")],
+)
+def test_bearer(header, key):
+    assert bearer(header) == key

@@ -1,0 +1,65 @@
+import pytest
+
+from parking.errors import Invalid
+from parking.topics import TOPICS, mqtt_topic, parse_mqtt_topic, site_of
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind", "numbers"),
+    [
+        ("parking/v1/demo/north/frame/3/128/1795000000000", "frame", (3, 128, 1_795_000_000_000)),
+        ("parking/v1/demo/north/frame", "frame", (None, None, None)),
+        ("parking/v1/demo/gate-1/gate/3/17", "gate", (3, 17, None)),
+        ("parking/v1/demo/north/status", "status", (None, None, None)),
+        ("parking/v1/demo/north/telemetry", "telemetry", (None, None, None)),
+    ],
+)
+def test_a_devices_topics_are_taken_apart(topic, kind, numbers):
+    parsed = parse_mqtt_topic(topic)
+    assert parsed.kind == kind
+    assert (parsed.boot_id, parsed.seq, parsed.captured_at_ms) == numbers
+    assert parsed.site_id == "demo"
+    assert parsed.device_id.startswith("demo/")
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "parking/v1/demo/north",
+        "parking/v1/demo/north/frame/3/128",
+        "parking/v1/demo/north/frame/3/-1/5",
+        "parking/v1/demo/north/gate/3",
+        "parking/v1/Demo/north/status",
+        "parking/v1/demo/../status",
+        "parking/v1/demo/north/status\n",
+        "parking/v1/demo/north/ack",
+        "other/v1/demo/north/status",
+        "parking/v1/demo/north/frame/3/12345678901234567/5",
+        "",
+    ],
+)
+def test_any_other_topic_is_invalid(topic):
+    with pytest.raises(Invalid) as caught:
+        parse_mqtt_topic(topic)
+    assert caught.value.reason == "bad-topic"
+
+
+def test_a_topic_is_built_as_it_is_read():
+    assert parse_mqtt_topic(mqtt_topic("demo/north", "frame", 3, 4, 5)).seq == 4
+
+
+def test_site_of_refuses_what_is_no_camera_id():
+    assert site_of("demo/north") == "demo"
+    with pytest.raises(Invalid):
+        site_of("demo")
+
+
+def test_site_keyed_topics_share_one_partition_count():
+    shared = {t.partitions for t in TOPICS.values() if t.key == "site_id"}
+    assert len(shared) == 1
+
+
+def test_compacted_topics_have_no_age_limit():
+    for topic in TOPICS.values():
+        config = topic.config()
+        assert (config["cleanup.policy"] == "compact") == ("retention.ms" not in config)
