@@ -1,0 +1,161 @@
+"""Lots and their layouts, pure: what a usable layout is, and layouts from annotated footage.
+
+An annotations file is `{"frames": [{"file", "camera", "width", "height", "slots": [{"id",
+"polygon" [[x, y]..] in pixels, "occupied" 0|1|null}]}]}`, the form that tools/render writes and
+that public parking data sets are easily brought into.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from parking.errors import Invalid
+from parking.events import (
+    LayoutAdopted,
+    LayoutPublished,
+    LayoutSlot,
+    SiteCommanded,
+    SlotRef,
+    Zone,
+)
+from parking.geometry import is_simple, polygon_area
+
+MAX_SLOTS = 1000
+MIN_AREA = 1e-5
+"""Least area of a slot, as a share of the picture: about 3x3 pixels at 1280x720."""
+
+
+def check(layout: LayoutPublished) -> list[str]:
+    """Every fault of a layout in words, [] when it can be used."""
+    faults = []
+    if layout.camera_id.split("/")[0] != layout.site_id:
+        faults.append(f"camera {layout.camera_id} is not of site {layout.site_id}")
+    if not layout.slots:
+        faults.append("the layout has no slots")
+    if len(layout.slots) > MAX_SLOTS:
+        faults.append(f"{len(layout.slots)} slots are more than {MAX_SLOTS}")
+        return faults
+    faults += _repeated("slot", [slot.slot_id for slot in layout.slots])
+    faults += _repeated("zone", [zone.zone_id for zone in layout.zones])
+    zones = {zone.zone_id for zone in layout.zones}
+    for slot in layout.slots:
+        if slot.zone_id not in zones:
+            faults.append(f"slot {slot.slot_id}: there is no zone {slot.zone_id}")
+        if not is_simple(slot.polygon):
+            faults.append(f"slot {slot.slot_id}: its outline crosses itself or encloses nothing")
+        elif polygon_area(slot.polygon) < MIN_AREA:
+            faults.append(f"slot {slot.slot_id}: its polygon has almost no area")
+        if slot.plan is not None and not is_simple(slot.plan):
+            faults.append(f"slot {slot.slot_id}: its outline on the plan crosses itself")
+    return faults
+
+
+def checked(layout: LayoutPublished) -> LayoutPublished:
+    """The layout itself. Raises Invalid("bad-layout") that names every fault."""
+    faults = check(layout)
+    if faults:
+        raise Invalid("bad-layout", "; ".join(faults))
+    return layout
+
+
+def adoption(layout: LayoutPublished, issued_by: str) -> SiteCommanded:
+    """The command that makes the site's tracker use the layout. Its id is the layout's, so that
+    publishing twice adopts once."""
+    slots = [SlotRef(slot_id=s.slot_id, zone_id=s.zone_id) for s in layout.slots if s.enabled]
+    return SiteCommanded(
+        id=layout.id,
+        site_id=layout.site_id,
+        time_ms=layout.time_ms,
+        issued_by=issued_by,
+        command=LayoutAdopted(
+            camera_id=layout.camera_id,
+            version=layout.version,
+            interval_ms=layout.interval_ms,
+            slots=slots,
+        ),
+    )
+
+
+def slug(text: str) -> str:
+    """Any text as a part of an id: `[a-z0-9-]{1,40}`."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "x"
+
+
+def layouts_from_annotations(
+    annotations: Mapping[str, Any],
+    site_id: str,
+    *,
+    interval_ms: int,
+    time_ms: int,
+    version: int = 1,
+) -> list[LayoutPublished]:
+    """One layout a camera, its slots as the camera's first frame that names each shows them.
+    Optional keys are used where they are there: `site` {name, zones, slots {id: {zone, plan}}},
+    `cameras` {id: {name}}. Raises Invalid("bad-annotations")."""
+    try:
+        return [
+            _layout(annotations, frames, (site_id, camera), interval_ms, time_ms, version)
+            for camera, frames in _by_camera(annotations["frames"]).items()
+        ]
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise Invalid("bad-annotations", f"{type(error).__name__}: {error}") from error
+
+
+def _by_camera(frames: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    cameras: dict[str, list[Mapping[str, Any]]] = {}
+    for frame in frames:
+        cameras.setdefault(str(frame["camera"]), []).append(frame)
+    return cameras
+
+
+def _layout(
+    annotations: Mapping[str, Any],
+    frames: list[Mapping[str, Any]],
+    names: tuple[str, str],
+    interval_ms: int,
+    time_ms: int,
+    version: int,
+) -> LayoutPublished:
+    site_id, camera = names
+    site = annotations.get("site") or {}
+    known = site.get("slots") or {}
+    found: dict[str, LayoutSlot] = {}
+    for frame in frames:
+        for slot in frame["slots"]:
+            slot_id = str(slot["id"])
+            if slot_id in found:
+                continue
+            more = known.get(slot_id) or {}
+            plan = more.get("plan")
+            found[slot_id] = LayoutSlot(
+                slot_id=slot_id,
+                zone_id=str(more.get("zone", "lot")),
+                polygon=[
+                    _inside(x / frame["width"], y / frame["height"]) for x, y in slot["polygon"]
+                ],
+                plan=[(float(x), float(y)) for x, y in plan] if plan else None,
+            )
+    used = {slot.zone_id for slot in found.values()}
+    named = {str(zone): str(name) for zone, name in (site.get("zones") or {}).items()}
+    camera_id = f"{site_id}/{slug(camera)}"
+    return LayoutPublished(
+        id=f"{camera_id}/layout/{version}",
+        site_id=site_id,
+        time_ms=time_ms,
+        camera_id=camera_id,
+        version=version,
+        site_name=str(site.get("name") or annotations.get("dataset") or site_id),
+        camera_name=str(((annotations.get("cameras") or {}).get(camera) or {}).get("name", camera)),
+        interval_ms=interval_ms,
+        zones=[Zone(zone_id=zone, name=named.get(zone, zone)) for zone in sorted(used)],
+        slots=list(found.values()),
+    )
+
+
+def _inside(x: float, y: float) -> tuple[float, float]:
+    """A corner may be drawn a little beyond the picture's edge."""
+    return min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
+
+
+def _repeated(what: str, ids: list[str]) -> list[str]:
+    return [f"{what} {i} is named twice" for i in sorted({i for i in ids if ids.count(i) > 1})]

@@ -1,0 +1,116 @@
+import msgspec
+import pytest
+
+from parking.errors import Invalid
+from parking.events import LayoutPublished, LayoutSlot, Zone
+from parking.lots import adoption, check, checked, layouts_from_annotations, slug
+
+SQUARE = [(0.1, 0.1), (0.2, 0.1), (0.2, 0.2), (0.1, 0.2)]
+BOW_TIE = [(0.1, 0.1), (0.2, 0.2), (0.2, 0.1), (0.1, 0.2)]
+SLIVER = [(0.1, 0.1), (0.2, 0.1), (0.2, 0.1001)]
+
+
+def slot(slot_id="A1", zone_id="A", polygon=None, **more):
+    return LayoutSlot(slot_id=slot_id, zone_id=zone_id, polygon=polygon or SQUARE, **more)
+
+
+def layout(*slots, **more):
+    return LayoutPublished(
+        id="demo/north/layout/1",
+        site_id=more.pop("site_id", "demo"),
+        time_ms=1,
+        camera_id="demo/north",
+        version=1,
+        site_name="Demo",
+        camera_name="North",
+        interval_ms=1000,
+        zones=[Zone(zone_id="A", name="A")],
+        slots=list(slots),
+    )
+
+
+def test_a_good_layout_has_no_faults():
+    assert check(layout(slot(), slot("A2"))) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (layout(), "no slots"),
+        (layout(slot(polygon=BOW_TIE)), "slot A1: its outline crosses itself"),
+        (layout(slot(polygon=SLIVER)), "slot A1: its polygon has almost no area"),
+        (layout(slot(), slot()), "slot A1 is named twice"),
+        (layout(slot(zone_id="B")), "there is no zone B"),
+        (layout(slot(plan=[(0, 0), (1, 1), (1, 0), (0, 1)])), "on the plan crosses itself"),
+        (layout(slot(), site_id="other"), "not of site other"),
+        (layout(*(slot(f"s{n}") for n in range(1001))), "more than 1000"),
+    ],
+)
+def test_each_fault_is_named(bad, says):
+    assert any(says in fault for fault in check(bad)), check(bad)
+
+
+def test_all_faults_are_told_at_once():
+    bad = layout(slot(polygon=BOW_TIE, zone_id="B"), slot("A2", polygon=SLIVER))
+    with pytest.raises(Invalid) as caught:
+        checked(bad)
+    assert caught.value.reason == "bad-layout"
+    assert caught.value.detail.count(";") >= 2
+
+
+def test_adoption_names_enabled_slots_and_shares_the_layouts_id():
+    command = adoption(layout(slot(), slot("A2", enabled=False)), "cli")
+    assert command.id == "demo/north/layout/1"
+    assert [ref.slot_id for ref in command.command.slots] == ["A1"]
+
+
+def frame(camera, polygon, file="a.jpg"):
+    slots = [{"id": 1, "polygon": polygon, "occupied": 1}]
+    return {"file": file, "camera": camera, "width": 100, "height": 50, "slots": slots}
+
+
+def test_annotations_become_one_usable_layout_a_camera():
+    pixels = [[10, 5], [20, 5], [20, 10], [-3, 60]]
+    made = layouts_from_annotations(
+        {"dataset": "Lot X", "frames": [frame("Cam 1", pixels), frame("cam2", pixels)]},
+        "lot-x",
+        interval_ms=1000,
+        time_ms=5,
+    )
+    assert [one.camera_id for one in made] == ["lot-x/cam-1", "lot-x/cam2"]
+    assert made[0].slots[0].polygon == [(0.1, 0.1), (0.2, 0.1), (0.2, 0.2), (0.0, 1.0)]
+    assert made[0].site_name == "Lot X"
+    assert check(made[0]) == []
+    assert msgspec.json.decode(msgspec.json.encode(made[0]), type=LayoutPublished) == made[0]
+
+
+def test_site_facts_give_zones_names_and_the_plan():
+    plan = [[0, 0], [2.5, 0], [2.5, 5], [0, 5]]
+    site = {"name": "Demo", "zones": {"A": "Zone A"}, "slots": {"1": {"zone": "A", "plan": plan}}}
+    (made,) = layouts_from_annotations(
+        {
+            "site": site,
+            "cameras": {"n": {"name": "North"}},
+            "frames": [frame("n", [[0, 0], [9, 0], [9, 9]])],
+        },
+        "demo",
+        interval_ms=1000,
+        time_ms=5,
+    )
+    assert (made.site_name, made.camera_name, made.slots[0].zone_id) == ("Demo", "North", "A")
+    assert made.slots[0].plan == [(0.0, 0.0), (2.5, 0.0), (2.5, 5.0), (0.0, 5.0)]
+
+
+@pytest.mark.parametrize(
+    "bad", [{}, {"frames": [{}]}, {"frames": 3}, {"frames": [{**frame("a", [[1, 2]]), "width": 0}]}]
+)
+def test_annotations_that_are_none_say_so(bad):
+    with pytest.raises(Invalid, match="bad-annotations"):
+        layouts_from_annotations(bad, "demo", interval_ms=1000, time_ms=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"), [("GOPR 0024", "gopr-0024"), ("ä!", "x"), ("x" * 50, "x" * 40)]
+)
+def test_slug(text, part):
+    assert slug(text) == part
