@@ -1,0 +1,102 @@
+"""What a person or a script does to a running system: make the topics, publish layouts, command a
+site. Used by the command line (`python -m parking`) and by the embedded stack."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
+
+from parking import codec, lots
+from parking.errors import Invalid
+from parking.events import (
+    LayoutPublished,
+    ParametersSet,
+    SiteCommanded,
+    SlotClosed,
+    SlotOpened,
+    StateCorrected,
+)
+from parking.kafka import KafkaProducer, KafkaSettings, new_producer
+from parking.ops import SystemClock
+from parking.ports import Outgoing
+from parking.topics import LAYOUTS, SITE_COMMANDS, TOPICS
+
+Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet
+
+_ALREADY_EXISTS = 36
+
+
+async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list[str]:
+    """Create the topics that are missing; returns their names. Raises Invalid when one exists with
+    another partition count: changing that is a migration, not an update."""
+    admin = AIOKafkaAdminClient(**settings.client())
+    await admin.start()
+    try:
+        wanted = [
+            NewTopic(
+                topic.name,
+                topic.partitions,
+                replication,
+                topic_configs=topic.config(settings.frame_max_bytes),
+            )
+            for topic in TOPICS.values()
+        ]
+        answer = await admin.create_topics(wanted)
+        made = []
+        for name, code, *message in answer.topic_errors:
+            if code == 0:
+                made.append(name)
+            elif code != _ALREADY_EXISTS:
+                raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
+        for found in await admin.describe_topics(sorted(TOPICS.keys() - set(made))):
+            _compare(found["topic"], len(found["partitions"]))
+    finally:
+        await admin.close()
+    return sorted(made)
+
+
+def _compare(name: str, partitions: int) -> None:
+    expected = TOPICS[name].partitions
+    if partitions != expected:
+        detail = f"{name} has {partitions} partitions, this version needs {expected}"
+        raise Invalid("partitions-differ", f"{detail}: it keys by partition, so migrate it")
+
+
+async def publish_layouts(
+    settings: KafkaSettings, layouts: Sequence[LayoutPublished], issued_by: str
+) -> None:
+    """Check all, then write each with the command that makes the tracker adopt it. Raises Invalid
+    (nothing is written) or Retryable."""
+    messages: list[Outgoing] = []
+    for layout in layouts:
+        lots.checked(layout)
+        command = lots.adoption(layout, issued_by)
+        messages.append(codec.outgoing(layout, LAYOUTS, layout.camera_id, issued_by))
+        messages.append(codec.outgoing(command, SITE_COMMANDS, layout.site_id, issued_by))
+    await _send(settings, messages)
+
+
+async def command_site(
+    settings: KafkaSettings, site_id: str, command: Command, issued_by: str
+) -> str:
+    """Send one command to a site's tracker; returns its id."""
+    event = SiteCommanded(
+        id=uuid.uuid4().hex,
+        site_id=site_id,
+        time_ms=SystemClock().now_ms(),
+        issued_by=issued_by,
+        command=command,
+    )
+    await _send(settings, [codec.outgoing(event, SITE_COMMANDS, site_id, issued_by)])
+    return event.id
+
+
+async def _send(settings: KafkaSettings, messages: Sequence[Outgoing]) -> None:
+    producer = new_producer(settings)
+    await producer.start()
+    try:
+        await asyncio.wait_for(KafkaProducer(producer).send(messages), timeout=30)
+    finally:
+        await producer.stop()

@@ -1,0 +1,48 @@
+import json
+
+import pytest
+
+from parking.__main__ import main
+
+
+def test_keys_are_made_listed_and_removed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KEYS_FILE", str(tmp_path / "keys"))
+    main(["keys", "add", "operator", "write"])
+    assert capsys.readouterr().out.startswith("pk_")
+    main(["keys", "list"])
+    assert capsys.readouterr().out == "operator\n"
+    main(["keys", "remove", "operator"])
+    with pytest.raises(SystemExit, match="no key named"):
+        main(["keys", "remove", "operator"])
+
+
+def test_a_layout_with_a_crossing_polygon_is_refused_with_every_fault(tmp_path):
+    cross = [[10, 10], [20, 20], [20, 10], [10, 20]]
+    slots = [{"id": name, "polygon": cross, "occupied": 0} for name in ("a", "b")]
+    frame = {"file": "x.jpg", "camera": "c", "width": 100, "height": 100, "slots": slots}
+    (tmp_path / "annotations.json").write_text(json.dumps({"frames": [frame]}))
+    with pytest.raises(SystemExit) as caught:
+        main(["layout", "check", str(tmp_path)])
+    assert "slot a: its outline crosses" in str(caught.value)
+    assert "slot b: its outline crosses" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["layout", "check", "/nowhere"], "cannot be read"),
+        (["keys", "list"], "KEYS_FILE is not set"),
+        (["topics", "apply"], "KAFKA_BOOTSTRAP is not set"),
+        (["parameters", "demo", "--min-confidence", "7"], "min_confidence"),
+    ],
+)
+def test_a_fault_is_told_in_one_line(monkeypatch, arguments, says):
+    monkeypatch.delenv("KEYS_FILE", raising=False)
+    monkeypatch.delenv("KAFKA_BOOTSTRAP", raising=False)
+    with pytest.raises(SystemExit, match=says):
+        main(arguments)
+
+
+def test_topics_are_shown(capsys):
+    main(["topics", "list"])
+    assert "parking.frames" in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""Plays footage over MQTT exactly as the cameras' firmware does."""

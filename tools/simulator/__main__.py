@@ -1,0 +1,174 @@
+"""Play footage over MQTT as a site's cameras would send it.
+
+The folder holds annotations.json and pictures (`demo/`, or any in that form). Every camera in it
+becomes a device with ids, status, last will and telemetry of its own; gate events of the footage
+are sent by a gate device and kept until their end-to-end ack.
+
+  python -m tools.simulator --footage demo --passwords FILE            one frame a second, for ever
+  python -m tools.simulator --footage DIR --passwords FILE --once --interval-ms 200 --every-frame
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from parking.errors import Invalid, SettingsError
+from parking.ops import set_up_logging
+from parking.settings import Reader
+from tools.simulator.device import Broker, Device
+from tools.simulator.footage import GATE_DEVICE, Footage, load, with_recorded_at
+
+log = logging.getLogger("simulator")
+
+TELEMETRY_S = 10.0
+CONNECT_TIMEOUT_S = 60.0
+
+
+def main() -> None:
+    """Command line."""
+    options = _arguments()
+    set_up_logging("simulator", os.environ)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        footage = load(options.footage)
+        devices = _devices(footage, options, os.environ)
+    except (Invalid, SettingsError) as error:
+        sys.exit(f"simulator: {error}")
+    for device in devices.values():
+        device.start()
+    try:
+        _await_connections(devices, stop)
+        play(footage, devices, options, stop)
+        _drain(devices, stop)
+    finally:
+        for device in devices.values():
+            device.stop()
+    counts = [device.counts for device in devices.values()]
+    log.info(
+        "sent %d frames, dropped %d; gate events: %d accepted, %d rejected",
+        sum(c.frames_sent for c in counts),
+        sum(c.frames_dropped for c in counts),
+        sum(c.gate_accepted for c in counts),
+        sum(c.gate_rejected for c in counts),
+    )
+
+
+def play(
+    footage: Footage,
+    devices: Mapping[str, Device],
+    options: argparse.Namespace,
+    stop: threading.Event,
+) -> None:
+    """Frame k of every camera at start + k intervals; rounds follow each other unless --once."""
+    started_s = next_s = time.monotonic()
+    told_s = float("-inf")
+    index = 0
+    while not stop.is_set() and not (options.once and index >= footage.length):
+        now_s = time.monotonic()
+        if now_s - told_s >= TELEMETRY_S:
+            told_s = now_s
+            for device in devices.values():
+                device.telemetry(now_s - started_s)
+        _send(footage, devices, index, wait_s=30.0 if options.every_frame else 0.0)
+        index += 1
+        intervals = [d.interval_ms for d in devices.values() if d.interval_ms]
+        next_s = max(next_s + max([options.interval_ms, *intervals]) / 1000, time.monotonic())
+        while not stop.is_set() and time.monotonic() < next_s:
+            for device in devices.values():
+                device.pump(time.monotonic())
+            stop.wait(min(0.05, max(0.0, next_s - time.monotonic())))
+
+
+def _send(footage: Footage, devices: Mapping[str, Device], index: int, *, wait_s: float) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    for name, shots in footage.shots.items():
+        shot = shots[index % len(shots)]
+        if index >= footage.length or index < len(shots):
+            jpeg = with_recorded_at(shot.path.read_bytes(), shot.recorded_at_ms)
+            devices[name].frame(jpeg, now_ms, wait_s=wait_s)
+    for frame, direction in footage.gate:
+        if frame == index % footage.length:
+            devices[GATE_DEVICE].gate(direction, now_ms)
+
+
+def _drain(devices: Mapping[str, Device], stop: threading.Event) -> None:
+    """After --once: until every gate event has its ack, at most a minute."""
+    limit_s = time.monotonic() + 60
+    while not stop.is_set() and time.monotonic() < limit_s:
+        if not any([device.pump(time.monotonic()) for device in devices.values()]):
+            return
+        stop.wait(0.05)
+
+
+def _await_connections(devices: Mapping[str, Device], stop: threading.Event) -> None:
+    limit_s = time.monotonic() + CONNECT_TIMEOUT_S
+    while not stop.is_set() and not all(device.connected for device in devices.values()):
+        if time.monotonic() > limit_s:
+            lost = [d.device_id for d in devices.values() if not d.connected]
+            sys.exit(f"simulator: no connection to the broker for {', '.join(lost)}")
+        stop.wait(0.05)
+
+
+def _devices(
+    footage: Footage, options: argparse.Namespace, environ: Mapping[str, str]
+) -> dict[str, Device]:
+    env = Reader(environ)
+    ca_file = env.text("MQTT_CA_FILE", "")
+    broker = Broker(
+        env.text("MQTT_HOST", "127.0.0.1"), env.integer("MQTT_PORT", 1883, 1, 65535), ca_file
+    )
+    env.done()
+    try:
+        passwords = json.loads(options.passwords.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Invalid("no-passwords", f"{options.passwords}: {error}") from error
+    missing = [device_id for device_id in footage.device_ids if device_id not in passwords]
+    if missing:
+        raise Invalid("no-passwords", f"{options.passwords} has none for {', '.join(missing)}")
+    return {
+        device_id.split("/")[1]: Device(device_id, passwords[device_id], broker, options.state)
+        for device_id in footage.device_ids
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.simulator",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="The broker: MQTT_HOST (127.0.0.1), MQTT_PORT (1883), MQTT_CA_FILE (TLS when set).",
+    )
+    parser.add_argument("--footage", type=Path, default=Path("demo"), help="folder to play (demo)")
+    parser.add_argument(
+        "--passwords", type=Path, required=True, help='JSON file {"site/device": "password"}'
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=Path(".state/devices"),
+        help="where the devices' boot counters are kept (.state/devices)",
+    )
+    parser.add_argument("--interval-ms", type=int, default=1000, help="pace of the frames (1000)")
+    parser.add_argument("--once", action="store_true", help="play one round, then end")
+    parser.add_argument(
+        "--every-frame",
+        action="store_true",
+        help="wait for each frame to be taken instead of dropping it for the next one",
+    )
+    options = parser.parse_args()
+    if options.interval_ms < 10:
+        parser.error("--interval-ms must be 10 or more")
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Footage: a folder with `annotations.json` and the pictures it names (see parking/lots.py).
+
+Optional keys: `site` {id, name, zones, slots}, `cameras` {id: {name}}, and `gate` [{"frame": index
+of the scene's frame, "direction": "entry"|"exit"}] for the events of a gate sensor.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from parking.errors import Invalid
+from parking.lots import slug
+
+GATE_DEVICE = "gate-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture of a camera; `recorded_at_ms` when the footage tells."""
+
+    path: Path
+    recorded_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """What a folder holds. `shots`: device -> its pictures in order; `gate`: (frame, direction)."""
+
+    site_id: str
+    annotations: Mapping[str, Any]
+    shots: dict[str, list[Shot]]
+    gate: list[tuple[int, str]]
+
+    @property
+    def device_ids(self) -> list[str]:
+        """All devices that play it: the cameras, and the gate where there are gate events."""
+        names = [*self.shots, *([GATE_DEVICE] if self.gate else [])]
+        return [f"{self.site_id}/{name}" for name in names]
+
+    @property
+    def length(self) -> int:
+        """Frames of the longest camera: one round."""
+        return max(len(shots) for shots in self.shots.values())
+
+
+def load(folder: Path) -> Footage:
+    """Read a folder. Raises Invalid in plain words when it cannot be played."""
+    file = folder / "annotations.json"
+    try:
+        annotations = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise Invalid("no-footage", f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise Invalid("bad-annotations", f"{file} is not JSON: {error}") from error
+    try:
+        site_id = slug(str((annotations.get("site") or {}).get("id") or folder.resolve().name))
+        shots: dict[str, list[Shot]] = {}
+        for frame in annotations["frames"]:
+            shot = Shot(folder / frame["file"], _recorded_at_ms(frame.get("timestamp")))
+            shots.setdefault(slug(str(frame["camera"])), []).append(shot)
+        gate = [(int(g["frame"]), str(g["direction"])) for g in annotations.get("gate") or []]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Invalid("bad-annotations", f"{file}: {type(error).__name__}: {error}") from error
+    missing = [s.path for some in shots.values() for s in some if not s.path.is_file()]
+    if missing or not shots:
+        what = (
+            f"{len(missing)} pictures are missing, the first is {missing[0]}"
+            if missing
+            else "empty"
+        )
+        raise Invalid("no-footage", f"{file}: {what}")
+    return Footage(site_id, annotations, shots, sorted(gate))
+
+
+def with_recorded_at(jpeg: bytes, recorded_at_ms: int | None) -> bytes:
+    """The picture with its original time in a comment segment, which ingest reads and strips."""
+    if recorded_at_ms is None:
+        return jpeg
+    text = b'parking:{"recorded_at_ms":%d}' % recorded_at_ms
+    return jpeg[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + jpeg[2:]
+
+
+def _recorded_at_ms(timestamp: str | None) -> int | None:
+    if not timestamp:
+        return None
+    moment = datetime.fromisoformat(timestamp)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000)
