@@ -60,5 +60,5 @@ def test_no_folder_says_so(tmp_path):
 
 def test_the_original_time_goes_into_a_comment_segment():
     jpeg = with_recorded_at(b"\xff\xd8\xff\xd9", 123)
-    assert jpeg == b'\xff\xd8\xff\xfe\x00\x1fparking:{"recorded_at_ms":123}\xff\xd9'
+    assert jpeg == b'\xff\xd8\xff\xfe\x00\x20parking:{"recorded_at_ms":123}\xff\xd9'
     assert with_recorded_at(b"\xff\xd8\xff\xd9", None) == b"\xff\xd8\xff\xd9"
