@@ -22,6 +22,8 @@ def generated() -> dict[str, dict[str, Any]]:
     files = {}
     for cls in EVENTS:
         _, parts = msgspec.json.schema_components([cls], ref_template="#/$defs/{name}")
+        for part in parts.values():
+            _drop_discriminators(part)
         body = parts.pop(cls.__name__)
         schema = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -33,6 +35,12 @@ def generated() -> dict[str, dict[str, Any]]:
             schema["$defs"] = used
         files[f"{schema_name(cls.TYPE)}.json"] = schema
     return files
+
+
+def _drop_discriminators(part: dict[str, Any]) -> None:
+    """`discriminator` is OpenAPI's word, not JSON Schema's; the branches' `kind` says it all."""
+    for field in part.get("properties", {}).values():
+        field.pop("discriminator", None)
 
 
 def _closure(body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
