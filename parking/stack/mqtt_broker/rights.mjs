@@ -1,0 +1,69 @@
+// Who may do what: the same rules as deploy/mosquitto/acl, and the same password file
+// (`user:$7$iterations$salt$hash`, PBKDF2 with SHA-512, as mosquitto_passwd writes it).
+import { pbkdf2, timingSafeEqual } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { promisify } from 'node:util'
+
+const derive = promisify(pbkdf2)
+const ROOT = 'parking/v1'
+const BRIDGE = 'bridge'
+const DEVICE_WRITES = [/^frame(\/.*)?$/, /^gate\/.+$/, /^status$/, /^telemetry$/]
+const DEVICE_READS = new Set(['ack', 'command'])
+const BRIDGE_WRITES = /^parking\/v1\/[^/]+\/[^/]+\/(ack|command)$/
+
+/** The password file, read again when it has changed. */
+export class Passwords {
+  #path
+  #stamp = ''
+  #users = new Map()
+
+  constructor (path) {
+    this.#path = path
+  }
+
+  /** True when the user is known and the password (a Buffer) is right. */
+  async check (user, password) {
+    this.#refresh()
+    const entry = this.#users.get(user)
+    if (!entry || !password) return false
+    const given = await derive(password, entry.salt, entry.iterations, entry.hash.length, 'sha512')
+    return timingSafeEqual(given, entry.hash)
+  }
+
+  #refresh () {
+    const { mtimeNs, size, ino } = statSync(this.#path, { bigint: true })
+    const stamp = `${mtimeNs}/${size}/${ino}`
+    if (stamp === this.#stamp) return
+    this.#users = new Map(readFileSync(this.#path, 'utf8').split('\n').filter(Boolean).map(parse))
+    this.#stamp = stamp
+  }
+}
+
+function parse (line) {
+  const at = line.lastIndexOf(':')
+  const [, kind, iterations, salt, hash] = line.slice(at + 1).split('$')
+  if (kind !== '7') throw new Error(`unknown password hash $${kind}$ of ${line.slice(0, at)}`)
+  return [line.slice(0, at), {
+    iterations: Number(iterations),
+    salt: Buffer.from(salt, 'base64'),
+    hash: Buffer.from(hash, 'base64')
+  }]
+}
+
+/** May the user publish to this topic? A device only below its own `{site}/{device}`. */
+export function mayPublish (user, topic) {
+  if (user === BRIDGE) return BRIDGE_WRITES.test(topic)
+  const suffix = ownSuffix(user, topic)
+  return suffix !== null && DEVICE_WRITES.some(allowed => allowed.test(suffix))
+}
+
+/** May the user subscribe to this filter? A device only to its own `ack` and `command`. */
+export function maySubscribe (user, filter) {
+  if (user === BRIDGE) return filter.startsWith(`${ROOT}/`)
+  return DEVICE_READS.has(ownSuffix(user, filter))
+}
+
+function ownSuffix (user, topic) {
+  const own = `${ROOT}/${user}/`
+  return user && !/[+#]/.test(user) && topic.startsWith(own) ? topic.slice(own.length) : null
+}

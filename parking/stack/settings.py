@@ -1,0 +1,108 @@
+"""Settings of the embedded stack: folder, ports, which services, how to log."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from parking.settings import Reader
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SERVICES: Final = ("ingest", "detector", "tracker", "persister", "notifier")
+PORTS: Final = {
+    "kafka": 9092,
+    "kafka_controller": 9093,
+    "postgres": 15432,
+    "s3": 9000,
+    "mqtt": 1883,
+    "notifier": 8080,
+    "ingest": 8081,
+    "detector": 8082,
+    "tracker": 8083,
+    "persister": 8084,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where the stack keeps things: `state` is its own, `cache` may be shared by several stacks."""
+
+    state: Path
+    cache: Path
+
+    @property
+    def secrets(self) -> Path:
+        """Passwords, one a file."""
+        return self.state / "secrets"
+
+    @property
+    def logs(self) -> Path:
+        """One file a process."""
+        return self.state / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Pid files, the status file."""
+        return self.state / "run"
+
+    @property
+    def data(self) -> Path:
+        """What Kafka, PostgreSQL and S3 store."""
+        return self.state / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """How to run the stack."""
+
+    paths: Paths
+    ports: Mapping[str, int] = field(default_factory=lambda: dict(PORTS))
+    services: tuple[str, ...] = SERVICES
+    demo: bool = True  # the simulated cameras
+    footage: Path | None = None  # a folder with annotations.json; None: the demo site's own
+    log_format: str = "text"
+    kafka_heap_mb: int = 512
+    python_env: Mapping[str, str] = field(default_factory=dict)  # what every process inherits
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "StackSettings":
+        """STATE, PORT_*, SERVICES, DEMO, FOOTAGE, LOG_FORMAT, KAFKA_HEAP_MB.
+
+        Raises SettingsError with every bad value.
+        """
+        env = Reader(environ)
+        state = Path(env.text("STATE", str(ROOT / ".state"))).absolute()
+        ports = {
+            name: env.integer(port_setting(name), port, 1, 65535) for name, port in PORTS.items()
+        }
+        asked = tuple(filter(None, env.text("SERVICES", ",".join(SERVICES)).split(",")))
+        services = () if asked == ("none",) else asked
+        env.problems += [
+            f"SERVICES: there is no service {name!r}, only {', '.join(SERVICES)} (or none)"
+            for name in services
+            if name not in SERVICES
+        ]
+        footage = env.file("FOOTAGE") if environ.get("FOOTAGE") else None
+        settings = cls(
+            Paths(state, Path(env.text("CACHE", str(ROOT / ".state" / "cache"))).absolute()),
+            ports,
+            services,
+            env.flag("DEMO", True),
+            footage.absolute() if footage else None,
+            env.choice("LOG_FORMAT", ("text", "json"), "text"),
+            env.integer("KAFKA_HEAP_MB", 512, 256, 65536),
+            inherited(environ),
+        )
+        env.done()
+        return settings
+
+
+def port_setting(name: str) -> str:
+    """The environment variable that sets a port."""
+    return f"PORT_{name.upper()}"
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for child processes: without what would lead them to other servers."""
+    foreign = ("AWS_", "PG", "KAFKA_", "MQTT_", "S3_", "DATABASE_", "HTTP_HOST", "HTTP_PORT")
+    return {name: value for name, value in environ.items() if not name.startswith(foreign)}
