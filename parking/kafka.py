@@ -58,7 +58,6 @@ class KafkaSettings:
         arguments: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
             "security_protocol": self.security,
-            "api_version": "auto",
         }
         if self.security.endswith("SSL"):
             arguments["ssl_context"] = ssl.create_default_context(cafile=self.ca_file or None)
