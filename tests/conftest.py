@@ -8,6 +8,7 @@ Stack tests share the servers and their topics: use `unique` for sites, devices,
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -37,5 +38,25 @@ def infra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
 
 @pytest.fixture
 def unique() -> Callable[[str], str]:
-    """`unique("site")` -> `site-1f3a...`: names that no other test uses, valid as site or device."""
+    """`unique("site")` -> `site-1f3a...`: names that no other test uses, fit for a site."""
     return lambda prefix: f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+def shared_data(name: str) -> Path:
+    """The folder of a labelled set beside the checkout. Without it the test is skipped and says so;
+    with PARKING_REQUIRE_DATA=1 (CI) that is a failure."""
+    folder = ROOT.parent / "shared" / "data" / name
+    if not folder.is_dir():
+        message = f"no labelled frames in ../shared/data/{name}"
+        if os.environ.get("PARKING_REQUIRE_DATA"):
+            pytest.fail(f"{message}, and PARKING_REQUIRE_DATA is set")
+        pytest.skip(message)
+    return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests measured (`record_property`), so that a run's log holds the numbers."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                terminalreporter.write_line(f"measured {report.nodeid}: {name}: {value}")

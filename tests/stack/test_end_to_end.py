@@ -1,0 +1,167 @@
+"""One real day of a real lot through everything: MQTT, Kafka, YOLO, faust, Postgres, S3, SSE."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from parking.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
+from parking.ports import Record
+from parking.stack.infra import Infra
+from parking.stack.settings import ROOT, Paths
+from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES
+from tests.conftest import shared_data
+from tests.playing import Listener, Play, playing, wait_until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+
+FRAMES = 132
+CAMERA = "pklot-ufpr05-day/ufpr05"
+Change = dict[str, Any]
+
+
+class Result:
+    """What came out after the whole day was played."""
+
+    def __init__(self, play: Play, listener: Listener) -> None:
+        self.play = play
+        self.changes = listener.of("slot-change")
+        self.snapshot = listener.of("snapshot")[0]
+        self.captures = {
+            int(row["frame_id"].rsplit("/", 1)[1]): row
+            for row in play.rows("select * from captures order by time_ms")
+        }
+        self.rows = play.rows("select * from slot_changes order by slot_id, version")
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
+    folder = shared_data("pklot-ufpr05-day")
+    scratch = tmp_path_factory.mktemp("day")
+    paths = Paths(scratch / "state", ROOT / ".state" / "cache")
+    with Infra(paths, os.environ) as infra, playing(infra, folder, scratch) as play:
+        play.start_services()
+        play.publish_layouts(interval_ms=20_000)
+        with play.listening() as listener:
+            play.play_once(interval_ms=150)
+            analysed = "status = 'analysed'"
+            wait_until(
+                lambda: play.count("captures", analysed) >= FRAMES, 300, "132 analysed frames"
+            )
+            wait_until(
+                lambda: play.count("slot_changes") >= len(listener.of("slot-change")) > 0,
+                30,
+                "as many rows as changes over SSE",
+            )
+            yield Result(play, listener)
+
+
+def test_every_frame_has_one_captures_row_and_was_analysed(day: Result):
+    assert sorted(day.captures) == list(range(1, FRAMES + 1))
+    assert day.play.count("captures") == FRAMES
+    assert {row["status"] for row in day.captures.values()} == {"analysed"}
+
+
+def test_observations_agree_with_the_annotations_frame_by_frame(day: Result, record_property):
+    right = wrong = 0
+    for seq, truth in day.play.truth()[CAMERA].items():
+        seen = {o["slot_id"]: o["state"] for o in day.captures[seq]["observations"]}
+        for slot, occupied in truth.items():
+            if occupied is not None:
+                expected = "occupied" if occupied else "free"
+                right, wrong = right + (seen[slot] == expected), wrong + (seen[slot] != expected)
+    record_property("observations right", f"{right} of {right + wrong}")
+    assert right / (right + wrong) >= 0.97
+
+
+def states_by_frame(changes: list[Change], frames: int) -> list[dict[str, str]]:
+    """What a viewer of the changes sees after each frame."""
+    shown: dict[str, str] = {}
+    by_seq: dict[int, list[Change]] = {}
+    for change in changes:
+        if change["cause"]["kind"] == "frame":
+            by_seq.setdefault(int(change["cause"]["id"].rsplit("/", 1)[1]), []).append(change)
+    result = []
+    for seq in range(1, frames + 1):
+        shown |= {change["slot_id"]: change["to_state"] for change in by_seq.get(seq, [])}
+        result.append(dict(shown))
+    return result
+
+
+def test_the_state_over_sse_follows_the_annotations_within_the_hysteresis_delay(
+    day: Result, record_property
+):
+    """A shown state may be the truth of this frame or of the one before: hysteresis waits for two
+    observations."""
+    truth = day.play.truth()[CAMERA]
+    shown = states_by_frame(day.changes, FRAMES)
+    right = total = 0
+    for seq in range(3, FRAMES + 1):
+        for slot in truth[seq]:
+            labels = {truth[seq][slot], truth[seq - 1][slot]} - {None}
+            if labels:
+                state = shown[seq - 1].get(slot)
+                total += 1
+                right += any(state == ("occupied" if label else "free") for label in labels)
+    record_property("shown states right", f"{right} of {total}")
+    assert right / total >= 0.97
+
+
+def test_sse_rows_and_api_tell_the_same(day: Result):
+    over_sse = {c["id"]: (c["slot_id"], c["to_state"], c["version"]) for c in day.changes}
+    in_rows = {r["id"]: (r["slot_id"], r["to_state"], r["version"]) for r in day.rows}
+    missing = {key: in_rows[key] for key in in_rows.keys() - over_sse.keys()}
+    # What happened before the listener came is in its snapshot.
+    assert all(version == 1 for _, _, version in missing.values()), missing
+    assert over_sse.items() <= in_rows.items()
+    last = {row["slot_id"]: row["to_state"] for row in day.rows}
+    assert day.play.slots() == last
+    assert {s["slot_id"]: s["state"] for s in day.play.rows("select * from slots")} == last
+
+
+def test_versions_count_up_without_a_gap(day: Result):
+    for slot in {row["slot_id"] for row in day.rows}:
+        versions = [row["version"] for row in day.rows if row["slot_id"] == slot]
+        assert versions == list(range(1, len(versions) + 1))
+
+
+def test_every_change_by_a_frame_has_its_evidence_with_its_own_sha256(day: Result):
+    s3 = day.play.infra.s3
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint,
+        region_name=s3.region,
+        aws_access_key_id=s3.access_key,
+        aws_secret_access_key=s3.secret_key,
+        config=Config(
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+    caused = [row for row in day.rows if row["cause_kind"] == "frame"]
+    assert len(caused) > 100
+    sums = {}
+    for key in {row["evidence_key"] for row in caused}:
+        sums[key] = hashlib.sha256(
+            client.get_object(Bucket=s3.bucket, Key=key)["Body"].read()
+        ).hexdigest()
+    assert all(row["evidence_sha256"] == sums[row["evidence_key"]] for row in caused)
+    assert all(row["evidence_missing"] is None for row in caused)
+
+
+def test_nothing_is_in_dead_letters(day: Result):
+    async def letters() -> list[Record]:
+        consumer = new_consumer(KafkaSettings(day.play.infra.bootstrap))
+        await consumer.start()
+        try:
+            places = await assign_all(consumer, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
+            return await read_to_end(consumer, places)
+        finally:
+            await consumer.stop()
+
+    assert asyncio.run(letters()) == []
