@@ -20,7 +20,7 @@ from parking.stack import jars, kafka, mqtt, objects, postgres, services
 from parking.stack.checks import HOST, free_ports, require_free
 from parking.stack.console import Console
 from parking.stack.errors import StackError
-from parking.stack.pids import Lock, end_leftovers
+from parking.stack.pids import Lock, end_leftovers, one_at_a_time
 from parking.stack.progress import download_progress
 from parking.stack.settings import PORTS, Paths, StackSettings, inherited
 from parking.stack.supervisor import POLL_S, Part, Supervisor
@@ -51,7 +51,7 @@ def build(settings: StackSettings, names: Sequence[str] = PARTS) -> list[Part]:
     paths = settings.paths
     wanted: list[Part] = []
     if {"kafka", "s3"} & set(names):
-        with download_progress() as progress:
+        with one_at_a_time(paths.cache), download_progress() as progress:
             archives = jars.fetch(paths.cache / "maven", progress)
         if "kafka" in names:
             class_path = [path for jar, path in archives.items() if not jar.is_s3proxy]
@@ -62,7 +62,8 @@ def build(settings: StackSettings, names: Sequence[str] = PARTS) -> list[Part]:
     if "postgres" in names:
         wanted.append(postgres.part(settings, env))
     if "mqtt" in names:
-        wanted.append(mqtt.part(settings, env))
+        with one_at_a_time(paths.cache):
+            wanted.append(mqtt.part(settings, env))
     return wanted
 
 

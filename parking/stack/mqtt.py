@@ -13,7 +13,7 @@ from parking.stack.node import NODE, npm
 from parking.stack.secret_files import PasswordFile, made_once
 from parking.stack.settings import Paths, StackSettings
 from parking.stack.supervisor import Part
-from parking.topics import ENVELOPE_BYTES, FRAME_MAX_BYTES
+from parking.topics import ENVELOPE_BYTES
 
 BRIDGE: Final = "bridge"
 _SOURCE: Final = Path(__file__).parent / "mqtt_broker"
@@ -41,7 +41,7 @@ def part(settings: StackSettings, env: Mapping[str, str]) -> Part:
     if not users.path.exists():
         users.set(BRIDGE, made_once(settings.paths.secrets / "mqtt_bridge"))
     port = settings.ports["mqtt"]
-    limit_bytes = FRAME_MAX_BYTES + ENVELOPE_BYTES
+    limit_bytes = settings.frame_max_bytes + ENVELOPE_BYTES
 
     async def ready() -> None:
         await tcp(port)

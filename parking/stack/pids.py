@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -57,6 +58,15 @@ def end_leftovers(run_dir: Path) -> list[str]:
             ended.append(path.stem)
         pid_file.remove()
     return ended
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait for others who fill the same folder, in this process or another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Lock:

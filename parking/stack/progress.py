@@ -1,8 +1,9 @@
-"""Progress bars for downloads, on a terminal; plain lines elsewhere."""
+"""Progress bars for downloads, on a terminal; elsewhere a line for each large one."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.progress import (
@@ -13,6 +14,8 @@ from rich.progress import (
     TextColumn,
     TransferSpeedColumn,
 )
+
+TOLD_BYTES: Final = 5_000_000
 
 Advance = Callable[[int], None]
 OneDownload = Callable[[str, int], AbstractContextManager[Advance]]
@@ -34,7 +37,7 @@ def download_progress() -> Iterator[OneDownload]:
 
         @contextmanager
         def one(name: str, size_bytes: int) -> Iterator[Advance]:
-            if not console.is_terminal:
+            if not console.is_terminal and size_bytes > TOLD_BYTES:
                 console.print(f"downloading {name} ({size_bytes / 1e6:.1f} MB)")
             task: TaskID = bars.add_task(name, total=size_bytes)
             yield lambda count: bars.advance(task, count)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from parking.settings import Reader
+from parking.topics import FRAME_MAX_BYTES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SERVICES: Final = ("ingest", "detector", "tracker", "persister", "notifier")
@@ -62,6 +63,7 @@ class StackSettings:
     footage: Path | None = None  # a folder with annotations.json; None: the demo site's own
     log_format: str = "text"
     kafka_heap_mb: int = 512
+    frame_max_bytes: int = FRAME_MAX_BYTES
     python_env: Mapping[str, str] = field(default_factory=dict)  # what every process inherits
 
     @classmethod
@@ -91,6 +93,7 @@ class StackSettings:
             footage.absolute() if footage else None,
             env.choice("LOG_FORMAT", ("text", "json"), "text"),
             env.integer("KAFKA_HEAP_MB", 512, 256, 65536),
+            env.integer("FRAME_MAX_BYTES", FRAME_MAX_BYTES, 10_000, 20_000_000),
             inherited(environ),
         )
         env.done()

@@ -54,12 +54,12 @@ class Unit:
 
     part: Part
     backoff: Backoff
+    task: asyncio.Task[None]
     state: str = "waiting"  # waiting | starting | healthy | restarting | stopped | failed
     starts: int = 0
     process: asyncio.subprocess.Process | None = None
     healthy: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
-    task: asyncio.Task[None] | None = None
 
 
 class Supervisor:
@@ -80,8 +80,8 @@ class Supervisor:
         known = self.units.get(part.name)
         if known is not None and known.state not in {"stopped", "failed"}:
             raise StackError(f"{part.name} is {known.state} already")
-        unit = self.units[part.name] = Unit(part, self._backoff())
-        unit.task = asyncio.create_task(self._keep(unit), name=part.name)
+        task = asyncio.create_task(self._keep(part.name), name=part.name)
+        self.units[part.name] = Unit(part, self._backoff(), task)
 
     async def healthy(self, names: Iterable[str], limit_s: float) -> None:
         """Wait until all are healthy. Raises StackError naming those that are not."""
@@ -99,9 +99,9 @@ class Supervisor:
         unit.stopping = True
         if unit.process is not None:
             await self._end(unit, unit.process)
-        if unit.task is not None:
-            unit.task.cancel()
-            await asyncio.wait({unit.task})
+            await asyncio.wait({unit.task}, timeout=3.0)
+        unit.task.cancel()  # it may still wait for what it needs, or for its next start
+        await asyncio.wait({unit.task})
         self._set(unit, "stopped")
 
     def signal(self, name: str, number: signal.Signals) -> int:
@@ -112,6 +112,13 @@ class Supervisor:
         os.kill(process.pid, number)
         return process.pid
 
+    def kill_all(self) -> None:
+        """End every process at once, without a chance to clean up."""
+        for unit in self.units.values():
+            unit.stopping = True
+            if unit.process is not None and unit.process.returncode is None:
+                _kill_group(unit.process.pid)
+
     async def close(self) -> None:
         """End everything, the highest stage first."""
         for stage in sorted({unit.part.stage for unit in self.units.values()}, reverse=True):
@@ -120,7 +127,8 @@ class Supervisor:
             ]
             await asyncio.gather(*(self.stop(name) for name in names))
 
-    async def _keep(self, unit: Unit) -> None:
+    async def _keep(self, name: str) -> None:
+        unit = self.units[name]
         await asyncio.gather(*(self.units[name].healthy.wait() for name in unit.part.needs))
         while True:
             began = time.monotonic()
@@ -172,7 +180,14 @@ class Supervisor:
 
     async def _guard(self, unit: Unit, process: asyncio.subprocess.Process) -> None:
         """Tell when the process is healthy; end it when it never is, or no longer."""
-        if not await self._becomes_ready(unit):
+        try:
+            ready = await self._becomes_ready(unit)
+        except StackError as error:
+            self._console.say(f"{unit.part.name}: {error}", "error")
+            unit.backoff.tries = 0  # starting it again would not help
+            await self._end(unit, process)
+            return
+        if not ready:
             self._console.say(
                 f"{unit.part.name} was not ready in {unit.part.start_limit_s:.0f} s", "error"
             )

@@ -1,0 +1,87 @@
+"""The simulated site: its devices' passwords, its layouts (published once), its cameras."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from parking.stack import mqtt
+from parking.stack.errors import StackError
+from parking.stack.secret_files import write_private
+from parking.stack.services import env_for
+from parking.stack.settings import ROOT, StackSettings
+from parking.stack.supervisor import Part
+
+FOOTAGE: Final = ROOT / "demo"
+
+
+def footage(settings: StackSettings) -> Path | None:
+    """The folder to play: the one asked for, else the project's own; None for none."""
+    if not settings.demo:
+        return None
+    folder = settings.footage or FOOTAGE
+    if not (folder / "annotations.json").is_file():
+        raise StackError(
+            f"{folder} holds no annotations.json: FOOTAGE=DIR plays another, DEMO=off none"
+        )
+    return folder
+
+
+def part(settings: StackSettings, folder: Path) -> Part:
+    """The simulator as a part: it connects by itself as soon as the broker is there."""
+    passwords = settings.paths.secrets / "demo_devices.json"
+    devices = {device: mqtt.add_device(settings.paths, device) for device in _devices(folder)}
+    write_private(passwords, json.dumps(devices))
+    state = settings.paths.data / "devices"
+    env = _environment(settings) | {
+        "MQTT_HOST": "127.0.0.1",
+        "MQTT_PORT": str(settings.ports["mqtt"]),
+    }
+    needs = ("mqtt", *(name for name in ("ingest", "tracker") if name in settings.services))
+
+    async def ready() -> None:
+        return
+
+    return Part(
+        name="demo",
+        command=(
+            *(sys.executable, "-m", "tools.simulator", "--footage", str(folder)),
+            *("--passwords", str(passwords), "--state", str(state)),
+        ),
+        env=env,
+        ready=ready,
+        needs=needs,
+        stage=2,
+        stop_limit_s=5.0,
+    )
+
+
+def publish_layouts(settings: StackSettings, folder: Path) -> None:
+    """Tell the detector and the tracker of the footage's slots, once for each annotations.json; a
+    later start leaves what was edited since. Raises StackError. Blocks for some seconds."""
+    digest = hashlib.sha256((folder / "annotations.json").read_bytes()).hexdigest()[:16]
+    mark = settings.paths.data / "devices" / f"layouts-{digest}"
+    if mark.exists():
+        return
+    command = [sys.executable, "-m", "parking", "layout", "publish", str(folder)]
+    environment = _environment(settings)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=90, check=False
+    )
+    if done.returncode != 0:
+        raise StackError(f"the layouts of {folder} could not be published: {done.stderr.strip()}")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+
+
+def _environment(settings: StackSettings) -> dict[str, str]:
+    return {**env_for("tool", settings), "PYTHONPATH": str(ROOT)}
+
+
+def _devices(folder: Path) -> list[str]:
+    """The ids of the devices that play the footage, as the simulator names them."""
+    from tools.simulator.footage import load
+
+    return load(folder).device_ids

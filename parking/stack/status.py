@@ -1,0 +1,62 @@
+"""What runs: a status file the supervisor keeps, and a table of it for people."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from parking.stack.pids import Lock, PidFile
+from parking.stack.settings import Paths
+from parking.stack.supervisor import Supervisor
+
+
+def write(path: Path, supervisor: Supervisor) -> None:
+    """Replace the status file; called at every change."""
+    parts = {
+        name: {"state": unit.state, "starts": unit.starts, "port": unit.part.port}
+        for name, unit in supervisor.units.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(parts), "utf-8")
+    new.replace(path)
+
+
+def table(paths: Paths) -> Iterator[str]:
+    """The lines of `make status`; raises nothing when nothing runs."""
+    holder = Lock(paths.state).holder()
+    if holder is None:
+        yield "nothing runs here; `make run` starts it"
+        return
+    parts: dict[str, Any] = json.loads((paths.run / "status.json").read_text("utf-8"))
+    yield f"{'part':<10} {'state':<11} {'pid':>7} {'port':>6} {'starts':>6} {'memory':>8}  since"
+    total_mb = 0.0
+    for name, part in parts.items():
+        process = PidFile(paths.run, name).process()
+        memory_mb = sum(map(_rss_mb, _family(process))) if process else 0.0
+        total_mb += memory_mb
+        since = time.strftime("%H:%M:%S", time.localtime(process.create_time())) if process else "-"
+        yield (
+            f"{name:<10} {part['state']:<11} {process.pid if process else '-':>7} "
+            f"{part['port'] or '-':>6} {part['starts']:>6} {memory_mb:>5.0f} MB  {since}"
+        )
+    supervisor_mb = _rss_mb(psutil.Process(holder))
+    yield f"{'supervisor':<10} {'':<11} {holder:>7} {'':>6} {'':>6} {supervisor_mb:>5.0f} MB"
+    yield f"{'together':<41} {'':>2} {total_mb + supervisor_mb:>5.0f} MB"
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _rss_mb(process: psutil.Process) -> float:
+    try:
+        return process.memory_info().rss / 1e6
+    except psutil.Error:
+        return 0.0
