@@ -8,7 +8,7 @@ _SECONDS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 1
 
 # ingest
 MQTT_MESSAGES: Final = Counter("parking_mqtt_messages_total", "Messages from the broker", ["kind"])
-MQTT_CONNECTED: Final = Gauge("parking_mqtt_connected", "1 while connected to the broker")
+MQTT_CONNECTED: Final = Gauge("parking_mqtt_connected", "1 while connected to the broker", ["lane"])
 MQTT_CONNECTIONS: Final = Counter("parking_mqtt_connections_total", "Connections made", ["session"])
 FRAMES_ACCEPTED: Final = Counter(
     "parking_frames_accepted_total", "Frames durable in Kafka", ["via"]
@@ -45,6 +45,9 @@ RECORDS_IGNORED: Final = Counter(
 
 # persister
 ROWS_WRITTEN: Final = Counter("parking_rows_written_total", "Rows written", ["table"])
+FENCED_WRITES: Final = Counter(
+    "parking_fenced_writes_total", "Batches dropped: another generation holds their partitions"
+)
 EVIDENCE: Final = Counter("parking_evidence_total", "Evidence of changes", ["result"])
 RETENTION_REMOVED: Final = Counter("parking_retention_removed_total", "Removed by age", ["what"])
 

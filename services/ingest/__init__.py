@@ -1,0 +1,1 @@
+"""The edge: MQTT and HTTP in, Kafka out."""

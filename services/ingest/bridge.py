@@ -1,0 +1,202 @@
+"""A lane: from one MQTT session to Kafka, acknowledged only when durable.
+
+    broker --> MqttLink --receive--> Room --run--> Producer (acks=all)
+                  ^                                   |
+                  +--- reply, then PUBACK in order <--+
+
+Frames and events have a lane each, so that pictures can neither fill the event session's queue at
+the broker nor delay a gate's acknowledgement.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from parking import metrics
+from parking.errors import Invalid, Retryable
+from parking.ops import Health
+from parking.ports import Clock, Producer
+from services.ingest.handler import (
+    SOURCE,
+    Context,
+    Handled,
+    Limits,
+    Message,
+    Reply,
+    handle_message,
+    refuse,
+)
+from services.ingest.handover import Delivery, Item, Room
+
+log = logging.getLogger(__name__)
+
+_BATCH: Final = 16
+_IDLE_S: Final = 0.5
+_SLOW_S: Final = 3.0
+_FIRST_DELAY_S: Final = 0.25
+_MAX_DELAY_S: Final = 5.0
+_MAX_CAMERAS: Final = 10_000
+T = TypeVar("T")
+
+
+class Link(Protocol):
+    """What a lane needs of its MQTT side (mqtt.MqttLink)."""
+
+    async def run(self, receive: Any, has_room: Any, stop: asyncio.Event) -> None:
+        """Connect and hand over until `stop` is set."""
+
+    def settle(self, delivery: Delivery) -> None:
+        """Acknowledge."""
+
+    def publish(self, reply: Reply) -> None:
+        """Tell a device."""
+
+
+class Lane:
+    """Takes messages in, writes what was decided, settles in order."""
+
+    def __init__(  # noqa: PLR0913 -- its collaborators, bound once in __main__
+        self,
+        name: str,
+        link: Link,
+        room: Room,
+        producer: Producer,
+        limits: Limits,
+        *,
+        health: Health,
+        clock: Clock,
+    ) -> None:
+        self._name = name
+        self._link = link
+        self._room = room
+        self._producer = producer
+        self._last_pictures: dict[str, str] = {}
+        self._context = Context(limits, self._last_pictures)
+        self._health = health
+        self._waits_as = f"kafka-{name}"
+        self._clock = clock
+        self._filled = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Both directions, until `stop` is set. Ends, with an error, when either of them does."""
+        self._health.waiting[self._waits_as] = "connecting to Kafka"
+        self._health.waiting[f"mqtt-{self._name}"] = "connecting to the MQTT broker"
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._never_ends(self._write(stop), stop))
+                link = self._link.run(self.receive, self.has_room, stop)
+                group.create_task(self._never_ends(link, stop))
+        finally:
+            if not stop.is_set():
+                self._health.failing[self._name] = "the lane has ended"
+
+    def has_room(self) -> bool:
+        """May more be read from the broker?"""
+        return not self._room.is_full
+
+    def receive(self, message: Message, delivery: Delivery) -> None:
+        """Decide, and let it wait for Kafka. Never blocks, never raises for a message's content."""
+        try:
+            handled = handle_message(message, self._context)
+        except Exception as error:  # a fault of ours on one message must not come back for ever
+            log.exception("ingest could not handle a message on %s", message.topic[:200])
+            handled = refuse(message, Invalid("internal-error", repr(error)), self._context.limits)
+        kind = message.topic.split("/")[4:5]
+        metrics.MQTT_MESSAGES.labels(kind[0] if kind and kind[0] in _KINDS else "other").inc()
+        if not handled.outgoing:
+            self._link.settle(delivery)
+            return
+        if handled.frame_of and handled.picture:
+            self._remember(handled.frame_of, handled.picture)
+        given_way = self._room.put(Item(handled, delivery))
+        if given_way is not None:
+            self._give_way([given_way])
+        metrics.HANDOVER_SIZE.labels(self._name).set(len(self._room))
+        self._filled.set()
+
+    async def _write(self, stop: asyncio.Event) -> None:
+        await self._send([], stop)
+        while not stop.is_set():
+            batch = self._room.take(_BATCH)
+            if not batch:
+                self._filled.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._filled.wait(), _IDLE_S)
+                continue
+            for item in await self._send(batch, stop):
+                self._settle(item)
+            metrics.HANDOVER_SIZE.labels(self._name).set(len(self._room))
+
+    async def _send(self, batch: Sequence[Item], stop: asyncio.Event) -> list[Item]:
+        """Write until Kafka has it all; what of the batch was written. Older frames give way to
+        newer ones after each failure."""
+        ceiling_s = _FIRST_DELAY_S
+        waiting = list(batch)
+        while not stop.is_set():
+            records = [record for item in waiting for record in item.handled.outgoing]
+            try:
+                await self._noticing(self._producer.send(records))
+            except Retryable as error:
+                log.warning("%s: waiting for Kafka: %s", self._name, error)
+                self._health.waiting[self._waits_as] = str(error)
+                waiting, given_way = self._room.thin(waiting)
+                self._give_way(given_way)
+                # Half fixed, half jitter: never at once, never all together.
+                await self._clock.sleep(ceiling_s * random.uniform(0.5, 1))  # noqa: S311
+                ceiling_s = min(ceiling_s * 2, _MAX_DELAY_S)
+            else:
+                self._health.waiting.pop(self._waits_as, None)
+                return waiting
+        return []
+
+    async def _noticing(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for it; /readyz tells when it takes long."""
+        task = asyncio.ensure_future(work)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=_SLOW_S)
+            if not done:
+                self._health.waiting[self._waits_as] = f"no answer for {_SLOW_S:.0f} s"
+            return await task
+        finally:
+            task.cancel()
+
+    def _settle(self, item: Item) -> None:
+        handled = item.handled
+        _count(handled)
+        if handled.reply is not None:
+            self._link.publish(handled.reply)
+        self._link.settle(item.delivery)
+
+    def _give_way(self, items: Sequence[Item]) -> None:
+        for item in items:
+            metrics.FRAMES_DROPPED.labels("handover").inc()
+            self._link.settle(item.delivery)
+
+    def _remember(self, camera_id: str, picture: str) -> None:
+        self._last_pictures.pop(camera_id, None)
+        self._last_pictures[camera_id] = picture
+        if len(self._last_pictures) > _MAX_CAMERAS:
+            self._last_pictures.pop(next(iter(self._last_pictures)))
+
+    async def _never_ends(self, work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+        await work
+        if not stop.is_set():
+            raise RuntimeError(f"a loop of {self._name} ended by itself")
+
+
+_KINDS: Final = frozenset({"frame", "gate", "status", "telemetry"})
+
+
+def _count(handled: Handled) -> None:
+    if handled.outcome == "frame":
+        metrics.FRAMES_ACCEPTED.labels("mqtt").inc()
+    elif handled.outcome == "repeated":
+        metrics.FRAMES_REPEATED.labels("mqtt").inc()
+    elif handled.outcome == "refused":
+        metrics.DEAD_LETTERS.labels(SOURCE, handled.reason).inc()
+    if handled.reply is not None:
+        result = "rejected" if handled.outcome == "refused" else "accepted"
+        metrics.GATE_EVENTS.labels(result).inc()

@@ -1,0 +1,323 @@
+"""What becomes of a message from the edge: pure decisions, no I/O, no clock.
+
+`handle_message` takes what came over MQTT and says what is to be written to Kafka, and what the
+device is told once that is durable. Pictures that come over HTTP go through the same
+`accept_frame`. Times are Unix milliseconds.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+
+from parking import codec
+from parking.errors import Invalid
+from parking.events import (
+    DeviceReported,
+    FrameReceived,
+    GateEventReceived,
+    SlotId,
+    Telemetry,
+    Text,
+    TimeSource,
+    Via,
+)
+from parking.ports import Outgoing, Record
+from parking.topics import (
+    DEVICE_EVENTS,
+    FRAME_MAX_BYTES,
+    GATE_EVENTS,
+    DeviceTopic,
+    mqtt_topic,
+    parse_mqtt_topic,
+)
+from services.ingest.jpeg import inspect
+
+SOURCE: Final = "ingest"
+_ID_HEX: Final = 32
+Outcome = Literal["frame", "repeated", "gate", "device", "refused", "ignored"]
+P = TypeVar("P", bound=msgspec.Struct)
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is taken. The clock bounds say how far a device's time may lie from receipt."""
+
+    frame_max_bytes: int = FRAME_MAX_BYTES
+    frame_max_pixels: int = 2_000_000
+    clock_back_ms: int = 3_600_000
+    clock_ahead_ms: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a device published. `redelivered`: the broker says it has sent it before (DUP)."""
+
+    topic: str
+    payload: bytes
+    received_at_ms: int
+    retained: bool = False
+    redelivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is published to a device once the outgoing records are durable."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The decision. `frame_of`: the camera whose newer frame may replace this one while it waits;
+    `picture`: sha256 of a plain frame, to know the same one again; `reason`: why it was refused."""
+
+    outcome: Outcome
+    outgoing: tuple[Outgoing, ...] = ()
+    reply: Reply | None = None
+    frame_of: str | None = None
+    picture: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a decision needs besides the message: the limits, and each plain camera's last picture
+    (its `Handled.picture`, kept by the caller)."""
+
+    limits: Limits = Limits()
+    last_pictures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """An event's one time, where it is from, and why it is not the device's."""
+
+    time_ms: int
+    source: TimeSource
+    reason: str | None = None
+
+
+class GatePayload(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device publishes to `gate/{boot_id}/{seq}`."""
+
+    direction: Literal["entry", "exit"]
+    gate: SlotId
+    captured_at_ms: _Number | None = None
+    plate_hash: Text | None = None
+
+
+class StatusPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device, or its last will, publishes to `status`."""
+
+    state: Literal["online", "offline"]
+    boot_id: _Number
+    connection: _Number
+    reason: Text | None = None
+
+
+class GateAck(msgspec.Struct, frozen=True, kw_only=True):
+    """The end-to-end ack: only after Kafka, or its dead-letter topic, has the event."""
+
+    boot_id: int
+    seq: int
+    result: Literal["accepted", "rejected"]
+    reason: str | None = None
+
+
+def handle_message(message: Message, context: Context) -> Handled:
+    """Decide on one MQTT message. Never raises for what a device can send."""
+    device = None
+    try:
+        device = parse_mqtt_topic(message.topic)
+        return HANDLERS[device.kind](device, message, context)
+    except Invalid as error:
+        return refuse(message, error, context.limits, device)
+
+
+def refuse(
+    message: Message, error: Invalid, limits: Limits, device: DeviceTopic | None = None
+) -> Handled:
+    """Set the message aside. A gate event is told `rejected`, or its device would repeat it for
+    good."""
+    key = None
+    reply = None
+    if device is not None:
+        key = (device.device_id if device.kind == "frame" else device.site_id).encode()
+    if device is not None and device.kind == "gate":
+        reply = _gate_reply(device, error)
+    letter = dead_letter(message.topic, key, message.payload, error, message.received_at_ms, limits)
+    return Handled("refused", (letter,), reply, reason=error.reason)
+
+
+def dead_letter(
+    place: str, key: bytes | None, payload: bytes, error: Invalid, now_ms: int, limits: Limits
+) -> Outgoing:
+    """The dead letter of what came to an MQTT topic or HTTP path (`place`)."""
+    record = Record(place, -1, -1, key, payload)
+    return codec.dead_letter(record, error, SOURCE, now_ms, kept_bytes=limits.frame_max_bytes)
+
+
+def choose_time(captured_at_ms: int | None, received_at_ms: int, limits: Limits) -> Time:
+    """The device's time where it lies within the bounds of receipt, otherwise receipt, and why."""
+    if not captured_at_ms:  # a device without a clock sends 0
+        return Time(received_at_ms, "receipt", "no-clock")
+    if captured_at_ms < received_at_ms - limits.clock_back_ms:
+        return Time(received_at_ms, "receipt", "too-old")
+    if captured_at_ms > received_at_ms + limits.clock_ahead_ms:
+        return Time(received_at_ms, "receipt", "too-new")
+    return Time(captured_at_ms, "device")
+
+
+def accept_frame(
+    device: DeviceTopic, payload: bytes, via: Via, received_at_ms: int, limits: Limits
+) -> tuple[FrameReceived, Outgoing]:
+    """A checked and stripped picture as event and record. Raises Invalid (see jpeg.inspect)."""
+    picture = inspect(payload, limits.frame_max_bytes, limits.frame_max_pixels)
+    time = choose_time(device.captured_at_ms, received_at_ms, limits)
+    if device.boot_id is None:
+        frame_id = f"{device.device_id}/{hashlib.sha256(payload).hexdigest()[:_ID_HEX]}"
+    else:
+        frame_id = f"{device.device_id}/{device.boot_id}/{device.seq}"
+    event = FrameReceived(
+        id=frame_id,
+        site_id=device.site_id,
+        time_ms=time.time_ms,
+        camera_id=device.device_id,
+        via=via,
+        width=picture.width,
+        height=picture.height,
+        size_bytes=len(picture.data),
+        sha256=hashlib.sha256(picture.data).hexdigest(),
+        received_at_ms=received_at_ms,
+        time_source=time.source,
+        time_reason=time.reason,
+        captured_at_ms=device.captured_at_ms or None,
+        recorded_at_ms=picture.recorded_at_ms,
+        boot_id=device.boot_id,
+        seq=device.seq,
+    )
+    return event, codec.outgoing_frame(event, picture.data, SOURCE)
+
+
+def frozen(event: FrameReceived) -> Outgoing:
+    """The camera sent the picture of `event` again: no new frame, but it is alive, or frozen."""
+    return _reported(
+        DeviceReported(
+            id=f"{event.camera_id}/frozen/{event.sha256[:_ID_HEX]}",
+            site_id=event.site_id,
+            time_ms=event.received_at_ms,
+            device_id=event.camera_id,
+            kind="heartbeat",
+            reason="frozen",
+        )
+    )
+
+
+def _frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
+    if message.retained:
+        return Handled("ignored")  # of unknown age: as an observation it could be days old
+    event, record = accept_frame(
+        device, message.payload, "mqtt", message.received_at_ms, context.limits
+    )
+    plain = device.boot_id is None
+    if plain and context.last_pictures.get(event.camera_id) == event.sha256:
+        if message.redelivered:
+            return Handled("ignored")  # the broker repeats itself, not the camera
+        return Handled("repeated", (frozen(event),))
+    return Handled(
+        "frame",
+        (record,),
+        frame_of=event.camera_id,
+        picture=event.sha256 if plain else None,
+    )
+
+
+def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
+    payload = _decode(message.payload, GatePayload)
+    time = choose_time(payload.captured_at_ms, message.received_at_ms, context.limits)
+    event = GateEventReceived(
+        id=f"{device.device_id}/gate/{device.boot_id}/{device.seq}",
+        site_id=device.site_id,
+        time_ms=time.time_ms,
+        device_id=device.device_id,
+        gate_id=payload.gate,
+        direction=payload.direction,
+        via="mqtt",
+        time_source=time.source,
+        time_reason=time.reason,
+        boot_id=device.boot_id,
+        seq=device.seq,
+        plate_hash=payload.plate_hash,
+    )
+    record = codec.outgoing(event, GATE_EVENTS, event.site_id, SOURCE)
+    return Handled("gate", (record,), _gate_reply(device, None))
+
+
+def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:
+    del context
+    if not message.payload:
+        return Handled("ignored")  # how a retained status is taken back
+    status = _decode(message.payload, StatusPayload)
+    numbers = f"{status.boot_id}/{status.connection}"
+    event = DeviceReported(
+        id=f"{device.device_id}/status/{numbers}/{status.state}",
+        site_id=device.site_id,
+        time_ms=message.received_at_ms,
+        device_id=device.device_id,
+        kind=status.state,
+        boot_id=status.boot_id,
+        connection=status.connection,
+        reason=status.reason,
+    )
+    return Handled("device", (_reported(event),))
+
+
+def _telemetry(device: DeviceTopic, message: Message, context: Context) -> Handled:
+    del context
+    telemetry = _decode(message.payload, Telemetry)
+    digest = hashlib.sha256(message.payload).hexdigest()[:_ID_HEX]
+    event = DeviceReported(
+        id=f"{device.device_id}/telemetry/{digest}",
+        site_id=device.site_id,
+        time_ms=message.received_at_ms,
+        device_id=device.device_id,
+        kind="telemetry",
+        telemetry=telemetry,
+    )
+    return Handled("device", (_reported(event),))
+
+
+def _reported(event: DeviceReported) -> Outgoing:
+    return codec.outgoing(event, DEVICE_EVENTS, event.site_id, SOURCE)
+
+
+def _gate_reply(device: DeviceTopic, error: Invalid | None) -> Reply:
+    ack = GateAck(
+        boot_id=device.boot_id or 0,
+        seq=device.seq or 0,
+        result="rejected" if error else "accepted",
+        reason=error.reason if error else None,
+    )
+    return Reply(mqtt_topic(device.device_id, "ack"), msgspec.json.encode(ack))
+
+
+def _decode(payload: bytes, kind: type[P]) -> P:
+    try:
+        return msgspec.json.decode(payload, type=kind)
+    except msgspec.ValidationError as error:
+        raise Invalid("bad-schema", str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid("bad-json", str(error)) from error
+
+
+HANDLERS: Final[dict[str, Callable[[DeviceTopic, Message, Context], Handled]]] = {
+    "frame": _frame,
+    "gate": _gate,
+    "status": _status,
+    "telemetry": _telemetry,
+}

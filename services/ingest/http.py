@@ -1,0 +1,165 @@
+"""The HTTP intake of pictures, for devices that speak only HTTP: `POST /ingest/v1/frames/...`.
+
+202 only once Kafka has the picture; every refusal says why, as `{"error": slug, "detail": words}`.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from parking import metrics
+from parking.errors import Invalid, Retryable
+from parking.keys import SCOPES, KeyFile, bearer
+from parking.ops import Health
+from parking.ports import Clock, Producer
+from parking.topics import DeviceTopic, site_of
+from services.ingest.handler import SOURCE, Limits, accept_frame, dead_letter, frozen
+
+BODY_LIMIT_S: Final = 15.0
+RETRY_AFTER_S: Final = 2
+_MAX_CONCURRENT: Final = 16
+_KNOWN_PICTURES: Final = 10_000
+_STATUS: Final = {"too-large": 413, "bad-camera-id": 404, "slow-body": 408, "empty": 400}
+_RETRY: Final = {"Retry-After": str(RETRY_AFTER_S)}
+_LOGIN: Final = {"WWW-Authenticate": "Bearer"}
+_MAX_NUMBER: Final = 10**16
+_Number = Annotated[int | None, Header(ge=0, lt=_MAX_NUMBER)]
+
+
+class Accepted(BaseModel):
+    """The picture is durable."""
+
+    frame_id: str = Field(description="its id in everything that follows")
+    time_ms: int = Field(description="the time it counts for, Unix milliseconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What the route needs."""
+
+    keys: KeyFile
+    producer: Producer
+    limits: Limits
+    clock: Clock
+
+
+class _Refused(Exception):
+    """Ends the request with this status."""
+
+    def __init__(self, status: int, error: str, detail: str, **headers: str) -> None:
+        super().__init__(detail)
+        self.status, self.error, self.detail, self.headers = status, error, detail, headers
+
+
+def new_app(intake: Intake, health: Health) -> FastAPI:
+    """The app with the intake and the operations' routes."""
+    app = FastAPI(title="Smart Parking ingest", version="1", routes=[*health.routes()])
+    app.add_exception_handler(_Refused, _refused)
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    room = asyncio.Semaphore(_MAX_CONCURRENT)
+    last: dict[str, str] = {}
+
+    @app.post("/ingest/v1/frames/{site}/{camera}", status_code=202)
+    async def post_frame(
+        request: Request,
+        site: str,
+        camera: str,
+        x_boot_id: _Number = None,
+        x_seq: _Number = None,
+        x_captured_at_ms: _Number = None,
+    ) -> Accepted:
+        """Take one JPEG (`Content-Type: image/jpeg`, `Authorization: Bearer pk_...`)."""
+        _require_key(intake.keys, request)
+        if room.locked():
+            raise _Refused(503, "busy", "too many pictures at once", **_RETRY)
+        try:
+            device = _device(site, camera, x_boot_id, x_seq, x_captured_at_ms)
+            async with room:
+                body = await _body(request, intake.limits.frame_max_bytes)
+                return await _take(intake, device, body, request.url.path, last)
+        except Invalid as error:
+            status = _STATUS.get(error.reason, 422)
+            raise _Refused(status, error.reason, error.detail) from error
+        except Retryable as error:
+            raise _Refused(503, "kafka-away", "try again soon", **_RETRY) from error
+
+    return app
+
+
+def _require_key(keys: KeyFile, request: Request) -> None:
+    presented = bearer(request.headers.get("authorization"))
+    if keys.check(presented, "frames"):
+        return
+    if any(keys.check(presented, scope) for scope in SCOPES):
+        raise _Refused(403, "wrong-scope", "this key may not send frames")
+    detail = "an API key is needed: Authorization: Bearer pk_..."
+    raise _Refused(401, "no-key", detail, **_LOGIN)
+
+
+def _device(
+    site: str, camera: str, boot_id: int | None, seq: int | None, captured_at_ms: int | None
+) -> DeviceTopic:
+    camera_id = f"{site}/{camera}"
+    site_of(camera_id)
+    if (boot_id is None) != (seq is None):
+        raise Invalid("bad-header", "X-Boot-Id and X-Seq go together")
+    return DeviceTopic(site, camera_id, "frame", boot_id, seq, captured_at_ms)
+
+
+async def _body(request: Request, max_bytes: int) -> bytes:
+    """The body, read no further than it may be long."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "image/jpeg":
+        raise _Refused(415, "not-image-jpeg", "send Content-Type: image/jpeg")
+    body = bytearray()
+    too_large = Invalid("too-large", f"at most {max_bytes} bytes are taken")
+    if int(request.headers.get("content-length", "0")) > max_bytes:
+        raise too_large
+    try:
+        async with asyncio.timeout(BODY_LIMIT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise too_large
+    except TimeoutError as error:
+        raise Invalid("slow-body", f"not all came within {BODY_LIMIT_S:.0f} s") from error
+    return bytes(body)
+
+
+async def _take(
+    intake: Intake, device: DeviceTopic, body: bytes, path: str, last: dict[str, str]
+) -> Accepted:
+    """Durable in Kafka, as a frame or as a dead letter. Raises Invalid or Retryable."""
+    now_ms = intake.clock.now_ms()
+    try:
+        event, record = accept_frame(device, body, "http", now_ms, intake.limits)
+    except Invalid as error:
+        key = device.device_id.encode()
+        letter = dead_letter(path, key, body, error, now_ms, intake.limits)
+        await intake.producer.send([letter])
+        metrics.DEAD_LETTERS.labels(SOURCE, error.reason).inc()
+        raise
+    repeated = device.boot_id is None and last.get(event.camera_id) == event.sha256
+    await intake.producer.send([frozen(event) if repeated else record])
+    if repeated:
+        metrics.FRAMES_REPEATED.labels("http").inc()
+    else:
+        metrics.FRAMES_ACCEPTED.labels("http").inc()
+        last[event.camera_id] = event.sha256
+        if len(last) > _KNOWN_PICTURES:
+            last.pop(next(iter(last)))
+    return Accepted(frame_id=event.id, time_ms=event.time_ms)
+
+
+async def _refused(_: Request, error: Any) -> Response:
+    body = {"error": error.error, "detail": error.detail}
+    return JSONResponse(body, error.status, headers=error.headers)
+
+
+async def _bad_request(_: Request, error: Any) -> Response:
+    faults = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+    return JSONResponse({"error": "bad-header", "detail": faults[:500]}, 422)

@@ -1,0 +1,180 @@
+"""What can be known of a JPEG without decoding it, and what is cut from it.
+
+OpenCV fills a truncated picture with grey, or with parts of a picture decoded before it, so a
+picture is taken apart here first: whole from SOI to EOI, of a size and kind that is safe to decode.
+Only what a decoder needs is kept: EXIF, comments and all other application segments go (APP0 of
+JFIF and APP14 of Adobe stay; they say how to read the colours). What follows EOI is cut off and is
+no reason to refuse: the ESP32-CAM pads its buffer with zeros or remains of an earlier picture.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import msgspec
+
+from parking.errors import Invalid
+
+MAX_SEGMENTS: Final = 512
+MAX_SCANS: Final = 32
+RECORDED_PREFIX: Final = b"parking:"
+
+_SOI: Final = b"\xff\xd8"
+_EOI, _SOS, _COM, _APP0, _APP14 = 0xD9, 0xDA, 0xFE, 0xE0, 0xEE
+_APPLICATION: Final = range(0xE0, 0xF0)
+_SOF: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SOF_DECODABLE: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive; Huffman
+# Markers that have a length and may stand between pictures' parts: tables, DRI, APPn, COM.
+_WITH_LENGTH: Final = frozenset({0xC4, 0xDB, 0xDD, _COM, *_APPLICATION})
+_IDENTIFIERS: Final = {_APP0: b"JFIF\0", _APP14: b"Adobe"}
+# In entropy-coded data FF is followed by 00 (stuffing), by a restart number, or by more fill.
+_NEXT_MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_MARKER: Final = re.compile(rb"\xff+([^\x00\xff])")
+_BLOCK_PX: Final = 8
+
+
+class _Recorded(msgspec.Struct):
+    recorded_at_ms: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A JPEG that passed. `data` is what is stored; `recorded_at_ms` is replayed footage's time."""
+
+    data: bytes
+    width: int
+    height: int
+    recorded_at_ms: int | None = None
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What was found between SOI and the current position."""
+
+    data: bytes
+    kept: list[tuple[int, int]]  # ranges of bytes, joined where they touch
+    width: int = 0
+    height: int = 0
+    scans: int = 0
+    scan_bytes: int = 0
+    recorded_at_ms: int | None = None
+
+    def keep(self, start: int, end: int) -> None:
+        if self.kept[-1][1] == start:
+            start = self.kept.pop()[0]
+        self.kept.append((start, end))
+
+
+def inspect(data: bytes, max_bytes: int, max_pixels: int) -> Picture:
+    """Check and strip. Raises Invalid: `empty`, `too-large`, `not-a-jpeg`, `truncated`, `bad-jpeg`,
+    `unsupported-jpeg`, `too-many-pixels`, `too-many-segments` or `too-many-scans`. Takes time in
+    proportion to the length, whatever the content."""
+    if not data:
+        raise Invalid("empty", "no bytes")
+    if len(data) > max_bytes:
+        raise Invalid("too-large", f"{len(data)} bytes; at most {max_bytes} are taken")
+    if not data.startswith(_SOI):
+        raise Invalid("not-a-jpeg", "does not begin with FF D8")
+    walk = _Walk(data, [(0, 2)])
+    position = 2
+    for _ in range(MAX_SEGMENTS):
+        position, marker = _next_marker(data, position)
+        if marker == _EOI:
+            return _finish(walk, position)
+        position = _segment(walk, marker, position, max_pixels)
+    raise Invalid("too-many-segments", f"more than {MAX_SEGMENTS} segments")
+
+
+def _next_marker(data: bytes, position: int) -> tuple[int, int]:
+    """The marker at `position` (fill bytes before it are skipped) and the position after it."""
+    found = _MARKER.match(data, position)
+    if found:
+        return found.end(), found[1][0]
+    if data[position:].strip(b"\xff"):
+        raise Invalid("bad-jpeg", f"no marker at byte {position}")
+    raise Invalid("truncated", f"ends at byte {len(data)} without FF D9")
+
+
+def _segment(walk: _Walk, marker: int, position: int, max_pixels: int) -> int:
+    """Take in the segment whose marker ends at `position`; the position after it."""
+    if marker not in _WITH_LENGTH and marker not in _SOF and marker != _SOS:
+        raise Invalid("bad-jpeg", f"marker FF {marker:02X} at byte {position - 2}")
+    data = walk.data
+    if position + 2 > len(data):
+        raise Invalid("truncated", "ends within a segment's length")
+    end = position + int.from_bytes(data[position : position + 2])
+    if end < position + 2:
+        raise Invalid("bad-jpeg", f"segment FF {marker:02X} of impossible length")
+    if end > len(data):
+        raise Invalid("truncated", f"ends within a segment FF {marker:02X}")
+    body = data[position + 2 : end]
+    if marker in _SOF:
+        _frame_header(walk, marker, body, max_pixels)
+    elif marker == _SOS:
+        end = _scan(walk, end)
+    elif _is_stripped(marker, body):
+        if marker == _COM and body.startswith(RECORDED_PREFIX):
+            walk.recorded_at_ms = _recorded(body.removeprefix(RECORDED_PREFIX))
+        return end
+    walk.keep(position - 2, end)
+    return end
+
+
+def _is_stripped(marker: int, body: bytes) -> bool:
+    if marker in _IDENTIFIERS:
+        return not body.startswith(_IDENTIFIERS[marker])
+    return marker == _COM or marker in _APPLICATION
+
+
+def _frame_header(walk: _Walk, marker: int, body: bytes, max_pixels: int) -> None:
+    if marker not in _SOF_DECODABLE:
+        raise Invalid("unsupported-jpeg", f"coding FF {marker:02X} (lossless or arithmetic)")
+    if walk.width:
+        raise Invalid("bad-jpeg", "two frame headers")
+    if len(body) < 6 or len(body) != 6 + 3 * body[5]:
+        raise Invalid("bad-jpeg", "a frame header of wrong length")
+    if body[0] != 8 or body[5] not in (1, 3):
+        raise Invalid("unsupported-jpeg", f"{body[0]} bits, {body[5]} components")
+    walk.height, walk.width = int.from_bytes(body[1:3]), int.from_bytes(body[3:5])
+    if not walk.width or not walk.height:
+        raise Invalid("bad-jpeg", "no width or height")
+    if walk.width * walk.height > max_pixels:
+        raise Invalid(
+            "too-many-pixels", f"{walk.width}x{walk.height}; at most {max_pixels} pixels are taken"
+        )
+
+
+def _scan(walk: _Walk, start: int) -> int:
+    """Skip the entropy-coded data that begins at `start`; the position of the next marker."""
+    if not walk.width:
+        raise Invalid("bad-jpeg", "a scan before the frame header")
+    walk.scans += 1
+    if walk.scans > MAX_SCANS:
+        raise Invalid("too-many-scans", f"more than {MAX_SCANS} scans")
+    found = _NEXT_MARKER.search(walk.data, start)
+    if not found:
+        raise Invalid("truncated", f"ends at byte {len(walk.data)} within a scan")
+    walk.scan_bytes += found.start() - start
+    return found.start()
+
+
+def _finish(walk: _Walk, end: int) -> Picture:
+    if not walk.scans:
+        raise Invalid("bad-jpeg", "no picture data")
+    blocks = -(-walk.width // _BLOCK_PX) * -(-walk.height // _BLOCK_PX)
+    if walk.scan_bytes * 8 < blocks:  # every block of the first component takes at least a bit
+        raise Invalid(
+            "truncated", f"{walk.scan_bytes} bytes cannot hold {walk.width}x{walk.height} pixels"
+        )
+    walk.keep(end - 2, end)
+    pieces = [walk.data[start:stop] for start, stop in walk.kept]
+    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return Picture(data, walk.width, walk.height, walk.recorded_at_ms)
+
+
+def _recorded(text: bytes) -> int | None:
+    """The original time out of a comment; a comment that cannot be read tells nothing."""
+    try:
+        return msgspec.json.decode(text, type=_Recorded).recorded_at_ms
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

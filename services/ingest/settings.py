@@ -1,0 +1,94 @@
+"""The settings of ingest, all read from the environment at once."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from parking.kafka import KafkaSettings
+from parking.ops import HttpSettings
+from parking.settings import Reader
+from services.ingest.handler import Limits
+
+_DEFAULT_HTTP_PORT = 8081
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """How to reach the broker. Each lane connects as `{client_id}-{lane}`."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    client_id: str = "parking-bridge"
+    tls: bool = True
+    ca_file: str = ""
+
+    @classmethod
+    def read(cls, env: Reader) -> "MqttSettings":
+        """From MQTT_*. Plain text needs a loopback host or MQTT_ALLOW_PLAINTEXT=on."""
+        host = env.text("MQTT_HOST")
+        tls = env.flag("MQTT_TLS", True)
+        if not (tls or env.flag("MQTT_ALLOW_PLAINTEXT", False) or _is_loopback(host)):
+            env.problems.append(
+                f"MQTT_TLS=off would send the password to {host!r} in plain text: "
+                "turn it on, or say MQTT_ALLOW_PLAINTEXT=on"
+            )
+        return cls(
+            host=host,
+            port=env.integer("MQTT_PORT", 1883, 1, 65535),
+            username=env.text("MQTT_USERNAME", "bridge"),
+            password=env.secret("MQTT_PASSWORD"),
+            client_id=env.text("MQTT_CLIENT_ID", "parking-bridge"),
+            tls=tls,
+            ca_file=env.text("MQTT_CA_FILE", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE;
+    MQTT_HOST, MQTT_PORT (1883), MQTT_TLS (on), MQTT_ALLOW_PLAINTEXT (off), MQTT_CA_FILE,
+    MQTT_USERNAME (bridge), MQTT_PASSWORD[_FILE], MQTT_CLIENT_ID (parking-bridge);
+    FRAME_MAX_BYTES (1000000), FRAME_MAX_PIXELS (2000000);
+    CLOCK_BACK_MS (3600000), CLOCK_AHEAD_MS (5000): how far a device's time may be from receipt;
+    HANDOVER_FRAMES (32), HANDOVER_EVENTS (200): how much may wait for Kafka;
+    KEYS_FILE: hashed API keys; HTTP_HOST (127.0.0.1), HTTP_PORT (8081); LOG_FORMAT, LOG_LEVEL."""
+
+    kafka: KafkaSettings
+    mqtt: MqttSettings
+    http: HttpSettings
+    limits: Limits
+    keys_file: Path
+    handover_frames: int
+    handover_events: int
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Raises SettingsError with every problem found."""
+        env = Reader(environ)
+        kafka = KafkaSettings.read(env)
+        settings = cls(
+            kafka=kafka,
+            mqtt=MqttSettings.read(env),
+            http=HttpSettings.read(env, _DEFAULT_HTTP_PORT),
+            limits=Limits(
+                frame_max_bytes=kafka.frame_max_bytes,
+                frame_max_pixels=env.integer("FRAME_MAX_PIXELS", 2_000_000, 10_000, 50_000_000),
+                clock_back_ms=env.integer("CLOCK_BACK_MS", 3_600_000, 0, 86_400_000),
+                clock_ahead_ms=env.integer("CLOCK_AHEAD_MS", 5_000, 0, 3_600_000),
+            ),
+            keys_file=Path(env.text("KEYS_FILE")),
+            handover_frames=env.integer("HANDOVER_FRAMES", 32, 1, 10_000),
+            handover_events=env.integer("HANDOVER_EVENTS", 200, 1, 100_000),
+        )
+        env.done()
+        return settings
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
