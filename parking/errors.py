@@ -2,8 +2,11 @@
 
 `Invalid` goes to a dead-letter topic and its offset is committed; `Retryable` is an outage: the
 work is tried again with back-off and nothing is committed; anything else ends the process and its
-supervisor starts it again.
+supervisor starts it again. `Fenced` is none of them: the work is not ours any more.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 
 class Invalid(Exception):
@@ -17,6 +20,14 @@ class Invalid(Exception):
 
 class Retryable(Exception):
     """The outside world failed for now (database away, object store 503, Kafka unreachable)."""
+
+
+class Fenced(Exception):
+    """The work belongs to another member of the group by now; drop it. `held`: generation by place."""
+
+    def __init__(self, held: Mapping[tuple[str, int], int] = MappingProxyType({})) -> None:
+        super().__init__(f"{len(held)} partitions are held by another generation: {dict(held)}")
+        self.held = held
 
 
 class SettingsError(Exception):

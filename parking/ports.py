@@ -6,7 +6,7 @@ in-memory ones. Both pass the same contract tests (`tests/contracts/`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,24 @@ class Outgoing:
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
+
+
+Row = Mapping[str, Any]
+"""Column to value; values are what JSON can carry, or event parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Partitions held under one generation of a consumer group. `topic_ids`: Kafka's own id of each
+    topic, which a topic made again does not share, nor does another cluster."""
+
+    cluster_id: str
+    topic_ids: Mapping[str, str]
+    generation: int
+
+    def log_id(self, topic: str) -> str:
+        """Names one topic's one log: versions and offsets count within it."""
+        return f"{self.cluster_id}/{self.topic_ids[topic]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,29 @@ class ObjectStore(Protocol):
 
     async def list(self, prefix: str, limit: int) -> list[str]:
         """Up to `limit` keys that begin with `prefix`, in key order."""
+
+
+class EventStore(Protocol):
+    """Rows and the offsets they came from, as one. Methods raise Retryable on an outage and Fenced
+    when another generation holds a place."""
+
+    async def claim(
+        self, claim: Claim, places: Sequence[Place], replacing: Mapping[Place, int]
+    ) -> dict[Place, int]:
+        """Hold the places from now on; returns the next offset of each, 0 for a new one. A higher
+        generation is replaced only where it is still the one given in `replacing`."""
+
+    async def known(self, change_ids: Sequence[str]) -> set[str]:
+        """Those of the slot changes that have a row already."""
+
+    async def note_objects(self, keys: Sequence[str], now_ms: int) -> None:
+        """Durable before the objects are put: what no row names later is swept."""
+
+    async def write(
+        self, claim: Claim, rows: Mapping[str, Sequence[Row]], offsets: Mapping[Place, int]
+    ) -> dict[str, int]:
+        """Rows by kind and the next offsets, in one transaction; returns rows changed by kind. The
+        first record of an id wins. Raises Invalid when the content of a row cannot be kept."""
 
 
 class Detector(Protocol):

@@ -58,6 +58,11 @@ create table cameras (
 );
 create index on cameras (site_id);
 
+create view current_layouts as
+    select l.site_id, l.camera_id, l.version, l.time_ms, l.body
+    from cameras c join layouts l
+        on l.log_id = c.layout_log_id and l.camera_id = c.camera_id and l.version = c.layout_version;
+
 -- The latest of each slot: what it is by the newest layouts, its state by the highest version.
 create table slots (
     site_id       text not null references sites,
@@ -159,8 +164,9 @@ create table session_events (
 );
 create index on session_events (session_id, time_ms);
 
+-- Each stay as its events in order leave it: open, overstay, closed or corrected.
 create table sessions (
-    session_id    text primary key,
+    session_id    text   not null,
     run           text   not null,
     site_id       text   not null,
     status        text   not null,
@@ -171,10 +177,11 @@ create table sessions (
     exit_gate_id  text,
     plate_hash    text,
     reason        text,
-    updated_at_ms bigint not null
+    updated_at_ms bigint not null,
+    primary key (run, session_id)
 );
 create index on sessions (site_id, entry_at_ms desc);
-create index on sessions (site_id) where exit_at_ms is null;
+create index on sessions (site_id) where status in ('open', 'overstay');
 
 create table gate_events (
     id          text primary key,

@@ -1,0 +1,14 @@
+"""Points where a test may kill the process: between an effect and its acknowledgement.
+
+`FAULT=point:kill` in the environment; without it a point does nothing. The points are listed in
+tests/chaos/.
+"""
+
+import os
+import signal
+
+
+def fault(point: str) -> None:
+    """Die here, as by kill -9, when told so."""
+    if os.environ.get("FAULT") == f"{point}:kill":
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,212 @@
+"""What the persister does with a batch: rows, evidence, dead letters; then rows and offsets as one.
+
+The order is what makes a crash harmless: objects, then dead letters, then the transaction. Whatever
+is cut off is done again from the offsets in Postgres, and every step may be done twice.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from parking import events as ev
+from parking import topics
+from parking.codec import AnyEvent, dead_letter, decode
+from parking.errors import Fenced, Invalid
+from parking.events import FrameReceived, SlotChanged
+from parking.faults import fault
+from parking.metrics import DEAD_LETTERS, FENCED_WRITES, ROWS_WRITTEN
+from parking.ports import Claim, Clock, EventStore, ObjectStore, Outgoing, Producer, Record, Row
+from parking.runner import next_offsets
+from services.persister import rows
+from services.persister.evidence import (
+    FetchFrame,
+    Missing,
+    Picture,
+    Policy,
+    columns,
+    find,
+    keep,
+    needs_evidence,
+)
+
+log = logging.getLogger(__name__)
+
+SERVICE: Final = "persister"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the handler works with. `claim`: under which the batch was read; `drop`: told when the
+    batch turned out to be another member's."""
+
+    events: EventStore
+    objects: ObjectStore
+    fetch: FetchFrame
+    producer: Producer
+    clock: Clock
+    claim: Callable[[], Claim]
+    drop: Callable[[], None]
+    policy: Policy = "evidence"
+
+
+@dataclass(slots=True)
+class Planned:
+    """One record on its way: its event and rows, or why it is invalid."""
+
+    record: Record
+    event: AnyEvent | None = None
+    rows: rows.Rows = field(default_factory=list)
+    error: Invalid | None = None
+
+
+async def handle(records: Sequence[Record], *, tools: Tools) -> list[Outgoing]:
+    """Make a batch's effects durable, its offsets with them. Returns nothing to write: the dead
+    letters have gone out before the offsets moved. Raises Retryable on any outage."""
+    try:
+        claim = tools.claim()
+        batch = [plan(record, claim) for record in records]
+        await add_pictures(batch, tools)
+        await set_aside([planned for planned in batch if planned.error], tools)
+        fault("persister.after-dead-letters")
+        await write(batch, claim, tools)
+        fault("persister.after-rows")
+    except Fenced as fenced:
+        log.warning("%d records dropped: %s", len(records), fenced)
+        FENCED_WRITES.inc()
+        tools.drop()
+    return []
+
+
+def plan(record: Record, claim: Claim) -> Planned:
+    """A record's rows, or why it has none. Pure."""
+    try:
+        event = decode(record)
+        expected = HANDLERS[record.topic]
+        if type(event) not in expected:
+            raise Invalid("wrong-type", f"{event.TYPE} does not belong into {record.topic}")
+    except Invalid as error:
+        return Planned(record, error=error)
+    mapper = expected[type(event)]
+    made = mapper(event, record, claim.log_id(record.topic)) if mapper else []
+    if made and isinstance(event, ev.Event):
+        made.insert(0, ("sites", {"site_id": event.site_id}))
+    return Planned(record, event, made)
+
+
+async def add_pictures(batch: Sequence[Planned], tools: Tools) -> None:
+    """Store what the policy asks for and enter it into the rows."""
+    changes = await _changes_to_prove(batch, tools)
+    found = await _find_all(changes, tools)
+    frames = _frames(batch) if tools.policy == "all" else []
+    pictures = [picture for picture in found.values() if isinstance(picture, Picture)]
+    pictures += [picture for _, picture in frames]
+    stored = await keep(pictures, tools.events, tools.objects, tools.clock)
+    for planned, change in changes:
+        picture = found[_ref_id(change)]
+        proof = columns(picture, stored)
+        planned.rows = [
+            (kind, row | proof if kind == "slot_changes" else row) for kind, row in planned.rows
+        ]
+        if isinstance(picture, Picture):
+            planned.rows.append(stored[picture.frame.id].row)
+    for planned, picture in frames:
+        planned.rows.append(stored[picture.frame.id].row)
+
+
+async def set_aside(batch: Sequence[Planned], tools: Tools) -> None:
+    """Send the dead letters of invalid records; durable on return."""
+    letters = [
+        dead_letter(planned.record, planned.error, SERVICE, tools.clock.now_ms())
+        for planned in batch
+        if planned.error
+    ]
+    if letters:
+        await tools.producer.send(letters)
+    for planned in batch:
+        if planned.error:
+            log.warning("set aside %s: %s", _place(planned.record), planned.error)
+            DEAD_LETTERS.labels(SERVICE, planned.error.reason).inc()
+
+
+async def write(batch: Sequence[Planned], claim: Claim, tools: Tools) -> None:
+    """Rows and offsets in one transaction. Where the database refuses a row's content, halves find
+    the record it came from, and that one is set aside."""
+    offsets = next_offsets([planned.record for planned in batch])
+    try:
+        changed = await tools.events.write(claim, by_kind(batch), offsets)
+    except Invalid as error:
+        if len(batch) == 1:
+            await set_aside([Planned(batch[0].record, error=error)], tools)
+            await tools.events.write(claim, {}, offsets)
+            return
+        middle = len(batch) // 2
+        await write(batch[:middle], claim, tools)
+        await write(batch[middle:], claim, tools)
+        return
+    for kind, count in changed.items():
+        ROWS_WRITTEN.labels(kind).inc(count)
+
+
+def by_kind(batch: Iterable[Planned]) -> dict[str, list[Row]]:
+    """All rows of a batch, by the statement that writes them, in order."""
+    kinds: dict[str, list[Row]] = defaultdict(list)
+    for planned in batch:
+        for kind, row in planned.rows:
+            kinds[kind].append(row)
+    return kinds
+
+
+def _frames(batch: Sequence[Planned]) -> list[tuple[Planned, Picture]]:
+    return [
+        (planned, Picture(planned.event, planned.record.value or b""))
+        for planned in batch
+        if isinstance(planned.event, FrameReceived)
+    ]
+
+
+async def _changes_to_prove(
+    batch: Sequence[Planned], tools: Tools
+) -> list[tuple[Planned, SlotChanged]]:
+    """New changes that a frame caused; of those that have a row already the first one stands."""
+    changes = [
+        (planned, planned.event)
+        for planned in batch
+        if isinstance(planned.event, SlotChanged) and needs_evidence(planned.event)
+    ]
+    if not changes:
+        return []
+    known = await tools.events.known([change.id for _, change in changes])
+    return [(planned, change) for planned, change in changes if change.id not in known]
+
+
+async def _find_all(
+    changes: Sequence[tuple[Planned, SlotChanged]], tools: Tools
+) -> dict[str, Picture | Missing]:
+    """Each frame once, however many changes it caused."""
+    refs = {_ref_id(change): change.frame_ref for _, change in changes}
+    if tools.policy == "none":
+        return dict.fromkeys(refs, "policy")
+    return {ref_id: await find(ref, tools.fetch) for ref_id, ref in refs.items()}
+
+
+def _ref_id(change: SlotChanged) -> str:
+    return change.frame_ref.frame_id if change.frame_ref else ""
+
+
+def _place(record: Record) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+# Per topic: the events that belong there, and their rows (None: known, nothing to keep).
+HANDLERS: Final[dict[str, dict[type[Any], rows.Mapper | None]]] = {
+    topics.FRAMES: {ev.FrameReceived: rows.frame_rows},
+    topics.DETECTIONS: {ev.DetectionMade: rows.detection_rows, ev.TickElapsed: None},
+    topics.GATE_EVENTS: {ev.GateEventReceived: rows.gate_rows},
+    topics.DEVICE_EVENTS: {ev.DeviceReported: rows.device_rows},
+    topics.LAYOUTS: {ev.LayoutPublished: rows.layout_rows},
+    topics.SLOT_CHANGES: {ev.SlotChanged: rows.change_rows},
+    topics.SESSIONS: {ev.SessionChanged: rows.session_rows},
+    topics.CAMERA_STATUS: {ev.CameraStatusChanged: rows.camera_status_rows},
+}

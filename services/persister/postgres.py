@@ -1,0 +1,207 @@
+"""ports.EventStore on Postgres: psycopg 3, a small pool, rows and offsets in one transaction."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+from psycopg import AsyncConnection, DataError, IntegrityError, InterfaceError, OperationalError
+from psycopg_pool import AsyncConnectionPool
+
+from parking.errors import Fenced, Invalid, Retryable
+from parking.ports import Claim, Place, Row
+from services.persister.migrate import migrate
+from services.persister.rows import fold_sessions
+from services.persister.statements import (
+    ADOPT_LAYOUTS,
+    FOLLOW_LAYOUTS,
+    SESSIONS,
+    STATEMENTS,
+    Statement,
+)
+
+log = logging.getLogger(__name__)
+
+Connection = AsyncConnection[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
+
+_CONNECT_TIMEOUT_S: Final = 5
+_WAIT_FOR_CONNECTION_S: Final = 10.0
+# A statement that hangs (a lock, a sick disk) becomes an outage that is tried again.
+_OPTIONS: Final = (
+    "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+)
+
+_BEGIN_AT_ZERO: Final = """
+insert into kafka_offsets (cluster_id, topic_id, partition, topic, next_offset, generation)
+select %(cluster)s, p.topic_id, p.partition, p.topic, 0, %(generation)s
+from unnest(%(topic_ids)s::uuid[], %(partitions)s::bigint[], %(topics)s::text[])
+    as p (topic_id, partition, topic)
+on conflict do nothing
+"""
+_HELD: Final = """
+select o.topic, o.partition, o.next_offset, o.generation
+from kafka_offsets o join unnest(%(topic_ids)s::uuid[], %(partitions)s::bigint[])
+    as p (topic_id, partition) using (topic_id, partition)
+where o.cluster_id = %(cluster)s
+order by o.topic_id, o.partition
+for update of o
+"""
+_HOLD: Final = """
+update kafka_offsets o set generation = %(generation)s, updated_at = now()
+from unnest(%(topic_ids)s::uuid[], %(partitions)s::bigint[]) as p (topic_id, partition)
+where o.cluster_id = %(cluster)s and o.topic_id = p.topic_id and o.partition = p.partition
+"""
+_MOVE: Final = """
+update kafka_offsets o set next_offset = p.next_offset, updated_at = now()
+from unnest(%(topic_ids)s::uuid[], %(partitions)s::bigint[], %(offsets)s::bigint[])
+    as p (topic_id, partition, next_offset)
+where o.cluster_id = %(cluster)s and o.topic_id = p.topic_id and o.partition = p.partition
+"""
+
+
+def new_pool(url: str, size: int) -> Pool:
+    """A pool of at most `size` connections. Not opened."""
+    return AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=size,
+        open=False,
+        timeout=_WAIT_FOR_CONNECTION_S,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"connect_timeout": _CONNECT_TIMEOUT_S, "options": _OPTIONS},
+    )
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One transaction on a pooled connection; what the database answers in psycopg's words comes
+    out in ours: Invalid for content it refuses, Retryable for everything that may pass."""
+    try:
+        async with pool.connection() as connection:
+            yield connection
+    except (DataError, IntegrityError) as error:
+        raise Invalid("refused-by-database", _first_line(error)) from error
+    except (OperationalError, InterfaceError) as error:
+        raise Retryable(f"Postgres: {_first_line(error)}") from error
+
+
+async def prepare(url: str) -> None:
+    """Bring the database to this version's tables. Raises Retryable while it is away."""
+    options = f"{_OPTIONS} -c lock_timeout=0 -c statement_timeout=0"  # others may be migrating
+    try:
+        async with await AsyncConnection.connect(
+            url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S, options=options
+        ) as connection:
+            await migrate(connection)
+    except (OperationalError, InterfaceError) as error:
+        raise Retryable(f"Postgres: {_first_line(error)}") from error
+
+
+class PostgresEvents:
+    """ports.EventStore over an open pool."""
+
+    fence = "and o.generation = %(generation)s"
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def claim(
+        self, claim: Claim, places: Sequence[Place], replacing: Mapping[Place, int]
+    ) -> dict[Place, int]:
+        """See ports.EventStore."""
+        given = _place_arrays(claim, places)
+        async with transaction(self._pool) as connection:
+            await connection.execute(_BEGIN_AT_ZERO, given)
+            rows = await (await connection.execute(_HELD, given)).fetchall()
+            held = {
+                (topic, partition): generation
+                for topic, partition, _, generation in rows
+                if generation > claim.generation and replacing.get((topic, partition)) != generation
+            }
+            if held:
+                raise Fenced(held)
+            await connection.execute(_HOLD, given)
+        return {(topic, partition): offset for topic, partition, offset, _ in rows}
+
+    async def known(self, change_ids: Sequence[str]) -> set[str]:
+        """See ports.EventStore."""
+        async with transaction(self._pool) as connection:
+            cursor = await connection.execute(
+                "select id from slot_changes where id = any(%s)", [list(change_ids)]
+            )
+            return {row[0] for row in await cursor.fetchall()}
+
+    async def note_objects(self, keys: Sequence[str], now_ms: int) -> None:
+        """See ports.EventStore."""
+        async with transaction(self._pool) as connection:
+            await connection.execute(
+                "insert into objects (key, noted_at_ms) select unnest(%s::text[]), %s "
+                "on conflict (key) do update set noted_at_ms = excluded.noted_at_ms",
+                [sorted(set(keys)), now_ms],
+            )
+
+    async def write(
+        self, claim: Claim, rows: Mapping[str, Sequence[Row]], offsets: Mapping[Place, int]
+    ) -> dict[str, int]:
+        """See ports.EventStore."""
+        async with transaction(self._pool) as connection:
+            # First, so that a new holder's claim waits for this transaction or stops it.
+            await self._move(connection, claim, offsets)
+            return {
+                statement.kind: await _write_kind(connection, statement, rows[statement.kind])
+                for statement in STATEMENTS
+                if rows.get(statement.kind)
+            }
+
+    async def _move(
+        self, connection: Connection, claim: Claim, offsets: Mapping[Place, int]
+    ) -> None:
+        given = _place_arrays(claim, list(offsets)) | {"offsets": list(offsets.values())}
+        cursor = await connection.execute(f"{_MOVE} {self.fence}".encode(), given)
+        if cursor.rowcount != len(offsets):
+            raise Fenced
+
+
+async def _write_kind(connection: Connection, statement: Statement, rows: Sequence[Row]) -> int:
+    """Write one kind and what follows from it; returns the rows changed."""
+    chosen = statement.chosen(rows)
+    cursor = await _upsert(connection, statement, chosen)
+    changed: int = cursor.rowcount
+    if statement.kind == "layouts" and changed:
+        cameras = {row[0] for row in await cursor.fetchall()}
+        await _follow_layouts(connection, sorted(cameras), str(chosen[0]["log_id"]))
+    if statement.kind == "session_events" and changed:
+        new = {row[0] for row in await cursor.fetchall()}
+        steps = [row["body"] for row in rows if row["id"] in new]
+        await _upsert(connection, SESSIONS, SESSIONS.chosen(fold_sessions(steps)))
+    return changed
+
+
+async def _upsert(connection: Connection, statement: Statement, rows: Sequence[Row]) -> Any:
+    text = statement.sql(rows[0])
+    return await connection.execute(text.encode(), [msgspec.json.encode(rows).decode()])
+
+
+async def _follow_layouts(connection: Connection, cameras: list[str], log_id: str) -> None:
+    """Bring cameras, sites, zones and slots up to the layouts just added."""
+    cursor = await connection.execute(ADOPT_LAYOUTS, {"cameras": cameras, "log_id": log_id})
+    adopted = [row[0] for row in await cursor.fetchall()]
+    for text in FOLLOW_LAYOUTS if adopted else ():
+        await connection.execute(text, {"cameras": adopted})
+
+
+def _place_arrays(claim: Claim, places: Sequence[Place]) -> dict[str, Any]:
+    return {
+        "cluster": claim.cluster_id,
+        "generation": claim.generation,
+        "topics": [topic for topic, _ in places],
+        "topic_ids": [claim.topic_ids[topic] for topic, _ in places],
+        "partitions": [partition for _, partition in places],
+    }
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"

@@ -1,0 +1,161 @@
+"""From events to rows. Pure: an event, the record it came in and its log go in, rows come out.
+
+A row's kind names the statement that writes it (statements.py); its keys are columns.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from parking.events import (
+    CameraStatusChanged,
+    DetectionMade,
+    DeviceReported,
+    Event,
+    FrameReceived,
+    GateEventReceived,
+    LayoutPublished,
+    SessionChanged,
+    SlotChanged,
+)
+from parking.ports import Record
+
+Rows = list[tuple[str, dict[str, Any]]]
+"""(kind, row), in order."""
+
+Mapper = Callable[[Any, Record, str], Rows]
+
+LIVE: Final = "live"
+"""Only this run tells what is now; replays are kept beside it."""
+
+
+def frame_rows(event: FrameReceived, record: Record, log_id: str) -> Rows:
+    """The frame's part of its captures row."""
+    del log_id
+    row = fields(
+        event, "site_id camera_id time_ms received_at_ms captured_at_ms recorded_at_ms time_source"
+    ) | fields(event, "via width height size_bytes sha256")
+    row |= {"frame_id": event.id}
+    row |= {"kafka_partition": record.partition, "kafka_offset": record.offset}
+    return [camera_row(event.camera_id, event.site_id), ("frames", row)]
+
+
+def detection_rows(event: DetectionMade, record: Record, log_id: str) -> Rows:
+    """The detection's part of its frame's captures row, and a row for each frame passed over."""
+    del record, log_id
+    common = fields(event, "site_id camera_id time_ms")
+    analysed = fields(event, "layout_version model_id health boxes observations timings_ms")
+    analysed |= {"frame_id": event.frame_ref.frame_id, "box_count": len(event.boxes)}
+    rows: Rows = [
+        camera_row(event.camera_id, event.site_id),
+        ("detections", common | analysed | {"status": "analysed"}),
+    ]
+    for frame_id in event.skipped_frame_ids:
+        skipped = {"frame_id": frame_id, "skipped_for": event.frame_ref.frame_id}
+        rows.append(("skips", common | skipped | {"status": "skipped"}))
+    return rows
+
+
+def gate_rows(event: GateEventReceived, record: Record, log_id: str) -> Rows:
+    """One gate event."""
+    del record, log_id
+    row = fields(event, "id site_id device_id gate_id direction time_ms time_source time_reason")
+    return [("gate_events", row | fields(event, "via boot_id seq plate_hash"))]
+
+
+def device_rows(event: DeviceReported, record: Record, log_id: str) -> Rows:
+    """One report of a device."""
+    del record, log_id
+    row = fields(event, "id site_id device_id time_ms kind boot_id connection telemetry reason")
+    return [("device_events", row)]
+
+
+def layout_rows(event: LayoutPublished, record: Record, log_id: str) -> Rows:
+    """One version of a camera's layout; the store brings cameras, zones and slots up to it."""
+    del record
+    row = fields(event, "camera_id version site_id time_ms") | {"log_id": log_id, "body": event}
+    return [("layouts", row)]
+
+
+def change_rows(event: SlotChanged, record: Record, log_id: str) -> Rows:
+    """One slot change, its evidence still to come; and, of the live run, the slot's state."""
+    del record
+    row = fields(event, "id run site_id slot_id zone_id time_ms from_state to_state version")
+    row |= fields(event, "dwell_ms confidence reason camera_id")
+    row |= {"cause_kind": event.cause.kind, "cause_id": event.cause.id}
+    ref = event.frame_ref
+    row |= {
+        "frame_id": ref and ref.frame_id,
+        "kafka_partition": ref and ref.partition,
+        "kafka_offset": ref and ref.offset,
+    }
+    rows: Rows = [("slot_changes", row | NO_EVIDENCE)]
+    if event.run == LIVE:
+        state = fields(event, "site_id slot_id zone_id version confidence reason")
+        state |= {"state": event.to_state, "state_log_id": log_id}
+        state |= {"changed_at_ms": event.time_ms, "change_id": event.id}
+        rows.append(("slot_states", state))
+    return rows
+
+
+def session_rows(event: SessionChanged, record: Record, log_id: str) -> Rows:
+    """One step of a stay; the store folds the new ones into `sessions`."""
+    del record, log_id
+    row = fields(event, "id session_id run site_id time_ms kind") | {"body": event}
+    return [("session_events", row)]
+
+
+def camera_status_rows(event: CameraStatusChanged, record: Record, log_id: str) -> Rows:
+    """A camera's latest status, of the live run."""
+    del record
+    if event.run != LIVE:
+        return []
+    row = fields(event, "camera_id site_id status health last_frame_at_ms")
+    row |= {"status_log_id": log_id, "status_version": event.version}
+    row |= {"status_reason": event.reason, "status_at_ms": event.time_ms}
+    return [("camera_status", row)]
+
+
+NO_EVIDENCE: Final[dict[str, str | None]] = {
+    "evidence_key": None,
+    "evidence_sha256": None,
+    "frame_sha256": None,
+    "evidence_missing": None,
+}
+
+
+def picture_row(frame: FrameReceived, key: str, sha256: str) -> tuple[str, dict[str, Any]]:
+    """A stored object in its frame's captures row."""
+    row = fields(frame, "site_id camera_id time_ms") | {"frame_id": frame.id}
+    return ("pictures", row | {"object_key": key, "object_sha256": sha256})
+
+
+def camera_row(camera_id: str, site_id: str) -> tuple[str, dict[str, Any]]:
+    """A camera is there; what it is, its layout says."""
+    return ("cameras", {"camera_id": camera_id, "site_id": site_id})
+
+
+def fields(event: Event, names: str) -> dict[str, Any]:
+    """These fields, as columns of the same names."""
+    return {name: getattr(event, name) for name in names.split()}
+
+
+_STATUS: Final = {"opened": "open"}  # the other kinds are named as the status they lead to
+
+
+def session_of(event: SessionChanged) -> dict[str, Any]:
+    """What one step says of its stay; null where it says nothing."""
+    row = fields(event, "run session_id site_id entry_at_ms exit_at_ms dwell_ms entry_gate_id")
+    row |= fields(event, "exit_gate_id plate_hash reason")
+    return row | {"status": _STATUS.get(event.kind, event.kind), "updated_at_ms": event.time_ms}
+
+
+def fold_sessions(steps: list[SessionChanged]) -> list[dict[str, Any]]:
+    """Steps in order to one row a stay: what a later step says wins, its silence keeps."""
+    stays: dict[tuple[str, str], dict[str, Any]] = {}
+    for step in steps:
+        told = session_of(step)
+        before = stays.get((step.run, step.session_id), told)
+        stays[step.run, step.session_id] = before | {
+            name: value for name, value in told.items() if value is not None
+        }
+    return list(stays.values())

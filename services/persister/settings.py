@@ -1,0 +1,74 @@
+"""The persister's settings, from the environment.
+
+KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE
+PERSISTER_GROUP           consumer group (parking.persister)
+PERSISTER_BATCH           most records in one transaction (500)
+DATABASE_URL[_FILE]       postgresql://user:password@host/database
+DATABASE_CONNECTIONS      size of the pool (4)
+S3_BUCKET                 parking-images
+S3_ENDPOINT               empty: AWS; else the server's URL
+S3_REGION, AWS_*          boto3's own chain; credentials or a role
+S3_TIMEOUT_S              connect and read (10)
+CAPTURE_POLICY            which pictures are kept: evidence (of changes), all, none
+KEEP_CAPTURES_DAYS        rows of frames (30)
+KEEP_EVIDENCE_DAYS        pictures (90)
+KEEP_DEVICE_EVENTS_DAYS   (30)
+RETENTION_EVERY_S         (600)
+RETENTION_ORPHANS_S       an object without a row is removed after this long (3600)
+HTTP_HOST, HTTP_PORT      /healthz /readyz /metrics (127.0.0.1, 8084)
+LOG_FORMAT text|json, LOG_LEVEL
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from parking.kafka import KafkaSettings
+from parking.ops import HttpSettings
+from parking.settings import Reader
+from services.persister.evidence import Policy
+from services.persister.objects import S3Settings
+from services.persister.retention import Keep
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of them; see the module's text."""
+
+    kafka: KafkaSettings
+    group: str
+    batch: int
+    database_url: str
+    database_connections: int
+    s3: S3Settings
+    policy: Policy
+    keep: Keep
+    http: HttpSettings
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Raises SettingsError with every fault."""
+        env = Reader(environ)
+        days = {
+            f"{what}_days": env.number(f"KEEP_{what.upper()}_DAYS", default, 0.01, 36_500)
+            for what, default in (("captures", 30), ("evidence", 90), ("device_events", 30))
+        }
+        settings = cls(
+            kafka=KafkaSettings.read(env),
+            group=env.text("PERSISTER_GROUP", "parking.persister"),
+            batch=env.integer("PERSISTER_BATCH", 500, 1, 10_000),
+            database_url=env.secret("DATABASE_URL"),
+            database_connections=env.integer("DATABASE_CONNECTIONS", 4, 2, 50),
+            s3=S3Settings.read(env),
+            policy=cast(
+                Policy, env.choice("CAPTURE_POLICY", ("evidence", "all", "none"), "evidence")
+            ),
+            keep=Keep(
+                **days,
+                orphans_s=env.number("RETENTION_ORPHANS_S", 3600, 60, 1e9),
+                every_s=env.number("RETENTION_EVERY_S", 600, 1, 86_400),
+            ),
+            http=HttpSettings.read(env, 8084),
+        )
+        env.done()
+        return settings

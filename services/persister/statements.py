@@ -1,0 +1,166 @@
+"""The SQL of each kind of row: one set-based upsert, its rows given as one JSON array.
+
+`jsonb_populate_recordset` takes each column's type from the table, so the migrations are the only
+place that knows them. Order matters: what is referred to comes first.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+NOTHING: Final = "do nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`key`: the columns that make a row one. Of several in a batch the first is written, or, where
+    `newest` names a column, the one with the highest."""
+
+    kind: str
+    table: str
+    key: str
+    conflict: str = NOTHING
+    newest: str = ""
+    returning: str = ""
+
+    def chosen(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """One row a key, sorted by it, so that two writers lock in the same order."""
+        best: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+        for row in rows:
+            key = tuple(row[name] for name in self.key.split())
+            if key not in best or (self.newest and row[self.newest] > best[key][self.newest]):
+                best[key] = row
+        return [best[key] for key in sorted(best)]
+
+    def sql(self, columns: Iterable[str]) -> str:
+        """The statement for rows of these columns; its one parameter is the JSON array."""
+        names = ", ".join(columns)
+        return (
+            f"insert into {self.table} ({names}) "  # noqa: S608 -- names of our own code only
+            f"select {names} from jsonb_populate_recordset(null::{self.table}, %s::jsonb) "
+            f"on conflict ({', '.join(self.key.split())}) {self.conflict} {self.returning}"
+        )
+
+
+def take(columns: str, when: str) -> str:
+    """On conflict: the new row's values of these columns, where `when` holds."""
+    names = columns.split()
+    return f"do update set {', '.join(f'{n} = excluded.{n}' for n in names)} where {when}"
+
+
+_FRAME: Final = (
+    "time_ms received_at_ms captured_at_ms recorded_at_ms time_source via width height "
+    "size_bytes sha256 kafka_partition kafka_offset"
+)
+_DETECTION: Final = "status layout_version model_id health box_count boxes observations timings_ms"
+_STATUS: Final = (
+    "status status_reason status_log_id status_version status_at_ms health last_frame_at_ms"
+)
+_STATE: Final = "zone_id state state_log_id version changed_at_ms confidence reason change_id"
+_STAY: Final = "entry_at_ms exit_at_ms dwell_ms entry_gate_id exit_gate_id plate_hash reason"
+
+STATEMENTS: Final = (
+    Statement("sites", "sites", "site_id"),
+    Statement("cameras", "cameras", "camera_id"),
+    Statement("layouts", "layouts", "log_id camera_id version", returning="returning camera_id"),
+    Statement(
+        "camera_status",
+        "cameras",
+        "camera_id",
+        # Versions count within one log: those of a wiped Kafka say nothing about the new ones.
+        take(
+            _STATUS,
+            "cameras.status_log_id is distinct from excluded.status_log_id "
+            "or cameras.status_version < excluded.status_version",
+        ),
+        newest="status_version",
+    ),
+    Statement("frames", "captures", "frame_id", take(_FRAME, "captures.received_at_ms is null")),
+    Statement(
+        "detections", "captures", "frame_id", take(_DETECTION, "captures.status <> 'analysed'")
+    ),
+    # Analysed wins: a detector that crashed may choose another frame the second time.
+    Statement(
+        "skips", "captures", "frame_id", take("status skipped_for", "captures.status = 'received'")
+    ),
+    Statement(
+        "pictures",
+        "captures",
+        "frame_id",
+        take("object_key object_sha256", "captures.object_key is null"),
+    ),
+    Statement("slot_changes", "slot_changes", "id"),
+    Statement(
+        "slot_states",
+        "slots",
+        "site_id slot_id",
+        take(
+            _STATE,
+            "slots.state_log_id is distinct from excluded.state_log_id "
+            "or slots.version < excluded.version",
+        ),
+        newest="version",
+    ),
+    Statement("session_events", "session_events", "id", returning="returning id"),
+    Statement("gate_events", "gate_events", "id"),
+    Statement("device_events", "device_events", "id"),
+)
+
+SESSIONS: Final = Statement(
+    "sessions",
+    "sessions",
+    "run session_id",
+    "do update set status = excluded.status, updated_at_ms = excluded.updated_at_ms, "
+    + ", ".join(f"{name} = coalesce(excluded.{name}, sessions.{name})" for name in _STAY.split()),
+)
+
+# %(cameras)s: those with new layouts. A camera's newest layout becomes current ...
+ADOPT_LAYOUTS: Final = """
+with newest as (
+    select distinct on (camera_id) * from layouts
+    where camera_id = any(%(cameras)s) and log_id = %(log_id)s
+    order by camera_id, version desc
+)
+insert into cameras (camera_id, site_id, name, interval_ms, layout_log_id, layout_version)
+select camera_id, site_id, body->>'camera_name', (body->>'interval_ms')::bigint, log_id, version
+from newest
+on conflict (camera_id) do update set
+    name = excluded.name, interval_ms = excluded.interval_ms,
+    layout_log_id = excluded.layout_log_id, layout_version = excluded.layout_version
+where cameras.layout_log_id is distinct from excluded.layout_log_id
+   or cameras.layout_version < excluded.layout_version
+returning camera_id
+"""
+# ... and with it its site's name, zones and slots; a slot that no current layout of the site names
+# any more, or only as disabled, is disabled.
+FOLLOW_LAYOUTS: Final = (
+    """
+update sites s set name = l.body->>'site_name' from current_layouts l
+where l.camera_id = any(%(cameras)s) and s.site_id = l.site_id
+""",
+    """
+insert into zones (site_id, zone_id, name)
+select distinct on (l.site_id, z->>'zone_id') l.site_id, z->>'zone_id', z->>'name'
+from current_layouts l cross join jsonb_array_elements(l.body->'zones') z
+where l.camera_id = any(%(cameras)s)
+order by l.site_id, z->>'zone_id', l.time_ms desc
+on conflict (site_id, zone_id) do update set name = excluded.name
+""",
+    """
+insert into slots (site_id, slot_id, zone_id, kind, plan)
+select distinct on (l.site_id, e->>'slot_id')
+    l.site_id, e->>'slot_id', e->>'zone_id', e->>'kind', nullif(e->'plan', 'null')
+from current_layouts l cross join jsonb_array_elements(l.body->'slots') e
+where l.camera_id = any(%(cameras)s)
+order by l.site_id, e->>'slot_id', l.time_ms desc
+on conflict (site_id, slot_id) do update set
+    zone_id = excluded.zone_id, kind = excluded.kind, plan = coalesce(excluded.plan, slots.plan)
+""",
+    """
+update slots s set enabled = exists (
+    select 1 from current_layouts l cross join jsonb_array_elements(l.body->'slots') e
+    where l.site_id = s.site_id and e->>'slot_id' = s.slot_id and (e->>'enabled')::boolean
+)
+where s.site_id in (select site_id from cameras where camera_id = any(%(cameras)s))
+""",
+)
