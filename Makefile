@@ -1,38 +1,109 @@
 # The only front door: `make help`.
-# Works on a machine that has only Python 3.11+, make and git; everything else comes from pip, npm and Maven.
+# Needs only Python 3.11+, make and git; everything else comes from pip, npm and Maven.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-STATE ?= .state
 PY := .venv/bin/python
-EXTRAS := ingest detector tracker persister notifier stack run dev
-LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
-export SMART_PARKING_STATE := $(STATE)
+NPM := ../.venv/bin/python -m parking.stack.node npm
+EXTRAS := ingest detector tracker persister notifier stack run
+LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
+DASHBOARD := $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null | sed 's/ /\\ /g')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-.venv/.base: 
+.PHONY: run
+run: .venv/.run dashboard/dist/index.html ## Run everything: servers, services, demo site (SERVICES=... FOOTAGE=DIR DEMO=off PORT_KAFKA=...)
+	@exec $(PY) -m parking.stack run
+
+.PHONY: status
+status: .venv/.run ## What runs, on which ports, with how much memory
+	@$(PY) -m parking.stack status
+
+.PHONY: stop
+stop: .venv/.run ## End what `make run` started elsewhere
+	@$(PY) -m parking.stack stop
+
+.PHONY: clean
+clean: .venv/.run ## Delete the data, logs and passwords of `make run` (ALL=1: downloads too)
+	@$(PY) -m parking.stack clean $(if $(ALL),--all)
+
+.PHONY: install
+install: .venv/.dev dashboard/node_modules/.installed ## Install everything development needs into .venv and dashboard/node_modules
+
+.PHONY: format
+format: install ## Format all code
+	.venv/bin/ruff check --fix --quiet . || true
+	.venv/bin/ruff format .
+	cd dashboard && $(NPM) run --silent format
+
+.PHONY: check
+check: install ## Check style, types, schemas and architecture; changes nothing
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy parking services tools tests
+	$(PY) -m parking.schemas --check
+	.venv/bin/pytest -q tests/test_architecture.py
+	cd dashboard && $(NPM) run --silent check
+
+.PHONY: test
+test: fetch ## All tests: unit, contracts, stack, chaos, browser
+	cd dashboard && $(NPM) run --silent test
+	.venv/bin/pytest -m '' $(ARGS)
+
+.PHONY: test-unit
+test-unit: install ## The tests without servers, in seconds
+	.venv/bin/pytest $(ARGS)
+
+.PHONY: test-stack
+test-stack: fetch ## The tests with real Kafka, Postgres, S3 and MQTT
+	.venv/bin/pytest -m stack $(ARGS)
+
+.PHONY: fetch
+fetch: install dashboard/dist/index.html
+	@$(PY) -m parking.stack fetch
+
+.PHONY: bench-latency
+bench-latency: .venv/.dev ## Measure frame published to SSE event received, p50 and p99
+	@$(PY) -m parking.stack fetch
+	$(PY) -m tools.bench $(ARGS)
+
+.PHONY: schemas
+schemas: install ## Write the schemas and what is generated from code
+	$(PY) -m parking.schemas
+	$(PY) -m parking.stack.strimzi > deploy/kafka/topics.yaml
+	cd dashboard && $(NPM) run --silent types
+
+.PHONY: dashboard
+dashboard: dashboard/dist/index.html ## Build the dashboard
+
+.PHONY: lock
+lock: .venv/.dev ## Pin and hash every requirement again (LOCK_ARGS=--upgrade for newer versions)
+	$(LOCK) $(LOCK_ARGS) --extra run --extra dev -o requirements/dev.txt
+	for extra in $(EXTRAS); do $(LOCK) --extra build --extra $$extra -c requirements/dev.txt -o requirements/$$extra.txt; done
+	for extra in train render; do $(LOCK) $(LOCK_ARGS) --extra $$extra -c requirements/dev.txt --override requirements/overrides.txt -o requirements/$$extra.txt; done
+	$(PY) -m parking.stack.jars .state/cache/maven
+
+.venv/.base:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-# Each lock file is complete, so pip need not resolve anything: --no-deps, and every hash is checked.
+# Each lock file is complete, so pip resolves nothing (--no-deps) and checks every hash.
 .venv/.%: requirements/%.txt pyproject.toml | .venv/.base
 	$(PY) -m pip install --no-deps --require-hashes -r requirements/$*.txt
 	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: install
-install: .venv/.dev ## Make .venv with all services, the embedded stack and the development tools
+dashboard/node_modules/.installed: dashboard/package-lock.json .venv/.run
+	cd dashboard && $(NPM) ci --no-audit --no-fund
+	@touch $@
 
-.PHONY: lock
-lock: .venv/.dev ## Pin and hash every requirement again (LOCK_ARGS=--upgrade for newer versions)
-	$(LOCK) $(LOCK_ARGS) --extra run --extra dev -o requirements/dev.txt
-	for extra in $(filter-out dev,$(EXTRAS)); do $(LOCK) --extra build --extra $$extra -c requirements/dev.txt -o requirements/$$extra.txt; done
-	for extra in train render; do $(LOCK) $(LOCK_ARGS) --extra $$extra -c requirements/dev.txt --override requirements/overrides.txt -o requirements/$$extra.txt; done
+dashboard/dist/index.html: $(DASHBOARD) dashboard/node_modules/.installed
+	cd dashboard && $(NPM) run --silent build
+	@touch $@

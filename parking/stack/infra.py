@@ -1,6 +1,6 @@
 """The stack as a Python object: the supervisor in a thread of its own, for tests and tools.
 
-    with Infra(Paths(state, cache), os.environ) as infra:
+    with Infra(Paths(state, cache), environ) as infra:
         infra.bootstrap, infra.dsn, infra.s3, infra.mqtt_port
         infra.start_service("detector", {"DETECTOR_SKIP": "off"}); infra.kill("detector")
 

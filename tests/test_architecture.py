@@ -1,0 +1,130 @@
+"""The shape of the code, held by reading it: who may import whom, where names and settings live."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PURE = ("events", "geometry", "occupancy", "sessions", "lots", "topics", "errors", "ports")
+NOT_PURE = {
+    "asyncio",
+    "datetime",
+    "logging",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "shutil",
+    "socket",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib",
+}  # fmt: skip -- one word list
+PURE_PACKAGES = {"msgspec", "numpy", "parking"}
+FOUR_FILES = {"__main__.py", "settings.py", "handler.py", "adapters.py"}
+READS_ENVIRON = re.compile(r"(__main__|parking/ops|parking/faults|parking/stack/node)\.py$")
+MAX_LINES = 300
+LONGER = {"parking/events.py": 400}  # every event in one list is easier to read than two halves
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def services() -> list[Path]:
+    return sorted(path for path in (ROOT / "services").iterdir() if (path / "__main__.py").exists())
+
+
+ALL = sources("parking", "services", "tools")
+TESTS = [path for path in sources("tests") if path != Path(__file__).resolve()]
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_the_core_is_pure(module: str) -> None:
+    standard = __import__("sys").stdlib_module_names
+    for name in imports(ROOT / "parking" / f"{module}.py"):
+        top = name.split(".")[0]
+        assert top not in NOT_PURE, f"parking/{module}.py imports {name}"
+        assert top in standard or top in PURE_PACKAGES, f"parking/{module}.py imports {name}"
+        if top == "parking":
+            assert name.split(".")[1] in PURE, f"parking/{module}.py imports {name}, not pure"
+
+
+@pytest.mark.parametrize("path", ALL, ids=name_of)
+def test_imports_point_one_way(path: Path) -> None:
+    mine = name_of(path).split("/")
+    for name in imports(path):
+        theirs = name.split(".")
+        if mine[0] == "services" and theirs[0] == "services":
+            assert theirs[1] == mine[1], f"{name_of(path)} imports another service: {name}"
+        if mine[0] in {"services", "parking"}:
+            demo = name_of(path) == "parking/stack/demo.py"  # plays footage by way of tools/
+            assert theirs[0] not in {"tools", "tests"} or demo, f"{name_of(path)} imports {name}"
+        if mine[0] == "parking":
+            assert theirs[0] != "services", f"{name_of(path)} imports {name}"
+        if "stack" not in mine:
+            assert not name.startswith("parking.stack"), f"{name_of(path)} needs the embedded stack"
+
+
+@pytest.mark.parametrize("service", services(), ids=name_of)
+def test_services_read_alike(service: Path) -> None:
+    assert {path.name for path in service.iterdir()} >= FOUR_FILES
+
+
+@pytest.mark.parametrize("path", ALL, ids=name_of)
+def test_names_live_in_one_place(path: Path) -> None:
+    text = path.read_text("utf-8")
+    if path.name != "topics.py":
+        from parking.topics import MQTT_ROOT, TOPICS
+
+        literals = {
+            node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)
+        }
+        spelled = literals & {*TOPICS, MQTT_ROOT}
+        assert not spelled, f"{name_of(path)} spells {spelled}: parking/topics.py has it"
+    if not READS_ENVIRON.search(name_of(path)):
+        assert "os.environ" not in text and "getenv" not in text, f"{name_of(path)} reads settings"
+
+
+@pytest.mark.parametrize("path", [*ALL, *TESTS], ids=name_of)
+def test_files_keep_the_habits(path: Path) -> None:
+    text = path.read_text("utf-8")
+    limit = LONGER.get(name_of(path), MAX_LINES)
+    assert text.count("\n") <= limit, f"{name_of(path)} is longer than {limit} lines"
+    assert "unittest.mock" not in text, "fakes are code we ship: parking/memory.py"
+    for call in re.findall(r"\bQueue(?:\[[^\]]*\])?\(([^)]*)\)", text):
+        assert call.strip(), f"{name_of(path)}: a queue without a limit"
+
+
+def test_topic_manifests_match_the_list() -> None:
+    from parking.stack.strimzi import manifests
+
+    file = ROOT / "deploy" / "kafka" / "topics.yaml"
+    assert file.read_text("utf-8") == manifests(), "run `make schemas`"
+
+
+def test_lock_files_name_no_registry() -> None:
+    locks = [*(ROOT / "requirements").glob("*.txt"), *ROOT.glob("*/package-lock.json")]
+    locks += [ROOT / "parking/stack/jars.txt", ROOT / "parking/stack/mqtt_broker/package-lock.json"]
+    for file in locks:
+        assert not re.search(
+            r"https?://[^ ]*\.(whl|tgz|jar)|--(index|find)", file.read_text("utf-8")
+        )
