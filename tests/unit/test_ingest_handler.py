@@ -1,0 +1,290 @@
+"""What becomes of each message: ids, times, replies, dead letters. No I/O."""
+
+import hashlib
+import json
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parking.codec import decode, header
+from parking.errors import Invalid
+from parking.events import DeadLettered, DeviceReported, FrameReceived, GateEventReceived
+from parking.memory import MemoryBroker
+from parking.ports import Outgoing
+from parking.topics import (
+    DEAD_LETTERS,
+    DEAD_LETTERS_FRAMES,
+    DEVICE_EVENTS,
+    FRAMES,
+    GATE_EVENTS,
+)
+from services.ingest.handler import (
+    Context,
+    Handled,
+    Limits,
+    Message,
+    choose_time,
+    handle_message,
+    refuse,
+)
+
+NOW_MS = 1_750_000_000_000
+LIMITS = Limits()
+JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+COMMENTED = JPEG[:2] + b"\xff\xfe\0\6cafe" + JPEG[2:]
+GATE = {"direction": "entry", "gate": "main", "captured_at_ms": NOW_MS - 50, "plate_hash": None}
+FIELDS = (
+    "direction gate state boot_id connection rssi_dbm uptime_s heap_free_bytes captured_at_ms "
+    "firmware reason plate_hash"
+).split()
+
+
+def message(suffix: str, payload: object = JPEG, **more: bool) -> Message:
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    return Message(f"parking/v1/demo/north/{suffix}", body, NOW_MS, **more)
+
+
+def handle(suffix: str, payload: object = JPEG, **more: bool) -> Handled:
+    return handle_message(message(suffix, payload, **more), Context())
+
+
+def event(handled: Handled):
+    (record,) = handled.outgoing
+    broker = MemoryBroker()
+    broker.append(record)
+    return decode(broker.records(record.topic)[0])
+
+
+def only(handled: Handled) -> Outgoing:
+    (record,) = handled.outgoing
+    return record
+
+
+def ack(handled: Handled) -> dict[str, object]:
+    assert handled.reply is not None
+    assert handled.reply.topic == "parking/v1/demo/north/ack"
+    return json.loads(handled.reply.payload)
+
+
+# ---------------------------------------------------------------- frames
+def test_a_frame_with_numbers_takes_its_id_from_them_and_its_time_from_the_device():
+    handled = handle(f"frame/3/41/{NOW_MS - 100}")
+    frame = event(handled)
+    assert isinstance(frame, FrameReceived)
+    assert frame.id == "demo/north/3/41"
+    assert (frame.time_ms, frame.time_source, frame.time_reason) == (NOW_MS - 100, "device", None)
+    assert (frame.received_at_ms, frame.captured_at_ms) == (NOW_MS, NOW_MS - 100)
+    assert (frame.width, frame.height, frame.size_bytes) == (64, 48, len(JPEG))
+    assert frame.sha256 == hashlib.sha256(JPEG).hexdigest()
+    assert handled.frame_of == "demo/north"
+    record = only(handled)
+    assert (record.topic, record.key, record.value) == (FRAMES, b"demo/north", JPEG)
+    assert handled.reply is None
+
+
+def test_a_plain_frame_takes_its_id_from_what_was_sent_and_what_is_kept_is_stripped():
+    handled = handle("frame", COMMENTED)
+    frame = event(handled)
+    assert frame.id == f"demo/north/{hashlib.sha256(COMMENTED).hexdigest()[:32]}"
+    assert frame.sha256 == hashlib.sha256(JPEG).hexdigest() == handled.picture
+    assert only(handled).value == JPEG
+    assert frame.boot_id is None
+
+
+def test_the_id_of_a_frame_does_not_know_when_it_came():
+    first = event(handle("frame"))
+    again = event(
+        handle_message(Message("parking/v1/demo/north/frame", JPEG, NOW_MS + 999), Context())
+    )
+    assert first.id == again.id
+    assert first.time_ms != again.time_ms
+
+
+def test_the_same_plain_picture_again_is_a_sign_of_life_not_a_frame():
+    known = Context(last_pictures={"demo/north": hashlib.sha256(JPEG).hexdigest()})
+    handled = handle_message(message("frame", COMMENTED), known)
+    assert handled.outcome == "repeated"
+    report = event(handled)
+    assert isinstance(report, DeviceReported)
+    assert (report.kind, report.reason) == ("heartbeat", "frozen")
+    assert only(handled).topic == DEVICE_EVENTS
+    numbered = handle_message(message(f"frame/1/2/{NOW_MS}"), known)
+    assert numbered.outcome == "frame"
+
+
+def test_what_the_broker_repeats_is_not_a_frozen_camera():
+    known = Context(last_pictures={"demo/north": hashlib.sha256(JPEG).hexdigest()})
+    assert handle_message(message("frame", redelivered=True), known).outcome == "ignored"
+
+
+def test_a_retained_frame_is_of_unknown_age_and_ignored():
+    assert handle("frame", retained=True) == Handled("ignored")
+    assert handle(f"frame/1/2/{NOW_MS}", retained=True) == Handled("ignored")
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (JPEG[:-20], "truncated"),
+        (b"text", "not-a-jpeg"),
+        (b"", "empty"),
+        (b"\xff" * 1_500_000, "too-large"),
+    ],
+)
+def test_a_bad_picture_goes_to_the_pictures_dead_letters_with_its_reason(payload, reason):
+    handled = handle(f"frame/1/2/{NOW_MS}", payload)
+    letter = event(handled)
+    assert isinstance(letter, DeadLettered)
+    assert handled.outcome == "refused"
+    assert handled.reason == letter.reason == reason
+    assert handled.frame_of is None, "a dead letter never gives way to a newer frame"
+    record = only(handled)
+    assert (record.topic, record.key) == (DEAD_LETTERS_FRAMES, b"demo/north")
+    assert letter.topic == f"parking/v1/demo/north/frame/1/2/{NOW_MS}"
+    assert (letter.length, letter.sha256) == (len(payload), hashlib.sha256(payload).hexdigest())
+    assert letter.truncated == (len(payload) > LIMITS.frame_max_bytes)
+    assert record.value == (payload[:65_536] if letter.truncated else payload)
+
+
+# ---------------------------------------------------------------- time
+@pytest.mark.parametrize(
+    ("captured_at_ms", "time_ms", "reason"),
+    [
+        (None, NOW_MS, "no-clock"),
+        (0, NOW_MS, "no-clock"),
+        (1, NOW_MS, "too-old"),
+        (NOW_MS - LIMITS.clock_back_ms - 1, NOW_MS, "too-old"),
+        (NOW_MS - LIMITS.clock_back_ms, NOW_MS - LIMITS.clock_back_ms, None),
+        (NOW_MS, NOW_MS, None),
+        (NOW_MS + LIMITS.clock_ahead_ms, NOW_MS + LIMITS.clock_ahead_ms, None),
+        (NOW_MS + LIMITS.clock_ahead_ms + 1, NOW_MS, "too-new"),
+        (10**16 - 1, NOW_MS, "too-new"),
+    ],
+)
+def test_the_time_is_the_devices_within_bounds_of_receipt(captured_at_ms, time_ms, reason):
+    time = choose_time(captured_at_ms, NOW_MS, LIMITS)
+    assert (time.time_ms, time.reason) == (time_ms, reason)
+    assert time.source == ("device" if reason is None else "receipt")
+
+
+# ---------------------------------------------------------------- gates
+def test_a_gate_event_is_written_by_site_and_its_device_is_told():
+    handled = handle("gate/7/3", GATE)
+    gate = event(handled)
+    assert isinstance(gate, GateEventReceived)
+    assert gate.id == "demo/north/gate/7/3"
+    assert (gate.direction, gate.gate_id, gate.time_ms) == ("entry", "main", NOW_MS - 50)
+    assert (only(handled).topic, only(handled).key) == (GATE_EVENTS, b"demo")
+    assert ack(handled) == {"boot_id": 7, "seq": 3, "result": "accepted", "reason": None}
+    assert handle("gate/7/3", GATE) == handled, "a duplicate is written and acked again"
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ({"direction": "entry"}, "bad-schema"),
+        (GATE | {"direction": "sideways"}, "bad-schema"),
+        (GATE | {"gate": "no spaces"}, "bad-schema"),
+        (GATE | {"captured_at_ms": -1}, "bad-schema"),
+        (GATE | {"captured_at_ms": 10**30}, "bad-schema"),
+        ([], "bad-schema"),
+        (b"{", "bad-json"),
+        (b"", "bad-json"),
+        (b"\xff\xfe", "bad-json"),
+        (b'{"x":' + b"[" * 100_000, "bad-json"),
+    ],
+)
+def test_an_invalid_gate_event_is_a_dead_letter_and_rejected(payload, reason):
+    handled = handle("gate/7/3", payload)
+    assert handled.outcome == "refused"
+    assert (only(handled).topic, only(handled).key) == (DEAD_LETTERS, b"demo")
+    assert event(handled).reason == reason
+    assert ack(handled) == {"boot_id": 7, "seq": 3, "result": "rejected", "reason": reason}
+
+
+# ---------------------------------------------------------------- devices
+def test_status_and_last_will_keep_their_numbers_in_the_id():
+    online = {"state": "online", "boot_id": 7, "connection": 2, "reason": "connected"}
+    report = event(handle("status", online, retained=True))
+    assert report.id == "demo/north/status/7/2/online"
+    assert (report.kind, report.boot_id, report.connection) == ("online", 7, 2)
+    will = event(handle("status", online | {"state": "offline", "connection": 1}))
+    assert will.id == "demo/north/status/7/1/offline"
+
+
+def test_a_status_taken_back_is_no_news():
+    assert handle("status", b"", retained=True) == Handled("ignored")
+
+
+def test_a_status_without_numbers_is_refused():
+    assert event(handle("status", {"state": "online"})).reason == "bad-schema"
+
+
+def test_telemetry_is_a_device_event():
+    body = {"rssi_dbm": -61, "heap_free_bytes": 90_000, "uptime_s": 12.5, "firmware": "1.2"}
+    report = event(handle("telemetry", body))
+    assert report.telemetry is not None
+    assert (report.kind, report.telemetry.rssi_dbm) == ("telemetry", -61)
+    assert report.id == event(handle("telemetry", body)).id
+    assert report.id != event(handle("telemetry", body | {"uptime_s": 13.5})).id
+
+
+# ---------------------------------------------------------------- topics
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "parking/v1/demo/north/frame/1",
+        "parking/v1/demo/north/frame/a/b/c",
+        "parking/v1/demo/../frame",
+        "parking/v1/Demo/north/frame",
+        "parking/v1/demo/north/gate/1/x",
+        "parking/v1/demo/north/frame/1/2/3/4",
+        "parking/v1/demo/north/frame/" + "9" * 17 + "/1/1",
+        "parking/v1/demo/north\n/frame",
+        "parking/v1/\ufffd\ufffd/north/frame",
+        "",
+    ],
+)
+def test_a_bad_topic_is_a_dead_letter_without_a_reply(topic):
+    handled = handle_message(Message(topic, JPEG, NOW_MS), Context())
+    assert event(handled).reason == "bad-topic"
+    assert only(handled).key is None
+    assert handled.reply is None
+
+
+def test_a_fault_of_ours_is_told_to_a_gate_too():
+    topic = message("gate/7/3", GATE)
+    assert refuse(topic, Invalid("internal-error", "a bug"), LIMITS).reply is None
+    assert event(refuse(topic, Invalid("internal-error"), LIMITS)).reason == "internal-error"
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(["frame", f"frame/1/2/{NOW_MS}", "gate/1/2", "status", "telemetry", "x"]),
+    st.one_of(
+        st.binary(max_size=200),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(FIELDS),
+                    inner | st.sampled_from(["entry", "exit", "online", "main"]),
+                )
+            ),
+        ).map(lambda value: json.dumps(value).encode()),
+    ),
+)
+def test_nothing_a_device_sends_raises(suffix, payload):
+    handled = handle_message(message(suffix, payload), Context())
+    for record in handled.outgoing:
+        assert header(record_of(record), "ce_type")
+
+
+def record_of(outgoing: Outgoing):
+    broker = MemoryBroker()
+    broker.append(outgoing)
+    return broker.records(outgoing.topic)[0]

@@ -1,0 +1,97 @@
+"""What waits between MQTT and Kafka is bounded; PUBACKs go in the order of receipt."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parking.ports import Outgoing
+from services.ingest.handler import Handled
+from services.ingest.handover import AckOrder, Delivery, Item, Room
+
+RECORD = Outgoing("topic", None, b"")
+
+
+def item(camera: str | None = None) -> Item:
+    outcome = "gate" if camera is None else "frame"
+    return Item(Handled(outcome, (RECORD,), frame_of=camera), Delivery(1, None))
+
+
+def test_everything_is_taken_in_the_order_of_receipt():
+    room = Room(10, 10)
+    items = [item("a"), item(), item("b"), item("a")]
+    assert [room.put(i) for i in items] == [None] * 4
+    assert room.take(3) + room.take(3) == items
+    assert len(room) == 0
+
+
+def test_beyond_the_limit_the_busiest_camera_loses_its_oldest_frame():
+    room = Room(3, 10)
+    quiet, *busy = [item("quiet"), item("busy"), item("busy"), item("busy")]
+    assert room.put(quiet) is None
+    assert [room.put(i) for i in busy] == [None, None, busy[0]]
+    assert room.take(10) == [quiet, *busy[1:]]
+
+
+def test_frames_never_fill_the_room_and_events_are_never_dropped():
+    room = Room(2, 3)
+    events = [item() for _ in range(3)]
+    for number, event in enumerate(events):
+        assert not room.is_full
+        for _ in range(5):
+            room.put(item(f"camera-{number}"))
+        assert room.put(event) is None
+    assert room.is_full
+    assert room.put(extra := item()) is None, "what one read brings beyond the limit is kept"
+    taken = room.take(100)
+    assert [i for i in taken if i.handled.frame_of is None] == [*events, extra]
+    assert len(taken) == 2 + 4
+    assert not room.is_full
+
+
+def test_while_kafka_is_away_only_the_newest_frame_of_each_camera_stays():
+    room = Room(10, 10)
+    old, event, sent = item("a"), item(), item("b")
+    newer, newest = item("a"), item("a")
+    for waiting in (newer, newest):
+        room.put(waiting)
+    kept, given_way = room.thin([old, event, sent])
+    assert kept == [event, sent]
+    assert given_way == [old, newer]
+    assert room.take(10) == [newest]
+
+
+@given(st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=60), st.integers(1, 6))
+def test_nothing_disappears_and_the_newest_frame_of_a_crowd_stays(cameras, limit):
+    room = Room(limit, 1000)
+    items = [item(camera) for camera in cameras]
+    dropped = [gone for i in items if (gone := room.put(i)) is not None]
+    taken = room.take(1000)
+    assert sorted(map(id, taken + dropped)) == sorted(map(id, items))
+    assert sum(1 for i in taken if i.handled.frame_of) <= limit
+    assert all(i.handled.frame_of is not None for i in dropped)
+    frames = [i for i in items if i.handled.frame_of]
+    if frames:
+        assert frames[-1] in taken
+
+
+def test_acknowledgements_wait_for_all_that_came_before():
+    order = AckOrder(1)
+    first, second, third = (order.received(mid) for mid in (11, 12, 13))
+    assert order.settle(second) == []
+    assert order.settle(first) == [11, 12]
+    assert order.settle(third) == [13]
+    assert len(order) == 0
+
+
+def test_a_message_without_a_number_owes_nothing():
+    order = AckOrder(1)
+    before = order.received(1)
+    assert order.settle(order.received(None)) == []
+    assert order.settle(before) == [1]
+
+
+@given(st.permutations(range(12)))
+def test_any_order_of_effects_gives_one_order_of_acknowledgements(settled):
+    order = AckOrder(1)
+    deliveries = [order.received(mid) for mid in range(12)]
+    sent = [mid for number in settled for mid in order.settle(deliveries[number])]
+    assert sent == list(range(12))

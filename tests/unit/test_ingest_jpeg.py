@@ -1,0 +1,190 @@
+"""Pictures are taken apart, not decoded: what passes, what is cut, what is refused and why."""
+
+import struct
+import time
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parking.errors import Invalid
+from services.ingest.jpeg import MAX_SCANS, MAX_SEGMENTS, inspect
+
+BYTES, PIXELS = 1_000_000, 2_000_000
+
+
+def picture(width: int = 64, height: int = 48, *parameters: int) -> bytes:
+    noise = np.random.default_rng(7).integers(0, 255, (height, width, 3), np.uint8)
+    return cv2.imencode(".jpg", noise, list(parameters))[1].tobytes()
+
+
+JPEG = picture()
+PROGRESSIVE = picture(64, 48, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+RESTARTS = picture(64, 48, cv2.IMWRITE_JPEG_RST_INTERVAL, 1)
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+
+
+def with_segments(*segments: bytes) -> bytes:
+    return JPEG[:2] + b"".join(segments) + JPEG[2:]
+
+
+def reason(data: bytes, max_bytes: int = BYTES, max_pixels: int = PIXELS) -> str:
+    with pytest.raises(Invalid) as caught:
+        inspect(data, max_bytes, max_pixels)
+    return caught.value.reason
+
+
+def frame_header(width: int, height: int, marker: int = 0xC0, bits: int = 8, parts: int = 3):
+    body = struct.pack(">BHHB", bits, height, width, parts) + b"\1\x11\0" * parts
+    return b"\xff\xd8" + segment(marker, body)
+
+
+@pytest.mark.parametrize("data", [JPEG, PROGRESSIVE, RESTARTS, picture(1, 1), picture(641, 479)])
+def test_a_whole_picture_passes_unchanged(data):
+    passed = inspect(data, BYTES, PIXELS)
+    assert passed.data == data
+    height, width = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2]
+    assert (passed.width, passed.height) == (width, height)
+    assert passed.recorded_at_ms is None
+
+
+def test_grey_pictures_pass():
+    data = cv2.imencode(".jpg", np.zeros((480, 640), np.uint8))[1].tobytes()
+    assert inspect(data, BYTES, PIXELS).width == 640
+
+
+@pytest.mark.parametrize("data", [JPEG, PROGRESSIVE, RESTARTS])
+def test_every_truncation_is_refused(data):
+    for length in range(len(data)):
+        assert reason(data[:length]) in {"empty", "not-a-jpeg", "truncated", "bad-jpeg"}
+
+
+def test_a_truncation_closed_with_an_end_marker_is_refused_when_too_little_is_left():
+    large = picture(640, 480)
+    start = large.index(b"\xff\xda") + 14
+    assert reason(large[: start + 400] + b"\xff\xd9") == "truncated"
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 999, b"\xff" * 9, b"remains", JPEG])
+def test_what_follows_the_end_is_cut_off(tail):
+    assert inspect(JPEG + tail, BYTES, PIXELS).data == JPEG
+
+
+def test_fill_bytes_before_a_marker_are_cut_out():
+    assert inspect(JPEG[:2] + b"\xff\xff" + JPEG[2:], BYTES, PIXELS).data == JPEG
+
+
+def test_exif_comments_and_foreign_segments_are_stripped_and_colour_segments_kept():
+    adobe = segment(0xEE, b"Adobe\0\x64\0\0\0\0\1")
+    private = [
+        segment(0xE1, b"Exif\0\0GPS 52.1 N, 4.3 E" + JPEG),  # a thumbnail with its own end marker
+        segment(0xE2, b"ICC_PROFILE\0"),
+        segment(0xE0, b"JFXX\0a thumbnail"),
+        segment(0xEE, b"not of Adobe"),
+        segment(0xFE, b"made by me"),
+    ]
+    passed = inspect(with_segments(*private, adobe), BYTES, PIXELS)
+    assert passed.data == with_segments(adobe)
+    assert b"JFIF\0" in passed.data
+    assert b"GPS" not in passed.data
+
+
+def test_the_original_time_of_footage_is_read_from_its_comment_and_stripped():
+    data = with_segments(segment(0xFE, b'parking:{"recorded_at_ms":1355834520000}'))
+    passed = inspect(data, BYTES, PIXELS)
+    assert passed.recorded_at_ms == 1_355_834_520_000
+    assert passed.data == JPEG
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b'{"recorded_at_ms":-1}', b'{"recorded_at_ms":1e99}', b"\xff\xfe"]
+)
+def test_a_comment_that_cannot_be_read_tells_nothing(text):
+    data = with_segments(segment(0xFE, b"parking:" + text))
+    assert inspect(data, BYTES, PIXELS).recorded_at_ms is None
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "empty"),
+        (b"hello, this is a text file", "not-a-jpeg"),
+        (b"\x89PNG\r\n\x1a\n", "not-a-jpeg"),
+        (b"\xff\xd8", "truncated"),
+        (b"\xff\xd8\xff\xd9", "bad-jpeg"),
+        (b"\xff\xd8\xff\xd8", "bad-jpeg"),
+        (b"\xff\xd8\xff\xd0", "bad-jpeg"),
+        (b"\xff\xd8 no marker", "bad-jpeg"),
+        (b"\xff\xd8\xff\xc0\0\1", "bad-jpeg"),
+        (b"\xff\xd8" + segment(0xDA, b"\0" * 10) + b"\xff\xd9", "bad-jpeg"),
+        (frame_header(65_500, 65_500), "too-many-pixels"),
+        (frame_header(5_000, 4_000), "too-many-pixels"),
+        (frame_header(0, 480), "bad-jpeg"),
+        (frame_header(640, 0), "bad-jpeg"),
+        (frame_header(640, 480) + frame_header(64, 48)[2:], "bad-jpeg"),
+        (frame_header(640, 480) + b"\xff\xd9", "bad-jpeg"),
+        (frame_header(640, 480, marker=0xC3), "unsupported-jpeg"),
+        (frame_header(640, 480, marker=0xC9), "unsupported-jpeg"),
+        (frame_header(640, 480, bits=12), "unsupported-jpeg"),
+        (frame_header(640, 480, parts=4), "unsupported-jpeg"),
+        (frame_header(1920, 1000) + segment(0xDA, b"\0" * 10) + b"\1\2\3\xff\xd9", "truncated"),
+        (with_segments(*[segment(0xFE, b"")] * MAX_SEGMENTS), "too-many-segments"),
+        (
+            frame_header(8, 8, 0xC2) + (segment(0xDA, b"\0" * 10) + b"\1") * (MAX_SCANS + 1),
+            "too-many-scans",
+        ),
+    ],
+)
+def test_what_is_no_good_picture_is_refused_with_its_reason(data, expected):
+    assert reason(data) == expected
+
+
+def test_size_caps_are_inclusive():
+    assert inspect(JPEG, len(JPEG), 64 * 48).data == JPEG
+    assert reason(JPEG, max_bytes=len(JPEG) - 1) == "too-large"
+    assert reason(JPEG, max_pixels=64 * 48 - 1) == "too-many-pixels"
+
+
+@pytest.mark.parametrize(
+    "filler", [b"\xff", b"\xff\x00", b"\xff\xd0", b"\xff\xff\x00", b"\xff\xfe\0\2", b"\0"]
+)
+def test_time_grows_with_length_only(filler):
+    body = filler * (BYTES // len(filler) - 100)
+    started = time.perf_counter()
+    for head in (b"\xff\xd8", frame_header(64, 48), JPEG[:-2]):
+        with pytest.raises(Invalid):
+            inspect(head + body, 2 * BYTES, PIXELS)
+    assert time.perf_counter() - started < 1.0
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_no_bytes_do_anything_but_pass_or_be_refused(data):
+    base = bytearray(data.draw(st.sampled_from([JPEG, PROGRESSIVE, RESTARTS])))
+    for _ in range(data.draw(st.integers(1, 8))):
+        position = data.draw(st.integers(0, len(base) - 1))
+        base[position : position + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=8))
+    check(bytes(base))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=40)), max_size=12), st.binary())
+def test_hostile_headers_do_nothing_but_pass_or_be_refused(segments, tail):
+    check(b"\xff\xd8" + b"".join(segment(marker, body) for marker, body in segments) + tail)
+
+
+def check(data: bytes) -> None:
+    try:
+        passed = inspect(data, BYTES, PIXELS)
+    except Invalid:
+        return
+    assert passed.data.startswith(b"\xff\xd8")
+    assert passed.data.endswith(b"\xff\xd9")
+    assert len(passed.data) <= len(data)
+    assert 0 < passed.width * passed.height <= PIXELS
+    assert inspect(passed.data, BYTES, PIXELS).data == passed.data

@@ -1,0 +1,52 @@
+"""Every fault of the environment is told at once; nothing secret goes out in plain text."""
+
+import pytest
+
+from parking.errors import SettingsError
+from services.ingest.settings import Settings
+
+GOOD = {
+    "KAFKA_BOOTSTRAP": "127.0.0.1:9092",
+    "MQTT_HOST": "127.0.0.1",
+    "MQTT_TLS": "off",
+    "MQTT_PASSWORD": "secret",
+    "KEYS_FILE": "keys",
+}
+
+
+def problems(**changes: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(GOOD | changes)
+    return caught.value.problems
+
+
+def test_a_good_environment_is_read():
+    settings = Settings.from_env(GOOD | {"FRAME_MAX_BYTES": "50000", "CLOCK_BACK_MS": "60000"})
+    assert (settings.mqtt.port, settings.mqtt.username) == (1883, "bridge")
+    assert settings.limits.frame_max_bytes == settings.kafka.frame_max_bytes == 50_000
+    assert settings.limits.clock_back_ms == 60_000
+    assert settings.http.port == 8081
+
+
+def test_all_that_is_missing_is_told_together():
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({})
+    told = "\n".join(caught.value.problems)
+    for name in ("KAFKA_BOOTSTRAP", "MQTT_HOST", "MQTT_PASSWORD", "KEYS_FILE"):
+        assert name in told
+
+
+@pytest.mark.parametrize("host", ["broker.example", "10.0.0.7", "127.0.0.1.evil.example"])
+def test_plain_text_to_another_machine_must_be_asked_for(host):
+    assert "MQTT_TLS=off" in problems(MQTT_HOST=host)[0]
+    allowed = GOOD | {"MQTT_HOST": host, "MQTT_ALLOW_PLAINTEXT": "on"}
+    assert not Settings.from_env(allowed).mqtt.tls
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_loopback_needs_no_encryption(host):
+    assert Settings.from_env(GOOD | {"MQTT_HOST": host}).mqtt.host == host
+
+
+def test_encryption_is_on_unless_turned_off():
+    assert Settings.from_env({k: v for k, v in GOOD.items() if k != "MQTT_TLS"}).mqtt.tls
