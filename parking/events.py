@@ -10,6 +10,8 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from parking.topics import FRAMES
+
 SiteId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
 CameraId = Annotated[
     str, Meta(pattern=r"^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$", description="{site}/{device}")
@@ -207,7 +209,7 @@ class SiteCommanded(Event, frozen=True, kw_only=True):
 class FrameRef(Part, frozen=True, kw_only=True):
     """Where a frame lies in Kafka."""
 
-    topic: Text = "parking.frames"
+    topic: Text = FRAMES
     frame_id: Id
     partition: Count
     offset: Count
