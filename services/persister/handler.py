@@ -30,6 +30,7 @@ from services.persister.evidence import (
     keep,
     needs_evidence,
 )
+from services.persister.rows import Mapper, Rows
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Planned:
 
     record: Record
     event: AnyEvent | None = None
-    rows: rows.Rows = field(default_factory=list)
+    rows: Rows = field(default_factory=list)
     error: Invalid | None = None
 
 
@@ -200,7 +201,7 @@ def _place(record: Record) -> str:
 
 
 # Per topic: the events that belong there, and their rows (None: known, nothing to keep).
-HANDLERS: Final[dict[str, dict[type[Any], rows.Mapper | None]]] = {
+HANDLERS: Final[dict[str, dict[type[Any], Mapper | None]]] = {
     topics.FRAMES: {ev.FrameReceived: rows.frame_rows},
     topics.DETECTIONS: {ev.DetectionMade: rows.detection_rows, ev.TickElapsed: None},
     topics.GATE_EVENTS: {ev.GateEventReceived: rows.gate_rows},

@@ -1,0 +1,73 @@
+"""ports.EventStore in memory: the same contract tests as Postgres. Rows stay apart by kind: what
+several kinds make of one table (captures, slots) is Postgres's."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from parking.errors import Fenced, Invalid
+from parking.ports import Claim, Place, Row
+from services.persister.statements import STATEMENTS
+
+Log = tuple[str, int]
+"""A log's id and a partition."""
+
+
+class MemoryEvents:
+    """Rows by kind and key, offsets by log."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[tuple[Any, ...], Row]] = defaultdict(dict)
+        self.noted: dict[str, int] = {}
+        self.offsets: dict[Log, int] = {}
+        self._generations: dict[Log, int] = {}
+
+    async def claim(
+        self, claim: Claim, places: Sequence[Place], replacing: Mapping[Place, int]
+    ) -> dict[Place, int]:
+        """See ports.EventStore."""
+        logs = {place: _log(claim, place) for place in places}
+        held = {place: self._generations.get(log, 0) for place, log in logs.items()}
+        higher = {
+            place: generation
+            for place, generation in held.items()
+            if generation > claim.generation and replacing.get(place) != generation
+        }
+        if higher:
+            raise Fenced(higher)
+        self._generations |= dict.fromkeys(logs.values(), claim.generation)
+        return {place: self.offsets.setdefault(log, 0) for place, log in logs.items()}
+
+    async def known(self, change_ids: Sequence[str]) -> set[str]:
+        """See ports.EventStore."""
+        return {name for name in change_ids if (name,) in self.rows["slot_changes"]}
+
+    async def note_objects(self, keys: Sequence[str], now_ms: int) -> None:
+        """See ports.EventStore."""
+        self.noted |= dict.fromkeys(keys, now_ms)
+
+    async def write(
+        self, claim: Claim, rows: Mapping[str, Sequence[Row]], offsets: Mapping[Place, int]
+    ) -> dict[str, int]:
+        """See ports.EventStore."""
+        logs = {_log(claim, place): offset for place, offset in offsets.items()}
+        if any(self._generations.get(log) != claim.generation for log in logs):
+            raise Fenced
+        for kind, some in rows.items():
+            if b"\\u0000" in msgspec.json.encode(some):
+                raise Invalid("refused-by-database", f"{kind}: a NUL character")
+        self.offsets |= logs
+        changed = {}
+        for statement in STATEMENTS:
+            if given := rows.get(statement.kind):
+                table, columns = self.rows[statement.kind], statement.key.split()
+                new = {tuple(row[c] for c in columns): row for row in statement.chosen(given)}
+                changed[statement.kind] = len(new.keys() - table.keys())
+                self.rows[statement.kind] = new | table
+        return changed
+
+
+def _log(claim: Claim, place: Place) -> Log:
+    return claim.log_id(place[0]), place[1]

@@ -1,0 +1,113 @@
+"""From events to rows, without any I/O."""
+
+import msgspec
+import pytest
+
+from parking import events as ev
+from parking import topics
+from services.persister.handler import HANDLERS, plan
+from services.persister.rows import fold_sessions
+from services.persister.statements import STATEMENTS, Statement
+from tests import persisting as make
+
+KINDS = {statement.kind for statement in STATEMENTS}
+
+
+def rows_of(event: ev.Event, topic: str) -> dict[str, list[dict[str, object]]]:
+    planned = plan(make.record(make.out(event, topic), 7, 3), make.CLAIM)
+    assert planned.error is None
+    found: dict[str, list[dict[str, object]]] = {}
+    for kind, row in planned.rows:
+        found.setdefault(kind, []).append(row)
+    return found
+
+
+def test_a_frame_is_one_capture_with_its_place():
+    event, message = make.frame("demo", 1)
+    planned = plan(make.record(message, 7, 3), make.CLAIM)
+    (row,) = [row for kind, row in planned.rows if kind == "frames"]
+    assert row["frame_id"] == "demo/north/1/1"
+    assert (row["kafka_partition"], row["kafka_offset"]) == (3, 7)
+    assert row["sha256"] == event.sha256
+
+
+def test_a_detection_analyses_one_frame_and_names_the_skipped():
+    frame, _ = make.frame("demo", 3)
+    found = rows_of(make.detection(frame, skipped=["demo/north/1/1"]), topics.DETECTIONS)
+    (analysed,) = found["detections"]
+    assert (analysed["status"], analysed["box_count"]) == ("analysed", 1)
+    (skipped,) = found["skips"]
+    assert (skipped["frame_id"], skipped["status"]) == ("demo/north/1/1", "skipped")
+    assert skipped["skipped_for"] == frame.id
+
+
+def test_a_tick_is_known_and_leaves_no_row():
+    tick = ev.TickElapsed(id="demo/tick/1", site_id="demo", time_ms=1)
+    assert rows_of(tick, topics.DETECTIONS) == {}
+
+
+def test_a_change_of_the_live_run_is_also_the_slots_state():
+    found = rows_of(make.change("demo", 4), topics.SLOT_CHANGES)
+    (state,) = found["slot_states"]
+    assert (state["state"], state["version"]) == ("occupied", 4)
+    assert state["state_log_id"] == make.CLAIM.log_id(topics.SLOT_CHANGES)
+
+
+def test_a_replays_change_is_kept_but_is_not_the_state():
+    found = rows_of(make.change("demo", 4, run="replay-1"), topics.SLOT_CHANGES)
+    assert set(found) == {"sites", "slot_changes"}
+
+
+def test_a_replays_camera_status_is_not_the_cameras():
+    assert rows_of(make.camera_status("demo", 1, run="replay-1"), topics.CAMERA_STATUS) == {}
+
+
+@pytest.mark.parametrize(
+    ("event", "topic", "kind"),
+    [
+        (make.gate("demo", 1), topics.GATE_EVENTS, "gate_events"),
+        (make.device("demo", 1), topics.DEVICE_EVENTS, "device_events"),
+        (make.layout("demo", 1, ["A1"]), topics.LAYOUTS, "layouts"),
+        (make.session("demo", 1, "opened"), topics.SESSIONS, "session_events"),
+        (make.camera_status("demo", 1), topics.CAMERA_STATUS, "camera_status"),
+    ],
+)
+def test_every_event_has_its_row_and_its_site(event: ev.Event, topic: str, kind: str):
+    found = rows_of(event, topic)
+    assert len(found[kind]) == 1
+    assert found["sites"] == [{"site_id": "demo"}]
+    assert set(found) <= KINDS
+    msgspec.json.encode(found)
+
+
+def test_every_topic_read_is_a_topic_that_exists():
+    assert set(HANDLERS) <= set(topics.TOPICS)
+
+
+def test_an_event_in_a_topic_it_does_not_belong_to_is_invalid():
+    planned = plan(make.record(make.out(make.gate("demo", 1), topics.SESSIONS)), make.CLAIM)
+    assert planned.error is not None
+    assert planned.error.reason == "wrong-type"
+
+
+def test_later_steps_of_a_stay_win_and_their_silence_keeps():
+    opened = make.session("demo", 1, "opened", entry_at_ms=10, entry_gate_id="main")
+    over = make.session("demo", 1, "overstay", reason="too long")
+    closed = make.session("demo", 1, "closed", exit_at_ms=30, dwell_ms=20)
+    (stay,) = fold_sessions([opened, over, closed])
+    assert (stay["status"], stay["entry_at_ms"], stay["exit_at_ms"]) == ("closed", 10, 30)
+    assert (stay["entry_gate_id"], stay["reason"]) == ("main", "too long")
+    assert [s["status"] for s in fold_sessions([opened])] == ["open"]
+    assert [s["status"] for s in fold_sessions([opened, over])] == ["overstay"]
+
+
+def test_of_one_key_the_first_is_written_and_rows_are_in_order_of_keys():
+    statement = Statement("x", "x", "id")
+    rows = [{"id": "b", "n": 1}, {"id": "a", "n": 2}, {"id": "b", "n": 3}]
+    assert statement.chosen(rows) == [{"id": "a", "n": 2}, {"id": "b", "n": 1}]
+
+
+def test_of_one_key_the_newest_is_written_where_versions_count():
+    statement = Statement("x", "x", "id", newest="n")
+    rows = [{"id": "b", "n": 1}, {"id": "b", "n": 3}, {"id": "b", "n": 2}]
+    assert statement.chosen(rows) == [{"id": "b", "n": 3}]
