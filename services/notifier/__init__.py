@@ -1,0 +1,1 @@
+"""The notifier: what browsers and other programs see of the system, live."""

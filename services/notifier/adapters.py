@@ -1,0 +1,241 @@
+"""The outside world of the notifier: the log in Kafka (and in memory), history in Postgres."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import psycopg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from parking.errors import Retryable
+from parking.kafka import (
+    KafkaProducer,
+    KafkaSettings,
+    new_consumer,
+    new_producer,
+    to_record,
+)
+from parking.memory import MemoryBroker
+from parking.ports import Outgoing, Place, Record
+from parking.topics import TOPICS
+from services.notifier.log import Bounds
+
+REQUEST_LIMIT_S: Final = 10.0
+READ_LIMIT_S: Final = 120.0
+POLL_MS: Final = 500
+
+
+class KafkaLog:
+    """log.Log over one shared consumer for reads (one at a time) and one more for each tail."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._consumer: AIOKafkaConsumer | None = None
+        self._lock = asyncio.Lock()
+
+    async def cluster_id(self) -> str:
+        """See log.Log."""
+        admin = AIOKafkaAdminClient(**self._settings.client())
+        async with _outage(REQUEST_LIMIT_S):
+            try:
+                await admin.start()
+                return str((await admin.describe_cluster())["cluster_id"])
+            finally:
+                await admin.close()
+
+    async def bounds(self, *topics: str) -> Bounds:
+        """See log.Log."""
+        async with self._lock, _outage(REQUEST_LIMIT_S):
+            consumer = await self._reader()
+            places = [place for topic in topics for place in await _places(consumer, topic)]
+            first = await consumer.beginning_offsets(places)
+            end = await consumer.end_offsets(places)
+        return {(p.topic, p.partition): (first[p], end[p]) for p in places}
+
+    async def read(self, starts: Mapping[Place, int], ends: Mapping[Place, int]) -> list[Record]:
+        """See log.Log."""
+        wanted = {p: starts[p] for p in starts if starts[p] < ends[p]}
+        if not wanted:
+            return []
+        async with self._lock, _outage(READ_LIMIT_S):
+            consumer = await self._reader()
+            _assign(consumer, wanted)
+            try:
+                return await _read(consumer, {TopicPartition(*p): ends[p] for p in wanted})
+            finally:
+                consumer.unsubscribe()
+
+    async def tail(self, starts: Mapping[Place, int]) -> AsyncIterator[list[Record]]:
+        """See log.Log."""
+        consumer = new_consumer(self._settings)
+        try:
+            async with _outage(REQUEST_LIMIT_S):
+                await consumer.start()
+            _assign(consumer, starts)
+            while True:
+                batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=1000)
+                yield [to_record(message) for batch in batches.values() for message in batch]
+        except KafkaError as error:
+            raise Retryable(f"Kafka could not be read: {error!r}") from error
+        finally:
+            await consumer.stop()
+
+    async def close(self) -> None:
+        """End the shared consumer."""
+        async with self._lock:
+            if self._consumer is not None:
+                await self._consumer.stop()
+                self._consumer = None
+
+    async def _reader(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = new_consumer(self._settings)
+            try:
+                await consumer.start()
+            except BaseException:
+                await consumer.stop()
+                raise
+            self._consumer = consumer
+        return self._consumer
+
+
+class LateProducer:
+    """ports.Producer that connects when first used, so that the notifier can start, and say why it
+    is not ready, before Kafka does."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
+        """See ports.Producer."""
+        async with self._lock:
+            if self._producer is None:
+                self._producer = await self._started()
+        return await KafkaProducer(self._producer).send(messages)
+
+    async def close(self) -> None:
+        """Write what waits, then disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def _started(self) -> AIOKafkaProducer:
+        producer = new_producer(self._settings)
+        try:
+            async with _outage(REQUEST_LIMIT_S):
+                await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+
+class MemoryLog:
+    """log.Log over the in-memory broker."""
+
+    def __init__(self, broker: MemoryBroker, cluster_id: str = "memory") -> None:
+        self._broker = broker
+        self._cluster_id = cluster_id
+
+    async def cluster_id(self) -> str:
+        """See log.Log."""
+        return self._cluster_id
+
+    async def bounds(self, *topics: str) -> Bounds:
+        """See log.Log."""
+        places = [(t, p) for t in topics for p in range(TOPICS[t].partitions)]
+        return {place: (0, len(self._broker.read(place, 0, 1_000_000))) for place in places}
+
+    async def read(self, starts: Mapping[Place, int], ends: Mapping[Place, int]) -> list[Record]:
+        """See log.Log."""
+        spans = [(place, start, ends[place] - start) for place, start in starts.items()]
+        return [r for p, start, count in spans for r in self._broker.read(p, start, max(0, count))]
+
+    async def tail(self, starts: Mapping[Place, int]) -> AsyncIterator[list[Record]]:
+        """See log.Log."""
+        positions = dict(starts)
+        while True:
+            taken = [r for p, start in positions.items() for r in self._broker.read(p, start, 1000)]
+            positions |= {(r.topic, r.partition): r.offset + 1 for r in taken}
+            yield taken
+            await asyncio.sleep(0.005)
+
+
+class History:
+    """Rows of the past, from Postgres. Opens its connections when first asked, so that the live
+    state does not need Postgres at all. Methods raise Retryable while it is away."""
+
+    def __init__(self, database_url: str) -> None:
+        self._pool = AsyncConnectionPool(
+            database_url,
+            min_size=0,
+            max_size=4,
+            timeout=3.0,
+            open=False,
+            kwargs={
+                "row_factory": dict_row,
+                "autocommit": True,
+                "connect_timeout": 3,
+                "options": "-c statement_timeout=5000 -c default_transaction_read_only=on",
+            },
+        )
+
+    async def rows(self, query: str, arguments: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+        """What the query finds."""
+        try:
+            await self._pool.open()
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(query.encode(), arguments)
+                found: list[dict[str, Any]] = await cursor.fetchall()  # type: ignore[assignment] # dict_row
+                return found
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise Retryable(f"Postgres is away: {error}") from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.close()
+
+
+@asynccontextmanager
+async def _outage(limit_s: float) -> AsyncIterator[None]:
+    """What fails or takes longer inside is an outage: Retryable."""
+    try:
+        async with asyncio.timeout(limit_s):
+            yield
+    except KafkaError as error:
+        raise Retryable(f"Kafka could not be read: {error!r}") from error
+    except TimeoutError as error:
+        raise Retryable(f"Kafka did not answer within {limit_s:.0f} s") from error
+
+
+async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    """All partitions of a topic, as the brokers tell now."""
+    metadata = await consumer._client.fetch_all_metadata()  # noqa: SLF001 -- no public refresh exists
+    partitions: set[int] | None = metadata.partitions_for_topic(topic)
+    if not partitions:
+        raise Retryable(f"topic {topic} does not exist yet: run `python -m parking topics apply`")
+    return [TopicPartition(topic, partition) for partition in sorted(partitions)]
+
+
+def _assign(consumer: AIOKafkaConsumer, starts: Mapping[Place, int]) -> None:
+    consumer.assign([TopicPartition(*place) for place in starts])
+    for place, offset in starts.items():
+        consumer.seek(TopicPartition(*place), offset)
+
+
+async def _read(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> list[Record]:
+    """From the consumer's places up to `ends`, which it does not return itself."""
+    records: list[Record] = []
+    unfinished = set(ends)
+    while unfinished:
+        for place, batch in (await consumer.getmany(*unfinished, timeout_ms=POLL_MS)).items():
+            records += [to_record(m) for m in batch if m.offset < ends[place]]
+        positions = {place: await consumer.position(place) for place in unfinished}
+        unfinished = {place for place in unfinished if positions[place] < ends[place]}
+    return records

@@ -1,0 +1,109 @@
+"""The HTTP application, put together."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from parking.events import (
+    CameraStatusChanged,
+    LayoutPublished,
+    SessionChanged,
+    SlotChanged,
+)
+from parking.keys import KeyFile
+from parking.ops import Health
+from parking.ports import Clock, Producer
+from services.notifier import views
+from services.notifier.adapters import History
+from services.notifier.auth import Door
+from services.notifier.commands import layout_body_schema
+from services.notifier.dashboard import dashboard_routes
+from services.notifier.feed import Feed
+from services.notifier.pictures import Pictures
+from services.notifier.routes_live import live_routes
+from services.notifier.routes_read import history_routes, read_routes
+from services.notifier.routes_write import Writer, write_routes
+from services.notifier.web import Outermost, add_error_handlers, describe
+
+TAGS: Final = {
+    "sites": "Lots in numbers",
+    "slots": "Single slots",
+    "cameras": "Cameras, their pictures and layouts",
+    "sessions": "Vehicles' stays",
+    "live": "What happens, as it happens",
+    "history": "What happened, from Postgres",
+}
+DESCRIPTION: Final = """Live state of parking lots. Reading is open; every write needs an API key
+with scope `write` as `Authorization: Bearer pk_...`. Times are Unix milliseconds, UTC; coordinates
+in pictures are 0..1 from the top left. Errors are `{"error", "detail"}`, `error` being short and
+stable."""
+SHAPES: Final[list[Any]] = [
+    views.SiteView,
+    views.SiteSummary,
+    views.SlotView,
+    views.CameraView,
+    views.Snapshot,
+    views.SiteSessions,
+    views.PastChange,
+    views.Capture,
+    views.Accepted,
+    views.LayoutAccepted,
+    views.Error,
+    views.Passage,
+    views.Reason,
+    views.Correction,
+    SlotChanged,
+    CameraStatusChanged,
+    SessionChanged,
+    LayoutPublished,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the application is made of."""
+
+    feed: Feed
+    pictures: Pictures
+    history: History | None
+    producer: Producer
+    keys: KeyFile
+    clock: Clock
+    health: Health
+
+
+def make_app(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> FastAPI:
+    """Routes in order: the API, health and metrics, and the dashboard for all other addresses."""
+    app = FastAPI(
+        title="Smart Parking",
+        version="1",
+        description=DESCRIPTION,
+        openapi_tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        docs_url=None,  # its page loads scripts from elsewhere, which our CSP forbids
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name.strip("_"),
+    )
+    door = Door(parts.keys, parts.clock)
+    writer = Writer(parts.feed, door, parts.producer, parts.clock, asyncio.Lock())
+    app.include_router(read_routes(parts.feed))
+    app.include_router(history_routes(parts.history))
+    app.include_router(live_routes(parts.feed, parts.pictures))
+    app.include_router(write_routes(writer))
+    app.router.routes.extend(parts.health.routes())
+    app.include_router(dashboard_routes(dashboard_dir))
+    add_error_handlers(app)
+    describe(app, SHAPES, {"LayoutBody": layout_body_schema()})
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(cors_origins),
+            allow_methods=["GET", "POST", "PUT"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+        )
+    app.add_middleware(Outermost)
+    return app

@@ -1,0 +1,117 @@
+"""What a write becomes: events for Kafka. Pure decisions; routes_write.py sends them."""
+
+import re
+import uuid
+from typing import Any, Final
+
+import msgspec
+
+from parking import lots
+from parking.errors import Invalid
+from parking.events import (
+    GateEventReceived,
+    LayoutPublished,
+    SiteCommanded,
+    SlotClosed,
+    SlotOpened,
+    StateCorrected,
+)
+from parking.topics import site_of
+from services.notifier.state import LiveState, same_layout
+from services.notifier.views import Passage
+
+SOURCE: Final = "api"
+CLOCK_BACK_MS: Final = 3_600_000
+CLOCK_AHEAD_MS: Final = 5_000
+_KEY: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+
+SlotCommand = SlotClosed | SlotOpened | StateCorrected
+
+
+def event_id(site_id: str, idempotency_key: str | None) -> str:
+    """The same for every try with the same key; without a key each request is its own.
+    Raises Invalid."""
+    if idempotency_key is None:
+        return f"{site_id}/api/{uuid.uuid4()}"
+    if not _KEY.fullmatch(idempotency_key):
+        raise Invalid("bad-idempotency-key", "Idempotency-Key: 1 to 100 of A-Z a-z 0-9 . _ : -")
+    return f"{site_id}/api/{idempotency_key}"
+
+
+def gate_event(
+    passage: Passage, direction: str, idempotency_key: str | None, now_ms: int
+) -> GateEventReceived:
+    """A passage told by a client. Its time counts when it lies near now, as a device's does."""
+    told_ms = passage.time_ms
+    reason = None
+    if told_ms is None:
+        reason = "no time was given"
+    elif not now_ms - CLOCK_BACK_MS <= told_ms <= now_ms + CLOCK_AHEAD_MS:
+        reason = f"the given time is {told_ms - now_ms} ms from now"
+    return GateEventReceived(
+        id=event_id(passage.site_id, idempotency_key),
+        site_id=passage.site_id,
+        time_ms=told_ms if told_ms is not None and reason is None else now_ms,
+        device_id=f"{passage.site_id}/{SOURCE}",
+        gate_id=passage.gate_id,
+        direction="entry" if direction == "entry" else "exit",
+        via="api",
+        time_source="device" if reason is None else "receipt",
+        time_reason=reason,
+        plate_hash=passage.plate_hash,
+    )
+
+
+def site_command(
+    site_id: str, command: SlotCommand, idempotency_key: str | None, who: str, now_ms: int
+) -> SiteCommanded:
+    """A command to the site's tracker."""
+    return SiteCommanded(
+        id=event_id(site_id, idempotency_key),
+        site_id=site_id,
+        time_ms=now_ms,
+        issued_by=who,
+        command=command,
+    )
+
+
+def layout(
+    state: LiveState, camera_id: str, body: dict[str, Any], now_ms: int
+) -> tuple[LayoutPublished, list[str]]:
+    """The camera's next layout and every fault of it. A layout that changes nothing keeps its
+    version. Raises Invalid for what is no layout at all."""
+    site_id = site_of(camera_id)
+    held = state.layouts.get(camera_id)
+    version = held.version + 1 if held else 1
+    own = {
+        "id": f"{camera_id}/layout/{version}",
+        "site_id": site_id,
+        "camera_id": camera_id,
+        "time_ms": now_ms,
+        "version": version,
+    }
+    faults = [
+        f"{name}: the address says {own[name]!r}, the body {body[name]!r}"
+        for name in ("site_id", "camera_id")
+        if body.get(name, own[name]) != own[name]
+    ]
+    try:
+        made = msgspec.convert(body | own, LayoutPublished)
+    except msgspec.ValidationError as error:
+        raise Invalid("bad-layout", str(error)) from error
+    faults += lots.check(made)
+    return (held if held and same_layout(made, held) else made), faults
+
+
+def layout_body_schema() -> dict[str, Any]:
+    """The JSON Schema of what a client sends: a LayoutPublished without what the address and the
+    notifier set."""
+    template = "#/components/schemas/{name}"
+    _, parts = msgspec.json.schema_components([LayoutPublished], ref_template=template)
+    schema = dict(parts["LayoutPublished"])
+    ours = ("id", "site_id", "camera_id", "time_ms", "version")
+    schema["title"] = "LayoutBody"
+    schema["description"] = "What the camera sees: a LayoutPublished without id, time and version."
+    schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in ours}
+    schema["required"] = [name for name in schema["required"] if name not in ours]
+    return schema

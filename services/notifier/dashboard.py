@@ -1,0 +1,44 @@
+"""The built dashboard's files, and a plain page when it was not built."""
+
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from services.notifier.web import ApiError
+
+NOT_BUILT: Final = """<!doctype html><html lang="en"><meta charset="utf-8">
+<title>Smart Parking</title>
+<h1>Smart Parking</h1><p>The notifier runs, but the dashboard was not built yet. In the project's
+folder: <code>make dashboard</code>, then load this page again.</p>
+<p>The API works: <a href="/api/sites">/api/sites</a>, <a href="/openapi.json">/openapi.json</a>,
+<a href="/readyz">/readyz</a>.</p></html>
+"""
+# The build puts a hash of the content into the names of what lies in assets/.
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+ASK_AGAIN: Final = "no-cache"
+OTHERS: Final = ("api", "ws", "healthz", "readyz", "metrics", "openapi.json")
+
+
+def dashboard_routes(folder: Path) -> APIRouter:
+    """A file of `folder`, or its index.html for every address that the page itself understands."""
+    router = APIRouter()
+    root = folder.resolve()
+
+    @router.get("/{path:path}", include_in_schema=False)
+    async def page(path: str) -> Response:
+        if path.split("/")[0] in OTHERS:
+            raise ApiError(404, "not-found", f"there is no /{path}")
+        file = (root / path).resolve() if "\0" not in path else root
+        if file.is_relative_to(root) and file.is_file():
+            hashed = path.startswith("assets/")
+            return FileResponse(file, headers={"Cache-Control": FOR_EVER if hashed else ASK_AGAIN})
+        if "." in path.rsplit("/", 1)[-1]:
+            raise ApiError(404, "not-found", f"there is no /{path}")
+        index = root / "index.html"
+        if not index.is_file():
+            return HTMLResponse(NOT_BUILT, headers={"Cache-Control": ASK_AGAIN})
+        return FileResponse(index, headers={"Cache-Control": ASK_AGAIN})
+
+    return router

@@ -1,0 +1,34 @@
+"""How the notifier reads Kafka: without a group, from places it chooses itself."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+from aiokafka.partitioner import murmur2
+
+from parking.ports import Place, Record
+
+Bounds = dict[Place, tuple[int, int]]
+"""Place to (first offset still there, next offset to be written)."""
+
+
+class Log(Protocol):
+    """The log as a whole. `adapters.KafkaLog` and `adapters.MemoryLog` pass the same tests."""
+
+    async def cluster_id(self) -> str:
+        """Which cluster this is; another id means that offsets mean nothing. Raises Retryable."""
+
+    async def bounds(self, *topics: str) -> Bounds:
+        """Of every partition of the topics. Raises Retryable, also when a topic is missing."""
+
+    async def read(self, starts: Mapping[Place, int], ends: Mapping[Place, int]) -> list[Record]:
+        """The records from `starts` up to `ends`, in order per partition; those already deleted
+        are missing from the answer. Raises Retryable when they cannot be had in time."""
+
+    def tail(self, starts: Mapping[Place, int]) -> AsyncIterator[list[Record]]:
+        """Records from `starts` on, forever; [] now and then while nothing comes. Close it."""
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Where the default partitioner puts a key."""
+    hashed: int = murmur2(key.encode())
+    return (hashed & 0x7FFFFFFF) % partitions

@@ -1,0 +1,236 @@
+"""Pictures of cameras, straight from Kafka: the latest one, the same with its slots drawn in, and
+moving pictures for as long as somebody watches.
+
+Whatever the number of viewers, a camera's frames are read, and drawn, once. A viewer that is too
+slow for the camera's pace misses frames; it never makes another one wait.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final
+
+import cv2
+import numpy as np
+
+from parking import codec, overlay
+from parking.errors import Invalid, Retryable
+from parking.events import FrameReceived
+from parking.ports import Clock, Place, Record
+from parking.topics import FRAMES
+from services.notifier.feed import Feed
+from services.notifier.log import Bounds, Log, partition_of
+from services.notifier.web import ApiError
+
+log = logging.getLogger(__name__)
+
+FRESH_MS: Final = 500
+LOOK_BACK: Final = 32
+CAMERAS_KEPT: Final = 256
+RETRY_S: Final = 1.0
+JPEG_QUALITY: Final = 80
+
+Drawing = Sequence[tuple[str, Sequence[tuple[float, float]], str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A frame as it lies in Kafka."""
+
+    jpeg: bytes
+    frame: FrameReceived
+    offset: int
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What is at hand of one camera. `viewers` > 0: a task reads its frames."""
+
+    camera_id: str
+    newest: Picture | None = None
+    read_at_ms: int = 0
+    drawn: tuple[int, Drawing, bytes] | None = None
+    viewers: int = 0
+    reader: asyncio.Task[None] | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    came: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+
+class Pictures:
+    """All cameras' pictures. `run` owns the readers."""
+
+    def __init__(self, log_: Log, feed: Feed, clock: Clock) -> None:
+        self._log = log_
+        self._feed = feed
+        self._clock = clock
+        self._shelves: OrderedDict[str, Shelf] = OrderedDict()
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`: the readers of watched cameras live in here."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            await stop.wait()
+            self._group = None
+            for shelf in self._shelves.values():
+                if shelf.reader is not None:
+                    shelf.reader.cancel()
+                async with shelf.came:
+                    shelf.came.notify_all()
+
+    async def latest(self, camera_id: str) -> Picture:
+        """The camera's newest picture. Raises ApiError 404, Retryable."""
+        shelf = self._shelf(camera_id)
+        async with shelf.lock:
+            age_ms = self._clock.now_ms() - shelf.read_at_ms
+            if shelf.viewers == 0 and age_ms > FRESH_MS:
+                await self._look(shelf)
+        if shelf.newest is None:
+            detail = f"no picture of {camera_id} is kept (any more)"
+            raise ApiError(404, "no-picture", detail)
+        return shelf.newest
+
+    async def overlay(self, camera_id: str, picture: Picture) -> bytes:
+        """The picture with the camera's slots drawn in, as they are now."""
+        shelf = self._shelf(camera_id)
+        drawing = self._feed.state.drawing(camera_id)
+        async with shelf.lock:
+            if shelf.drawn is None or shelf.drawn[:2] != (picture.offset, drawing):
+                jpeg = await asyncio.to_thread(draw, picture.jpeg, drawing)
+                shelf.drawn = (picture.offset, drawing, jpeg)
+            return shelf.drawn[2]
+
+    async def frames(self, camera_id: str, *, drawn: bool) -> AsyncIterator[bytes]:
+        """JPEGs of the camera: its latest, then each new one; while none comes the last again, so
+        that no proxy thinks the stream dead. Raises ApiError 404 or 503, Retryable."""
+        shelf = self._enter(camera_id)
+        shown: Picture | None = None
+        try:
+            while self._group is not None:
+                if shelf.newest is not None:
+                    shown = shelf.newest
+                    yield await self._shown(shown, drawn=drawn)
+                await self._next(shelf, shown)
+        finally:
+            self._leave(shelf)
+
+    def check(self, camera_id: str) -> Shelf:
+        """Raises ApiError when the camera cannot be watched: 404 unknown, 503 too many viewers."""
+        shelf = self._shelf(camera_id)
+        limits = self._feed.limits
+        watched = [s for s in self._shelves.values() if s.viewers]
+        if self._group is None or sum(s.viewers for s in watched) >= limits.viewers:
+            raise ApiError(503, "too-many-viewers", "all places are taken: try later")
+        if shelf.viewers == 0 and len(watched) >= limits.watched_cameras:
+            raise ApiError(503, "too-many-cameras", "too many cameras are watched: try later")
+        return shelf
+
+    # ------------------------------------------------------------ readers
+    def _enter(self, camera_id: str) -> Shelf:
+        shelf = self.check(camera_id)
+        if shelf.viewers == 0 and self._group is not None:
+            shelf.reader = self._group.create_task(self._follow(shelf), name=f"frames {camera_id}")
+        shelf.viewers += 1
+        return shelf
+
+    def _leave(self, shelf: Shelf) -> None:
+        shelf.viewers -= 1
+        if shelf.viewers == 0 and shelf.reader is not None:
+            shelf.reader.cancel()
+            shelf.reader = None
+
+    async def _shown(self, picture: Picture, *, drawn: bool) -> bytes:
+        if not drawn:
+            return picture.jpeg
+        try:
+            return await self.overlay(picture.frame.camera_id, picture)
+        except ApiError:
+            return picture.jpeg  # it cannot be drawn on, or its camera is gone
+
+    async def _next(self, shelf: Shelf, shown: Picture | None) -> None:
+        try:
+            async with asyncio.timeout(self._feed.limits.ping_s), shelf.came:
+                await shelf.came.wait_for(lambda: shelf.newest is not shown or self._group is None)
+        except TimeoutError:
+            return
+
+    async def _follow(self, shelf: Shelf) -> None:
+        """Read the camera's frames until cancelled; an outage is waited out."""
+        while True:
+            try:
+                await self._look(shelf)
+                place, (_, end) = _place(shelf.camera_id, await self._log.bounds(FRAMES))
+                start = shelf.newest.offset if shelf.newest else end
+                async with aclosing(self._log.tail({place: start})) as batches:  # type: ignore[type-var] # a generator
+                    async for records in batches:
+                        await self._put(shelf, records)
+            except Retryable as error:
+                log.warning("frames of %s: %s", shelf.camera_id, error)
+                await asyncio.sleep(RETRY_S)
+
+    async def _look(self, shelf: Shelf) -> None:
+        """Find the newest frame: among the last of its partition (other cameras may share it), or
+        where the camera's status says that the last one lies."""
+        place, (first, end) = _place(shelf.camera_id, await self._log.bounds(FRAMES))
+        status = self._feed.state.statuses.get(shelf.camera_id)
+        known = status.frame_ref.offset if status and status.frame_ref else first
+        known = max(known, shelf.newest.offset if shelf.newest else first)
+        start = max(first, end - LOOK_BACK, known if known < end else first)
+        found = await self._put(shelf, await self._log.read({place: start}, {place: end}))
+        if not found and shelf.newest is None and first <= known < start:
+            await self._put(shelf, await self._log.read({place: known}, {place: known + 1}))
+        shelf.read_at_ms = self._clock.now_ms()
+
+    async def _put(self, shelf: Shelf, records: Sequence[Record]) -> bool:
+        picture = _newest(shelf.camera_id, records)
+        if picture is None or (shelf.newest and picture.offset <= shelf.newest.offset):
+            return picture is not None
+        async with shelf.came:
+            shelf.newest = picture
+            shelf.came.notify_all()
+        frame = picture.frame
+        self._feed.state.picture_sizes[frame.camera_id] = (frame.width, frame.height)
+        return True
+
+    def _shelf(self, camera_id: str) -> Shelf:
+        if self._feed.state.camera_view(camera_id) is None:
+            raise ApiError(404, "no-camera", f"there is no camera {camera_id!r}")
+        shelf = self._shelves.setdefault(camera_id, Shelf(camera_id))
+        self._shelves.move_to_end(camera_id)
+        if len(self._shelves) > CAMERAS_KEPT:
+            idle = next((s for s in self._shelves.values() if not s.viewers), None)
+            if idle is not None and idle is not shelf:
+                del self._shelves[idle.camera_id]
+        return shelf
+
+
+def draw(jpeg: bytes, drawing: Drawing) -> bytes:
+    """The picture with slots drawn in, as JPEG. Blocks. Raises ApiError 404 when it is broken."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ApiError(404, "bad-picture", "the camera's last picture cannot be decoded")
+    drawn = overlay.draw(np.asarray(image, np.uint8), drawing)
+    _, encoded = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return encoded.tobytes()
+
+
+def _place(camera_id: str, bounds: Bounds) -> tuple[Place, tuple[int, int]]:
+    place = (FRAMES, partition_of(camera_id, len(bounds)))
+    return place, bounds[place]
+
+
+def _newest(camera_id: str, records: Sequence[Record]) -> Picture | None:
+    key = camera_id.encode()
+    for record in reversed(records):
+        if record.key != key or not record.value:
+            continue
+        try:
+            event = codec.decode(record)
+        except Invalid:
+            continue
+        if isinstance(event, FrameReceived):
+            return Picture(record.value, event, record.offset)
+    return None

@@ -1,0 +1,111 @@
+"""The routes that stream, and the pictures."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Query, WebSocket
+from fastapi.responses import Response
+
+from parking.errors import Retryable
+from services.notifier import sse
+from services.notifier.feed import Feed
+from services.notifier.pictures import Picture, Pictures
+from services.notifier.web import ApiError, errors, streams
+
+Site = Annotated[str | None, Query(description="only this site", pattern="^[a-z0-9-]{1,40}$")]
+LastId = Annotated[str | None, Query(description="as the header Last-Event-ID")]
+_EVENTS: Final = """Server-sent events. First `snapshot` (Snapshot), then `slot-change`
+(SlotChanged), `camera-status` (CameraStatusChanged), `layout` (LayoutPublished) and `session`
+(SessionChanged) as they happen; a comment at least every 15 s.
+
+`id` is the place reached: with `Last-Event-ID` (EventSource sends it by itself) any instance goes
+on from there, missing and doubling no slot change, and then sends every `camera-status`, `layout`
+and `site-sessions` (SiteSessions) as they are now. Where it cannot, it sends `reset` with
+`{"reason"}` and a new `snapshot`. Apply a change only when its `version` is above the one you
+hold."""
+
+
+def live_routes(feed: Feed, pictures: Pictures) -> APIRouter:
+    """All of them."""
+    router = APIRouter()
+
+    @router.get(
+        "/api/events",
+        tags=["live"],
+        summary="Everything that happens, as server-sent events",
+        description=_EVENTS,
+        responses=streams("text/event-stream", "A stream without end") | errors(422, 503),
+    )
+    async def events(
+        site: Site = None,
+        last_event_id: Annotated[str | None, Header()] = None,
+        last_event_id_query: Annotated[
+            str | None, Query(alias="last_event_id", description="as the header")
+        ] = None,
+    ) -> Response:
+        _open_to_more(feed)
+        last_id = last_event_id or last_event_id_query
+        return sse.Stream(sse.events(feed, site, last_id), feed.limits.send_timeout_s)
+
+    @router.websocket("/ws")
+    async def socket(websocket: WebSocket, site: Site = None, last_event_id: LastId = None) -> None:
+        try:
+            _open_to_more(feed)
+        except (ApiError, Retryable) as error:
+            await websocket.close(sse.TRY_AGAIN_LATER, str(error)[:120])
+            return
+        await sse.speak(websocket, feed, site, last_event_id)
+
+    @router.get(
+        "/api/cameras/{site}/{device}/latest.jpg",
+        tags=["cameras"],
+        summary="The camera's newest picture",
+        responses=streams("image/jpeg", "The picture") | errors(404, 503),
+    )
+    async def latest(site: str, device: str) -> Response:
+        picture = await pictures.latest(f"{site}/{device}")
+        return _jpeg(picture.jpeg, picture)
+
+    @router.get(
+        "/api/cameras/{site}/{device}/overlay.jpg",
+        tags=["cameras"],
+        summary="The camera's newest picture with its slots as they are now",
+        responses=streams("image/jpeg", "The picture") | errors(404, 503),
+    )
+    async def overlay(site: str, device: str) -> Response:
+        camera_id = f"{site}/{device}"
+        picture = await pictures.latest(camera_id)
+        return _jpeg(await pictures.overlay(camera_id, picture), picture)
+
+    @router.get(
+        "/api/stream",
+        tags=["cameras"],
+        summary="The camera's pictures as they come (MJPEG); overlay=1 draws the slots in",
+        responses=streams("multipart/x-mixed-replace", "Pictures without end")
+        | errors(404, 422, 503),
+    )
+    async def stream(
+        camera: Annotated[str, Query(pattern="^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$")],
+        overlay: bool = False,
+    ) -> Response:
+        pictures.check(camera)  # what can be told is told before the stream begins
+        frames = sse.mjpeg(pictures.frames(camera, drawn=overlay))
+        media_type = f"multipart/x-mixed-replace; boundary={sse.BOUNDARY}"
+        return sse.Stream(frames, feed.limits.send_timeout_s, media_type=media_type)
+
+    return router
+
+
+def _open_to_more(feed: Feed) -> None:
+    if not feed.ready:
+        raise Retryable("the current state is still being read from Kafka")
+    if feed.full:
+        raise ApiError(503, "too-many-clients", "all places are taken: try later")
+
+
+def _jpeg(jpeg: bytes, picture: Picture) -> Response:
+    headers = {
+        "Cache-Control": "no-store",
+        "X-Frame-Id": picture.frame.id,
+        "X-Frame-Time-Ms": str(picture.frame.time_ms),
+    }
+    return Response(jpeg, 200, headers, "image/jpeg")

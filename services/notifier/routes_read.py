@@ -1,0 +1,212 @@
+"""The routes that read: the live state from memory, the past from Postgres."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from parking.errors import Retryable
+from parking.events import LayoutPublished, SessionChanged, SlotChanged
+from services.notifier.adapters import History
+from services.notifier.feed import Feed
+from services.notifier.state import LiveState
+from services.notifier.views import (
+    CameraView,
+    Capture,
+    PastChange,
+    SiteSummary,
+    SiteView,
+    SlotView,
+)
+from services.notifier.web import ApiError, errors, json_response, returns
+
+_SITE: Final = "^[a-z0-9-]{1,40}$"
+_NAME: Final = "^[A-Za-z0-9._-]{1,40}$"
+_CAMERA: Final = "^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$"
+_STATES: Final = "^(free|occupied|unknown|closed)$"
+_NOW_MS: Final = 2**53
+
+Site = Annotated[str | None, Query(pattern=_SITE)]
+Slot = Annotated[str | None, Query(pattern=_NAME)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+TimeMs = Annotated[int, Query(ge=0, le=_NOW_MS, description="Unix time in milliseconds")]
+
+_CHANGES: Final = """
+select id, site_id, slot_id, zone_id, time_ms, from_state, to_state, version, dwell_ms, confidence,
+       reason, camera_id, frame_id, evidence_key, evidence_missing
+from slot_changes
+where run = 'live' and time_ms between %(from_ms)s and %(to_ms)s
+  and (%(site)s::text is null or site_id = %(site)s)
+  and (%(slot)s::text is null or slot_id = %(slot)s)
+order by time_ms desc, version desc limit %(limit)s
+"""
+_CAPTURES: Final = """
+select frame_id, site_id, camera_id, time_ms, status, skipped_for, width, height, sha256, object_key
+from captures
+where time_ms between %(from_ms)s and %(to_ms)s
+  and (%(site)s::text is null or site_id = %(site)s)
+  and (%(camera)s::text is null or camera_id = %(camera)s)
+order by time_ms desc limit %(limit)s
+"""
+
+
+def read_routes(feed: Feed) -> APIRouter:
+    """The live state."""
+    router = APIRouter()
+    _site_routes(router, feed)
+    _camera_routes(router, feed)
+
+    @router.get(
+        "/api/changes",
+        tags=["live"],
+        summary="The last slot changes, newest first",
+        responses=returns(list[SlotChanged], "From memory: a few thousand at most"),
+    )
+    async def changes(site: Site = None, limit: Limit = 50) -> Response:
+        _ready(feed)
+        return json_response(feed.ring.latest(limit, site))
+
+    @router.get(
+        "/api/sessions",
+        tags=["sessions"],
+        summary="Vehicles' stays, newest first: each as its last event",
+        responses=returns(list[SessionChanged], "All open ones and the last thousand ended ones"),
+    )
+    async def sessions(
+        site: Site = None,
+        is_open: Annotated[bool | None, Query(alias="open")] = None,
+        limit: Limit = 100,
+    ) -> Response:
+        return json_response(_ready(feed).sessions(site, is_open)[:limit])
+
+    return router
+
+
+def _site_routes(router: APIRouter, feed: Feed) -> None:
+    @router.get(
+        "/api/sites",
+        tags=["sites"],
+        summary="Every site in numbers",
+        responses=returns(list[SiteSummary], "By site_id"),
+    )
+    async def sites() -> Response:
+        state = _ready(feed)
+        return json_response([state.summary(site) for site in state.site_ids()])
+
+    @router.get(
+        "/api/sites/{site}",
+        tags=["sites"],
+        summary="A site with its slots",
+        responses=returns(SiteView, "As it is now") | errors(404),
+    )
+    async def one_site(site: str) -> Response:
+        view = _ready(feed).site_view(site)
+        if view is None:
+            raise ApiError(404, "no-site", f"there is no site {site!r}")
+        return json_response(view)
+
+    @router.get(
+        "/api/slots",
+        tags=["slots"],
+        summary="Slots as they are now",
+        responses=returns(list[SlotView], "By site and slot"),
+    )
+    async def slots(
+        site: Site = None,
+        zone: Slot = None,
+        slot_state: Annotated[str | None, Query(alias="state", pattern=_STATES)] = None,
+    ) -> Response:
+        state = _ready(feed)
+        views = [
+            view
+            for one in (state.site_ids() if site is None else [site])
+            for view in state.slot_views(one)
+            if zone in (None, view.zone_id) and slot_state in (None, view.state)
+        ]
+        return json_response(views)
+
+
+def _camera_routes(router: APIRouter, feed: Feed) -> None:
+    @router.get(
+        "/api/cameras",
+        tags=["cameras"],
+        summary="Cameras and how they are",
+        responses=returns(list[CameraView], "By camera_id"),
+    )
+    async def cameras(site: Site = None) -> Response:
+        return json_response(_ready(feed).camera_views(site))
+
+    @router.get(
+        "/api/cameras/{site}/{device}",
+        tags=["cameras"],
+        summary="A camera and how it is",
+        responses=returns(CameraView, "As it is now") | errors(404),
+    )
+    async def camera(site: str, device: str) -> Response:
+        view = _ready(feed).camera_view(f"{site}/{device}")
+        if view is None:
+            raise ApiError(404, "no-camera", f"there is no camera {f'{site}/{device}'!r}")
+        return json_response(view)
+
+    @router.get(
+        "/api/cameras/{site}/{device}/layout",
+        tags=["cameras"],
+        summary="The camera's layout",
+        responses=returns(LayoutPublished, "The version in force") | errors(404),
+    )
+    async def get_layout(site: str, device: str) -> Response:
+        held = _ready(feed).layouts.get(f"{site}/{device}")
+        if held is None:
+            raise ApiError(404, "no-layout", f"{f'{site}/{device}'!r} has no layout yet")
+        return json_response(held)
+
+
+def history_routes(history: History | None) -> APIRouter:
+    """The past. Only these need Postgres."""
+    router = APIRouter()
+
+    @router.get(
+        "/api/history/changes",
+        tags=["history"],
+        summary="Slot changes of the past, newest first",
+        responses=returns(list[PastChange], "From Postgres"),
+    )
+    async def past_changes(
+        site: Site = None,
+        slot: Slot = None,
+        from_ms: TimeMs = 0,
+        to_ms: TimeMs = _NOW_MS,
+        limit: Limit = 100,
+    ) -> Response:
+        chosen = {"site": site, "slot": slot, "from_ms": from_ms, "to_ms": to_ms, "limit": limit}
+        return json_response(await _there(history).rows(_CHANGES, chosen))
+
+    @router.get(
+        "/api/captures",
+        tags=["history"],
+        summary="Frames of the past, newest first",
+        responses=returns(list[Capture], "From Postgres"),
+    )
+    async def captures(
+        site: Site = None,
+        camera: Annotated[str | None, Query(pattern=_CAMERA)] = None,
+        from_ms: TimeMs = 0,
+        to_ms: TimeMs = _NOW_MS,
+        limit: Limit = 100,
+    ) -> Response:
+        chosen = {"site": site, "camera": camera, "from_ms": from_ms, "to_ms": to_ms}
+        return json_response(await _there(history).rows(_CAPTURES, chosen | {"limit": limit}))
+
+    return router
+
+
+def _ready(feed: Feed) -> LiveState:
+    if not feed.ready:
+        raise Retryable("the current state is still being read from Kafka")
+    return feed.state
+
+
+def _there(history: History | None) -> History:
+    if history is None:
+        raise ApiError(503, "no-history", "DATABASE_URL is not set: nothing of the past is known")
+    return history

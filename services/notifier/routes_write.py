@@ -1,0 +1,225 @@
+"""The routes that change something. Each needs a key with scope `write`, writes events to Kafka
+(acks=all) and answers once they are durable; what comes of them shows on the event stream."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import Response
+
+from parking import codec, lots
+from parking.errors import Retryable
+from parking.events import LayoutPublished, SlotClosed, SlotOpened, StateCorrected
+from parking.ports import Clock, Outgoing, Producer
+from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
+from services.notifier import commands
+from services.notifier.auth import Door
+from services.notifier.feed import Feed
+from services.notifier.views import Accepted, Correction, LayoutAccepted, Passage, Reason
+from services.notifier.web import (
+    LAYOUT_MAX_BYTES,
+    WRITE_ERRORS,
+    ApiError,
+    json_response,
+    read_json,
+    returns,
+    takes,
+)
+
+SEND_LIMIT_S: Final = 10.0
+READ_BACK_LIMIT_S: Final = 10.0
+LAYOUT_TRIES: Final = 3
+IdempotencyKey = Annotated[
+    str | None, Header(description="the same key again has no second effect")
+]
+_PASSAGE: Final = {"site_id": "demo", "gate_id": "main"}
+_LAYOUT: Final = {
+    "site_name": "Demo lot",
+    "camera_name": "North",
+    "interval_ms": 1000,
+    "zones": [{"zone_id": "A", "name": "Row A"}],
+    "slots": [
+        {
+            "slot_id": "A1",
+            "zone_id": "A",
+            "polygon": [[0.1, 0.5], [0.2, 0.5], [0.22, 0.7], [0.09, 0.7]],
+        }
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What the writing routes need."""
+
+    feed: Feed
+    door: Door
+    producer: Producer
+    clock: Clock
+    layout_lock: asyncio.Lock
+
+    async def send(self, *messages: Outgoing) -> None:
+        """Write; raises Retryable when Kafka did not take it in time."""
+        try:
+            async with asyncio.timeout(SEND_LIMIT_S):
+                await self.producer.send(messages)
+        except TimeoutError as error:
+            detail = "Kafka did not answer in time; the write may still come through: try again "
+            raise Retryable(detail + "with the same Idempotency-Key") from error
+
+    async def command(
+        self, request: Request, command: commands.SlotCommand, idempotency_key: str | None
+    ) -> Response:
+        """A command to the slot that the address names."""
+        site_id, slot_id = request.path_params["site"], command.slot_id
+        who = self.door.writer(request).name
+        known = {slot.slot_id for slot in self.feed.state.slot_views(site_id)}
+        if slot_id not in known:
+            raise ApiError(404, "no-slot", f"site {site_id!r} has no slot {slot_id!r}")
+        now_ms = self.clock.now_ms()
+        event = commands.site_command(site_id, command, idempotency_key, who, now_ms)
+        await self.send(codec.outgoing(event, SITE_COMMANDS, site_id, commands.SOURCE))
+        return json_response(Accepted(id=event.id), 202)
+
+    async def publish(self, camera_id: str, body: dict[str, Any], who: str) -> LayoutPublished:
+        """Write the layout as the next version, then the command that makes the tracker adopt it.
+        Two instances may choose the same version: the first in the log has it, the other one sees
+        that and takes the next."""
+        for _ in range(LAYOUT_TRIES):
+            state, now_ms = self.feed.state, self.clock.now_ms()
+            layout, faults = commands.layout(state, camera_id, body, now_ms)
+            if faults:
+                raise ApiError(422, "bad-layout", "; ".join(faults), faults=faults)
+            if self.feed.state.layouts.get(camera_id) is not layout:
+                await self.send(codec.outgoing(layout, LAYOUTS, camera_id, commands.SOURCE))
+                await self._read_back(layout)
+            if self.feed.state.layouts[camera_id] == layout:
+                command = lots.adoption(layout, who)
+                site_id = layout.site_id
+                await self.send(codec.outgoing(command, SITE_COMMANDS, site_id, commands.SOURCE))
+                return layout
+        raise ApiError(409, "layout-race", "others publish layouts of this camera just now")
+
+    async def _read_back(self, layout: LayoutPublished) -> None:
+        """Wait until this instance has read a layout of that version."""
+        try:
+            async with asyncio.timeout(READ_BACK_LIMIT_S):
+                await self.feed.until(lambda: self._version(layout.camera_id) >= layout.version)
+        except TimeoutError as error:
+            raise Retryable("the layout was written but could not be read back yet") from error
+
+    def _version(self, camera_id: str) -> int:
+        held = self.feed.state.layouts.get(camera_id)
+        return held.version if held else 0
+
+
+def write_routes(writer: Writer) -> APIRouter:
+    """All of them."""
+    router = APIRouter()
+
+    @router.post(
+        "/api/sessions/entry",
+        status_code=202,
+        tags=["sessions"],
+        summary="A vehicle entered",
+        responses=returns(Accepted, "Durable", 202) | WRITE_ERRORS,
+        openapi_extra=takes(Passage, _PASSAGE),
+    )
+    async def entry(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+        return await _passage(writer, request, "entry", idempotency_key)
+
+    @router.post(
+        "/api/sessions/exit",
+        status_code=202,
+        tags=["sessions"],
+        summary="A vehicle left",
+        responses=returns(Accepted, "Durable", 202) | WRITE_ERRORS,
+        openapi_extra=takes(Passage, _PASSAGE),
+    )
+    async def exit_(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+        return await _passage(writer, request, "exit", idempotency_key)
+
+    _slot_routes(router, writer)
+
+    @router.put(
+        "/api/cameras/{site}/{device}/layout",
+        tags=["cameras"],
+        summary="Publish a camera's layout as its next version",
+        responses=returns(LayoutAccepted, "Durable, and adopted by the tracker next")
+        | WRITE_ERRORS,
+        openapi_extra=takes("LayoutBody", _LAYOUT),
+    )
+    async def put_layout(request: Request, site: str, device: str) -> Response:
+        who = writer.door.writer(request).name
+        body: dict[str, Any] = await read_json(request, dict[str, Any], LAYOUT_MAX_BYTES)
+        _ = writer.feed.ring  # not before the current versions are known
+        async with writer.layout_lock:
+            layout = await writer.publish(f"{site}/{device}", body, who)
+        return json_response(LayoutAccepted(id=layout.id, version=layout.version))
+
+    return router
+
+
+def _slot_routes(router: APIRouter, writer: Writer) -> None:
+    accepted = returns(Accepted, "Durable", 202) | WRITE_ERRORS
+    path = "/api/sites/{site}/slots/{slot}"
+
+    @router.post(
+        path + "/close",
+        status_code=202,
+        tags=["slots"],
+        summary="Take a slot out of service",
+        responses=accepted,
+        openapi_extra=takes(Reason, {"reason": "resurfacing"}),
+    )
+    async def close(
+        request: Request, site: str, slot: str, idempotency_key: IdempotencyKey = None
+    ) -> Response:
+        writer.door.writer(request)
+        body = await read_json(request, Reason)
+        command = SlotClosed(slot_id=slot, reason=body.reason)
+        return await writer.command(request, command, idempotency_key)
+
+    @router.post(
+        path + "/open",
+        status_code=202,
+        tags=["slots"],
+        summary="Put a slot back into service",
+        responses=accepted,
+        openapi_extra={"security": [{"key": []}]},
+    )
+    async def open_(
+        request: Request, site: str, slot: str, idempotency_key: IdempotencyKey = None
+    ) -> Response:
+        return await writer.command(request, SlotOpened(slot_id=slot), idempotency_key)
+
+    @router.post(
+        path + "/correct",
+        status_code=202,
+        tags=["slots"],
+        summary="Say what a slot really is",
+        responses=accepted,
+        openapi_extra=takes(Correction, {"state": "free", "reason": "seen on site"}),
+    )
+    async def correct(
+        request: Request, site: str, slot: str, idempotency_key: IdempotencyKey = None
+    ) -> Response:
+        writer.door.writer(request)
+        body = await read_json(request, Correction)
+        command = StateCorrected(slot_id=slot, state=body.state, reason=body.reason)
+        return await writer.command(request, command, idempotency_key)
+
+
+async def _passage(
+    writer: Writer, request: Request, direction: str, idempotency_key: str | None
+) -> Response:
+    writer.door.writer(request)
+    passage = await read_json(request, Passage)
+    _ = writer.feed.ring  # not before the sites are known
+    if passage.site_id not in writer.feed.state.site_ids():
+        detail = f"there is no site {passage.site_id!r}: publish a camera's layout first"
+        raise ApiError(404, "no-site", detail)
+    event = commands.gate_event(passage, direction, idempotency_key, writer.clock.now_ms())
+    await writer.send(codec.outgoing(event, GATE_EVENTS, event.site_id, commands.SOURCE))
+    return json_response(Accepted(id=event.id), 202)

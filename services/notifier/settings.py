@@ -1,0 +1,82 @@
+"""Settings of the notifier, from the environment."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from parking.kafka import KafkaSettings
+from parking.ops import HttpSettings
+from parking.settings import Reader
+
+DASHBOARD: Final = Path(__file__).parents[2] / "dashboard" / "dist"
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one process holds at most, and how long it waits for a slow client."""
+
+    clients: int = 1000
+    queue_messages: int = 256
+    ring_changes: int = 4096
+    resume_changes: int = 20_000
+    watched_cameras: int = 32
+    viewers: int = 64
+    send_timeout_s: float = 10.0
+    ping_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """KAFKA_*, HTTP_HOST, HTTP_PORT (8080), and:
+
+    DATABASE_URL[_FILE]  Postgres, for /api/history and /api/captures only; empty: they answer 503
+    KEYS_FILE            API keys; without it nothing can be written
+    CORS_ORIGINS         comma list of origins that may read from a browser; empty: none
+    DASHBOARD_DIR        the built dashboard (default dashboard/dist)
+    NOTIFIER_CLIENTS, NOTIFIER_QUEUE, NOTIFIER_RING, NOTIFIER_RESUME, NOTIFIER_CAMERAS,
+    NOTIFIER_VIEWERS, NOTIFIER_SEND_TIMEOUT_S, NOTIFIER_PING_S    see Limits
+    """
+
+    kafka: KafkaSettings
+    http: HttpSettings
+    database_url: str
+    keys_file: Path
+    cors_origins: tuple[str, ...]
+    dashboard_dir: Path
+    limits: Limits
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Raises SettingsError with every problem."""
+        env = Reader(environ)
+        settings = cls(
+            kafka=KafkaSettings.read(env),
+            http=HttpSettings.read(env, 8080),
+            database_url=env.secret("DATABASE_URL", optional=True),
+            keys_file=Path(env.text("KEYS_FILE")),
+            cors_origins=_origins(env),
+            dashboard_dir=Path(env.text("DASHBOARD_DIR", str(DASHBOARD))),
+            limits=Limits(
+                clients=env.integer("NOTIFIER_CLIENTS", 1000, 1, 100_000),
+                queue_messages=env.integer("NOTIFIER_QUEUE", 256, 1, 100_000),
+                ring_changes=env.integer("NOTIFIER_RING", 4096, 1, 1_000_000),
+                resume_changes=env.integer("NOTIFIER_RESUME", 20_000, 1, 1_000_000),
+                watched_cameras=env.integer("NOTIFIER_CAMERAS", 32, 1, 1000),
+                viewers=env.integer("NOTIFIER_VIEWERS", 64, 1, 10_000),
+                send_timeout_s=env.number("NOTIFIER_SEND_TIMEOUT_S", 10, 0.1, 600),
+                ping_s=env.number("NOTIFIER_PING_S", 15, 0.1, 60),
+            ),
+        )
+        env.done()
+        return settings
+
+
+def _origins(env: Reader) -> tuple[str, ...]:
+    origins = tuple(o.strip() for o in env.text("CORS_ORIGINS", "").split(",") if o.strip())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            env.problems.append(f"CORS_ORIGINS: {origin!r} is no origin like https://example.org")
+    return origins

@@ -1,0 +1,75 @@
+"""Streams to browsers: server-sent events, WebSocket and MJPEG, with an end for frozen clients."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, Final
+
+from fastapi import WebSocket, WebSocketDisconnect
+from sse_starlette.sse import EventSourceResponse, SendTimeoutError
+from starlette.types import Receive, Scope, Send
+
+from parking.metrics import SSE_CLOSED
+from services.notifier.feed import Feed
+from services.notifier.web import ABORT
+
+NO_BUFFERS: Final = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+BOUNDARY: Final = "frame"
+TRY_AGAIN_LATER: Final = 1013
+
+
+class Stream(EventSourceResponse):
+    """A body without end. A client that takes nothing for `send_timeout` seconds is cut off, its
+    connection dropped; pings are part of the content."""
+
+    def __init__(self, content: AsyncIterator[bytes], send_timeout_s: float, **more: Any) -> None:
+        super().__init__(content, headers=NO_BUFFERS, ping=0, send_timeout=send_timeout_s, **more)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One client."""
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            _drop(scope.get(ABORT))
+
+
+async def events(feed: Feed, site_id: str | None, last_id: str | None) -> AsyncIterator[bytes]:
+    """What `GET /api/events` sends. Clients come back after 1 to 3 s, not all at once."""
+    yield b"retry: %d\n\n" % (1000 + secrets.randbelow(2000))
+    async with aclosing(feed.follow(site_id, last_id)) as messages:  # type: ignore[type-var] # a generator
+        async for message in messages:
+            yield message.sse
+
+
+async def speak(socket: WebSocket, feed: Feed, site_id: str | None, last_id: str | None) -> None:
+    """The same over a WebSocket. What the client says is not read; that it is gone shows at the
+    next message or ping."""
+    await socket.accept()
+    limit_s = feed.limits.send_timeout_s
+    try:
+        async with aclosing(feed.follow(site_id, last_id)) as messages:  # type: ignore[type-var] # a generator
+            async for message in messages:
+                async with asyncio.timeout(limit_s):
+                    await socket.send_text(message.text)
+        async with asyncio.timeout(limit_s):
+            await socket.close(TRY_AGAIN_LATER)
+    except WebSocketDisconnect:
+        return
+    except TimeoutError:
+        _drop(socket.scope.get(ABORT))
+
+
+async def mjpeg(pictures: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """JPEGs as multipart/x-mixed-replace. The boundary follows each picture at once: a browser
+    shows a picture when it sees its end."""
+    yield f"--{BOUNDARY}\r\n".encode()
+    async for jpeg in pictures:
+        head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+        yield b"".join((head.encode(), jpeg, f"\r\n--{BOUNDARY}\r\n".encode()))
+
+
+def _drop(abort: Callable[[], None] | None) -> None:
+    SSE_CLOSED.labels("send-timeout").inc()
+    if abort is not None:
+        abort()

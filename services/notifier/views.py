@@ -1,0 +1,199 @@
+"""What the API shows: one definition of each shape, used by the code and by schemas/openapi.json.
+
+Shapes that are events already (SlotChanged, CameraStatusChanged, ...) are sent as they are.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from parking.events import (
+    CameraId,
+    Health,
+    Id,
+    PlanPoint,
+    Polygon,
+    SiteId,
+    SlotChanged,
+    SlotId,
+    SlotState,
+    Text,
+    TimeMs,
+    Unit,
+)
+
+PlateHash = Annotated[Text, Meta(description="salted hash; never a plate")]
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """A value the API answers with."""
+
+
+class Counts(View, frozen=True, kw_only=True):
+    """Slots by state; `total` is all of them."""
+
+    free: int = 0
+    occupied: int = 0
+    unknown: int = 0
+    closed: int = 0
+    total: int = 0
+
+
+class ZoneView(View, frozen=True, kw_only=True):
+    """A zone and its counts."""
+
+    zone_id: SlotId
+    name: Text
+    counts: Counts
+
+
+class SlotView(View, frozen=True, kw_only=True):
+    """A slot as it is now. `version` 0: nothing is known of it yet."""
+
+    site_id: SiteId
+    slot_id: SlotId
+    zone_id: SlotId
+    kind: Literal["standard", "accessible", "ev", "motorcycle"]
+    state: SlotState
+    version: int
+    changed_at_ms: TimeMs | None
+    observed_at_ms: TimeMs | None
+    confidence: Unit
+    reason: Text
+    camera_ids: list[CameraId]
+    plan: list[PlanPoint] | None
+
+
+class CameraSlot(View, frozen=True, kw_only=True):
+    """Where a camera sees a slot: normalised to the picture."""
+
+    slot_id: SlotId
+    zone_id: SlotId
+    polygon: Polygon
+
+
+class CameraView(View, frozen=True, kw_only=True):
+    """A camera as it is now. `width` and `height` in pixels, once a picture was looked at."""
+
+    camera_id: CameraId
+    name: Text
+    status: Literal["online", "degraded", "offline", "no-layout"]
+    reason: Text
+    health: Health | None
+    last_frame_at_ms: TimeMs | None
+    interval_ms: int | None
+    layout_version: int
+    slots: list[CameraSlot]
+    width: int | None = None
+    height: int | None = None
+
+
+class SiteSummary(View, frozen=True, kw_only=True):
+    """A site in numbers."""
+
+    site_id: SiteId
+    name: Text
+    counts: Counts
+    zones: list[ZoneView]
+    cameras: list[CameraView]
+
+
+class SiteView(SiteSummary, frozen=True, kw_only=True):
+    """A site with its slots. `open_sessions`: vehicles that came and have not left."""
+
+    slots: list[SlotView]
+    open_sessions: int
+
+
+class Snapshot(View, frozen=True, kw_only=True):
+    """All that a page needs to begin; `changes` newest first."""
+
+    sites: list[SiteView]
+    cameras: list[CameraView]
+    changes: list[SlotChanged]
+
+
+class SiteSessions(View, frozen=True, kw_only=True):
+    """Sent when a stream is resumed: how many sessions are open by now."""
+
+    site_id: SiteId
+    open_sessions: int
+
+
+class PastChange(View, frozen=True, kw_only=True):
+    """A slot's change, from Postgres. `evidence_key`: its picture in the object store."""
+
+    id: Id
+    site_id: SiteId
+    slot_id: SlotId
+    zone_id: SlotId
+    time_ms: TimeMs
+    from_state: SlotState
+    to_state: SlotState
+    version: int
+    dwell_ms: int | None
+    confidence: Unit
+    reason: Text
+    camera_id: CameraId | None
+    frame_id: Id | None
+    evidence_key: str | None
+    evidence_missing: str | None
+
+
+class Capture(View, frozen=True, kw_only=True):
+    """One accepted frame, from Postgres. `object_key` where its picture was kept."""
+
+    frame_id: Id
+    site_id: SiteId
+    camera_id: CameraId
+    time_ms: TimeMs
+    status: Literal["received", "analysed", "skipped"]
+    skipped_for: Id | None
+    width: int | None
+    height: int | None
+    sha256: str | None
+    object_key: str | None
+
+
+class Accepted(View, frozen=True, kw_only=True):
+    """Durable in Kafka; its effect shows on the event stream."""
+
+    id: Id
+
+
+class LayoutAccepted(View, frozen=True, kw_only=True):
+    """The version the layout now has."""
+
+    id: Id
+    version: int
+
+
+class Error(View, frozen=True, kw_only=True):
+    """Every error: `error` short and stable, `detail` for people; `faults` when there are many."""
+
+    error: str
+    detail: str
+    faults: list[str] = []
+
+
+# ---------------------------------------------------------------- what a client sends
+class Passage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A vehicle passed a gate. Without `time_ms`: now."""
+
+    site_id: SiteId
+    gate_id: SlotId = "main"
+    plate_hash: PlateHash | None = None
+    time_ms: TimeMs | None = None
+
+
+class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why, in words."""
+
+    reason: Text | None = None
+
+
+class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the slot really is."""
+
+    state: Literal["free", "occupied"]
+    reason: Text | None = None
