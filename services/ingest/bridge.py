@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 _BATCH: Final = 16
 _IDLE_S: Final = 0.5
 _SLOW_S: Final = 3.0
-_FIRST_DELAY_S: Final = 0.25
-_MAX_DELAY_S: Final = 5.0
+FIRST_DELAY_S: Final = 0.25
+MAX_DELAY_S: Final = 5.0
 _MAX_CAMERAS: Final = 10_000
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ class Lane:
     async def _send(self, batch: Sequence[Item], stop: asyncio.Event) -> list[Item]:
         """Write until Kafka has it all; what of the batch was written. Older frames give way to
         newer ones after each failure."""
-        ceiling_s = _FIRST_DELAY_S
+        ceiling_s = FIRST_DELAY_S
         waiting = list(batch)
         while not stop.is_set():
             records = [record for item in waiting for record in item.handled.outgoing]
@@ -146,7 +146,7 @@ class Lane:
                 self._give_way(given_way)
                 # Half fixed, half jitter: never at once, never all together.
                 await self._clock.sleep(ceiling_s * random.uniform(0.5, 1))  # noqa: S311
-                ceiling_s = min(ceiling_s * 2, _MAX_DELAY_S)
+                ceiling_s = min(ceiling_s * 2, MAX_DELAY_S)
             else:
                 self._health.waiting.pop(self._waits_as, None)
                 return waiting

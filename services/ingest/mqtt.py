@@ -33,8 +33,8 @@ MAX_UNACKED: Final = 2_000
 _PACKETS_A_TURN: Final = 32
 _MAX_REPLIES: Final = 1_000
 _STEADY_S: Final = 10.0
-_FIRST_DELAY_S: Final = 0.5
-_MAX_DELAY_S: Final = 30.0
+FIRST_DELAY_S: Final = 0.5
+MAX_DELAY_S: Final = 30.0
 
 OnMessage = Callable[[paho.MQTTMessage], None]
 
@@ -201,7 +201,7 @@ class MqttLink:
         while not stop.is_set():
             lasted_s = await self._session(stop)
             failures = 0 if lasted_s >= _STEADY_S else failures + 1
-            ceiling_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(failures, 10))
+            ceiling_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(failures, 10))
             # Full jitter: after a broker's restart nobody comes at the same time as the others.
             await _unless(stop, random.uniform(0, ceiling_s))  # noqa: S311 -- no secret
 

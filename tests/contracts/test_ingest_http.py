@@ -1,0 +1,206 @@
+"""The HTTP intake of pictures: who may, what is taken, what the sender is told."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from parking.codec import decode
+from parking.errors import Retryable
+from parking.keys import KeyFile
+from parking.memory import ManualClock, MemoryBroker, MemoryProducer
+from parking.ops import Health
+from parking.ports import Outgoing
+from parking.topics import DEAD_LETTERS_FRAMES, DEVICE_EVENTS, FRAMES
+from services.ingest import http
+from services.ingest.handler import Limits
+from services.ingest.http import Intake, new_app
+
+NOW_MS = 1_750_000_000_000
+JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+OTHER = cv2.imencode(".jpg", np.full((48, 64, 3), 30, np.uint8))[1].tobytes()
+PATH = "/ingest/v1/frames/demo/north"
+
+
+class AbsentKafka:
+    async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
+        raise Retryable(f"no Kafka for {len(messages)}")
+
+
+class Intakes:
+    """The app over memory, with a key of each kind."""
+
+    def __init__(self, folder: Path) -> None:
+        self.broker = MemoryBroker()
+        self.keys = KeyFile(folder / "keys")
+        self.key = self.keys.add("camera", "frames")
+        self.writer_key = self.keys.add("writer", "write")
+        self.limits = Limits(frame_max_bytes=50_000)
+
+    def client(self, kafka: object = None) -> httpx.AsyncClient:
+        producer = kafka or MemoryProducer(self.broker)
+        intake = Intake(self.keys, producer, self.limits, ManualClock(NOW_MS))
+        transport = httpx.ASGITransport(new_app(intake, Health()))
+        return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+    def headers(self, key: str | None = None, **more: str) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.key if key is None else key}",
+            "Content-Type": "image/jpeg",
+        } | {name.replace("_", "-"): value for name, value in more.items()}
+
+    def events(self, topic: str) -> list[object]:
+        return [decode(record) for record in self.broker.records(topic)]
+
+
+@pytest.fixture
+def intakes(tmp_path: Path) -> Intakes:
+    return Intakes(tmp_path)
+
+
+async def test_a_picture_with_the_right_key_is_a_frame(intakes: Intakes):
+    async with intakes.client() as client:
+        answer = await client.post(PATH, content=JPEG, headers=intakes.headers())
+    frame_id = f"demo/north/{hashlib.sha256(JPEG).hexdigest()[:32]}"
+    assert answer.status_code == 202
+    assert answer.json() == {"frame_id": frame_id, "time_ms": NOW_MS}
+    (frame,) = intakes.events(FRAMES)
+    assert (frame.id, frame.via, frame.time_reason) == (frame_id, "http", "no-clock")
+
+
+async def test_numbers_and_time_come_in_headers(intakes: Intakes):
+    numbers = {"X_Boot_Id": "4", "X_Seq": "9", "X_Captured_At_Ms": str(NOW_MS - 70)}
+    async with intakes.client() as client:
+        answer = await client.post(PATH, content=JPEG, headers=intakes.headers(**numbers))
+    assert answer.json() == {"frame_id": "demo/north/4/9", "time_ms": NOW_MS - 70}
+
+
+async def test_the_same_picture_again_is_no_new_frame(intakes: Intakes):
+    async with intakes.client() as client:
+        answers = [
+            await client.post(PATH, content=picture, headers=intakes.headers())
+            for picture in (JPEG, JPEG, OTHER, JPEG)
+        ]
+    assert [answer.status_code for answer in answers] == [202] * 4
+    assert answers[0].json() == answers[1].json()
+    assert len(intakes.events(FRAMES)) == 3
+    assert [event.reason for event in intakes.events(DEVICE_EVENTS)] == ["frozen"]
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer nonsense", "Basic abc"])
+async def test_without_a_known_key_nothing_is_taken(intakes: Intakes, authorization: str | None):
+    headers = {"Content-Type": "image/jpeg"}
+    if authorization is not None:
+        headers["Authorization"] = authorization
+    async with intakes.client() as client:
+        answer = await client.post(PATH, content=JPEG, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "no-key")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert intakes.broker.records(FRAMES) == []
+
+
+async def test_a_key_for_something_else_is_forbidden(intakes: Intakes):
+    headers = intakes.headers(intakes.writer_key)
+    async with intakes.client() as client:
+        answer = await client.post(PATH, content=JPEG, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (403, "wrong-scope")
+
+
+async def test_what_is_too_large_is_refused_unread(intakes: Intakes):
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while True:
+            read += 10_000
+            yield b"\xff" * 10_000
+
+    async with intakes.client() as client:
+        declared = await client.post(PATH, content=b"x" * 50_001, headers=intakes.headers())
+        streamed = await client.post(PATH, content=endless(), headers=intakes.headers())
+    for answer in (declared, streamed):
+        assert (answer.status_code, answer.json()["error"]) == (413, "too-large")
+    assert read <= 70_000
+    assert intakes.broker.records(DEAD_LETTERS_FRAMES) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        (b"hello", 422, "not-a-jpeg"),
+        (JPEG[:-30], 422, "truncated"),
+        (b"", 400, "empty"),
+    ],
+)
+async def test_a_bad_picture_is_told_and_set_aside(intakes: Intakes, body, status, error):
+    async with intakes.client() as client:
+        answer = await client.post(PATH, content=body, headers=intakes.headers())
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    (letter,) = intakes.events(DEAD_LETTERS_FRAMES)
+    assert (letter.reason, letter.topic) == (error, PATH)
+    assert intakes.broker.records(FRAMES) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "status", "error"),
+    [
+        (PATH, {"Content_Type": "text/plain"}, 415, "not-image-jpeg"),
+        ("/ingest/v1/frames/demo/North", {}, 404, "bad-camera-id"),
+        ("/ingest/v1/frames/demo/" + "n" * 41, {}, 404, "bad-camera-id"),
+        (PATH, {"X_Boot_Id": "1"}, 422, "bad-header"),
+        (PATH, {"X_Boot_Id": "-1", "X_Seq": "1"}, 422, "bad-header"),
+        (PATH, {"X_Captured_At_Ms": "yesterday"}, 422, "bad-header"),
+        (PATH, {"X_Boot_Id": "9" * 20, "X_Seq": "1"}, 422, "bad-header"),
+    ],
+)
+async def test_a_bad_request_is_told(intakes: Intakes, path, more, status, error):
+    async with intakes.client() as client:
+        answer = await client.post(path, content=JPEG, headers=intakes.headers(**more))
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert intakes.broker.records(FRAMES) == []
+
+
+@pytest.mark.parametrize("body", [JPEG, b"not a picture"])
+async def test_without_kafka_the_sender_is_told_to_come_again(intakes: Intakes, body):
+    async with intakes.client(AbsentKafka()) as client:
+        answer = await client.post(PATH, content=body, headers=intakes.headers())
+    assert (answer.status_code, answer.json()["error"]) == (503, "kafka-away")
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+async def test_a_body_that_does_not_come_ends_the_request(intakes: Intakes, monkeypatch):
+    monkeypatch.setattr(http, "BODY_LIMIT_S", 0.05)
+
+    async def dripping() -> AsyncIterator[bytes]:
+        yield JPEG[:10]
+        await asyncio.Event().wait()
+
+    async with intakes.client() as client:
+        answer = await client.post(PATH, content=dripping(), headers=intakes.headers())
+    assert (answer.status_code, answer.json()["error"]) == (408, "slow-body")
+
+
+async def test_too_many_at_once_are_turned_away(intakes: Intakes):
+    hold = asyncio.Event()
+
+    class Held:
+        async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
+            await hold.wait()
+            return await MemoryProducer(intakes.broker).send(messages)
+
+    async with intakes.client(Held()) as client:
+
+        async def post(number: int) -> int:
+            headers = intakes.headers(X_Boot_Id="1", X_Seq=str(number))
+            return (await client.post(PATH, content=JPEG, headers=headers)).status_code
+
+        posts = [asyncio.ensure_future(post(number)) for number in range(20)]
+        await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
+        hold.set()
+        statuses = await asyncio.gather(*posts)
+    assert (statuses.count(202), statuses.count(503)) == (16, 4)
