@@ -1,6 +1,7 @@
 """Fixtures for all tests: the real servers, one set a test run, started when first asked for.
 
-A test that takes `infra` is marked `stack` by itself; a parametrised one marks its real case:
+A test in stack/ or chaos/, or one that takes `infra`, is marked `stack` by itself (one in browser/
+`browser`); a parametrised one marks its real case:
 `pytest.param("real", marks=pytest.mark.stack)` with `request.getfixturevalue("infra")`.
 Stack tests share the servers and their topics: use `unique` for sites, devices, groups, keys.
 """
@@ -9,20 +10,25 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from pathlib import Path
 
 import pytest
 
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
 
+TESTS = Path(__file__).parent
 STACK_TIMEOUT_S = 180  # the first such test pays for the start of the servers, and their download
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "infra" in getattr(item, "fixturenames", ()):
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in {"stack", "chaos"} or "infra" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.stack)
+        if folder == "browser":
+            item.add_marker(pytest.mark.browser)
         slow = any(item.get_closest_marker(name) for name in ("stack", "browser"))
         if slow and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(STACK_TIMEOUT_S))
@@ -34,6 +40,18 @@ def infra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
     paths = Paths(tmp_path_factory.mktemp("stack") / "state with space", ROOT / ".state" / "cache")
     with Infra(paths, os.environ) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Recorded footage beside the clone (`../shared/data`, or PARKING_DATA); skips without it, and
+    fails where PARKING_REQUIRE_DATA=1 says that it must be there."""
+    folder = Path(os.environ.get("PARKING_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        if os.environ.get("PARKING_REQUIRE_DATA") == "1":
+            pytest.fail(f"the recorded footage is missing: {folder}")
+        pytest.skip(f"no recorded footage at {folder}")
+    return folder
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from parking.stack.settings import StackSettings
 from parking.stack.supervisor import Part
 from parking.topics import ENVELOPE_BYTES
 
-# 512 MB of heap: the cleaner's and the groups' defaults are made for far larger machines.
+# 512 MB of heap: the cleaner's and the groups' defaults are made for far larger machines. The
+# broker's session: after a kill -9 the same broker is let in again only when its old one is over.
 _PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1
@@ -46,6 +47,8 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=1000
 """
 _LOGGING: Final = """\
 status=error

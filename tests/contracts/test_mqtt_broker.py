@@ -1,0 +1,161 @@
+"""What devices and bridge rely on: aedes (embedded) and mosquitto (production) both hold it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from parking.topics import mqtt_topic
+from tests.brokers import Broker, Client, aedes, mosquitto
+
+NEEDS_MOSQUITTO = pytest.mark.skipif(
+    shutil.which("mosquitto") is None and shutil.which("mosquitto", path="/usr/sbin") is None,
+    reason="mosquitto is not installed",
+)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(aedes, marks=pytest.mark.stack, id="aedes"),
+        pytest.param(mosquitto, marks=[pytest.mark.stack, NEEDS_MOSQUITTO], id="mosquitto"),
+    ],
+)
+def broker(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Broker]:
+    with request.param(tmp_path_factory.mktemp("broker")) as running:
+        running.add("bridge")
+        yield running
+
+
+@pytest.fixture
+def device(broker: Broker, unique: Callable[[str], str]) -> str:
+    """A known device's id, which is its user name."""
+    device_id = f"{unique('site')}/cam"
+    broker.add(device_id)
+    return device_id
+
+
+@pytest.fixture
+def bridge(broker: Broker) -> Iterator[Client]:
+    with Client(broker, "bridge") as client:
+        client.subscribe("parking/v1/#")
+        while not client.quiet():  # what earlier tests left retained
+            pass
+        yield client
+
+
+def test_a_device_reaches_the_bridge(broker: Broker, bridge: Client, device: str) -> None:
+    topic = mqtt_topic(device, "frame", 1, 2, 3)
+    with Client(broker, device) as camera:
+        camera.publish(topic, b"\xff\xd8" + bytes(900_000))
+    message = bridge.next()
+    assert message.topic == topic
+    assert len(message.payload) == 900_002
+
+
+@pytest.mark.parametrize("password", ["", "wrong"])
+def test_a_wrong_password_is_refused(broker: Broker, device: str, password: str) -> None:
+    assert Client(broker, device, password=password).connect().is_failure
+
+
+def test_an_unknown_user_is_refused(broker: Broker) -> None:
+    assert Client(broker, "no-such/device").connect().is_failure
+    assert Client(broker, "", password="").connect().is_failure
+
+
+def test_a_removed_device_is_refused(broker: Broker, device: str) -> None:
+    with Client(broker, device):
+        pass
+    broker.remove(device)
+    assert Client(broker, device).connect().is_failure
+
+
+@pytest.mark.parametrize("suffix", ["frame/1/1/1", "gate/1/1", "status", "telemetry"])
+def test_a_device_cannot_publish_for_another(
+    broker: Broker, bridge: Client, device: str, suffix: str
+) -> None:
+    victim = f"{device}-2"
+    broker.add(victim)
+    with Client(broker, device) as camera:
+        camera.try_publish(mqtt_topic(victim, *suffix.split("/")), b"forged")
+    with Client(broker, victim) as camera:
+        camera.publish(mqtt_topic(victim, "telemetry"), b"genuine")
+    assert bridge.next().payload == b"genuine"
+    assert bridge.quiet()
+
+
+@pytest.mark.parametrize("suffix", ["ack", "command"])
+def test_a_device_cannot_answer_itself(
+    broker: Broker, bridge: Client, device: str, suffix: str
+) -> None:
+    with Client(broker, device) as camera:
+        camera.try_publish(mqtt_topic(device, suffix), b"forged")
+    assert bridge.quiet()
+
+
+def test_a_device_hears_only_what_is_for_it(broker: Broker, bridge: Client, device: str) -> None:
+    other = f"{device}-2"
+    broker.add(other)
+    filters = ["parking/v1/#", "#", mqtt_topic(other, "ack"), mqtt_topic("+/+", "command")]
+    with Client(broker, device) as camera:
+        camera.subscribe(mqtt_topic(device, "ack"))
+        for topic in filters:
+            camera.subscribe(topic)
+        for suffix in ("ack", "command"):
+            bridge.publish(mqtt_topic(other, suffix), b"for another")
+        bridge.publish(mqtt_topic(device, "ack"), b"mine")
+        received = {camera.next().payload}
+        while not camera.messages.empty():
+            received.add(camera.next().payload)
+        assert received == {b"mine"}
+
+
+def test_a_late_bridge_sees_the_last_will(broker: Broker, device: str) -> None:
+    status = mqtt_topic(device, "status")
+    camera = Client(broker, device, will=(status, b"offline"))
+    with camera, Client(broker, "bridge") as bridge:
+        camera.publish(status, b"online", retain=True)
+        bridge.subscribe(status)
+        assert bridge.next().payload == b"online"
+        camera.drop()
+        assert bridge.next().payload == b"offline"
+    with Client(broker, "bridge") as late:
+        late.subscribe(status)
+        message = late.next()
+    assert (message.payload, message.retain) == (b"offline", True)
+
+
+def test_what_was_not_acknowledged_comes_again(
+    broker: Broker, device: str, unique: Callable[[str], str]
+) -> None:
+    """Manual acknowledgement and a persistent session: the bridge's way through a crash."""
+    session = {"client_id": unique("bridge"), "clean_session": False, "manual_ack": True}
+    topic = mqtt_topic(device, "gate", 1, 7)
+    first = Client(broker, "bridge", **session)
+    with first, Client(broker, device) as gate:
+        first.subscribe(mqtt_topic(device, "gate/#"))
+        gate.publish(topic, b"entry")
+        assert first.next().payload == b"entry"
+        first.drop()  # before its acknowledgement
+        gate.publish(mqtt_topic(device, "gate", 1, 8), b"exit")  # while nobody listens
+    with Client(broker, "bridge", **session) as second:
+        again = second.next()
+        assert again.payload == b"entry"  # aedes leaves the dup flag out: nobody may rely on it
+        missed = second.next()
+        assert missed.payload == b"exit"
+        for message in (again, missed):
+            second.client.ack(message.mid, message.qos)
+        assert second.quiet()
+    with Client(broker, "bridge", **session) as third:
+        assert third.quiet()
+
+
+def test_an_oversize_message_reaches_nobody(broker: Broker, bridge: Client, device: str) -> None:
+    with Client(broker, device) as camera:
+        camera.try_publish(mqtt_topic(device, "frame"), bytes(2_000_000))
+    assert bridge.quiet()
+    with Client(broker, device) as camera:
+        camera.publish(mqtt_topic(device, "telemetry"), b"{}")
+    assert bridge.next().payload == b"{}"
