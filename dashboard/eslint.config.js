@@ -1,0 +1,58 @@
+import { createTypeScriptImportResolver } from "eslint-import-resolver-typescript";
+import checkFile from "eslint-plugin-check-file";
+import { importX } from "eslint-plugin-import-x";
+import reactHooks from "eslint-plugin-react-hooks";
+import { defineConfig } from "eslint/config";
+import { readdirSync } from "node:fs";
+import tseslint from "typescript-eslint";
+
+const features = readdirSync(new URL("src/features", import.meta.url));
+
+// Imports go shared -> features -> app; a feature does not know another one.
+const zones = [
+  { target: "./src/shared", from: ["./src/features", "./src/app"] },
+  { target: "./src/stream.ts", from: ["./src/features", "./src/app"] },
+  { target: "./src/features", from: "./src/app" },
+  ...features.map((name) => ({
+    target: `./src/features/${name}`,
+    from: "./src/features",
+    except: [`./${name}`],
+  })),
+];
+
+export default defineConfig(
+  { ignores: ["dist", "**/node_modules", "src/shared/events.ts"] },
+  {
+    files: ["src/**/*.{ts,tsx}", "*.ts"],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true } },
+    plugins: { "import-x": importX, "check-file": checkFile },
+    settings: { "import-x/resolver-next": [createTypeScriptImportResolver()] },
+    rules: {
+      "import-x/no-restricted-paths": ["error", { zones }],
+      "import-x/no-cycle": "error",
+      "import-x/no-default-export": "error",
+      "check-file/filename-naming-convention": [
+        "error",
+        { "src/**/*.{ts,tsx}": "KEBAB_CASE" },
+        { ignoreMiddleExtensions: true },
+      ],
+      "no-restricted-syntax": ["error", { selector: "ExportAllDeclaration", message: "No barrel files." }],
+      "max-lines": ["error", { max: 300, skipBlankLines: false }],
+      complexity: ["error", 12],
+      eqeqeq: "error",
+      // Numbers in template strings are what templates are for.
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+    },
+  },
+  {
+    files: ["src/**/*.tsx"],
+    extends: [reactHooks.configs.flat.recommended],
+    rules: { "max-lines": ["error", { max: 200, skipBlankLines: false }] },
+  },
+  {
+    // Tools read their configuration from a default export.
+    files: ["vite.config.ts"],
+    rules: { "import-x/no-default-export": "off" },
+  },
+);

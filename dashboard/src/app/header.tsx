@@ -1,0 +1,91 @@
+import { useState } from "react";
+
+import { ConnectionPill } from "../features/connection/connection-pill";
+import type { Site } from "../shared/live-state";
+import { applyTheme, storedTheme, THEMES } from "./theme";
+
+interface Props {
+  sites: readonly Site[];
+  siteId: string | undefined;
+}
+
+export function Header({ sites, siteId }: Props) {
+  return (
+    <header className="topbar">
+      <a className="brand" href="#/">
+        <img src="/favicon.svg" alt="" width="28" height="28" />
+        <span>Smart Parking</span>
+      </a>
+      {sites.length > 1 && siteId && <SiteSwitch sites={sites} siteId={siteId} />}
+      <div className="topbar-end">
+        <ConnectionPill />
+        <ThemeSwitch />
+      </div>
+    </header>
+  );
+}
+
+function SiteSwitch({ sites, siteId }: { sites: readonly Site[]; siteId: string }) {
+  return (
+    <label className="site-switch">
+      <span className="visually-hidden">Lot</span>
+      <select
+        value={siteId}
+        onChange={(event) => {
+          window.location.hash = `#/${event.target.value}`;
+        }}
+      >
+        {[...sites]
+          .sort((a, b) => a.name.localeCompare(b.name))
+          .map((site) => (
+            <option key={site.site_id} value={site.site_id}>
+              {site.name}
+            </option>
+          ))}
+      </select>
+    </label>
+  );
+}
+
+const THEME_WORDS = { auto: "as the system", light: "light", dark: "dark" };
+
+function ThemeSwitch() {
+  const [theme, setTheme] = useState(storedTheme);
+  const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "auto";
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      title={`Colours: ${THEME_WORDS[theme]}`}
+      aria-label={`Colours: ${THEME_WORDS[theme]}. Change to ${THEME_WORDS[next]}`}
+      onClick={() => {
+        applyTheme(next);
+        setTheme(next);
+      }}
+    >
+      <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
+        {theme === "light" && (
+          <g fill="none" stroke="currentColor" strokeWidth="2" strokeLinecap="round">
+            <circle cx="12" cy="12" r="4" />
+            <path d="M12 3v2m0 14v2m9-9h-2M5 12H3m15.4-6.4-1.4 1.4M7 17l-1.4 1.4m12.8 0L17 17M7 7 5.6 5.6" />
+          </g>
+        )}
+        {theme === "dark" && (
+          <path
+            d="M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"
+            fill="none"
+            stroke="currentColor"
+            strokeWidth="2"
+            strokeLinejoin="round"
+          />
+        )}
+        {theme === "auto" && (
+          <>
+            <circle cx="12" cy="12" r="8" fill="none" stroke="currentColor" strokeWidth="2" />
+            <path d="M12 4a8 8 0 0 1 0 16z" fill="currentColor" />
+          </>
+        )}
+      </svg>
+    </button>
+  );
+}

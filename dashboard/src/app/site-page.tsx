@@ -1,0 +1,52 @@
+import { useCallback, useState } from "react";
+
+import { CameraPanel } from "../features/cameras/camera-panel";
+import { Announcer } from "../features/changes/announcer";
+import { ChangeFeed } from "../features/changes/change-feed";
+import { SlotDetails } from "../features/details/slot-details";
+import { PlanPanel } from "../features/plan/plan-panel";
+import { SiteSummary } from "../features/summary/site-summary";
+import { useCameras, useChanges, useSite } from "../shared/use-live";
+
+/** One lot: what is free, where, how we know, and what happened last. */
+export function SitePage({ siteId }: { siteId: string }) {
+  const site = useSite(siteId);
+  const cameras = useCameras(siteId);
+  const changes = useChanges(siteId);
+  const [selected, setSelected] = useState<string | null>(null);
+
+  const close = useCallback(() => {
+    setSelected((slotId) => {
+      // Back to where the reader was: the slot on the plan.
+      if (slotId) document.querySelector<SVGElement>(`[data-slot="${CSS.escape(slotId)}"]`)?.focus();
+      return null;
+    });
+  }, []);
+
+  if (!site) return null;
+  const slot = selected ? site.slots[selected] : undefined;
+  return (
+    <>
+      <SiteSummary site={site} />
+      <div className="columns">
+        <div className="column">
+          <PlanPanel site={site} cameras={cameras} selected={selected} onSelect={setSelected} />
+          <CameraPanel site={site} cameras={cameras} selected={selected} onSelect={setSelected} />
+        </div>
+        <div className="column column-side">
+          {slot && (
+            <SlotDetails
+              key={slot.slot_id}
+              slot={slot}
+              zoneName={site.zones.find((zone) => zone.zone_id === slot.zone_id)?.name}
+              cameras={cameras}
+              onClose={close}
+            />
+          )}
+          <ChangeFeed changes={changes} onSelect={setSelected} />
+        </div>
+      </div>
+      <Announcer changes={changes} slots={site.slots} />
+    </>
+  );
+}

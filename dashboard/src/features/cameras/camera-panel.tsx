@@ -1,0 +1,117 @@
+import { useState } from "react";
+
+import { ago, duration } from "../../shared/format";
+import type { Site } from "../../shared/live-state";
+import { reasonWords } from "../../shared/slot-words";
+import { useNow } from "../../shared/use-now";
+import type { CameraStatus, CameraView } from "../../shared/views";
+import { LivePicture } from "./live-picture";
+import "./cameras.css";
+
+interface Props {
+  site: Site;
+  cameras: readonly CameraView[];
+  selected: string | null;
+  onSelect: (slotId: string) => void;
+}
+
+/** One live picture at a time (a browser has six connections to a server), and every camera's health. */
+export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
+  const [chosen, setChosen] = useState<string | null>(null);
+  const shown = cameras.find((camera) => camera.camera_id === chosen) ?? cameras[0];
+  return (
+    <section className="card cameras" aria-labelledby="cameras-title">
+      <div className="card-head">
+        <h2 id="cameras-title">Cameras</h2>
+      </div>
+      {!shown && (
+        <p className="empty muted">No camera has sent anything yet. Each shows here once it does.</p>
+      )}
+      {shown && (
+        <div className="cameras-body">
+          <LivePicture
+            key={shown.camera_id}
+            camera={shown}
+            slots={site.slots}
+            selected={selected}
+            onSelect={onSelect}
+          />
+          <ul className="camera-list" data-testid="cameras">
+            {cameras.map((camera) => (
+              <CameraItem
+                key={camera.camera_id}
+                camera={camera}
+                shown={camera === shown}
+                onShow={setChosen}
+              />
+            ))}
+          </ul>
+        </div>
+      )}
+    </section>
+  );
+}
+
+const STATUS_WORDS: Readonly<Record<CameraStatus, string>> = {
+  online: "online",
+  degraded: "degraded",
+  offline: "offline",
+  "no-layout": "no layout",
+};
+
+function CameraItem({
+  camera,
+  shown,
+  onShow,
+}: {
+  camera: CameraView;
+  shown: boolean;
+  onShow: (cameraId: string) => void;
+}) {
+  return (
+    <li>
+      <button
+        type="button"
+        className={`camera camera-${camera.status}`}
+        aria-pressed={shown}
+        onClick={() => {
+          onShow(camera.camera_id);
+        }}
+      >
+        <StatusSign status={camera.status} />
+        <span className="camera-words">
+          <strong>{camera.name}</strong>
+          <span className="small">
+            {STATUS_WORDS[camera.status]}
+            {camera.health && camera.health !== "ok" ? `, picture ${camera.health}` : ""}
+          </span>
+          <span className="small muted">
+            <CameraNote camera={camera} />
+          </span>
+        </span>
+      </button>
+    </li>
+  );
+}
+
+/** For a healthy camera its pace; for another one why, and how old its last picture is. */
+function CameraNote({ camera }: { camera: CameraView }) {
+  const now = useNow();
+  if (camera.status === "online") {
+    return camera.interval_ms ? `a picture every ${duration(camera.interval_ms)}` : "sending";
+  }
+  const last = camera.last_frame_at_ms;
+  const words = [reasonWords(camera.reason), last ? `last picture ${ago(now - last)}` : ""];
+  return words.filter(Boolean).join("; ");
+}
+
+function StatusSign({ status }: { status: CameraStatus }) {
+  return (
+    <svg viewBox="0 0 20 20" width="20" height="20" className="status-sign" aria-hidden="true">
+      {status === "online" && <path d="M4 10.5l4 4 8-9" />}
+      {status === "degraded" && <path d="M10 4v7.5M10 15.5v.1" />}
+      {status === "offline" && <path d="M5 5l10 10M15 5L5 15" />}
+      {status === "no-layout" && <path d="M4 4h12v12H4zM8 4v12" />}
+    </svg>
+  );
+}

@@ -1,0 +1,115 @@
+import { useRef, useState } from "react";
+
+import { duration } from "../../shared/format";
+import { pathOf } from "../../shared/geometry";
+import type { Site } from "../../shared/live-state";
+import { StateSign } from "../../shared/state-mark";
+import { useClockOffsetMs } from "../../shared/use-live";
+import { useNow } from "../../shared/use-now";
+import type { CameraSlot, CameraView, Point } from "../../shared/views";
+import { useLivePicture } from "./use-live-picture";
+import { useVisible } from "./use-visible";
+
+interface Props {
+  camera: CameraView;
+  slots: Site["slots"];
+  selected: string | null;
+  onSelect: (slotId: string) => void;
+}
+
+const DEFAULT_INTERVAL_MS = 5_000;
+const STALE_MIN_MS = 3_000;
+const HEIGHT = 900;
+
+/** One camera, live, with the slots' outlines. It loads only while it can be seen and is not paused. */
+export function LivePicture({ camera, slots, selected, onSelect }: Props) {
+  const frame = useRef<HTMLDivElement>(null);
+  const visible = useVisible(frame);
+  const [paused, setPaused] = useState(false);
+  const { canvas, timeMs, aspect, fault } = useLivePicture(
+    camera.camera_id,
+    visible && !paused,
+    useClockOffsetMs(),
+  );
+  const now = useNow();
+  const age = timeMs === null ? null : now - timeMs;
+  const limit = Math.max(STALE_MIN_MS, 3 * (camera.interval_ms ?? DEFAULT_INTERVAL_MS));
+  const stale = age !== null && age > limit && !paused;
+  const width = HEIGHT * aspect;
+
+  return (
+    <div className={`picture${stale ? " picture-stale" : ""}`} ref={frame}>
+      <canvas ref={canvas} aria-label={`Picture of ${camera.name}`} role="img" />
+      {timeMs === null && (
+        <p className="picture-wait">
+          {fault ? `No picture: ${fault}.` : "Waiting for a picture…"}
+        </p>
+      )}
+      {timeMs !== null && (
+        <svg className="picture-overlay" viewBox={`0 0 ${width} ${HEIGHT}`} aria-hidden="true">
+          {camera.slots.map((slot) => (
+            <Outline
+              key={slot.slot_id}
+              slot={slot}
+              width={width}
+              state={slots[slot.slot_id]?.state ?? "unknown"}
+              selected={slot.slot_id === selected}
+              onSelect={onSelect}
+            />
+          ))}
+        </svg>
+      )}
+      <div className="picture-bar">
+        <Badge age={age} stale={stale} paused={paused} />
+        <button
+          type="button"
+          className="button button-small"
+          onClick={() => {
+            setPaused(!paused);
+          }}
+        >
+          {paused ? "Play" : "Pause"}
+        </button>
+      </div>
+    </div>
+  );
+}
+
+function Badge({ age, stale, paused }: { age: number | null; stale: boolean; paused: boolean }) {
+  if (age === null) return <span />;
+  if (paused) return <span className="badge">Paused, {duration(age)} old</span>;
+  if (stale) return <span className="badge badge-stale">Stale: {duration(age)} old</span>;
+  return <span className="badge badge-live">Live</span>;
+}
+
+function Outline({
+  slot,
+  width,
+  state,
+  selected,
+  onSelect,
+}: {
+  slot: CameraSlot;
+  width: number;
+  state: Parameters<typeof StateSign>[0]["state"];
+  selected: boolean;
+  onSelect: (slotId: string) => void;
+}) {
+  const outline = slot.polygon.map(([x, y]): Point => [x * width, y * HEIGHT]);
+  const x = outline.reduce((sum, point) => sum + point[0], 0) / outline.length;
+  const y = outline.reduce((sum, point) => sum + point[1], 0) / outline.length;
+  return (
+    <g
+      className={`outline outline-${state}${selected ? " outline-selected" : ""}`}
+      onClick={() => {
+        onSelect(slot.slot_id);
+      }}
+    >
+      <polygon points={pathOf(outline)} />
+      <g transform={`translate(${x} ${y}) scale(1.7)`}>
+        <circle r="9.5" className="outline-disc" />
+        <StateSign state={state} />
+      </g>
+    </g>
+  );
+}

@@ -1,0 +1,82 @@
+import { useEffect, useRef, useState, type RefObject } from "react";
+
+import { apiUrl } from "../../shared/api";
+import { MultipartReader } from "./multipart";
+
+export interface Picture {
+  canvas: RefObject<HTMLCanvasElement | null>;
+  /** When the picture that is shown was taken; null before the first. */
+  timeMs: number | null;
+  aspect: number;
+  fault: string | null;
+}
+
+const RETRY_MS = 3_000;
+const DEFAULT_ASPECT = 16 / 9;
+
+/**
+ * The camera's pictures on a canvas, while `running`. Read by fetch and not by <img>, because an
+ * <img> tells neither how old its picture is nor that it stopped, and keeps its connection.
+ */
+export function useLivePicture(cameraId: string, running: boolean, clockOffsetMs: number): Picture {
+  const canvas = useRef<HTMLCanvasElement | null>(null);
+  const offset = useRef(clockOffsetMs);
+  const [timeMs, setTimeMs] = useState<number | null>(null);
+  const [aspect, setAspect] = useState(DEFAULT_ASPECT);
+  const [fault, setFault] = useState<string | null>(null);
+
+  useEffect(() => {
+    offset.current = clockOffsetMs;
+  }, [clockOffsetMs]);
+
+  useEffect(() => {
+    if (!running) return;
+    const abort = new AbortController();
+    let timer = 0;
+
+    async function show(jpeg: Uint8Array<ArrayBuffer>, time: number | null): Promise<void> {
+      const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
+      const target = canvas.current;
+      if (target && !abort.signal.aborted) {
+        target.width = bitmap.width;
+        target.height = bitmap.height;
+        target.getContext("2d")?.drawImage(bitmap, 0, 0);
+        setAspect(bitmap.width / bitmap.height);
+        setTimeMs(time ?? Date.now() + offset.current);
+        setFault(null);
+      }
+      bitmap.close();
+    }
+
+    async function read(): Promise<void> {
+      const url = apiUrl(`/api/stream?camera=${encodeURIComponent(cameraId)}`);
+      const response = await fetch(url, { signal: abort.signal });
+      if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
+      const parts = new MultipartReader();
+      const reader = response.body.getReader();
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        // Only the newest of what has arrived is worth decoding.
+        const newest = parts.push(next.value).at(-1);
+        if (newest) await show(newest.jpeg, newest.timeMs);
+      }
+    }
+
+    function run(): void {
+      read()
+        .catch((error: unknown) => {
+          if (!abort.signal.aborted) setFault(error instanceof Error ? error.message : "no picture");
+        })
+        .finally(() => {
+          if (!abort.signal.aborted) timer = window.setTimeout(run, RETRY_MS);
+        });
+    }
+
+    run();
+    return () => {
+      abort.abort();
+      window.clearTimeout(timer);
+    };
+  }, [cameraId, running]);
+
+  return { canvas, timeMs, aspect, fault };
+}

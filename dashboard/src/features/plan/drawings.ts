@@ -1,0 +1,117 @@
+/** From a site's slots and cameras to what is drawn: pure. */
+import { boundsOf, frameOf, overlaps, type Box, type Frame } from "../../shared/geometry";
+import type { Site } from "../../shared/live-state";
+import type { CameraView, Point, SlotView } from "../../shared/views";
+
+export interface Shape {
+  slot: SlotView;
+  outline: readonly Point[];
+  frame: Frame;
+}
+
+export interface ZoneLabel {
+  zone_id: string;
+  name: string;
+  at: Point;
+}
+
+export interface Drawing {
+  key: string;
+  /** What the drawing shows when there are several; null for the plan of the lot. */
+  title: string | null;
+  box: Box;
+  shapes: readonly Shape[];
+  labels: readonly ZoneLabel[];
+  /** Units of the drawing in a metre; null where the view is a camera's. */
+  metre: number | null;
+}
+
+/** Browsers handle text below one unit badly, so metres are drawn larger. */
+const METRE = 20;
+const PICTURE: Point = [1600, 900];
+const LABEL = 22;
+
+/** One drawing of the slots with a place on the plan; one a camera for those that have none. */
+export function drawingsOf(site: Site, cameras: readonly CameraView[]): Drawing[] {
+  const slots = Object.values(site.slots);
+  const planned = slots.filter((slot) => slot.plan !== null);
+  const plan = planned.map((slot) => shapeOf(slot, scaled(slot.plan ?? [], [METRE, METRE])));
+  const rest = cameras.map((camera) => schematic(site, camera));
+  return [
+    ...(plan.length > 0 ? [drawing("plan", null, plan, site, METRE)] : []),
+    ...rest.filter((each) => each.shapes.length > 0),
+  ];
+}
+
+function schematic(site: Site, camera: CameraView): Drawing {
+  const shapes = camera.slots.flatMap(({ slot_id, polygon }) => {
+    const slot = site.slots[slot_id];
+    return slot?.plan === null ? [shapeOf(slot, scaled(polygon, PICTURE))] : [];
+  });
+  return drawing(camera.camera_id, `As ${camera.name} sees it`, shapes, site, null);
+}
+
+function drawing(
+  key: string,
+  title: string | null,
+  shapes: Shape[],
+  site: Site,
+  metre: number | null,
+): Drawing {
+  const sorted = inReadingOrder(shapes);
+  const labels = metre === null ? [] : zoneLabels(site, shapes);
+  const tops = labels.map(({ at: [x, y] }): Point => [x, y - LABEL]);
+  const box = boundsOf([...shapes.flatMap((shape) => shape.outline), ...tops]);
+  const margin = METRE;
+  return {
+    key,
+    title,
+    shapes: sorted,
+    labels,
+    metre,
+    box: {
+      left: box.left - margin,
+      top: box.top - margin,
+      right: box.right + margin,
+      bottom: box.bottom + margin + (metre === null ? 0 : LABEL),
+    },
+  };
+}
+
+function shapeOf(slot: SlotView, outline: readonly Point[]): Shape {
+  return { slot, outline, frame: frameOf(outline) };
+}
+
+function scaled(points: readonly Point[], [sx, sy]: Point): Point[] {
+  return points.map(([x, y]): Point => [x * sx, y * sy]);
+}
+
+/** A zone's name stands above its slots, else below them, else nowhere: it never hides a slot. */
+function zoneLabels(site: Site, shapes: readonly Shape[]): ZoneLabel[] {
+  if (site.zones.length < 2) return [];
+  const boxes = shapes.map((shape) => boundsOf(shape.outline));
+  return site.zones.flatMap(({ zone_id, name }) => {
+    const own = shapes.filter((shape) => shape.slot.zone_id === zone_id);
+    if (own.length === 0) return [];
+    const box = boundsOf(own.flatMap((shape) => shape.outline));
+    const width = name.length * LABEL * 0.6;
+    const free = [box.top - 8, box.bottom + LABEL + 4].find((baseline) => {
+      const text = { left: box.left, right: box.left + width, top: baseline - LABEL, bottom: baseline };
+      return !boxes.some((other) => overlaps(other, text));
+    });
+    return free === undefined ? [] : [{ zone_id, name, at: [box.left, free] as const }];
+  });
+}
+
+/** Rows from the top, each from the left; a row is as high as half a slot. */
+function inReadingOrder(shapes: readonly Shape[]): Shape[] {
+  const first = shapes[0];
+  if (!first) return [];
+  const heights = shapes.map((shape) => {
+    const box = boundsOf(shape.outline);
+    return box.bottom - box.top;
+  });
+  const row = Math.max(1, heights.sort((a, b) => a - b)[heights.length >> 1] ?? 1) / 2;
+  const rowOf = (shape: Shape) => Math.round(shape.frame.centre[1] / row);
+  return [...shapes].sort((a, b) => rowOf(a) - rowOf(b) || a.frame.centre[0] - b.frame.centre[0]);
+}

@@ -1,0 +1,138 @@
+import { useMemo, useState } from "react";
+
+import type { Site } from "../../shared/live-state";
+import { STATE_WORDS, STATES } from "../../shared/slot-states";
+import { confidenceWords, reasonWords, seenBy, stateFor } from "../../shared/slot-words";
+import { StateMark } from "../../shared/state-mark";
+import { useNow } from "../../shared/use-now";
+import type { CameraView, SlotView } from "../../shared/views";
+import { drawingsOf } from "./drawings";
+import { LotPlan } from "./lot-plan";
+import { SlotTable } from "./slot-table";
+import "./plan.css";
+
+interface Props {
+  site: Site;
+  cameras: readonly CameraView[];
+  selected: string | null;
+  onSelect: (slotId: string) => void;
+}
+
+export function PlanPanel({ site, cameras, selected, onSelect }: Props) {
+  const [view, setView] = useState<"plan" | "table">("plan");
+  const [pointed, setPointed] = useState<string | null>(null);
+  const drawings = useMemo(() => drawingsOf(site, cameras), [site, cameras]);
+  const shown = site.slots[pointed ?? selected ?? ""];
+
+  return (
+    <section className="card plan-panel" aria-labelledby="plan-title">
+      <div className="card-head">
+        <h2 id="plan-title">Spaces</h2>
+        {drawings.length > 0 && <ViewSwitch view={view} onChange={setView} />}
+      </div>
+      {drawings.length === 0 && <NoLayout site={site} />}
+      {drawings.length > 0 && view === "table" && (
+        <SlotTable site={site} cameras={cameras} selected={selected} onSelect={onSelect} />
+      )}
+      {drawings.length > 0 && view === "plan" && (
+        <>
+          <HatchDefinition />
+          {drawings.map((drawing) => (
+            <figure key={drawing.key} className="plan-figure">
+              <LotPlan
+                drawing={drawing}
+                name={site.name}
+                selected={selected}
+                onSelect={onSelect}
+                onPoint={setPointed}
+              />
+              {drawing.title && <figcaption>{drawing.title}</figcaption>}
+            </figure>
+          ))}
+          <div className="plan-foot">
+            {shown ? <Readout slot={shown} cameras={cameras} /> : <Legend />}
+          </div>
+        </>
+      )}
+    </section>
+  );
+}
+
+function ViewSwitch({ view, onChange }: { view: string; onChange: (view: "plan" | "table") => void }) {
+  return (
+    <div className="segments" role="group" aria-label="Show the spaces as">
+      {(["plan", "table"] as const).map((each) => (
+        <button
+          key={each}
+          type="button"
+          aria-pressed={view === each}
+          onClick={() => {
+            onChange(each);
+          }}
+        >
+          {each === "plan" ? "Plan" : "Table"}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** One line on the slot under the pointer or in focus. */
+function Readout({ slot, cameras }: { slot: SlotView; cameras: readonly CameraView[] }) {
+  const now = useNow();
+  return (
+    <p className="readout">
+      <StateMark state={slot.state} />
+      <strong>{slot.slot_id}</strong>
+      <span>{stateFor(slot, now)}</span>
+      {slot.state === "unknown" || slot.state === "closed" ? (
+        <span className="muted">{reasonWords(slot.reason)}</span>
+      ) : (
+        <span className="muted">
+          {confidenceWords(slot)} sure, seen by {seenBy(slot, cameras)}
+        </span>
+      )}
+    </p>
+  );
+}
+
+function Legend() {
+  return (
+    <ul className="legend" aria-label="Signs">
+      {STATES.map((state) => (
+        <li key={state}>
+          <span className={`legend-slot legend-${state}`}>
+            <StateMark state={state} size={14} />
+          </span>
+          {STATE_WORDS[state]}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** In a place of its own: url(#…) finds it from every drawing. */
+function HatchDefinition() {
+  return (
+    <svg width="0" height="0" className="definitions" aria-hidden="true">
+      <pattern id="closed-hatch" width="9" height="9" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+        <rect width="3" height="9" className="hatch" />
+      </pattern>
+    </svg>
+  );
+}
+
+function NoLayout({ site }: { site: Site }) {
+  return (
+    <div className="empty">
+      <p>
+        <strong>No layout for {site.name} yet.</strong> The cameras send, but nobody has said where
+        the spaces are.
+      </p>
+      <p className="muted">
+        Draw the outlines on a camera’s picture and publish them with{" "}
+        <code>python -m parking layout publish FILE.json</code>. The plan then appears by itself.
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,94 @@
+import { memo } from "react";
+
+import { pathOf } from "../../shared/geometry";
+import { STATE_WORDS } from "../../shared/slot-states";
+import type { Shape } from "./drawings";
+
+interface Props {
+  shape: Shape;
+  selected: boolean;
+  /** Only one slot of a drawing is in the tab order; the arrow keys lead on from it. */
+  inTabOrder: boolean;
+}
+
+/** A slot on the plan. Each state has a colour, an outline and a sign of its own. */
+export const SlotShape = memo(function SlotShape({ shape, selected, inTabOrder }: Props) {
+  const { slot, outline, frame } = shape;
+  const { slot_id, state } = slot;
+  const [x, y] = frame.centre;
+  const size = Math.min(frame.breadth * 0.46, (1.45 * frame.breadth) / Math.max(2, slot_id.length));
+  return (
+    <g
+      role="button"
+      tabIndex={inTabOrder ? 0 : -1}
+      className={`slot slot-${state}${selected ? " slot-selected" : ""}`}
+      data-slot={slot_id}
+      data-state={state}
+      aria-pressed={selected}
+      aria-label={`${slot_id}: ${STATE_WORDS[state]}${KIND_WORDS[slot.kind]}`}
+    >
+      <polygon points={pathOf(outline)} className="slot-ground" />
+      {state === "closed" && <polygon points={pathOf(outline)} fill="url(#closed-hatch)" />}
+      {state === "occupied" && <Car {...frame} />}
+      {state === "unknown" && (
+        <text x={x} y={y} fontSize={size * 1.25} className="slot-sign" dy="-.12em">
+          ?
+        </text>
+      )}
+      <text
+        x={x}
+        y={y}
+        dy={state === "unknown" ? "1.15em" : ".35em"}
+        fontSize={state === "unknown" ? size * 0.8 : size}
+        className="slot-label"
+      >
+        {slot_id}
+      </text>
+      {slot.kind !== "standard" && <KindSign {...frame} kind={slot.kind} />}
+    </g>
+  );
+});
+
+const KIND_WORDS = {
+  standard: "",
+  accessible: ", accessible",
+  ev: ", with a charger",
+  motorcycle: ", for motorcycles",
+};
+
+/** From above, in a frame of 1 by 1 that is stretched to the slot. */
+function Car({ centre: [x, y], angleDeg, length, breadth }: Shape["frame"]) {
+  const place = `translate(${x} ${y}) rotate(${angleDeg}) scale(${length * 0.84} ${breadth * 0.7})`;
+  return (
+    <g transform={place} className="car">
+      <rect x="-.5" y="-.5" width="1" height="1" rx=".13" ry=".26" className="car-body" />
+      <path d="M-.25-.36Q-.3 0-.25.36L-.15.31V-.31z" className="car-glass" />
+      <path d="M.32-.34Q.36 0 .32.34L.24.3V-.3z" className="car-glass" />
+    </g>
+  );
+}
+
+const KIND_LETTERS = { accessible: "♿︎", ev: "⚡︎", motorcycle: "M" };
+
+function KindSign({
+  centre: [x, y],
+  angleDeg,
+  length,
+  breadth,
+  kind,
+}: Shape["frame"] & { kind: keyof typeof KIND_LETTERS }) {
+  const angle = (angleDeg * Math.PI) / 180;
+  const side = Math.sin(angle) < -0.01 || (Math.abs(Math.sin(angle)) <= 0.01 && Math.cos(angle) < 0) ? 1 : -1;
+  const reach = side * (length / 2 - breadth * 0.24);
+  return (
+    <text
+      x={x + reach * Math.cos(angle)}
+      y={y + reach * Math.sin(angle)}
+      dy=".35em"
+      fontSize={breadth * 0.32}
+      className="slot-kind"
+    >
+      {KIND_LETTERS[kind]}
+    </text>
+  );
+}

@@ -1,0 +1,90 @@
+import { useState } from "react";
+
+import { duration } from "../../shared/format";
+import type { Site } from "../../shared/live-state";
+import { STATE_WORDS, STATES } from "../../shared/slot-states";
+import { confidenceWords, reasonWords, seenBy } from "../../shared/slot-words";
+import { StateMark } from "../../shared/state-mark";
+import { useNow } from "../../shared/use-now";
+import type { CameraView, SlotState } from "../../shared/views";
+
+interface Props {
+  site: Site;
+  cameras: readonly CameraView[];
+  selected: string | null;
+  onSelect: (slotId: string) => void;
+}
+
+const NATURAL = new Intl.Collator(undefined, { numeric: true });
+
+/** The plan in words: for a screen reader, a printer, or somebody who looks for one slot. */
+export function SlotTable({ site, cameras, selected, onSelect }: Props) {
+  const [only, setOnly] = useState<SlotState | "all">("all");
+  const now = useNow();
+  const zones = new Map(site.zones.map((zone) => [zone.zone_id, zone.name]));
+  const slots = Object.values(site.slots)
+    .filter((slot) => only === "all" || slot.state === only)
+    .sort((a, b) => NATURAL.compare(a.slot_id, b.slot_id));
+  return (
+    <>
+      <label className="table-filter">
+        Show
+        <select
+          value={only}
+          onChange={(event) => {
+            setOnly(STATES.find((state) => state === event.target.value) ?? "all");
+          }}
+        >
+          <option value="all">all spaces</option>
+          {STATES.map((state) => (
+            <option key={state} value={state}>
+              only {STATE_WORDS[state]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <div className="table-frame">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Space</th>
+              <th scope="col">State</th>
+              <th scope="col">For</th>
+              <th scope="col">Zone</th>
+              <th scope="col">Sure</th>
+              <th scope="col">Seen by</th>
+            </tr>
+          </thead>
+          <tbody>
+            {slots.map((slot) => (
+              <tr key={slot.slot_id} className={slot.slot_id === selected ? "row-selected" : ""}>
+                <th scope="row">
+                  <button
+                    type="button"
+                    className="link"
+                    onClick={() => {
+                      onSelect(slot.slot_id);
+                    }}
+                  >
+                    {slot.slot_id}
+                  </button>
+                </th>
+                <td>
+                  <StateMark state={slot.state} /> {STATE_WORDS[slot.state]}
+                  {slot.state === "unknown" && (
+                    <span className="muted"> ({reasonWords(slot.reason)})</span>
+                  )}
+                </td>
+                <td>{slot.changed_at_ms === null ? "–" : duration(now - slot.changed_at_ms)}</td>
+                <td>{zones.get(slot.zone_id) ?? slot.zone_id}</td>
+                <td>{confidenceWords(slot)}</td>
+                <td>{seenBy(slot, cameras)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        {slots.length === 0 && <p className="empty muted">None at the moment.</p>}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,22 @@
+import { STATE_WORDS, STATES } from "../../shared/slot-states";
+import type { Counts, SlotState } from "../../shared/views";
+
+/** Shares of the states as one bar. Widths are SVG attributes: no inline style is needed. */
+export function CountBar({ counts }: { counts: Counts }) {
+  const words = STATES.map((state) => `${counts[state]} ${STATE_WORDS[state]}`).join(", ");
+  const share = (states: readonly SlotState[]) =>
+    (100 * states.reduce((sum, state) => sum + counts[state], 0)) / Math.max(1, counts.total);
+  return (
+    <svg className="count-bar" role="img" aria-label={words} width="100%" height="10">
+      {STATES.map((state, index) => (
+        <rect
+          key={state}
+          className={`bar-${state}`}
+          x={`${share(STATES.slice(0, index))}%`}
+          width={`${share([state])}%`}
+          height="10"
+        />
+      ))}
+    </svg>
+  );
+}

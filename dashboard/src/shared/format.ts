@@ -1,0 +1,29 @@
+/** Times and shares in words. */
+
+/** "8 s", "12 min", "3 h 05 min", "2 d 4 h". */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return `${hours} h ${String(minutes % 60).padStart(2, "0")} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** "just now" below two seconds, else "12 min ago". */
+export function ago(ms: number): string {
+  return ms < 2_000 ? "just now" : `${duration(ms)} ago`;
+}
+
+export function clock(time_ms: number): string {
+  return new Date(time_ms).toLocaleTimeString([], { hour12: false });
+}
+
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,45 @@
+/** One hook a topic. Each reads a value that keeps its identity until it changes. */
+import { useMemo, useSyncExternalStore } from "react";
+
+import { stream, type Connection, type StreamState } from "../stream";
+import type { SlotChanged } from "./events";
+import { camerasOf, type Live, type Site } from "./live-state";
+import type { CameraView } from "./views";
+
+function useStream<T>(select: (state: StreamState) => T): T {
+  return useSyncExternalStore(stream.subscribe, () => select(stream.getState()));
+}
+
+export function useLoaded(): boolean {
+  return useStream((state) => state.live.loaded);
+}
+
+export function useSites(): Live["sites"] {
+  return useStream((state) => state.live.sites);
+}
+
+export function useSite(siteId: string): Site | undefined {
+  return useStream((state) => state.live.sites[siteId]);
+}
+
+export function useCameras(siteId: string): CameraView[] {
+  const cameras = useStream((state) => state.live.cameras);
+  return useMemo(() => camerasOf(cameras, siteId), [cameras, siteId]);
+}
+
+export function useChanges(siteId: string): SlotChanged[] {
+  const changes = useStream((state) => state.live.changes);
+  return useMemo(() => changes.filter((change) => change.site_id === siteId), [changes, siteId]);
+}
+
+export function useConnection(): Connection {
+  return useStream((state) => state.connection);
+}
+
+export function useHeardAtMs(): number | null {
+  return useStream((state) => state.heardAtMs);
+}
+
+export function useClockOffsetMs(): number {
+  return useStream((state) => state.live.clockOffsetMs);
+}

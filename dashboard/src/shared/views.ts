@@ -1,0 +1,64 @@
+/** What the notifier's REST interface and its SSE snapshot hold (see schemas/openapi.json). */
+import type { CameraStatusChanged, LayoutSlot, SlotChanged, Zone } from "./events";
+
+export type SlotState = SlotChanged["to_state"];
+export type SlotKind = NonNullable<LayoutSlot["kind"]>;
+export type CameraStatus = CameraStatusChanged["status"];
+export type Point = readonly [number, number];
+
+export type Counts = Record<SlotState | "total", number>;
+
+export interface SlotView {
+  site_id: string;
+  slot_id: string;
+  zone_id: string;
+  kind: SlotKind;
+  state: SlotState;
+  /** 0 until the tracker has said something of the slot. */
+  version: number;
+  changed_at_ms: number | null;
+  observed_at_ms: number | null;
+  confidence: number;
+  reason: string;
+  camera_ids: readonly string[];
+  /** Outline on the lot plan in metres. */
+  plan: readonly Point[] | null;
+}
+
+export interface CameraSlot {
+  slot_id: string;
+  zone_id: string;
+  /** In 0..1 of the picture, origin top left. */
+  polygon: readonly Point[];
+}
+
+export interface CameraView {
+  camera_id: string;
+  name: string;
+  status: CameraStatus;
+  reason: string;
+  health: CameraStatusChanged["health"];
+  last_frame_at_ms: number | null;
+  interval_ms: number | null;
+  layout_version: number;
+  slots: readonly CameraSlot[];
+  /** Version of the last camera-status applied. */
+  version?: number;
+}
+
+export interface SiteView {
+  site_id: string;
+  name: string;
+  zones: readonly Zone[];
+  cameras: readonly CameraView[];
+  slots: readonly SlotView[];
+  open_sessions: number | null;
+}
+
+export interface Snapshot {
+  sites: readonly SiteView[];
+  cameras: readonly CameraView[];
+  changes: readonly SlotChanged[];
+  /** The server's clock: ages are counted from it, as a browser's clock may be wrong. */
+  time_ms?: number;
+}
