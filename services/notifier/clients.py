@@ -21,10 +21,8 @@ class Message:
 
     @cached_property
     def sse(self) -> bytes:
-        """As a server-sent event; a ping is a comment and a place, which is no event."""
+        """As a server-sent event."""
         place = f"id: {self.id}\n" if self.id else ""
-        if self.type == "ping":
-            return b": ping\n%s\n" % place.encode()
         return b"event: %s\n%sdata: %s\n\n" % (self.type.encode(), place.encode(), self.data)
 
     @cached_property
@@ -63,11 +61,6 @@ class Client:
         """Drop what is queued."""
         while not self._queue.empty():
             self._queue.get_nowait()
-
-    @property
-    def idle(self) -> bool:
-        """Whether everything was taken."""
-        return self._queue.empty()
 
     async def next(self, timeout_s: float) -> Message | None:
         """The next message; None once it is closed. Raises TimeoutError when none came."""

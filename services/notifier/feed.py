@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 SNAPSHOT_CHANGES: Final = 50
 SNAPSHOTS_KEPT: Final = 100
+SNAPSHOT_MS: Final = 1000
 CATCH_UP_LIMIT_S: Final = 5.0
 _json: Final = msgspec.json.Encoder()
 
@@ -58,7 +59,7 @@ class Feed:
         self._log = log_
         self._clock = clock
         self._clients: set[Client] = set()
-        self._snapshots: dict[str | None, tuple[int, str, bytes]] = {}
+        self._snapshots: dict[str | None, tuple[tuple[int, str], int, bytes]] = {}
         self._read = asyncio.Condition()
 
     # ------------------------------------------------------------ what the tail does
@@ -141,8 +142,8 @@ class Feed:
 
     async def follow(self, site_id: str | None, last_id: str | None) -> AsyncIterator[Message]:
         """A snapshot and every change after it; or, with a `last_id`, what was missed and every
-        change after it. While there is nothing to tell, a ping now and then, with the place
-        reached. Ends when the client was too slow or the process ends. Raises Retryable."""
+        change after it. While there is nothing to tell, a ping now and then. Ends when the client
+        was too slow or the process ends. Raises Retryable."""
         client = Client(site_id, self.limits.queue_messages)
         SSE_CLIENTS.inc()
         try:
@@ -152,8 +153,7 @@ class Feed:
                 try:
                     taken = await client.next(self.limits.ping_s)
                 except TimeoutError:
-                    if client.idle:  # else a message came at the same moment: not passed yet
-                        yield Message("ping", b"null", self.ring.id)
+                    yield Message("ping", b'{"time_ms":%d}' % self._clock.now_ms())
                     continue
                 if taken is None:
                     return
@@ -248,22 +248,23 @@ class Feed:
         return [Message(t.type, t.data, None, t.site_id) for t in told]
 
     def snapshot(self, site_id: str | None) -> Message:
-        """All a page needs to begin; made once for all who ask between two changes."""
-        place, revision = self.ring.id, self.state.revision
+        """All a page needs to begin; made once for all who ask within a second."""
+        now_ms, place = self._clock.now_ms(), (self.state.revision, self.ring.id)
         held = self._snapshots.get(site_id)
-        if held is None or held[:2] != (revision, place):
+        if held is None or held[0] != place or now_ms - held[1] > SNAPSHOT_MS:
             sites = self.state.site_ids() if site_id is None else [site_id]
             views = [self.state.site_view(site) for site in sites]
             body = Snapshot(
+                time_ms=now_ms,
                 sites=[view for view in views if view is not None],
                 cameras=self.state.camera_views(site_id),
                 changes=self.ring.latest(SNAPSHOT_CHANGES, site_id),
             )
-            held = (revision, place, _json.encode(body))
+            held = (place, now_ms, _json.encode(body))
             if len(self._snapshots) > SNAPSHOTS_KEPT:
                 self._snapshots.clear()
             self._snapshots[site_id] = held
-        return Message("snapshot", held[2], place, None)
+        return Message("snapshot", held[2], self.ring.id)
 
 
 def _counted(message: Message) -> Message:

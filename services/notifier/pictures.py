@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 import cv2
@@ -31,9 +32,6 @@ FRESH_MS: Final = 500
 LOOK_BACK: Final = 32
 CAMERAS_KEPT: Final = 256
 RETRY_S: Final = 1.0
-JPEG_QUALITY: Final = 80
-
-Drawing = Sequence[tuple[str, Sequence[tuple[float, float]], str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Shelf:
     camera_id: str
     newest: Picture | None = None
     read_at_ms: int = 0
-    drawn: tuple[int, Drawing, bytes] | None = None
+    drawn: tuple[int, list[overlay.Mark], bytes] | None = None
     viewers: int = 0
     reader: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -96,23 +94,27 @@ class Pictures:
     async def overlay(self, camera_id: str, picture: Picture) -> bytes:
         """The picture with the camera's slots drawn in, as they are now."""
         shelf = self._shelf(camera_id)
-        drawing = self._feed.state.drawing(camera_id)
+        marks = [
+            overlay.Mark(polygon, state, slot_id)
+            for slot_id, polygon, state in self._feed.state.drawing(camera_id)
+        ]
         async with shelf.lock:
-            if shelf.drawn is None or shelf.drawn[:2] != (picture.offset, drawing):
-                jpeg = await asyncio.to_thread(draw, picture.jpeg, drawing)
-                shelf.drawn = (picture.offset, drawing, jpeg)
+            if shelf.drawn is None or shelf.drawn[:2] != (picture.offset, marks):
+                jpeg = await asyncio.to_thread(draw, picture, marks)
+                shelf.drawn = (picture.offset, marks, jpeg)
             return shelf.drawn[2]
 
-    async def frames(self, camera_id: str, *, drawn: bool) -> AsyncIterator[bytes]:
-        """JPEGs of the camera: its latest, then each new one; while none comes the last again, so
-        that no proxy thinks the stream dead. Raises ApiError 404 or 503, Retryable."""
+    async def frames(self, camera_id: str, *, drawn: bool) -> AsyncIterator[tuple[bytes, int]]:
+        """JPEGs of the camera and their times (ms): its latest, then each new one; while none comes
+        the last again, so that no proxy thinks the stream dead. Raises ApiError 404 or 503,
+        Retryable."""
         shelf = self._enter(camera_id)
         shown: Picture | None = None
         try:
             while self._group is not None:
                 if shelf.newest is not None:
                     shown = shelf.newest
-                    yield await self._shown(shown, drawn=drawn)
+                    yield await self._shown(shown, drawn=drawn), shown.frame.time_ms
                 await self._next(shelf, shown)
         finally:
             self._leave(shelf)
@@ -207,14 +209,15 @@ class Pictures:
         return shelf
 
 
-def draw(jpeg: bytes, drawing: Drawing) -> bytes:
-    """The picture with slots drawn in, as JPEG. Blocks. Raises ApiError 404 when it is broken."""
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+def draw(picture: Picture, marks: Sequence[overlay.Mark]) -> bytes:
+    """The picture with its slots, its camera and its time drawn in. Blocks. Raises ApiError 404
+    when it cannot be decoded."""
+    image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ApiError(404, "bad-picture", "the camera's last picture cannot be decoded")
-    drawn = overlay.draw(np.asarray(image, np.uint8), drawing)
-    _, encoded = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return encoded.tobytes()
+    time = datetime.fromtimestamp(picture.frame.time_ms / 1000, UTC)
+    caption = f"{picture.frame.camera_id}  {time:%Y-%m-%d %H:%M:%S} UTC"
+    return overlay.encode(overlay.draw(np.asarray(image, np.uint8), marks, (), caption))
 
 
 def _place(camera_id: str, bounds: Bounds) -> tuple[Place, tuple[int, int]]:

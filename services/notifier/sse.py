@@ -60,13 +60,15 @@ async def speak(socket: WebSocket, feed: Feed, site_id: str | None, last_id: str
         _drop(socket.scope.get(ABORT))
 
 
-async def mjpeg(pictures: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def mjpeg(pictures: AsyncIterator[tuple[bytes, int]]) -> AsyncIterator[bytes]:
     """JPEGs as multipart/x-mixed-replace. The boundary follows each picture at once: a browser
     shows a picture when it sees its end."""
     yield f"--{BOUNDARY}\r\n".encode()
-    async for jpeg in pictures:
-        head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-        yield b"".join((head.encode(), jpeg, f"\r\n--{BOUNDARY}\r\n".encode()))
+    async with aclosing(pictures) as shown:  # type: ignore[type-var] # a generator
+        async for jpeg, time_ms in shown:
+            sizes = f"Content-Length: {len(jpeg)}\r\nX-Time-Ms: {time_ms}\r\n\r\n"
+            head = f"Content-Type: image/jpeg\r\n{sizes}"
+            yield b"".join((head.encode(), jpeg, f"\r\n--{BOUNDARY}\r\n".encode()))
 
 
 def _drop(abort: Callable[[], None] | None) -> None:

@@ -17,6 +17,7 @@ from parking.events import (
     LayoutSlot,
     SessionChanged,
     SlotChanged,
+    SlotState,
     SlotStateUpdated,
 )
 from parking.topics import site_of
@@ -223,6 +224,7 @@ class LiveState:
             counts=view.counts,
             zones=view.zones,
             cameras=view.cameras,
+            open_sessions=view.open_sessions,
         )
 
     def sessions(self, site_id: str | None, is_open: bool | None) -> list[SessionChanged]:
@@ -236,7 +238,7 @@ class LiveState:
         """How many sessions of the site are open."""
         return sum(session.site_id == site_id for session in self.open_sessions.values())
 
-    def drawing(self, camera_id: str) -> list[tuple[str, list[tuple[float, float]], str]]:
+    def drawing(self, camera_id: str) -> list[tuple[str, list[tuple[float, float]], SlotState]]:
         """What to draw on the camera's picture: (slot_id, polygon, state)."""
         layout = self.layouts.get(camera_id)
         if layout is None:

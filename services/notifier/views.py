@@ -89,25 +89,26 @@ class CameraView(View, frozen=True, kw_only=True):
 
 
 class SiteSummary(View, frozen=True, kw_only=True):
-    """A site in numbers."""
+    """A site in numbers. `open_sessions`: vehicles that came and have not left."""
 
     site_id: SiteId
     name: Text
     counts: Counts
     zones: list[ZoneView]
     cameras: list[CameraView]
-
-
-class SiteView(SiteSummary, frozen=True, kw_only=True):
-    """A site with its slots. `open_sessions`: vehicles that came and have not left."""
-
-    slots: list[SlotView]
     open_sessions: int
 
 
-class Snapshot(View, frozen=True, kw_only=True):
-    """All that a page needs to begin; `changes` newest first."""
+class SiteView(SiteSummary, frozen=True, kw_only=True):
+    """A site with its slots."""
 
+    slots: list[SlotView]
+
+
+class Snapshot(View, frozen=True, kw_only=True):
+    """All that a page needs to begin; `time_ms` is the server's now, `changes` newest first."""
+
+    time_ms: TimeMs
     sites: list[SiteView]
     cameras: list[CameraView]
     changes: list[SlotChanged]

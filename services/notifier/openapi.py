@@ -1,0 +1,57 @@
+"""Write schemas/openapi.json from the routes: `python -m services.notifier.openapi [--check]`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from parking.keys import KeyFile
+from parking.memory import ManualClock, MemoryBroker, MemoryProducer
+from parking.ops import Health
+from services.notifier.adapters import MemoryLog
+from services.notifier.app import Parts, make_app
+from services.notifier.feed import Feed
+from services.notifier.pictures import Pictures
+from services.notifier.settings import Limits
+
+FILE: Final = Path(__file__).parents[2] / "schemas" / "openapi.json"
+
+
+def generated() -> dict[str, Any]:
+    """The description of an application that has no data."""
+    broker, clock = MemoryBroker(), ManualClock()
+    log = MemoryLog(broker)
+    feed = Feed(log, clock, Limits())
+    parts = Parts(
+        feed=feed,
+        pictures=Pictures(log, feed, clock),
+        history=None,
+        producer=MemoryProducer(broker),
+        keys=KeyFile(Path("keys")),
+        clock=clock,
+        health=Health(),
+    )
+    return make_app(parts, (), Path("dashboard")).openapi()
+
+
+def text() -> str:
+    """As it stands in the file."""
+    return json.dumps(generated(), indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m services.notifier.openapi", description=__doc__
+    )
+    parser.add_argument("--check", action="store_true", help="only compare; exit 1 on a difference")
+    if parser.parse_args().check:
+        if FILE.read_text("utf-8") != text():
+            sys.exit("schemas/openapi.json differs from the routes; run `make schemas`")
+    else:
+        FILE.write_text(text(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
