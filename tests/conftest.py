@@ -10,7 +10,6 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from pathlib import Path
 
 import pytest
 
@@ -40,18 +39,6 @@ def infra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
     paths = Paths(tmp_path_factory.mktemp("stack") / "state with space", ROOT / ".state" / "cache")
     with Infra(paths, os.environ) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Recorded footage beside the clone (`../shared/data`, or PARKING_DATA); skips without it, and
-    fails where PARKING_REQUIRE_DATA=1 says that it must be there."""
-    folder = Path(os.environ.get("PARKING_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        if os.environ.get("PARKING_REQUIRE_DATA") == "1":
-            pytest.fail(f"the recorded footage is missing: {folder}")
-        pytest.skip(f"no recorded footage at {folder}")
-    return folder
 
 
 @pytest.fixture

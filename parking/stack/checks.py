@@ -1,6 +1,7 @@
 """Is it there? TCP and HTTP questions to this machine's own servers, each bounded in time."""
 
 import asyncio
+import secrets
 import socket
 from collections.abc import Mapping
 from typing import Final
@@ -53,15 +54,14 @@ async def healthz(port: int) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody uses now, chosen by the operating system."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Ports nobody uses now, below those the system gives to outgoing connections: while a server
+    is down, a client that tries its port again and again could otherwise connect to itself."""
+    found: set[int] = set()
+    while len(found) < count:
+        port = 20_000 + secrets.randbelow(12_000)
+        if _is_free(port):
+            found.add(port)
+    return list(found)
 
 
 def require_free(ports: Mapping[str, int]) -> None:

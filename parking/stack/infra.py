@@ -10,7 +10,8 @@ The parts are processes with PARTS' names plus the services. Everything ends wit
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGKILL, Signals
 from types import TracebackType
@@ -91,27 +92,24 @@ class Infra:
         self._built: dict[str, Part] = {}
         self._console = Console(paths.logs)
         self._lock = Lock(paths.state)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="supervisor", daemon=True
-        )
-        self._supervisor: Supervisor
+        self._supervisor = Supervisor(paths.run, self._console)
+        self._loop: asyncio.AbstractEventLoop
+        self._undo = ExitStack()
 
     def __enter__(self) -> Self:
         paths = self.settings.paths
-        self._lock.take()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._console.close)
+            self._lock.take()
+            undo.callback(self._lock.release)
             end_leftovers(paths.run)
             require_free(used_ports(self.settings, self._parts))
             self._built = {part.name: part for part in build(self.settings, self._parts)}
-            self._thread.start()
-            self._supervisor = self._call(self._make_supervisor())
+            undo.callback(self._run_loop())
             for name in self._parts:
                 self._call(self._start(self._built[name]))
             self.wait_healthy(*self._parts)
-        except BaseException:
-            self._close()
-            raise
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(
@@ -120,7 +118,7 @@ class Infra:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close()
+        self._undo.close()
 
     # ------------------------------------------------------------ where things are
     @property
@@ -216,9 +214,6 @@ class Infra:
     def _call(self, work: Coroutine[Any, Any, T], limit_s: float = 150.0) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(limit_s)
 
-    async def _make_supervisor(self) -> Supervisor:
-        return Supervisor(self.settings.paths.run, self._console)
-
     async def _start(self, part: Part) -> None:
         self._supervisor.start(part)
 
@@ -233,12 +228,16 @@ class Infra:
                 raise StackError(f"{name}: start {unit.starts} of {starts}, {unit.state}")
             await asyncio.sleep(POLL_S)
 
-    def _close(self) -> None:
-        if self._thread.is_alive():
-            if hasattr(self, "_supervisor"):
-                self._call(self._supervisor.close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(10.0)
-        self._loop.close()
-        self._console.close()
-        self._lock.release()
+    def _run_loop(self) -> Callable[[], None]:
+        """Start the thread; what ends it, after all parts."""
+        self._loop = loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="supervisor", daemon=True)
+        thread.start()
+
+        def end() -> None:
+            self._call(self._supervisor.close())
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(10.0)
+            loop.close()
+
+        return end
