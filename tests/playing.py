@@ -8,11 +8,10 @@ import asyncio
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from parking.kafka import KafkaSettings
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
 from tools.simulator.footage import Footage, load
+from tools.sse import Listener
 
 SERVICES = ("ingest", "detector", "tracker", "persister", "notifier")
 
@@ -42,63 +42,6 @@ def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> None
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {limit_s:.0f} s: {what}")
         time.sleep(0.1)
-
-
-@dataclass
-class Listener:
-    """One SSE client: every event it got, as (event, id, data). Reconnects as a browser does."""
-
-    url: str
-    events: list[tuple[str, str, Any]] = field(default_factory=list)
-    last_id: str = ""
-
-    def __post_init__(self) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join(5)
-
-    def of(self, name: str) -> list[Any]:
-        """Data of the events of one name, in order."""
-        return [data for event, _, data in list(self.events) if event == name]
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._listen()
-            except httpx.HTTPError:
-                self._stop.wait(0.3)
-
-    def _listen(self) -> None:
-        headers = {"Last-Event-ID": self.last_id} if self.last_id else {}
-        timeout = httpx.Timeout(10, read=1)
-        with httpx.stream("GET", self.url, headers=headers, timeout=timeout) as response:
-            response.raise_for_status()
-            event, event_id, data = "message", "", ""
-            for line in self._lines(response):
-                name, _, value = line.partition(":")
-                value = value.removeprefix(" ")
-                if name == "event":
-                    event = value
-                elif name == "id":
-                    event_id = value
-                elif name == "data":
-                    data += value
-                elif not line and data:
-                    self.last_id = event_id or self.last_id
-                    self.events.append((event, event_id, json.loads(data)))
-                    event, event_id, data = "message", "", ""
-
-    def _lines(self, response: httpx.Response) -> Iterator[str]:
-        lines = response.iter_lines()
-        while not self._stop.is_set():
-            try:
-                yield next(lines)
-            except StopIteration:
-                return
 
 
 @dataclass
@@ -142,12 +85,10 @@ class Play:
 
     @contextmanager
     def listening(self) -> Iterator[Listener]:
-        listener = Listener(self.infra.url("notifier") + f"/api/events?site={self.footage.site_id}")
-        try:
+        url = self.infra.url("notifier") + f"/api/events?site={self.footage.site_id}"
+        with Listener(url) as listener:
             wait_until(lambda: bool(listener.of("snapshot")), 30, "a first snapshot over SSE")
             yield listener
-        finally:
-            listener.close()
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.infra.dsn, row_factory=dict_row) as connection:

@@ -22,6 +22,7 @@ from parking.stack.infra import PARTS, Infra
 from parking.stack.settings import ROOT, Paths
 from tests.conftest import shared_data
 from tests.playing import EVERY_FRAME, SERVICES, Play, playing, wait_until
+from tools.sse import Arrival
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
@@ -73,17 +74,19 @@ def test_nothing_is_lost_and_nothing_doubled(play: Play, record_property):
     for row in rows:
         per_slot.setdefault(row["slot_id"], []).append(row["version"])
     assert all(sorted(v) == list(range(1, len(v) + 1)) for v in per_slot.values()), per_slot
-    over_sse = Counter(data["id"] for event, _, data in listener.events if event == "slot-change")
+    over_sse = Counter(
+        data["id"] for event, _, data, _ in listener.events if event == "slot-change"
+    )
     assert set(over_sse) <= {row["id"] for row in rows}
     record_property("kills", f"{len(SERVICES)}, one a service")
     record_property("frames", f"{FRAMES} sent, {len(seqs)} rows, 0 lost, 0 doubled")
     record_property("changes", f"{len(rows)} rows, versions without a gap in {len(per_slot)} slots")
 
 
-def seen_everywhere(play: Play, events: list[tuple[str, str, Any]]) -> bool:
+def seen_everywhere(play: Play, events: list[Arrival]) -> bool:
     """What a browser holds (snapshot, then higher versions) is what Postgres holds."""
     held: dict[str, tuple[int, str]] = {}
-    for event, _, data in list(events):
+    for event, _, data, _ in list(events):
         if event == "snapshot":
             held = {s["slot_id"]: (s["version"], s["state"]) for s in slots_of(data)}
         elif event == "slot-change" and data["version"] > held.get(data["slot_id"], (0, ""))[0]:

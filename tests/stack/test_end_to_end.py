@@ -16,7 +16,8 @@ from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
 from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES
 from tests.conftest import shared_data
-from tests.playing import Listener, Play, playing, wait_until
+from tests.playing import Play, playing, wait_until
+from tools.sse import Listener
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
