@@ -1,0 +1,320 @@
+"""The bridge as a process, between a real MQTT broker and real Kafka."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+from parking.codec import decode
+from parking.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
+from parking.keys import KeyFile
+from parking.stack.checks import HOST, free_ports
+from parking.stack.infra import Infra
+from parking.stack.settings import ROOT
+from parking.topics import (
+    DEAD_LETTERS,
+    DEAD_LETTERS_FRAMES,
+    DEVICE_EVENTS,
+    FRAMES,
+    GATE_EVENTS,
+)
+from tests.brokers import Broker, Client, aedes, mosquitto
+
+pytestmark = pytest.mark.stack
+
+TOPICS = (FRAMES, GATE_EVENTS, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
+GATE = {"direction": "entry", "gate": "main", "captured_at_ms": None, "plate_hash": None}
+NEEDS_MOSQUITTO = pytest.mark.skipif(
+    shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is None,
+    reason="mosquitto is not installed",
+)
+# Dies once Kafka has the message, before its device or the broker is told.
+KILLED_BEFORE_PUBACK = """
+import os, runpy
+from services.ingest.bridge import Lane
+settle = Lane._settle
+def die_at_the_message(self, item):
+    if item.handled.outcome in ("gate", "frame"):
+        os.kill(os.getpid(), 9)
+    settle(self, item)
+Lane._settle = die_at_the_message
+runpy.run_module("services.ingest", run_name="__main__")
+"""
+
+
+def picture(seed: int = 1) -> bytes:
+    noise = np.random.default_rng(seed).integers(0, 255, (120, 160, 3), np.uint8)
+    return cv2.imencode(".jpg", noise)[1].tobytes()
+
+
+def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"after {limit_s:.0f} s: not {what}"
+        time.sleep(0.05)
+
+
+class Bridge:
+    """One bridge with its place at the broker; may be killed and started again."""
+
+    def __init__(self, infra: Infra, broker: Broker, folder: Path, client_id: str) -> None:
+        [self.port] = free_ports(1)
+        self.url = f"http://{HOST}:{self.port}"
+        self.keys = KeyFile(folder / "keys")
+        self.process: subprocess.Popen[bytes]
+        self._log = folder / "bridge.log"
+        self._env = infra.env_for("ingest") | {
+            "MQTT_PORT": str(broker.port),
+            "MQTT_PASSWORD": "password of bridge",
+            "MQTT_CLIENT_ID": client_id,
+            "KEYS_FILE": str(folder / "keys"),
+            "HTTP_PORT": str(self.port),
+            "PYTHONPATH": str(ROOT),
+        }
+        self._env.pop("MQTT_PASSWORD_FILE")
+
+    def start(self, *program: str, **env: str) -> None:
+        program = program or ("-m", "services.ingest")
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *program], env=self._env | env, stderr=log, stdout=log
+            )
+        wait_until(self.is_ready, 30, "ready")
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self._log.read_text("utf-8")
+        try:
+            return httpx.get(f"{self.url}/readyz").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def waiting(self) -> dict[str, str]:
+        reasons: dict[str, str] = httpx.get(f"{self.url}/readyz").json()["reasons"]
+        return reasons
+
+    def metric(self, name: str) -> float:
+        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(15)
+
+
+class Log:
+    """What came to Kafka since this object was made."""
+
+    def __init__(self, infra: Infra) -> None:
+        self._settings = KafkaSettings(infra.bootstrap)
+        self._starts = asyncio.run(self._ends())
+
+    def of(self, topic: str, site: str) -> list:
+        """The events of a site, in the order of the log."""
+        records = asyncio.run(self._read(topic))
+        return [event for r in records if site in (event := decode(r)).id]
+
+    def ids(self, topic: str, site: str) -> list[str]:
+        return [event.id for event in self.of(topic, site)]
+
+    async def _ends(self) -> dict[object, int]:
+        consumer = new_consumer(self._settings)
+        await consumer.start()
+        try:
+            ends: dict[object, int] = await consumer.end_offsets(
+                await assign_all(consumer, *TOPICS)
+            )
+            return ends
+        finally:
+            await consumer.stop()
+
+    async def _read(self, topic: str) -> list:
+        consumer = new_consumer(self._settings)
+        await consumer.start()
+        try:
+            places = await assign_all(consumer, topic)
+            for place in places:
+                consumer.seek(place, self._starts[place])
+            return await read_to_end(consumer, places)
+        finally:
+            await consumer.stop()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(aedes, id="aedes"),
+        pytest.param(mosquitto, marks=NEEDS_MOSQUITTO, id="mosquitto"),
+    ],
+)
+def broker(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Broker]:
+    with request.param(tmp_path_factory.mktemp("broker")) as running:
+        running.add("bridge")
+        yield running
+
+
+@pytest.fixture
+def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bridge]:
+    made = Bridge(infra, broker, tmp_path, unique("bridge"))
+    yield made
+    if made.process.poll() is None:
+        made.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def log(infra: Infra) -> Log:
+    return Log(infra)
+
+
+@pytest.fixture
+def device(broker: Broker, unique) -> str:
+    device_id = f"{unique('site')}/cam"
+    broker.add(device_id)
+    return device_id
+
+
+def test_frames_gates_and_status_come_through(bridge: Bridge, broker: Broker, log: Log, device):
+    site, root = device.split("/")[0], f"parking/v1/{device}"
+    bridge.start()
+    now_ms = time.time_ns() // 1_000_000
+    offline = {"state": "offline", "boot_id": 1, "connection": 1, "reason": "lost"}
+    with Client(broker, device, will=(f"{root}/status", json.dumps(offline).encode())) as client:
+        client.subscribe(f"{root}/ack")
+        online = json.dumps(offline | {"state": "online", "reason": None}).encode()
+        client.publish(f"{root}/status", online, retain=True)
+        client.publish(f"{root}/frame/1/1/{now_ms}", picture())
+        client.publish(f"{root}/frame", picture(2))
+        client.publish(f"{root}/frame", picture(2))
+        client.client.publish(f"{root}/frame/1/2/{now_ms}", picture(3), qos=0)
+        client.publish(f"{root}/frame/1/3/{now_ms}", picture()[:-40])
+        client.publish(f"{root}/telemetry", b'{"rssi_dbm":-60}')
+        client.publish(f"{root}/gate/1/1", json.dumps(GATE).encode())
+        client.publish(f"{root}/gate/1/2", b'{"direction":"entry"}')
+        client.publish(f"{root}/gate/1/1", json.dumps(GATE).encode())
+        acks = [json.loads(client.next().payload) for _ in range(3)]
+        assert [(ack["seq"], ack["result"], ack["reason"]) for ack in acks] == [
+            (1, "accepted", None),
+            (2, "rejected", "bad-schema"),
+            (1, "accepted", None),
+        ]
+        client.drop()
+    wait_until(lambda: f"{device}/status/1/1/offline" in log.ids(DEVICE_EVENTS, site), 20, "gone")
+    frames = log.of(FRAMES, site)
+    assert {frame.id for frame in frames} >= {f"{device}/1/1", f"{device}/1/2"}
+    assert len(frames) == 3
+    assert frames[0].time_ms == now_ms
+    assert log.ids(GATE_EVENTS, site) == [f"{device}/gate/1/1"] * 2
+    reports = [event.kind for event in log.of(DEVICE_EVENTS, site)]
+    assert sorted(reports) == ["heartbeat", "offline", "online", "telemetry"]
+    assert [event.reason for event in log.of(DEAD_LETTERS, site)] == ["bad-schema"]
+    assert [event.reason for event in log.of(DEAD_LETTERS_FRAMES, site)] == ["truncated"]
+    assert bridge.end() == 0
+
+
+@pytest.mark.parametrize("kind", ["gate", "frame"])
+def test_killed_between_kafka_and_acknowledgement_it_comes_again_with_the_same_id(
+    bridge: Bridge, broker: Broker, log: Log, device, kind
+):
+    site, topic = device.split("/")[0], GATE_EVENTS if kind == "gate" else FRAMES
+    suffix = "gate/1/1" if kind == "gate" else "frame/1/1/0"
+    payload = json.dumps(GATE).encode() if kind == "gate" else picture()
+    event_id = f"{device}/gate/1/1" if kind == "gate" else f"{device}/1/1"
+    bridge.start("-c", KILLED_BEFORE_PUBACK)
+    with Client(broker, device) as client:
+        client.subscribe(f"parking/v1/{device}/ack")
+        client.publish(f"parking/v1/{device}/{suffix}", payload)
+        assert bridge.process.wait(20) == -signal.SIGKILL
+        assert log.ids(topic, site) == [event_id]
+        bridge.start()
+        wait_until(lambda: len(log.ids(topic, site)) == 2, 20, "delivered again")
+        assert log.ids(topic, site) == [event_id] * 2
+        if kind == "gate":
+            assert json.loads(client.next().payload)["result"] == "accepted"
+    assert bridge.end() == 0
+
+
+def test_what_is_published_while_the_bridge_is_away_comes_when_it_is_back(
+    bridge: Bridge, broker: Broker, log: Log, device
+):
+    site = device.split("/")[0]
+    bridge.start()
+    assert bridge.end(signal.SIGKILL) == -signal.SIGKILL
+    with Client(broker, device) as client:
+        for seq in range(1, 21):
+            client.publish(f"parking/v1/{device}/gate/1/{seq}", json.dumps(GATE).encode())
+    bridge.start()
+    wait_until(lambda: len(log.ids(GATE_EVENTS, site)) >= 20, 20, "all there")
+    assert log.ids(GATE_EVENTS, site) == [f"{device}/gate/1/{n}" for n in range(1, 21)]
+
+
+def test_while_kafka_stands_still_nothing_is_acknowledged_nothing_grows_nothing_is_lost(
+    infra: Infra, bridge: Bridge, broker: Broker, log: Log, device
+):
+    site, root = device.split("/")[0], f"parking/v1/{device}"
+    events, frames = 300, 120
+    bridge.start(HANDOVER_EVENTS="20", HANDOVER_FRAMES="8")
+    with Client(broker, device) as client:
+        client.subscribe(f"{root}/ack")
+        client.publish(f"{root}/gate/1/0", json.dumps(GATE).encode())
+        client.publish(f"{root}/frame/1/0/0", picture())
+        assert json.loads(client.next().payload)["seq"] == 0
+        wait_until(lambda: bridge.metric("parking_frames_accepted_total") == 1, 10, "accepted")
+        rss = psutil.Process(bridge.process.pid).memory_info().rss
+        infra.kill("kafka", signal.SIGSTOP)
+        try:
+            large = json.dumps(GATE | {"pad": "x" * 10_000}).encode()
+            for seq in range(1, events + 1):
+                client.client.publish(f"{root}/gate/1/{seq}", large, qos=1)
+            for seq in range(1, frames + 1):
+                client.client.publish(f"{root}/frame/1/{seq}/0", picture(seq), qos=1)
+            wait_until(lambda: "kafka-events" in bridge.waiting(), 15, "told by /readyz")
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
+                assert bridge.metric("parking_handover_messages") <= 20 + 8 + 5
+                time.sleep(0.2)
+            assert client.messages.empty(), "no end-to-end ack before Kafka has it"
+            grown = psutil.Process(bridge.process.pid).memory_info().rss - rss
+            assert grown <= 50_000_000
+            assert httpx.get(f"{bridge.url}/healthz").status_code == 200
+        finally:
+            infra.kill("kafka", signal.SIGCONT)
+        acked = {json.loads(client.next(60).payload)["seq"] for _ in range(events)}
+        assert acked == set(range(1, events + 1))
+    assert set(log.ids(GATE_EVENTS, site)) == {f"{device}/gate/1/{n}" for n in range(events + 1)}
+
+    def settled() -> float:
+        accepted = bridge.metric("parking_frames_accepted_total")
+        return accepted + bridge.metric("parking_frames_dropped_total")
+
+    wait_until(lambda: settled() >= frames + 1, 20, "every frame accepted or dropped, counted")
+    assert f"{device}/1/{frames}" in log.ids(FRAMES, site), "the newest won"
+    wait_until(bridge.is_ready, 20, "ready again")
+
+
+def test_the_http_intake_takes_pictures_with_a_key_only(bridge: Bridge, log: Log, device: str):
+    key = KeyFile(bridge.keys._path).add("camera", "frames")  # noqa: SLF001 -- the same file
+    bridge.start()
+    url = f"{bridge.url}/ingest/v1/frames/{device}"
+    jpeg = {"Content-Type": "image/jpeg"}
+    good = jpeg | {"Authorization": f"Bearer {key}"}
+    taken = httpx.post(url, content=picture(), headers=good | {"X-Boot-Id": "5", "X-Seq": "6"})
+    assert (taken.status_code, taken.json()["frame_id"]) == (202, f"{device}/5/6")
+    assert httpx.post(url, content=picture(), headers=jpeg).status_code == 401
+    wrong = jpeg | {"Authorization": "Bearer pk_wrong"}
+    assert httpx.post(url, content=picture(), headers=wrong).status_code == 401
+    assert httpx.post(url, content=b"\0" * 1_000_001, headers=good).status_code == 413
+    assert httpx.post(url, content=b"no picture", headers=good).json()["error"] == "not-a-jpeg"
+    site = device.split("/")[0]
+    assert log.ids(FRAMES, site) == [f"{device}/5/6"]
+    assert [letter.reason for letter in log.of(DEAD_LETTERS_FRAMES, site)] == ["not-a-jpeg"]
