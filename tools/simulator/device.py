@@ -87,6 +87,11 @@ class Device:
         self._client.loop_stop()
 
     @property
+    def last_seq(self) -> int:
+        """The sequence number that the last frame or gate event got."""
+        return self._seq
+
+    @property
     def connected(self) -> bool:
         """Whether the broker accepted us."""
         return self._client.is_connected()

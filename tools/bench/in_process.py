@@ -1,0 +1,92 @@
+"""The same functions as the pipeline's, called one after the other in one process: what the frame's
+way costs without brokers, sockets and other processes."""
+
+import time
+from collections.abc import Sequence
+
+from parking import codec, lots
+from parking.errors import Invalid
+from parking.events import (
+    DeadLettered,
+    DetectionMade,
+    FrameReceived,
+    FrameRef,
+    LayoutPublished,
+    ParametersSet,
+    SiteCommanded,
+)
+from parking.imagehealth import Look
+from parking.occupancy import step
+from parking.ports import Record
+from parking.site import Site
+from parking.topics import DETECTIONS, mqtt_topic
+from services.detector.analysis import Analyser, Job, Options
+from services.detector.runtimes import load_model
+from services.detector.settings import ModelSettings
+from services.ingest.handler import Context, Message, handle_message
+
+
+def measure(
+    pictures: Sequence[bytes], layout: LayoutPublished, model: ModelSettings, frames: int
+) -> list[float]:
+    """Milliseconds for each of `frames` frames, the pictures taking turns; the first ones, while
+    the model warms up, are left out."""
+    detector, facts = load_model(model)
+    analyser = Analyser(detector, facts, Options(size_px=model.size_px), lambda: None)
+    command = ParametersSet(enter_observations=1, exit_observations=1)
+    site = Site(site_id=layout.site_id)
+    order = SiteCommanded(
+        id="bench", site_id=layout.site_id, time_ms=0, issued_by="bench", command=command
+    )
+    for told in (lots.adoption(layout, "bench"), order):
+        site, _ = step(site, told)
+    looks: dict[str, Look] = {}
+    spent = []
+    for number in range(frames + len(pictures)):
+        jpeg = pictures[number % len(pictures)]
+        start_s = time.perf_counter()
+        site = _one(jpeg, number, layout, analyser, looks, site)
+        spent.append((time.perf_counter() - start_s) * 1000)
+    return spent[len(pictures) :]
+
+
+def _one(
+    jpeg: bytes,
+    number: int,
+    layout: LayoutPublished,
+    analyser: Analyser,
+    looks: dict[str, Look],
+    site: Site,
+) -> Site:
+    now_ms = time.time_ns() // 1_000_000
+    topic = mqtt_topic(layout.camera_id, "frame", 1, number + 1, now_ms)
+    handled = handle_message(Message(topic, jpeg, now_ms), Context())
+    sent = handled.outgoing[0]
+    record = Record(sent.topic, 0, number, sent.key, sent.value, sent.headers)
+    frame = codec.decode(record)
+    (finding,) = analyser.analyse([Job(record.value, layout.camera_id, layout)], looks)
+    if isinstance(finding, Invalid) or not isinstance(frame, FrameReceived):
+        raise TypeError(f"the bench's own frame was not taken: {finding}")
+    made = DetectionMade(
+        id=frame.id,
+        site_id=frame.site_id,
+        time_ms=frame.time_ms,
+        camera_id=frame.camera_id,
+        frame_ref=FrameRef(frame_id=frame.id, partition=0, offset=number),
+        width=finding.width,
+        height=finding.height,
+        layout_version=layout.version,
+        model_id=analyser.model_id,
+        health=finding.health,
+        boxes=finding.boxes,
+        observations=finding.observations,
+        timings_ms=finding.timings_ms,
+    )
+    written = codec.outgoing(made, DETECTIONS, made.site_id, "bench")
+    read = codec.decode(Record(written.topic, 0, number, b"", written.value, written.headers))
+    if isinstance(read, DeadLettered):
+        raise TypeError("a detection was read back as a dead letter")
+    site, outputs = step(site, read)
+    for output in outputs:
+        codec.to_json(output)
+    return site

@@ -1,0 +1,164 @@
+"""Frame published over MQTT to its change received over SSE, through every process.
+
+Two pictures of one camera take turns, so that every frame changes some slot. Both of the tracker's
+hysteresis counts are 1 first, so that the pipeline alone is measured; then 2, its default, which
+adds one frame interval by design and is reported apart.
+"""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+from rich.progress import track
+
+from parking import admin, lots
+from parking.events import LayoutPublished, ParametersSet
+from parking.kafka import KafkaSettings
+from parking.stack.infra import Infra
+from parking.stack.settings import ROOT, Paths
+from services.detector.settings import DEFAULT_MODEL, ModelSettings
+from tools.bench.in_process import measure
+from tools.simulator.device import Broker, Device
+from tools.simulator.footage import load
+from tools.sse import Listener
+
+SERVICES = ("ingest", "detector", "tracker", "persister", "notifier")
+LIMIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured. `size_px`: the model's input, long side."""
+
+    footage: Path
+    frames: int
+    interval_ms: int
+    size_px: int
+
+
+def run(plan: Plan) -> str:
+    """Measure and return the table (Markdown)."""
+    pictures, layout = _scene(plan.footage, plan.interval_ms)
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")
+        with Infra(paths, os.environ) as infra:
+            for service in track(SERVICES, "starting services"):
+                infra.start_service(service, {"DETECTOR_SIZE": str(plan.size_px)}, limit_s=120)
+            kafka = KafkaSettings(infra.bootstrap)
+            asyncio.run(admin.publish_layouts(kafka, [layout], "bench"))
+            url = infra.url("notifier") + f"/api/events?site={layout.site_id}"
+            _, password = infra.add_device(*layout.camera_id.split("/"))
+            broker = Broker(infra.mqtt_host, infra.mqtt_port)
+            device = Device(layout.camera_id, password, broker, Path(scratch))
+            device.start()
+            try:
+                with Listener(url) as listener:
+                    one = _phase(kafka, device, listener, plan, pictures, 1)
+                    two = _phase(kafka, device, listener, plan, pictures, 2)
+            finally:
+                device.stop()
+        model = ModelSettings(DEFAULT_MODEL, "openvino", "f32", 0, 0, plan.size_px, 1)
+        alone = measure(pictures, layout, model, plan.frames)
+    return _table(plan, alone, one, two)
+
+
+def _scene(folder: Path, interval_ms: int) -> tuple[list[bytes], LayoutPublished]:
+    """The footage's first camera, and its two frames whose truth differs most."""
+    footage = load(folder)
+    layout = lots.layouts_from_annotations(
+        footage.annotations,
+        footage.site_id,
+        interval_ms=interval_ms,
+        time_ms=time.time_ns() // 1_000_000,
+    )[0]
+    frames = [
+        frame
+        for frame in footage.annotations["frames"]
+        if lots.slug(frame["camera"]) == layout.camera_id.split("/")[1] and not frame.get("covered")
+    ]
+    counts = [sum(slot["occupied"] or 0 for slot in frame["slots"]) for frame in frames]
+    chosen = (frames[counts.index(min(counts))], frames[counts.index(max(counts))])
+    return [(folder / frame["file"]).read_bytes() for frame in chosen], layout
+
+
+def _phase(
+    kafka: KafkaSettings,
+    device: Device,
+    listener: Listener,
+    plan: Plan,
+    pictures: Sequence[bytes],
+    observations: int,
+) -> list[float]:
+    """Milliseconds from publishing each frame that is the `observations`-th of its kind in a row to
+    the first change that names it."""
+    both = ParametersSet(enter_observations=observations, exit_observations=observations)
+    asyncio.run(admin.command_site(kafka, device.device_id.split("/")[0], both, "bench"))
+    published: dict[str, float] = {}
+    firsts: list[str] = []
+    warm_up = 2 * len(pictures) * observations
+    total = warm_up + plan.frames
+    for number in track(range(total), f"{observations} observation(s) a change"):
+        start_s = time.monotonic()
+        kind, repeat = divmod(number, observations)
+        jpeg = pictures[kind % len(pictures)]
+        if device.frame(jpeg, time.time_ns() // 1_000_000) and number >= warm_up:
+            frame_id = f"{device.device_id}/{device.boot_id}/{device.last_seq}"
+            published[frame_id] = start_s
+            if repeat == 0:
+                firsts.append(frame_id)
+        time.sleep(max(0.0, plan.interval_ms / 1000 - (time.monotonic() - start_s)))
+    arrived = _arrivals(listener, published, len(published) // observations)
+    if observations == 1:
+        return [(arrived[i] - published[i]) * 1000 for i in published if i in arrived]
+    # From the first frame that showed it, one hysteresis earlier than the one that completed it.
+    ids = list(published)
+    return [
+        (arrived[ids[n + observations - 1]] - published[i]) * 1000
+        for n, i in enumerate(ids[: 1 - observations])
+        if i in firsts and ids[n + observations - 1] in arrived
+    ]
+
+
+def _arrivals(listener: Listener, wanted: dict[str, float], count: int) -> dict[str, float]:
+    deadline = time.monotonic() + LIMIT_S
+    while True:
+        found: dict[str, float] = {}
+        for event, _, data, at_s in list(listener.events):
+            cause: dict[str, Any] = data.get("cause", {})
+            if event == "slot-change" and cause.get("id") in wanted:
+                found.setdefault(cause["id"], at_s)
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
+
+
+def _table(plan: Plan, alone: list[float], one: list[float], two: list[float]) -> str:
+    rows = [
+        ("the same functions in one process", alone),
+        ("MQTT to SSE, 1 observation a change", one),
+        (f"MQTT to SSE, 2 observations (adds {plan.interval_ms} ms by design)", two),
+    ]
+    lines = [
+        f"{plan.frames} frames, one each {plan.interval_ms} ms, input {plan.size_px} px, "
+        f"{os.cpu_count()} cores",
+        "",
+        "| path | frames | p50 ms | p99 ms | p50 / in one process |",
+        "|---|---|---|---|---|",
+    ]
+    base = _percentile(alone, 50)
+    for name, values in rows:
+        p50, p99 = _percentile(values, 50), _percentile(values, 99)
+        lines.append(f"| {name} | {len(values)} | {p50:.0f} | {p99:.0f} | {p50 / base:.2f} |")
+    return "\n".join(lines)
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    if len(values) < 2:
+        return float("nan")
+    return quantiles(values, n=100, method="inclusive")[percent - 1]
