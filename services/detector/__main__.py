@@ -1,0 +1,153 @@
+"""The detector: what each frame says of each slot.
+
+Topics in: parking.frames (group `detector`), parking.layouts (whole, without a group). Topics out:
+parking.detections; parking.dead-letters.frames and parking.dead-letters.
+A frame or layout that no retry can mend: dead letter, then the offset moves. An unknown camera:
+image health only. Kafka away: it waits, with nothing committed, and /readyz says why. Anything
+else, or a model that hangs for a minute (/healthz): the process ends and is started again.
+"""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from aiokafka import AIOKafkaConsumer
+
+from parking.imagehealth import Thresholds
+from parking.kafka import (
+    KafkaConsumer,
+    KafkaProducer,
+    OnAssigned,
+    assign_all,
+    new_consumer,
+    new_producer,
+    read_to_end,
+)
+from parking.ops import Health, SystemClock, http_loop, main, serve
+from parking.ports import Place, Producer
+from parking.runner import Polling, run
+from parking.topics import FRAMES, LAYOUTS
+from services.detector import settings as settings_module
+from services.detector.adapters import (
+    FramesConsumer,
+    LayoutsConsumer,
+    ModelThread,
+    Progress,
+    patiently,
+    started,
+)
+from services.detector.analysis import Analyser, Options
+from services.detector.handler import SERVICE, Tools, handle_frames, handle_layouts
+from services.detector.http import Parts, new_app
+from services.detector.layouts import Layouts
+from services.detector.recent import Latest, Looks
+from services.detector.runtimes import load_model
+from services.detector.settings import Settings
+
+# A batch must end within this time, or Kafka gives its frames to another: with DETECTOR_RECORDS=32
+# a frame may take 9 s.
+MAX_POLL_INTERVAL_MS = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The process's parts and the loops that use them."""
+
+    settings: Settings
+    health: Health
+    progress: Progress
+    tools: Tools
+
+    async def consume(self, stop: asyncio.Event) -> None:
+        """Layouts to their end, then frames and layouts until told to stop."""
+        await patiently("kafka", partial(self._consume, stop), self.health, stop)
+
+    async def _consume(self, stop: asyncio.Event) -> None:
+        kafka = self.settings.kafka
+        async with AsyncExitStack() as stack:
+            self.progress.note()
+            layouts = await stack.enter_async_context(started(new_consumer(kafka)))
+            producer = KafkaProducer(await stack.enter_async_context(started(new_producer(kafka))))
+            await assign_all(layouts, FRAMES)  # a subscription to a topic not there goes unnoticed
+            whole = await read_to_end(layouts, await assign_all(layouts, LAYOUTS))
+            await producer.send(await handle_layouts(whole, self.tools))
+            frames = await stack.enter_async_context(
+                started(
+                    new_consumer(kafka, group=SERVICE, max_poll_interval_ms=MAX_POLL_INTERVAL_MS)
+                )
+            )
+            self.health.waiting["kafka"] = "joining the group"
+            frames.subscribe([FRAMES], listener=OnAssigned(self._assigned))
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._follow_layouts(layouts, producer, stop))
+                loops.create_task(self._follow_frames(frames, producer, stop))
+
+    def _assigned(self, places: set[Place]) -> None:
+        self.health.waiting.pop("kafka", None)
+
+    async def _follow_layouts(
+        self, consumer: AIOKafkaConsumer, producer: Producer, stop: asyncio.Event
+    ) -> None:
+        handle = partial(handle_layouts, tools=self.tools)
+        await run(LayoutsConsumer(consumer), handle, producer, SystemClock(), stop)
+
+    async def _follow_frames(
+        self, consumer: AIOKafkaConsumer, producer: Producer, stop: asyncio.Event
+    ) -> None:
+        handle = partial(handle_frames, tools=self.tools)
+        records = FramesConsumer(KafkaConsumer(consumer), self.progress)
+        polling = Polling(max_records=self.settings.max_records)
+        await run(records, handle, producer, SystemClock(), stop, polling)
+
+
+async def build(environ: Mapping[str, str]) -> None:
+    """Load the model, wire everything and run until a signal comes."""
+    settings = Settings.from_env(environ)
+    progress, health = Progress(), Health(waiting={"kafka": "starting"})
+    detector, facts = load_model(settings.model)
+    options = Options(
+        settings.model.size_px,
+        settings.model.batch,
+        settings.frame_max_pixels,
+        Thresholds(frozen_after=settings.frozen_after),
+    )
+    analyser = Analyser(detector, facts, options, progress.note)
+    model = ModelThread(analyser.analyse)
+    tools = Tools(
+        analyse=model.analyse,
+        model_id=analyser.model_id,
+        layouts=Layouts(),
+        looks=Looks(),
+        latest=Latest(settings.overlays),
+        clock=SystemClock(),
+        skip=settings.skip,
+    )
+    parts = Parts(
+        model,
+        analyser.model_id,
+        tools.layouts,
+        tools.latest,
+        settings.kafka.frame_max_bytes,
+        settings.frame_max_pixels,
+    )
+    service = Service(settings, health, progress, tools)
+    try:
+        await serve(
+            {
+                "http": http_loop(new_app(parts, health), settings.http),
+                "frames": service.consume,
+                "watch": partial(progress.watch, health),
+            }
+        )
+    finally:
+        model.close()
+
+
+if __name__ == "__main__":
+    if "--help" in sys.argv:
+        sys.stdout.write(f"{__doc__}\n{settings_module.HELP}")
+    else:
+        main(SERVICE, build)

@@ -1,0 +1,147 @@
+"""The detector's decisions: which frames to analyse, and what to write about them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from parking import codec
+from parking.errors import Invalid
+from parking.events import DetectionMade, FrameReceived, FrameRef
+from parking.imagehealth import Look
+from parking.metrics import DEAD_LETTERS, FRAMES_ANALYSED, FRAMES_SKIPPED
+from parking.ports import Clock, Outgoing, Record
+from parking.topics import DETECTIONS, FRAMES, LAYOUTS
+from services.detector.analysis import Finding, Job
+from services.detector.layouts import Layouts
+from services.detector.recent import Latest, Looks, Shown
+
+SERVICE: Final = "detector"
+
+Analyse = Callable[[Sequence[Job], dict[str, Look]], Awaitable[list[Finding | Invalid]]]
+
+
+@dataclass(slots=True)
+class Tools:
+    """What the handlers work with. `skip`: when behind, only a camera's newest frame."""
+
+    analyse: Analyse
+    model_id: str
+    layouts: Layouts
+    looks: Looks
+    latest: Latest
+    clock: Clock
+    skip: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame whose metadata could be read."""
+
+    record: Record
+    meta: FrameReceived
+
+
+def accept(record: Record) -> Frame:
+    """Read a frame's metadata. Raises Invalid."""
+    meta = codec.decode(record)
+    if not isinstance(meta, FrameReceived):
+        raise Invalid("wrong-type", f"{meta.TYPE} in {record.topic}")
+    if (record.key or b"") != meta.camera_id.encode():
+        raise Invalid("wrong-key", f"key {record.key!r} with a frame of {meta.camera_id}"[:400])
+    if meta.camera_id.split("/")[0] != meta.site_id:
+        raise Invalid("wrong-site", f"camera {meta.camera_id} is not of site {meta.site_id}")
+    if not record.value:
+        raise Invalid("empty", "a frame without a picture")
+    return Frame(record, meta)
+
+
+def choose(frames: Sequence[Frame], skip: bool) -> list[list[Frame]]:
+    """Groups of which one frame is to be analysed, the best candidate last: with `skip` one group a
+    camera, oldest first; otherwise each frame alone. Groups keep the log's order."""
+    if not skip:
+        return [[frame] for frame in frames]
+    cameras: dict[str, list[Frame]] = {}
+    for frame in frames:
+        cameras.setdefault(frame.meta.camera_id, []).append(frame)
+    return [sorted(group, key=lambda frame: frame.record.offset) for group in cameras.values()]
+
+
+async def handle_frames(records: Sequence[Record], tools: Tools) -> list[Outgoing]:
+    """Detections of the chosen frames, and a dead letter for each that no retry can mend. A camera
+    whose newest frame cannot be decoded is told by the one before it."""
+    looks = tools.looks.before(records)
+    now_ms = tools.clock.now_ms()
+    written: list[Outgoing] = []
+    frames = []
+    for record in records:
+        try:
+            frames.append(accept(record))
+        except Invalid as error:
+            written.append(_set_aside(record, error, tools.clock))
+    groups = choose(frames, tools.skip)
+    while groups:
+        chosen = [group.pop() for group in groups]
+        results = await tools.analyse([_job(frame, tools.layouts) for frame in chosen], looks)
+        undecided = []
+        for frame, older, result in zip(chosen, groups, results, strict=True):
+            if isinstance(result, Invalid):
+                written.append(_set_aside(frame.record, result, tools.clock))
+                undecided += [older] if older else []
+            else:
+                written.append(_told(frame, older, result, tools, now_ms))
+        groups = undecided
+    return written
+
+
+async def handle_layouts(records: Sequence[Record], tools: Tools) -> list[Outgoing]:
+    """Take layouts in; what cannot be used is set aside."""
+    return [
+        _set_aside(record, error, tools.clock) for record, error in tools.layouts.apply_all(records)
+    ]
+
+
+def _job(frame: Frame, layouts: Layouts) -> Job:
+    meta = frame.meta
+    return Job(
+        jpeg=frame.record.value,
+        camera_id=meta.camera_id,
+        layout=layouts.of(meta.camera_id),
+        expected_wh=(meta.width, meta.height),
+    )
+
+
+def _told(
+    frame: Frame, skipped: Sequence[Frame], finding: Finding, tools: Tools, now_ms: int
+) -> Outgoing:
+    record, meta = frame.record, frame.meta
+    FRAMES_ANALYSED.labels(finding.health.status).inc()
+    FRAMES_SKIPPED.inc(len(skipped))
+    event = DetectionMade(
+        id=meta.id,
+        site_id=meta.site_id,
+        time_ms=meta.time_ms,
+        camera_id=meta.camera_id,
+        frame_ref=FrameRef(
+            topic=record.topic, frame_id=meta.id, partition=record.partition, offset=record.offset
+        ),
+        width=finding.width,
+        height=finding.height,
+        layout_version=finding.layout_version,
+        model_id=tools.model_id,
+        health=finding.health,
+        boxes=finding.boxes,
+        observations=finding.observations,
+        # `queue`: in Kafka, from the broker's clock at the append to ours at the batch's start.
+        timings_ms={"queue": float(max(0, now_ms - record.timestamp_ms)), **finding.timings_ms},
+        skipped_frame_ids=[frame.meta.id for frame in skipped],
+    )
+    tools.latest.keep(Shown(record.value or b"", event, tools.layouts.of(meta.camera_id)))
+    return codec.outgoing(event, DETECTIONS, meta.site_id, SERVICE)
+
+
+def _set_aside(record: Record, error: Invalid, clock: Clock) -> Outgoing:
+    DEAD_LETTERS.labels(SERVICE, error.reason).inc()
+    return codec.dead_letter(record, error, SERVICE, clock.now_ms())
+
+
+HANDLERS: Final = {FRAMES: handle_frames, LAYOUTS: handle_layouts}

@@ -1,0 +1,132 @@
+"""The detector's private HTTP: analyse one picture, show the last one. Never expose it."""
+
+import asyncio
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from parking.errors import Invalid
+from parking.events import Observation, SlotState
+from parking.ops import Health
+from parking.overlay import Mark, draw, encode
+from parking.topics import site_of
+from services.detector.adapters import ModelThread
+from services.detector.analysis import Job
+from services.detector.layouts import Layouts
+from services.detector.picture import decode
+from services.detector.recent import Latest, Shown
+
+WAITING_LIMIT: Final = 4
+
+
+class Refused(Exception):
+    """A request that is not served: HTTP status, slug, words."""
+
+    def __init__(self, status: int, error: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.error = error
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with."""
+
+    model: ModelThread
+    model_id: str
+    layouts: Layouts
+    latest: Latest
+    max_bytes: int
+    max_pixels: int
+
+
+def new_app(parts: Parts, health: Health) -> FastAPI:
+    """The app, with /healthz, /readyz and /metrics."""
+    app = FastAPI(title="detector", docs_url=None, redoc_url=None, routes=[*health.routes()])
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> JSONResponse:
+        headers = {"Retry-After": "1"} if error.status == 503 else None
+        content = {"error": error.error, "detail": error.detail}
+        return JSONResponse(content, error.status, headers)
+
+    @app.post("/analyze")
+    async def analyze(request: Request, camera: str | None = None) -> Response:
+        return await _analyze(parts, request, camera)
+
+    @app.get("/overlay/{site}/{device}")
+    async def overlay(site: str, device: str) -> Response:
+        shown = parts.latest.of(_camera(f"{site}/{device}"))
+        if shown is None:
+            raise Refused(404, "no-frame", f"no frame of {site}/{device} was analysed here yet")
+        jpeg = await asyncio.to_thread(_drawn, shown, parts.max_pixels)
+        headers = {"Cache-Control": "no-store", "X-Time-Ms": str(shown.detection.time_ms)}
+        return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+    return app
+
+
+async def _analyze(parts: Parts, request: Request, camera: str | None) -> Response:
+    layout = None
+    if camera is not None:
+        layout = parts.layouts.of(_camera(camera))
+        if layout is None:
+            raise Refused(404, "no-layout", f"no layout is known for {camera}")
+    if request.headers.get("content-type", "").split(";")[0].strip() != "image/jpeg":
+        raise Refused(415, "not-a-jpeg", "send the picture itself, Content-Type: image/jpeg")
+    jpeg = await _body(request.stream(), parts.max_bytes)
+    if parts.model.waiting >= WAITING_LIMIT:
+        raise Refused(503, "busy", f"{parts.model.waiting} pictures are waiting already")
+    (result,) = await parts.model.analyse([Job(jpeg, layout=layout)], {})
+    if isinstance(result, Invalid):
+        raise Refused(422, result.reason, result.detail)
+    content: dict[str, Any] = {
+        "camera_id": camera,
+        "site_id": layout.site_id if layout else None,
+        "model_id": parts.model_id,
+        **{name: getattr(result, name) for name in result.__slots__},
+    }
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+def _camera(camera_id: str) -> str:
+    try:
+        site_of(camera_id)
+    except Invalid as error:
+        raise Refused(400, error.reason, error.detail) from error
+    return camera_id
+
+
+async def _body(chunks: AsyncIterable[bytes], limit: int) -> bytes:
+    taken = bytearray()
+    async for chunk in chunks:
+        taken += chunk
+        if len(taken) > limit:
+            raise Refused(413, "too-large", f"at most {limit} bytes are taken")
+    if not taken:
+        raise Refused(400, "empty", "the body is empty: send a JPEG")
+    return bytes(taken)
+
+
+def _drawn(shown: Shown, max_pixels: int) -> bytes:
+    detection = shown.detection
+    states = {seen.slot_id: seen for seen in detection.observations}
+    slots = shown.layout.slots if shown.layout else []
+    marks = [
+        Mark(slot.polygon, _state(states.get(slot.slot_id)), slot.slot_id)
+        for slot in slots
+        if slot.enabled
+    ]
+    health = detection.health
+    told = health.status if health.reason is None else f"{health.status}: {health.reason}"
+    caption = f"{detection.camera_id}  {len(detection.boxes)} vehicles  {told}"
+    return encode(draw(decode(shown.jpeg, max_pixels, None), marks, detection.boxes, caption))
+
+
+def _state(seen: Observation | None) -> SlotState:
+    return seen.state if seen else "unknown"

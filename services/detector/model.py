@@ -1,0 +1,127 @@
+"""The model: what its file says of itself, pictures in, boxes out; the runtimes are next door.
+
+A model file is ONNX with one class: `images` [N, 3, H, W] RGB 0..1, `output0` [N, 5, A] (centre x,
+centre y, width, height in input pixels, score), no suppression inside. Threshold and calibration
+stand in its metadata and hold for one matching rule.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from parking.errors import SettingsError
+from parking.geometry import MATCH_RULE
+from parking.ports import Boxes
+from services.detector.onnxfile import onnx_metadata
+
+Picture = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Forward = Callable[[Floats], Floats]
+"""One inference: [N, 3, H, W] in, [N, 5, A] out."""
+
+SCORE_FLOOR: Final = 0.05
+NMS_IOU: Final = 0.6
+MAX_CANDIDATES: Final = 2000
+_PAD_GREY: Final = 114
+STRIDE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a model file says of itself. P(occupied) = 1 / (1 + exp(-(a * logit(score) + b)))."""
+
+    threshold: float = 0.25
+    a: float = 1.0
+    b: float = 1.1
+    label: str = "vehicle"
+
+    def probability(self, score: float) -> float:
+        """P(occupied) of a slot whose best box has this score; 0 where there is none."""
+        held = min(max(score, 0.001), 0.999)
+        return 1 / (1 + math.exp(-(self.a * math.log(held / (1 - held)) + self.b)))
+
+
+def read_facts(path: Path) -> Facts:
+    """From the file's metadata; what is missing keeps its default. Raises SettingsError."""
+    usual = Facts()
+    try:
+        metadata = onnx_metadata(path.read_bytes())
+        rule = metadata.get("match_rule", MATCH_RULE)
+        calibration = json.loads(metadata.get("calibration", "{}"))
+        facts = Facts(
+            threshold=float(metadata.get("threshold", usual.threshold)),
+            a=float(calibration.get("a", usual.a)),
+            b=float(calibration.get("b", usual.b)),
+        )
+    except (OSError, ValueError, IndexError, AttributeError) as error:
+        raise SettingsError([f"{path}: its metadata cannot be read: {error!r}"]) from error
+    if rule != MATCH_RULE:
+        raise SettingsError([f"{path} is calibrated for {rule}, this version uses {MATCH_RULE}"])
+    return facts
+
+
+def model_id(path: Path) -> str:
+    """`{stem}@{first 8 of the file's sha256}`."""
+    return f"{path.stem}@{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+
+
+# ---------------------------------------------------------------- pictures in, boxes out
+def letterbox(picture: Picture, size_px: int) -> tuple[Floats, float, tuple[int, int]]:
+    """The input [1, 3, H, W] with its long side `size_px`, padded centred to the stride; the scale
+    and the padding (left, top) in pixels."""
+    height, width = picture.shape[:2]
+    scale = size_px / max(height, width)
+    new_w, new_h = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(picture, (new_w, new_h), interpolation=method)
+    pad_w, pad_h = -new_w % STRIDE, -new_h % STRIDE
+    left, top = pad_w // 2, pad_h // 2
+    boxed = cv2.copyMakeBorder(
+        resized, top, pad_h - top, left, pad_w - left, cv2.BORDER_CONSTANT, value=(_PAD_GREY,) * 3
+    )
+    blob = np.asarray(cv2.dnn.blobFromImage(boxed, 1 / 255, swapRB=True), np.float32)
+    return blob, scale, (left, top)
+
+
+def boxes_of(output: Floats, scale: float, padding: tuple[int, int], wh: tuple[int, int]) -> Boxes:
+    """One picture's output [5, A] as boxes normalised to a picture of `wh` pixels, best first."""
+    rows = output[:, output[4] >= SCORE_FLOOR].T
+    if len(rows) > MAX_CANDIDATES:
+        rows = rows[np.argpartition(-rows[:, 4], MAX_CANDIDATES)[:MAX_CANDIDATES]]
+    xywh = np.column_stack([rows[:, :2] - rows[:, 2:4] / 2, rows[:, 2:4]])
+    kept = cv2.dnn.NMSBoxes(xywh.tolist(), rows[:, 4].tolist(), SCORE_FLOOR, NMS_IOU)
+    keep = np.asarray(kept, dtype=np.intp).reshape(-1)
+    xyxy = np.column_stack([xywh[keep, :2], xywh[keep, :2] + xywh[keep, 2:]])
+    xyxy = (xyxy - (*padding, *padding)) / scale / (*wh, *wh)
+    return Boxes(np.clip(xyxy, 0, 1).astype(np.float32).reshape(-1, 4), rows[keep, 4])
+
+
+class YoloDetector:
+    """ports.Detector over any runtime that offers `forward`. Pictures of one shape share a call."""
+
+    def __init__(self, model_id: str, forward: Forward) -> None:
+        self.model_id = model_id
+        self._forward = forward
+
+    def detect(self, images_bgr: Sequence[Picture], size_px: int) -> list[Boxes]:
+        """See ports.Detector."""
+        inputs = [letterbox(image, size_px) for image in images_bgr]
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for index, (blob, _, _) in enumerate(inputs):
+            by_shape.setdefault(blob.shape, []).append(index)
+        found: dict[int, Boxes] = {}
+        for indices in by_shape.values():
+            outputs = self._forward(np.concatenate([inputs[index][0] for index in indices]))
+            for index, output in zip(indices, outputs, strict=True):
+                _, scale, padding = inputs[index]
+                height, width = images_bgr[index].shape[:2]
+                found[index] = boxes_of(output, scale, padding, (width, height))
+        return [found[index] for index in range(len(inputs))]

@@ -1,0 +1,82 @@
+"""From JPEG bytes to pixels, or a reason why not.
+
+Ingest has checked the picture's structure; a frame may still come from another writer, or have
+been damaged inside its compressed data. OpenCV fills what is missing with grey and says nothing,
+so the header is read before decoding and the last block is looked at afterwards.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from parking.errors import Invalid
+from parking.imagehealth import LONG_SIDE_PX
+
+Picture = NDArray[np.uint8]
+
+_FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
+_SCAN, _END = 0xDA, 0xD9
+_MISSING_GREY: Final = 128
+_BLOCK_PX: Final = 8
+_UNDECODABLE: Final = "undecodable"
+
+
+def header_size(jpeg: bytes) -> tuple[int, int]:
+    """(width, height) as the frame header says, without decoding. Raises Invalid."""
+    if not jpeg.startswith(b"\xff\xd8"):
+        raise Invalid(_UNDECODABLE, "not a JPEG: does not begin with FF D8")
+    position = 2
+    while position + 9 <= len(jpeg) and jpeg[position] == 0xFF:
+        marker = jpeg[position + 1]
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker in _FRAME_HEADERS:
+            sides = jpeg[position + 5 : position + 9]
+            return int.from_bytes(sides[2:]), int.from_bytes(sides[:2])
+        if marker in (_SCAN, _END):
+            break
+        position += 2 + int.from_bytes(jpeg[position + 2 : position + 4])
+    raise Invalid(_UNDECODABLE, "the JPEG has no frame header")
+
+
+def decode(jpeg: bytes | None, max_pixels: int, expected_wh: tuple[int, int] | None) -> Picture:
+    """BGR pixels [H, W, 3]. Raises Invalid: `empty`, `too-many-pixels`, `size-differs` from what
+    the metadata say, or `undecodable`."""
+    if not jpeg:
+        raise Invalid("empty", "a frame without a picture")
+    size_wh = header_size(jpeg)
+    if size_wh[0] * size_wh[1] > max_pixels:
+        raise Invalid(
+            "too-many-pixels", f"{size_wh[0]}x{size_wh[1]}; at most {max_pixels} pixels are taken"
+        )
+    if expected_wh is not None and size_wh != expected_wh:
+        raise Invalid("size-differs", f"the picture is {size_wh}, its metadata say {expected_wh}")
+    try:
+        # Without the flag OpenCV would turn the picture by an EXIF tag that the slots know not of.
+        decoded = cv2.imdecode(
+            np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+    except cv2.error as error:
+        raise Invalid(_UNDECODABLE, str(error)[:400]) from error
+    if decoded is None:
+        raise Invalid(_UNDECODABLE, "OpenCV cannot decode it")
+    picture = np.asarray(decoded, np.uint8)
+    if picture.shape != (size_wh[1], size_wh[0], 3):
+        raise Invalid(_UNDECODABLE, f"decoded to {picture.shape}, the header says {size_wh}")
+    # What the data do not reach, libjpeg leaves at exactly this grey; a real corner is never it.
+    if (picture[-_BLOCK_PX:, -_BLOCK_PX:] == _MISSING_GREY).all():
+        raise Invalid(_UNDECODABLE, "the picture's end is missing: its last block is blank")
+    return picture
+
+
+def small_grey(picture: Picture) -> Picture:
+    """The grey picture that parking.imagehealth looks at."""
+    height, width = picture.shape[:2]
+    scale = LONG_SIDE_PX / max(height, width)
+    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)

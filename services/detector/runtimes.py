@@ -1,0 +1,128 @@
+"""The three runtimes that can run a model, each imported only when it is used."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from parking.errors import SettingsError
+from parking.ports import Boxes, Detector
+from services.detector.model import (
+    NMS_IOU,
+    SCORE_FLOOR,
+    STRIDE,
+    Facts,
+    Floats,
+    Forward,
+    Picture,
+    YoloDetector,
+    model_id,
+    read_facts,
+)
+from services.detector.settings import ModelSettings
+
+_SHAPES_KEPT: Final = 8
+_VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "truck", "vehicle"})
+_MOST_THREADS: Final = 4
+
+
+class UltralyticsDetector:
+    """ports.Detector over ultralytics: slow and large, but it runs .pt files as they are."""
+
+    def __init__(self, model_id: str, path: Path) -> None:
+        try:
+            from ultralytics import YOLO
+        except ImportError as error:
+            problem = "DETECTOR_BACKEND=ultralytics needs the extra: pip install -e .[train]"
+            raise SettingsError([f"{problem} ({error})"]) from error
+        self.model_id = model_id
+        self._model = YOLO(str(path), task="detect")
+
+    def detect(self, images_bgr: Sequence[Picture], size_px: int) -> list[Boxes]:
+        """See ports.Detector."""
+        size = -(-size_px // STRIDE) * STRIDE
+        found = []
+        for image in images_bgr:
+            height, width = image.shape[:2]
+            result: Any = self._model.predict(
+                image, imgsz=size, conf=SCORE_FLOOR, iou=NMS_IOU, agnostic_nms=True,
+                rect=True, device="cpu", verbose=False,
+            )[0]  # fmt: skip
+            names: Mapping[int, str] = result.names
+            classes = result.boxes.cls.numpy().astype(int)
+            wanted = np.array([names[c] in _VEHICLES or len(names) == 1 for c in classes], bool)
+            xyxy = result.boxes.xyxy.numpy()[wanted] / (width, height, width, height)
+            scores = result.boxes.conf.numpy()[wanted]
+            found.append(Boxes(np.clip(xyxy, 0, 1).astype(np.float32), scores.astype(np.float32)))
+        return found
+
+
+def onnx_forward(path: Path, threads: int, precision: str) -> Forward:
+    """ONNX Runtime on the CPU, always in float32."""
+    del precision
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Several processes share the cores: a waiting thread must not burn one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda blob: np.asarray(session.run(None, {name: blob})[0], np.float32)
+
+
+def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
+    """OpenVINO on the CPU. A shape of its own is compiled for each input shape (0.3 s, then a third
+    faster than one dynamic model); the last few are kept."""
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(path)
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    if precision == "f32":
+        options["INFERENCE_PRECISION_HINT"] = "f32"
+    compiled: dict[tuple[int, ...], Any] = {}
+
+    def forward(blob: Floats) -> Floats:
+        request = compiled.pop(blob.shape, None)
+        if request is None:
+            model.reshape(blob.shape)
+            request = core.compile_model(model, "CPU", options).create_infer_request()
+        compiled[blob.shape] = request  # the most recent last
+        while len(compiled) > _SHAPES_KEPT:
+            compiled.pop(next(iter(compiled)))
+        return np.array(request.infer({0: blob})[0], np.float32)
+
+    return forward
+
+
+FORWARDS: Final = {"onnx": onnx_forward, "openvino": openvino_forward}
+
+
+def load_model(settings: ModelSettings) -> tuple[Detector, Facts]:
+    """The detector, tried once on a blank picture, and what its file says. Raises SettingsError
+    when the file is no such model."""
+    facts = read_facts(settings.file)
+    if settings.threshold:
+        facts = replace(facts, threshold=settings.threshold)
+    return _detector(settings), facts
+
+
+def _detector(settings: ModelSettings) -> Detector:
+    path, identity = settings.file, model_id(settings.file)
+    if settings.backend == "ultralytics":
+        return UltralyticsDetector(identity, path)
+    threads = settings.threads or min(_MOST_THREADS, os.cpu_count() or 1)
+    try:
+        forward = FORWARDS[settings.backend](path, threads, settings.precision)
+        shape = forward(np.zeros((1, 3, 96, 160), np.float32)).shape
+    except Exception as error:
+        problem = f"MODEL_FILE={str(path)!r}: {settings.backend} cannot run it"
+        raise SettingsError([f"{problem}: {str(error)[:300]}"]) from error
+    if len(shape) != 3 or shape[:2] != (1, 5):
+        raise SettingsError([f"{path} gives {shape}; a model of one class gives (1, 5, anchors)"])
+    return YoloDetector(identity, forward)
