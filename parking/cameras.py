@@ -1,0 +1,195 @@
+"""When a camera can be believed: frames, health, connection and silence. Pure."""
+
+from typing import Final, Literal
+
+from msgspec.structs import replace
+
+from parking.events import (
+    CameraStatusChanged,
+    DetectionMade,
+    DeviceReported,
+    Event,
+    FrameRef,
+    ImageHealth,
+)
+from parking.site import Camera, Device, Moment, Site, output_id, silence_limit_ms
+from parking.slots import decide, see, withdraw
+
+# An unchanged status is told again with the latest frame, at most this often.
+REFRESH_MS: Final = 10_000
+
+Status = Literal["online", "degraded", "offline", "no-layout"]
+
+
+def condition(site: Site, camera_id: str) -> tuple[Status, str]:
+    """A camera's status and the reason; its evidence counts only while it is online."""
+    camera = site.cameras[camera_id]
+    device = site.devices.get(camera_id, Device())
+    if device.offline_since_ms is not None:
+        return "offline", "offline"
+    if camera.last_frame_at_ms is None:
+        return "offline", "no-frame"
+    if camera.silent:
+        return "offline", "silent"
+    if not camera.layout_version:
+        return "no-layout", "no-layout"
+    if camera.health not in (None, "ok"):
+        return "degraded", str(camera.health)
+    return "online", "ok"
+
+
+def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site, list[Event]]:
+    """One frame's evidence, unless it is not newer than the last applied of its camera."""
+    camera = site.cameras.get(made.camera_id, Camera())
+    if not _newer(made.frame_ref, camera.frame_ref):
+        return site, []
+    fresh = made.time_ms >= site.tick_ms - silence_limit_ms(site, camera)
+    camera = replace(
+        _with_health(camera, made.health, site.parameters.exit_observations),
+        frame_ref=made.frame_ref,
+        last_frame_at_ms=max(made.time_ms, camera.last_frame_at_ms or 0),
+        silent=camera.silent and not fresh,
+    )
+    site = _lift_offline(with_camera(site, made.camera_id, camera), made)
+    site, outputs = settle(site, made.camera_id, moment)
+    # Polygons of an older layout than the adopted one may name other ground by the same names.
+    believed = made.health.status == "ok" and made.layout_version >= camera.layout_version
+    if fresh and believed and condition(site, made.camera_id)[0] == "online":
+        site, changes = _apply(site, made, moment)
+        outputs += changes
+    return site, outputs
+
+
+def on_device(site: Site, told: DeviceReported, moment: Moment) -> tuple[Site, list[Event]]:
+    """Online and offline (LWT). A report of an older connection than the one known is late."""
+    if told.kind not in ("online", "offline"):
+        return site, []
+    device = site.devices.get(told.device_id, Device())
+    ended = told.kind == "offline"
+    place = device.place
+    if told.boot_id is not None and told.connection is not None:
+        place = (told.boot_id, told.connection, int(ended))
+        if device.place is not None and place <= device.place:
+            return site, []
+    since = told.time_ms if ended else None
+    device = replace(device, place=place, offline_since_ms=since)
+    site = replace(site, devices=site.devices | {told.device_id: device})
+    if told.device_id not in site.cameras:
+        return site, []
+    return settle(site, told.device_id, moment)
+
+
+def on_silence(site: Site, moment: Moment) -> tuple[Site, list[Event]]:
+    """A tick was applied: cameras that sent nothing for too long, and single slots that a camera
+    has had nothing to say of for as long, lose their evidence."""
+    outputs: list[Event] = []
+    for camera_id, camera in site.cameras.items():
+        limit_ms = silence_limit_ms(site, camera)
+        last_ms = camera.last_frame_at_ms
+        if last_ms is not None and not camera.silent and site.tick_ms - last_ms > limit_ms:
+            site = with_camera(site, camera_id, replace(site.cameras[camera_id], silent=True))
+            site, told = settle(site, camera_id, moment)
+            outputs += told
+    for slot_id, slot in site.slots.items():
+        old = [
+            camera_id
+            for camera_id, sight in slot.sights.items()
+            if site.tick_ms - sight.time_ms > silence_limit_ms(site, site.cameras[camera_id])
+        ]
+        if old:
+            left = withdraw(slot, old)
+            site, changes = decide(site, slot_id, left, moment, "no-evidence")
+            outputs += changes
+    return site, outputs
+
+
+def settle(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event]]:
+    """After a camera changed: withdraw its evidence unless it is online, and report its status when
+    that is another, or when a frame makes a refresh due."""
+    status, reason = condition(site, camera_id)
+    camera = site.cameras[camera_id]
+    outputs: list[Event] = []
+    due = moment.frame_ref is not None and moment.time_ms - camera.reported_at_ms >= REFRESH_MS
+    if (status, reason) != (camera.status, camera.reason) or due:
+        site, told = report(site, camera_id, moment)
+        outputs += told
+    if status != "online":
+        for slot_id in camera.slot_ids:
+            slot = site.slots[slot_id]
+            left = withdraw(slot, (camera_id,))
+            if left is not slot:
+                site, changes = decide(site, slot_id, left, moment, reason)
+                outputs += changes
+    return site, outputs
+
+
+def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event]]:
+    """The camera's status told, one version up."""
+    status, reason = condition(site, camera_id)
+    camera = replace(
+        site.cameras[camera_id],
+        status=status,
+        reason=reason,
+        version=site.cameras[camera_id].version + 1,
+        reported_at_ms=moment.time_ms,
+    )
+    event = CameraStatusChanged(
+        id=output_id(site, moment, camera_id, status),
+        site_id=site.site_id,
+        time_ms=moment.time_ms,
+        run=site.run,
+        camera_id=camera_id,
+        status=status,
+        reason=reason,
+        health=camera.health,
+        version=camera.version,
+        last_frame_at_ms=camera.last_frame_at_ms,
+        frame_ref=camera.frame_ref,
+        interval_ms=camera.interval_ms if camera.layout_version else None,
+        layout_version=camera.layout_version,
+    )
+    return with_camera(site, camera_id, camera), [event]
+
+
+def with_camera(site: Site, camera_id: str, camera: Camera) -> Site:
+    """The site with this camera."""
+    return replace(site, cameras=site.cameras | {camera_id: camera})
+
+
+def _newer(frame: FrameRef, last: FrameRef | None) -> bool:
+    """A camera's frames lie in one partition; another one means that the topic was made anew."""
+    return last is None or frame.partition != last.partition or frame.offset > last.offset
+
+
+def _with_health(camera: Camera, health: ImageHealth, patience: int) -> Camera:
+    """One bad picture is no evidence; `patience` of them in a row make the camera unhealthy. The
+    first good one makes it healthy again: its slots still want their own observations."""
+    if health.status == "ok":
+        return replace(camera, health="ok", unhealthy_frames=0)
+    frames = camera.unhealthy_frames + 1
+    believed = camera.health == "ok" and frames < patience
+    return replace(
+        camera, health="ok" if believed else health.status, unhealthy_frames=min(frames, patience)
+    )
+
+
+def _lift_offline(site: Site, made: DetectionMade) -> Site:
+    """A frame taken after a device was told offline shows that it is back."""
+    device = site.devices.get(made.camera_id)
+    if device is None or device.offline_since_ms is None or made.time_ms <= device.offline_since_ms:
+        return site
+    back = replace(device, offline_since_ms=None)
+    return replace(site, devices=site.devices | {made.camera_id: back})
+
+
+def _apply(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site, list[Event]]:
+    outputs: list[Event] = []
+    named = set(site.cameras[made.camera_id].slot_ids)
+    for seen in made.observations:
+        if seen.slot_id in named:
+            slot = site.slots[seen.slot_id]
+            now = see(slot, made.camera_id, seen, made.time_ms, site.parameters)
+            if now is not slot:
+                site, changes = decide(site, seen.slot_id, now, moment)
+                outputs += changes
+    return site, outputs

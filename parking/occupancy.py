@@ -1,0 +1,178 @@
+"""The tracker's rule: `step(site, record) -> (site, outputs)`, a fold over the log. Pure.
+
+It sees the order of the records and the times in them, never a clock. The same code runs in the
+faust app, in replays and in the tests' oracle. A record that was applied before, or came too late,
+gives back the very same site and no outputs.
+
+- A slot changes after enough observations in a row (`enter_observations` to become occupied,
+  `exit_observations` to become free); one below `min_confidence` says nothing.
+- Cameras that see one slot vote, weighted by confidence; similar weights for both: unknown.
+- Unknown beats wrong: a camera that is offline, silent, or unhealthy withdraws what it said, and so
+  does one that has had nothing to say of a slot for the silence limit.
+- A person's correction holds until the cameras confirm something else than what it overruled;
+  closed holds until opened.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from parking.cameras import on_detection, on_device, on_silence, report, with_camera
+from parking.errors import Invalid
+from parking.events import (
+    Cause,
+    DetectionMade,
+    DeviceReported,
+    Event,
+    GateEventReceived,
+    LayoutAdopted,
+    ParametersSet,
+    SiteCommanded,
+    SlotClosed,
+    SlotOpened,
+    StateCorrected,
+    TickElapsed,
+)
+from parking.sessions import on_gate, on_overstay, once
+from parking.site import Camera, Moment, Site, Slot
+from parking.slots import decide, show, verdict, watchers, with_slot, withdraw
+
+Stepped = tuple[Site, list[Event]]
+
+
+def step(site: Site, record: Event) -> Stepped:
+    """Apply one record. Raises Invalid when it asks for what cannot be: `not-for-tracker`,
+    `wrong-site`, `unknown-slot`."""
+    handle = _STEPS.get(type(record))
+    if handle is None:
+        raise Invalid("not-for-tracker", f"the tracker has no use for a {record.TYPE}")
+    if record.site_id != site.site_id:
+        raise Invalid("wrong-site", f"a record of {record.site_id} came to {site.site_id}")
+    return handle(site, record)
+
+
+def _check_site(site: Site, camera_id: str) -> None:
+    if not camera_id.startswith(f"{site.site_id}/"):
+        raise Invalid("wrong-site", f"{camera_id} is no camera of {site.site_id}")
+
+
+def _detection(site: Site, made: DetectionMade) -> Stepped:
+    _check_site(site, made.camera_id)
+    cause = Cause(kind="frame", id=made.id)
+    moment = Moment(
+        cause=cause, time_ms=made.time_ms, camera_id=made.camera_id, frame_ref=made.frame_ref
+    )
+    return on_detection(site, made, moment)
+
+
+def _tick(site: Site, tick: TickElapsed) -> Stepped:
+    if tick.time_ms <= site.tick_ms:
+        return site, []
+    moment = Moment(cause=Cause(kind="tick", id=tick.id), time_ms=tick.time_ms)
+    site, silence = on_silence(replace(site, tick_ms=tick.time_ms), moment)
+    site, overstays = on_overstay(site, moment)
+    return site, [*silence, *overstays]
+
+
+def _gate(site: Site, event: GateEventReceived) -> Stepped:
+    moment = Moment(cause=Cause(kind="gate", id=event.id), time_ms=event.time_ms)
+    return on_gate(site, event, moment)
+
+
+def _device(site: Site, told: DeviceReported) -> Stepped:
+    moment = Moment(cause=Cause(kind="device", id=told.id), time_ms=told.time_ms)
+    return on_device(site, told, moment)
+
+
+def _command(site: Site, command: SiteCommanded) -> Stepped:
+    moment = Moment(cause=Cause(kind="command", id=command.id), time_ms=command.time_ms)
+    order = command.command
+    if isinstance(order, LayoutAdopted):  # names its version: doing it twice is doing it once
+        return _adopt(site, order, moment)
+    known = once(site, command.id)
+    if known is None:
+        return site, []
+    if isinstance(order, ParametersSet):
+        return replace(known, parameters=order), []
+    slot = known.slots.get(order.slot_id)
+    if slot is None:
+        raise Invalid("unknown-slot", f"no layout of {site.site_id} names slot {order.slot_id}")
+    return _COMMANDS[type(order)](known, slot, order, moment)
+
+
+def _close(site: Site, slot: Slot, order: SlotClosed, moment: Moment) -> Stepped:
+    if slot.state == "closed":
+        return site, []
+    slot = replace(slot, overruled=None)
+    return show(site, order.slot_id, slot, moment, "closed", order.reason or "closed")
+
+
+def _open(site: Site, slot: Slot, order: SlotOpened, moment: Moment) -> Stepped:
+    if slot.state != "closed":
+        return site, []
+    return show(site, order.slot_id, replace(slot, sights={}), moment, "unknown", "opened")
+
+
+def _correct(site: Site, slot: Slot, order: StateCorrected, moment: Moment) -> Stepped:
+    if slot.state == "closed":
+        return site, []
+    said = verdict(slot.sights, site.parameters)
+    slot = replace(slot, overruled=said.state if said else "unknown")
+    if slot.state == order.state:
+        return with_slot(site, order.slot_id, slot), []
+    return show(site, order.slot_id, slot, moment, order.state, order.reason or "corrected")
+
+
+def _adopt(site: Site, order: LayoutAdopted, moment: Moment) -> Stepped:
+    """The camera sees these slots from here on. A slot that no camera names any more goes unknown
+    (`no-camera`) and is kept, for a later layout may name it again."""
+    _check_site(site, order.camera_id)
+    before = site.cameras.get(order.camera_id, Camera())
+    if order.version < before.layout_version:
+        return site, []
+    slot_ids = [ref.slot_id for ref in order.slots]
+    camera = replace(
+        before, layout_version=order.version, interval_ms=order.interval_ms, slot_ids=slot_ids
+    )
+    if camera == before and all(
+        ref.slot_id in site.slots and site.slots[ref.slot_id].zone_id == ref.zone_id
+        for ref in order.slots
+    ):
+        return site, []
+    site, outputs = report(with_camera(site, order.camera_id, camera), order.camera_id, moment)
+    for ref in order.slots:
+        slot = site.slots.get(ref.slot_id, Slot(zone_id=ref.zone_id))
+        if not slot.version or slot.zone_id != ref.zone_id:
+            reason = "moved-zone" if slot.version else "adopted"
+            moved = replace(slot, zone_id=ref.zone_id)
+            site, told = show(site, ref.slot_id, moved, moment, slot.state, reason)
+            outputs += told
+    for slot_id in before.slot_ids:
+        if slot_id not in slot_ids:
+            site, told = _unname(site, slot_id, order.camera_id, moment)
+            outputs += told
+    return site, outputs
+
+
+def _unname(site: Site, slot_id: str, camera_id: str, moment: Moment) -> Stepped:
+    left = withdraw(site.slots[slot_id], (camera_id,))
+    if watchers(site, slot_id):
+        return decide(site, slot_id, left, moment, "no-evidence")
+    left = replace(left, overruled=None)
+    return decide(site, slot_id, left, moment, "no-camera")
+
+
+_STEPS: Final[dict[type[Event], Callable[[Site, Any], Stepped]]] = {
+    DetectionMade: _detection,
+    TickElapsed: _tick,
+    GateEventReceived: _gate,
+    DeviceReported: _device,
+    SiteCommanded: _command,
+}
+
+_COMMANDS: Final[dict[type, Callable[[Site, Slot, Any, Moment], Stepped]]] = {
+    SlotClosed: _close,
+    SlotOpened: _open,
+    StateCorrected: _correct,
+}

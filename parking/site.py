@@ -1,0 +1,112 @@
+"""What the tracker knows of one site, as values; nothing here changes in place.
+
+The dictionaries keep insertion order, through JSON too, so that every fold over the same records
+gives the same outputs in the same order. `parking/occupancy.py` holds the fold.
+"""
+
+import hashlib
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from parking.events import Cause, FrameRef, Health, ParametersSet, SlotState
+
+# Ticks come from the tracker's clock and frames from others: allow them to differ a little.
+SILENCE_FLOOR_MS: Final = 2_000
+# For a camera whose layout, and with it its interval, is not known yet.
+DEFAULT_INTERVAL_MS: Final = 2_000
+
+
+class Sight(Struct, frozen=True, kw_only=True):
+    """The last evidence one camera gave of one slot. `streak`: how many observations in a row said
+    so, none of them before another camera of the slot last changed its mind against it."""
+
+    state: Literal["free", "occupied"]
+    confidence: float
+    time_ms: int
+    streak: int
+
+
+class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A slot as shown, and the sights it rests on. `overruled`: while a person's correction holds,
+    what the cameras said when it came."""
+
+    zone_id: str
+    state: SlotState = "unknown"
+    version: int = 0
+    changed_at_ms: int = 0
+    observed_at_ms: int | None = None
+    confidence: float = 0.0
+    reason: str = ""
+    sights: dict[str, Sight] = {}
+    overruled: Literal["free", "occupied", "unknown"] | None = None
+
+
+class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A camera: what it was told to see, how its last frames were, and what was last reported."""
+
+    layout_version: int = 0
+    interval_ms: int = DEFAULT_INTERVAL_MS
+    slot_ids: list[str] = []
+    frame_ref: FrameRef | None = None
+    last_frame_at_ms: int | None = None
+    health: Health | None = None
+    unhealthy_frames: int = 0
+    silent: bool = False
+    status: Literal["online", "degraded", "offline", "no-layout"] = "offline"
+    reason: str = ""
+    version: int = 0
+    reported_at_ms: int = 0
+
+
+class Device(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device's connection and the gate events it sent. `place`: boot, connection, 1 once that
+    connection ended; only a higher one counts. `gate_events`: the last (boot, seq), sorted."""
+
+    place: tuple[int, int, int] | None = None
+    offline_since_ms: int | None = None
+    gate_events: list[tuple[int, int]] = []
+
+
+class OpenSession(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A vehicle that came in and has not left."""
+
+    session_id: str
+    entry_at_ms: int
+    gate_id: str
+    plate_hash: str | None = None
+    overstayed: bool = False
+
+
+class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One site's whole state. `recent_ids`: of commands and of gate events without a sequence."""
+
+    site_id: str
+    run: str = "live"
+    parameters: ParametersSet = ParametersSet()
+    tick_ms: int = 0
+    slots: dict[str, Slot] = {}
+    cameras: dict[str, Camera] = {}
+    devices: dict[str, Device] = {}
+    sessions: list[OpenSession] = []
+    recent_ids: list[str] = []
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """The record being applied: what its outputs name as their cause."""
+
+    cause: Cause
+    time_ms: int
+    camera_id: str | None = None
+    frame_ref: FrameRef | None = None
+
+
+def output_id(site: Site, moment: Moment, subject: str, to: str) -> str:
+    """The id of an output: derived from its cause, so that doing it again gives it again."""
+    text = f"{site.run}|{moment.cause.id}|{subject}|{to}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def silence_limit_ms(site: Site, camera: Camera) -> int:
+    """How old a camera's last evidence may be."""
+    return max(SILENCE_FLOOR_MS, site.parameters.silence_intervals * camera.interval_ms)
