@@ -68,12 +68,13 @@ class KafkaSettings:
         return arguments
 
 
-def new_producer(settings: KafkaSettings) -> AIOKafkaProducer:
-    """An idempotent acks=all producer with room for whole frames. Not started."""
+def new_producer(settings: KafkaSettings, *, linger_ms: int = _LINGER_MS) -> AIOKafkaProducer:
+    """An idempotent acks=all producer with room for whole frames. Not started. `linger_ms` is how
+    long a record waits for company: 0 where one record at a time is awaited."""
     return AIOKafkaProducer(
         acks="all",
         enable_idempotence=True,
-        linger_ms=_LINGER_MS,
+        linger_ms=linger_ms,
         max_batch_size=_BATCH_BYTES,
         max_request_size=max(_BATCH_BYTES, settings.frame_max_bytes) + ENVELOPE_BYTES,
         **settings.client(),

@@ -1,0 +1,169 @@
+"""faust: the app, the table over its changelog, and the topics it must find before it starts."""
+
+import asyncio
+import logging
+import ssl
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, cast
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.types import EventT
+from faust.types.auth import CredentialsT
+
+from parking.errors import Retryable
+from parking.kafka import KafkaSettings, assign_all, new_consumer
+from parking.ports import Record
+from parking.topics import (
+    DETECTIONS,
+    DEVICE_EVENTS,
+    ENVELOPE_BYTES,
+    GATE_EVENTS,
+    SITE_COMMANDS,
+    SITE_PARTITIONS,
+    TRACKER_APP,
+    TRACKER_CHANGELOG,
+    TRACKER_TABLE,
+)
+
+log = logging.getLogger(__name__)
+
+SOURCES: Final = (DETECTIONS, GATE_EVENTS, DEVICE_EVENTS, SITE_COMMANDS)
+_MAX_DELAY_S: Final = 5.0
+# Small, so that a stop or a rebalance has little to wait for.
+_BUFFERED_RECORDS: Final = 256
+
+
+class SiteTable(faust.Table):  # type: ignore[misc] # faust is not typed
+    """tracker.Table over a faust table: a write is done when the changelog has it."""
+
+    _sent: asyncio.Future[Any]
+
+    def send_changelog(self, *args: Any, **kwargs: Any) -> Any:
+        """Keeps the future of the record: faust itself only logs when it fails."""
+        self._sent = super().send_changelog(*args, **kwargs)
+        return self._sent
+
+    def read(self, key: bytes) -> bytes | None:
+        """See tracker.Table."""
+        return cast("bytes | None", self.get(key))
+
+    def sites(self) -> list[bytes]:
+        """See tracker.Table."""
+        return list(self.keys())
+
+    async def write(self, key: bytes, value: bytes) -> None:
+        """See tracker.Table. Only within the agent: faust wants to know the record's partition."""
+        self[key] = value
+        await self._sent
+
+
+def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, SiteTable]:
+    """The app, without an agent yet and without faust's web server, and its table."""
+    scratch = Path(tempfile.gettempdir()) / "parking-tracker"  # faust makes it; nothing goes in
+    app = faust.App(
+        TRACKER_APP,
+        broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
+        broker_credentials=_credentials(kafka),
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=session_s / 4,
+        broker_rebalance_timeout=session_s,
+        # Commits only shorten what is read again after a crash.
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=kafka.frame_max_bytes + ENVELOPE_BYTES,
+        producer_acks=-1,
+        producer_linger_ms=0,
+        producer_max_request_size=kafka.frame_max_bytes + ENVELOPE_BYTES,
+        producer_request_timeout=60.0,
+        stream_buffer_maxsize=_BUFFERED_RECORDS,
+        stream_ack_exceptions=False,
+        stream_ack_cancelled_tasks=False,
+        stream_wait_empty=True,
+        store="memory://",
+        datadir=scratch,
+        table_standby_replicas=0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=SITE_PARTITIONS,
+        web_enabled=False,
+        autodiscover=False,
+    )
+    table = SiteTable(
+        app, name=TRACKER_TABLE, key_type=bytes, value_type=bytes, partitions=SITE_PARTITIONS
+    )
+    return app, cast(SiteTable, app.tables.add(table))
+
+
+def consume(
+    app: faust.App,
+    apply: Callable[[Record], Coroutine[Any, Any, None]],
+    failed: Callable[[Exception], None],
+) -> None:
+    """One agent over all sources, one record at a time, acknowledged when `apply` returns. What it
+    raises goes to `failed`: faust alone would acknowledge the record and go on without an agent."""
+    topic = app.topic(*SOURCES, key_type=bytes, value_type=bytes)
+
+    async def agent(stream: Any) -> None:
+        try:
+            async for event in stream.events():
+                await apply(to_record(event))
+        except Exception as error:
+            failed(error)
+            raise
+
+    app.agent(topic, name=TRACKER_APP, concurrency=1)(agent)
+
+
+def to_record(event: EventT[Any]) -> Record:
+    """faust's event as ours."""
+    message = event.message
+    headers = message.headers or ()
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=message.value,
+        headers=tuple(headers.items() if isinstance(headers, dict) else headers),
+        timestamp_ms=round(message.timestamp * 1000),
+    )
+
+
+def owned_partitions(app: faust.App) -> set[int]:
+    """The partitions this worker has and whose table is restored; empty while that is under way."""
+    if app.rebalancing or app.in_recovery or not app.flow_control.is_active():
+        return set()
+    return {place.partition for place in app.consumer.assignment() if place.topic == DETECTIONS}
+
+
+async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:
+    """Until Kafka has every topic: faust ignores for good one that comes later."""
+    delay_s = 0.25
+    while not stop.is_set():
+        consumer = new_consumer(kafka)
+        try:
+            await consumer.start()
+            await assign_all(consumer, *SOURCES, TRACKER_CHANGELOG)
+        except (KafkaError, Retryable, OSError) as error:
+            log.warning("waiting for Kafka: %s", error)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, _MAX_DELAY_S)
+        else:
+            return
+        finally:
+            await consumer.stop()
+
+
+def _credentials(kafka: KafkaSettings) -> CredentialsT | None:
+    context: ssl.SSLContext | None = kafka.client().get("ssl_context")
+    if kafka.security.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=kafka.username,
+            password=kafka.password,
+            mechanism=kafka.mechanism,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context else None

@@ -1,0 +1,41 @@
+"""The settings of the tracker, all read from the environment at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from parking.kafka import KafkaSettings
+from parking.ops import HttpSettings
+from parking.settings import Reader
+
+_DEFAULT_HTTP_PORT = 8083
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE;
+    FRAME_MAX_BYTES (1000000): also the limit of one site's state;
+    TRACKER_TICK_S (1): how often time passes for each site;
+    TRACKER_SESSION_S (10): how long Kafka waits for a dead tracker before another takes over;
+    TRACKER_RUN (live): part of every output's id;
+    HTTP_HOST (127.0.0.1), HTTP_PORT (8083); LOG_FORMAT, LOG_LEVEL.
+    Observations needed, confidence and silence are parameters of a site, set by command."""
+
+    kafka: KafkaSettings
+    http: HttpSettings
+    tick_s: float
+    session_s: float
+    run: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Raises SettingsError with every problem found."""
+        env = Reader(environ)
+        settings = cls(
+            kafka=KafkaSettings.read(env),
+            http=HttpSettings.read(env, _DEFAULT_HTTP_PORT),
+            tick_s=env.number("TRACKER_TICK_S", 1.0, 0.1, 60.0),
+            session_s=env.number("TRACKER_SESSION_S", 10.0, 6.0, 60.0),
+            run=env.text("TRACKER_RUN", "live"),
+        )
+        env.done()
+        return settings
