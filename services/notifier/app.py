@@ -77,7 +77,12 @@ class Parts:
     health: Health
 
 
-def make_app(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> FastAPI:
+def make_app(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> Outermost:
+    """What the server runs."""
+    return Outermost(make_api(parts, cors_origins, dashboard_dir))
+
+
+def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> FastAPI:
     """Routes in order: the API, health and metrics, and the dashboard for all other addresses."""
     app = FastAPI(
         title="Smart Parking",
@@ -105,5 +110,4 @@ def make_app(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
             allow_methods=["GET", "POST", "PUT"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
         )
-    app.add_middleware(Outermost)
     return app

@@ -10,7 +10,7 @@ from parking.keys import KeyFile
 from parking.memory import ManualClock, MemoryBroker, MemoryProducer
 from parking.ops import Health
 from services.notifier.adapters import MemoryLog
-from services.notifier.app import Parts, make_app
+from services.notifier.app import Parts, make_api
 from services.notifier.feed import Feed
 from services.notifier.pictures import Pictures
 from services.notifier.settings import Limits
@@ -32,7 +32,7 @@ def generated() -> dict[str, Any]:
         clock=clock,
         health=Health(),
     )
-    return make_app(parts, (), Path("dashboard")).openapi()
+    return make_api(parts, (), Path("dashboard")).openapi()
 
 
 def text() -> str:

@@ -31,7 +31,7 @@ class Stream(EventSourceResponse):
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
-            _drop(scope.get(ABORT))
+            await _drop(scope.get(ABORT))
 
 
 async def events(feed: Feed, site_id: str | None, last_id: str | None) -> AsyncIterator[bytes]:
@@ -57,7 +57,7 @@ async def speak(socket: WebSocket, feed: Feed, site_id: str | None, last_id: str
     except WebSocketDisconnect:
         return
     except TimeoutError:
-        _drop(socket.scope.get(ABORT))
+        await _drop(socket.scope.get(ABORT))
 
 
 async def mjpeg(pictures: AsyncIterator[tuple[bytes, int]]) -> AsyncIterator[bytes]:
@@ -71,7 +71,8 @@ async def mjpeg(pictures: AsyncIterator[tuple[bytes, int]]) -> AsyncIterator[byt
             yield b"".join((head.encode(), jpeg, f"\r\n--{BOUNDARY}\r\n".encode()))
 
 
-def _drop(abort: Callable[[], None] | None) -> None:
+async def _drop(abort: Callable[[], None] | None) -> None:
     SSE_CLOSED.labels("send-timeout").inc()
     if abort is not None:
         abort()
+        await asyncio.sleep(0)  # the server learns of it before the answer "ends"

@@ -2,7 +2,6 @@
 schemas in the OpenAPI file from the same classes that the code uses."""
 
 import asyncio
-import logging
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, TypeVar
 
@@ -16,8 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from parking.errors import Invalid, Retryable
 from services.notifier.views import Error
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -119,8 +116,7 @@ def add_error_handlers(app: FastAPI) -> None:
         body = Error(error="unavailable", detail=str(error))
         return json_response(body, 503, {"Retry-After": "5"})
 
-    async def bug(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    async def bug(_: Request, __: Exception) -> Response:  # the server logs it
         return json_response(Error(error="internal", detail="see the notifier's log"), 500)
 
     app.add_exception_handler(ApiError, api_error)

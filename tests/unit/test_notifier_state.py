@@ -1,0 +1,117 @@
+import random
+
+from msgspec.structs import replace
+
+from services.notifier.state import CLOSED_SESSIONS_KEPT, LiveState, same_layout
+from services.notifier.views import Counts
+from tests.notifying import NOW_MS, changed, layout, session, state, status
+
+
+def test_only_a_higher_version_applies_whatever_the_order():
+    changes = [changed("demo", n, "occupied" if n % 2 else "free") for n in range(1, 12)]
+    for seed in range(20):
+        shuffled = [*changes, *changes]
+        random.Random(seed).shuffle(shuffled)  # noqa: S311 -- an order, not a secret
+        live = LiveState()
+        for change in shuffled:
+            live.slot_change(change)
+        assert live.slots["demo", "A1"].version == 11
+        assert live.slots["demo", "A1"].state == "occupied"
+
+
+def test_a_change_older_than_the_state_read_whole_does_nothing():
+    live = LiveState()
+    assert live.slot_state(state("demo", 5, "free"))
+    assert not live.slot_change(changed("demo", 5, "occupied"))
+    assert live.slots["demo", "A1"].state == "free"
+    assert live.slot_change(changed("demo", 6, "occupied"))
+
+
+def test_a_replays_events_never_show():
+    live = LiveState()
+    assert not live.slot_change(changed("demo", 1, run="replay-1"))
+    assert not live.slots
+    assert live.revision == 0
+
+
+def test_slots_are_those_of_the_layouts_and_unknown_until_observed():
+    live = LiveState()
+    live.slot_state(state("demo", 1, "free", slot="A1"))
+    live.slot_state(state("demo", 1, "free", slot="gone"))
+    live.layout(layout("demo", slots=("A1", "A2")))
+    site = live.site_view("demo")
+    assert site is not None
+    assert [(s.slot_id, s.state, s.version) for s in site.slots] == [
+        ("A1", "free", 1),
+        ("A2", "unknown", 0),
+    ]
+    assert site.counts == Counts(free=1, unknown=1, total=2)
+    assert [(z.zone_id, z.name, z.counts.total) for z in site.zones] == [("A", "Row A", 2)]
+    assert site.name == "Lot demo"
+    assert site.slots[0].camera_ids == ["demo/north"]
+
+
+def test_a_site_without_layouts_shows_the_slots_that_have_a_state():
+    live = LiveState()
+    live.slot_change(changed("demo", 1, "closed", slot="B7"))
+    assert [(s.slot_id, s.state) for s in live.slot_views("demo")] == [("B7", "closed")]
+    assert live.site_view("elsewhere") is None
+
+
+def test_a_camera_that_was_never_heard_of_is_offline_and_one_without_layout_is_shown():
+    live = LiveState()
+    live.layout(layout("demo"))
+    view = live.camera_view("demo/north")
+    assert view is not None
+    assert (view.status, view.layout_version, len(view.slots)) == ("offline", 1, 2)
+    live.camera_status(status("other"))
+    other = live.camera_view("other/north")
+    assert other is not None
+    assert (other.status, other.layout_version) == ("online", 0)
+    assert live.camera_view("demo/south") is None
+    assert live.site_ids() == ["demo", "other"]
+
+
+def test_older_layouts_and_statuses_are_ignored_and_removed_ones_forgotten():
+    live = LiveState()
+    live.layout(layout("demo", 3))
+    assert not live.layout(layout("demo", 2))
+    live.camera_status(status("demo", 3))
+    assert not live.camera_status(status("demo", 3))
+    live.forget("layouts", "demo/north")
+    live.forget("statuses", "demo/north")
+    live.slot_state(state("demo", 1))
+    live.forget("slots", "demo/A1")
+    assert live.site_ids() == []
+
+
+def test_sessions_open_and_close_once_and_the_ended_are_bounded():
+    live = LiveState()
+    for number in range(CLOSED_SESSIONS_KEPT + 5):
+        live.session(session("demo", number, "opened"))
+        if number > 1:
+            live.session(session("demo", number, "closed"))
+    assert not live.session(session("demo", 900, "opened"))  # read again
+    assert live.open_count("demo") == 2
+    assert live.open_count("other") == 0
+    assert len(live.sessions("demo", is_open=True)) == 2
+    assert len(live.sessions(None, is_open=False)) == CLOSED_SESSIONS_KEPT
+    newest = live.sessions("demo", is_open=None)[0]
+    assert newest.time_ms == NOW_MS + CLOSED_SESSIONS_KEPT + 4
+
+
+def test_a_layout_is_the_same_when_only_its_publication_differs():
+    first = layout("demo", 1)
+    assert same_layout(first, replace(first, version=2, id="demo/north/layout/2", time_ms=1))
+    assert not same_layout(first, replace(first, interval_ms=2000))
+
+
+def test_what_is_drawn_is_every_slot_of_the_camera_with_its_state():
+    live = LiveState()
+    live.layout(layout("demo"))
+    live.slot_change(changed("demo", 1, "occupied", slot="A2"))
+    assert [(slot, shown) for slot, _, shown in live.drawing("demo/north")] == [
+        ("A1", "unknown"),
+        ("A2", "occupied"),
+    ]
+    assert live.drawing("demo/south") == []
