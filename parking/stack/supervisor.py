@@ -23,6 +23,7 @@ from parking.stack.pids import PidFile
 Check = Callable[[], Awaitable[None]]
 
 POLL_S: Final = 0.1
+EXIT_POLL_S: Final = 0.05
 WATCH_EVERY_S: Final = 5.0
 MISSED_CHECKS: Final = 6  # in a row, then the process counts as stuck: 30 s
 LINE_LIMIT_BYTES: Final = 65_536
@@ -148,12 +149,10 @@ class Supervisor:
     async def _live(self, unit: Unit) -> int:
         """One life of the process, from start to end; its exit status."""
         process = await self._spawn(unit)
-        ended = asyncio.create_task(process.wait())
         output = asyncio.create_task(self._pump(unit, process))
         guard = asyncio.create_task(self._guard(unit, process))
         try:
-            await asyncio.wait({ended})
-            return await ended
+            return await _exit_of(process)
         finally:
             guard.cancel()
             _kill_group(process.pid)
@@ -231,7 +230,7 @@ class Supervisor:
                 process.send_signal(number)
             try:
                 async with asyncio.timeout(limit_s):
-                    await process.wait()
+                    await _exit_of(process)
             except TimeoutError:
                 self._console.say(
                     f"{unit.part.name} did not end {limit_s:.0f} s after {number.name}", "warning"
@@ -260,6 +259,13 @@ class Supervisor:
     def _set(self, unit: Unit, state: str) -> None:
         unit.state = state
         self.changed()
+
+
+async def _exit_of(process: asyncio.subprocess.Process) -> int:
+    """Its exit status; process.wait() would wait for all who inherited its output, too."""
+    while process.returncode is None:  # noqa: ASYNC110 -- asyncio has no event for this
+        await asyncio.sleep(EXIT_POLL_S)
+    return process.returncode
 
 
 def _kill_group(leader: int) -> None:

@@ -1,0 +1,143 @@
+"""The supervisor, with small processes of the test's own."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from parking.stack import supervisor as module
+from parking.stack.backoff import Backoff
+from parking.stack.checks import NotReady
+from parking.stack.console import Console
+from parking.stack.errors import StackError
+from parking.stack.pids import PidFile, end_leftovers
+from parking.stack.supervisor import Part, Supervisor
+
+SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}"
+PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); {SLEEPER}"
+
+
+async def at_once() -> None:
+    return
+
+
+def python(name: str, program: str, **changes: object) -> Part:
+    return replace(
+        Part(name, (sys.executable, "-c", program), {}, at_once),
+        **changes,  # type: ignore[arg-type] # fields of Part
+    )
+
+
+@pytest.fixture
+async def keeper(tmp_path: Path) -> AsyncIterator[Supervisor]:
+    console = Console(tmp_path / "logs")
+    running = Supervisor(tmp_path / "run", console, lambda: Backoff(first_s=0.05, tries=2))
+    yield running
+    await running.close()
+    console.close()
+
+
+async def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+    async with asyncio.timeout(limit_s):
+        while not condition():  # noqa: ASYNC110 -- the supervisor has no event for this
+            await asyncio.sleep(0.02)
+
+
+async def test_a_killed_process_is_started_again(keeper: Supervisor) -> None:
+    keeper.start(python("a", SLEEPER))
+    await keeper.healthy(["a"], 10.0)
+    first = keeper.signal("a", signal.SIGKILL)
+    unit = keeper.units["a"]
+    await until(lambda: unit.starts == 2 and unit.healthy.is_set())
+    assert unit.process is not None
+    assert unit.process.pid != first
+
+
+async def test_a_process_that_will_not_run_is_given_up(keeper: Supervisor, tmp_path: Path) -> None:
+    keeper.start(python("a", "print('no such luck'); raise SystemExit(3)", ready=never))
+    await asyncio.wait_for(keeper.failed.wait(), 10.0)
+    assert (keeper.units["a"].starts, keeper.units["a"].state) == (3, "failed")
+    assert "no such luck" in (tmp_path / "logs" / "a.log").read_text("utf-8")
+    assert (
+        "given up: it ended 3 times, last status 3" in (tmp_path / "logs" / "stack.log").read_text()
+    )
+    with pytest.raises(StackError, match="a is failed"):
+        await keeper.healthy(["a"], 5.0)
+
+
+async def test_wrong_settings_are_told_at_the_first_start(keeper: Supervisor) -> None:
+    keeper.start(python("a", "raise SystemExit(2)", ready=never))
+    await asyncio.wait_for(keeper.failed.wait(), 10.0)
+    assert keeper.units["a"].starts == 1
+
+
+async def test_parts_wait_for_what_they_need(keeper: Supervisor) -> None:
+    gate = asyncio.Event()
+
+    async def when_opened() -> None:
+        if not gate.is_set():
+            raise NotReady("closed")
+
+    keeper.start(python("first", SLEEPER, ready=when_opened))
+    keeper.start(python("second", SLEEPER, needs=("first",)))
+    await until(lambda: keeper.units["first"].state == "starting")
+    assert keeper.units["second"].starts == 0
+    gate.set()
+    await keeper.healthy(["first", "second"], 10.0)
+
+
+async def test_the_end_is_bounded_and_leaves_nobody(keeper: Supervisor) -> None:
+    keeper.start(python("deaf", DEAF, stop_limit_s=0.3))
+    keeper.start(python("parent", PARENT))
+    await keeper.healthy(["deaf", "parent"], 10.0)
+    pids = [unit.process.pid for unit in keeper.units.values() if unit.process]
+    parent = psutil.Process(pids[1])
+    await until(lambda: bool(parent.children()))
+    family = [psutil.Process(pids[0]), parent, *parent.children()]
+    await asyncio.wait_for(keeper.close(), 10.0)
+    _, alive = psutil.wait_procs(family, timeout=5.0)
+    assert not alive
+
+
+async def test_a_stuck_process_is_replaced(
+    keeper: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WATCH_EVERY_S", 0.05)
+    lives = keeper.units
+
+    async def well_from_the_second_life_on() -> None:
+        if lives["a"].starts < 2:
+            raise NotReady("stuck")
+
+    keeper.start(python("a", SLEEPER, watch=well_from_the_second_life_on))
+    await until(lambda: lives["a"].starts == 2 and lives["a"].healthy.is_set())
+
+
+async def test_an_endless_line_does_not_grow_memory(keeper: Supervisor, tmp_path: Path) -> None:
+    keeper.start(python("a", "print('x' * 3_000_000, flush=True); print('end', flush=True)"))
+    log = tmp_path / "logs" / "a.log"
+    await until(lambda: log.exists() and "end" in log.read_text("utf-8"))
+    assert max(map(len, log.read_text("utf-8").splitlines())) <= 3 * module.LINE_LIMIT_BYTES
+
+
+async def test_leftovers_of_a_killed_supervisor_are_ended(tmp_path: Path) -> None:
+    orphan = await asyncio.create_subprocess_exec(sys.executable, "-c", SLEEPER)
+    PidFile(tmp_path, "orphan").write(orphan.pid)
+    reused = PidFile(tmp_path, "other")
+    (tmp_path / "other.pid").write_text(json.dumps({"pid": orphan.pid, "began_s": 1.0}))
+    assert reused.process() is None  # the pid is used again by a process that began later
+    waiter = asyncio.create_task(orphan.wait())
+    assert await asyncio.to_thread(end_leftovers, tmp_path) == ["orphan"]
+    assert await asyncio.wait_for(waiter, 10.0) == -signal.SIGTERM
+    assert not list(tmp_path.glob("*.pid"))  # noqa: ASYNC240 -- a local folder
+
+
+async def never() -> None:
+    raise NotReady("never")

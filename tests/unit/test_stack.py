@@ -1,0 +1,158 @@
+"""The stack's pure parts: back-off, settings, ports, log, passwords, topics for Strimzi."""
+
+import io
+import json
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parking.errors import SettingsError
+from parking.stack import jars, services
+from parking.stack.backoff import SETTINGS_FAULT, Backoff
+from parking.stack.checks import HOST, free_ports, require_free
+from parking.stack.console import Console
+from parking.stack.errors import StackError
+from parking.stack.pids import Lock
+from parking.stack.secret_files import PasswordFile, made_once
+from parking.stack.settings import PORTS, SERVICES, StackSettings
+from parking.stack.strimzi import manifests
+from parking.topics import TOPICS
+
+
+def test_waits_double_up_to_the_longest_and_then_it_is_given_up() -> None:
+    backoff = Backoff(first_s=1.0, longest_s=5.0, tries=5)
+    assert [backoff.after_exit(1, 0.1) for _ in range(6)] == [1.0, 2.0, 4.0, 5.0, 5.0, None]
+
+
+def test_a_long_life_starts_the_waits_anew() -> None:
+    backoff = Backoff(first_s=1.0, tries=3, calm_s=10.0)
+    assert [backoff.after_exit(1, lived) for lived in (0.0, 0.0, 11.0, 0.0)] == [1.0, 2.0, 1.0, 2.0]
+
+
+def test_wrong_settings_are_not_tried_again() -> None:
+    assert Backoff().after_exit(SETTINGS_FAULT, 100.0) is None
+
+
+@given(st.lists(st.floats(0, 29), min_size=9, max_size=40))
+def test_a_process_that_never_lives_is_always_given_up(lives_s: list[float]) -> None:
+    backoff = Backoff()
+    assert [backoff.after_exit(-9, lived) for lived in lives_s][backoff.tries] is None
+
+
+def test_settings_have_the_documented_defaults() -> None:
+    settings = StackSettings.from_env({})
+    assert settings.services == SERVICES
+    assert settings.ports == PORTS
+    assert settings.paths.state.name == ".state"
+    assert settings.paths.cache == settings.paths.state / "cache"
+    assert settings.kafka_heap_mb == 512
+
+
+def test_every_bad_setting_is_told_at_once() -> None:
+    bad = {"PORT_KAFKA": "x", "SERVICES": "ingest,cat", "LOG_FORMAT": "xml", "FOOTAGE": "/no/such"}
+    with pytest.raises(SettingsError) as caught:
+        StackSettings.from_env(bad)
+    assert [p.split("=")[0].split(":")[0] for p in sorted(caught.value.problems)] == sorted(bad)
+
+
+@pytest.mark.parametrize(
+    ("value", "services"), [("none", ()), ("ingest,detector", ("ingest", "detector"))]
+)
+def test_services_can_be_chosen(value: str, services: tuple[str, ...]) -> None:
+    assert StackSettings.from_env({"SERVICES": value}).services == services
+
+
+def test_a_service_gets_this_stacks_servers_whatever_the_caller_had(tmp_path: Path) -> None:
+    caller = {"STATE": str(tmp_path), "AWS_PROFILE": "work", "KAFKA_BOOTSTRAP": "prod:9092"}
+    settings = StackSettings.from_env(caller | {"DETECTOR_SKIP": "off", "PORT_KAFKA": "19092"})
+    env = services.env_for("persister", settings)
+    assert env["KAFKA_BOOTSTRAP"] == f"{HOST}:19092"
+    assert env["HTTP_PORT"] == "8084"
+    assert "AWS_PROFILE" not in env
+    assert env["DETECTOR_SKIP"] == "off"
+    assert made_once(tmp_path / "secrets" / "postgres_parking") in env["DATABASE_URL"]
+
+
+def test_a_taken_port_is_named_with_its_setting() -> None:
+    with socket.socket() as other:
+        other.bind((HOST, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(StackError, match=rf"port {port} \(PORT_S3\) is in use.*PORT_S3=\d+"):
+            require_free({"s3": port, "mqtt": free_ports(1)[0]})
+    require_free({"s3": port})
+
+
+def test_the_console_prefixes_lines_and_keeps_them(tmp_path: Path) -> None:
+    out = io.StringIO()
+    console = Console(tmp_path, "text", out)
+    console.line("ingest", "hello", quiet=False)
+    console.line("kafka", "chatter", quiet=True)
+    console.line("kafka", "12:00:00 ERROR Log: disk full", quiet=True)
+    console.close()
+    assert out.getvalue().splitlines() == [
+        "ingest    | hello",
+        "kafka     | 12:00:00 ERROR Log: disk full",
+    ]
+    assert (tmp_path / "kafka.log").read_text("utf-8").splitlines()[0] == "chatter"
+
+
+def test_the_console_writes_json_on_request(tmp_path: Path) -> None:
+    out = io.StringIO()
+    console = Console(tmp_path, "json", out)
+    console.line("ingest", '{"message": "mine"}', quiet=False)
+    console.line("mqtt", "plain", quiet=False)
+    console.close()
+    mine, plain = (json.loads(line) for line in out.getvalue().splitlines())
+    assert mine == {"message": "mine"}
+    assert (plain["service"], plain["message"]) == ("mqtt", "plain")
+
+
+def test_one_stack_a_folder(tmp_path: Path) -> None:
+    first, second = Lock(tmp_path), Lock(tmp_path)
+    first.take()
+    with pytest.raises(StackError, match="runs already here"):
+        second.take()
+    first.release()
+    second.take()
+    second.release()
+    assert second.holder() is None
+
+
+def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
+    secret = tmp_path / "secrets" / "one"
+    value = made_once(secret)
+    assert made_once(secret) == value
+    assert len(value) >= 32
+    assert secret.stat().st_mode & 0o077 == 0
+
+
+def test_the_password_file_keeps_one_line_a_user(tmp_path: Path) -> None:
+    users = PasswordFile(tmp_path / "passwords")
+    for user in ("site/a", "site/b", "site/a"):
+        users.set(user, "secret")
+    users.remove("site/b")
+    [line] = users.path.read_text("utf-8").splitlines()
+    assert line.startswith("site/a:$7$")
+    assert "secret" not in line
+    assert users.path.stat().st_mode & 0o077 == 0
+
+
+def test_strimzi_manifests_hold_every_topic() -> None:
+    resources = list(yaml.safe_load_all(manifests()))
+    assert {r["metadata"]["name"]: r["spec"]["partitions"] for r in resources} == {
+        topic.name: topic.partitions for topic in TOPICS.values()
+    }
+
+
+def test_every_archive_is_pinned_by_its_hash(tmp_path: Path) -> None:
+    pinned = jars.locked()
+    assert all(len(jar.sha256) == 64 for jar in pinned)
+    assert {jars.KAFKA, jars.LOG_BINDING, jars.S3PROXY} <= {jar.coordinate for jar in pinned}
+    versions = {jar.coordinate.split(":")[2] for jar in pinned if ":kafka" in jar.coordinate}
+    assert versions == {jars.KAFKA.split(":")[2]}
+    assert jars.Jar("a.b:c:1:x", "").path_in(tmp_path) == tmp_path / "a/b/c/1/c-1-x.jar"
