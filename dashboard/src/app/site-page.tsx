@@ -1,4 +1,4 @@
-import { useCallback, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 
 import { CameraPanel } from "../features/cameras/camera-panel";
 import { Announcer } from "../features/changes/announcer";
@@ -18,10 +18,14 @@ export function SitePage({ siteId }: { siteId: string }) {
   const close = useCallback(() => {
     setSelected((slotId) => {
       // Back to where the reader was: the slot on the plan.
-      if (slotId) document.querySelector<SVGElement>(`[data-slot="${CSS.escape(slotId)}"]`)?.focus();
+      if (slotId) slotElement(slotId)?.focus({ preventScroll: true });
       return null;
     });
   }, []);
+
+  useEffect(() => {
+    if (selected) showAboveSheet(selected);
+  }, [selected]);
 
   if (!site) return null;
   const slot = selected ? site.slots[selected] : undefined;
@@ -49,4 +53,15 @@ export function SitePage({ siteId }: { siteId: string }) {
       <Announcer changes={changes} slots={site.slots} />
     </>
   );
+}
+
+function slotElement(slotId: string): SVGElement | null {
+  return document.querySelector(`[data-slot="${CSS.escape(slotId)}"]`);
+}
+
+/** On a phone the details rise from below: the slot must not lie under them. */
+function showAboveSheet(slotId: string): void {
+  const box = slotElement(slotId)?.getBoundingClientRect();
+  if (!box || !window.matchMedia("(max-width: 960px)").matches) return;
+  if (box.bottom > window.innerHeight * 0.35) window.scrollBy({ top: box.top - 90 });
 }

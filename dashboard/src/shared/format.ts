@@ -20,6 +20,13 @@ export function clock(time_ms: number): string {
   return new Date(time_ms).toLocaleTimeString([], { hour12: false });
 }
 
+/** The clock; on another day than `now_ms` with the date. */
+export function moment(time_ms: number, now_ms: number): string {
+  const date = new Date(time_ms);
+  const today = date.toDateString() === new Date(now_ms).toDateString();
+  return today ? clock(time_ms) : `${date.toLocaleDateString()}, ${clock(time_ms)}`;
+}
+
 export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }

@@ -1,7 +1,7 @@
 import { useRef, useState } from "react";
 
 import { duration } from "../../shared/format";
-import { pathOf } from "../../shared/geometry";
+import { middleOf, pathOf } from "../../shared/geometry";
 import type { Site } from "../../shared/live-state";
 import { StateSign } from "../../shared/state-mark";
 import { useClockOffsetMs } from "../../shared/use-live";
@@ -96,8 +96,7 @@ function Outline({
   onSelect: (slotId: string) => void;
 }) {
   const outline = slot.polygon.map(([x, y]): Point => [x * width, y * HEIGHT]);
-  const x = outline.reduce((sum, point) => sum + point[0], 0) / outline.length;
-  const y = outline.reduce((sum, point) => sum + point[1], 0) / outline.length;
+  const [x, y] = middleOf(outline);
   return (
     <g
       className={`outline outline-${state}${selected ? " outline-selected" : ""}`}

@@ -61,5 +61,5 @@ function causeWords({ cause, camera_id, dwell_ms, from_state, reason }: SlotChan
     device: reasonWords(reason),
   }[cause.kind];
   if (typeof dwell_ms !== "number") return by;
-  return `${by}, after ${duration(dwell_ms)} ${STATE_WORDS[from_state]}`;
+  return `${duration(dwell_ms)} ${STATE_WORDS[from_state]}, ${by.charAt(0).toLowerCase()}${by.slice(1)}`;
 }

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 
-import { ago, clock, duration } from "../../shared/format";
+import { ago, duration, moment } from "../../shared/format";
 import { STATE_WORDS } from "../../shared/slot-states";
 import { confidenceWords, reasonWords, seenBy } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
@@ -29,7 +29,7 @@ export function SlotDetails({ slot, zoneName, cameras, onClose }: Props) {
   const now = useNow();
 
   useEffect(() => {
-    heading.current?.focus();
+    heading.current?.focus({ preventScroll: true });
   }, []);
 
   return (
@@ -57,9 +57,9 @@ export function SlotDetails({ slot, zoneName, cameras, onClose }: Props) {
         {slot.changed_at_ms !== null && <span>for {duration(now - slot.changed_at_ms)}</span>}
       </p>
       <dl>
-        <Fact name="Since" value={slot.changed_at_ms === null ? "not seen yet" : clock(slot.changed_at_ms)} />
+        <Fact name="Since" value={slot.changed_at_ms === null ? "not seen yet" : moment(slot.changed_at_ms, now)} />
         {slot.reason && <Fact name="Reason" value={reasonWords(slot.reason)} />}
-        <Fact name="Sure" value={confidenceWords(slot)} />
+        <Fact name="Confidence" value={confidenceWords(slot)} />
         {slot.observed_at_ms !== null && (
           <Fact name="Decided on a picture" value={ago(now - slot.observed_at_ms)} />
         )}

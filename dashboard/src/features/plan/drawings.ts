@@ -1,5 +1,5 @@
 /** From a site's slots and cameras to what is drawn: pure. */
-import { boundsOf, frameOf, overlaps, type Box, type Frame } from "../../shared/geometry";
+import { boundsOf, frameOf, middleOf, overlaps, type Box, type Frame } from "../../shared/geometry";
 import type { Site } from "../../shared/live-state";
 import type { CameraView, Point, SlotView } from "../../shared/views";
 
@@ -29,7 +29,7 @@ export interface Drawing {
 /** Browsers handle text below one unit badly, so metres are drawn larger. */
 const METRE = 20;
 const PICTURE: Point = [1600, 900];
-const LABEL = 22;
+const LABEL = 20;
 
 /** One drawing of the slots with a place on the plan; one a camera for those that have none. */
 export function drawingsOf(site: Site, cameras: readonly CameraView[]): Drawing[] {
@@ -46,7 +46,7 @@ export function drawingsOf(site: Site, cameras: readonly CameraView[]): Drawing[
 function schematic(site: Site, camera: CameraView): Drawing {
   const shapes = camera.slots.flatMap(({ slot_id, polygon }) => {
     const slot = site.slots[slot_id];
-    return slot?.plan === null ? [shapeOf(slot, scaled(polygon, PICTURE))] : [];
+    return slot?.plan === null ? [shapeOf(slot, shrunk(scaled(polygon, PICTURE)))] : [];
   });
   return drawing(camera.camera_id, `As ${camera.name} sees it`, shapes, site, null);
 }
@@ -84,6 +84,12 @@ function shapeOf(slot: SlotView, outline: readonly Point[]): Shape {
 
 function scaled(points: readonly Point[], [sx, sy]: Point): Point[] {
   return points.map(([x, y]): Point => [x * sx, y * sy]);
+}
+
+/** Slots overlap in a slanting view; a little smaller, they can be told apart. */
+function shrunk(outline: readonly Point[]): Point[] {
+  const [x, y] = middleOf(outline);
+  return outline.map(([px, py]): Point => [x + (px - x) * 0.86, y + (py - y) * 0.86]);
 }
 
 /** A zone's name stands above its slots, else below them, else nowhere: it never hides a slot. */

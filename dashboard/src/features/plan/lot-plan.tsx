@@ -15,7 +15,7 @@ interface Props {
 }
 
 /** A finger needs this many pixels; a larger lot scrolls inside its frame. */
-const TOUCH_PX = 22;
+const TOUCH_PX = 28;
 const WIDTH_MAX_PX = 2400;
 
 /** The slots of a drawing. One tab stop: arrows, Home and End move, Enter opens the details. */

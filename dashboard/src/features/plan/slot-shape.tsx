@@ -16,7 +16,8 @@ export const SlotShape = memo(function SlotShape({ shape, selected, inTabOrder }
   const { slot, outline, frame } = shape;
   const { slot_id, state } = slot;
   const [x, y] = frame.centre;
-  const size = Math.min(frame.breadth * 0.46, (1.45 * frame.breadth) / Math.max(2, slot_id.length));
+  // As wide as a car's roof, so that all labels of a plan are of one size.
+  const size = Math.min(frame.breadth * 0.4, (0.98 * frame.breadth) / Math.max(2, slot_id.length));
   return (
     <g
       role="button"
@@ -68,27 +69,28 @@ function Car({ centre: [x, y], angleDeg, length, breadth }: Shape["frame"]) {
   );
 }
 
-const KIND_LETTERS = { accessible: "♿︎", ev: "⚡︎", motorcycle: "M" };
+/** Signs in a square of 16 by 16. */
+const KIND_PATHS = {
+  accessible: "M-1.5-6.200v.100M-1.5-3.500v4h4l2 4.500M-1.5-1h3.500M-3.3-.200a3.7 3.7 0 1 0 5 4.6",
+  ev: "M1.5-6.500L-3.5 1H0l-1.5 5.500L3.5-1.500H0z",
+  motorcycle: "M-4.5 5v-9l4.5 5.500L4.5-4v9",
+};
 
+/** At the end of the slot that is higher up, on a disc, so that a car does not hide it. */
 function KindSign({
   centre: [x, y],
   angleDeg,
   length,
   breadth,
   kind,
-}: Shape["frame"] & { kind: keyof typeof KIND_LETTERS }) {
+}: Shape["frame"] & { kind: keyof typeof KIND_PATHS }) {
   const angle = (angleDeg * Math.PI) / 180;
-  const side = Math.sin(angle) < -0.01 || (Math.abs(Math.sin(angle)) <= 0.01 && Math.cos(angle) < 0) ? 1 : -1;
-  const reach = side * (length / 2 - breadth * 0.24);
+  const reach = (length / 2 - breadth * 0.24) * (Math.sin(angle) < 0 ? 1 : -1);
+  const place = `translate(${x + reach * Math.cos(angle)} ${y + reach * Math.sin(angle)})`;
   return (
-    <text
-      x={x + reach * Math.cos(angle)}
-      y={y + reach * Math.sin(angle)}
-      dy=".35em"
-      fontSize={breadth * 0.32}
-      className="slot-kind"
-    >
-      {KIND_LETTERS[kind]}
-    </text>
+    <g transform={`${place} scale(${breadth * 0.022})`} className="slot-kind" aria-hidden="true">
+      <circle r="9.5" />
+      <path d={KIND_PATHS[kind]} />
+    </g>
   );
 }

@@ -51,7 +51,7 @@ export function SlotTable({ site, cameras, selected, onSelect }: Props) {
               <th scope="col">State</th>
               <th scope="col">For</th>
               <th scope="col">Zone</th>
-              <th scope="col">Sure</th>
+              <th scope="col">Confidence</th>
               <th scope="col">Seen by</th>
             </tr>
           </thead>

@@ -3,15 +3,15 @@ import type { Counts } from "../../shared/views";
 
 /** The number people come for. Where no slot is known it says so instead of "0". */
 export function FreeCount({ counts }: { counts: Counts }) {
-  if (nothingKnown(counts)) {
+  if (counts.total === 0 || nothingKnown(counts)) {
     return (
       <p className="free-count free-count-unknown">
         <strong aria-hidden="true">–</strong>
-        <span>not known right now</span>
+        <span>{counts.total === 0 ? "no spaces drawn yet" : "not known right now"}</span>
       </p>
     );
   }
-  const full = counts.free === 0 && counts.unknown === 0 && counts.total > 0;
+  const full = counts.free === 0 && counts.unknown === 0;
   return (
     <p className={full ? "free-count free-count-full" : "free-count"}>
       <strong data-testid="free">{counts.free}</strong>

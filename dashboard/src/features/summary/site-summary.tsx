@@ -19,8 +19,8 @@ export function SiteSummary({ site }: { site: Site }) {
       <div className="card summary-site" data-testid="site-counts">
         <h1 id="site-name">{site.name}</h1>
         <FreeCount counts={counts} />
-        <CountBar counts={counts} />
-        <CountList counts={counts} />
+        {counts.total > 0 && <CountBar counts={counts} />}
+        {counts.total > 0 && <CountList counts={counts} />}
         {Boolean(site.open_sessions) && (
           <p className="muted summary-gates">
             {plural(site.open_sessions ?? 0, "vehicle")} inside by the gates’ count

@@ -1,0 +1,149 @@
+import { describe, expect, it } from "vitest";
+
+import type { CameraStatusChanged, LayoutPublished, SlotChanged } from "./events";
+import { apply, CHANGES_KEPT, EMPTY, type Live } from "./live-state";
+import type { CameraView, SlotView } from "./views";
+
+const SLOT: SlotView = {
+  site_id: "demo",
+  slot_id: "A1",
+  zone_id: "A",
+  kind: "standard",
+  state: "free",
+  version: 3,
+  changed_at_ms: 1_000,
+  observed_at_ms: 1_000,
+  confidence: 0.9,
+  reason: "evidence",
+  camera_ids: ["demo/north"],
+  plan: null,
+};
+const CAMERA: CameraView = {
+  camera_id: "demo/north",
+  name: "North",
+  status: "online",
+  reason: "fresh",
+  health: "ok",
+  last_frame_at_ms: 1_000,
+  interval_ms: 1_000,
+  layout_version: 1,
+  slots: [{ slot_id: "A1", zone_id: "A", polygon: [[0, 0], [1, 0], [1, 1]] }],
+};
+const CHANGE: SlotChanged = {
+  id: "c4",
+  site_id: "demo",
+  time_ms: 5_000,
+  slot_id: "A1",
+  zone_id: "A",
+  from_state: "free",
+  to_state: "occupied",
+  version: 4,
+  confidence: 0.8,
+  reason: "evidence",
+  cause: { kind: "frame", id: "demo/north/1/2" },
+};
+
+function loaded(): Live {
+  const site = {
+    site_id: "demo",
+    name: "Demo",
+    zones: [{ zone_id: "A", name: "Row A" }],
+    cameras: [CAMERA],
+    slots: [SLOT],
+    open_sessions: 2,
+  };
+  const data = { sites: [site], cameras: [CAMERA], changes: [], time_ms: 10_000 };
+  return apply(EMPTY, { type: "snapshot", data, now_ms: 9_000 });
+}
+
+function changed(live: Live, change: Partial<SlotChanged>): Live {
+  return apply(live, { type: "slot-change", data: { ...CHANGE, ...change } });
+}
+
+describe("a slot change", () => {
+  it("becomes the slot's state and the newest of the changes", () => {
+    const live = changed(loaded(), {});
+    expect(live.sites.demo?.slots.A1).toMatchObject({ state: "occupied", version: 4, changed_at_ms: 5_000 });
+    expect(live.changes.map((change) => change.id)).toEqual(["c4"]);
+  });
+
+  it.each([3, 2])("of version %i does nothing to a slot of version 3", (version) => {
+    const before = loaded();
+    expect(changed(before, { version })).toBe(before);
+  });
+
+  it("does nothing when it comes twice", () => {
+    const once = changed(loaded(), {});
+    expect(changed(once, {})).toBe(once);
+  });
+
+  it("of a tick does not count as an observation", () => {
+    const live = changed(loaded(), { to_state: "unknown", cause: { kind: "tick", id: "t" } });
+    expect(live.sites.demo?.slots.A1?.observed_at_ms).toBe(1_000);
+  });
+
+  it("pushes the oldest out of a full list", () => {
+    let live = loaded();
+    for (let i = 0; i < CHANGES_KEPT + 5; i++) live = changed(live, { id: `c${i}`, version: 4 + i, time_ms: 5_000 + i });
+    expect(live.changes).toHaveLength(CHANGES_KEPT);
+    expect(live.changes[0]?.id).toBe(`c${CHANGES_KEPT + 4}`);
+  });
+});
+
+describe("the other messages", () => {
+  it("take the server's clock from the snapshot and from pings", () => {
+    expect(loaded().clockOffsetMs).toBe(1_000);
+    const live = apply(loaded(), { type: "ping", data: { time_ms: 30_000 }, now_ms: 9_000 });
+    expect(live.clockOffsetMs).toBe(21_000);
+  });
+
+  it("apply a camera's status once, and only a newer one", () => {
+    const status: CameraStatusChanged = {
+      id: "s",
+      site_id: "demo",
+      time_ms: 6_000,
+      camera_id: "demo/north",
+      status: "offline",
+      reason: "silent",
+      version: 7,
+    };
+    const live = apply(loaded(), { type: "camera-status", data: status });
+    expect(live.cameras["demo/north"]).toMatchObject({ status: "offline", name: "North", interval_ms: 1_000 });
+    const older = { ...status, status: "online" as const, version: 6 };
+    expect(apply(live, { type: "camera-status", data: older })).toBe(live);
+  });
+
+  it("count a session once, however often its event comes", () => {
+    const data = {
+      id: "g1",
+      site_id: "demo",
+      time_ms: 1,
+      session_id: "s1",
+      kind: "opened" as const,
+      cause: { kind: "gate" as const, id: "g1" },
+    };
+    const once = apply(loaded(), { type: "session", data });
+    expect(once.sites.demo?.open_sessions).toBe(3);
+    expect(apply(once, { type: "session", data }).sites.demo?.open_sessions).toBe(3);
+  });
+
+  it("keep the states of slots that a new layout still names, and drop the others", () => {
+    const layout: LayoutPublished = {
+      id: "demo/north/layout/2",
+      site_id: "demo",
+      time_ms: 2,
+      camera_id: "demo/north",
+      version: 2,
+      site_name: "Demo",
+      camera_name: "North",
+      interval_ms: 500,
+      zones: [{ zone_id: "A", name: "Row A" }],
+      slots: ["A1", "A2"].map((slot_id) => ({ slot_id, zone_id: "A", polygon: [[0, 0], [1, 0], [1, 1]] })),
+    };
+    const both = apply(loaded(), { type: "layout", data: layout });
+    expect(both.sites.demo?.slots.A1).toMatchObject({ state: "free", version: 3 });
+    expect(both.sites.demo?.slots.A2).toMatchObject({ state: "unknown", version: 0 });
+    const less = apply(both, { type: "layout", data: { ...layout, version: 3, slots: layout.slots.slice(1) } });
+    expect(Object.keys(less.sites.demo?.slots ?? {})).toEqual(["A2"]);
+  });
+});
