@@ -102,7 +102,7 @@ def key_of(event: ev.FrameReceived) -> str:
 
 
 def layout(
-    site: str, version: int, slots: list[str], camera: str = "north", **other: object
+    site: str, version: int, slot_ids: list[str], camera: str = "north", **other: object
 ) -> ev.LayoutPublished:
     values: dict[str, object] = {
         "id": f"{site}/{camera}/layout/{version}",
@@ -116,7 +116,7 @@ def layout(
         "zones": [ev.Zone(zone_id="A", name="Zone A")],
         "slots": [
             ev.LayoutSlot(slot_id=s, zone_id="A", polygon=[(0.1, 0.1), (0.2, 0.1), (0.2, 0.2)])
-            for s in slots
+            for s in slot_ids
         ],
     }
     return ev.LayoutPublished(**(values | other))  # type: ignore[arg-type] # a test's free choice

@@ -28,9 +28,10 @@ Pool = AsyncConnectionPool[Connection]
 
 _CONNECT_TIMEOUT_S: Final = 5
 _WAIT_FOR_CONNECTION_S: Final = 10.0
-# A statement that hangs (a lock, a sick disk) becomes an outage that is tried again.
+# A statement that hangs (a lock, a sick disk) becomes an outage that is tried again; a process that
+# stops in the middle of a transaction must not hold its partitions' rows for long.
 _OPTIONS: Final = (
-    "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+    "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=10s"
 )
 
 _BEGIN_AT_ZERO: Final = """

@@ -57,6 +57,7 @@ where frame_id in (
     select frame_id from captures where time_ms < %(before)s and object_key is not null
     order by time_ms limit %(limit)s for update skip locked)
 """
+_WHILE_S3_WORKS: Final = "set local idle_in_transaction_session_timeout = '120s'"
 # Locked until the objects are gone: whoever would put one of them again notes it first, and waits.
 _ORPHANS: Final = """
 select key from objects o
@@ -117,6 +118,7 @@ class Retention:
         before = self._clock.now_ms() - round(self._keep.orphans_s * 1000)
         async with transaction(self._pool) as connection:
             given = {"before": before, "limit": _STEP_OBJECTS}
+            await connection.execute(_WHILE_S3_WORKS)
             cursor = await connection.execute(_ORPHANS, given)
             keys = [row[0] for row in await cursor.fetchall()]
             if keys:

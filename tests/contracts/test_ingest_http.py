@@ -9,6 +9,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 
 from parking.codec import decode
 from parking.errors import Retryable
@@ -42,10 +43,13 @@ class Intakes:
         self.writer_key = self.keys.add("writer", "write")
         self.limits = Limits(frame_max_bytes=50_000)
 
-    def client(self, kafka: object = None) -> httpx.AsyncClient:
+    def app(self, kafka: object = None) -> FastAPI:
         producer = kafka or MemoryProducer(self.broker)
         intake = Intake(self.keys, producer, self.limits, ManualClock(NOW_MS))
-        transport = httpx.ASGITransport(new_app(intake, Health()))
+        return new_app(intake, Health())
+
+    def client(self, kafka: object = None) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app(kafka))
         return httpx.AsyncClient(transport=transport, base_url="http://test")
 
     def headers(self, key: str | None = None, **more: str) -> dict[str, str]:
@@ -183,6 +187,30 @@ async def test_a_body_that_does_not_come_ends_the_request(intakes: Intakes, monk
     async with intakes.client() as client:
         answer = await client.post(PATH, content=dripping(), headers=intakes.headers())
     assert (answer.status_code, answer.json()["error"]) == (408, "slow-body")
+
+
+async def test_a_sender_that_goes_away_leaves_nothing(intakes: Intakes):
+    app = intakes.app()
+    received = [
+        {"type": "http.request", "body": JPEG[:50], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent = []
+    headers = [(n.lower().encode(), v.encode()) for n, v in intakes.headers().items()]
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers}
+    scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http"}
+    scope |= {"server": ("test", 80), "root_path": ""}
+
+    async def receive() -> dict[str, object]:
+        return received.pop(0) if received else {"type": "http.disconnect"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    assert intakes.broker.records(FRAMES) == []
+    assert intakes.broker.records(DEAD_LETTERS_FRAMES) == []
+    assert all(message.get("status") != 500 for message in sent)
 
 
 async def test_too_many_at_once_are_turned_away(intakes: Intakes):

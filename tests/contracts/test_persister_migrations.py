@@ -1,0 +1,62 @@
+"""Migrations on a real Postgres: once each, by however many processes, never changed."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from parking.stack.infra import Infra
+from services.persister.migrate import Migration, migrate, shipped
+from tests.databases import new_database
+
+SLOW = [
+    Migration(1, "0001_a.sql", "create table a (n int); select pg_sleep(0.3);"),
+    Migration(2, "0002_b.sql", "create table b (n int);"),
+]
+
+
+@pytest.fixture
+def url(infra: Infra) -> Iterator[str]:
+    with new_database(infra) as made:
+        yield made
+
+
+async def apply(url: str, migrations: list[Migration] | None = None) -> list[str]:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        return await migrate(connection, migrations)
+
+
+def test_numbers_are_without_gaps():
+    assert [m.number for m in shipped()] == list(range(1, len(shipped()) + 1))
+
+
+async def test_each_is_applied_once(url: str):
+    assert await apply(url) == [m.name for m in shipped()]
+    assert await apply(url) == []
+
+
+async def test_two_processes_at_once_apply_each_once(url: str):
+    done = await asyncio.gather(*(apply(url, SLOW) for _ in range(4)))
+    assert sorted(done) == [[], [], [], ["0001_a.sql", "0002_b.sql"]]
+
+
+async def test_a_changed_file_is_refused(url: str):
+    await apply(url, SLOW)
+    changed = [replace(SLOW[0], text="create table a (n bigint);"), SLOW[1]]
+    with pytest.raises(RuntimeError, match=r"0001_a\.sql was changed"):
+        await apply(url, changed)
+
+
+async def test_a_newer_database_is_refused(url: str):
+    await apply(url, SLOW)
+    with pytest.raises(RuntimeError, match="newer version"):
+        await apply(url, SLOW[:1])
+
+
+async def test_one_that_fails_leaves_nothing_and_can_be_mended(url: str):
+    broken = Migration(2, "0002_b.sql", "create table b (n int); select 1 / 0;")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await apply(url, [SLOW[0], broken])
+    assert await apply(url, SLOW) == ["0002_b.sql"]
