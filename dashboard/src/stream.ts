@@ -4,8 +4,7 @@
  * notices a connection that is open but dead: both end in `#reopen`, with a growing delay.
  */
 import { apply, EMPTY, type Live, type Message } from "./shared/live-state";
-import { apiUrl, getJson } from "./shared/api";
-import type { SiteSummary } from "./shared/live-state";
+import { apiUrl } from "./shared/api";
 
 /** `reset`: the server could not continue where we stopped, and sent everything anew. */
 export type Connection = "connecting" | "live" | "reconnecting" | "reset";
@@ -20,7 +19,15 @@ export interface StreamState {
 const SILENCE_MS = 45_000; // three pings
 const DELAY_MAX_MS = 30_000;
 const RESET_SHOWN_MS = 6_000;
-const TYPES = ["snapshot", "ping", "slot-change", "camera-status", "session", "layout"] as const;
+const TYPES = [
+  "snapshot",
+  "ping",
+  "slot-change",
+  "camera-status",
+  "session",
+  "site-sessions",
+  "layout",
+] as const;
 
 export class Stream {
   #state: StreamState = { live: EMPTY, connection: "connecting", heardAtMs: null };
@@ -29,7 +36,6 @@ export class Stream {
   #lastEventId = "";
   #failures = 0;
   #pinged = false;
-  #fresh = false;
   #timer = 0;
 
   readonly getState = (): StreamState => this.#state;
@@ -53,11 +59,9 @@ export class Stream {
     const query = this.#lastEventId ? `?last_event_id=${encodeURIComponent(this.#lastEventId)}` : "";
     const source = new EventSource(apiUrl(`/api/events${query}`));
     this.#source = source;
-    this.#fresh = false;
     source.onopen = () => {
       this.#failures = 0;
       this.#set({ connection: "live", heardAtMs: Date.now() });
-      if (this.#state.live.loaded) void this.#catchUp();
     };
     source.onerror = () => {
       this.#set({ connection: this.#state.live.loaded ? "reconnecting" : "connecting" });
@@ -81,17 +85,9 @@ export class Stream {
     if (event.lastEventId) this.#lastEventId = event.lastEventId;
     const now_ms = Date.now();
     if (type === "ping") this.#pinged = true;
-    if (type === "snapshot") this.#fresh = true;
     // The server's JSON follows the schemas that the types are generated from.
     const message = { type, data: JSON.parse(event.data) as unknown, now_ms } as Message;
     this.#set({ live: apply(this.#state.live, message), heardAtMs: now_ms });
-  }
-
-  /** Cameras and sessions are not covered by the event id: after a gap they are read again. */
-  async #catchUp(): Promise<void> {
-    const data = await getJson<readonly SiteSummary[]>("/api/sites").catch(() => []);
-    // A snapshot that came meanwhile is newer than this answer may be.
-    if (!this.#fresh) this.#set({ live: apply(this.#state.live, { type: "sites", data }) });
   }
 
   #watch(): void {

@@ -15,10 +15,6 @@ export function apiUrl(path: string): string {
   return BASE + path;
 }
 
-export async function getJson<T>(path: string): Promise<T> {
-  return (await (await request(path, {})).json()) as T;
-}
-
 /** Every write carries an API key and an idempotency key: sent twice, it acts once. */
 export async function post(path: string, body: unknown, key: string): Promise<void> {
   await request(path, {

@@ -17,8 +17,8 @@ export interface Site {
   name: string;
   zones: readonly Zone[];
   slots: Readonly<Record<string, SlotView>>;
-  /** Vehicles inside by the gates' count; null where no gate counts. */
-  open_sessions: number | null;
+  /** Vehicles inside by the gates' count. */
+  open_sessions: number;
 }
 
 export interface Live {
@@ -40,12 +40,8 @@ export type Message =
   | { type: "slot-change"; data: SlotChanged }
   | { type: "camera-status"; data: CameraStatusChanged }
   | { type: "session"; data: SessionChanged }
-  | { type: "layout"; data: LayoutPublished }
-  | { type: "sites"; data: readonly SiteSummary[] };
-
-/** What is read again after a resumed connection: the parts that the event id does not cover. */
-export type SiteSummary = Pick<SiteView, "site_id" | "cameras"> &
-  Partial<Pick<SiteView, "open_sessions">>;
+  | { type: "site-sessions"; data: Pick<SiteView, "site_id" | "open_sessions"> }
+  | { type: "layout"; data: LayoutPublished };
 
 export const CHANGES_KEPT = 50;
 const SESSIONS_KEPT = 200;
@@ -73,8 +69,8 @@ export function apply(live: Live, message: Message): Live {
       return sessionChanged(live, message.data);
     case "layout":
       return layoutPublished(live, message.data);
-    case "sites":
-      return message.data.reduce(summaryRead, live);
+    case "site-sessions":
+      return sessionsCounted(live, message.data);
   }
 }
 
@@ -148,7 +144,7 @@ function sessionChanged(live: Live, session: SessionChanged): Live {
   const step = { opened: 1, closed: -1, overstay: 0, corrected: 0 }[session.kind];
   if (!site || step === 0 || live.sessionIds.includes(session.id)) return live;
   const sessionIds = [session.id, ...live.sessionIds].slice(0, SESSIONS_KEPT);
-  return withSite({ ...live, sessionIds }, { ...site, open_sessions: Math.max(0, (site.open_sessions ?? 0) + step) });
+  return withSite({ ...live, sessionIds }, { ...site, open_sessions: Math.max(0, site.open_sessions + step) });
 }
 
 function layoutPublished(live: Live, layout: LayoutPublished): Live {
@@ -185,17 +181,15 @@ function layoutPublished(live: Live, layout: LayoutPublished): Live {
         })),
       ),
     },
-    open_sessions: old?.open_sessions ?? null,
+    open_sessions: old?.open_sessions ?? 0,
   };
   return withSite({ ...live, cameras }, site);
 }
 
-function summaryRead(live: Live, summary: SiteSummary): Live {
-  const site = live.sites[summary.site_id];
-  const cameras = summary.cameras.map((camera) => [camera.camera_id, camera] as const);
-  const next: Live = { ...live, cameras: { ...live.cameras, ...Object.fromEntries(cameras) } };
-  if (!site || summary.open_sessions === undefined) return next;
-  return withSite(next, { ...site, open_sessions: summary.open_sessions });
+/** The count after a resumed connection: sessions of the gap are in it. */
+function sessionsCounted(live: Live, data: Pick<SiteView, "site_id" | "open_sessions">): Live {
+  const site = live.sites[data.site_id];
+  return site ? withSite(live, { ...site, open_sessions: data.open_sessions }) : live;
 }
 
 export function camerasOf(cameras: Live["cameras"], site_id: string): CameraView[] {

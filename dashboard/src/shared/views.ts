@@ -52,7 +52,7 @@ export interface SiteView {
   zones: readonly Zone[];
   cameras: readonly CameraView[];
   slots: readonly SlotView[];
-  open_sessions: number | null;
+  open_sessions: number;
 }
 
 export interface Snapshot {

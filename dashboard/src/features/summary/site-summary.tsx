@@ -21,9 +21,9 @@ export function SiteSummary({ site }: { site: Site }) {
         <FreeCount counts={counts} />
         {counts.total > 0 && <CountBar counts={counts} />}
         {counts.total > 0 && <CountList counts={counts} />}
-        {Boolean(site.open_sessions) && (
+        {site.open_sessions > 0 && (
           <p className="muted summary-gates">
-            {plural(site.open_sessions ?? 0, "vehicle")} inside by the gates’ count
+            {plural(site.open_sessions, "vehicle")} inside by the gates’ count
           </p>
         )}
       </div>
