@@ -11,6 +11,7 @@ from fastapi import FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
 
 from parking import metrics
 from parking.errors import Invalid, Retryable
@@ -125,6 +126,8 @@ async def _body(request: Request, max_bytes: int) -> bytes:
                 body += chunk
                 if len(body) > max_bytes:
                     raise too_large
+    except ClientDisconnect as error:
+        raise Invalid("cut-off", "the connection ended within the body") from error
     except TimeoutError as error:
         raise Invalid("slow-body", f"not all came within {BODY_LIMIT_S:.0f} s") from error
     return bytes(body)

@@ -86,12 +86,15 @@ class Bridge:
         self._env.pop("MQTT_PASSWORD_FILE")
 
     def start(self, *program: str, **env: str) -> None:
+        self.launch(*program, **env)
+        wait_until(self.is_ready, 30, "ready")
+
+    def launch(self, *program: str, **env: str) -> None:
         program = program or ("-m", "services.ingest")
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *program], env=self._env | env, stderr=log, stdout=log
             )
-        wait_until(self.is_ready, 30, "ready")
 
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self._log.read_text("utf-8")
@@ -302,8 +305,49 @@ def test_while_kafka_stands_still_nothing_is_acknowledged_nothing_grows_nothing_
     wait_until(bridge.is_ready, 20, "ready again")
 
 
+def test_a_killed_kafka_costs_no_event(infra: Infra, bridge: Bridge, broker: Broker, log, device):
+    site, root, events = device.split("/")[0], f"parking/v1/{device}", 200
+    bridge.start()
+    starts = infra.starts("kafka")
+    with Client(broker, device) as client:
+        client.subscribe(f"{root}/ack")
+        for seq in range(events):
+            if seq == events // 2:
+                infra.kill("kafka", signal.SIGKILL)
+            client.client.publish(f"{root}/gate/1/{seq}", json.dumps(GATE).encode(), qos=1)
+        infra.wait_restarted("kafka", starts + 1, 90)
+        acked = {json.loads(client.next(60).payload)["seq"] for _ in range(events)}
+    assert acked == set(range(events))
+    assert set(log.ids(GATE_EVENTS, site)) == {f"{device}/gate/1/{n}" for n in range(events)}
+    wait_until(bridge.is_ready, 20, "ready again")
+
+
+def test_it_starts_before_kafka_and_broker_and_says_what_it_waits_for(bridge: Bridge):
+    kafka, mqtt = free_ports(2)
+    bridge.launch(KAFKA_BOOTSTRAP=f"{HOST}:{kafka}", MQTT_PORT=str(mqtt))
+
+    def told() -> bool:
+        try:
+            reasons = bridge.waiting()
+        except httpx.HTTPError:
+            return False
+        return "Kafka cannot be reached" in reasons.get("kafka-events", "") and (
+            "no connection" in reasons.get("mqtt-events", "")
+        )
+
+    wait_until(told, 30, "told")
+    assert httpx.get(f"{bridge.url}/healthz").status_code == 200
+    key = bridge.keys.add("camera", "frames")
+    headers = {"Content-Type": "image/jpeg", "Authorization": f"Bearer {key}"}
+    url = f"{bridge.url}/ingest/v1/frames/demo/cam"
+    answer = httpx.post(url, content=picture(), headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()["error"]) == (503, "kafka-away")
+    assert "Retry-After" in answer.headers
+    assert bridge.end() == 0, "a stop does not wait for what is away"
+
+
 def test_the_http_intake_takes_pictures_with_a_key_only(bridge: Bridge, log: Log, device: str):
-    key = KeyFile(bridge.keys._path).add("camera", "frames")  # noqa: SLF001 -- the same file
+    key = bridge.keys.add("camera", "frames")
     bridge.start()
     url = f"{bridge.url}/ingest/v1/frames/{device}"
     jpeg = {"Content-Type": "image/jpeg"}
