@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from parking.events import LayoutPublished
 from parking.kafka import KafkaSettings
 from parking.keys import KeyFile
 from parking.memory import MemoryBroker, MemoryProducer
@@ -139,6 +140,12 @@ class Instance:
                     and held.version >= version
                 )
             )
+
+    async def holds_layout(self, camera_id: str, layout: LayoutPublished) -> bool:
+        """Wait until it is the camera's layout here."""
+        async with asyncio.timeout(LIMIT_S):
+            await self.feed.until(lambda: self.feed.state.layouts.get(camera_id) == layout)
+        return True
 
     @asynccontextmanager
     async def events(self, **options: str) -> AsyncIterator["Events"]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace as replaced
 
 import cv2
 import httpx
@@ -19,7 +20,7 @@ from parking.kafka import KafkaSettings
 from parking.stack.checks import HOST
 from parking.topics import FRAME_PARTITIONS, SLOT_CHANGES
 from services.notifier.log import Bounds, partition_of
-from services.notifier.ring import format_id, parse_id
+from services.notifier.ring import FromRing, FromTopic, Ring, format_id, parse_id
 from services.notifier.settings import Limits
 from tests.notifier_instance import Backend, Event, Given, Instance
 from tests.notifying import changed, frame, layout, record, session, sites_apart, state, status
@@ -103,6 +104,28 @@ async def test_without_its_last_id_a_client_would_lose_changes(backend: Backend,
             assert (await events.next()).type == "snapshot"
             await backend.write(record(changed(site, 8)))
             assert numbers(site, await events.only("slot-change", 1)) == [8]
+
+
+@pytest.mark.parametrize("at", ["ring", "topic"])
+async def test_the_tests_see_it_when_nothing_is_made_up_for(
+    backend: Backend, site: str, at: str, monkeypatch: pytest.MonkeyPatch
+):
+    """The negative control: a gateway that only goes on from now, whatever the id says, loses."""
+    if at == "ring":
+        forgetful = FromRing({}, [])
+        monkeypatch.setattr(Ring, "plan", lambda ring, *_: replaced(forgetful, vector=ring.next))
+    else:
+        monkeypatch.setattr(
+            Ring, "plan", lambda ring, *_: FromTopic(dict(ring.next), dict(ring.next))
+        )
+    async with Instance(backend) as notifier:
+        async with notifier.events(site=site) as events:
+            last_id = (await events.next()).id
+        await backend.write(*(record(changed(site, n)) for n in range(1, 8)))
+        await notifier.seen(site, 7)
+        async with notifier.events(site=site, header=last_id) as events:
+            await backend.write(record(changed(site, 8)))
+            assert numbers(site, await events.only("slot-change", 1)) == [8]  # 1 to 7 are lost
 
 
 async def test_older_than_the_ring_is_read_from_the_topic(backend: Backend, site: str):
@@ -325,7 +348,7 @@ async def _until(holds: Callable[[], bool]) -> bool:
 def _held(port: int) -> bool:
     """Whether the notifier still holds a socket to the client at that port."""
     connections = psutil.Process().net_connections("tcp")
-    return port in {c.raddr[1] for c in connections if len(c.raddr) == 2}
+    return port in {getattr(c.raddr, "port", None) for c in connections}
 
 
 def _jpeg(number: int) -> bytes:

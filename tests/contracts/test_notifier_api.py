@@ -1,0 +1,393 @@
+"""Every route: who may use it, what it answers, and what a write becomes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from parking import codec
+from parking.events import GateEventReceived, LayoutPublished, SiteCommanded
+from parking.keys import KeyFile
+from parking.memory import ManualClock
+from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
+from services.notifier import openapi
+from services.notifier.adapters import History
+from services.notifier.auth import WINDOW_MS, WRONG_LIMIT, Attempts
+from services.notifier.web import BODY_MAX_BYTES, HEADERS
+from tests.notifier_instance import Backend, Given, Instance
+from tests.notifying import SQUARE, changed, frame, layout, record, session, state, status
+
+LAYOUT: dict[str, Any] = {
+    "site_name": "Demo",
+    "camera_name": "North",
+    "interval_ms": 500,
+    "zones": [{"zone_id": "A", "name": "Row A"}],
+    "slots": [{"slot_id": "A1", "zone_id": "A", "polygon": SQUARE}],
+}
+CROSSED = [(0.1, 0.1), (0.3, 0.3), (0.3, 0.1), (0.1, 0.3)]
+
+# Every route of the notifier. A route that is missing here fails a test.
+READS = {
+    "/api/sites": 200,
+    "/api/sites/demo": 200,
+    "/api/slots": 200,
+    "/api/cameras": 200,
+    "/api/cameras/demo/north": 200,
+    "/api/cameras/demo/north/layout": 200,
+    "/api/cameras/demo/north/latest.jpg": 200,
+    "/api/cameras/demo/north/overlay.jpg": 404,  # the picture is none
+    "/api/changes": 200,
+    "/api/sessions": 200,
+    "/api/events": 200,
+    "/api/stream?camera=demo/north": 200,
+    "/api/history/changes": 503,
+    "/api/captures": 503,
+    "/healthz": 200,
+    "/readyz": 200,
+    "/metrics": 200,
+    "/openapi.json": 200,
+    "/": 200,
+}
+WRITES: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {
+    ("POST", "/api/sessions/entry"): (202, {"site_id": "demo"}),
+    ("POST", "/api/sessions/exit"): (202, {"site_id": "demo"}),
+    ("POST", "/api/sites/demo/slots/A1/close"): (202, {"reason": "works"}),
+    ("POST", "/api/sites/demo/slots/A1/open"): (202, {}),
+    ("POST", "/api/sites/demo/slots/A1/correct"): (202, {"state": "free"}),
+    ("PUT", "/api/cameras/demo/north/layout"): (200, LAYOUT),
+}
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, str]:
+    file = KeyFile(tmp_path / "keys")
+    made = {scope: file.add(scope, scope) for scope in ("frames", "write")}
+    return {"none": "", "wrong": "pk_wrong", **made}
+
+
+@pytest.fixture
+async def backend() -> Backend:
+    made = Backend(None)
+    await made.write(
+        record(layout("demo")), record(state("demo", 3)), record(status("demo")),
+        record(session("demo", 1, "opened")), record(changed("demo", 3, "free")),
+        frame("demo", 1, b"\xff\xd8no picture\xff\xd9", (320, 240)),
+    )  # fmt: skip
+    return made
+
+
+@pytest.fixture
+async def notifier(
+    backend: Backend, keys: dict[str, str], tmp_path: Path
+) -> AsyncIterator[Instance]:
+    given = Given(keys=tmp_path / "keys", origins=["https://lot.example"])
+    async with Instance(backend, given) as running:
+        yield running
+
+
+def bearing(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+async def answer(notifier: Instance, method: str, path: str, **more: Any) -> httpx.Response:
+    """The answer; of a stream only its head."""
+    async with notifier.http.stream(method, path, **more) as response:
+        if not response.headers["content-type"].startswith(("text/event-stream", "multipart")):
+            await response.aread()
+        return response
+
+
+def events_of(backend: Backend, topic: str, cls: type) -> list[Any]:
+    found = [codec.decode(r) for r in backend.broker.records(topic)]
+    return [event for event in found if isinstance(event, cls)]
+
+
+def test_every_route_is_in_the_tables():
+    named = {"site": "demo", "device": "north", "slot": "A1"}
+    described = {
+        (method.upper(), path.format(**named))
+        for path, methods in openapi.generated()["paths"].items()
+        for method in methods
+    }
+    reads = {("GET", path.split("?")[0]) for path in READS}
+    assert described <= reads | set(WRITES)
+    assert set(WRITES) <= described
+
+
+@pytest.mark.parametrize("role", ["none", "wrong", "frames", "write"])
+async def test_reading_is_open_to_all(notifier: Instance, keys: dict[str, str], role: str):
+    for path, expected in READS.items():
+        response = await answer(notifier, "GET", path, headers=bearing(keys[role]))
+        assert response.status_code == expected, f"{role} {path}"
+        for name, value in HEADERS.items():
+            assert response.headers[name] == value, path
+
+
+@pytest.mark.parametrize(
+    ("role", "status_code", "error"),
+    [
+        ("none", 401, "no-key"),
+        ("wrong", 401, "unknown-key"),
+        ("frames", 403, "wrong-scope"),
+        ("write", None, None),
+    ],
+)
+async def test_writing_needs_a_key_that_may(
+    notifier: Instance,
+    backend: Backend,
+    keys: dict[str, str],
+    role: str,
+    status_code: int | None,
+    error: str | None,
+):
+    before = {topic: len(backend.broker.records(topic)) for topic in (GATE_EVENTS, SITE_COMMANDS)}
+    for (method, path), (expected, body) in WRITES.items():
+        response = await answer(notifier, method, path, json=body, headers=bearing(keys[role]))
+        assert response.status_code == (status_code or expected), f"{role} {path} {response.text}"
+        if error:
+            assert response.json()["error"] == error
+            assert "key" in response.json()["detail"]
+    after = {topic: len(backend.broker.records(topic)) for topic in before}
+    assert (after == before) == (role != "write")
+
+
+async def test_a_passage_becomes_a_gate_event_with_the_callers_id(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    headers = {**bearing(keys["write"]), "Idempotency-Key": "till-7"}
+    body = {"site_id": "demo", "gate_id": "east", "time_ms": 1, "plate_hash": "abc"}
+    for _ in range(2):
+        response = await notifier.http.post("/api/sessions/entry", json=body, headers=headers)
+        assert response.json() == {"id": "demo/api/till-7"}
+    first, second = events_of(backend, GATE_EVENTS, GateEventReceived)
+    assert first.id == second.id == "demo/api/till-7"
+    assert (first.direction, first.gate_id, first.via) == ("entry", "east", "api")
+    assert (first.time_source, first.device_id) == ("receipt", "demo/api")
+    assert "from now" in first.time_reason
+    now = {"site_id": "demo", "time_ms": first.time_ms}
+    await notifier.http.post("/api/sessions/exit", json=now, headers=bearing(keys["write"]))
+    last = events_of(backend, GATE_EVENTS, GateEventReceived)[-1]
+    assert (last.time_ms, last.time_source, last.direction) == (first.time_ms, "device", "exit")
+    assert backend.broker.records(GATE_EVENTS)[-1].key == b"demo"
+
+
+async def test_commands_name_their_issuer(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    headers = bearing(keys["write"])
+    base = "/api/sites/demo/slots/A1"
+    await notifier.http.post(f"{base}/close", json={"reason": "works"}, headers=headers)
+    await notifier.http.post(f"{base}/open", headers=headers)
+    await notifier.http.post(f"{base}/correct", json={"state": "occupied"}, headers=headers)
+    sent = events_of(backend, SITE_COMMANDS, SiteCommanded)
+    assert [type(event.command).__name__ for event in sent] == [
+        "SlotClosed",
+        "SlotOpened",
+        "StateCorrected",
+    ]
+    assert {event.issued_by for event in sent} == {"write"}
+    missing = await notifier.http.post("/api/sites/demo/slots/Z9/open", headers=headers)
+    assert (missing.status_code, missing.json()["error"]) == (404, "no-slot")
+
+
+async def test_a_layout_is_versioned_adopted_and_not_repeated(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    headers = bearing(keys["write"])
+    path = "/api/cameras/demo/north/layout"
+    for expected in (2, 2):  # the same again is no new version
+        response = await notifier.http.put(path, json=LAYOUT, headers=headers)
+        assert response.json() == {"id": f"demo/north/layout/{expected}", "version": expected}
+    wide = {**LAYOUT, "camera_name": "North, wide"}
+    assert (await notifier.http.put(path, json=wide, headers=headers)).json()["version"] == 3
+    shown = (await notifier.http.get(path)).json()
+    assert (shown["version"], shown["camera_name"], shown["site_id"]) == (3, "North, wide", "demo")
+    again = await notifier.http.put(path, json=shown, headers=headers)
+    assert again.json()["version"] == 3
+    assert [e.version for e in events_of(backend, LAYOUTS, LayoutPublished)] == [1, 2, 3]
+    adopted = [e.command.version for e in events_of(backend, SITE_COMMANDS, SiteCommanded)]
+    assert adopted == [2, 2, 3, 3]
+    new = await notifier.http.put("/api/cameras/new/cam/layout", json=LAYOUT, headers=headers)
+    assert new.json()["version"] == 1
+
+
+async def test_two_instances_never_publish_the_same_version(
+    notifier: Instance, backend: Backend, keys: dict[str, str], tmp_path: Path
+):
+    headers = bearing(keys["write"])
+    path = "/api/cameras/demo/north/layout"
+    versions: list[int] = []
+    async with Instance(backend, Given(keys=tmp_path / "keys")) as other:
+        for number in range(10):
+            bodies = [{**LAYOUT, "camera_name": f"{name} {number}"} for name in ("one", "two")]
+            answers = await asyncio.gather(
+                notifier.http.put(path, json=bodies[0], headers=headers),
+                other.http.put(path, json=bodies[1], headers=headers),
+            )
+            versions += [answer.json()["version"] for answer in answers]
+        written = events_of(backend, LAYOUTS, LayoutPublished)
+        assert len(written) > 1 + len(versions), "no two of them ever chose the same version"
+        assert sorted(versions) == list(range(2, 22))
+        first = {v: next(e for e in written if e.version == v) for v in versions}
+        for instance in (notifier, other):
+            assert await instance.holds_layout("demo/north", first[21])
+        assert written[-1] == first[21], (
+            "compaction keeps the last one: it must be the one in force"
+        )
+
+
+async def test_a_bad_layout_is_refused_with_every_fault(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    bad = {
+        **LAYOUT,
+        "site_id": "other",
+        "slots": [
+            {"slot_id": "A1", "zone_id": "A", "polygon": CROSSED},
+            {"slot_id": "A1", "zone_id": "B", "polygon": SQUARE},
+        ],
+    }
+    path = "/api/cameras/demo/north/layout"
+    response = await notifier.http.put(path, json=bad, headers=bearing(keys["write"]))
+    assert response.status_code == 422
+    body = response.json()
+    assert body["error"] == "bad-layout"
+    assert len(body["faults"]) == 4
+    assert all(fault in body["detail"] for fault in body["faults"])
+    for wrong in ({**LAYOUT, "interval_ms": 1}, {}, {**LAYOUT, "slots": [{"slot_id": "A 1"}]}):
+        response = await notifier.http.put(path, json=wrong, headers=bearing(keys["write"]))
+        assert (response.status_code, response.json()["error"]) == (422, "bad-layout")
+    assert len(events_of(backend, LAYOUTS, LayoutPublished)) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status_code", "error"),
+    [
+        (b"{}", "text/plain", 415, "not-json"),
+        (b"{", "application/json", 400, "bad-json"),
+        (b"\xff\xfe", "application/json", 400, "bad-json"),
+        (b"[]", "application/json", 422, "bad-schema"),
+        (b'{"site_id": "Demo"}', "application/json", 422, "bad-schema"),
+        (b'{"site_id": "demo", "gate": "x"}', "application/json", 422, "bad-schema"),
+        (b'{"site_id": "elsewhere"}', "application/json", 404, "no-site"),
+        (b" " * (BODY_MAX_BYTES + 1), "application/json", 413, "too-large"),
+    ],
+)
+async def test_a_bad_body_is_told_in_one_form(
+    notifier: Instance,
+    keys: dict[str, str],
+    content: bytes,
+    kind: str,
+    status_code: int,
+    error: str,
+):
+    headers = {**bearing(keys["write"]), "Content-Type": kind}
+    response = await notifier.http.post("/api/sessions/entry", content=content, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (status_code, error)
+    assert response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status_code", "error"),
+    [
+        ("/api/sites/elsewhere", 404, "no-site"),
+        ("/api/cameras/demo/south", 404, "no-camera"),
+        ("/api/cameras/demo/south/layout", 404, "no-layout"),
+        ("/api/slots?state=full", 422, "bad-request"),
+        ("/api/changes?limit=0", 422, "bad-request"),
+        ("/api/changes?limit=x", 422, "bad-request"),
+        ("/api/stream?camera=demo", 422, "bad-request"),
+        ("/api/stream?camera=demo/south", 404, "no-camera"),
+        ("/api/nothing", 404, "not-found"),
+        ("/assets/../../../etc/passwd.txt", 404, "not-found"),
+        ("/%2e%2e/%2e%2e/etc/passwd.txt", 404, "not-found"),
+        ("/api/history/changes", 503, "no-history"),
+    ],
+)
+async def test_every_error_has_the_same_form(
+    notifier: Instance, path: str, status_code: int, error: str
+):
+    response = await notifier.http.get(path)
+    assert (response.status_code, response.json()["error"]) == (status_code, error)
+    assert response.json()["detail"]
+
+
+async def test_a_method_that_is_none_is_told(notifier: Instance):
+    response = await notifier.http.delete("/api/sites")
+    assert (response.status_code, response.json()["error"]) == (405, "method-not-allowed")
+
+
+async def test_a_bad_idempotency_key_is_refused(notifier: Instance, keys: dict[str, str]):
+    headers = {**bearing(keys["write"]), "Idempotency-Key": "a b"}
+    body = {"site_id": "demo"}
+    response = await notifier.http.post("/api/sessions/entry", json=body, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (422, "bad-idempotency-key")
+
+
+async def test_many_wrong_keys_are_told_to_wait_and_a_right_one_still_works(
+    notifier: Instance, keys: dict[str, str]
+):
+    path, body = "/api/sessions/entry", {"site_id": "demo"}
+    wrong = bearing("pk_guess")
+    codes = [
+        (await notifier.http.post(path, json=body, headers=wrong)).status_code
+        for _ in range(WRONG_LIMIT + 2)
+    ]
+    assert codes == [401] * WRONG_LIMIT + [429, 429]
+    right = await notifier.http.post(path, json=body, headers=bearing(keys["write"]))
+    assert right.status_code == 202
+
+
+def test_wrong_keys_are_forgotten_after_a_minute_and_counted_by_address():
+    clock = ManualClock()
+    attempts = Attempts(clock)
+    assert [attempts.too_many("a") for _ in range(WRONG_LIMIT + 1)][-1]
+    assert not attempts.too_many("b")
+    clock.advance(WINDOW_MS + 1)
+    assert not attempts.too_many("a")
+
+
+async def test_only_listed_origins_may_read_from_a_browser(notifier: Instance):
+    for origin, allowed in (("https://lot.example", True), ("https://evil.example", False)):
+        response = await notifier.http.get("/api/sites", headers={"Origin": origin})
+        assert (response.headers.get("access-control-allow-origin") == origin) is allowed
+
+
+async def test_the_dashboard_is_served_and_its_addresses_lead_to_it(
+    backend: Backend, tmp_path: Path
+):
+    (tmp_path / "dist" / "assets").mkdir(parents=True)
+    (tmp_path / "dist" / "index.html").write_text("<title>lot</title>")
+    (tmp_path / "dist" / "assets" / "app-1f.js").write_text("1")
+    (tmp_path / "secret.txt").write_text("no")
+    async with Instance(backend, Given(dashboard=tmp_path / "dist")) as notifier:
+        page = await notifier.http.get("/sites/demo")
+        assert (page.text, page.headers["cache-control"]) == ("<title>lot</title>", "no-cache")
+        script = await notifier.http.get("/assets/app-1f.js")
+        assert "immutable" in script.headers["cache-control"]
+        assert "unsafe" not in script.headers["content-security-policy"]
+        for path in ("/%2e%2e/secret.txt", "/..%2fsecret.txt", "/assets/none.js"):
+            assert (await notifier.http.get(path)).status_code == 404
+
+
+async def test_without_a_dashboard_a_page_says_how_to_build_it(notifier: Instance):
+    page = await notifier.http.get("/")
+    assert "make dashboard" in page.text
+
+
+async def test_live_state_works_while_postgres_is_away(backend: Backend):
+    history = History("postgresql://nobody@127.0.0.1:1/none")
+    async with Instance(backend, Given(history=history)) as notifier:
+        for path in ("/api/history/changes", "/api/captures"):
+            response = await notifier.http.get(path)
+            assert (response.status_code, response.json()["error"]) == (503, "unavailable")
+        assert (await notifier.http.get("/api/sites")).json()[0]["counts"]["free"] == 1
+        assert (await notifier.http.get("/healthz")).status_code == 200
+    await history.close()
+
+
+def test_the_openapi_file_is_what_the_routes_say():
+    assert openapi.FILE.read_text("utf-8") == openapi.text(), "run `make schemas`"
