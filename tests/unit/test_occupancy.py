@@ -1,0 +1,322 @@
+"""Slots: hysteresis, fusion of cameras, and unknown beats wrong."""
+
+import pytest
+
+from parking.errors import Invalid
+from parking.events import SlotChanged, SlotClosed, SlotOpened, SlotStateUpdated, StateCorrected
+from parking.occupancy import step
+from parking.site import Site
+from tests.tracking import INTERVAL_MS, START_MS, Teller, changes, fold, states
+
+SILENCE_MS = 5 * INTERVAL_MS
+
+
+@pytest.mark.parametrize(
+    ("enter", "exit_", "seen", "shown"),
+    [
+        (1, 1, "o f o", "o f o"),
+        (2, 2, "f f", "? f"),
+        (2, 2, "o", "?"),
+        (2, 2, "f f o f o f", "? f f f f f"),
+        (2, 2, "f f o o", "? f f o"),
+        (3, 2, "f f o o o", "? f f f o"),
+        (2, 3, "o o f f o f f f", "? o o o o o o f"),
+        (2, 2, "o o f0.5 f0.59 f0.1", "? o o o o"),
+        (2, 2, "o o ? ? f f", "? o o o o f"),
+        (2, 2, "o ? o0.3 o", "? ? ? o"),
+        (2, 2, "f0.6 f0.6", "? f"),
+    ],
+)
+def test_hysteresis_of_one_camera(enter, exit_, seen, shown):
+    t = Teller()
+    site, _ = fold(
+        [t.adopt("a", "1"), t.parameters(enter_observations=enter, exit_observations=exit_)]
+    )
+    found = []
+    for word in seen.split():
+        site, _ = step(site, t.see("a", {"1": word}))
+        found.append({"occupied": "o", "free": "f", "unknown": "?"}[states(site)["1"]])
+    assert " ".join(found) == shown
+
+
+def test_the_change_names_the_frame_that_completed_it_and_the_time_spent_before():
+    t = Teller()
+    records = [t.adopt("a", "1"), *(t.see("a", {"1": "f"}) for _ in range(2))]
+    records += [t.see("a", {"1": "o"}) for _ in range(2)]
+    _, outputs = fold(records)
+    change = [o for o in outputs if isinstance(o, SlotChanged)][-1]
+    state = [o for o in outputs if isinstance(o, SlotStateUpdated)][-1]
+    last = records[-1]
+    assert (change.from_state, change.to_state, change.version) == ("free", "occupied", 3)
+    assert change.cause.kind == "frame"
+    assert change.cause.id == last.id
+    assert change.frame_ref == last.frame_ref
+    assert change.dwell_ms == 2 * INTERVAL_MS
+    assert change.confidence == pytest.approx(0.9)
+    assert (state.version, state.changed_at_ms, state.observed_at_ms) == (
+        3,
+        last.time_ms,
+        last.time_ms,
+    )
+    assert state.camera_ids == ["lot/a"]
+
+
+def test_an_adopted_slot_is_told_at_once_as_unknown_version_1():
+    t = Teller()
+    site, outputs = fold([t.adopt("a", "1", "2")])
+    told = [o for o in outputs if isinstance(o, SlotChanged)]
+    assert [(o.slot_id, o.to_state, o.version, o.dwell_ms) for o in told] == [
+        ("1", "unknown", 1, None),
+        ("2", "unknown", 1, None),
+    ]
+    assert len([o for o in outputs if isinstance(o, SlotStateUpdated)]) == 2
+    again = t.adopt("a", "1", "2")
+    assert step(site, again) == (site, [])
+
+
+# ---------------------------------------------------------------- several cameras
+def two_cameras(t: Teller) -> list:
+    return [t.adopt("a", "1"), t.adopt("b", "1")]
+
+
+def test_two_cameras_that_agree_need_one_of_them_to_see_it_twice():
+    t = Teller()
+    records = two_cameras(t)
+    records += [t.see("a", {"1": "f"}), t.see("b", {"1": "f"})]
+    assert states(fold(records)[0]) == {"1": "unknown"}
+    assert states(fold([*records, t.see("a", {"1": "f"})])[0]) == {"1": "free"}
+
+
+def test_a_car_that_comes_is_no_dispute_though_one_camera_sees_it_first():
+    t = Teller()
+    records = two_cameras(t)
+    records += [t.see(camera, {"1": "f"}) for camera in "abab"]
+    records += [t.see(camera, {"1": "o"}) for camera in "aabb"]
+    assert changes(fold(records)[1]) == [("1", "free", "observed"), ("1", "occupied", "observed")]
+
+
+def test_cameras_that_go_on_to_disagree_make_the_slot_unknown():
+    t = Teller()
+    records = two_cameras(t)
+    records += [t.see(camera, {"1": "f"}) for camera in "abab"]
+    for _ in range(2):
+        records += [t.see("a", {"1": "o0.9"}), t.see("b", {"1": "f0.8"})]
+    site, outputs = fold(records)
+    assert changes(outputs)[-1] == ("1", "unknown", "disagree")
+    site, outputs = step(site, t.see("b", {"1": "o0.8"}))
+    assert changes(outputs) == [("1", "occupied", "observed")]
+
+
+def test_a_camera_that_is_much_surer_wins_the_vote():
+    t = Teller()
+    records = two_cameras(t)
+    for _ in range(3):
+        records += [t.see("a", {"1": "o0.99"}), t.see("b", {"1": "f0.62"})]
+    assert states(fold(records)[0]) == {"1": "occupied"}
+
+
+def test_two_cameras_outvote_a_third():
+    t = Teller()
+    records = [t.adopt(camera, "1") for camera in "abc"]
+    for _ in range(3):
+        records += [t.see("a", {"1": "o"}), t.see("b", {"1": "o"}), t.see("c", {"1": "f"})]
+    assert states(fold(records)[0]) == {"1": "occupied"}
+
+
+# ---------------------------------------------------------------- unknown beats wrong
+def seen_free(t: Teller, camera: str = "a") -> list:
+    return [t.adopt(camera, "1"), *(t.see(camera, {"1": "f"}) for _ in range(2))]
+
+
+@pytest.mark.parametrize("health", ["dark", "blurred", "covered", "frozen", "moved"])
+def test_an_unhealthy_camera_withdraws_what_it_said(health):
+    t = Teller()
+    records = seen_free(t)
+    one, two = (t.see("a", {"1": "f"}, health=health) for _ in range(2))
+    assert changes(fold([*records, one])[1])[-1] == ("1", "free", "observed")
+    site, outputs = fold([*records, one, two])
+    assert changes(outputs)[-1] == ("1", "unknown", health)
+    site, _ = step(site, t.see("a", {"1": "f"}))
+    assert states(site) == {"1": "unknown"}
+    site, _ = step(site, t.see("a", {"1": "f"}))
+    assert states(site) == {"1": "free"}
+
+
+def test_an_unhealthy_frame_is_never_evidence():
+    t = Teller()
+    records = seen_free(t)
+    for _ in range(3):
+        records += [t.see("a", {"1": "o"}, health="blurred"), t.see("a", {"1": "?"})]
+    assert changes(fold(records)[1]) == [("1", "free", "observed")]
+
+
+def test_silence_makes_unknown_after_the_cameras_own_intervals():
+    t = Teller()
+    site, _ = fold(seen_free(t))
+    site, outputs = step(site, t.tick(SILENCE_MS))
+    assert changes(outputs) == []
+    site, outputs = step(site, t.tick(1))
+    assert changes(outputs) == [("1", "unknown", "silent")]
+
+
+def test_an_old_observation_does_not_lift_unknown():
+    t = Teller()
+    late = [t.see("a", {"1": "o"}) for _ in range(3)]
+    records = [t.adopt("a", "1"), t.tick(60_000), *late]
+    site, outputs = fold(records)
+    assert states(site) == {"1": "unknown"}
+    assert changes(outputs) == []
+
+
+def test_a_slot_that_a_live_camera_says_nothing_of_becomes_unknown():
+    t = Teller()
+    records = seen_free(t)
+    for _ in range(6):
+        records += [t.see("a", {"1": "?"}), t.tick()]
+    assert changes(fold(records)[1])[-1] == ("1", "unknown", "no-evidence")
+
+
+def test_the_other_camera_goes_on_when_one_falls_silent():
+    t = Teller()
+    records = two_cameras(t)
+    records += [t.see(camera, {"1": "f"}) for camera in "abab"]
+    for _ in range(8):
+        records += [t.see("b", {"1": "f"}), t.tick()]
+    assert changes(fold(records)[1]) == [("1", "free", "observed")]
+
+
+def test_offline_withdraws_at_once_and_a_later_frame_brings_it_back():
+    t = Teller()
+    site, outputs = fold([*seen_free(t), t.device("a", "offline", 1, 1)])
+    assert changes(outputs)[-1] == ("1", "unknown", "offline")
+    site, _ = step(site, t.see("a", {"1": "f"}))
+    site, outputs = step(site, t.see("a", {"1": "f"}))
+    assert changes(outputs) == [("1", "free", "observed")]
+
+
+def test_a_frame_from_before_the_offline_report_does_not_lift_it():
+    t = Teller()
+    records = seen_free(t)
+    late = [t.see("a", {"1": "f"}) for _ in range(3)]
+    site, _ = fold([*records, t.device("a", "offline", 1, 1), *late])
+    assert states(site) == {"1": "unknown"}
+
+
+def test_an_older_frame_a_doubled_frame_and_an_older_tick_give_the_very_same_site():
+    t = Teller()
+    records = [*seen_free(t), t.tick(10)]
+    site, _ = fold(records)
+    for record in records[1:]:
+        assert step(site, record) == (site, [])
+        assert step(site, record)[0] is site
+
+
+# ---------------------------------------------------------------- layouts
+def test_a_slot_that_the_camera_no_longer_names_is_withdrawn():
+    t = Teller()
+    records = [t.adopt("a", "1", "2"), *(t.see("a", {"1": "f", "2": "o"}) for _ in range(2))]
+    site, outputs = fold([*records, t.adopt("a", "1", version=2)])
+    assert changes(outputs)[-1] == ("2", "unknown", "no-camera")
+    site, _ = step(site, t.see("a", {"1": "f", "2": "o"}, layout_version=2))
+    assert states(site) == {"1": "free", "2": "unknown"}
+
+
+def test_an_older_layout_is_ignored_and_so_are_observations_made_with_one():
+    t = Teller()
+    site, _ = fold([t.adopt("a", "1", version=3)])
+    assert step(site, t.adopt("a", "2", version=2)) == (site, [])
+    for _ in range(3):
+        site, _ = step(site, t.see("a", {"1": "o"}, layout_version=2))
+    assert states(site) == {"1": "unknown"}
+
+
+def test_a_slot_of_another_zone_is_told_again():
+    t = Teller()
+    site, _ = fold(seen_free(t))
+    site, outputs = step(site, t.adopt("a", "1", version=2, zone="b"))
+    (change,) = [o for o in outputs if isinstance(o, SlotChanged)]
+    assert (change.zone_id, change.from_state, change.to_state) == ("b", "free", "free")
+    assert change.version == 3
+
+
+def test_detections_before_the_layout_give_no_slots():
+    t = Teller()
+    site, outputs = fold([t.see("a", {"1": "o"}, layout_version=0) for _ in range(3)])
+    assert site.slots == {}
+    assert not [o for o in outputs if isinstance(o, SlotChanged)]
+
+
+# ---------------------------------------------------------------- people
+def test_closed_holds_against_all_cameras_until_opened():
+    t = Teller()
+    close, reopen = (t.command(kind(slot_id="1")) for kind in (SlotClosed, SlotOpened))
+    records = [*seen_free(t), close, *(t.see("a", {"1": "o"}) for _ in range(3))]
+    site, outputs = fold(records)
+    assert changes(outputs)[-1] == ("1", "closed", "closed")
+    site, outputs = step(site, reopen)
+    assert changes(outputs) == [("1", "unknown", "opened")]
+    site, _ = step(site, t.see("a", {"1": "o"}))
+    site, outputs = step(site, t.see("a", {"1": "o"}))
+    assert changes(outputs) == [("1", "occupied", "observed")]
+
+
+def test_a_closed_slot_stays_closed_when_its_camera_is_gone():
+    t = Teller()
+    records = [*seen_free(t), t.command(SlotClosed(slot_id="1")), t.tick(60_000)]
+    assert states(fold(records)[0]) == {"1": "closed"}
+
+
+def test_a_correction_holds_until_the_cameras_say_something_new():
+    t = Teller()
+    records = [*seen_free(t), t.command(StateCorrected(slot_id="1", state="occupied"))]
+    records += [t.see("a", {"1": "f"}) for _ in range(5)]  # the mistake goes on
+    site, outputs = fold(records)
+    assert changes(outputs)[-1] == ("1", "occupied", "corrected")
+    for word in "oo":
+        site, outputs = step(site, t.see("a", {"1": word}))
+        assert changes(outputs) == []
+    site, _ = step(site, t.see("a", {"1": "f"}))
+    site, outputs = step(site, t.see("a", {"1": "f"}))
+    assert changes(outputs) == [("1", "free", "observed")]
+
+
+def test_a_correction_of_a_blind_slot_ends_with_the_first_evidence():
+    t = Teller()
+    correct = t.command(StateCorrected(slot_id="1", state="occupied"))
+    site, _ = fold([t.adopt("a", "1"), correct, t.tick(60_000)])
+    assert states(site) == {"1": "occupied"}
+    for _ in range(2):
+        site, outputs = step(site, t.see("a", {"1": "f"}))
+    assert changes(outputs) == [("1", "free", "observed")]
+
+
+def test_a_command_given_twice_is_done_once():
+    t = Teller()
+    close = t.command(SlotClosed(slot_id="1"))
+    reopen = t.command(SlotOpened(slot_id="1"))
+    site, _ = fold([*seen_free(t), close, reopen])
+    assert step(site, close) == (site, [])
+
+
+@pytest.mark.parametrize("kind", [SlotClosed, SlotOpened])
+def test_a_command_for_a_slot_nobody_names_is_invalid(kind):
+    t = Teller()
+    with pytest.raises(Invalid) as caught:
+        fold([t.adopt("a", "1"), t.command(kind(slot_id="9"))])
+    assert caught.value.reason == "unknown-slot"
+
+
+def test_records_of_another_site_are_invalid():
+    other = Teller("other")
+    for record in (other.tick(1), other.see("a", {})):
+        with pytest.raises(Invalid, match="wrong-site"):
+            step(Site(site_id="lot"), record)
+    stray = other.adopt("a", "1")
+    with pytest.raises(Invalid, match="wrong-site"):
+        step(Site(site_id="lot"), Teller("lot").command(stray.command))
+
+
+def test_time_starts_where_the_log_starts():
+    t = Teller()
+    site, _ = fold([t.tick()])
+    assert site.tick_ms == START_MS

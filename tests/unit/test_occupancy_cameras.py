@@ -1,0 +1,94 @@
+"""Cameras: status with its reason, refreshed, and late reports of older connections."""
+
+import pytest
+
+from parking.cameras import REFRESH_MS
+from parking.events import CameraStatusChanged, Event
+from parking.occupancy import step
+from tests.tracking import INTERVAL_MS, Teller, fold
+
+
+def statuses(outputs: list[Event]) -> list[tuple[str, str]]:
+    return [(o.status, o.reason) for o in outputs if isinstance(o, CameraStatusChanged)]
+
+
+def test_a_cameras_life():
+    t = Teller()
+    records = [
+        t.see("a", {}, layout_version=0),
+        t.adopt("a", "1"),
+        t.see("a", {"1": "f"}),
+        *(t.see("a", {"1": "f"}, health="dark") for _ in range(2)),
+        t.see("a", {"1": "f"}),
+        t.tick(60_000),
+        t.see("a", {"1": "f"}),
+        t.device("a", "offline", 1, 1),
+        t.device("a", "online", 1, 2),
+    ]
+    assert statuses(fold(records)[1]) == [
+        ("no-layout", "no-layout"),
+        ("online", "ok"),
+        ("degraded", "dark"),
+        ("online", "ok"),
+        ("offline", "silent"),
+        ("online", "ok"),
+        ("offline", "offline"),
+        ("online", "ok"),
+    ]
+
+
+def test_an_adopted_camera_without_a_frame_is_offline_and_a_first_dark_frame_is_believed():
+    t = Teller()
+    records = [t.adopt("a", "1"), t.see("a", {}, health="dark")]
+    assert statuses(fold(records)[1]) == [("offline", "no-frame"), ("degraded", "dark")]
+
+
+def test_an_unchanged_status_is_told_again_with_the_latest_frame_at_most_every_ten_seconds():
+    t = Teller()
+    frames = [t.see("a", {"1": "f"}) for _ in range(25)]
+    _, outputs = fold([t.adopt("a", "1"), *frames])
+    told = [o for o in outputs if isinstance(o, CameraStatusChanged)]
+    assert [o.version for o in told] == [1, 2, 3, 4]
+    assert [o.last_frame_at_ms for o in told[1:]] == [f.time_ms for f in frames[::10]]
+    assert told[-1].frame_ref == frames[20].frame_ref
+    assert REFRESH_MS == 10 * INTERVAL_MS
+
+
+@pytest.mark.parametrize(
+    ("reports", "status"),
+    [
+        ([("online", 1, 1), ("offline", 1, 1)], "offline"),
+        ([("online", 1, 2), ("offline", 1, 1)], "online"),
+        ([("online", 2, 1), ("offline", 1, 9)], "online"),
+        ([("offline", 1, 1), ("online", 1, 1)], "offline"),  # a doubled, late online
+        ([("offline", 1, 1), ("online", 1, 2)], "online"),
+        ([("offline", 1, 1), ("online", 1, 2), ("offline", 1, 1)], "online"),
+        ([("offline", None, None)], "offline"),
+        ([("offline", None, None), ("online", None, None)], "online"),
+    ],
+)
+def test_a_late_will_of_an_older_connection_does_not_count(reports, status):
+    t = Teller()
+    site, _ = fold([t.adopt("a", "1"), t.see("a", {"1": "f"})])
+    for report in reports:
+        site, _ = step(site, t.device("a", *report))
+    assert site.cameras["lot/a"].status == status
+
+
+def test_the_connection_known_before_the_layout_counts_after_it():
+    t = Teller()
+    records = [t.device("a", "online", 1, 5), t.adopt("a", "1"), t.see("a", {"1": "f"})]
+    site, _ = fold([*records, t.device("a", "offline", 1, 4)])
+    assert site.cameras["lot/a"].status == "online"
+
+
+def test_a_device_that_is_no_camera_has_no_camera_status():
+    t = Teller()
+    site, outputs = fold([t.device("gate-1", "online", 1, 1), t.device("gate-1", "offline", 1, 1)])
+    assert (site.cameras, outputs) == ({}, [])
+
+
+def test_telemetry_changes_nothing():
+    t = Teller()
+    site, _ = fold([t.adopt("a", "1")])
+    assert step(site, t.device("a", "telemetry")) == (site, [])

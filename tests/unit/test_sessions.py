@@ -1,0 +1,115 @@
+"""Sessions: opened, closed, overstayed, corrected; never fewer than none."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parking.events import SessionChanged
+from parking.occupancy import step
+from parking.sessions import GATE_MEMORY, OPEN_LIMIT
+from parking.site import Site
+from tests.tracking import Teller, fold
+
+
+def told(outputs) -> list[tuple[str, str | None]]:
+    return [(o.kind, o.reason) for o in outputs if isinstance(o, SessionChanged)]
+
+
+def test_an_exit_closes_the_oldest_and_tells_how_long_it_stayed():
+    t = Teller()
+    first, second = t.gate("entry", 1), t.gate("entry", 2)
+    leave = t.pass_ms(5_000).gate("exit", 3)
+    site, outputs = fold([first, second, leave])
+    closed = outputs[-1]
+    assert (closed.kind, closed.session_id) == ("closed", first.id)
+    assert closed.dwell_ms == leave.time_ms - first.time_ms
+    assert [s.session_id for s in site.sessions] == [second.id]
+
+
+def test_a_plate_finds_its_own_session():
+    t = Teller()
+    records = [t.gate("entry", 1), t.gate("entry", 2, plate="p"), t.gate("exit", 3, plate="p")]
+    _, outputs = fold(records)
+    assert (outputs[-1].session_id, outputs[-1].reason) == (records[1].id, "plate")
+
+
+def test_a_strange_plate_leaves_other_plates_alone_while_it_can():
+    t = Teller()
+    records = [t.gate("entry", 1, plate="p"), t.gate("entry", 2), t.gate("exit", 3, plate="q")]
+    assert fold(records)[1][-1].session_id == records[1].id
+
+
+def test_the_same_plate_again_corrects_the_session_whose_exit_was_missed():
+    t = Teller()
+    records = [t.gate("entry", 1, plate="p"), t.gate("entry", 2, plate="p")]
+    site, outputs = fold(records)
+    assert told(outputs) == [("opened", None), ("corrected", "entered-again"), ("opened", None)]
+    assert [s.session_id for s in site.sessions] == [records[1].id]
+
+
+def test_an_exit_without_an_entry_is_corrected_and_counts_nothing():
+    t = Teller()
+    site, outputs = fold([t.gate("exit", 1)])
+    assert told(outputs) == [("corrected", "exit-without-entry")]
+    assert site.sessions == []
+
+
+def test_overstay_is_told_once():
+    t = Teller()
+    records = [t.parameters(overstay_ms=60_000), t.gate("entry", 1), t.tick(60_000)]
+    records += [t.tick(1), t.tick(1_000)]
+    _, outputs = fold(records)
+    assert told(outputs) == [("opened", None), ("overstay", None)]
+
+
+def test_a_doubled_event_does_nothing_also_from_the_api():
+    t = Teller()
+    once = [t.gate("entry", 1), t.gate_by_api("entry", "k"), t.gate("exit", 2)]
+    site, _ = fold(once)
+    for event in once:
+        assert step(site, event)[0] is site
+
+
+def test_what_fell_out_of_memory_counts_as_seen():
+    t = Teller()
+    first = t.gate("entry", 1)
+    site, _ = fold([first, *(t.gate("entry", seq) for seq in range(2, GATE_MEMORY + 2))])
+    assert len(site.sessions) == GATE_MEMORY + 1
+    assert step(site, first)[0] is site
+
+
+def test_a_lot_that_never_sees_its_exits_does_not_outgrow_its_record():
+    t = Teller()
+    site, outputs = Site(site_id="lot"), []
+    for seq in range(OPEN_LIMIT + 3):
+        site, made = step(site, t.gate("entry", seq))
+        outputs += made
+    assert len(site.sessions) == OPEN_LIMIT
+    assert told(outputs).count(("corrected", "too-many-open")) == 3
+
+
+@given(st.data())
+def test_any_order_and_any_duplicates_give_the_balance_of_the_unique_events(data):
+    """Every entry adds one; every exit takes one where there is one. What is open or corrected
+    accounts for every event exactly once."""
+    t = Teller()
+    directions = data.draw(st.lists(st.sampled_from(["entry", "exit"]), max_size=20))
+    events = [t.gate(direction, seq) for seq, direction in enumerate(directions)]
+    order = data.draw(st.permutations(events))
+    doubled = list(itertools.chain.from_iterable([e] * data.draw(st.integers(1, 3)) for e in order))
+    late = data.draw(st.lists(st.sampled_from(events), max_size=5)) if events else []
+    site, outputs = fold([*doubled, *late])
+    kinds = [kind for kind, _ in told(outputs)]
+    assert kinds.count("opened") == directions.count("entry")
+    assert kinds.count("closed") + kinds.count("corrected") == directions.count("exit")
+    assert len(site.sessions) == kinds.count("opened") - kinds.count("closed") >= 0
+    assert fold(order) == fold([*doubled, *late])
+
+
+@pytest.mark.parametrize("boots", [(1, 2), (2, 1)])
+def test_events_kept_over_a_reboot_count_in_any_order(boots):
+    t = Teller()
+    site, _ = fold([t.gate("entry", 1, boot_id=boot) for boot in boots])
+    assert len(site.sessions) == 2
