@@ -45,6 +45,8 @@ async def build(environ: Mapping[str, str]) -> None:
         await adapters.wait_for_topics(settings.kafka, stop)
         if stop.is_set():
             return
+        for chatty in ("faust", "mode"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         app, table = adapters.new_app(settings.kafka, settings.session_s)
         producer = new_producer(settings.kafka, linger_ms=0)
         await producer.start()
@@ -70,7 +72,7 @@ async def _tick(
         if app.should_stop:
             raise RuntimeError(f"faust ended: {app.crash_reason!r}")
         owned = adapters.owned_partitions(app)
-        health.waiting = {} if owned else {"partitions": "none assigned and restored yet"}
+        health.waiting = {"partitions": "not assigned and restored yet"} if owned is None else {}
         if owned:
             await tracker.tick(owned)
         try:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import ssl
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -36,7 +36,7 @@ _MAX_DELAY_S: Final = 5.0
 _BUFFERED_RECORDS: Final = 256
 
 
-class SiteTable(faust.Table):  # type: ignore[misc] # faust is not typed
+class SiteTable(faust.Table[bytes, bytes]):
     """tracker.Table over a faust table: a write is done when the changelog has it."""
 
     _sent: asyncio.Future[Any]
@@ -48,7 +48,7 @@ class SiteTable(faust.Table):  # type: ignore[misc] # faust is not typed
 
     def read(self, key: bytes) -> bytes | None:
         """See tracker.Table."""
-        return cast("bytes | None", self.get(key))
+        return self.get(key)
 
     def sites(self) -> list[bytes]:
         """See tracker.Table."""
@@ -120,22 +120,22 @@ def consume(
 def to_record(event: EventT[Any]) -> Record:
     """faust's event as ours."""
     message = event.message
-    headers = message.headers or ()
     return Record(
         topic=message.topic,
         partition=message.partition,
         offset=message.offset,
         key=message.key,
         value=message.value,
-        headers=tuple(headers.items() if isinstance(headers, dict) else headers),
+        # aiokafka gives pairs, whatever faust's types say.
+        headers=tuple(cast("Iterable[tuple[str, bytes]]", message.headers or ())),
         timestamp_ms=round(message.timestamp * 1000),
     )
 
 
-def owned_partitions(app: faust.App) -> set[int]:
-    """The partitions this worker has and whose table is restored; empty while that is under way."""
+def owned_partitions(app: faust.App) -> set[int] | None:
+    """The partitions this worker has; None while they are dealt out or their table is restored."""
     if app.rebalancing or app.in_recovery or not app.flow_control.is_active():
-        return set()
+        return None
     return {place.partition for place in app.consumer.assignment() if place.topic == DETECTIONS}
 
 

@@ -46,8 +46,8 @@ class Unsent(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """A site's entry in the table. `positions`: next offset by source topic, in the partition of the
-    site's key."""
+    """A site's entry in the table. `positions`: next offset by source topic, in the partition of
+    the site's key."""
 
     positions: dict[str, int]
     site: Site
@@ -64,7 +64,7 @@ def encode(entry: Entry) -> bytes:
 
 
 def decode(value: bytes) -> Entry:
-    """The table's value as an entry. Anything unreadable is a fault of ours: it ends the process."""
+    """The table's value as an entry. An unreadable one is a fault of ours: it ends the process."""
     return _DECODER.decode(value)
 
 
