@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Table(Protocol):
-    """Sites' entries by key. Real: a faust table; in tests also a dictionary."""
+    """Sites' entries by key: a faust table (adapters.py), or a dictionary."""
 
     def read(self, key: bytes) -> bytes | None:
         """The value, or None."""
@@ -33,6 +33,25 @@ class Table(Protocol):
 
     async def write(self, key: bytes, value: bytes) -> None:
         """Returns once the value is durable in the changelog; raises when it cannot be."""
+
+
+class MemoryTable:
+    """Table for tests and tools: a dictionary, durable at once."""
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, bytes] = {}
+
+    def read(self, key: bytes) -> bytes | None:
+        """See Table."""
+        return self._values.get(key)
+
+    def sites(self) -> list[bytes]:
+        """See Table."""
+        return list(self._values)
+
+    async def write(self, key: bytes, value: bytes) -> None:
+        """See Table."""
+        self._values[key] = value
 
 
 class Tracker:
