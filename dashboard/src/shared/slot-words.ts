@@ -10,7 +10,8 @@ export function stateFor(slot: SlotView, now_ms: number): string {
 }
 
 export function confidenceWords(slot: SlotView): string {
-  return slot.version > 0 && slot.confidence > 0 ? percent(slot.confidence) : "–";
+  const seen = slot.state === "free" || slot.state === "occupied";
+  return seen && slot.version > 0 ? percent(slot.confidence) : "–";
 }
 
 export function seenBy(slot: SlotView, cameras: readonly CameraView[]): string {
@@ -20,8 +21,31 @@ export function seenBy(slot: SlotView, cameras: readonly CameraView[]): string {
   return names.length > 0 ? names.join(", ") : "no camera";
 }
 
-/** Reasons are short stable words such as `no-evidence`: readable without their hyphens. */
+/** The tracker's reasons are short and stable; those that people meet, in a sentence. */
+const REASONS: Readonly<Record<string, string>> = {
+  adopted: "new in the layout",
+  blurred: "the camera’s picture is blurred",
+  closed: "closed by an operator",
+  corrected: "corrected by an operator",
+  covered: "the camera is covered",
+  dark: "the camera’s picture is too dark",
+  disagree: "the cameras disagree",
+  frozen: "the camera sends the same picture again and again",
+  moved: "the camera was moved",
+  "moved-zone": "moved to another zone",
+  "no-evidence": "no camera sees it well enough",
+  "no-frame": "no picture from the camera yet",
+  "no-layout": "nobody has said where the spaces are",
+  observed: "seen by a camera",
+  offline: "the camera is offline",
+  ok: "all well",
+  opened: "opened again, not seen since",
+  silent: "the camera has gone silent",
+};
+
+/** A reason for people; one that is not known here at least without its hyphens. */
 export function reasonWords(reason: string): string {
-  const words = /^[a-z]+(-[a-z]+)+$/.test(reason) ? reason.replaceAll("-", " ") : reason;
+  const plain = /^[a-z]+(-[a-z]+)+$/.test(reason) ? reason.replaceAll("-", " ") : reason;
+  const words = REASONS[reason] ?? plain;
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -83,7 +83,6 @@ function CameraItem({
           <strong>{camera.name}</strong>
           <span className="small">
             {STATUS_WORDS[camera.status]}
-            {camera.health && camera.health !== "ok" ? `, picture ${camera.health}` : ""}
           </span>
           <span className="small muted">
             <CameraNote camera={camera} />

@@ -30,38 +30,40 @@ export function SlotActions({ slot }: { slot: SlotView }) {
   }
 
   return (
-    <form
-      className="slot-actions"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void run();
-      }}
-    >
-      {command === "close" && (
-        <label className="field">
-          Why (optional)
-          <input
-            type="text"
-            maxLength={200}
-            placeholder="for example: being resurfaced"
-            value={reason}
-            onChange={(event) => {
-              setReason(event.target.value);
-            }}
-          />
-        </label>
-      )}
-      <button type="submit" className="button" disabled={phase.name === "sending" || waiting}>
-        {command === "close" ? "Close this space" : "Open this space again"}
-      </button>
-      <p className="small muted" role="status">
-        {waiting && "Sent. It shows as soon as the tracker has taken it."}
-      </p>
-      {phase.name === "idle" && phase.fault && (
-        <p className="fault" role="alert">
-          {phase.fault}
+    <>
+      <form
+        className="slot-actions"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void run();
+        }}
+      >
+        {command === "close" && (
+          <label className="field">
+            Why (optional)
+            <input
+              type="text"
+              maxLength={200}
+              placeholder="for example: being resurfaced"
+              value={reason}
+              onChange={(event) => {
+                setReason(event.target.value);
+              }}
+            />
+          </label>
+        )}
+        <button type="submit" className="button" disabled={phase.name === "sending" || waiting}>
+          {command === "close" ? "Close this space" : "Open this space again"}
+        </button>
+        <p className="small muted" role="status">
+          {waiting && "Sent. It shows as soon as the tracker has taken it."}
         </p>
-      )}
+        {phase.name === "idle" && phase.fault && (
+          <p className="fault" role="alert">
+            {phase.fault}
+          </p>
+        )}
+      </form>
       {phase.name === "asking" && (
         <KeyDialog
           fault={phase.fault}
@@ -74,6 +76,6 @@ export function SlotActions({ slot }: { slot: SlotView }) {
           }}
         />
       )}
-    </form>
+    </>
   );
 }

@@ -1,0 +1,51 @@
+// A headless Chromium out of npm: nothing is installed, nothing else is downloaded.
+import sparticuz, { inflate } from "@sparticuz/chromium";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Unpacks Chromium into `cache` where it is not there yet, and starts it. */
+export async function launch(cache) {
+  const home = await unpacked(cache);
+  const executablePath = join(home, "chromium");
+  const env = { ...process.env };
+  // A small system may lack NSS and expat; the package brings them, for those who need them.
+  if (execFileSync("ldd", [executablePath], { encoding: "utf8" }).includes("not found")) {
+    env.LD_LIBRARY_PATH = join(home, "al2023", "lib");
+  }
+  return chromium.launch({ executablePath, args: FLAGS, headless: true, env });
+}
+
+/** The package unpacks beside whatever lies in TMPDIR, half a file too: so into a folder of its own. */
+async function unpacked(cache) {
+  const folder = join(import.meta.dirname, "node_modules", "@sparticuz", "chromium");
+  const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const home = join(cache, `chromium-${version}`);
+  if (existsSync(home)) return home;
+  const partial = `${home}.${process.pid}`;
+  mkdirSync(partial, { recursive: true });
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = partial;
+  await sparticuz.executablePath();
+  await inflate(join(folder, "bin", "al2023.tar.br"));
+  if (TMPDIR === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = TMPDIR;
+  try {
+    renameSync(partial, home);
+  } catch (error) {
+    if (!existsSync(home)) throw error; // somebody else was faster
+    rmSync(partial, { recursive: true });
+  }
+  return home;
+}

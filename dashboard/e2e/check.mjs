@@ -1,0 +1,185 @@
+// node check.mjs URL SITE KEY CACHE SHOTS
+// Looks at a running dashboard as people do, in Chromium. It prints what it has checked, a line
+// each, and `restart` when the server is to be killed; the first thing that is wrong ends it with 1.
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { launch } from "./browser.mjs";
+import { Watched } from "./watched.mjs";
+
+const [url, site, key, cache, shots] = process.argv.slice(2);
+const axe = readFileSync(join(import.meta.dirname, "node_modules/axe-core/axe.min.js"), "utf8");
+const PHONE = { width: 360, height: 740 };
+const DESK = { width: 1280, height: 900 };
+
+mkdirSync(shots, { recursive: true });
+const browser = await launch(cache);
+try {
+  const desk = await Watched.open(browser, `${url}/#/${site}`, { viewport: DESK, colorScheme: "light" });
+  await desk.step("counts are those of the API", () => countsAgree(desk.page));
+  await desk.step("a change shows in the feed and on the plan", () => changeShows(desk.page));
+  await desk.step("the picture is live, with an outline for each slot", () => pictureIsLive(desk.page));
+  await desk.step("nothing hinders a screen reader (axe), light", () => accessible(desk.page));
+  await desk.step("the keyboard reaches a slot, its neighbour and the details", () => keyboard(desk.page));
+  await desk.page.screenshot({ path: join(shots, "desk-light.png") });
+  await desk.step("the table names every slot", () => tableIsWhole(desk.page));
+  desk.allow(/status of 401/);
+  await desk.step("an operator closes a slot and opens it again", () => closeAndOpen(desk.page));
+  desk.allow(/ERR_|status of 503/);
+  await desk.step("a killed server is told, and nothing is missed", () => survivesRestart(desk.page));
+  await desk.close();
+
+  const phone = await Watched.open(browser, `${url}/#/${site}`, {
+    viewport: PHONE,
+    colorScheme: "dark",
+    deviceScaleFactor: 2,
+    hasTouch: true,
+  });
+  await phone.step("a phone scrolls in one direction only", () => fitsPhone(phone.page));
+  await phone.page.screenshot({ path: join(shots, "phone-dark.png"), fullPage: true });
+  await phone.step("nothing hinders a screen reader (axe), dark", () => accessible(phone.page));
+  await phone.step("a tap opens the details above the fold", () => tap(phone.page));
+  await phone.page.screenshot({ path: join(shots, "phone-details.png") });
+  await phone.close();
+} catch (error) {
+  console.log(`FAILED: ${error.stack ?? error}`);
+  const pages = browser.contexts().flatMap((context) => context.pages());
+  for (const page of pages) await page.screenshot({ path: join(shots, "failed.png") }).catch(() => {});
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
+
+/** What the page shows and what the API says may differ for the moment that a change travels. */
+async function countsAgree(page) {
+  await page.getByTestId("site-counts").waitFor();
+  await eventually(async () => {
+    const answer = await (await fetch(`${url}/api/sites/${site}`)).json();
+    const shown = {};
+    for (const state of ["free", "occupied", "unknown", "closed"]) {
+      shown[state] = Number(await page.getByTestId("site-counts").locator(`li [data-testid=${state}]`).innerText());
+    }
+    const { total, ...states } = answer.counts;
+    assert.deepEqual(shown, states);
+    assert.equal(await page.locator("[data-slot]").count(), total);
+    for (const zone of answer.zones) {
+      const free = page.getByTestId(`zone-${zone.zone_id}`).getByTestId("free").first();
+      assert.equal(Number(await free.innerText()), zone.counts.free);
+    }
+  });
+}
+
+async function changeShows(page) {
+  const newest = page.locator("[data-change]").first();
+  const before = (await newest.count()) ? await newest.getAttribute("data-change") : null;
+  await eventually(async () => {
+    assert.notEqual(await newest.getAttribute("data-change", { timeout: 1_000 }), before);
+  });
+  await eventually(async () => {
+    const slot = await newest.getAttribute("data-slot-changed");
+    const words = await newest.locator("strong").nth(1).innerText();
+    assert.equal(await page.locator(`[data-slot="${slot}"]`).getAttribute("data-state"), words.replace("not known", "unknown"));
+  });
+}
+
+async function pictureIsLive(page) {
+  await page.locator(".picture").scrollIntoViewIfNeeded();
+  await page.locator(".badge-live").waitFor();
+  const outlines = page.locator(".outline");
+  const { cameras } = await (await fetch(`${url}/api/sites/${site}`)).json();
+  assert.equal(await outlines.count(), cameras[0].slots.length);
+  const painted = await page.locator(".picture canvas").evaluate((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return new Set(data).size;
+  });
+  assert.ok(painted > 20, `${painted} different values in the picture`);
+}
+
+async function accessible(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  assert.deepEqual(violations.map((each) => `${each.id}: ${each.nodes[0].html}`), []);
+}
+
+async function keyboard(page) {
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.locator("h1").click();
+  for (let tabs = 0; tabs < 30 && !(await focusedSlot(page)); tabs++) await page.keyboard.press("Tab");
+  const first = await focusedSlot(page);
+  assert.ok(first, "no slot after 30 tabs");
+  await page.locator(".readout").getByText(first, { exact: true }).waitFor();
+  await page.keyboard.press("ArrowRight");
+  const second = await focusedSlot(page);
+  assert.ok(second && second !== first, `from ${first} to ${second}`);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: `Space ${second}` }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByTestId("details").waitFor({ state: "detached" });
+  assert.equal(await focusedSlot(page), second);
+}
+
+async function tableIsWhole(page) {
+  await page.getByRole("button", { name: "Table" }).click();
+  const { slots } = await (await fetch(`${url}/api/sites/${site}`)).json();
+  const named = await page.locator("tbody th").allInnerTexts();
+  assert.deepEqual(named.sort(), slots.map((slot) => slot.slot_id).sort());
+  await page.getByRole("button", { name: "Plan", exact: true }).click();
+}
+
+async function closeAndOpen(page) {
+  const slot = page.locator("[data-slot]").last();
+  await slot.click();
+  const details = page.getByTestId("details");
+  await details.getByLabel("Why (optional)").fill("being painted");
+  await details.getByRole("button", { name: "Close this space" }).click();
+  await page.getByLabel("Key", { exact: true }).fill("pk_wrong");
+  await page.getByRole("button", { name: "Use this key" }).click();
+  await page.locator(".dialog .fault").waitFor();
+  await page.getByLabel("Key", { exact: true }).fill(key);
+  await page.getByRole("button", { name: "Use this key" }).click();
+  await eventually(async () => assert.equal(await slot.getAttribute("data-state"), "closed"));
+  await details.getByText("being painted", { exact: false }).waitFor();
+  await page.screenshot({ path: join(shots, "desk-closed.png") });
+  await details.getByRole("button", { name: "Open this space again" }).click();
+  await eventually(async () => assert.notEqual(await slot.getAttribute("data-state"), "closed"));
+  await page.keyboard.press("Escape");
+}
+
+async function survivesRestart(page) {
+  console.log("restart");
+  await page.locator(".pill-reconnecting").waitFor();
+  await page.locator(".pill-live").waitFor({ timeout: 60_000 });
+  await changeShows(page);
+  await countsAgree(page);
+}
+
+async function fitsPhone(page) {
+  await countsAgree(page);
+  const excess = () => document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  assert.equal(await page.evaluate(excess), 0);
+}
+
+async function tap(page) {
+  const slot = page.locator("[data-slot]").last();
+  await slot.scrollIntoViewIfNeeded();
+  await slot.tap();
+  await page.getByTestId("details").waitFor();
+  const sheet = await page.getByTestId("details").boundingBox();
+  const place = await slot.boundingBox();
+  assert.ok(place.y + place.height <= sheet.y, "the details hide the slot");
+}
+
+function focusedSlot(page) {
+  return page.evaluate(() => document.activeElement?.getAttribute("data-slot") ?? null);
+}
+
+async function eventually(check, limit_ms = 20_000) {
+  for (const deadline = Date.now() + limit_ms; ; ) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
