@@ -24,7 +24,7 @@ from services.notifier.app import Parts, make_app
 from services.notifier.feed import Feed
 from services.notifier.pictures import Pictures
 from services.notifier.settings import Settings
-from services.notifier.tail import follow_log, watch
+from services.notifier.tail import Watch, follow_log
 
 
 async def build(environ: Mapping[str, str]) -> None:
@@ -47,13 +47,12 @@ async def build(environ: Mapping[str, str]) -> None:
     )
     app = make_app(parts, settings.cors_origins, settings.dashboard_dir)
     follow = partial(follow_log, log_=log_, feed=feed, health=health, clock=clock)
-    guard = partial(watch, log_=watch_log, feed=feed, health=health, clock=clock)
     try:
         await serve(
             {
                 "http": http_loop(app, settings.http),
                 "log": follow,
-                "watch": guard,
+                "watch": Watch(watch_log, feed, health).loop,
                 "pictures": pictures.run,
             }
         )

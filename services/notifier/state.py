@@ -98,13 +98,13 @@ class LiveState:
         return True
 
     def session(self, event: SessionChanged) -> bool:
-        """Apply; False for a replay's, and for what comes after the session's end."""
-        ended = event.session_id in self.closed_sessions
-        if event.run != LIVE or (ended and event.kind != "corrected"):
+        """Apply; False for a replay's, and for a beginning that comes after the end."""
+        begins = event.kind in ("opened", "overstay")
+        if event.run != LIVE or (begins and event.session_id in self.closed_sessions):
             return False
-        if event.kind in ("opened", "overstay") or event.exit_at_ms is None:
+        if begins:
             self.open_sessions[event.session_id] = event
-        else:
+        else:  # closed, or corrected: the tracker gave it up
             self.open_sessions.pop(event.session_id, None)
             self.closed_sessions[event.session_id] = event
             if len(self.closed_sessions) > CLOSED_SESSIONS_KEPT:

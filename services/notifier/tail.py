@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from parking.errors import Retryable
@@ -19,7 +20,7 @@ WHOLE: Final = (LAYOUTS, CAMERA_STATUS, SLOT_STATE, SESSIONS)
 """Read whole at the start."""
 TAILED: Final = (SLOT_CHANGES, CAMERA_STATUS, LAYOUTS, SESSIONS)
 CHECK_EVERY_S: Final = 10.0
-STUCK_CHECKS: Final = 3
+STUCK_LOOKS: Final = 3
 FIRST_DELAY_S: Final = 0.25
 MAX_DELAY_S: Final = 10.0
 
@@ -61,33 +62,46 @@ async def start(log_: Log, feed: Feed) -> bool:
     return True
 
 
-async def watch(
-    stop: asyncio.Event, *, log_: Log, feed: Feed, health: Health, clock: Clock
-) -> None:
-    """Every few seconds: does Kafka answer (else not ready), is it still the same one (else the
-    process ends), and does the tail move towards the end (else not alive)?"""
-    stuck: dict[Place, int] = {}
-    behind: dict[Place, int] = {}
-    while not stop.is_set():
-        await _wait(stop, CHECK_EVERY_S)
-        if not feed.ready or stop.is_set():
-            continue
+@dataclass(slots=True)
+class Watch:
+    """Looks every few seconds: does Kafka answer (else not ready), is it still the same one (else
+    the process ends), and does the tail move towards the end (else not alive)?"""
+
+    log: Log
+    feed: Feed
+    health: Health
+    _behind: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    """Where a place waits, and at how many looks in a row it has."""
+
+    async def loop(self, stop: asyncio.Event) -> None:
+        """Until `stop`."""
+        while not stop.is_set():
+            await _wait(stop, CHECK_EVERY_S)
+            if self.feed.ready and not stop.is_set():
+                await self.look()
+
+    async def look(self) -> None:
+        """Once. Raises RuntimeError when Kafka is another one."""
         try:
-            if await log_.cluster_id() != feed.ring.cluster_id:
-                raise RuntimeError("Kafka was replaced by another cluster: starting again")
-            bounds = await log_.bounds(*TAILED)
+            cluster_id = await self.log.cluster_id()
+            bounds = await self.log.bounds(*TAILED)
         except Retryable as error:
-            health.waiting["kafka"] = str(error)
-            continue
-        health.waiting.pop("kafka", None)
-        positions = dict(feed.positions)
-        waiting = {p for p, span in bounds.items() if positions.get(p, 0) < span[1]}
-        stuck = {p: stuck.get(p, 0) + 1 for p in waiting if behind.get(p) == positions.get(p, 0)}
-        behind = {p: positions.get(p, 0) for p in waiting}
-        if any(checks >= STUCK_CHECKS for checks in stuck.values()):
-            health.failing["tail"] = f"records wait in {sorted(stuck)} and are not read"
+            self.health.waiting["kafka"] = str(error)
+            return
+        if cluster_id != self.feed.ring.cluster_id:
+            raise RuntimeError("Kafka was replaced by another cluster: starting again")
+        self.health.waiting.pop("kafka", None)
+        before, self._behind = self._behind, {}
+        for place, (_, end) in bounds.items():
+            at = self.feed.positions[place]
+            if at < end:
+                since, looks = before.get(place, (at, 0))
+                self._behind[place] = (at, looks + 1 if since == at else 1)
+        stuck = sorted(p for p, (_, looks) in self._behind.items() if looks > STUCK_LOOKS)
+        if stuck:
+            self.health.failing["tail"] = f"records wait in {stuck} and are not read"
         else:
-            health.failing.pop("tail", None)
+            self.health.failing.pop("tail", None)
 
 
 async def _tail(stop: asyncio.Event, log_: Log, feed: Feed, health: Health) -> bool:

@@ -100,6 +100,16 @@ def test_sessions_open_and_close_once_and_the_ended_are_bounded():
     assert newest.time_ms == NOW_MS + CLOSED_SESSIONS_KEPT + 4
 
 
+def test_a_session_the_tracker_gave_up_is_open_no_more():
+    live = LiveState()
+    live.session(session("demo", 1, "opened"))
+    live.session(replace(session("demo", 1, "opened"), kind="overstay"))
+    assert live.open_count("demo") == 1
+    assert live.session(replace(session("demo", 1, "opened"), kind="corrected"))
+    assert live.open_count("demo") == 0
+    assert [s.kind for s in live.sessions("demo", is_open=False)] == ["corrected"]
+
+
 def test_a_layout_is_the_same_when_only_its_publication_differs():
     first = layout("demo", 1)
     assert same_layout(first, replace(first, version=2, id="demo/north/layout/2", time_ms=1))

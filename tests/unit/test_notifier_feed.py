@@ -1,0 +1,235 @@
+"""The feed and the loops that keep it at the end of the log, over memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from parking.errors import Retryable
+from parking.memory import ManualClock, MemoryBroker
+from parking.ops import Health
+from parking.ports import Outgoing, Place, Record
+from parking.topics import CAMERA_STATUS, LAYOUTS, SLOT_CHANGES
+from services.notifier import tail
+from services.notifier.adapters import MemoryLog
+from services.notifier.clients import Client, Message
+from services.notifier.feed import Feed
+from services.notifier.log import Bounds
+from services.notifier.ring import format_id
+from services.notifier.settings import Limits
+from tests.notifying import changed, layout, record, state, status
+
+
+class FaultyLog(MemoryLog):
+    """Memory with what can go wrong: outages, retention, another cluster, a tail that stands."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        super().__init__(broker)
+        self.outages = 0
+        self.deleted_below = 0
+        self.cluster = "one"
+        self.standing = False
+
+    async def cluster_id(self) -> str:
+        self._fail()
+        return self.cluster
+
+    async def bounds(self, *topics: str) -> Bounds:
+        self._fail()
+        found = await super().bounds(*topics)
+        return {place: (min(self.deleted_below, end), end) for place, (_, end) in found.items()}
+
+    async def read(self, starts: Mapping[Place, int], ends: Mapping[Place, int]) -> list[Record]:
+        kept = {place: max(start, self.deleted_below) for place, start in starts.items()}
+        return await super().read(kept, ends)
+
+    async def tail(self, starts: Mapping[Place, int]) -> AsyncIterator[list[Record]]:
+        self._fail()
+        if self.standing:
+            await asyncio.Event().wait()
+        async for records in super().tail(starts):
+            yield records
+            self._fail()
+
+    def _fail(self) -> None:
+        if self.outages:
+            self.outages -= 1
+            raise Retryable("away")
+
+
+class Running:
+    """The log's loops as the process has them."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.broker = MemoryBroker()
+        self.log = FaultyLog(self.broker)
+        self.clock = ManualClock()
+        self.health = Health()
+        self.feed = Feed(self.log, self.clock, limits or Limits())
+        self.stop = asyncio.Event()
+
+    def write(self, *messages: Outgoing) -> None:
+        for message in messages:
+            self.broker.append(message)
+
+    async def __aenter__(self) -> "Running":
+        following = tail.follow_log(
+            self.stop, log_=self.log, feed=self.feed, health=self.health, clock=self.clock
+        )
+        self._task = asyncio.ensure_future(following)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop.set()
+        await asyncio.wait_for(self._task, 5)
+
+    async def until(self, version: int) -> None:
+        async with asyncio.timeout(5):
+            await self.feed.until(
+                lambda: (
+                    ("demo", "A1") in self.feed.state.slots
+                    and self.feed.state.slots["demo", "A1"].version >= version
+                )
+            )
+
+    async def first(self, count: int, last_id: str | None = None) -> list[Message]:
+        messages = self.feed.follow(None, last_id)
+        async with asyncio.timeout(5):
+            got = [await anext(messages) for _ in range(count)]
+        await messages.aclose()  # type: ignore[attr-defined] # a generator
+        return got
+
+
+async def test_a_change_whose_state_record_comes_late_is_not_missed():
+    """The tracker's change lies before the noted end, its slot-state record was not there yet."""
+    running = Running()
+    running.write(record(layout("demo")), record(state("demo", 1, "free")))
+    running.write(record(changed("demo", 2, "occupied")))
+    async with running:
+        await running.until(2)
+        assert running.feed.state.slots["demo", "A1"].state == "occupied"
+
+
+async def test_not_ready_until_all_that_was_there_is_folded():
+    running = Running()
+    running.write(*(record(changed("demo", n)) for n in range(1, 50)))
+    running.log.outages = 3
+    with pytest.raises(Retryable):
+        _ = running.feed.ring
+    ready = [running.feed.ready]
+    async with running:
+        await running.until(49)
+        ready.append(running.feed.ready)
+    assert ready == [False, True]
+    assert running.clock.slept_s == [0.25, 0.5, 1.0]
+
+
+async def test_after_an_outage_the_tail_goes_on_where_it_broke_off():
+    running = Running()
+    async with running:
+        running.write(record(changed("demo", 1)))
+        await running.until(1)
+        messages = running.feed.follow(None, None)
+        assert (await anext(messages)).type == "snapshot"
+        running.log.outages = 2
+        running.write(*(record(changed("demo", n)) for n in range(2, 6)))
+        await running.until(5)
+        got = [await anext(messages) for _ in range(4)]
+        await messages.aclose()  # type: ignore[attr-defined] # a generator
+    assert [b'"version":%d' % n in m.data for n, m in enumerate(got, start=2)] == [True] * 4
+    assert len(running.clock.slept_s) == 2
+
+
+async def test_what_retention_took_resets():
+    running = Running(Limits(ring_changes=12))
+    async with running:
+        await asyncio.sleep(0)
+        running.write(record(changed("demo", 1)))
+        await running.until(1)
+        vector = dict.fromkeys(running.feed.ring.next, 0)
+        running.write(*(record(changed("demo", n)) for n in range(2, 40)))
+        await running.until(39)
+        last_id = format_id("one", vector)
+        assert [m.type for m in await running.first(3, last_id)] == ["slot-change"] * 3
+        running.log.deleted_below = 5
+        reset, snapshot = await running.first(2, last_id)
+    assert (reset.data, snapshot.type) == (b'{"reason":"too-old"}', "snapshot")
+
+
+async def test_a_place_that_only_another_instance_has_reached_is_waited_for():
+    running = Running()
+    async with running:
+        running.write(record(changed("demo", 1)))
+        await running.until(1)
+        partition = next(p for p, offset in running.feed.ring.next.items() if offset)
+        ahead = {**running.feed.ring.next, partition: 3}
+        # They are in the log, but this instance will read them only with its next poll.
+        running.write(record(changed("demo", 2)), record(changed("demo", 3)))
+        messages = await running.first(1, format_id("one", ahead))
+    assert messages[0].type == "site-sessions"  # nothing was missed, so nothing is told again
+
+
+async def test_a_record_that_cannot_be_read_is_passed_over():
+    running = Running()
+    async with running:
+        running.write(Outgoing(SLOT_CHANGES, b"demo", b"{"), Outgoing(LAYOUTS, b"x", b"?"))
+        running.write(record(changed("demo", 1)))
+        await running.until(1)
+        running.write(record(layout("demo")), record(status("demo")))
+        running.write(Outgoing(LAYOUTS, b"demo/north", None))
+        running.write(Outgoing(CAMERA_STATUS, b"demo/north", None))
+        async with asyncio.timeout(5):
+            await running.feed.until(lambda: running.feed.state.revision >= 5)
+    assert not running.feed.state.layouts
+    assert not running.feed.state.statuses
+
+
+async def test_a_slow_client_is_cut_off_alone():
+    slow, other = Client(None, 2), Client("demo", 2)
+    for number in range(3):
+        slow.offer(Message("slot-change", b"%d" % number, None, "elsewhere"))
+        other.offer(Message("slot-change", b"%d" % number, None, "elsewhere"))
+    assert (slow.closed, other.closed) == ("slow", None)
+    assert await slow.next(1) is None
+    with pytest.raises(TimeoutError):
+        await other.next(0.01)
+
+
+async def test_the_end_of_the_process_ends_every_stream():
+    running = Running()
+    async with running:
+        running.write(record(changed("demo", 1)))
+        await running.until(1)
+        messages = running.feed.follow(None, None)
+        await anext(messages)
+    with pytest.raises(StopAsyncIteration):
+        await anext(messages)
+
+
+async def test_the_watch_tells_an_outage_from_a_tail_that_stands():
+    running = Running()
+    watch = tail.Watch(running.log, running.feed, running.health)
+    running.log.standing = True
+    running.feed.begin("one", {place: 0 for place in await running.log.bounds(*tail.TAILED)}, {})
+    running.log.outages = 1
+    await watch.look()
+    assert list(running.health.waiting) == ["kafka"]
+    await watch.look()
+    assert not running.health.waiting
+    running.write(record(changed("demo", 1)))
+    for _ in range(tail.STUCK_LOOKS):
+        await watch.look()
+        assert not running.health.failing
+    await watch.look()
+    assert "slot-changes" in running.health.failing["tail"]
+    await running.feed.take(running.broker.records(SLOT_CHANGES))
+    await watch.look()
+    assert not running.health.failing
+
+
+async def test_another_cluster_ends_the_process():
+    running = Running()
+    running.feed.begin("one", {place: 0 for place in await running.log.bounds(*tail.TAILED)}, {})
+    running.log.cluster = "two"
+    with pytest.raises(RuntimeError, match="replaced"):
+        await tail.Watch(running.log, running.feed, running.health).look()
