@@ -16,11 +16,11 @@ Floats = NDArray[np.float64]
 MATCH_RULE = "footprint-v1"
 """Version of `match_boxes`' rule: a model's threshold and calibration hold for one rule."""
 
-FOOTPRINT = 0.6
+FOOTPRINT = 0.7
 """The lower share of a box that stands for the ground under the vehicle."""
 
 MIN_OVERLAP = 0.2
-"""Least overlap for a box to count: shared area / the smaller of footprint and slot."""
+"""Least overlap for a box to count: area shared by footprint and slot / area of their union."""
 
 
 class Matches(NamedTuple):
@@ -158,8 +158,9 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
     boxes[:, 1] = boxes[:, 3] - FOOTPRINT * (boxes[:, 3] - boxes[:, 1])
     box_areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     slot_areas = np.array([polygon_area(slot) for slot in slots])
-    smaller = np.maximum(np.minimum(box_areas[:, None], slot_areas), np.finfo(np.float64).tiny)
-    overlap = overlap_areas(boxes, slots) / smaller
+    shared = overlap_areas(boxes, slots)
+    union = np.maximum(box_areas[:, None] + slot_areas - shared, np.finfo(np.float64).tiny)
+    overlap = shared / union
     slot_of_box = overlap.argmax(axis=1)
     counts = overlap.max(axis=1) >= MIN_OVERLAP
     for box in np.flatnonzero(counts)[np.argsort(score[counts], kind="stable")]:
