@@ -161,7 +161,8 @@ def set_up_logging(service: str, environ: Mapping[str, str]) -> None:
     logging.basicConfig(
         level=environ.get("LOG_LEVEL", "INFO").upper(), handlers=[handler], force=True
     )
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    for chatty in ("aiokafka", "botocore", "faust", "mode", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 class _JsonFormatter(logging.Formatter):

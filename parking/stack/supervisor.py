@@ -29,6 +29,10 @@ MISSED_CHECKS: Final = 6  # in a row, then the process counts as stuck: 30 s
 LINE_LIMIT_BYTES: Final = 65_536
 
 
+async def always_well() -> None:
+    """A check for those who cannot be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One process: how to start it, how to tell that it is there, how to end it."""
@@ -37,9 +41,7 @@ class Part:
     command: tuple[str, ...]
     env: Mapping[str, str]
     ready: Check  # raises NotReady until the process does its work
-    watch: Check | None = (
-        None  # asked again while it runs; a process that stays silent is restarted
-    )
+    watch: Check = always_well  # asked while it runs; one that stays silent is replaced
     needs: tuple[str, ...] = ()  # parts that must be healthy first
     stage: int = 0  # ended from the highest stage down
     quiet: bool = False  # its log goes to its file; the console shows errors only
@@ -179,34 +181,33 @@ class Supervisor:
 
     async def _guard(self, unit: Unit, process: asyncio.subprocess.Process) -> None:
         """Tell when the process is healthy; end it when it never is, or no longer."""
+        name = unit.part.name
         try:
-            ready = await self._becomes_ready(unit)
+            if await self._becomes_ready(unit):
+                unit.healthy.set()
+                self._set(unit, "healthy")
+                await self._gets_stuck(unit)
+            else:
+                limit_s = unit.part.start_limit_s
+                self._console.say(f"{name} was not ready in {limit_s:.0f} s", "error")
         except StackError as error:
-            self._console.say(f"{unit.part.name}: {error}", "error")
+            self._console.say(f"{name}: {error}", "error")
             unit.backoff.tries = 0  # starting it again would not help
-            await self._end(unit, process)
-            return
-        if not ready:
-            self._console.say(
-                f"{unit.part.name} was not ready in {unit.part.start_limit_s:.0f} s", "error"
-            )
-            await self._end(unit, process)
-            return
-        unit.healthy.set()
-        self._set(unit, "healthy")
-        missed, watch = 0, unit.part.watch
-        while watch is not None and missed < MISSED_CHECKS:
+        await self._end(unit, process)
+
+    async def _gets_stuck(self, unit: Unit) -> None:
+        """Ask how it is until it did not answer well for too long; for ever where nobody asks."""
+        missed = 0
+        while missed < MISSED_CHECKS:
             await asyncio.sleep(WATCH_EVERY_S)
             try:
-                await watch()
+                await unit.part.watch()
                 missed = 0
             except NotReady as reason:
-                missed += 1
-                self._console.say(
-                    f"{unit.part.name} is not well ({reason}), {missed} of {MISSED_CHECKS}"
-                )
-        if watch is not None:
-            await self._end(unit, process)
+                if not unit.stopping:
+                    missed += 1
+                    count = f"{missed} of {MISSED_CHECKS}"
+                    self._console.say(f"{unit.part.name} is not well ({reason}), {count}")
 
     async def _becomes_ready(self, unit: Unit) -> bool:
         """Ask until it is ready (True) or its time is over (False)."""
