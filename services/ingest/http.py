@@ -59,7 +59,13 @@ class _Refused(Exception):
 
 def new_app(intake: Intake, health: Health) -> FastAPI:
     """The app with the intake and the operations' routes."""
-    app = FastAPI(title="Smart Parking ingest", version="1", routes=[*health.routes()])
+    app = FastAPI(
+        title="Smart Parking ingest",
+        version="1",
+        routes=[*health.routes()],
+        docs_url=None,  # its pages would load scripts from elsewhere
+        redoc_url=None,
+    )
     app.add_exception_handler(_Refused, _refused)
     app.add_exception_handler(RequestValidationError, _bad_request)
     room = asyncio.Semaphore(_MAX_CONCURRENT)

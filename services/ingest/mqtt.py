@@ -9,6 +9,7 @@ its own, and what a lane settles for an earlier connection is counted and not se
 import asyncio
 import logging
 import random
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -64,25 +65,29 @@ class Connection:
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
         client.on_message = self._received
-        client.on_socket_close = lambda _client, _data, socket: self._unwatch(socket)
+        client.on_socket_close = lambda _client, _data, closing: self._unwatch(closing)
 
     async def open(self) -> None:
         """Connect (at most CONNECT_LIMIT_S) and begin to read. Raises OSError."""
         connect = self._client.connect
         # Resolving, connecting and the TLS handshake block, so these alone leave the event loop.
         await asyncio.to_thread(connect, self._settings.host, self._settings.port, KEEPALIVE_S)
+        opened = self._client.socket()
+        if isinstance(opened, socket.socket):
+            # paho leaves Nagle on: a PUBACK behind a reply would wait 40 ms for the broker's ACK.
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.read(True)
 
     def read(self, wanted: bool) -> None:
         """Read on, or let the broker wait (its window and the socket's buffers fill up)."""
-        socket = self._client.socket()
-        if socket is None or wanted == self._reading:
+        watched = self._client.socket()
+        if watched is None or wanted == self._reading:
             return
         self._reading = wanted
         if wanted:
-            self._loop.add_reader(socket, self._readable)
+            self._loop.add_reader(watched, self._readable)
         else:
-            self._loop.remove_reader(socket)
+            self._loop.remove_reader(watched)
 
     def acknowledge(self, mid: int) -> None:
         """Send a PUBACK."""
@@ -102,10 +107,10 @@ class Connection:
     def close(self, reason: str) -> None:
         """End it; the session stays at the broker."""
         self._client.disconnect()
-        socket = self._client.socket()
-        if socket is not None:  # it did not take the DISCONNECT at once
-            self._unwatch(socket)
-            socket.close()
+        watched = self._client.socket()
+        if watched is not None:  # it did not take the DISCONNECT at once
+            self._unwatch(watched)
+            watched.close()
         self._end(reason)
 
     # ------------------------------------------------------------ called by asyncio and paho
@@ -113,9 +118,9 @@ class Connection:
         try:
             for _ in range(_PACKETS_A_TURN):
                 self._client.loop_read()
-                socket = self._client.socket()
+                watched = self._client.socket()
                 # TLS may hold decrypted bytes that no selector tells of.
-                if not (self._reading and isinstance(socket, ssl.SSLSocket) and socket.pending()):
+                if not (self._reading and isinstance(watched, ssl.SSLSocket) and watched.pending()):
                     break
         except Exception as error:  # any broken packet: a new connection, not the end
             log.warning("MQTT: a packet could not be read", exc_info=True)
@@ -123,22 +128,22 @@ class Connection:
         self._flush()
 
     def _flush(self) -> None:
-        socket = self._client.socket()
-        if socket is None:
+        watched = self._client.socket()
+        if watched is None:
             return
         if self._client.want_write():
-            self._loop.add_writer(socket, self._writable)
+            self._loop.add_writer(watched, self._writable)
         else:
-            self._loop.remove_writer(socket)
+            self._loop.remove_writer(watched)
 
     def _writable(self) -> None:
         self._client.loop_write()
         self._flush()
 
-    def _unwatch(self, socket: Any) -> None:
+    def _unwatch(self, watched: Any) -> None:
         self._reading = False
-        self._loop.remove_reader(socket)
-        self._loop.remove_writer(socket)
+        self._loop.remove_reader(watched)
+        self._loop.remove_writer(watched)
 
     def _connected(self, _c: Any, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
@@ -152,6 +157,7 @@ class Connection:
             self._end(f"the broker does not let us subscribe to {', '.join(self._filters)}")
         else:
             self.subscribed = True
+            log.info("MQTT: subscribed to %s", ", ".join(self._filters))
 
     def _disconnected(self, _c: Any, _data: Any, _flags: Any, reason: Any, _props: Any) -> None:
         self._end(str(reason))
