@@ -92,7 +92,7 @@ class Service:
         self, consumer: AIOKafkaConsumer, producer: Producer, stop: asyncio.Event
     ) -> None:
         handle = partial(handle_layouts, tools=self.tools)
-        await run(LayoutsConsumer(consumer), handle, producer, SystemClock(), stop)
+        await run(LayoutsConsumer(consumer), handle, producer, SystemClock(), stop, Polling())
 
     async def _follow_frames(
         self, consumer: AIOKafkaConsumer, producer: Producer, stop: asyncio.Event

@@ -1,0 +1,335 @@
+"""The detector's decisions, over in-memory adapters and a detector that finds white rectangles."""
+
+import asyncio
+import json
+
+import msgspec
+import numpy as np
+import pytest
+
+from parking import codec
+from parking.errors import Invalid, Retryable
+from parking.events import DetectionMade
+from parking.imagehealth import Thresholds
+from parking.memory import ManualClock, MemoryBroker, MemoryConsumer, MemoryProducer
+from parking.ops import Health
+from parking.ports import Outgoing
+from parking.runner import Polling, run
+from parking.topics import (
+    DEAD_LETTERS,
+    DEAD_LETTERS_FRAMES,
+    DETECTIONS,
+    FRAMES,
+    LAYOUTS,
+)
+from services.detector.adapters import STUCK_AFTER_S, Progress
+from services.detector.analysis import Finding, Job, Options
+from services.detector.handler import Tools, handle_frames, handle_layouts
+from services.detector.layouts import Layouts
+from tests.detector_tools import (
+    WhiteDetector,
+    analyser,
+    detections,
+    frame,
+    jpeg,
+    layout,
+    reasons,
+    record,
+    scene,
+    states,
+    tools,
+)
+
+EMPTY = jpeg(scene())
+BROKEN = EMPTY[: len(EMPTY) // 2] + b"\xff\xd9"
+
+
+async def analysed(frames: list[Outgoing], using=None):
+    using = using or tools(layout())
+    return await handle_frames([record(one, n) for n, one in enumerate(frames)], using)
+
+
+# ---------------------------------------------------------------- what a frame says
+async def test_one_observation_per_slot_from_the_vehicles_in_them():
+    (event,) = detections(await analysed([frame(jpeg(scene(["A1", "A3"])), 7)]))
+    assert states(event) == {"A1": "occupied", "A2": "free", "A3": "occupied"}
+    assert min(seen.confidence for seen in event.observations) > 0.9
+    assert len(event.boxes) == 2
+    assert (event.width, event.height, event.layout_version) == (480, 270, 1)
+    assert event.health.status == "ok"
+    assert event.model_id == "white@00000000"
+
+
+async def test_the_event_names_its_cause_and_its_key_is_the_site():
+    (message,) = await analysed([frame(EMPTY, 7)])
+    (event,) = detections([message])
+    assert (message.topic, message.key) == (DETECTIONS, b"demo")
+    assert event.id == event.frame_ref.frame_id == "demo/north/1/7"
+    assert (event.frame_ref.topic, event.frame_ref.partition) == (FRAMES, 0)
+    assert event.time_ms == 1_700_000_000_007
+    assert set(event.timings_ms) == {"queue", "decode", "health", "inference", "match"}
+    assert min(event.timings_ms.values()) >= 0
+
+
+async def test_an_unknown_camera_gets_image_health_and_no_slots():
+    (event,) = detections(await analysed([frame(jpeg(scene(["A1"])), 1)], tools()))
+    assert (event.layout_version, event.observations) == (0, [])
+    assert event.health.status == "ok"
+    assert len(event.boxes) == 1
+
+
+async def test_what_cannot_be_believed_is_unknown():
+    dark = (scene(["A1"]) * 0.05).astype(np.uint8)
+    (event,) = detections(await analysed([frame(jpeg(dark), 1)]))
+    assert states(event) == dict.fromkeys(("A1", "A2", "A3"), "unknown")
+    assert event.health.status == "dark"
+    assert event.health.reason
+
+
+async def test_a_disabled_slot_has_no_observation():
+    whole = layout()
+    off = msgspec.structs.replace(whole.slots[2], enabled=False)
+    known = msgspec.structs.replace(whole, slots=[*whole.slots[:2], off])
+    (event,) = detections(await analysed([frame(EMPTY, 1)], tools(known)))
+    assert sorted(states(event)) == ["A1", "A2"]
+
+
+def test_the_input_size_is_the_layouts_or_the_setting():
+    detector = WhiteDetector()
+    analyse = analyser(detector, Options(size_px=640, batch=3))
+    jobs = [
+        Job(EMPTY, "demo/a", layout("demo/a", input_size_px=1280)),
+        Job(EMPTY, "demo/b", layout("demo/b")),
+        Job(EMPTY),
+    ]
+    assert all(not isinstance(r, Invalid) for r in analyse.analyse(jobs, {}))
+    assert sorted(detector.sizes_px) == [640, 640, 1280]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_batches_keep_results_with_their_pictures(batch):
+    kinds = [["A1"], [], ["A2", "A3"], None, ["A3"]]
+    jobs = [
+        Job(BROKEN if kind is None else jpeg(scene(kind)), f"demo/c{n}", layout(f"demo/c{n}"))
+        for n, kind in enumerate(kinds)
+    ]
+    for kind, found in zip(
+        kinds, analyser(options=Options(batch=batch)).analyse(jobs, {}), strict=True
+    ):
+        if kind is None:
+            assert isinstance(found, Invalid)
+        else:
+            assert isinstance(found, Finding)
+            occupied = [seen.slot_id for seen in found.observations if seen.state == "occupied"]
+            assert occupied == kind
+
+
+# ---------------------------------------------------------------- which frames
+async def test_when_behind_only_the_newest_frame_of_each_camera_is_analysed():
+    frames = [frame(EMPTY, n) for n in (1, 2, 3)] + [frame(EMPTY, 9, "demo/south")]
+    events = detections(await analysed(frames))
+    told = {e.id: e.skipped_frame_ids for e in events}
+    assert told == {
+        "demo/north/1/3": ["demo/north/1/1", "demo/north/1/2"],
+        "demo/south/1/9": [],
+    }
+
+
+async def test_newest_is_by_place_in_the_log_not_by_the_devices_number():
+    events = detections(await analysed([frame(EMPTY, 8), frame(EMPTY, 3)]))
+    assert [(e.id, e.skipped_frame_ids) for e in events] == [("demo/north/1/3", ["demo/north/1/8"])]
+
+
+async def test_with_skipping_off_every_frame_is_analysed_in_order():
+    events = detections(
+        await analysed([frame(EMPTY, n) for n in (5, 6, 2, 7)], tools(layout(), skip=False))
+    )
+    assert [e.id[-1] for e in events] == ["5", "6", "2", "7"]
+    assert all(e.skipped_frame_ids == [] for e in events)
+
+
+async def test_every_frame_is_analysed_skipped_or_set_aside():
+    frames = [frame(EMPTY if n % 4 else BROKEN, n, f"demo/c{n % 3}") for n in range(24)]
+    written = await analysed(frames, tools())
+    events = detections(written)
+    dead = [record(m, 0) for m in written if m.topic == DEAD_LETTERS_FRAMES]
+    offsets = [json.loads(codec.header(m, codec.META_HEADER) or b"")["offset"] for m in dead]
+    told = [e.id for e in events] + [i for e in events for i in e.skipped_frame_ids]
+    told += [f"demo/c{n % 3}/1/{n}" for n in offsets]
+    assert sorted(told) == sorted(f"demo/c{n % 3}/1/{n}" for n in range(24))
+
+
+# ---------------------------------------------------------------- poison
+async def test_a_newest_frame_that_cannot_be_decoded_gives_way_to_the_one_before():
+    written = await analysed([frame(EMPTY, 1), frame(EMPTY, 2), frame(BROKEN, 3)])
+    (event,) = detections(written)
+    assert (event.id, event.skipped_frame_ids) == ("demo/north/1/2", ["demo/north/1/1"])
+    assert reasons(written) == ["undecodable"]
+
+
+async def test_poison_is_set_aside_with_its_bytes_and_the_rest_go_on():
+    sent = [
+        frame(BROKEN, 1, "demo/a"),
+        frame(b"not a picture", 2, "demo/b"),
+        frame(b"", 3, "demo/c"),
+        frame(EMPTY, 4, "demo/d", width=270, height=480),
+        Outgoing(FRAMES, b"demo/e", EMPTY),
+        Outgoing(FRAMES, b"demo/f", None, frame(EMPTY, 5, "demo/f").headers),
+        Outgoing(FRAMES, b"demo/other", EMPTY, frame(EMPTY, 6, "demo/g").headers),
+        frame(EMPTY, 7, "demo/h", site_id="elsewhere"),
+        frame(EMPTY, 8, "demo/north"),
+    ]
+    written = await analysed(sent)
+    assert [e.id for e in detections(written)] == ["demo/north/1/8"]
+    dead = [message for message in written if message.topic == DEAD_LETTERS_FRAMES]
+    expected = ["undecodable", "undecodable", "empty", "size-differs", "no-type", "empty"]
+    assert sorted(reasons(written)) == sorted([*expected, "wrong-key", "wrong-site"])
+    kept = {message.key: message.value for message in dead}
+    assert kept[b"demo/a"] == BROKEN
+    assert kept[b"demo/b"] == b"not a picture"
+
+
+async def test_another_event_among_the_frames_is_set_aside():
+    stray = codec.outgoing(layout(), FRAMES, "demo/north", "test")
+    assert reasons(await analysed([stray])) == ["wrong-type"]
+
+
+# ---------------------------------------------------------------- again, and after a restart
+async def test_the_same_batch_again_says_the_same():
+    using = tools(layout(), options=Options(health=Thresholds(frozen_after=1)))
+    first = [record(frame(EMPTY, 1), 0)]
+    second = [record(frame(jpeg(scene(seed=2)), 2), 1)]
+    for batch in (first, second):
+        once = detections(await handle_frames(batch, using))
+        again = detections(await handle_frames(batch, using))
+        assert [e.health.status for e in once] == [e.health.status for e in again] == ["ok"]
+        assert [(e.id, e.observations) for e in once] == [(e.id, e.observations) for e in again]
+
+
+async def test_a_frozen_camera_is_told_across_batches_and_a_restart_begins_anew():
+    options = Options(health=Thresholds(frozen_after=2))
+    using = tools(layout(), options=options)
+    seen = []
+    for n in range(4):
+        batch = [record(frame(EMPTY, n), n)]
+        seen += [e.health.status for e in detections(await handle_frames(batch, using))]
+    assert seen == ["ok", "ok", "frozen", "frozen"]
+    after = tools(layout(), options=options)
+    (event,) = detections(await handle_frames([record(frame(EMPTY, 4), 4)], after))
+    assert event.health.status == "ok"
+
+
+async def test_one_cameras_freeze_is_not_anothers():
+    using = tools(options=Options(health=Thresholds(frozen_after=1)))
+    for n, camera in enumerate(("demo/a", "demo/b", "demo/c")):
+        batch = [record(frame(EMPTY, n, camera), n)]
+        assert detections(await handle_frames(batch, using))[0].health.status == "ok"
+
+
+class Failing(MemoryProducer):
+    """A producer whose first writes meet an outage."""
+
+    def __init__(self, broker: MemoryBroker, failures: int) -> None:
+        super().__init__(broker)
+        self.failures = failures
+
+    async def send(self, messages):
+        if self.failures:
+            self.failures -= 1
+            raise Retryable("away")
+        return await super().send(messages)
+
+
+async def play(broker: MemoryBroker, using: Tools, failures: int = 0) -> None:
+    stop = asyncio.Event()
+
+    async def handle(records):
+        return await handle_frames(records, using)
+
+    class Consumer(MemoryConsumer):
+        async def getmany(self, timeout_ms, max_records):
+            records = await super().getmany(timeout_ms, max_records)
+            if not records:
+                stop.set()
+            return records
+
+    consumer = Consumer(broker, "detector", FRAMES)
+    await run(consumer, handle, Failing(broker, failures), ManualClock(), stop, Polling(5, 1))
+
+
+@pytest.mark.parametrize("skip", [True, False])
+async def test_an_outage_in_the_middle_loses_nothing_and_commits_only_after(skip):
+    broker = MemoryBroker()
+    for n in range(23):
+        broker.append(frame(EMPTY if n != 11 else BROKEN, n))
+    place = broker.places([FRAMES])[0]
+    await play(broker, tools(layout(), skip=skip), failures=3)
+    events = [codec.from_json(r.value or b"", DetectionMade) for r in broker.records(DETECTIONS)]
+    told = [e.id for e in events] + [i for e in events for i in e.skipped_frame_ids]
+    # Behind, frame 11 is passed over for frame 14; otherwise it is looked at, and set aside.
+    lost = [] if skip else [11]
+    assert sorted(told) == sorted(f"demo/north/1/{n}" for n in range(23) if n not in lost)
+    assert len(broker.records(DEAD_LETTERS_FRAMES)) == len(lost)
+    assert broker.committed("detector", *place) == 23
+    assert len(events) == (5 if skip else 22)
+
+
+# ---------------------------------------------------------------- layouts
+def publish(table: Layouts, *messages: Outgoing):
+    return table.apply_all([record(message, n) for n, message in enumerate(messages)])
+
+
+def as_message(one) -> Outgoing:
+    return codec.outgoing(one, LAYOUTS, one.camera_id, "test")
+
+
+def test_the_higher_version_stays_and_a_tombstone_removes():
+    table = Layouts()
+    newer, older = layout(version=3), layout(version=2)
+    assert publish(table, as_message(newer), as_message(older)) == []
+    held = table.of("demo/north")
+    assert held is not None
+    assert held.version == 3
+    publish(table, Outgoing(LAYOUTS, b"demo/north", None))
+    assert table.of("demo/north") is None
+
+
+async def test_a_layout_that_cannot_be_used_is_set_aside_and_the_one_in_force_stays():
+    using = tools(layout())
+    crossing = layout(version=2)
+    outline = [(0.1, 0.1), (0.4, 0.4), (0.4, 0.1), (0.1, 0.4)]
+    bow = msgspec.structs.replace(crossing.slots[0], polygon=outline)
+    bad = [
+        as_message(msgspec.structs.replace(crossing, slots=[bow])),
+        Outgoing(LAYOUTS, b"demo/north", b"{}", as_message(crossing).headers),
+        Outgoing(LAYOUTS, b"demo/south", as_message(crossing).value, as_message(crossing).headers),
+        frame(EMPTY, 1),
+    ]
+    written = await handle_layouts([record(m, n) for n, m in enumerate(bad)], using)
+    assert sorted(reasons(written)) == ["bad-layout", "bad-schema", "wrong-key", "wrong-type"]
+    assert {m.topic for m in written} <= {DEAD_LETTERS, DEAD_LETTERS_FRAMES}
+    held = using.layouts.of("demo/north")
+    assert held is not None
+    assert held.version == 1
+
+
+async def test_a_new_layout_counts_from_the_next_frame():
+    using = tools(layout())
+    await handle_layouts([record(as_message(layout(version=2)), 1)], using)
+    (event,) = detections(await analysed([frame(EMPTY, 1)], using))
+    assert event.layout_version == 2
+
+
+# ---------------------------------------------------------------- health of the process
+def test_a_loop_that_does_not_turn_fails_healthz_until_it_turns_again():
+    now_s = [0.0]
+    progress, health = Progress(lambda: now_s[0]), Health()
+    now_s[0] = STUCK_AFTER_S - 1
+    progress.report(health)
+    assert health.failing == {}
+    now_s[0] = STUCK_AFTER_S + 1
+    progress.report(health)
+    assert "frames" in health.failing
+    progress.note()
+    progress.report(health)
+    assert health.failing == {}

@@ -1,0 +1,116 @@
+import cv2
+import numpy as np
+import pytest
+
+from parking.errors import Invalid
+from parking.imagehealth import assess
+from services.detector.picture import Picture, decode, header_size, small_grey
+from tests.detector_tools import jpeg, scene
+
+GOOD = jpeg(scene(["A1"]))
+EOI = b"\xff\xd9"
+
+
+def refused(
+    data: bytes | None,
+    max_pixels: int = 2_000_000,
+    expected_wh: tuple[int, int] | None = None,
+) -> str:
+    with pytest.raises(Invalid) as error:
+        decode(data, max_pixels, expected_wh)
+    return error.value.reason
+
+
+def outcome(data: bytes) -> Picture | Invalid:
+    try:
+        return decode(data, 2_000_000, None)
+    except Invalid as error:
+        return error
+
+
+def test_a_good_picture_comes_back_in_its_size():
+    assert decode(GOOD, 480 * 270, (480, 270)).shape == (270, 480, 3)
+
+
+def test_a_grey_jpeg_is_read_as_colour():
+    assert decode(jpeg(scene()[:, :, 0]), 2_000_000, None).shape == (270, 480, 3)
+
+
+def test_progressive_and_odd_sizes():
+    odd = scene()[:267, :475]
+    data = cv2.imencode(".jpg", odd, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1))[1].tobytes()
+    assert header_size(data) == (475, 267)
+    assert decode(data, 2_000_000, (475, 267)).shape == odd.shape
+
+
+@pytest.mark.parametrize("percent", [10, 30, 50, 70, 90, 99])
+@pytest.mark.parametrize("ending", [b"", EOI], ids=["cut", "cut-and-closed"])
+def test_truncated(percent, ending):
+    assert refused(GOOD[: len(GOOD) * percent // 100] + ending) == "undecodable"
+
+
+@pytest.mark.parametrize("percent", [3, 5, 10])
+def test_a_progressive_picture_cut_in_its_first_scans_is_refused_or_not_believed(percent):
+    """libjpeg smooths what such a cut leaves, so it may decode; nothing is then said of slots."""
+    picture = scene(size_wh=(1280, 720))
+    data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1))[1].tobytes()
+    left = outcome(data[: len(data) * percent // 100] + EOI)
+    said = left.reason if isinstance(left, Invalid) else assess(small_grey(left), None)[0].status
+    assert said in {"undecodable", "blurred", "covered"}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (None, "empty"),
+        (b"hello, this is text", "undecodable"),
+        (b"\xff\xd8", "undecodable"),
+        (b"\xff\xd8" + EOI, "undecodable"),
+        (b"\xff\xd8" + b"\xff" * 5000, "undecodable"),
+        (b"\xff\xd8\xff\xe0\x00\x00" * 100, "undecodable"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "undecodable"),
+        (GOOD[:2] + GOOD[-2:], "undecodable"),
+    ],
+)
+def test_what_is_no_picture(data, reason):
+    assert refused(data) == reason
+
+
+def test_more_pixels_than_allowed_are_refused_before_decoding():
+    assert refused(GOOD, max_pixels=480 * 270 - 1) == "too-many-pixels"
+
+
+def test_a_bomb_is_told_by_its_header():
+    sof = GOOD.index(b"\xff\xc0")
+    bomb = GOOD[: sof + 5] + b"\xff\xff\xff\xff" + GOOD[sof + 9 :]
+    assert refused(bomb) == "too-many-pixels"
+
+
+def test_a_size_that_the_metadata_do_not_say():
+    assert refused(GOOD, expected_wh=(270, 480)) == "size-differs"
+
+
+def test_a_rotation_tag_does_not_turn_the_picture():
+    tag = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + tag + b"\0\0\0\0"
+    data = GOOD[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2) + exif + GOOD[2:]
+    assert decode(data, 2_000_000, (480, 270)).shape == (270, 480, 3)
+
+
+def test_any_damage_gives_a_picture_or_a_reason():
+    rng = np.random.default_rng(5)
+    for _ in range(60):
+        data = bytearray(GOOD)
+        for at in rng.integers(2, len(data), 12):
+            data[at] = rng.integers(0, 256)
+        result = outcome(bytes(data))
+        if isinstance(result, Invalid):
+            assert result.reason in {"undecodable", "too-many-pixels"}
+        else:
+            assert result.ndim == 3
+
+
+def test_the_small_picture_has_its_long_side_fixed():
+    assert small_grey(np.zeros((1080, 1920, 3), np.uint8)).shape == (270, 480)
+    assert small_grey(np.zeros((100, 20, 3), np.uint8)).shape == (480, 96)

@@ -1,0 +1,63 @@
+import subprocess
+import sys
+
+import pytest
+
+from parking.errors import SettingsError
+from services.detector.runtimes import load_model
+from services.detector.settings import ModelSettings, Settings
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"\x08\x08")
+    return path
+
+
+def test_defaults(model):
+    settings = Settings.from_env({"KAFKA_BOOTSTRAP": "k:9092", "MODEL_FILE": str(model)})
+    assert settings.skip
+    assert settings.http.host == "127.0.0.1"
+    assert settings.model.backend == "openvino"
+
+
+def test_every_problem_is_told_at_once():
+    with pytest.raises(SettingsError) as error:
+        Settings.from_env(
+            {
+                "MODEL_FILE": "nowhere.onnx",
+                "DETECTOR_BACKEND": "magic",
+                "DETECTOR_SIZE": "12",
+                "DETECTOR_SKIP": "perhaps",
+            }
+        )
+    told = " ".join(error.value.problems)
+    names = ("KAFKA_BOOTSTRAP", "MODEL_FILE", "DETECTOR_BACKEND", "DETECTOR_SIZE", "DETECTOR_SKIP")
+    assert all(name in told for name in names)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_file_that_no_runtime_can_run_is_a_settings_error(model, backend):
+    with pytest.raises(SettingsError) as error:
+        load_model(ModelSettings(model, backend, "f32", 1, 0, 640, 1))
+    assert backend in error.value.problems[0]
+
+
+def test_ultralytics_without_its_extra_says_what_to_install(model):
+    try:
+        import ultralytics  # noqa: F401
+    except ImportError:
+        with pytest.raises(SettingsError, match=r"\[train\]"):
+            load_model(ModelSettings(model, "ultralytics", "f32", 1, 0, 640, 1))
+    else:
+        pytest.skip("ultralytics is installed here")
+
+
+def test_help_tells_every_setting():
+    told = subprocess.run(
+        [sys.executable, "-m", "services.detector", "--help"],
+        capture_output=True, text=True, check=True, timeout=20,
+    ).stdout  # fmt: skip
+    assert "parking.detections" in told
+    assert "DETECTOR_SKIP" in told

@@ -1,0 +1,119 @@
+import cv2
+import numpy as np
+import pytest
+
+from parking.imagehealth import Look, Thresholds, assess
+from services.detector.picture import Picture, small_grey
+from tests.detector_tools import scene
+
+SOON_FROZEN = Thresholds(frozen_after=3)
+
+
+def status(picture: Picture) -> str:
+    return assess(small_grey(picture), None)[0].status
+
+
+def motion(picture: Picture, taps: int) -> Picture:
+    return np.asarray(cv2.filter2D(picture, -1, np.full((1, taps), 1 / taps)), np.uint8)
+
+
+@pytest.fixture
+def lot():
+    return scene(["A1", "A3"], size_wh=(1280, 720))
+
+
+def test_a_healthy_picture_is_ok(lot):
+    health, look = assess(small_grey(lot), None)
+    assert (health.status, health.reason, look.repeats) == ("ok", None, 0)
+    assert 0.2 < health.brightness < 0.8
+    assert health.sharpness > 0.6
+    assert health.detail > 0.8
+
+
+def test_dark_by_gain_and_dark_with_sensor_noise(lot):
+    dark = (lot * 0.05).astype(np.uint8)
+    noisy = np.clip(dark + np.random.default_rng(1).normal(0, 5, dark.shape), 0, 255)
+    assert status(dark) == "dark"
+    assert status(noisy.astype(np.uint8)) == "dark"
+
+
+def test_dusk_is_not_dark(lot):
+    assert status((lot * 0.4).astype(np.uint8)) == "ok"
+
+
+def test_a_night_lit_by_lamps_is_not_dark(lot):
+    night = (lot * 0.15).astype(np.uint8)
+    night[:, 400:800] = lot[:, 400:800]
+    assert status(night) == "ok"
+
+
+def test_one_lamp_in_the_night_does_not_make_it_bright(lot):
+    night = (lot * 0.05).astype(np.uint8)
+    cv2.circle(night, (600, 300), 25, (255, 255, 255), -1)
+    assert status(night) == "dark"
+
+
+@pytest.mark.parametrize("level", [60, 128, 255])
+def test_covered_by_something_even(level):
+    cover = np.full((720, 1280, 3), level, np.uint8)
+    noise = np.random.default_rng(2).normal(0, 6, cover.shape)
+    assert status(np.clip(cover + noise, 0, 255).astype(np.uint8)) == "covered"
+
+
+def test_covered_by_something_soft_but_shaded():
+    shade = np.linspace(60, 160, 1280, dtype=np.float32)[None].repeat(720, 0)
+    assert status(np.dstack([shade] * 3).astype(np.uint8)) == "covered"
+
+
+def test_a_vehicle_in_front_of_a_fifth_of_the_picture_is_no_cover(lot):
+    lot[:, :260] = 90
+    assert status(lot) == "ok"
+
+
+@pytest.mark.parametrize("sigma_px", [6, 10])
+def test_blurred(lot, sigma_px):
+    assert status(cv2.GaussianBlur(lot, (0, 0), sigma_px)) == "blurred"
+
+
+def test_shaken_in_one_direction_is_blurred(lot):
+    assert status(motion(lot, 41)) == "blurred"
+
+
+def test_a_slightly_soft_lens_is_ok(lot):
+    assert status(cv2.GaussianBlur(lot, (0, 0), 1.5)) == "ok"
+
+
+def follow(pictures: list[Picture], limits: Thresholds = SOON_FROZEN) -> list[str]:
+    look: Look | None = None
+    seen: list[str] = []
+    for picture in pictures:
+        health, look = assess(small_grey(picture), look, limits)
+        seen.append(health.status)
+    return seen
+
+
+def test_frozen_after_so_many_repeats_and_ok_again_with_the_next_new_picture(lot):
+    other = scene(["A1", "A3"], seed=9, size_wh=(1280, 720))
+    assert follow([lot] * 5 + [other]) == ["ok", "ok", "ok", "frozen", "frozen", "ok"]
+
+
+def test_a_still_scene_with_sensor_noise_is_not_frozen(lot):
+    rng = np.random.default_rng(3)
+    noisy = [np.clip(lot + rng.normal(0, 2, lot.shape), 0, 255).astype(np.uint8) for _ in range(6)]
+    assert follow(noisy) == ["ok"] * 6
+
+
+def test_the_frozen_check_can_be_switched_off(lot):
+    assert follow([lot] * 5, Thresholds(frozen_after=0)) == ["ok"] * 5
+
+
+def test_a_changed_resolution_is_a_new_picture(lot):
+    grey = small_grey(lot)
+    health, look = assess(grey, Look(grey[:-10], 99), Thresholds(frozen_after=3))
+    assert (health.status, look.repeats) == ("ok", 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 480), (480, 3)])
+def test_a_tiny_picture_is_covered_and_breaks_nothing(shape):
+    grey = np.random.default_rng(4).integers(0, 255, shape, np.uint8)
+    assert assess(grey, None)[0].status == "covered"
