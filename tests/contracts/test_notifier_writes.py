@@ -1,0 +1,187 @@
+"""What each write becomes in Kafka, and which are refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parking import codec
+from parking.events import GateEventReceived, LayoutPublished, SiteCommanded
+from parking.keys import KeyFile
+from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
+from services.notifier.auth import WRONG_LIMIT
+from tests.notifier_instance import Backend, Given, Instance
+from tests.notifying import SQUARE, layout, record
+
+LAYOUT: dict[str, Any] = {
+    "site_name": "Demo",
+    "camera_name": "North",
+    "interval_ms": 500,
+    "zones": [{"zone_id": "A", "name": "Row A"}],
+    "slots": [{"slot_id": "A1", "zone_id": "A", "polygon": SQUARE}],
+}
+CROSSED = [(0.1, 0.1), (0.3, 0.3), (0.3, 0.1), (0.1, 0.3)]
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, str]:
+    file = KeyFile(tmp_path / "keys")
+    made = {scope: file.add(scope, scope) for scope in ("frames", "write")}
+    return {"none": "", "wrong": "pk_wrong", **made}
+
+
+@pytest.fixture
+async def backend() -> Backend:
+    made = Backend(None)
+    await made.write(record(layout("demo")))
+    return made
+
+
+@pytest.fixture
+async def notifier(
+    backend: Backend, keys: dict[str, str], tmp_path: Path
+) -> AsyncIterator[Instance]:
+    given = Given(keys=tmp_path / "keys", origins=["https://lot.example"])
+    async with Instance(backend, given) as running:
+        yield running
+
+
+def bearing(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def events_of(backend: Backend, topic: str, cls: type) -> list[Any]:
+    found = [codec.decode(r) for r in backend.broker.records(topic)]
+    return [event for event in found if isinstance(event, cls)]
+
+
+async def test_a_passage_becomes_a_gate_event_with_the_callers_id(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    headers = {**bearing(keys["write"]), "Idempotency-Key": "till-7"}
+    body = {"site_id": "demo", "gate_id": "east", "time_ms": 1, "plate_hash": "abc"}
+    for _ in range(2):
+        response = await notifier.http.post("/api/sessions/entry", json=body, headers=headers)
+        assert response.json() == {"id": "demo/api/till-7"}
+    first, second = events_of(backend, GATE_EVENTS, GateEventReceived)
+    assert first.id == second.id == "demo/api/till-7"
+    assert (first.direction, first.gate_id, first.via) == ("entry", "east", "api")
+    assert (first.time_source, first.device_id) == ("receipt", "demo/api")
+    assert "from now" in first.time_reason
+    now = {"site_id": "demo", "time_ms": first.time_ms}
+    await notifier.http.post("/api/sessions/exit", json=now, headers=bearing(keys["write"]))
+    last = events_of(backend, GATE_EVENTS, GateEventReceived)[-1]
+    assert (last.time_ms, last.time_source, last.direction) == (first.time_ms, "device", "exit")
+    assert backend.broker.records(GATE_EVENTS)[-1].key == b"demo"
+
+
+async def test_commands_name_their_issuer(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    headers = bearing(keys["write"])
+    base = "/api/sites/demo/slots/A1"
+    await notifier.http.post(f"{base}/close", json={"reason": "works"}, headers=headers)
+    await notifier.http.post(f"{base}/open", headers=headers)
+    await notifier.http.post(f"{base}/correct", json={"state": "occupied"}, headers=headers)
+    sent = events_of(backend, SITE_COMMANDS, SiteCommanded)
+    assert [type(event.command).__name__ for event in sent] == [
+        "SlotClosed",
+        "SlotOpened",
+        "StateCorrected",
+    ]
+    assert {event.issued_by for event in sent} == {"write"}
+    missing = await notifier.http.post("/api/sites/demo/slots/Z9/open", headers=headers)
+    assert (missing.status_code, missing.json()["error"]) == (404, "no-slot")
+
+
+async def test_a_layout_is_versioned_adopted_and_not_repeated(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    headers = bearing(keys["write"])
+    path = "/api/cameras/demo/north/layout"
+    for expected in (2, 2):  # the same again is no new version
+        response = await notifier.http.put(path, json=LAYOUT, headers=headers)
+        assert response.json() == {"id": f"demo/north/layout/{expected}", "version": expected}
+    wide = {**LAYOUT, "camera_name": "North, wide"}
+    assert (await notifier.http.put(path, json=wide, headers=headers)).json()["version"] == 3
+    shown = (await notifier.http.get(path)).json()
+    assert (shown["version"], shown["camera_name"], shown["site_id"]) == (3, "North, wide", "demo")
+    again = await notifier.http.put(path, json=shown, headers=headers)
+    assert again.json()["version"] == 3
+    assert [e.version for e in events_of(backend, LAYOUTS, LayoutPublished)] == [1, 2, 3]
+    adopted = [e.command.version for e in events_of(backend, SITE_COMMANDS, SiteCommanded)]
+    assert adopted == [2, 2, 3, 3]
+    new = await notifier.http.put("/api/cameras/new/cam/layout", json=LAYOUT, headers=headers)
+    assert new.json()["version"] == 1
+
+
+async def test_two_instances_never_publish_the_same_version(
+    notifier: Instance, backend: Backend, keys: dict[str, str], tmp_path: Path
+):
+    headers = bearing(keys["write"])
+    path = "/api/cameras/demo/north/layout"
+    versions: list[int] = []
+    async with Instance(backend, Given(keys=tmp_path / "keys")) as other:
+        for number in range(10):
+            bodies = [{**LAYOUT, "camera_name": f"{name} {number}"} for name in ("one", "two")]
+            answers = await asyncio.gather(
+                notifier.http.put(path, json=bodies[0], headers=headers),
+                other.http.put(path, json=bodies[1], headers=headers),
+            )
+            versions += [answer.json()["version"] for answer in answers]
+        written = events_of(backend, LAYOUTS, LayoutPublished)
+        assert len(written) > 1 + len(versions), "no two of them ever chose the same version"
+        assert sorted(versions) == list(range(2, 22))
+        first = {v: next(e for e in written if e.version == v) for v in versions}
+        for instance in (notifier, other):
+            assert await instance.holds_layout("demo/north", first[21])
+        assert written[-1] == first[21], (
+            "compaction keeps the last one: it must be the one in force"
+        )
+
+
+async def test_a_bad_layout_is_refused_with_every_fault(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    bad = {
+        **LAYOUT,
+        "site_id": "other",
+        "slots": [
+            {"slot_id": "A1", "zone_id": "A", "polygon": CROSSED},
+            {"slot_id": "A1", "zone_id": "B", "polygon": SQUARE},
+        ],
+    }
+    path = "/api/cameras/demo/north/layout"
+    response = await notifier.http.put(path, json=bad, headers=bearing(keys["write"]))
+    assert response.status_code == 422
+    body = response.json()
+    assert body["error"] == "bad-layout"
+    assert len(body["faults"]) == 4
+    assert all(fault in body["detail"] for fault in body["faults"])
+    for wrong in ({**LAYOUT, "interval_ms": 1}, {}, {**LAYOUT, "slots": [{"slot_id": "A 1"}]}):
+        response = await notifier.http.put(path, json=wrong, headers=bearing(keys["write"]))
+        assert (response.status_code, response.json()["error"]) == (422, "bad-layout")
+    assert len(events_of(backend, LAYOUTS, LayoutPublished)) == 1
+
+
+async def test_a_bad_idempotency_key_is_refused(notifier: Instance, keys: dict[str, str]):
+    headers = {**bearing(keys["write"]), "Idempotency-Key": "a b"}
+    body = {"site_id": "demo"}
+    response = await notifier.http.post("/api/sessions/entry", json=body, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (422, "bad-idempotency-key")
+
+
+async def test_many_wrong_keys_are_told_to_wait_and_a_right_one_still_works(
+    notifier: Instance, keys: dict[str, str]
+):
+    path, body = "/api/sessions/entry", {"site_id": "demo"}
+    wrong = bearing("pk_guess")
+    codes = [
+        (await notifier.http.post(path, json=body, headers=wrong)).status_code
+        for _ in range(WRONG_LIMIT + 2)
+    ]
+    assert codes == [401] * WRONG_LIMIT + [429, 429]
+    right = await notifier.http.post(path, json=body, headers=bearing(keys["write"]))
+    assert right.status_code == 202
