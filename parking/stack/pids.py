@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TextIO
@@ -52,12 +53,24 @@ def end_leftovers(run_dir: Path) -> list[str]:
         if process is not None:
             # PostgreSQL's SIGTERM waits for its clients; SIGINT ends it cleanly at once.
             process.send_signal(signal.SIGINT if path.stem == "postgres" else signal.SIGTERM)
-            if process in psutil.wait_procs([process], END_LIMIT_S)[1]:
+            if not _ends(process, END_LIMIT_S):
                 process.kill()
-                process.wait(5.0)
+                _ends(process, 5.0)
             ended.append(path.stem)
         pid_file.remove()
     return ended
+
+
+def _ends(process: psutil.Process, limit_s: float) -> bool:
+    """Wait for it; a zombie that its own parent has not noticed yet counts as ended."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.05)
+                continue
+        return True
+    return False
 
 
 @contextlib.contextmanager
