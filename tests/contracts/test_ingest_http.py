@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import httpx
@@ -16,7 +17,7 @@ from parking.errors import Retryable
 from parking.keys import KeyFile
 from parking.memory import ManualClock, MemoryBroker, MemoryProducer
 from parking.ops import Health
-from parking.ports import Outgoing
+from parking.ports import Outgoing, Producer
 from parking.topics import DEAD_LETTERS_FRAMES, DEVICE_EVENTS, FRAMES
 from services.ingest import http
 from services.ingest.handler import Limits
@@ -43,12 +44,12 @@ class Intakes:
         self.writer_key = self.keys.add("writer", "write")
         self.limits = Limits(frame_max_bytes=50_000)
 
-    def app(self, kafka: object = None) -> FastAPI:
+    def app(self, kafka: Producer | None = None) -> FastAPI:
         producer = kafka or MemoryProducer(self.broker)
         intake = Intake(self.keys, producer, self.limits, ManualClock(NOW_MS))
         return new_app(intake, Health())
 
-    def client(self, kafka: object = None) -> httpx.AsyncClient:
+    def client(self, kafka: Producer | None = None) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app(kafka))
         return httpx.AsyncClient(transport=transport, base_url="http://test")
 
@@ -58,7 +59,7 @@ class Intakes:
             "Content-Type": "image/jpeg",
         } | {name.replace("_", "-"): value for name, value in more.items()}
 
-    def events(self, topic: str) -> list[object]:
+    def events(self, topic: str) -> list[Any]:
         return [decode(record) for record in self.broker.records(topic)]
 
 
@@ -191,20 +192,20 @@ async def test_a_body_that_does_not_come_ends_the_request(intakes: Intakes, monk
 
 async def test_a_sender_that_goes_away_leaves_nothing(intakes: Intakes):
     app = intakes.app()
-    received = [
+    received: list[dict[str, Any]] = [
         {"type": "http.request", "body": JPEG[:50], "more_body": True},
         {"type": "http.disconnect"},
     ]
-    sent = []
+    sent: list[MutableMapping[str, Any]] = []
     headers = [(n.lower().encode(), v.encode()) for n, v in intakes.headers().items()]
-    scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers}
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": PATH, "headers": headers}
     scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http"}
     scope |= {"server": ("test", 80), "root_path": ""}
 
-    async def receive() -> dict[str, object]:
+    async def receive() -> dict[str, Any]:
         return received.pop(0) if received else {"type": "http.disconnect"}
 
-    async def send(message: dict[str, object]) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
     await app(scope, receive, send)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import httpx
@@ -20,6 +21,7 @@ import pytest
 from parking.codec import decode
 from parking.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
 from parking.keys import KeyFile
+from parking.ports import Record
 from parking.stack.checks import HOST, free_ports
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
@@ -123,7 +125,7 @@ class Log:
         self._settings = KafkaSettings(infra.bootstrap)
         self._starts = asyncio.run(self._ends())
 
-    def of(self, topic: str, site: str) -> list:
+    def of(self, topic: str, site: str) -> list[Any]:
         """The events of a site, in the order of the log."""
         records = asyncio.run(self._read(topic))
         return [event for r in records if site in (event := decode(r)).id]
@@ -142,7 +144,7 @@ class Log:
         finally:
             await consumer.stop()
 
-    async def _read(self, topic: str) -> list:
+    async def _read(self, topic: str) -> list[Record]:
         consumer = new_consumer(self._settings)
         await consumer.start()
         try:

@@ -76,7 +76,8 @@ def only(handled: Handled) -> Outgoing:
 def ack(handled: Handled) -> dict[str, object]:
     assert handled.reply is not None
     assert handled.reply.topic == "parking/v1/demo/north/ack"
-    return json.loads(handled.reply.payload)
+    body: dict[str, object] = json.loads(handled.reply.payload)
+    return body
 
 
 # ---------------------------------------------------------------- frames

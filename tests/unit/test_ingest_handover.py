@@ -11,8 +11,9 @@ RECORD = Outgoing("topic", None, b"")
 
 
 def item(camera: str | None = None) -> Item:
-    outcome = "gate" if camera is None else "frame"
-    return Item(Handled(outcome, (RECORD,), frame_of=camera), Delivery(1, None))
+    return Item(
+        Handled("frame" if camera else "gate", (RECORD,), frame_of=camera), Delivery(1, None)
+    )
 
 
 def test_everything_is_taken_in_the_order_of_receipt():

@@ -48,7 +48,9 @@ def frame_header(width: int, height: int, marker: int = 0xC0, bits: int = 8, par
 def test_a_whole_picture_passes_unchanged(data):
     passed = inspect(data, BYTES, PIXELS)
     assert passed.data == data
-    height, width = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2]
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
+    height, width = decoded.shape[:2]
     assert (passed.width, passed.height) == (width, height)
     assert passed.recorded_at_ms is None
 
