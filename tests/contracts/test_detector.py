@@ -15,6 +15,8 @@ from services.detector.settings import ModelSettings
 from tests.conftest import shared_data
 from tests.detector_tools import model_file, scene
 
+pytestmark = pytest.mark.timeout(120)  # the first use of ultralytics imports torch
+
 SIZE_PX = 640
 SETS = ("pklot-ufpr05-day", "pklot-pucpr", "acpds", "cnr-ext")
 SURE = 0.25

@@ -140,7 +140,7 @@ async def test_frames_in_detections_out_with_the_layout_that_was_there_before(lo
     async def newer_layout() -> bool:
         await lot.send_frames(1, first=len(lot.sent) + 1)
         last = (await lot.until_told())[-1]
-        return last.layout_version == 2
+        return bool(last.layout_version == 2)
 
     await until(newer_layout, 30, "a frame judged by the new layout")
 
