@@ -1,7 +1,7 @@
 """The outside world of the notifier: the log in Kafka (and in memory), history in Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ class KafkaLog:
             finally:
                 consumer.unsubscribe()
 
-    async def tail(self, starts: Mapping[Place, int]) -> AsyncIterator[list[Record]]:
+    async def tail(self, starts: Mapping[Place, int]) -> AsyncGenerator[list[Record], None]:
         """See log.Log."""
         consumer = new_consumer(self._settings)
         try:
@@ -157,7 +157,7 @@ class MemoryLog:
         spans = [(place, start, ends[place] - start) for place, start in starts.items()]
         return [r for p, start, count in spans for r in self._broker.read(p, start, max(0, count))]
 
-    async def tail(self, starts: Mapping[Place, int]) -> AsyncIterator[list[Record]]:
+    async def tail(self, starts: Mapping[Place, int]) -> AsyncGenerator[list[Record], None]:
         """See log.Log."""
         positions = dict(starts)
         while True:

@@ -62,7 +62,11 @@ class Client:
         while not self._queue.empty():
             self._queue.get_nowait()
 
-    async def next(self, timeout_s: float) -> Message | None:
-        """The next message; None once it is closed. Raises TimeoutError when none came."""
+    async def next(self, timeout_s: float) -> list[Message]:
+        """All that waits, at least one message; [] once it is closed. Raises TimeoutError when
+        none came. A burst is so one write to the socket and not hundreds."""
         async with asyncio.timeout(timeout_s):
-            return await self._queue.get()
+            messages = [await self._queue.get()]
+        while not self._queue.empty():
+            messages.append(self._queue.get_nowait())
+        return [message for message in messages if message is not None]

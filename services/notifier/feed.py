@@ -6,7 +6,7 @@ client that wants it; it never waits.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -140,24 +140,24 @@ class Feed:
         """No more clients are taken."""
         return len(self._clients) >= self.limits.clients
 
-    async def follow(self, site_id: str | None, last_id: str | None) -> AsyncIterator[Message]:
+    async def follow(
+        self, site_id: str | None, last_id: str | None
+    ) -> AsyncGenerator[list[Message], None]:
         """A snapshot and every change after it; or, with a `last_id`, what was missed and every
         change after it. While there is nothing to tell, a ping now and then. Ends when the client
         was too slow or the process ends. Raises Retryable."""
         client = Client(site_id, self.limits.queue_messages)
         SSE_CLIENTS.inc()
         try:
-            for message in await self._opening(client, last_id):
-                yield _counted(message)
-            while True:
+            messages = await self._opening(client, last_id)
+            while messages:
+                for message in messages:
+                    SSE_EVENTS.labels(message.type).inc()
+                yield messages
                 try:
-                    taken = await client.next(self.limits.ping_s)
+                    messages = await client.next(self.limits.ping_s)
                 except TimeoutError:
-                    yield Message("ping", b'{"time_ms":%d}' % self._clock.now_ms())
-                    continue
-                if taken is None:
-                    return
-                yield _counted(taken)
+                    messages = [Message("ping", b'{"time_ms":%d}' % self._clock.now_ms())]
         finally:
             SSE_CLIENTS.dec()
             self._clients.discard(client)
@@ -265,8 +265,3 @@ class Feed:
                 self._snapshots.clear()
             self._snapshots[site_id] = held
         return Message("snapshot", held[2], self.ring.id)
-
-
-def _counted(message: Message) -> Message:
-    SSE_EVENTS.labels(message.type).inc()
-    return message

@@ -1,6 +1,6 @@
 """How the notifier reads Kafka: without a group, from places it chooses itself."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from aiokafka.partitioner import murmur2
@@ -24,7 +24,7 @@ class Log(Protocol):
         """The records from `starts` up to `ends`, in order per partition; those already deleted
         are missing from the answer. Raises Retryable when they cannot be had in time."""
 
-    def tail(self, starts: Mapping[Place, int]) -> AsyncIterator[list[Record]]:
+    def tail(self, starts: Mapping[Place, int]) -> AsyncGenerator[list[Record], None]:
         """Records from `starts` on, forever; [] now and then while nothing comes. Close it."""
 
 

@@ -8,7 +8,7 @@ slow for the camera's pace misses frames; it never makes another one wait.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -104,7 +104,9 @@ class Pictures:
                 shelf.drawn = (picture.offset, marks, jpeg)
             return shelf.drawn[2]
 
-    async def frames(self, camera_id: str, *, drawn: bool) -> AsyncIterator[tuple[bytes, int]]:
+    async def frames(
+        self, camera_id: str, *, drawn: bool
+    ) -> AsyncGenerator[tuple[bytes, int], None]:
         """JPEGs of the camera and their times (ms): its latest, then each new one; while none comes
         the last again, so that no proxy thinks the stream dead. Raises ApiError 404 or 503,
         Retryable."""
@@ -166,7 +168,7 @@ class Pictures:
                 await self._look(shelf)
                 place, (_, end) = _place(shelf.camera_id, await self._log.bounds(FRAMES))
                 start = shelf.newest.offset if shelf.newest else end
-                async with aclosing(self._log.tail({place: start})) as batches:  # type: ignore[type-var] # a generator
+                async with aclosing(self._log.tail({place: start})) as batches:
                     async for records in batches:
                         await self._put(shelf, records)
             except Retryable as error:
@@ -198,6 +200,8 @@ class Pictures:
         return True
 
     def _shelf(self, camera_id: str) -> Shelf:
+        if not self._feed.ready:  # a 404 now would be a guess
+            raise Retryable("the current state is still being read from Kafka")
         if self._feed.state.camera_view(camera_id) is None:
             raise ApiError(404, "no-camera", f"there is no camera {camera_id!r}")
         shelf = self._shelves.setdefault(camera_id, Shelf(camera_id))

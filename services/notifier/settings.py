@@ -21,7 +21,7 @@ class Limits:
     clients: int = 1000
     queue_messages: int = 256
     ring_changes: int = 4096
-    resume_changes: int = 20_000
+    resume_changes: int = 10_000
     watched_cameras: int = 32
     viewers: int = 64
     send_timeout_s: float = 10.0
@@ -63,7 +63,7 @@ class Settings:
                 clients=env.integer("NOTIFIER_CLIENTS", 1000, 1, 100_000),
                 queue_messages=env.integer("NOTIFIER_QUEUE", 256, 1, 100_000),
                 ring_changes=env.integer("NOTIFIER_RING", 4096, 1, 1_000_000),
-                resume_changes=env.integer("NOTIFIER_RESUME", 20_000, 1, 1_000_000),
+                resume_changes=env.integer("NOTIFIER_RESUME", 10_000, 1, 1_000_000),
                 watched_cameras=env.integer("NOTIFIER_CAMERAS", 32, 1, 1000),
                 viewers=env.integer("NOTIFIER_VIEWERS", 64, 1, 10_000),
                 send_timeout_s=env.number("NOTIFIER_SEND_TIMEOUT_S", 10, 0.1, 600),

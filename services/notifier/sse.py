@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -23,7 +23,9 @@ class Stream(EventSourceResponse):
     """A body without end. A client that takes nothing for `send_timeout` seconds is cut off, its
     connection dropped; pings are part of the content."""
 
-    def __init__(self, content: AsyncIterator[bytes], send_timeout_s: float, **more: Any) -> None:
+    def __init__(
+        self, content: AsyncGenerator[bytes, None], send_timeout_s: float, **more: Any
+    ) -> None:
         super().__init__(content, headers=NO_BUFFERS, ping=0, send_timeout=send_timeout_s, **more)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,12 +36,14 @@ class Stream(EventSourceResponse):
             await _drop(scope.get(ABORT))
 
 
-async def events(feed: Feed, site_id: str | None, last_id: str | None) -> AsyncIterator[bytes]:
+async def events(
+    feed: Feed, site_id: str | None, last_id: str | None
+) -> AsyncGenerator[bytes, None]:
     """What `GET /api/events` sends. Clients come back after 1 to 3 s, not all at once."""
     yield b"retry: %d\n\n" % (1000 + secrets.randbelow(2000))
-    async with aclosing(feed.follow(site_id, last_id)) as messages:  # type: ignore[type-var] # a generator
-        async for message in messages:
-            yield message.sse
+    async with aclosing(feed.follow(site_id, last_id)) as batches:
+        async for batch in batches:
+            yield b"".join(message.sse for message in batch)
 
 
 async def speak(socket: WebSocket, feed: Feed, site_id: str | None, last_id: str | None) -> None:
@@ -48,10 +52,11 @@ async def speak(socket: WebSocket, feed: Feed, site_id: str | None, last_id: str
     await socket.accept()
     limit_s = feed.limits.send_timeout_s
     try:
-        async with aclosing(feed.follow(site_id, last_id)) as messages:  # type: ignore[type-var] # a generator
-            async for message in messages:
+        async with aclosing(feed.follow(site_id, last_id)) as batches:
+            async for batch in batches:
                 async with asyncio.timeout(limit_s):
-                    await socket.send_text(message.text)
+                    for message in batch:
+                        await socket.send_text(message.text)
         async with asyncio.timeout(limit_s):
             await socket.close(TRY_AGAIN_LATER)
     except WebSocketDisconnect:
@@ -60,11 +65,11 @@ async def speak(socket: WebSocket, feed: Feed, site_id: str | None, last_id: str
         await _drop(socket.scope.get(ABORT))
 
 
-async def mjpeg(pictures: AsyncIterator[tuple[bytes, int]]) -> AsyncIterator[bytes]:
+async def mjpeg(pictures: AsyncGenerator[tuple[bytes, int], None]) -> AsyncGenerator[bytes, None]:
     """JPEGs as multipart/x-mixed-replace. The boundary follows each picture at once: a browser
     shows a picture when it sees its end."""
     yield f"--{BOUNDARY}\r\n".encode()
-    async with aclosing(pictures) as shown:  # type: ignore[type-var] # a generator
+    async with aclosing(pictures) as shown:
         async for jpeg, time_ms in shown:
             sizes = f"Content-Length: {len(jpeg)}\r\nX-Time-Ms: {time_ms}\r\n\r\n"
             head = f"Content-Type: image/jpeg\r\n{sizes}"

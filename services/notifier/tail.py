@@ -105,7 +105,7 @@ class Watch:
 
 
 async def _tail(stop: asyncio.Event, log_: Log, feed: Feed, health: Health) -> bool:
-    async with aclosing(log_.tail(dict(feed.positions))) as batches:  # type: ignore[type-var] # a generator
+    async with aclosing(log_.tail(dict(feed.positions))) as batches:
         async for records in batches:
             await feed.take(records)
             if feed.ready:

@@ -151,7 +151,7 @@ async def test_log_reads_what_was_written_in_order(backend: Backend, site: str):
     seen: list[int] = []
     while len(seen) < 2:
         seen += [r.offset for r in await anext(tail)]
-    await tail.aclose()  # type: ignore[attr-defined] # a generator
+    await tail.aclose()
     assert seen[:2] == [first + 3, first + 4]
 
 

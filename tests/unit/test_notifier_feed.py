@@ -1,7 +1,8 @@
 """The feed and the loops that keep it at the end of the log, over memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 
 import pytest
 
@@ -43,7 +44,7 @@ class FaultyLog(MemoryLog):
         kept = {place: max(start, self.deleted_below) for place, start in starts.items()}
         return await super().read(kept, ends)
 
-    async def tail(self, starts: Mapping[Place, int]) -> AsyncIterator[list[Record]]:
+    async def tail(self, starts: Mapping[Place, int]) -> AsyncGenerator[list[Record], None]:
         self._fail()
         if self.standing:
             await asyncio.Event().wait()
@@ -93,11 +94,11 @@ class Running:
             )
 
     async def first(self, count: int, last_id: str | None = None) -> list[Message]:
-        messages = self.feed.follow(None, last_id)
-        async with asyncio.timeout(5):
-            got = [await anext(messages) for _ in range(count)]
-        await messages.aclose()  # type: ignore[attr-defined] # a generator
-        return got
+        got: list[Message] = []
+        async with asyncio.timeout(5), aclosing(self.feed.follow(None, last_id)) as batches:
+            while len(got) < count:
+                got += await anext(batches)
+        return got[:count]
 
 
 async def test_a_change_whose_state_record_comes_late_is_not_missed():
@@ -130,12 +131,14 @@ async def test_after_an_outage_the_tail_goes_on_where_it_broke_off():
         running.write(record(changed("demo", 1)))
         await running.until(1)
         messages = running.feed.follow(None, None)
-        assert (await anext(messages)).type == "snapshot"
+        assert [m.type for m in await anext(messages)] == ["snapshot"]
         running.log.outages = 2
         running.write(*(record(changed("demo", n)) for n in range(2, 6)))
         await running.until(5)
-        got = [await anext(messages) for _ in range(4)]
-        await messages.aclose()  # type: ignore[attr-defined] # a generator
+        got: list[Message] = []
+        async with asyncio.timeout(5), aclosing(messages):
+            while len(got) < 4:
+                got += await anext(messages)
     assert [b'"version":%d' % n in m.data for n, m in enumerate(got, start=2)] == [True] * 4
     assert len(running.clock.slept_s) == 2
 
@@ -190,9 +193,17 @@ async def test_a_slow_client_is_cut_off_alone():
         slow.offer(Message("slot-change", b"%d" % number, None, "elsewhere"))
         other.offer(Message("slot-change", b"%d" % number, None, "elsewhere"))
     assert (slow.closed, other.closed) == ("slow", None)
-    assert await slow.next(1) is None
+    assert await slow.next(1) == []
     with pytest.raises(TimeoutError):
         await other.next(0.01)
+
+
+async def test_a_burst_is_taken_at_once_and_in_order():
+    client = Client(None, 10)
+    burst = [Message("slot-change", b"%d" % number) for number in range(5)]
+    for message in burst:
+        client.offer(message)
+    assert await client.next(1) == burst
 
 
 async def test_the_end_of_the_process_ends_every_stream():
