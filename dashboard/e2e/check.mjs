@@ -1,6 +1,7 @@
 // node check.mjs URL SITE KEY CACHE SHOTS
 // Looks at a running dashboard as people do, in Chromium. It prints what it has checked, a line
-// each, and `restart` when the server is to be killed; the first thing that is wrong ends it with 1.
+// each, and what it wants to happen: `restart` (kill the server), `silence` and `resume` (the
+// camera). The first thing that is wrong ends it with 1.
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,6 +26,7 @@ try {
   await desk.step("the table names every slot", () => tableIsWhole(desk.page));
   desk.allow(/status of 401/);
   await desk.step("an operator closes a slot and opens it again", () => closeAndOpen(desk.page));
+  await desk.step("a silent camera makes slots unknown, not free", () => silence(desk.page));
   desk.allow(/ERR_|status of 503/);
   await desk.step("a killed server is told, and nothing is missed", () => survivesRestart(desk.page));
   await desk.close();
@@ -143,6 +145,20 @@ async function closeAndOpen(page) {
   await details.getByRole("button", { name: "Open this space again" }).click();
   await eventually(async () => assert.notEqual(await slot.getAttribute("data-state"), "closed"));
   await page.keyboard.press("Escape");
+}
+
+async function silence(page) {
+  console.log("silence");
+  await page.locator(".picture").scrollIntoViewIfNeeded();
+  await page.locator(".badge-stale").waitFor();
+  await page.locator(".camera-offline").getByText("gone silent").waitFor();
+  await page.getByTestId("site-counts").getByText("not known right now").waitFor();
+  await page.screenshot({ path: join(shots, "desk-silent.png"), fullPage: true });
+  console.log("resume");
+  await page.locator(".badge-live").waitFor();
+  await page.locator(".camera-online").waitFor();
+  await page.getByTestId("site-counts").getByTestId("free").first().waitFor();
+  await countsAgree(page);
 }
 
 async function survivesRestart(page) {

@@ -72,6 +72,7 @@ class Feeder:
         self._kafka = KafkaSettings(bootstrap)
         self._layout = layout(site_id)
         self._stop = threading.Event()
+        self._silent = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -89,6 +90,14 @@ class Feeder:
         self._thread.join(20)
         if self._error is not None and error is None:
             raise self._error
+
+    def silence(self) -> None:
+        """The camera sends nothing until `resume`."""
+        self._silent.set()
+
+    def resume(self) -> None:
+        """The camera sends again."""
+        self._silent.clear()
 
     def _run(self) -> None:
         try:
@@ -109,7 +118,8 @@ class Feeder:
                     # The last slot is left alone: the test closes and opens it.
                     slot = self._layout.slots[(seq // TOGGLE_EVERY_FRAMES) % 11].slot_id
                     occupied[slot] = not occupied[slot]
-                await self._one(KafkaProducer(producer), seq, occupied)
+                if not self._silent.is_set():
+                    await self._one(KafkaProducer(producer), seq, occupied)
                 await asyncio.sleep(INTERVAL_MS / 1000)
         finally:
             await producer.stop()

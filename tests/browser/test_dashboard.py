@@ -7,7 +7,7 @@ What is looked at, step by step, is in dashboard/e2e/check.mjs; its screenshots 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ E2E = ROOT / "dashboard" / "e2e"
 CACHE = ROOT / ".state" / "cache"
 SCREENSHOTS = ROOT / ".state" / "screenshots"
 SITE = "station"
-STEPS = 11
+STEPS = 12
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -54,15 +54,19 @@ def test_people_see_and_command_the_lot_in_a_browser(stack: Infra, e2e: Path, re
     key = KeyFile(stack.keys_file).add("browser", "write")
     arguments = [stack.url("notifier"), SITE, key, str(CACHE), str(SCREENSHOTS)]
     said = []
-    with Feeder(stack.bootstrap, SITE):
+    with Feeder(stack.bootstrap, SITE) as camera:
+        wishes: dict[str, Callable[[], object]] = {
+            "restart": lambda: stack.kill("notifier"),
+            "silence": camera.silence,
+            "resume": camera.resume,
+        }
         command = [str(node.NODE), str(e2e / "check.mjs"), *arguments]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as check:
             try:
                 assert check.stdout is not None
                 for line in check.stdout:
                     said.append(line)
-                    if line == "restart\n":
-                        stack.kill("notifier")
+                    wishes.get(line.strip(), lambda: None)()
                 check.wait(30)
             finally:
                 check.kill()

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
 import { countStates, nothingKnown } from "./counts";
-import { ago, duration, percent } from "./format";
+import { ago, duration, pace, percent } from "./format";
 
 it.each([
   [-5_000, "0 s"],
@@ -17,6 +17,7 @@ it("says when something is new, and rounds shares", () => {
   expect(ago(900)).toBe("just now");
   expect(ago(61_000)).toBe("1 min ago");
   expect(percent(0.934)).toBe("93 %");
+  expect([400, 1_000, 2_500, 60_000].map(pace)).toEqual(["0.4 s", "1 s", "2.5 s", "1 min"]);
 });
 
 it("does not call a lot full of which nothing is known", () => {

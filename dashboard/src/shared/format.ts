@@ -11,6 +11,11 @@ export function duration(ms: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+/** Like a duration, but telling short ones apart: "0.4 s". */
+export function pace(ms: number): string {
+  return ms % 1000 === 0 || ms > 10_000 ? duration(ms) : `${(ms / 1000).toFixed(1)} s`;
+}
+
 /** "just now" below two seconds, else "12 min ago". */
 export function ago(ms: number): string {
   return ms < 2_000 ? "just now" : `${duration(ms)} ago`;

@@ -1,6 +1,6 @@
 import { useState } from "react";
 
-import { ago, duration } from "../../shared/format";
+import { ago, pace } from "../../shared/format";
 import type { Site } from "../../shared/live-state";
 import { reasonWords } from "../../shared/slot-words";
 import { useNow } from "../../shared/use-now";
@@ -97,7 +97,7 @@ function CameraItem({
 function CameraNote({ camera }: { camera: CameraView }) {
   const now = useNow();
   if (camera.status === "online") {
-    return camera.interval_ms ? `a picture every ${duration(camera.interval_ms)}` : "sending";
+    return camera.interval_ms ? `a picture every ${pace(camera.interval_ms)}` : "sending";
   }
   const last = camera.last_frame_at_ms;
   const words = [reasonWords(camera.reason), last ? `last picture ${ago(now - last)}` : ""];
