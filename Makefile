@@ -76,6 +76,7 @@ bench-latency: .venv/.dev ## Measure frame published to SSE event received, p50 
 .PHONY: schemas
 schemas: install ## Write the schemas and what is generated from code
 	$(PY) -m parking.schemas
+	$(PY) -m services.notifier.openapi
 	$(PY) -m parking.stack.strimzi > deploy/kafka/topics.yaml
 	cd dashboard && $(NPM) run --silent types
 
