@@ -19,17 +19,9 @@ from parking import metrics
 from parking.errors import Invalid, Retryable
 from parking.ops import Health
 from parking.ports import Clock, Producer
-from services.ingest.handler import (
-    SOURCE,
-    Context,
-    Handled,
-    Limits,
-    Message,
-    Reply,
-    handle_message,
-    refuse,
-)
+from services.ingest.handler import SOURCE, handle_message, refuse
 from services.ingest.handover import Delivery, Item, Room
+from services.ingest.messages import Context, Handled, Limits, Message, Reply
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.ingest.handler import Handled
+from services.ingest.messages import Handled
 
 
 @dataclass(slots=True, eq=False)

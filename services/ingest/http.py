@@ -19,7 +19,8 @@ from parking.keys import SCOPES, KeyFile, bearer
 from parking.ops import Health
 from parking.ports import Clock, Producer
 from parking.topics import DeviceTopic, site_of
-from services.ingest.handler import SOURCE, Limits, accept_frame, dead_letter, frozen
+from services.ingest.handler import SOURCE, accept_frame, dead_letter, frozen
+from services.ingest.messages import Limits
 
 BODY_LIMIT_S: Final = 15.0
 RETRY_AFTER_S: Final = 2

@@ -21,8 +21,8 @@ from parking import metrics
 from parking.ops import Health
 from parking.ports import Clock
 from parking.topics import MQTT_ROOT
-from services.ingest.handler import Message, Reply
 from services.ingest.handover import AckOrder, Delivery
+from services.ingest.messages import Message, Reply
 from services.ingest.settings import MqttSettings
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 from parking.kafka import KafkaSettings
 from parking.ops import HttpSettings
 from parking.settings import Reader
-from services.ingest.handler import Limits
+from services.ingest.messages import Limits
 
 _DEFAULT_HTTP_PORT = 8081
 

@@ -20,8 +20,8 @@ from parking.ops import Health
 from parking.ports import Outgoing, Producer
 from parking.topics import DEAD_LETTERS_FRAMES, DEVICE_EVENTS, FRAMES
 from services.ingest import http
-from services.ingest.handler import Limits
 from services.ingest.http import Intake, new_app
+from services.ingest.messages import Limits
 
 NOW_MS = 1_750_000_000_000
 JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()

@@ -1,30 +1,19 @@
 """The bridge as a process, between a real MQTT broker and real Kafka."""
 
-import asyncio
 import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import cv2
 import httpx
-import numpy as np
 import psutil
 import pytest
 
-from parking.codec import decode
-from parking.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
-from parking.keys import KeyFile
-from parking.ports import Record
 from parking.stack.checks import HOST, free_ports
 from parking.stack.infra import Infra
-from parking.stack.settings import ROOT
 from parking.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
@@ -33,10 +22,10 @@ from parking.topics import (
     GATE_EVENTS,
 )
 from tests.brokers import Broker, Client, aedes, mosquitto
+from tests.ingest_process import Bridge, Log, picture, wait_until
 
 pytestmark = pytest.mark.stack
 
-TOPICS = (FRAMES, GATE_EVENTS, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
 GATE = {"direction": "entry", "gate": "main", "captured_at_ms": None, "plate_hash": None}
 NEEDS_MOSQUITTO = pytest.mark.skipif(
     shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is None,
@@ -54,106 +43,6 @@ def die_at_the_message(self, item):
 Lane._settle = die_at_the_message
 runpy.run_module("services.ingest", run_name="__main__")
 """
-
-
-def picture(seed: int = 1) -> bytes:
-    noise = np.random.default_rng(seed).integers(0, 255, (120, 160, 3), np.uint8)
-    return cv2.imencode(".jpg", noise)[1].tobytes()
-
-
-def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, f"after {limit_s:.0f} s: not {what}"
-        time.sleep(0.05)
-
-
-class Bridge:
-    """One bridge with its place at the broker; may be killed and started again."""
-
-    def __init__(self, infra: Infra, broker: Broker, folder: Path, client_id: str) -> None:
-        [self.port] = free_ports(1)
-        self.url = f"http://{HOST}:{self.port}"
-        self.keys = KeyFile(folder / "keys")
-        self.process: subprocess.Popen[bytes]
-        self._log = folder / "bridge.log"
-        self._env = infra.env_for("ingest") | {
-            "MQTT_PORT": str(broker.port),
-            "MQTT_PASSWORD": "password of bridge",
-            "MQTT_CLIENT_ID": client_id,
-            "KEYS_FILE": str(folder / "keys"),
-            "HTTP_PORT": str(self.port),
-            "PYTHONPATH": str(ROOT),
-        }
-        self._env.pop("MQTT_PASSWORD_FILE")
-
-    def start(self, *program: str, **env: str) -> None:
-        self.launch(*program, **env)
-        wait_until(self.is_ready, 30, "ready")
-
-    def launch(self, *program: str, **env: str) -> None:
-        program = program or ("-m", "services.ingest")
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *program], env=self._env | env, stderr=log, stdout=log
-            )
-
-    def is_ready(self) -> bool:
-        assert self.process.poll() is None, self._log.read_text("utf-8")
-        try:
-            return httpx.get(f"{self.url}/readyz").status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    def waiting(self) -> dict[str, str]:
-        reasons: dict[str, str] = httpx.get(f"{self.url}/readyz").json()["reasons"]
-        return reasons
-
-    def metric(self, name: str) -> float:
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(15)
-
-
-class Log:
-    """What came to Kafka since this object was made."""
-
-    def __init__(self, infra: Infra) -> None:
-        self._settings = KafkaSettings(infra.bootstrap)
-        self._starts = asyncio.run(self._ends())
-
-    def of(self, topic: str, site: str) -> list[Any]:
-        """The events of a site, in the order of the log."""
-        records = asyncio.run(self._read(topic))
-        return [event for r in records if site in (event := decode(r)).id]
-
-    def ids(self, topic: str, site: str) -> list[str]:
-        return [event.id for event in self.of(topic, site)]
-
-    async def _ends(self) -> dict[object, int]:
-        consumer = new_consumer(self._settings)
-        await consumer.start()
-        try:
-            ends: dict[object, int] = await consumer.end_offsets(
-                await assign_all(consumer, *TOPICS)
-            )
-            return ends
-        finally:
-            await consumer.stop()
-
-    async def _read(self, topic: str) -> list[Record]:
-        consumer = new_consumer(self._settings)
-        await consumer.start()
-        try:
-            places = await assign_all(consumer, topic)
-            for place in places:
-                consumer.seek(place, self._starts[place])
-            return await read_to_end(consumer, places)
-        finally:
-            await consumer.stop()
 
 
 @pytest.fixture(

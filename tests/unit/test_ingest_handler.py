@@ -21,15 +21,8 @@ from parking.topics import (
     FRAMES,
     GATE_EVENTS,
 )
-from services.ingest.handler import (
-    Context,
-    Handled,
-    Limits,
-    Message,
-    choose_time,
-    handle_message,
-    refuse,
-)
+from services.ingest.handler import choose_time, handle_message, refuse
+from services.ingest.messages import Context, Handled, Limits, Message
 
 NOW_MS = 1_750_000_000_000
 LIMITS = Limits()

@@ -1,0 +1,93 @@
+"""What goes into and out of ingest's decisions, and what devices send and are told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import msgspec
+
+from parking.events import SlotId, Text
+from parking.ports import Outgoing
+from parking.topics import FRAME_MAX_BYTES
+
+Outcome = Literal["frame", "repeated", "gate", "device", "refused", "ignored"]
+
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is taken. The clock bounds say how far a device's time may lie from receipt."""
+
+    frame_max_bytes: int = FRAME_MAX_BYTES
+    frame_max_pixels: int = 2_000_000
+    clock_back_ms: int = 3_600_000
+    clock_ahead_ms: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a device published. `redelivered`: the broker says it has sent it before (DUP)."""
+
+    topic: str
+    payload: bytes
+    received_at_ms: int
+    retained: bool = False
+    redelivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is published to a device once the outgoing records are durable."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The decision. `frame_of`: the camera whose newer frame may replace this one while it waits;
+    `picture`: sha256 of a plain frame, to know the same one again; `reason`: why it was refused."""
+
+    outcome: Outcome
+    outgoing: tuple[Outgoing, ...] = ()
+    reply: Reply | None = None
+    frame_of: str | None = None
+    picture: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a decision needs besides the message: the limits, and each plain camera's last picture
+    (its `Handled.picture`, kept by the caller)."""
+
+    limits: Limits = Limits()
+    last_pictures: Mapping[str, str] = field(default_factory=dict)
+
+
+class GatePayload(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device publishes to `gate/{boot_id}/{seq}`."""
+
+    direction: Literal["entry", "exit"]
+    gate: SlotId
+    captured_at_ms: _Number | None = None
+    plate_hash: Text | None = None
+
+
+class StatusPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device, or its last will, publishes to `status`."""
+
+    state: Literal["online", "offline"]
+    boot_id: _Number
+    connection: _Number
+    reason: Text | None = None
+
+
+class GateAck(msgspec.Struct, frozen=True, kw_only=True):
+    """The end-to-end ack: only after Kafka, or its dead-letter topic, has the event."""
+
+    boot_id: int
+    seq: int
+    result: Literal["accepted", "rejected"]
+    reason: str | None = None
