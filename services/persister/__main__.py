@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -85,7 +86,8 @@ class Service:
         """Clients and what is built on them; all or none."""
         async with AsyncExitStack() as starting:
             kafka = self._settings.kafka
-            frames = await _started(starting, new_consumer(kafka))
+            one_frame = replace(kafka, frame_max_bytes=0)  # the broker gives a whole batch anyway
+            frames = await _started(starting, new_consumer(one_frame))
             await log_ids(frames, HANDLERS)  # a subscription to a topic not there is not noticed
             producer = await _started(starting, new_producer(kafka))
             consumer = await _started(starting, new_consumer(kafka, group=self._settings.group))

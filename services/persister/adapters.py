@@ -127,17 +127,23 @@ class FrameFetcher:
             raise Retryable(f"Kafka did not give frame {ref.frame_id}: {error!r}") from error
 
     async def _fetch(self, place: TopicPartition, ref: FrameRef) -> Record | Missing:
-        first = (await self._consumer.beginning_offsets([place]))[place]
-        end = (await self._consumer.end_offsets([place]))[place]
-        if not first <= ref.offset < end:
-            return "expired" if ref.offset < first else "beyond-the-end"
-        self._consumer.assign([place])
+        if place not in self._consumer.assignment():
+            self._consumer.assign([place])
         self._consumer.seek(place, ref.offset)
+        self._consumer.resume(place)
         batch = await self._consumer.getmany(place, timeout_ms=self._timeout_ms, max_records=1)
-        if not batch:
-            raise Retryable(f"frame {ref.frame_id} did not come within {self._timeout_ms} ms")
-        record = to_record(batch[place][0])
-        return record if record.offset == ref.offset else "expired"
+        # Before anything else runs: at the log's end a fetch ahead would wait for the next frame,
+        # and our next request behind it.
+        self._consumer.pause(place)
+        record = to_record(batch[place][0]) if batch else None
+        if record is not None and record.offset == ref.offset:
+            return record
+        # Out of range, and so begun again at the earliest; or Kafka is slow.
+        if ref.offset < (await self._consumer.beginning_offsets([place]))[place]:
+            return "expired"
+        if ref.offset >= (await self._consumer.end_offsets([place]))[place]:
+            return "beyond-the-end"
+        raise Retryable(f"frame {ref.frame_id} did not come within {self._timeout_ms} ms")
 
 
 def _partitions(places: set[Place] | Mapping[Place, int]) -> list[TopicPartition]:

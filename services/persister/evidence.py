@@ -6,9 +6,9 @@ object whose row never came (a crash in between) is found and removed by the swe
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from parking.codec import decode
 from parking.errors import Invalid
@@ -24,6 +24,9 @@ Missing = Literal[
 ]
 FetchFrame = Callable[[FrameRef], Awaitable[Record | Missing]]
 Policy = Literal["evidence", "all", "none"]
+T = TypeVar("T")
+
+_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,32 @@ class Stored:
         return picture_row(self.frame, self.key, self.sha256)
 
 
+Kept = dict[str, Stored]
+"""By frame id."""
+
+
 def needs_evidence(change: SlotChanged) -> bool:
     """Changes caused by a tick, a gate or a person have no picture."""
     return change.cause.kind == "frame"
+
+
+async def prove(
+    changes: Iterable[SlotChanged], fetch: FetchFrame, keep: Callable[..., Awaitable[Kept]]
+) -> dict[str, Stored | Missing]:
+    """For each frame that caused changes (by `frame_of`) its stored picture, or why there is none.
+    A frame is fetched and put once, however many changes it caused. Raises Retryable."""
+    refs = {frame_of(change): change.frame_ref for change in changes}
+    found: dict[str, Stored | Missing] = {}
+    for some in _chunks(list(refs.items())):
+        looked_up = {name: await find(ref, fetch) for name, ref in some}
+        found |= {name: got for name, got in looked_up.items() if isinstance(got, str)}
+        found |= await keep([got for got in looked_up.values() if isinstance(got, Picture)])
+    return found
+
+
+def frame_of(change: SlotChanged) -> str:
+    """The id of the frame that caused a change; "" when it does not say where that lies."""
+    return change.frame_ref.frame_id if change.frame_ref else ""
 
 
 async def find(ref: FrameRef | None, fetch: FetchFrame) -> Picture | Missing:
@@ -82,28 +108,32 @@ def checked(record: Record, frame_id: str) -> Picture | Missing:
 
 async def keep(
     pictures: Sequence[Picture], events: EventStore, objects: ObjectStore, clock: Clock
-) -> dict[str, Stored]:
+) -> Kept:
     """Put each picture once; returns them by frame id. Raises Retryable."""
-    by_key = {picture.key: picture for picture in pictures}
-    if not by_key:
-        return {}
-    await events.note_objects(list(by_key), clock.now_ms())
-    hashes = await asyncio.gather(*(objects.put(key, p.jpeg) for key, p in by_key.items()))
-    fault("persister.after-object")
-    return {
-        picture.frame.id: Stored(picture.frame, key, sha256)
-        for (key, picture), sha256 in zip(by_key.items(), hashes, strict=True)
-    }
+    kept: Kept = {}
+    for some in _chunks(list({picture.key: picture for picture in pictures}.values())):
+        await events.note_objects([picture.key for picture in some], clock.now_ms())
+        hashes = await asyncio.gather(*(objects.put(p.key, p.jpeg) for p in some))
+        for picture, sha256 in zip(some, hashes, strict=True):
+            kept[picture.frame.id] = Stored(picture.frame, picture.key, sha256)
+    if kept:
+        fault("persister.after-object")
+    return kept
 
 
-def columns(found: Picture | Missing, stored: Mapping[str, Stored]) -> dict[str, str | None]:
+def columns(found: Stored | Missing) -> dict[str, str | None]:
     """The evidence columns of a slot_changes row."""
     EVIDENCE.labels(found if isinstance(found, str) else "stored").inc()
     if isinstance(found, str):
         return {"evidence_missing": found}
-    kept = stored[found.frame.id]
     return {
-        "evidence_key": kept.key,
-        "evidence_sha256": kept.sha256,
+        "evidence_key": found.key,
+        "evidence_sha256": found.sha256,
         "frame_sha256": found.frame.sha256,
     }
+
+
+def _chunks(items: list[T]) -> Iterator[list[T]]:
+    """Pictures are large (up to a megabyte): only so many are held at once."""
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]

@@ -6,8 +6,9 @@ is cut off is done again from the offsets in Postgres, and every step may be don
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from parking import events as ev
@@ -25,10 +26,12 @@ from services.persister.evidence import (
     Missing,
     Picture,
     Policy,
+    Stored,
     columns,
-    find,
+    frame_of,
     keep,
     needs_evidence,
+    prove,
 )
 from services.persister.rows import Mapper, Rows
 
@@ -98,22 +101,29 @@ def plan(record: Record, claim: Claim) -> Planned:
 
 async def add_pictures(batch: Sequence[Planned], tools: Tools) -> None:
     """Store what the policy asks for and enter it into the rows."""
-    changes = await _changes_to_prove(batch, tools)
-    found = await _find_all(changes, tools)
-    frames = _frames(batch) if tools.policy == "all" else []
-    pictures = [picture for picture in found.values() if isinstance(picture, Picture)]
-    pictures += [picture for _, picture in frames]
-    stored = await keep(pictures, tools.events, tools.objects, tools.clock)
-    for planned, change in changes:
-        picture = found[_ref_id(change)]
-        proof = columns(picture, stored)
-        planned.rows = [
-            (kind, row | proof if kind == "slot_changes" else row) for kind, row in planned.rows
-        ]
-        if isinstance(picture, Picture):
-            planned.rows.append(stored[picture.frame.id].row)
-    for planned, picture in frames:
-        planned.rows.append(stored[picture.frame.id].row)
+    store = partial(keep, events=tools.events, objects=tools.objects, clock=tools.clock)
+    if changes := await _changes_to_prove(batch, tools):
+        found: Mapping[str, Stored | Missing]
+        if tools.policy == "none":
+            found = {frame_of(change): "policy" for _, change in changes}
+        else:
+            found = await prove([change for _, change in changes], tools.fetch, store)
+        for planned, change in changes:
+            _enter(planned, found[frame_of(change)])
+    if tools.policy == "all":
+        kept = await store([picture for _, picture in _frames(batch)])
+        for planned, picture in _frames(batch):
+            planned.rows.append(kept[picture.frame.id].row)
+
+
+def _enter(planned: Planned, found: Stored | Missing) -> None:
+    """The evidence of one change into its rows."""
+    proof = columns(found)
+    planned.rows = [
+        (kind, row | proof if kind == "slot_changes" else row) for kind, row in planned.rows
+    ]
+    if isinstance(found, Stored):
+        planned.rows.append(found.row)
 
 
 async def set_aside(batch: Sequence[Planned], tools: Tools) -> None:
@@ -180,20 +190,6 @@ async def _changes_to_prove(
         return []
     known = await tools.events.known([change.id for _, change in changes])
     return [(planned, change) for planned, change in changes if change.id not in known]
-
-
-async def _find_all(
-    changes: Sequence[tuple[Planned, SlotChanged]], tools: Tools
-) -> dict[str, Picture | Missing]:
-    """Each frame once, however many changes it caused."""
-    refs = {_ref_id(change): change.frame_ref for _, change in changes}
-    if tools.policy == "none":
-        return dict.fromkeys(refs, "policy")
-    return {ref_id: await find(ref, tools.fetch) for ref_id, ref in refs.items()}
-
-
-def _ref_id(change: SlotChanged) -> str:
-    return change.frame_ref.frame_id if change.frame_ref else ""
 
 
 def _place(record: Record) -> str:
