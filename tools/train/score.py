@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,6 +17,8 @@ from services.detector.settings import ModelSettings
 from tools.train.labels import Frame
 
 Floats = NDArray[np.float64]
+PULL: Final = 0.01
+"""Weight of the pull towards an unchanged score, against 1 for each data set."""
 
 
 class Scores(NamedTuple):
@@ -83,10 +85,11 @@ def calibrate(groups: Mapping[str, Scores]) -> tuple[float, float]:
     design = np.column_stack([x, np.ones_like(x)])
     theta = np.array([1.0, 0.0])
     for _ in range(50):
-        p = 1 / (1 + np.exp(-design @ theta))
-        gradient = design.T @ (weight * (p - y)) + 1e-3 * (theta - [1.0, 0.0])
-        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
+        p = 1 / (1 + np.exp(-np.clip(design @ theta, -50, 50)))
+        gradient = design.T @ (weight * (p - y)) + PULL * (theta - [1.0, 0.0])
+        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + PULL * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
+        step /= max(1.0, float(np.abs(step).max()))  # slots that a threshold parts have no optimum
         theta = theta - step
         if np.abs(step).max() < 1e-9:
             break
