@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parking.ports import Outgoing
-from services.ingest.handler import Handled
 from services.ingest.handover import AckOrder, Delivery, Item, Room
+from services.ingest.messages import Handled
 
 RECORD = Outgoing("topic", None, b"")
 
