@@ -17,7 +17,7 @@ from services.detector.settings import ModelSettings
 from tools.train.labels import Frame
 
 Floats = NDArray[np.float64]
-PULL: Final = 0.01
+PULL: Final = 0.001
 """Weight of the pull towards an unchanged score, against 1 for each data set."""
 
 
