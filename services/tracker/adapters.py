@@ -104,7 +104,8 @@ def consume(
 ) -> None:
     """One agent over all sources, one record at a time, acknowledged when `apply` returns. What it
     raises goes to `failed`: faust alone would acknowledge the record and go on without an agent."""
-    topic = app.topic(*SOURCES, key_type=bytes, value_type=bytes)
+    # Raw both ways: faust would decode JSON even for bytes, and fail past our dead letters.
+    topic = app.topic(*SOURCES, key_serializer="raw", value_serializer="raw")
 
     async def agent(stream: Any) -> None:
         try:
