@@ -68,7 +68,7 @@ def onnx_forward(path: Path, threads: int, precision: str) -> Forward:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Several processes share the cores: a waiting thread must not burn one.
+    # Several processes share the cores: a thread that waits must not burn one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
@@ -82,7 +82,12 @@ def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
 
     core = openvino.Core()
     model = core.read_model(path)
-    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    options: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        # Several processes share the cores: pinned to a busy one, a thread makes all others wait.
+        "ENABLE_CPU_PINNING": False,
+    }
     if precision == "f32":
         options["INFERENCE_PRECISION_HINT"] = "f32"
     compiled: dict[tuple[int, ...], Any] = {}
