@@ -207,9 +207,12 @@ async def read_to_end(consumer: AIOKafkaConsumer, places: Sequence[TopicPartitio
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer._client.force_metadata_update()  # noqa: SLF001 -- no public refresh exists
-    partitions = await consumer._client.fetch_all_metadata()  # noqa: SLF001
-    found: set[int] | None = partitions.partitions_for_topic(topic)
+    try:
+        await consumer._client.force_metadata_update()  # noqa: SLF001 -- no public refresh exists
+        metadata = await consumer._client.fetch_all_metadata()  # noqa: SLF001
+    except KafkaError as error:
+        raise Retryable(f"Kafka could not tell its topics: {error!r}") from error
+    found: set[int] | None = metadata.partitions_for_topic(topic)
     if not found:
         raise Retryable(f"topic {topic} does not exist yet: run `python -m parking topics apply`")
     return found

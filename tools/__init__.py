@@ -1,0 +1,1 @@
+"""Programs around the services: simulator, renderer, training, benchmarks."""

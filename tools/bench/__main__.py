@@ -4,6 +4,7 @@ Starts a stack of its own on free ports (nothing else needs to run) and prints a
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from tools.bench.latency import Plan, run
@@ -17,7 +18,8 @@ def main() -> None:
     parser.add_argument("--interval-ms", type=int, default=1000, help="their pace (1000)")
     parser.add_argument("--size", type=int, default=640, help="model input, long side (640)")
     options = parser.parse_args()
-    print(run(Plan(options.footage, options.frames, options.interval_ms, options.size)))
+    plan = Plan(options.footage, options.frames, options.interval_ms, options.size)
+    print(run(plan, os.environ))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from parking.topics import DETECTIONS, mqtt_topic
 from services.detector.analysis import Analyser, Job, Options
 from services.detector.runtimes import load_model
 from services.detector.settings import ModelSettings
-from services.ingest.handler import Context, Message, handle_message
+from services.ingest.handler import handle_message
+from services.ingest.messages import Context, Message
 
 
 def measure(

@@ -9,7 +9,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -42,12 +42,12 @@ class Plan:
     size_px: int
 
 
-def run(plan: Plan) -> str:
+def run(plan: Plan, environ: Mapping[str, str]) -> str:
     """Measure and return the table (Markdown)."""
     pictures, layout = _scene(plan.footage, plan.interval_ms)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")
-        with Infra(paths, os.environ) as infra:
+        with Infra(paths, environ) as infra:
             for service in track(SERVICES, "starting services"):
                 infra.start_service(service, {"DETECTOR_SIZE": str(plan.size_px)}, limit_s=120)
             kafka = KafkaSettings(infra.bootstrap)

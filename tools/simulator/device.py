@@ -7,6 +7,7 @@ end-to-end `ack` names them.
 
 import json
 import logging
+import socket
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ class Device:
             self._client.tls_set(broker.ca_file)
         self._client.reconnect_delay_set(1, 30)
         self._client.on_pre_connect = self._before_connect
+        self._client.on_socket_open = _without_delay
         self._client.on_connect = self._connected
         self._client.on_message = self._received
 
@@ -185,6 +187,11 @@ class Device:
             self.counts.gate_accepted += 1
         else:
             self.counts.gate_rejected += 1
+
+
+def _without_delay(_: Client, __: Any, connection: Any) -> None:
+    """Small packets (acks, gate events) must not wait for each other."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _next_boot(path: Path) -> int:

@@ -36,7 +36,8 @@ const broker = await Aedes.createBroker({
 broker.on('clientError', (client, error) => console.warn('client %s: %s', client.id, error.message))
 broker.on('connectionError', (client, error) => console.warn('connection: %s', error.message))
 
-const server = createServer(broker.handle)
+// Acknowledgements are small packets: they must not wait for a full segment.
+const server = createServer({ noDelay: true }, broker.handle)
 server.on('error', error => {
   console.error('cannot listen on %s:%s: %s', host, port, error.message)
   process.exit(1)
