@@ -92,9 +92,10 @@ class FramesConsumer:
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
         """See ports.Consumer."""
-        records = await self._consumer.getmany(timeout_ms, max_records)
-        self._progress.note()
-        return records
+        try:
+            return await self._consumer.getmany(timeout_ms, max_records)
+        finally:
+            self._progress.note()  # Kafka being away is no reason to be started again
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer."""
@@ -144,7 +145,7 @@ async def patiently(
     while not stop.is_set():
         try:
             return await work()
-        except Retryable as error:
+        except (Retryable, KafkaError) as error:
             log.warning("waiting: %s", error)
-            health.waiting[what] = str(error)
+            health.waiting[what] = str(error) or repr(error)
             await asyncio.sleep(1.0)

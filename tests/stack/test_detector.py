@@ -1,5 +1,8 @@
 """The detector as a process, on real Kafka with the shipped model."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -162,6 +165,40 @@ async def test_http_of_the_running_process(lot):
         assert len(analysed.json()["observations"]) == 3
         assert (await client.get("/healthz")).status_code == 200
         assert "parking_frames_analysed_total" in (await client.get("/metrics")).text
+
+
+def listening(client: httpx.Client) -> bool:
+    try:
+        return client.get("/healthz").status_code < 600
+    except httpx.TransportError:
+        return False
+
+
+def test_without_kafka_it_waits_says_so_and_still_ends_when_told():
+    kafka, http = free_ports(2)
+    env = {
+        **os.environ,
+        "KAFKA_BOOTSTRAP": f"127.0.0.1:{kafka}",
+        "HTTP_PORT": str(http),
+        "MODEL_FILE": str(model_file()),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "services.detector"], env=env)
+    try:
+        client = httpx.Client(base_url=f"http://127.0.0.1:{http}")
+        deadline = time.monotonic() + 60
+        while not listening(client):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        answers = {path: client.get(path) for path in ("/readyz", "/healthz")}
+        client.close()
+        process.terminate()
+        status = process.wait(20)
+    finally:
+        process.kill()
+    assert answers["/readyz"].status_code == 503
+    assert "kafka" in answers["/readyz"].json()["reasons"]
+    assert answers["/healthz"].status_code == 200
+    assert status == 0
 
 
 async def test_behind_the_newest_is_analysed_and_the_others_are_named(lot):
