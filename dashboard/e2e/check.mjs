@@ -145,6 +145,7 @@ async function closeAndOpen(page) {
   await details.getByRole("button", { name: "Open this space again" }).click();
   await eventually(async () => assert.notEqual(await slot.getAttribute("data-state"), "closed"));
   await page.keyboard.press("Escape");
+  await details.waitFor({ state: "detached" });
 }
 
 async function silence(page) {

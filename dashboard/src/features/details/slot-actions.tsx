@@ -16,6 +16,7 @@ export function SlotActions({ slot }: { slot: SlotView }) {
   const [reason, setReason] = useState("");
   const command: Command = slot.state === "closed" ? "open" : "close";
   const waiting = phase.name === "sent" && slot.version <= phase.version;
+  const busy = waiting || phase.name === "sending";
 
   async function run(): Promise<void> {
     if (!storedKey()) {
@@ -35,7 +36,7 @@ export function SlotActions({ slot }: { slot: SlotView }) {
         className="slot-actions"
         onSubmit={(event) => {
           event.preventDefault();
-          void run();
+          if (!busy) void run();
         }}
       >
         {command === "close" && (
@@ -52,7 +53,8 @@ export function SlotActions({ slot }: { slot: SlotView }) {
             />
           </label>
         )}
-        <button type="submit" className="button" disabled={phase.name === "sending" || waiting}>
+        {/* Not `disabled`: that would take the focus away from it. */}
+        <button type="submit" className="button" aria-disabled={busy}>
           {command === "close" ? "Close this space" : "Open this space again"}
         </button>
         <p className="small muted" role="status">

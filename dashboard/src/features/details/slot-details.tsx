@@ -38,7 +38,8 @@ export function SlotDetails({ slot, zoneName, cameras, onClose }: Props) {
       aria-labelledby="details-title"
       data-testid="details"
       onKeyDown={(event) => {
-        if (event.key === "Escape") onClose();
+        const inDialog = event.target instanceof Element && event.target.closest("dialog");
+        if (event.key === "Escape" && !inDialog) onClose();
       }}
     >
       <div className="card-head">

@@ -6,7 +6,7 @@ export function FreeCount({ counts }: { counts: Counts }) {
   if (counts.total === 0 || nothingKnown(counts)) {
     return (
       <p className="free-count free-count-unknown">
-        <strong aria-hidden="true">–</strong>
+        <strong aria-hidden="true">?</strong>
         <span>{counts.total === 0 ? "no spaces drawn yet" : "not known right now"}</span>
       </p>
     );
