@@ -57,7 +57,7 @@ class _Opened:
 class Options:
     """How pictures are analysed. `size_px`: long side of the input where a layout names none."""
 
-    size_px: int = 960
+    size_px: int = 640
     batch: int = 1
     max_pixels: int = 2_000_000
     health: Thresholds = field(default_factory=Thresholds)

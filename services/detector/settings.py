@@ -17,12 +17,12 @@ settings (environment):
                         KAFKA_SASL_MECHANISM, KAFKA_CA_FILE
   HTTP_HOST, HTTP_PORT  where it listens (127.0.0.1, 5000); private: never expose it
   MODEL_FILE            the ONNX model (models/parking-yolo11n.onnx)
-  DETECTOR_BACKEND      onnx (default: steady and small), openvino (a third faster on idle cores,
-                        slower on busy ones, 55 MB more), or ultralytics (extra [train])
+  DETECTOR_BACKEND      onnx (default: steady and small), openvino (up to a quarter faster on
+                        idle cores, 55 MB more), or ultralytics (extra [train])
   DETECTOR_PRECISION    f32 (default: the same answers on every machine) or auto (openvino:
                         bfloat16 where the CPU has it; faster, scores differ by up to 0.03)
   DETECTOR_THREADS      inference threads; 0 (default): one per core, at most 4
-  DETECTOR_SIZE         long side of the input where a layout names none (960 pixels)
+  DETECTOR_SIZE         long side of the input where a layout names none (640 pixels)
   DETECTOR_BATCH        pictures in one inference (1: more was not faster on two cores)
   DETECTOR_RECORDS      most frames taken from Kafka at once (32)
   DETECTOR_SKIP         on: when behind, only a camera's newest frame (default); off: every frame
@@ -74,7 +74,7 @@ class Settings:
                 precision=env.choice("DETECTOR_PRECISION", ("f32", "auto"), "f32"),
                 threads=env.integer("DETECTOR_THREADS", 0, 0, 64),
                 threshold=env.number("DETECTOR_THRESHOLD", 0, 0, 1),
-                size_px=env.integer("DETECTOR_SIZE", 960, 160, 2048),
+                size_px=env.integer("DETECTOR_SIZE", 640, 160, 2048),
                 batch=env.integer("DETECTOR_BATCH", 1, 1, 32),
             ),
             max_records=env.integer("DETECTOR_RECORDS", 32, 1, 500),
