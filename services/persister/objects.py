@@ -60,7 +60,8 @@ def new_client(settings: S3Settings) -> "S3Client":
         max_pool_connections=_THREADS,
         **(own_server if settings.endpoint else {}),
     )
-    return boto3.client(
+    session = boto3.Session()  # boto3's default one would keep the first credentials it ever saw
+    return session.client(
         "s3",
         endpoint_url=settings.endpoint or None,
         region_name=settings.region or None,

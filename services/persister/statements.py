@@ -132,7 +132,7 @@ where cameras.layout_log_id is distinct from excluded.layout_log_id
 returning camera_id
 """
 # ... and with it its site's name, zones and slots; a slot that no current layout of the site names
-# any more, or only as disabled, is disabled.
+# any more, or only as disabled, is disabled. Of several layouts one that plans the slot speaks first.
 FOLLOW_LAYOUTS: Final = (
     """
 update sites s set name = l.body->>'site_name' from current_layouts l
@@ -152,7 +152,7 @@ select distinct on (l.site_id, e->>'slot_id')
     l.site_id, e->>'slot_id', e->>'zone_id', e->>'kind', nullif(e->'plan', 'null')
 from current_layouts l cross join jsonb_array_elements(l.body->'slots') e
 where l.camera_id = any(%(cameras)s)
-order by l.site_id, e->>'slot_id', l.time_ms desc
+order by l.site_id, e->>'slot_id', e->'plan' = 'null', l.time_ms desc
 on conflict (site_id, slot_id) do update set
     zone_id = excluded.zone_id, kind = excluded.kind, plan = coalesce(excluded.plan, slots.plan)
 """,
