@@ -7,7 +7,7 @@ share one partition number in every site-keyed topic.
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from parking.errors import Invalid
 
@@ -119,13 +119,22 @@ _MQTT: Final = re.compile(
 )
 
 
+_KINDS: Final[tuple[Literal["frame", "gate", "status", "telemetry"], ...]] = (
+    "frame",
+    "gate",
+    "status",
+    "telemetry",
+)
+_SENDER: Final = re.compile(rf"{MQTT_ROOT}/(?P<device>{_PART}/{_PART})/")
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceTopic:
     """A device's MQTT topic, taken apart. `kind` is frame, gate, status or telemetry."""
 
     site_id: str
     device_id: str  # {site}/{device}; a camera's camera_id
-    kind: str
+    kind: Literal["frame", "gate", "status", "telemetry"]
     boot_id: int | None = None
     seq: int | None = None
     captured_at_ms: int | None = None
@@ -139,7 +148,7 @@ def parse_mqtt_topic(topic: str) -> DeviceTopic:
             "bad-topic", f"{topic[:200]!r} is no topic of {MQTT_ROOT}/{{site}}/{{device}}/..."
         )
     part = match.groupdict()
-    kind = next(k for k in ("frame", "gate", "status", "telemetry") if part[k])
+    kind = next(k for k in _KINDS if part[k])
     boot = part["boot"] or part["gate_boot"]
     seq = part["seq"] or part["gate_seq"]
     return DeviceTopic(
@@ -150,6 +159,12 @@ def parse_mqtt_topic(topic: str) -> DeviceTopic:
         seq=int(seq) if seq else None,
         captured_at_ms=int(part["captured"]) if part["captured"] else None,
     )
+
+
+def sender_of(topic: str) -> str | None:
+    """The `{site}/{device}` a topic begins with, whatever follows; None if it begins otherwise."""
+    match = _SENDER.match(topic)
+    return match["device"] if match else None
 
 
 def mqtt_topic(device_id: str, *suffix: str | int) -> str:

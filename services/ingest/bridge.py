@@ -190,6 +190,7 @@ def _count(handled: Handled) -> None:
         metrics.FRAMES_REPEATED.labels("mqtt").inc()
     elif handled.outcome == "refused":
         metrics.DEAD_LETTERS.labels(SOURCE, handled.reason).inc()
-    if handled.reply is not None:
-        result = "rejected" if handled.outcome == "refused" else "accepted"
-        metrics.GATE_EVENTS.labels(result).inc()
+    elif handled.outcome == "gate":
+        metrics.GATE_EVENTS.labels("accepted").inc()
+    if handled.outcome == "refused" and handled.reply and handled.reply.of == "gate":
+        metrics.GATE_EVENTS.labels("rejected").inc()

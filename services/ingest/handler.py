@@ -29,11 +29,12 @@ from parking.topics import (
     DeviceTopic,
     mqtt_topic,
     parse_mqtt_topic,
+    sender_of,
 )
 from services.ingest.jpeg import inspect
 from services.ingest.messages import (
+    Ack,
     Context,
-    GateAck,
     GatePayload,
     Handled,
     Limits,
@@ -44,6 +45,7 @@ from services.ingest.messages import (
 
 SOURCE: Final = "ingest"
 _ID_HEX: Final = 32
+_DETAIL_CHARS: Final = 300
 P = TypeVar("P", bound=msgspec.Struct)
 
 
@@ -69,14 +71,13 @@ def handle_message(message: Message, context: Context) -> Handled:
 def refuse(
     message: Message, error: Invalid, limits: Limits, device: DeviceTopic | None = None
 ) -> Handled:
-    """Set the message aside. A gate event is told `rejected`, or its device would repeat it for
-    good."""
+    """Set the message aside, and tell its sender: a gate event would be repeated for good, and
+    whoever installs a camera sees what is wrong with its pictures."""
     key = None
-    reply = None
     if device is not None:
         key = (device.device_id if device.kind == "frame" else device.site_id).encode()
-    if device is not None and device.kind == "gate":
-        reply = _gate_reply(device, error)
+    sender = sender_of(message.topic)
+    reply = _reply(sender, device, error) if sender else None
     letter = dead_letter(message.topic, key, message.payload, error, message.received_at_ms, limits)
     return Handled("refused", (letter,), reply, reason=error.reason)
 
@@ -182,7 +183,7 @@ def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
         plate_hash=payload.plate_hash,
     )
     record = codec.outgoing(event, GATE_EVENTS, event.site_id, SOURCE)
-    return Handled("gate", (record,), _gate_reply(device, None))
+    return Handled("gate", (record,), _reply(device.device_id, device, None))
 
 
 def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:
@@ -223,14 +224,16 @@ def _reported(event: DeviceReported) -> Outgoing:
     return codec.outgoing(event, DEVICE_EVENTS, event.site_id, SOURCE)
 
 
-def _gate_reply(device: DeviceTopic, error: Invalid | None) -> Reply:
-    ack = GateAck(
-        boot_id=device.boot_id or 0,
-        seq=device.seq or 0,
+def _reply(device_id: str, device: DeviceTopic | None, error: Invalid | None) -> Reply:
+    ack = Ack(
+        of=device.kind if device else "topic",
+        boot_id=device.boot_id if device else None,
+        seq=device.seq if device else None,
         result="rejected" if error else "accepted",
         reason=error.reason if error else None,
+        detail=error.detail[:_DETAIL_CHARS] if error else None,
     )
-    return Reply(mqtt_topic(device.device_id, "ack"), msgspec.json.encode(ack))
+    return Reply(mqtt_topic(device_id, "ack"), msgspec.json.encode(ack), ack.of)
 
 
 def _decode(payload: bytes, kind: type[P]) -> P:

@@ -42,6 +42,7 @@ class Reply:
 
     topic: str
     payload: bytes
+    of: str = "gate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,14 @@ class StatusPayload(msgspec.Struct, frozen=True, kw_only=True):
     reason: Text | None = None
 
 
-class GateAck(msgspec.Struct, frozen=True, kw_only=True):
-    """The end-to-end ack: only after Kafka, or its dead-letter topic, has the event."""
+class Ack(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device hears, only after Kafka (or its dead-letter topic) has the message: of every
+    gate event, and of whatever else was refused. `of`: the kind of topic; the numbers are those of
+    the topic, where it has any."""
 
-    boot_id: int
-    seq: int
+    of: Literal["frame", "gate", "status", "telemetry", "topic"]
+    boot_id: int | None
+    seq: int | None
     result: Literal["accepted", "rejected"]
     reason: str | None = None
+    detail: str | None = None

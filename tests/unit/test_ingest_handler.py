@@ -145,6 +145,9 @@ def test_a_bad_picture_goes_to_the_pictures_dead_letters_with_its_reason(payload
     assert handled.outcome == "refused"
     assert handled.reason == letter.reason == reason
     assert handled.frame_of is None, "a dead letter never gives way to a newer frame"
+    told = ack(handled)
+    assert (told["of"], told["boot_id"], told["seq"]) == ("frame", 1, 2)
+    assert (told["result"], told["reason"]) == ("rejected", reason)
     record = only(handled)
     assert (record.topic, record.key) == (DEAD_LETTERS_FRAMES, b"demo/north")
     assert letter.topic == f"parking/v1/demo/north/frame/1/2/{NOW_MS}"
@@ -182,7 +185,8 @@ def test_a_gate_event_is_written_by_site_and_its_device_is_told():
     assert gate.id == "demo/north/gate/7/3"
     assert (gate.direction, gate.gate_id, gate.time_ms) == ("entry", "main", NOW_MS - 50)
     assert (only(handled).topic, only(handled).key) == (GATE_EVENTS, b"demo")
-    assert ack(handled) == {"boot_id": 7, "seq": 3, "result": "accepted", "reason": None}
+    told = {"of": "gate", "boot_id": 7, "seq": 3, "result": "accepted"}
+    assert ack(handled) == told | {"reason": None, "detail": None}
     assert handle("gate/7/3", GATE) == handled, "a duplicate is written and acked again"
 
 
@@ -206,7 +210,9 @@ def test_an_invalid_gate_event_is_a_dead_letter_and_rejected(payload, reason):
     assert handled.outcome == "refused"
     assert (only(handled).topic, only(handled).key) == (DEAD_LETTERS, b"demo")
     assert event(handled).reason == reason
-    assert ack(handled) == {"boot_id": 7, "seq": 3, "result": "rejected", "reason": reason}
+    told = ack(handled)
+    assert told.pop("detail"), "words for whoever looks for the fault"
+    assert told == {"of": "gate", "boot_id": 7, "seq": 3, "result": "rejected", "reason": reason}
 
 
 # ---------------------------------------------------------------- devices
@@ -252,16 +258,20 @@ def test_telemetry_is_a_device_event():
         "",
     ],
 )
-def test_a_bad_topic_is_a_dead_letter_without_a_reply(topic):
+def test_a_bad_topic_is_a_dead_letter_and_its_sender_is_told_if_it_has_a_name(topic):
     handled = handle_message(Message(topic, JPEG, NOW_MS), Context())
     assert event(handled).reason == "bad-topic"
     assert only(handled).key is None
-    assert handled.reply is None
+    if topic.startswith("parking/v1/demo/north/"):
+        told = ack(handled)
+        assert (told["of"], told["seq"], told["reason"]) == ("topic", None, "bad-topic")
+    else:
+        assert handled.reply is None
 
 
 def test_a_fault_of_ours_is_told_to_a_gate_too():
     topic = message("gate/7/3", GATE)
-    assert refuse(topic, Invalid("internal-error", "a bug"), LIMITS).reply is None
+    assert ack(refuse(topic, Invalid("internal-error", "a bug"), LIMITS))["result"] == "rejected"
     assert event(refuse(topic, Invalid("internal-error"), LIMITS)).reason == "internal-error"
 
 

@@ -171,7 +171,11 @@ class Device:
         try:
             body = json.loads(message.payload)
             if message.topic.endswith("/ack"):
-                self._acked(int(body["boot_id"]), int(body["seq"]), str(body["result"]))
+                if body["result"] == "rejected":
+                    reason = f"{body.get('reason')} ({body.get('detail')})"
+                    log.warning("%s: our %s was refused: %s", self.device_id, body["of"], reason)
+                if body["of"] == "gate":
+                    self._acked(int(body["boot_id"]), int(body["seq"]), str(body["result"]))
             elif "interval_ms" in body:
                 self.interval_ms = max(100, int(body["interval_ms"]))
         except (KeyError, TypeError, ValueError):
