@@ -35,7 +35,7 @@ def layout(site_id: str) -> LayoutPublished:
     for index in range(12):
         row, column = divmod(index, 6)
         left, top = 0.06 + column * 0.15, 0.15 + row * 0.42
-        x, y = column * 2.6, row * 11.0
+        x, y = column * 2.6, row * -11.0
         slots.append(
             LayoutSlot(
                 slot_id=f"{'AB'[row]}{column + 1}",

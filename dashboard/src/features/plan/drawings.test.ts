@@ -39,8 +39,8 @@ const CAMERA: CameraView = {
   slots: [{ slot_id: "b", zone_id: "A", polygon: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]] }],
 };
 
-it("draws a plan in rows from the left, each slot along its length", () => {
-  const [plan, ...rest] = drawingsOf(site(slot("c", at(3, 10)), slot("b", at(3, 0)), slot("a", at(0, 0.3))), []);
+it("draws a plan from the north, in rows from the west, each slot along its length", () => {
+  const [plan, ...rest] = drawingsOf(site(slot("c", at(3, 0)), slot("b", at(3, 10)), slot("a", at(0, 10.3))), []);
   expect(rest).toEqual([]);
   expect(plan?.shapes.map((shape) => shape.slot.slot_id)).toEqual(["a", "b", "c"]);
   expect(plan?.shapes[0]?.frame.length).toBeCloseTo(100);

@@ -28,6 +28,8 @@ export interface Drawing {
 
 /** Browsers handle text below one unit badly, so metres are drawn larger. */
 const METRE = 20;
+/** A plan has x to the east and y to the north, so north is up on the page. */
+const PLAN: Point = [METRE, -METRE];
 const PICTURE: Point = [1600, 900];
 const LABEL = 20;
 
@@ -35,7 +37,7 @@ const LABEL = 20;
 export function drawingsOf(site: Site, cameras: readonly CameraView[]): Drawing[] {
   const slots = Object.values(site.slots);
   const planned = slots.filter((slot) => slot.plan !== null);
-  const plan = planned.map((slot) => shapeOf(slot, scaled(slot.plan ?? [], [METRE, METRE])));
+  const plan = planned.map((slot) => shapeOf(slot, scaled(slot.plan ?? [], PLAN)));
   const rest = cameras.map((camera) => schematic(site, camera));
   return [
     ...(plan.length > 0 ? [drawing("plan", null, plan, site, METRE)] : []),
