@@ -132,7 +132,7 @@ where cameras.layout_log_id is distinct from excluded.layout_log_id
 returning camera_id
 """
 # ... and with it its site's name, zones and slots; a slot that no current layout of the site names
-# any more, or only as disabled, is disabled. Of several layouts, one with a plan of the slot counts.
+# any more, or only as disabled, is disabled. Of several layouts, one with a plan of a slot counts.
 FOLLOW_LAYOUTS: Final = (
     """
 update sites s set name = l.body->>'site_name' from current_layouts l
