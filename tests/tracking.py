@@ -1,6 +1,7 @@
 """Records for the tracker's tests: a site with cameras, slots and a gate, told by short calls."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from parking.events import (
     DetectionMade,
@@ -8,10 +9,13 @@ from parking.events import (
     Event,
     FrameRef,
     GateEventReceived,
+    Health,
     ImageHealth,
     LayoutAdopted,
     Observation,
     ParametersSet,
+    Seen,
+    SessionChanged,
     SiteCommanded,
     SlotChanged,
     SlotRef,
@@ -24,7 +28,7 @@ START_MS = 1_700_000_000_000
 INTERVAL_MS = 1_000
 
 # What a test writes for an observation: o(ccupied), f(ree), ? (unknown), each with a confidence.
-_SEEN = {"o": "occupied", "f": "free", "?": "unknown"}
+_SEEN: dict[str, Seen] = {"o": "occupied", "f": "free", "?": "unknown"}
 
 
 class Teller:
@@ -67,7 +71,7 @@ class Teller:
             command=command,
         )
 
-    def parameters(self, **values: int | float) -> SiteCommanded:
+    def parameters(self, **values: Any) -> SiteCommanded:
         return self.command(ParametersSet(**values))
 
     def see(
@@ -76,7 +80,7 @@ class Teller:
         seen: Mapping[str, str],
         *,
         confidence: float = 0.9,
-        health: str = "ok",
+        health: Health = "ok",
         layout_version: int = 1,
     ) -> DetectionMade:
         """A frame, INTERVAL_MS after the record before it. `seen`: slot -> "o", "f" or "?", with a
@@ -110,7 +114,13 @@ class Teller:
         tick_id = f"{self.site_id}/tick/{self.now_ms}"
         return TickElapsed(id=tick_id, site_id=self.site_id, time_ms=self.now_ms)
 
-    def device(self, name: str, kind: str, boot_id=None, connection=None) -> DeviceReported:
+    def device(
+        self,
+        name: str,
+        kind: Literal["online", "offline", "telemetry"],
+        boot_id=None,
+        connection=None,
+    ) -> DeviceReported:
         return DeviceReported(
             id=f"{self.camera(name)}/status/{boot_id}/{connection}/{kind}",
             site_id=self.site_id,
@@ -121,7 +131,9 @@ class Teller:
             connection=connection,
         )
 
-    def gate(self, direction: str, seq: int, boot_id: int = 1, plate=None) -> GateEventReceived:
+    def gate(
+        self, direction: Literal["entry", "exit"], seq: int, boot_id: int = 1, plate=None
+    ) -> GateEventReceived:
         self.now_ms += 1
         return GateEventReceived(
             id=f"{self.camera('gate-1')}/gate/{boot_id}/{seq}",
@@ -137,7 +149,7 @@ class Teller:
             plate_hash=plate,
         )
 
-    def gate_by_api(self, direction: str, key: str) -> GateEventReceived:
+    def gate_by_api(self, direction: Literal["entry", "exit"], key: str) -> GateEventReceived:
         self.now_ms += 1
         return GateEventReceived(
             id=f"{self.site_id}/api/{key}",
@@ -171,3 +183,12 @@ def changes(outputs: Sequence[Event]) -> list[tuple[str, str, str]]:
         for o in outputs
         if isinstance(o, SlotChanged) and o.version > 1
     ]
+
+
+def seen_free(t: Teller, camera: str = "a") -> list[Event]:
+    """Slot 1 adopted, and seen free often enough to be shown so."""
+    return [t.adopt(camera, "1"), *(t.see(camera, {"1": "f"}) for _ in range(2))]
+
+
+def sessions(outputs: Sequence[Event]) -> list[SessionChanged]:
+    return [o for o in outputs if isinstance(o, SessionChanged)]

@@ -3,10 +3,10 @@
 import pytest
 
 from parking.errors import Invalid
-from parking.events import SlotChanged, SlotClosed, SlotOpened, SlotStateUpdated, StateCorrected
+from parking.events import Event, SlotChanged, SlotStateUpdated
 from parking.occupancy import step
 from parking.site import Site
-from tests.tracking import INTERVAL_MS, START_MS, Teller, changes, fold, states
+from tests.tracking import INTERVAL_MS, START_MS, Teller, changes, fold, seen_free, states
 
 SILENCE_MS = 5 * INTERVAL_MS
 
@@ -41,12 +41,11 @@ def test_hysteresis_of_one_camera(enter, exit_, seen, shown):
 
 def test_the_change_names_the_frame_that_completed_it_and_the_time_spent_before():
     t = Teller()
-    records = [t.adopt("a", "1"), *(t.see("a", {"1": "f"}) for _ in range(2))]
-    records += [t.see("a", {"1": "o"}) for _ in range(2)]
-    _, outputs = fold(records)
+    records = seen_free(t)
+    *others, last = (t.see("a", {"1": "o"}) for _ in range(2))
+    _, outputs = fold([*records, *others, last])
     change = [o for o in outputs if isinstance(o, SlotChanged)][-1]
     state = [o for o in outputs if isinstance(o, SlotStateUpdated)][-1]
-    last = records[-1]
     assert (change.from_state, change.to_state, change.version) == ("free", "occupied", 3)
     assert change.cause.kind == "frame"
     assert change.cause.id == last.id
@@ -75,7 +74,7 @@ def test_an_adopted_slot_is_told_at_once_as_unknown_version_1():
 
 
 # ---------------------------------------------------------------- several cameras
-def two_cameras(t: Teller) -> list:
+def two_cameras(t: Teller) -> list[Event]:
     return [t.adopt("a", "1"), t.adopt("b", "1")]
 
 
@@ -117,17 +116,13 @@ def test_a_camera_that_is_much_surer_wins_the_vote():
 
 def test_two_cameras_outvote_a_third():
     t = Teller()
-    records = [t.adopt(camera, "1") for camera in "abc"]
+    records: list[Event] = [t.adopt(camera, "1") for camera in "abc"]
     for _ in range(3):
         records += [t.see("a", {"1": "o"}), t.see("b", {"1": "o"}), t.see("c", {"1": "f"})]
     assert states(fold(records)[0]) == {"1": "occupied"}
 
 
 # ---------------------------------------------------------------- unknown beats wrong
-def seen_free(t: Teller, camera: str = "a") -> list:
-    return [t.adopt(camera, "1"), *(t.see(camera, {"1": "f"}) for _ in range(2))]
-
-
 @pytest.mark.parametrize("health", ["dark", "blurred", "covered", "frozen", "moved"])
 def test_an_unhealthy_camera_withdraws_what_it_said(health):
     t = Teller()
@@ -209,101 +204,6 @@ def test_an_older_frame_a_doubled_frame_and_an_older_tick_give_the_very_same_sit
     for record in records[1:]:
         assert step(site, record) == (site, [])
         assert step(site, record)[0] is site
-
-
-# ---------------------------------------------------------------- layouts
-def test_a_slot_that_the_camera_no_longer_names_is_withdrawn():
-    t = Teller()
-    records = [t.adopt("a", "1", "2"), *(t.see("a", {"1": "f", "2": "o"}) for _ in range(2))]
-    site, outputs = fold([*records, t.adopt("a", "1", version=2)])
-    assert changes(outputs)[-1] == ("2", "unknown", "no-camera")
-    site, _ = step(site, t.see("a", {"1": "f", "2": "o"}, layout_version=2))
-    assert states(site) == {"1": "free", "2": "unknown"}
-
-
-def test_an_older_layout_is_ignored_and_so_are_observations_made_with_one():
-    t = Teller()
-    site, _ = fold([t.adopt("a", "1", version=3)])
-    assert step(site, t.adopt("a", "2", version=2)) == (site, [])
-    for _ in range(3):
-        site, _ = step(site, t.see("a", {"1": "o"}, layout_version=2))
-    assert states(site) == {"1": "unknown"}
-
-
-def test_a_slot_of_another_zone_is_told_again():
-    t = Teller()
-    site, _ = fold(seen_free(t))
-    site, outputs = step(site, t.adopt("a", "1", version=2, zone="b"))
-    (change,) = [o for o in outputs if isinstance(o, SlotChanged)]
-    assert (change.zone_id, change.from_state, change.to_state) == ("b", "free", "free")
-    assert change.version == 3
-
-
-def test_detections_before_the_layout_give_no_slots():
-    t = Teller()
-    site, outputs = fold([t.see("a", {"1": "o"}, layout_version=0) for _ in range(3)])
-    assert site.slots == {}
-    assert not [o for o in outputs if isinstance(o, SlotChanged)]
-
-
-# ---------------------------------------------------------------- people
-def test_closed_holds_against_all_cameras_until_opened():
-    t = Teller()
-    close, reopen = (t.command(kind(slot_id="1")) for kind in (SlotClosed, SlotOpened))
-    records = [*seen_free(t), close, *(t.see("a", {"1": "o"}) for _ in range(3))]
-    site, outputs = fold(records)
-    assert changes(outputs)[-1] == ("1", "closed", "closed")
-    site, outputs = step(site, reopen)
-    assert changes(outputs) == [("1", "unknown", "opened")]
-    site, _ = step(site, t.see("a", {"1": "o"}))
-    site, outputs = step(site, t.see("a", {"1": "o"}))
-    assert changes(outputs) == [("1", "occupied", "observed")]
-
-
-def test_a_closed_slot_stays_closed_when_its_camera_is_gone():
-    t = Teller()
-    records = [*seen_free(t), t.command(SlotClosed(slot_id="1")), t.tick(60_000)]
-    assert states(fold(records)[0]) == {"1": "closed"}
-
-
-def test_a_correction_holds_until_the_cameras_say_something_new():
-    t = Teller()
-    records = [*seen_free(t), t.command(StateCorrected(slot_id="1", state="occupied"))]
-    records += [t.see("a", {"1": "f"}) for _ in range(5)]  # the mistake goes on
-    site, outputs = fold(records)
-    assert changes(outputs)[-1] == ("1", "occupied", "corrected")
-    for word in "oo":
-        site, outputs = step(site, t.see("a", {"1": word}))
-        assert changes(outputs) == []
-    site, _ = step(site, t.see("a", {"1": "f"}))
-    site, outputs = step(site, t.see("a", {"1": "f"}))
-    assert changes(outputs) == [("1", "free", "observed")]
-
-
-def test_a_correction_of_a_blind_slot_ends_with_the_first_evidence():
-    t = Teller()
-    correct = t.command(StateCorrected(slot_id="1", state="occupied"))
-    site, _ = fold([t.adopt("a", "1"), correct, t.tick(60_000)])
-    assert states(site) == {"1": "occupied"}
-    for _ in range(2):
-        site, outputs = step(site, t.see("a", {"1": "f"}))
-    assert changes(outputs) == [("1", "free", "observed")]
-
-
-def test_a_command_given_twice_is_done_once():
-    t = Teller()
-    close = t.command(SlotClosed(slot_id="1"))
-    reopen = t.command(SlotOpened(slot_id="1"))
-    site, _ = fold([*seen_free(t), close, reopen])
-    assert step(site, close) == (site, [])
-
-
-@pytest.mark.parametrize("kind", [SlotClosed, SlotOpened])
-def test_a_command_for_a_slot_nobody_names_is_invalid(kind):
-    t = Teller()
-    with pytest.raises(Invalid) as caught:
-        fold([t.adopt("a", "1"), t.command(kind(slot_id="9"))])
-    assert caught.value.reason == "unknown-slot"
 
 
 def test_records_of_another_site_are_invalid():

@@ -2,6 +2,7 @@
 up by one, ids are unique, and no slot shows what no camera supports."""
 
 from collections import Counter
+from typing import Any, Literal
 
 import msgspec
 from hypothesis import given, settings
@@ -53,9 +54,10 @@ class Story:
     def begin(self) -> list[Event]:
         return [self.teller.adopt(camera, *slots) for camera, slots in CAMERAS.items()]
 
-    def tell(self, action: tuple) -> Event:
+    def tell(self, action: tuple[Any, ...]) -> Event:
         kind, *rest = action
-        return getattr(self, kind)(*rest)
+        event: Event = getattr(self, kind)(*rest)
+        return event
 
     def see(self, camera, seen, health):
         seen = dict(zip(CAMERAS[camera], seen, strict=True))
@@ -67,7 +69,7 @@ class Story:
 
     def device(self, camera, comes):
         self.connection += comes
-        kind = "online" if comes else "offline"
+        kind: Literal["online", "offline"] = "online" if comes else "offline"
         return self.teller.device(camera, kind, 1, self.connection)
 
     def gate(self, direction):
@@ -112,7 +114,9 @@ def test_doubled_and_late_records_change_nothing(records, data):
 @settings(max_examples=200, deadline=None)
 @given(stories())
 def test_versions_count_up_ids_are_unique_and_nothing_is_shown_without_support(records):
-    site, versions, ids = Site(site_id="lot"), Counter(), Counter()
+    site = Site(site_id="lot")
+    versions: Counter[str] = Counter()
+    ids: Counter[str] = Counter()
     for record in records:
         site, outputs = step(site, record)
         for output in outputs:

@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parking.events import SessionChanged
 from parking.occupancy import step
 from parking.sessions import GATE_MEMORY, OPEN_LIMIT
 from parking.site import Site
-from tests.tracking import Teller, fold
+from tests.tracking import Teller, fold, sessions
 
 
 def told(outputs) -> list[tuple[str, str | None]]:
-    return [(o.kind, o.reason) for o in outputs if isinstance(o, SessionChanged)]
+    return [(o.kind, o.reason) for o in sessions(outputs)]
 
 
 def test_an_exit_closes_the_oldest_and_tells_how_long_it_stayed():
@@ -22,7 +21,7 @@ def test_an_exit_closes_the_oldest_and_tells_how_long_it_stayed():
     first, second = t.gate("entry", 1), t.gate("entry", 2)
     leave = t.pass_ms(5_000).gate("exit", 3)
     site, outputs = fold([first, second, leave])
-    closed = outputs[-1]
+    closed = sessions(outputs)[-1]
     assert (closed.kind, closed.session_id) == ("closed", first.id)
     assert closed.dwell_ms == leave.time_ms - first.time_ms
     assert [s.session_id for s in site.sessions] == [second.id]
@@ -32,13 +31,14 @@ def test_a_plate_finds_its_own_session():
     t = Teller()
     records = [t.gate("entry", 1), t.gate("entry", 2, plate="p"), t.gate("exit", 3, plate="p")]
     _, outputs = fold(records)
-    assert (outputs[-1].session_id, outputs[-1].reason) == (records[1].id, "plate")
+    last = sessions(outputs)[-1]
+    assert (last.session_id, last.reason) == (records[1].id, "plate")
 
 
 def test_a_strange_plate_leaves_other_plates_alone_while_it_can():
     t = Teller()
     records = [t.gate("entry", 1, plate="p"), t.gate("entry", 2), t.gate("exit", 3, plate="q")]
-    assert fold(records)[1][-1].session_id == records[1].id
+    assert sessions(fold(records)[1])[-1].session_id == records[1].id
 
 
 def test_the_same_plate_again_corrects_the_session_whose_exit_was_missed():

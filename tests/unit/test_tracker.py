@@ -1,13 +1,14 @@
 """The tracker's effects and their order, on in-memory Kafka and table."""
 
 import dataclasses
+from typing import Any
 
 import msgspec
 import pytest
 
 from parking import codec
 from parking.errors import Retryable, SettingsError
-from parking.events import Event, SlotChanged, SlotClosed, TickElapsed
+from parking.events import DeadLettered, Event, SlotChanged, SlotClosed, TickElapsed
 from parking.memory import ManualClock, MemoryBroker, MemoryProducer
 from parking.ports import Outgoing, Record
 from parking.topics import (
@@ -145,7 +146,7 @@ def poison(bench: Bench) -> dict[str, Record]:
     elsewhere = (handler.partition_of(SITE.encode()) + 1) % SITE_PARTITIONS
     change = codec.decode(bench.broker.records(SLOT_CHANGES)[0])
     assert isinstance(change, SlotChanged)
-    bad = {
+    bad: dict[str, dict[str, Any]] = {
         "bad-json": {"value": b"{"},
         "bad-schema": {"value": b'{"id": 1}'},
         "empty": {"value": None},
@@ -164,6 +165,12 @@ def poison(bench: Bench) -> dict[str, Record]:
     return records
 
 
+def dead(record: Record) -> DeadLettered:
+    letter = codec.decode(record)
+    assert isinstance(letter, DeadLettered)
+    return letter
+
+
 async def test_poison_is_set_aside_with_its_reason_and_the_rest_goes_on():
     bench = Bench()
     adopt, *frames = bench.story()
@@ -172,7 +179,7 @@ async def test_poison_is_set_aside_with_its_reason_and_the_rest_goes_on():
     for bad in records.values():
         await bench.apply(bad)
     await bench.apply(*frames)
-    letters = [(codec.decode(r), r) for r in bench.broker.records(DEAD_LETTERS)]
+    letters = [(dead(r), r) for r in bench.broker.records(DEAD_LETTERS)]
     assert [letter.reason for letter, _ in letters] == list(records)
     for (letter, record), bad in zip(letters, records.values(), strict=True):
         assert (letter.topic, letter.partition, letter.offset) == (
