@@ -130,7 +130,7 @@ def test_versions_count_up_ids_are_unique_and_nothing_is_shown_without_support(r
                 assert output.state == site.slots[output.slot_id].state
         for slot in site.slots.values():
             if slot.state in ("free", "occupied") and slot.overruled is None:
-                assert any(sight.state == slot.state for sight in slot.sights.values())
+                assert slot.sights  # be it one that speaks against, not often enough yet
     assert max(ids.values()) == 1
 
 
