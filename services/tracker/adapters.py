@@ -5,6 +5,7 @@ import logging
 import ssl
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -12,6 +13,7 @@ import faust
 from aiokafka.errors import KafkaError
 from faust.types import EventT
 from faust.types.auth import CredentialsT
+from mode.utils.queues import FlowControlEvent
 
 from parking.errors import Retryable
 from parking.kafka import KafkaSettings, assign_all, new_consumer
@@ -60,10 +62,44 @@ class SiteTable(faust.Table[bytes, bytes]):
         await self._sent
 
 
+class _Flow(FlowControlEvent):
+    """faust's valve before the agent's buffer. faust opens it a second time when a table is
+    restored, and opening empties the buffer: records that had come in since were dropped (seen)."""
+
+    def resume(self) -> None:
+        """Open, and empty the buffer of what an earlier assignment left; open already: nothing."""
+        if not self.is_active():
+            super().resume()
+
+
+class _App(faust.App):
+    @cached_property
+    def flow_control(self) -> FlowControlEvent:
+        return _Flow(loop=self.loop)
+
+
+class _Order:
+    """Sees that no record is passed over: our topics' offsets have no holes."""
+
+    def __init__(self) -> None:
+        self._generation: int | None = None
+        self._next: dict[tuple[str, int], int] = {}
+
+    def check(self, record: Record, generation: int) -> None:
+        """Raises RuntimeError when records before this one were not delivered."""
+        if generation != self._generation:  # partitions were dealt out anew
+            self._generation, self._next = generation, {}
+        place = (record.topic, record.partition)
+        expected = self._next.get(place, record.offset)
+        if record.offset > expected:
+            raise RuntimeError(f"{place}: offset {record.offset} came where {expected} was due")
+        self._next[place] = record.offset + 1
+
+
 def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, SiteTable]:
     """The app, without an agent yet and without faust's web server, and its table."""
     scratch = Path(tempfile.gettempdir()) / "parking-tracker"  # faust makes it; nothing goes in
-    app = faust.App(
+    app = _App(
         TRACKER_APP,
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),
@@ -107,10 +143,14 @@ def consume(
     # Raw both ways: faust would decode JSON even for bytes, and fail past our dead letters.
     topic = app.topic(*SOURCES, key_serializer="raw", value_serializer="raw")
 
+    order = _Order()
+
     async def agent(stream: Any) -> None:
         try:
             async for event in stream.events():
-                await apply(to_record(event))
+                record = to_record(event)
+                order.check(record, event.message.generation_id)
+                await apply(record)
         except Exception as error:
             failed(error)
             raise
