@@ -63,7 +63,7 @@ def run(plan: Plan, environ: Mapping[str, str]) -> str:
                     two = _phase(kafka, device, listener, plan, pictures, 2)
             finally:
                 device.stop()
-        model = ModelSettings(DEFAULT_MODEL, "openvino", "f32", 0, 0, plan.size_px, 1)
+        model = ModelSettings(DEFAULT_MODEL, "onnx", "f32", 0, 0, plan.size_px, 1)
         alone = measure(pictures, layout, model, plan.frames)
     return _table(plan, alone, one, two)
 

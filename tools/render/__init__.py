@@ -1,0 +1,1 @@
+"""Renders parking footage with exact truth beside it: procedural, seeded, nothing downloaded."""
