@@ -144,9 +144,16 @@ class Story:
         return [e for e in made if isinstance(e, SlotChanged)]
 
 
-def drained(infra: Infra, site_id: str, last_frame: int, limit_s: float = 60) -> Story:
+def drained(infra: Infra, site_id: str, last_frame: int) -> Story:
     """Wait until the story's last frame was applied, and end the tracker (it finishes the record it
     is at), for its own ticks would go on under the comparison."""
+    wait_applied(infra, site_id, last_frame)
+    infra.stop("tracker")
+    return Story(infra, site_id)
+
+
+def wait_applied(infra: Infra, site_id: str, last_frame: int, limit_s: float = 60) -> None:
+    """Until the site's entry holds this frame."""
 
     def done() -> bool:
         key = site_id.encode()
@@ -158,8 +165,6 @@ def drained(infra: Infra, site_id: str, last_frame: int, limit_s: float = 60) ->
         return max((ref.offset for ref in refs if ref), default=0) >= last_frame
 
     wait_until(done, limit_s, f"frame {last_frame} of {site_id} applied")
-    infra.stop("tracker")
-    return Story(infra, site_id)
 
 
 def dead_letter_reasons(records: Iterable[Record]) -> list[str]:

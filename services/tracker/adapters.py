@@ -62,7 +62,7 @@ class SiteTable(faust.Table[bytes, bytes]):
         await self._sent
 
 
-class _Flow(FlowControlEvent):
+class Valve(FlowControlEvent):
     """faust's valve before the agent's buffer. faust opens it a second time when a table is
     restored, and opening empties the buffer: records that had come in since were dropped (seen)."""
 
@@ -75,10 +75,10 @@ class _Flow(FlowControlEvent):
 class _App(faust.App):
     @cached_property
     def flow_control(self) -> FlowControlEvent:
-        return _Flow(loop=self.loop)
+        return Valve(loop=self.loop)
 
 
-class _Order:
+class Order:
     """Sees that no record is passed over: our topics' offsets have no holes."""
 
     def __init__(self) -> None:
@@ -143,7 +143,7 @@ def consume(
     # Raw both ways: faust would decode JSON even for bytes, and fail past our dead letters.
     topic = app.topic(*SOURCES, key_serializer="raw", value_serializer="raw")
 
-    order = _Order()
+    order = Order()
 
     async def agent(stream: Any) -> None:
         try:

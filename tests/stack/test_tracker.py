@@ -13,11 +13,21 @@ import pytest
 from parking import codec
 from parking.events import SlotChanged
 from parking.ports import Outgoing
+from parking.stack.checks import free_ports
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
 from parking.topics import DEAD_LETTERS, DETECTIONS, GATE_EVENTS, SITE_COMMANDS, SLOT_CHANGES
 from tests.playing import wait_until
-from tests.tracker_log import as_record, dead_letter_reasons, drained, read, send, story
+from tests.tracker_log import (
+    Story,
+    as_record,
+    dead_letter_reasons,
+    drained,
+    read,
+    send,
+    story,
+    wait_applied,
+)
 from tests.tracking import Teller
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -137,13 +147,38 @@ def test_kafka_stopped_for_longer_than_any_flush_and_a_kill_on_top(tracker: Infr
     assert drained(tracker, teller.site_id, 40).check()
 
 
+def test_a_second_tracker_comes_takes_its_share_and_dies(tracker: Infra, unique):
+    tellers = [Teller(unique("site")) for _ in range(4)]
+    stories = [story(t, 30) for t in tellers]
+    env = tracker.env_for("tracker") | SETTINGS | {"PYTHONPATH": str(ROOT)}
+    env["HTTP_PORT"] = str(free_ports(1)[0])
+    second = None
+    try:
+        for start in range(0, 152, 38):
+            send(tracker, [message for s in stories for message in s[start : start + 38]])
+            if start == 38:
+                second = subprocess.Popen([sys.executable, "-m", "services.tracker"], env=env)
+                wait_until(lambda: _ready(env["HTTP_PORT"]), 60, "a second tracker")
+            if start == 114 and second:
+                second.kill()
+        for t in tellers:
+            wait_applied(tracker, t.site_id, 60)
+        tracker.stop("tracker")
+    finally:
+        if second:
+            second.kill()
+            second.wait()
+    for t in tellers:
+        assert Story(tracker, t.site_id).check()
+
+
 # ---------------------------------------------------------------- the end
 @pytest.mark.parametrize("kafka_stopped", [False, True])
 def test_sigterm_ends_it_in_bounded_time_with_or_without_kafka(kafka: Infra, kafka_stopped: bool):
     env = kafka.env_for("tracker") | SETTINGS | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, "-m", "services.tracker"], env=env, cwd=ROOT)
     try:
-        wait_until(lambda: _ready(kafka), 60, "a ready tracker")
+        wait_until(lambda: _ready(env["HTTP_PORT"]), 60, "a ready tracker")
         if kafka_stopped:
             kafka.kill("kafka", signal.SIGSTOP)
         started = time.monotonic()
@@ -156,8 +191,8 @@ def test_sigterm_ends_it_in_bounded_time_with_or_without_kafka(kafka: Infra, kaf
         process.kill()
 
 
-def _ready(infra: Infra) -> bool:
+def _ready(port: str) -> bool:
     try:
-        return httpx.get(infra.url("tracker") + "/readyz").status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
     except httpx.HTTPError:
         return False
