@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.progress import track
 
 from tools.train.export import annotate, export
-from tools.train.fit import fit, predictor
+from tools.train.fit import Plan, fit, predictor
 from tools.train.labels import Frame, frames_of, label, write_yolo
 from tools.train.score import accuracy, best_threshold, calibrate, open_model, scores
 
@@ -42,11 +42,9 @@ def main() -> None:
         (dataset / "done").touch()
     weights = fit(
         dataset.absolute(),
-        options.base,
+        options.weights or options.base,
         (options.out / "runs").absolute(),
-        epochs=options.epochs,
-        size_px=options.size,
-        seed=options.seed,
+        Plan(options.epochs, options.size, options.seed, options.rate),
     )
     model = options.out / "parking-yolo11n.onnx"
     export(weights, model, options.size)
@@ -101,7 +99,11 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of annotated sets")
-    parser.add_argument("--base", type=Path, required=True, help="weights to start from (.pt)")
+    parser.add_argument(
+        "--base", type=Path, required=True, help="COCO weights: they label, and are trained (.pt)"
+    )
+    parser.add_argument("--weights", type=Path, help="weights to train on from (--base)")
+    parser.add_argument("--rate", type=float, default=0.0015, help="first learning rate (0.0015)")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where everything goes")
     parser.add_argument("--rendered", type=Path, nargs="*", default=[], help="rendered sets")
     parser.add_argument("--leave-out", nargs="*", default=[], help="sets to test on, not train on")

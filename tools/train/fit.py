@@ -1,6 +1,7 @@
 """Fine-tuning by ultralytics: seeded, and resumed where it was interrupted."""
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,19 @@ import yaml
 BATCH = 8
 
 
-def fit(dataset: Path, base: Path, runs: Path, *, epochs: int, size_px: int, seed: int) -> Path:
-    """Train on `dataset` (images/, labels/) from the weights `base`; returns the last weights.
-    An interrupted run below `runs` goes on where its last epoch ended."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to train. `rate`: the first learning rate, lower when good weights are only continued."""
+
+    epochs: int
+    size_px: int
+    seed: int
+    rate: float
+
+
+def fit(dataset: Path, weights: Path, runs: Path, plan: Plan) -> Path:
+    """Train on `dataset` (images/, labels/) from `weights`; returns the last weights. An
+    interrupted run below `runs` goes on where its last epoch ended."""
     from ultralytics import YOLO
 
     last = runs / "fit" / "weights" / "last.pt"
@@ -23,18 +34,18 @@ def fit(dataset: Path, base: Path, runs: Path, *, epochs: int, size_px: int, see
     facts = dataset / "dataset.yaml"
     names = {"path": str(dataset), "train": "images", "val": "images", "names": {0: "vehicle"}}
     facts.write_text(yaml.safe_dump(names), "utf-8")
-    model = YOLO(str(base))
+    model = YOLO(str(weights))
     model.train(
         data=str(facts),
         project=str(runs),
         name="fit",
         exist_ok=True,
         device=_device(),
-        imgsz=size_px,
-        epochs=epochs,
+        imgsz=plan.size_px,
+        epochs=plan.epochs,
         batch=BATCH,
         workers=0,
-        seed=seed,
+        seed=plan.seed,
         deterministic=True,
         cache="ram",
         amp=False,
@@ -43,11 +54,11 @@ def fit(dataset: Path, base: Path, runs: Path, *, epochs: int, size_px: int, see
         # A short run from good weights: a small rate, most of it with mosaics (which give every
         # scale from half to twice), hard on brightness because lots are seen at noon and at dusk.
         optimizer="AdamW",
-        lr0=0.0015,
+        lr0=plan.rate,
         lrf=0.05,
         cos_lr=True,
         warmup_epochs=0.5,
-        close_mosaic=2,
+        close_mosaic=min(2, plan.epochs - 1),
         scale=0.6,
         degrees=2,
         hsv_h=0.02,
