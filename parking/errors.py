@@ -23,7 +23,7 @@ class Retryable(Exception):
 
 
 class Fenced(Exception):
-    """The work belongs to another member of the group by now; drop it. `held`: generation by place."""
+    """The work belongs to another group member by now; drop it. `held`: generation by place."""
 
     def __init__(self, held: Mapping[tuple[str, int], int] = MappingProxyType({})) -> None:
         super().__init__(f"{len(held)} partitions are held by another generation: {dict(held)}")

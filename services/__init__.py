@@ -1,1 +1,1 @@
-"""The five services: each a process of its own, run as `python -m services.<name>`; they share only parking/."""
+"""The services, each a process of its own: `python -m services.<name>`. They share parking/."""

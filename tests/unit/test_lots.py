@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from parking.errors import Invalid
-from parking.events import LayoutPublished, LayoutSlot, Zone
+from parking.events import LayoutAdopted, LayoutPublished, LayoutSlot, Zone
 from parking.lots import adoption, check, checked, layouts_from_annotations, slug
 
 SQUARE = [(0.1, 0.1), (0.2, 0.1), (0.2, 0.2), (0.1, 0.2)]
@@ -61,6 +61,7 @@ def test_all_faults_are_told_at_once():
 def test_adoption_names_enabled_slots_and_shares_the_layouts_id():
     command = adoption(layout(slot(), slot("A2", enabled=False)), "cli")
     assert command.id == "demo/north/layout/1"
+    assert isinstance(command.command, LayoutAdopted)
     assert [ref.slot_id for ref in command.command.slots] == ["A1"]
 
 
