@@ -54,9 +54,11 @@ class _Seen:
 
 
 def frames_of(folder: Path, every: int = 1) -> list[Frame]:
-    """The frames of a data set, each `every`-th (neighbours in a sequence look the same)."""
+    """The frames of a data set, each `every`-th (neighbours in a sequence look the same); without
+    those on which the camera is covered."""
     frames = json.loads((folder / "annotations.json").read_text("utf-8"))["frames"]
-    return [Frame(folder.name, folder / frame["file"], frame) for frame in frames[::every]]
+    seen = [frame for frame in frames[::every] if not frame.get("covered")]
+    return [Frame(folder.name, folder / frame["file"], frame) for frame in seen]
 
 
 def label(frames: Iterable[Frame], predict: Predict) -> Iterator[tuple[Frame, Floats]]:
