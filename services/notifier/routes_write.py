@@ -85,7 +85,8 @@ class Writer:
     async def publish(self, camera_id: str, body: dict[str, Any], who: str) -> LayoutPublished:
         """Write the layout as the next version, then the command that makes the tracker adopt it.
         Two instances may choose the same version: the first in the log has it, the other one sees
-        that and takes the next."""
+        that and takes the next. By the time this one looks, a later version may be in force
+        already: then its own was written and replaced, and must not be written once more."""
         for _ in range(LAYOUT_TRIES):
             state, now_ms = self.feed.state, self.clock.now_ms()
             layout, faults = commands.layout(state, camera_id, body, now_ms)
@@ -94,7 +95,7 @@ class Writer:
             if self.feed.state.layouts.get(camera_id) is not layout:
                 await self.send(codec.outgoing(layout, LAYOUTS, camera_id, commands.SOURCE))
                 await self._read_back(layout)
-            if self.feed.state.layouts[camera_id] == layout:
+            if self.feed.state.was_in_force(layout):
                 command = lots.adoption(layout, who)
                 site_id = layout.site_id
                 await self.send(codec.outgoing(command, SITE_COMMANDS, site_id, commands.SOURCE))

@@ -33,6 +33,7 @@ from services.notifier.views import (
 
 LIVE: Final = "live"
 CLOSED_SESSIONS_KEPT: Final = 1000
+LAYOUTS_REMEMBERED: Final = 1000
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class LiveState:
     open_sessions: dict[str, SessionChanged] = field(default_factory=dict)
     closed_sessions: OrderedDict[str, SessionChanged] = field(default_factory=OrderedDict)
     picture_sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _past_layouts: OrderedDict[str, LayoutPublished] = field(default_factory=OrderedDict)
     revision: int = 0
 
     # ------------------------------------------------------------ fold
@@ -94,8 +96,15 @@ class LiveState:
         if held is not None and event.version <= held.version:
             return False
         self.layouts[event.camera_id] = event
+        self._past_layouts[event.id] = event
+        if len(self._past_layouts) > LAYOUTS_REMEMBERED:
+            self._past_layouts.popitem(last=False)
         self.revision += 1
         return True
+
+    def was_in_force(self, layout: LayoutPublished) -> bool:
+        """Whether it is, or lately was, its camera's layout: not another one of that version."""
+        return self._past_layouts.get(layout.id) == layout
 
     def session(self, event: SessionChanged) -> bool:
         """Apply; False for a replay's, and for a beginning that comes after the end."""

@@ -2,7 +2,12 @@ import random
 
 from msgspec.structs import replace
 
-from services.notifier.state import CLOSED_SESSIONS_KEPT, LiveState, same_layout
+from services.notifier.state import (
+    CLOSED_SESSIONS_KEPT,
+    LAYOUTS_REMEMBERED,
+    LiveState,
+    same_layout,
+)
 from services.notifier.views import Counts
 from tests.notifying import NOW_MS, changed, layout, session, state, status
 
@@ -125,3 +130,22 @@ def test_what_is_drawn_is_every_slot_of_the_camera_with_its_state():
         ("A2", "occupied"),
     ]
     assert live.drawing("demo/south") == []
+
+
+def test_a_layout_that_was_replaced_was_in_force_and_the_loser_of_its_version_never_was():
+    live = LiveState()
+    first = layout("demo", 1)
+    loser = replace(first, camera_name="lost the race for version 1")
+    for told in (first, loser, layout("demo", 2)):
+        live.layout(told)
+    assert live.layouts["demo/north"].version == 2
+    assert live.was_in_force(first)
+    assert not live.was_in_force(loser)
+
+
+def test_only_so_many_past_layouts_are_remembered():
+    live = LiveState()
+    for version in range(1, LAYOUTS_REMEMBERED + 2):
+        live.layout(layout("demo", version))
+    assert not live.was_in_force(layout("demo", 1))
+    assert live.was_in_force(layout("demo", 2))
