@@ -6,8 +6,10 @@ anything is used, and names each fault with its place.
 
 import hashlib
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +26,11 @@ from tools.record.recording import KINDS, Kept, Recording, in_order
 FORMAT: Final = "smart-parking-recording"
 VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
+# All that zipfile raises over bytes that are not as they were written.
+_DAMAGE: Final = (
+    *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 _FAULTS_TOLD: Final = 20
 _CHUNK: Final = 1 << 20
 _SPOOL_BYTES: Final = 8 << 20
@@ -165,7 +172,7 @@ def read_archive(path: Path) -> Recording:
         archive = zipfile.ZipFile(path)
     except FileNotFoundError as error:
         raise Invalid("no-archive", f"{path}: there is no such file") from error
-    except (OSError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise Invalid("bad-archive", f"{path} is no archive, or its end is missing: {error}") from (
             error
         )
@@ -197,7 +204,7 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
         raw = archive.read(MANIFEST)
     except KeyError as error:
         raise Invalid("bad-archive", f"{path} has no {MANIFEST}: it is no recording") from error
-    except (OSError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise Invalid("bad-archive", f"{path}: {MANIFEST} is damaged: {error}") from error
     try:
         version = msgspec.json.decode(raw, type=dict[str, object]).get("version")
@@ -233,7 +240,7 @@ def _sha256(archive: zipfile.ZipFile, name: str) -> str:
         with archive.open(name) as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
-    except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _DAMAGE as error:
         return str(error)
     return digest.hexdigest()
 
