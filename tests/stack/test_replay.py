@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from parking import admin, codec
 from parking.errors import Invalid, SettingsError
@@ -62,6 +63,19 @@ class World:
 
     def against(self, a: Path, b: Path) -> Result:
         return compared(open_account(str(a), {}), open_account(str(b), {}))
+
+    def topics(self) -> list[str]:
+        """Kafka's topics, its own left out."""
+
+        async def work() -> list[str]:
+            client = AIOKafkaAdminClient(**self.kafka.client())
+            await client.start()
+            try:
+                return [name for name in await client.list_topics() if not name.startswith("__")]
+            finally:
+                await client.close()
+
+        return asyncio.run(work())
 
     def ends(self) -> Mapping[str, int]:
         """How many records every live topic has had."""
@@ -183,6 +197,7 @@ def test_played_through_the_services_with_the_same_settings_nothing_differs_and_
     assert {change.run for change in read_events(run, SlotChanged)} == {"by-services"}
     assert numbers(world.against(world.archive, run))["slots_different"] == 0
     assert not read(world.play.infra, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
+    assert not [name for name in world.topics() if name not in TOPICS]  # and its own are gone
 
 
 def test_played_through_the_services_with_others_exactly_the_predicted_differs(

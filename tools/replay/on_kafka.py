@@ -21,7 +21,15 @@ from msgspec.structs import replace
 
 from parking import admin, codec
 from parking.errors import Invalid, Retryable
-from parking.events import DeadLettered, DetectionMade, DeviceReported, Event, FrameReceived
+from parking.events import (
+    DeadLettered,
+    DetectionMade,
+    DeviceReported,
+    Event,
+    FrameReceived,
+    ParametersSet,
+    SiteCommanded,
+)
 from parking.kafka import (
     KafkaProducer,
     KafkaSettings,
@@ -38,6 +46,7 @@ from parking.topics import (
     DEAD_LETTERS_FRAMES,
     DETECTIONS,
     FRAMES,
+    GATE_EVENTS,
     LAYOUTS,
     LIVE,
     SESSIONS,
@@ -66,6 +75,8 @@ class _Stage:
         seen: AIOKafkaConsumer,
         group: AIOKafkaAdminClient,
         processes: tuple[Process, Process],
+        *,
+        overstay: bool,
     ) -> None:
         self._kafka = kafka
         self._producer = producer
@@ -75,6 +86,8 @@ class _Stage:
         self._stale = True  # the detector has not read the latest layouts
         self._unsettled: dict[TopicPartition, int] = {}
         self._kind = ""
+        # Gates and cameras have nothing to do with each other until somebody stays too long.
+        self._gates_apart = not overstay
 
     async def send(self, kept: Kept, picture: Callable[[str], bytes]) -> None:
         """One record, in its turn."""
@@ -84,7 +97,7 @@ class _Stage:
             self._stale = True
             return
         kind = DETECTIONS if kept.topic == FRAMES else kept.topic
-        if kind != self._kind:
+        if kind != self._kind and not (kind == GATE_EVENTS and self._gates_apart):
             await self.settle()
             self._kind = kind
         if isinstance(event, FrameReceived):
@@ -192,7 +205,9 @@ async def _play(
         for process in (detector, tracker):
             stack.push_async_callback(process.stop)
         await tracker.start()
-        stage = _Stage(kafka, KafkaProducer(producer, kafka.run), seen, group, (detector, tracker))
+        writer = KafkaProducer(producer, kafka.run)
+        processes, overstay = (detector, tracker), _overstays(steps)
+        stage = _Stage(kafka, writer, seen, group, processes, overstay=overstay)
         for count, kept in enumerate(steps, 1):
             if not _passed_over(kept.event):
                 await stage.send(kept, picture)
@@ -222,6 +237,12 @@ async def _result(kafka: KafkaSettings) -> Played:
             Refused(topic=e.topic, id=e.id, reason=e.reason, detail=e.detail) for e in letters
         ],
     )
+
+
+def _overstays(steps: Sequence[Kept]) -> bool:
+    """Whether some parameters of the script tell a stay that is too long."""
+    orders = [s.event.command for s in steps if isinstance(s.event, SiteCommanded)]
+    return any(isinstance(order, ParametersSet) and order.overstay_ms for order in orders)
 
 
 def _passed_over(event: Event) -> bool:
