@@ -4,6 +4,7 @@ different, with others exactly what the pure fold predicts, and live is not touc
 import asyncio
 import os
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ from tools.record.__main__ import main as record
 from tools.record.archive import read_archive
 from tools.replay.__main__ import main as replay
 from tools.replay.runs import read_events
+from tools.replay.script import frames_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -168,6 +170,51 @@ def test_the_recording_holds_the_window(world: World):
     pictures = [one for one in kept.records if one.file]
     assert len(pictures) == ends[TOPIC_FRAMES] >= FRAMES
     assert all(kept.picture(one.file or "") for one in pictures)
+
+
+def test_a_window_from_the_middle_goes_on_where_it_begins(world: World):
+    """Layouts, commands and what each slot showed come from before it; only what the first pictures
+    have to confirm again may be late."""
+    whole = read_archive(world.archive)
+    frames = [kept for kept, _ in frames_of(whole)]
+    cut_ms = frames[len(frames) // 2].at_ms
+    file = world.folder / "half.zip"
+    start = datetime.fromtimestamp(cut_ms / 1000, UTC).isoformat()
+    record([str(file), "--site", world.play.footage.site_id, "--from", start])
+    half = read_archive(file)
+    assert {kept.event.id for kept, _ in frames_of(half)} < {kept.event.id for kept in frames}
+    run = world.folder / "half"
+    replay([str(file), "--out", str(run), *SAME])
+    settled_ms = sorted(frame.time_ms for _, frame in frames_of(half))[6]
+    late = [d for d in world.against(file, run).differences if d.to_ms > settled_ms]
+    assert late == []
+    assert len(read_events(run, SlotChanged)) > FRAMES / 8
+
+
+def test_a_range_of_frames_is_kept_with_what_belongs_to_it(world: World):
+    frames = [kept for kept, _ in frames_of(read_archive(world.archive))]
+    partition = frames[0].partition
+    offsets = sorted(kept.offset for kept in frames if kept.partition == partition)[5:9]
+    file = world.folder / "some.zip"
+    record([
+        *(str(file), "--site", world.play.footage.site_id, "--without-detections"),
+        *("--frames", f"{partition}:{offsets[0]}-{offsets[-1]}"),
+    ])  # fmt: skip
+    some = read_archive(file)
+    assert [kept.offset for kept, _ in frames_of(some)] == offsets
+    assert {kept.event.TYPE for kept in some.of(DETECTIONS)} <= {"parking.tick-elapsed.v1"}
+    assert some.before
+
+
+def test_what_is_not_there_is_told(world: World):
+    site = ["--site", world.play.footage.site_id]
+    with pytest.raises(SystemExit, match="holds frames 0 to"):
+        record([str(world.folder / "no.zip"), *site, "--frames", "0:5-99999"])
+    with pytest.raises(SystemExit, match="holds nothing of nowhere"):
+        record([str(world.folder / "no.zip"), "--site", "nowhere", "--from", "1h"])
+    assert not (world.folder / "no.zip").exists()
+    with pytest.raises(SystemExit, match="--force"):
+        record([str(world.archive), *site, "--from", "1h"])
 
 
 def test_the_same_settings_in_one_process_make_no_difference(world: World):

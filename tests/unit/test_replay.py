@@ -11,6 +11,7 @@ from parking.events import (
     DetectionMade,
     Event,
     ParametersSet,
+    SessionChanged,
     SiteCommanded,
     SlotChanged,
     StateCorrected,
@@ -259,6 +260,15 @@ def test_a_night_without_pictures_is_silence(tmp_path):
     (folder / "annotations.json").write_text(json.dumps(annotations))
     changes = flow(played(read_folder(folder)).outputs)
     assert {to for _, to, _ in changes[-3:]} == {"unknown"}
+
+
+def test_gate_events_of_a_folder_open_and_close_sessions(tmp_path):
+    folder = footage(tmp_path)
+    annotations = json.loads((folder / "annotations.json").read_text())
+    annotations["gate"] = [{"frame": 3, "direction": "entry"}, {"frame": 9, "direction": "exit"}]
+    (folder / "annotations.json").write_text(json.dumps(annotations))
+    told = [e for e in played(read_folder(folder)).outputs if isinstance(e, SessionChanged)]
+    assert [(e.kind, e.dwell_ms) for e in told] == [("opened", None), ("closed", 6 * 300_000)]
 
 
 def test_labels_are_found_by_the_picture_itself_or_its_original_time(tmp_path):

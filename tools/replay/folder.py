@@ -14,11 +14,17 @@ from typing import Any, Final
 
 from parking import lots
 from parking.errors import Invalid
-from parking.events import FrameReceived, LayoutPublished, ParametersSet, TickElapsed
-from parking.topics import DETECTIONS, FRAMES, LAYOUTS
+from parking.events import (
+    FrameReceived,
+    GateEventReceived,
+    LayoutPublished,
+    ParametersSet,
+    TickElapsed,
+)
+from parking.topics import DETECTIONS, FRAMES, GATE_EVENTS, LAYOUTS
 from services.detector.picture import header_size
 from tools.record.recording import Kept, Recording, in_order
-from tools.simulator.footage import Footage, load
+from tools.simulator.footage import GATE_DEVICE, Footage, load
 
 _INTERVAL_MS: Final = 1_000
 _SILENCE_TICKS: Final = ParametersSet().silence_intervals + 2
@@ -51,7 +57,7 @@ def read_folder(folder: Path, interval_ms: int | None = None) -> Recording:
     return Recording(
         name=folder.name,
         sites=(footage.site_id,),
-        records=in_order([*frames, *ticks]),
+        records=in_order([*frames, *ticks, *_gates(footage, frames)]),
         picture=lambda file: paths[file].read_bytes(),
         before=[_layout(layout) for layout in layouts],
     )
@@ -77,6 +83,28 @@ def _frame(path: Path, camera_id: str, number: int, time_ms: int) -> FrameReceiv
         time_source="device",
         recorded_at_ms=time_ms,
     )
+
+
+def _gates(footage: Footage, frames: list[Kept]) -> Iterator[Kept]:
+    """The footage's gate events, each at its frame's time."""
+    first = next(iter(footage.shots))
+    times_ms = [kept.at_ms for kept in frames if kept.file and kept.file.split("/")[1] == first]
+    for number, (index, direction) in enumerate(footage.gate, 1):
+        time_ms = times_ms[min(index, len(times_ms) - 1)]
+        device_id = f"{footage.site_id}/{GATE_DEVICE}"
+        event = GateEventReceived(
+            id=f"{device_id}/gate/0/{number}",
+            site_id=footage.site_id,
+            time_ms=time_ms,
+            device_id=device_id,
+            gate_id="main",
+            direction="entry" if direction == "entry" else "exit",
+            via="api",
+            time_source="device",
+            boot_id=0,
+            seq=number,
+        )
+        yield Kept(GATE_EVENTS, 0, number, time_ms, event)
 
 
 def _layout(event: LayoutPublished) -> Kept:

@@ -177,7 +177,11 @@ async def play_on_kafka(
         raise Invalid("bad-run", "a replay is not played into the live topics: name a run")
     made = await admin.apply_topics(kafka)
     if len(made) < len(TOPICS):
-        raise Invalid("run-exists", f"Kafka has topics of run {kafka.run!r}: choose another name")
+        raise Invalid(
+            "run-exists",
+            f"Kafka has topics of a run {kafka.run!r}, perhaps of one that was cut off: choose "
+            f"another name, or delete the topics that begin with {kafka.named('')}",
+        )
     try:
         return await _play(steps, picture, kafka, service_env(environ, chosen, kafka.run), tell)
     except KafkaError as error:
