@@ -43,6 +43,7 @@ from tools.replay.script import frames_of
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 FRAMES = 96
+INTERVAL_MS = 1_000
 SETTINGS = {"DETECTOR_THREADS": "1"}
 SAME = [f"--set={name}={value}" for name, value in SETTINGS.items()]
 OTHER = [*SAME, "--set=exit_observations=5"]
@@ -112,7 +113,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         services = {**EVERY_FRAME, "detector": {**EVERY_FRAME["detector"], **SETTINGS}}
         for service in ("ingest", "detector", "tracker"):
             infra.start_service(service, services.get(service, {}), limit_s=90)
-        play.publish_layouts(interval_ms=1_000)
+        play.publish_layouts(interval_ms=INTERVAL_MS)
         _play(play, infra)
         made = World(play, folder)
         record([str(made.archive), "--site", play.footage.site_id, "--from", "1h"])
@@ -173,8 +174,9 @@ def test_the_recording_holds_the_window(world: World):
 
 
 def test_a_window_from_the_middle_goes_on_where_it_begins(world: World):
-    """Layouts, commands and what each slot showed come from before it; only what the first pictures
-    have to confirm again may be late."""
+    """Layouts, commands and what each slot showed come from before it, and so do pictures that the
+    detector was behind with. What the cameras said before it is forgotten within the silence limit,
+    live too; from then on nothing parts."""
     whole = read_archive(world.archive)
     frames = [kept for kept, _ in frames_of(whole)]
     cut_ms = frames[len(frames) // 2].at_ms
@@ -185,8 +187,10 @@ def test_a_window_from_the_middle_goes_on_where_it_begins(world: World):
     assert {kept.event.id for kept, _ in frames_of(half)} < {kept.event.id for kept in frames}
     run = world.folder / "half"
     replay([str(file), "--out", str(run), *SAME])
-    settled_ms = sorted(frame.time_ms for _, frame in frames_of(half))[6]
-    late = [d for d in world.against(file, run).differences if d.to_ms > settled_ms]
+    made = [kept.event for kept in half.of(DETECTIONS) if isinstance(kept.event, DetectionMade)]
+    assert {event.id for event in made} == {e.id for e in read_events(run, DetectionMade)}
+    settled_ms = cut_ms + INTERVAL_MS * (ParametersSet().silence_intervals + 1)
+    late = [d for d in world.against(file, run).differences if d.from_ms > settled_ms]
     assert late == []
     assert len(read_events(run, SlotChanged)) > FRAMES / 8
 

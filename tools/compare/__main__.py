@@ -59,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         limits = [*options.fail_if, *(_limits(options.limits) if options.limits else [])]
         result, recording = _compared(options)
         checked = check(limits, numbers(result))
-        show(result, checked, Console(), every=options.all)
+        # A pipe or a CI log has no width of its own.
+        console = Console(width=None if sys.stdout.isatty() else 120)
+        show(result, checked, console, every=options.all)
         _write(options, result, recording, checked)
     except (Invalid, Retryable, SettingsError) as error:
         sys.stderr.write(f"compare: {error}\n")

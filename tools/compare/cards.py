@@ -39,7 +39,7 @@ def _card(result: Result, number: int, difference: Difference, shot: Shot) -> st
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in shot.outline)
     truth = _truth_at(slot, frame.time_ms)
     seen = [side.seen.get(frame.id, {}).get(name) for side in (result.a, result.b)]
-    rows = [_side_row("A", difference.a), _side_row("B", difference.b)]
+    rows = [_side_row("A", difference.a, truth), _side_row("B", difference.b, truth)]
     rows += _seen_rows(seen)
     if truth is not None:
         rows.append(f"<div><dt>Truth</dt><dd>{_pill('occupied' if truth else 'free')}</dd></div>")
@@ -55,9 +55,14 @@ def _card(result: Result, number: int, difference: Difference, shot: Shot) -> st
     )
 
 
-def _side_row(side: str, one: Shown) -> str:
-    why = one.reason if one.state == "unknown" else confidence(one.confidence)
-    return f"<div><dt>{side}</dt><dd>{_pill(one.state)} {escape(why)}</dd></div>"
+def _side_row(side: str, one: Shown, truth: bool | None) -> str:
+    known = one.state in ("free", "occupied")
+    why = confidence(one.confidence) if known else one.reason
+    judged = ""
+    if truth is not None and known:
+        word = "right" if truth == (one.state == "occupied") else "wrong"
+        judged = f' <span class="{word}">{word}</span>'
+    return f"<div><dt>{side}</dt><dd>{_pill(one.state)} {escape(why)}{judged}</dd></div>"
 
 
 def _seen_rows(seen: Sequence[tuple[str, float] | None]) -> list[str]:
@@ -67,7 +72,7 @@ def _seen_rows(seen: Sequence[tuple[str, float] | None]) -> list[str]:
         told = {"": seen[0]}
     return [
         f"<div><dt>Seen{f' {side}' if side else ''}</dt>"
-        f"<dd class='seen'>{escape(one[0])} {one[1]:.2f}, in this picture</dd></div>"
+        f"<dd class='seen'>{escape(one[0])} {one[1]:.2f}</dd></div>"
         for side, one in told.items()
         if one is not None
     ]

@@ -9,7 +9,7 @@ from rich.table import Table
 from tools.compare.limits import Checked
 from tools.compare.result import Result, Side, SlotResult, numbers
 from tools.compare.timeline import Score
-from tools.compare.words import MISSING, duration, pair_of_percent, percent, span
+from tools.compare.words import MISSING, duration, percent, span
 
 
 def show(result: Result, checked: Sequence[Checked], console: Console, *, every: bool) -> None:
@@ -45,7 +45,7 @@ def _table(result: Result, rows: Sequence[SlotResult]) -> Table:
     )
     sites = len({slot.key[0] for slot in result.slots}) > 1
     table.add_column("slot", no_wrap=True)
-    for name in ("changes", "flips", *(["in truth", "right", "unknown"] * result.labelled)):
+    for name in ("changes", "flips", *(["in truth", "right %", "unknown"] * result.labelled)):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("different", justify="right", no_wrap=True)
     for slot in rows:
@@ -66,10 +66,9 @@ def _cells(a: Side, b: Side, true_flips: str, labelled: bool) -> list[str]:
     cells = [_pair(str(a.changes), str(b.changes)), _pair(str(a.flips), str(b.flips))]
     if labelled:
         scores = (a.score or Score(), b.score or Score())
-        left, right = pair_of_percent(*(score.accuracy for score in scores))
+        left, right = (percent(score.accuracy).removesuffix(" %") for score in scores)
         unknown = [str(score.unknown) for score in scores]
-        cells += [true_flips, right if right.startswith(left) else f"{left} -> {right}"]
-        cells.append(_pair(*unknown))
+        cells += [true_flips, _pair(left, right), _pair(*unknown)]
     return cells
 
 

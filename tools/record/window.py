@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from parking import codec
 from parking.errors import Invalid, Retryable
-from parking.events import DeviceReported, Event, FrameReceived, SlotChanged
+from parking.events import DetectionMade, DeviceReported, Event, FrameReceived, SlotChanged
 from parking.kafka import KafkaSettings, assign_all, new_consumer, to_record
 from parking.ports import Record
 from parking.topics import (
@@ -65,6 +65,7 @@ class _Window:
         self._progress = progress
         self.notes: list[str] = []
         self._unreadable = 0
+        self._seen_from: dict[int, int] = {}
 
     async def take(self, topic: str) -> None:
         """The topic's window; of topics that set the scene also what came before it."""
@@ -72,6 +73,11 @@ class _Window:
         begins = await self._consumer.beginning_offsets(places)
         starts, ends = await self._bounds(places)
         if topic == FRAMES:
+            # A detector that was behind tells in the window of frames that came before it.
+            wanted = {
+                p: min(starts[p], self._seen_from.get(p.partition, starts[p])) for p in places
+            }
+            starts = {p: max(begins[p], wanted[p]) for p in places}
             self._note_lost(begins, starts)
         ranges = {place: (starts[place], ends[place]) for place in places}
         if topic in (SITE_COMMANDS, DEVICE_EVENTS, SLOT_CHANGES):
@@ -87,6 +93,7 @@ class _Window:
             for kept in self._kept(record):
                 if not self._left_out(kept):
                     self._out.add(kept, record.value if topic == FRAMES else None)
+                    self._note_seen(kept.event)
 
     async def take_layouts(self) -> None:
         """All layouts that are left: compaction may have taken what was in force in the window, and
@@ -135,6 +142,12 @@ class _Window:
                 }
             )
         return bounds[0], bounds[1]
+
+    def _note_seen(self, event: Event) -> None:
+        if isinstance(event, DetectionMade):
+            place = event.frame_ref
+            first = self._seen_from.get(place.partition, place.offset)
+            self._seen_from[place.partition] = min(first, place.offset)
 
     def _note_lost(
         self, begins: dict[TopicPartition, int], starts: dict[TopicPartition, int]
