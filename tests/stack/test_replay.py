@@ -11,10 +11,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from parking import admin, codec
-from parking.errors import Invalid, SettingsError
+from parking.errors import Invalid
 from parking.events import DetectionMade, ParametersSet, SlotChanged
 from parking.kafka import KafkaSettings, assign_all, new_consumer
-from parking.settings import Reader
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
 from parking.topics import (
@@ -282,10 +281,3 @@ def test_a_replay_cannot_be_called_live(world: World):
         world.run("never", "--kafka", "--run", "live", *SAME)
     with pytest.raises(Invalid):
         asyncio.run(admin.delete_run(world.kafka))
-
-
-def test_a_service_that_knows_no_runs_refuses_one():
-    env = Reader({"KAFKA_BOOTSTRAP": "x:1", "RUN": "tuesday"})
-    KafkaSettings.read(env)
-    with pytest.raises(SettingsError, match="RUN=tuesday"):
-        env.done()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from parking.errors import Invalid
+from parking.errors import Invalid, SettingsError
 from parking.events import (
     DetectionMade,
     Event,
@@ -17,6 +17,9 @@ from parking.events import (
     StateCorrected,
 )
 from parking.topics import DETECTIONS, FRAMES, LIVE, TOPICS, TRACKER_APP, TRACKER_CHANGELOG, of_run
+from services.detector.settings import Settings as DetectorSettings
+from services.notifier.settings import Settings as NotifierSettings
+from services.tracker.settings import Settings as TrackerSettings
 from tests.detector_tools import analyser, layout
 from tests.replaying import (
     CAMERA,
@@ -69,6 +72,18 @@ def test_fausts_changelog_keeps_its_place_in_the_run():
 def test_a_name_that_could_mean_another_topic_is_refused(run):
     with pytest.raises(Invalid):
         of_run(DETECTIONS, run)
+
+
+def test_a_service_that_can_serve_a_run_takes_its_name_and_others_refuse_it():
+    environ = {"KAFKA_BOOTSTRAP": "x:1", "RUN": "tuesday"}
+    for settings in (DetectorSettings, TrackerSettings):
+        kafka = settings.from_env(environ).kafka
+        assert kafka.named(FRAMES) == of_run(FRAMES, "tuesday") != FRAMES
+        assert settings.from_env({"KAFKA_BOOTSTRAP": "x:1"}).kafka.named(FRAMES) == FRAMES
+        with pytest.raises(SettingsError, match="RUN"):
+            settings.from_env({**environ, "RUN": "Live!"})
+    with pytest.raises(SettingsError, match="RUN=tuesday"):
+        NotifierSettings.from_env(environ)
 
 
 # ---------------------------------------------------------------- settings

@@ -45,9 +45,9 @@ def _table(result: Result, rows: Sequence[SlotResult]) -> Table:
     )
     sites = len({slot.key[0] for slot in result.slots}) > 1
     table.add_column("slot", no_wrap=True)
-    for name in ("changes", "flips", *(["in truth", "right %", "unknown"] * result.labelled)):
+    for name in ("changes", "flips", *(["true", "right %", "unknown"] * result.labelled)):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("different", justify="right", no_wrap=True)
+    table.add_column("apart", justify="right", no_wrap=True)
     for slot in rows:
         name = "/".join(slot.key) if sites else slot.key[1]
         true_flips = MISSING if slot.true_flips is None else str(slot.true_flips)
