@@ -15,6 +15,7 @@ HELP: Final = """\
 settings (environment):
   KAFKA_BOOTSTRAP       host:port; also KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE],
                         KAFKA_SASL_MECHANISM, KAFKA_CA_FILE
+  RUN                   live; a replay's name: topics and group of its own
   HTTP_HOST, HTTP_PORT  where it listens (127.0.0.1, 5000); private: never expose it
   MODEL_FILE            the ONNX model (models/parking-yolo11n.onnx)
   DETECTOR_BACKEND      onnx (default: steady and small), openvino (up to a quarter faster on
@@ -66,7 +67,7 @@ class Settings:
         """Raises SettingsError that names every problem."""
         env = Reader(environ)
         settings = cls(
-            kafka=KafkaSettings.read(env),
+            kafka=KafkaSettings.read(env, replays=True),
             http=HttpSettings.read(env, 5000),
             model=ModelSettings(
                 file=_model_file(env),
