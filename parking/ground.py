@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-CAR_M: Final = (4.3, 1.75, 1.48)
+CAR_M: Final = (4.3, 1.75, 1.4)
 """Length, width and height of the car that boxes are compared with."""
 
 HEADINGS: Final = np.arange(36) * np.pi / 36
@@ -28,7 +28,7 @@ MIN_BOXES: Final = 6
 _CORNERS: Final = np.array(
     [
         (x, y, z)
-        for long, wide, z in ((1, 1, 0.15), (1, 1, 0.55), (0.45, 0.75, 1))
+        for long, wide, z in ((1, 1, 0.15), (1, 1, 0.55), (0.35, 0.6, 1))
         for x in (-long / 2, long / 2)
         for y in (-wide / 2, wide / 2)
     ]
@@ -41,8 +41,23 @@ _USUAL_FOCAL: Final = 0.85
 _USUAL_M: Final = 12.0
 _PULL: Final = 0.02
 """How much a camera is expected to be usual: boxes of one row hardly tell its focal length."""
+_PITCH_M: Final = (2.4, 3.3)
+_PITCH_WEIGHT: Final = 0.8
+_EDGE_WEIGHT: Final = 0.1
 _WORST: Final = 0.4
 """Most that one box's misfit counts: a lorry or a hidden car must not turn the camera."""
+
+
+_WAYS: Final = np.array(
+    [
+        (focal, tilt, height)
+        for focal in (0, 1, -1)
+        for tilt in (0, 1, -1)
+        for height in (0, 1, -1)
+        if focal or tilt or height
+    ]
+)
+"""Steps of the search: the three hang together, a longer lens looks like a lower tilt."""
 
 
 class Camera(NamedTuple):
@@ -59,7 +74,8 @@ class Camera(NamedTuple):
         drop = self.height_m - points[..., 2]
         depth = np.maximum(points[..., 1] * cos + drop * sin, _NEAREST_M)
         down = drop * cos - points[..., 1] * sin
-        return np.stack([points[..., 0], down], axis=-1) * (self.focal / depth)[..., None]
+        seen: Floats = np.stack([points[..., 0], down], axis=-1) * (self.focal / depth)[..., None]
+        return seen
 
     def ground(self, points: Floats) -> Floats:
         """Picture points [..., 2] as ground points [..., 2]; above the horizon: very far away."""
@@ -67,11 +83,13 @@ class Camera(NamedTuple):
         falls = self.focal * sin + points[..., 1] * cos
         times = np.minimum(self.height_m / np.maximum(falls, 1e-6), _FARTHEST_M / self.focal)
         forward = self.focal * cos - points[..., 1] * sin
-        return np.stack([points[..., 0], forward], axis=-1) * times[..., None]
+        at: Floats = np.stack([points[..., 0], forward], axis=-1) * times[..., None]
+        return at
 
-    def outline(self, ground: Floats) -> Floats:
-        """Ground points [..., 2] as picture points [..., 2]."""
-        return self.project(np.concatenate([ground, np.zeros_like(ground[..., :1])], axis=-1))
+    def outline(self, ground: Floats, above_m: float = 0.0) -> Floats:
+        """Points [..., 2] of the ground, or of the level so far above, in the picture."""
+        level = np.full_like(ground[..., :1], above_m)
+        return self.project(np.concatenate([ground, level], axis=-1))
 
     def boxes(self, centres: Floats, headings: Floats) -> Floats:
         """Boxes [..., 4] xyxy of cars that stand at `centres` [..., 2], turned by `headings`."""
@@ -98,11 +116,15 @@ class Stands(NamedTuple):
     """[N, K, 2], metres."""
     misfit: Floats
     """[N, K]: how far the box's width and height are from such a car's, as logarithms."""
+    cost: Floats
+    """[N, K]: the misfit, held below 1, and how badly the heading suits the edges seen."""
 
 
-def stands(camera: Camera, boxes_xyxy: Floats) -> Stands:
-    """Place a car of every heading so that the middle and the bottom of its box are the box's."""
-    boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 1, 4)
+def stands(camera: Camera, sightings: Floats) -> Stands:
+    """Place a car of every heading so that the middle and the bottom of its box are the box's.
+    `sightings` [N, 4 + B]: a box xyxy, and how much edge there is inside it in each of B (or no)
+    directions over 0..pi (x right, y down), as shares."""
+    boxes = sightings[:, None, :4]
     middle = (boxes[..., 0] + boxes[..., 2]) / 2
     target = np.stack([middle, boxes[..., 3]], axis=-1)
     anchor = np.broadcast_to(
@@ -117,23 +139,64 @@ def stands(camera: Camera, boxes_xyxy: Floats) -> Stands:
         centres = camera.ground(anchor)
     found = camera.boxes(centres, HEADINGS)
     size, wanted = found[..., 2:] - found[..., :2], boxes[..., 2:] - boxes[..., :2]
-    off = np.log(np.maximum(size, 1e-6) / np.maximum(wanted, 1e-6))
-    return Stands(centres, np.abs(off).sum(axis=-1))
+    off = np.abs(np.log(np.maximum(size, 1e-6) / np.maximum(wanted, 1e-6))).sum(axis=-1)
+    cost = np.minimum(off, 1.0) - _EDGE_WEIGHT * _along_edges(camera, centres, sightings[:, 4:])
+    return Stands(centres, off, cost)
 
 
-def misfit(camera: Camera, boxes_xyxy: Floats) -> float:
-    """How badly the boxes fit cars seen by the camera, each at its best heading: 0.1 is about
-    5 % in width and in height."""
-    best = stands(camera, boxes_xyxy).misfit.min(axis=1)
+def _along_edges(camera: Camera, centres: Floats, edges: Floats) -> Floats:
+    """How much more edge than usual lies along each heading [N, K], -1..2: a car's sides, and
+    painted lines, run along it. Boxes alone cannot tell a car from its mirror image."""
+    bins = edges.shape[1]
+    if not bins:
+        return np.zeros(centres.shape[:2])
+    half = np.stack([np.cos(HEADINGS), np.sin(HEADINGS)], axis=-1) * (CAR_M[0] / 2)
+    low, high = camera.outline(centres - half), camera.outline(centres + half)
+    angle = np.arctan2(high[..., 1] - low[..., 1], high[..., 0] - low[..., 0]) % np.pi
+    place = angle / np.pi * bins - 0.5
+    lower = np.floor(place).astype(int)
+    each = np.arange(len(edges))[:, None]
+    share = edges[each, lower % bins] * (1 - (place - lower))
+    share = share + edges[each, (lower + 1) % bins] * (place - lower)
+    more: Floats = np.clip(share * bins - 1, -1, 2)
+    return more
+
+
+def settled(at: Stands, reach_m: float = 5.0) -> NDArray[np.intp]:
+    """The heading (index) of each place, [N]: the one that suits its own box and those around it,
+    for cars next to each other stand alike."""
+    best: NDArray[np.intp] = at.cost.argmin(axis=1)
+    each = np.arange(len(best))
+    for _ in range(2):
+        middle = at.centres[each, best]
+        away = np.linalg.norm(middle[None] - middle[:, None], axis=-1)
+        near = np.exp(-((away / reach_m) ** 2))
+        best = (near @ at.cost / near.sum(axis=1, keepdims=True) + at.cost / 2).argmin(axis=1)
+    return best
+
+
+def misfit(camera: Camera, sightings: Floats) -> float:
+    """How badly the boxes fit cars seen by the camera. Widths and heights of boxes count, and that
+    the nearest neighbour is about a slot's width away."""
+    at = stands(camera, sightings)
+    chosen = settled(at)
+    each = np.arange(len(chosen))
+    middle = at.centres[each, chosen]
+    away = np.linalg.norm(middle[None] - middle[:, None], axis=-1) + np.eye(len(each)) * 1e3
+    nearest = np.maximum(away.min(axis=1), 0.1)
+    apart = np.abs(np.log(nearest / np.clip(nearest, *_PITCH_M)))
     usual = abs(np.log(camera.focal / _USUAL_FOCAL)) + abs(np.log(camera.height_m / _USUAL_M)) / 3
-    return float(np.minimum(best, _WORST).mean() + _PULL * usual)
+    return float(
+        np.minimum(at.misfit[each, chosen], _WORST).mean()
+        + _PITCH_WEIGHT * np.minimum(apart, _WORST).mean()
+        + _PULL * usual
+    )
 
 
-def find_camera(boxes_xyxy: Floats, half_height: float) -> Camera | None:
-    """The camera under which the boxes [N, 4] fit cars best; None where fewer than MIN_BOXES.
-    `half_height` is half of the picture's height over its width: the horizon lies above its
-    middle, or the tilt is small."""
-    boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
+def find_camera(sightings: Floats) -> Camera | None:
+    """The camera under which the boxes [N, 4 + B] (see `stands`) fit cars best; None where there
+    are fewer than MIN_BOXES."""
+    boxes = sightings
     if len(boxes) < MIN_BOXES:
         return None
     best, least = None, np.inf
@@ -145,9 +208,10 @@ def find_camera(boxes_xyxy: Floats, half_height: float) -> Camera | None:
                 best, least = camera, error
     if best is None:
         return None
-    step = np.array([0.12, np.radians(4), 0.1])
+    step = np.array([0.12, np.radians(4), 0.12])
     while step[0] > 0.01:
-        for change in [*np.diag(step), *np.diag(-step)]:
+        for way in _WAYS:
+            change = way * step
             moved = Camera(
                 float(np.clip(best.focal * np.exp(change[0]), 0.4, 3.0)),
                 float(np.clip(best.tilt + change[1], np.radians(4), np.radians(88))),
@@ -169,7 +233,7 @@ def _at_height(boxes: Floats, focal: float, tilt: float) -> Camera:
         at = stands(camera, boxes)
         seen = camera.boxes(at.centres, HEADINGS)
         area = np.prod(np.maximum(seen[..., 2:] - seen[..., :2], 1e-6), axis=-1)
-        wanted = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)[:, None]
+        wanted = np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1)[:, None]
         over = np.median(np.log(area / wanted).mean(axis=1)) / 2
         camera = camera._replace(height_m=float(np.clip(camera.height_m * np.exp(over), 1.5, 80)))
     return camera

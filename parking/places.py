@@ -1,7 +1,8 @@
 """Places where vehicles stand, pure: stays found in a recording's boxes, gathered place by place.
 
-A stay is one vehicle that stands still: boxes of frames close to each other that cover each other
-almost wholly. A place is where one or more stays were, never two at a time.
+A sighting is a box, x0 y0 x1 y1, with any further numbers about it behind: they are averaged as
+the box is. A stay is one vehicle that stands still: boxes of frames close to each other that cover
+each other almost wholly. A place is where one or more stays were, never two at a time.
 """
 
 from collections.abc import Sequence
@@ -57,23 +58,29 @@ class Place:
 
 
 def overlaps(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Intersection over union [N, M] of boxes [N, 4] and [M, 4]."""
-    a = np.asarray(first, np.float64).reshape(-1, 1, 4)
-    b = np.asarray(second, np.float64).reshape(1, -1, 4)
+    """Intersection over union [N, M] of boxes [N, 4 or more] and [M, 4 or more]."""
+    a, b = rows_of(first)[:, None, :4], rows_of(second)[None, :, :4]
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     shared = np.prod(np.maximum(sides, 0), axis=-1)
     area_a, area_b = (np.prod(box[..., 2:] - box[..., :2], axis=-1) for box in (a, b))
     union: Floats = np.maximum(area_a + area_b - shared, np.finfo(np.float64).tiny)
-    return shared / union
+    ratio: Floats = shared / union
+    return ratio
+
+
+def rows_of(sightings: ArrayLike) -> Floats:
+    """Sightings as rows [N, 4 or more]; none at all as [0, 4]."""
+    rows = np.asarray(sightings, np.float64)
+    return rows.reshape(0, 4) if rows.size == 0 else np.atleast_2d(rows)
 
 
 def find_stays(frames: Sequence[ArrayLike]) -> list[Stay]:
-    """All stays, those of a single sighting included. `frames`: boxes [N, 4] of each frame, in
-    the order of time."""
+    """All stays, those of a single sighting included. `frames`: sightings [N, 4 or
+    more] of each frame, in the order of time."""
     done: list[Stay] = []
     open_: list[Stay] = []
     for number, boxes in enumerate(frames):
-        found = np.asarray(boxes, np.float64).reshape(-1, 4)
+        found = rows_of(boxes)
         over = [stay for stay in open_ if number - stay.frames[-1] > _MISSED_FRAMES]
         done += over
         open_ = [stay for stay in open_ if number - stay.frames[-1] <= _MISSED_FRAMES]
@@ -96,10 +103,10 @@ def _pairs(scores: Floats, least: float) -> list[tuple[int, int]]:
     return pairs
 
 
-def gather(stays: Sequence[Stay]) -> list[Place]:
-    """The places of all stays of two or more sightings, the most used first."""
+def gather(stays: Sequence[Stay], least: int = 2) -> list[Place]:
+    """The places of all stays of `least` or more sightings, the most used first."""
     standing = sorted(
-        (stay for stay in stays if len(stay.frames) > 1),
+        (stay for stay in stays if len(stay.frames) >= least),
         key=lambda stay: (-len(stay.frames), stay.frames[0], tuple(stay.box)),
     )
     places: list[Place] = []
@@ -113,7 +120,7 @@ def gather(stays: Sequence[Stay]) -> list[Place]:
         for place in places:
             place.box = _median(place.stays)
     for stay in stays:
-        if len(stay.frames) == 1 and places:
+        if len(stay.frames) < least and places:
             near = overlaps(stay.box, [place.box for place in places])[0]
             places[int(near.argmax())].passed += int(near.max() >= SAME_IOU)
     return sorted(places, key=lambda place: -len(place.frames))
@@ -121,7 +128,7 @@ def gather(stays: Sequence[Stay]) -> list[Place]:
 
 def _place_of(stay: Stay, places: list[Place]) -> Place:
     near = overlaps(stay.box, [place.box for place in places])[0] if places else np.zeros(0)
-    for index in np.argsort(-near, kind="stable"):
+    for index in np.argsort(-near, kind="stable").tolist():
         if near[index] < SAME_IOU:
             break
         shared = len(places[index].frames & set(stay.frames))
@@ -137,4 +144,6 @@ def _median(stays: Sequence[Stay]) -> Floats:
     weights = np.sqrt([len(stay.frames) for stay in stays])
     order = boxes.argsort(axis=0, kind="stable")
     reached = np.cumsum(weights[order], axis=0) >= weights.sum() / 2
-    return np.take_along_axis(boxes, order, axis=0)[reached.argmax(axis=0), range(4)]
+    columns = np.arange(boxes.shape[1])
+    middle: Floats = np.take_along_axis(boxes, order, axis=0)[reached.argmax(axis=0), columns]
+    return middle

@@ -16,19 +16,25 @@ from numpy.typing import ArrayLike
 from parking import lots
 from parking.events import LayoutPublished, LayoutSlot, Zone
 from parking.geometry import FOOTPRINT, is_simple, points_in_polygon, polygon_area
-from parking.ground import Camera, Floats, find_camera, stands
+from parking.ground import Camera, Floats, find_camera, settled, stands
 from parking.places import Place, find_stays, gather
-from parking.rows import Slot, find_rows
+from parking.rows import find_rows
 
 _EDGE: Final = 0.004
 """A box this close to the picture's edge is cut off: its slot is not seen whole."""
 _WORST_FIT: Final = 0.5
 """A box so unlike a car seen from the camera (a window, a bush, half a car) is no vehicle."""
+_APART_M: Final = 1.5
+"""Two vehicles cannot stand closer, middle to middle: a detector's second box of one."""
 _SEEN_SHARE: Final = 0.65
 """Least share of a slot that lies inside the picture."""
 _ALONE: Final = 0.5
 """What stands alone counts so much less: a car at the kerb, a skip, a car that waits."""
 _FILLED: Final = 0.3
+DRAWN_M: Final = 0.3
+"""Outlines are drawn so high above the ground, through the bodies of the cars, as people draw them
+and as the footprints of boxes lie."""
+_ENOUGH: Final = 8
 SINGLES: Final = "Z"
 """Zone of the slots that belong to no row."""
 
@@ -37,11 +43,13 @@ SINGLES: Final = "Z"
 class Options:
     """`min_frames` and `min_share`: in so many frames, and in such a share of all, something must
     stand at a place. `region`: outline, normalised, outside of which nothing is proposed.
-    `fill_gaps`: propose what is missing in a row."""
+    `apart`: the frames are minutes apart or more, so that what is seen twice at one place stood
+    there, be it in frames far from each other. `fill_gaps`: propose what is missing in a row."""
 
     min_frames: int = 2
     min_share: float = 0.02
     region: Sequence[tuple[float, float]] | None = None
+    apart: bool = False
     fill_gaps: bool = True
     least_confidence: float = 0.0
 
@@ -72,12 +80,14 @@ def propose(
     every frame of one camera that never moved, in the order of time; `size_wh`: picture, pixels.
     The same boxes always give the same proposals."""
     chosen = options or Options()
-    places = _believed(gather(find_stays(frames)), len(frames), chosen)
+    places = _believed(gather(find_stays(frames), 1 if chosen.apart else 2), len(frames), chosen)
     if not places:
         return []
     ratio = size_wh[1] / size_wh[0]
-    boxes = (np.array([place.box for place in places]) - 0.5) * (1, ratio, 1, ratio)
-    camera = find_camera(boxes, ratio / 2)
+    boxes = np.array([place.box for place in places])
+    boxes[:, :4] = (boxes[:, :4] - 0.5) * (1, ratio, 1, ratio)
+    changing = [_changes(place, len(frames)) for place in places]
+    camera = find_camera(boxes[changing] if sum(changing) >= _ENOUGH else boxes)
     if camera is None:
         drafts = [_footprint(place, len(frames)) for place in places]
         rows = [sorted(drafts, key=lambda one: float(one.outline[:, 0].mean()))]
@@ -108,13 +118,19 @@ def _believed(places: Sequence[Place], count: int, options: Options) -> list[Pla
     kept = []
     for place in places:
         standing = len(place.frames)
-        x0, y0, x1, y1 = place.box
+        x0, y0, x1, y1 = place.box[:4]
         cut = min(x0, y0) < _EDGE or max(x1, y1) > 1 - _EDGE
         foot = ((x0 + x1) / 2, y1 - FOOTPRINT / 2 * (y1 - y0))
         inside = options.region is None or points_in_polygon([foot], options.region)[0]
         if standing >= least and place.passed <= standing and not cut and inside:
             kept.append(place)
     return kept
+
+
+def _changes(place: Place, count: int) -> bool:
+    """Tell whether the place was seen free, or with another vehicle. What never changes may be a
+    window or a bush: it must not tell the camera."""
+    return len(place.stays) > 1 or len(place.frames) < 0.9 * count
 
 
 def _evidence(place: Place, count: int) -> float:
@@ -125,7 +141,7 @@ def _evidence(place: Place, count: int) -> float:
 
 def _footprint(place: Place, count: int) -> _Draft:
     """Where the ground is not known: the lower part of the box."""
-    x0, y0, x1, y1 = place.box
+    x0, y0, x1, y1 = place.box[:4]
     top = y1 - FOOTPRINT * (y1 - y0)
     outline = np.array([(x0, top), (x1, top), (x1, y1), (x0, y1)])
     return _Draft(outline, _ALONE * _evidence(place, count), len(place.frames))
@@ -134,8 +150,8 @@ def _footprint(place: Place, count: int) -> _Draft:
 def _on_ground(
     camera: Camera, boxes: Floats, ratio: float, places: Sequence[Place], count: int
 ) -> list[list[_Draft]]:
-    fits = stands(camera, boxes).misfit.min(axis=1) <= _WORST_FIT
-    boxes, places = boxes[fits], [place for place, fit in zip(places, fits, strict=True) if fit]
+    chosen = _vehicles(camera, boxes)
+    boxes, places = boxes[chosen], [places[index] for index in chosen]
     rows = []
     for row in find_rows(camera, boxes):
         known = [slot for slot in row if slot.source >= 0]
@@ -144,7 +160,7 @@ def _on_ground(
         least = min(evidence.values())
         drafts = []
         for slot in row:
-            outline = camera.outline(slot.outline) / (1, ratio) + 0.5
+            outline = camera.outline(slot.outline, DRAWN_M) / (1, ratio) + 0.5
             if slot.source >= 0:
                 frames = len(places[slot.source].frames)
                 drafts.append(_Draft(outline, sure * evidence[slot.source], frames))
@@ -152,6 +168,19 @@ def _on_ground(
                 drafts.append(_Draft(outline, _FILLED * least, 0))
         rows.append(drafts)
     return rows
+
+
+def _vehicles(camera: Camera, boxes: Floats) -> list[int]:
+    """Those of the boxes, the best first, that are like a car and not inside a better one's."""
+    at = stands(camera, boxes)
+    centres = at.centres[np.arange(len(boxes)), settled(at)]
+    fits = at.misfit.min(axis=1) <= _WORST_FIT
+    chosen: list[int] = []
+    for index in np.flatnonzero(fits).tolist():
+        away = np.linalg.norm(centres[chosen] - centres[index], axis=-1)
+        if not len(away) or away.min() >= _APART_M:
+            chosen.append(index)
+    return chosen
 
 
 def _kept(rows: list[list[_Draft]], options: Options) -> list[list[_Draft]]:
@@ -170,7 +199,21 @@ def _kept(rows: list[list[_Draft]], options: Options) -> list[list[_Draft]]:
             if seen and sure and wanted and inside and is_simple(held.round(5)):
                 good.append(_Draft(held.round(5), one.confidence, one.frames))
         kept.append(good)
-    return [row for row in kept if row]
+    best = sorted((one for row in kept for one in row), key=lambda one: -one.confidence)
+    taken: list[_Draft] = []
+    for one in best:
+        if not any(_over(one.outline, other.outline) for other in taken):
+            taken.append(one)
+    free = {id(one) for one in taken}
+    return [left for row in kept if (left := [one for one in row if id(one) in free])]
+
+
+def _over(first: Floats, second: Floats) -> bool:
+    """Tell whether the middle of one outline lies in the other: they are the same slot."""
+    return bool(
+        points_in_polygon([first.mean(axis=0)], second)[0]
+        or points_in_polygon([second.mean(axis=0)], first)[0]
+    )
 
 
 def _named(rows: list[list[_Draft]]) -> list[Proposal]:
@@ -178,7 +221,9 @@ def _named(rows: list[list[_Draft]]) -> list[Proposal]:
     long = [row for row in rows if len(row) > 1]
     single = [row[0] for row in rows if len(row) == 1]
     long = [sorted(row, key=_left) for row in long]
-    long.sort(key=lambda row: (float(np.mean([one.outline[:, 1].mean() for one in row])), _left(row[0])))
+    long.sort(
+        key=lambda row: (float(np.mean([one.outline[:, 1].mean() for one in row])), _left(row[0]))
+    )
     single.sort(key=lambda one: (float(one.outline[:, 1].mean()), _left(one)))
     zones = [(_letters(i), row) for i, row in enumerate(long)]
     named = []

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-REACH: Final = 0.12
+REACH: Final = 0.35
 """Centres are neighbours within this share of the root of their box's area; of 0.06 to 0.3 the
 best on the sets of docs/decisions/0013."""
 

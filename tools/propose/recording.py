@@ -1,12 +1,13 @@
-"""A recording: a folder of one or more cameras' pictures, and the boxes found in them.
+"""A recording: one camera's pictures, and what the detector finds in them, kept as JSON lines.
 
-Boxes are kept as JSON lines in the form of parking.detections records, of which only `camera_id`,
-`time_ms`, `width`, `height`, `health.status` and `boxes` [{"xyxy", "confidence"}] are read: what the
-running system wrote can be given in place of pictures.
+A line has the form of a parking.detections record, of which `camera_id`, `time_ms`, `width`,
+`height`, `health.status` and `boxes` [{"xyxy", "confidence"}] are read: what the running system
+wrote can be given in place of pictures. Lines written here also hold `picture`, its name, and
+`edges`, how much edge there is in each direction inside each box.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,112 +22,142 @@ from parking.lots import slug
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.runtimes import load_model
 from services.detector.settings import DEFAULT_MODEL, ModelSettings
+from tools.simulator.footage import Shot, load
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
+BINS: Final = 18
 MAX_PIXELS: Final = 100_000_000
+APART_MS: Final = 120_000
+"""Frames at least so far apart show no vehicle twice on its way."""
 _MEDIAN_OF: Final = 25
 """So many pictures, spread over the recording, make the median picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one picture showed: boxes [N, 4] and scores [N], or why it cannot be believed."""
+    """What one picture showed: sightings [N, 4 + B] (boxes xyxy, normalised, and edges), scores
+    [N]."""
 
+    picture: str
+    time_ms: int | None
     size_wh: tuple[int, int]
-    boxes: Floats
+    sightings: Floats
     scores: Floats
 
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """One camera's pictures in the order of time."""
-
-    device: str
-    pictures: list[Path]
+    def sure(self, least: float) -> Floats:
+        """The sightings with at least this score."""
+        return self.sightings[self.scores >= least]
 
 
-def recordings(folder: Path) -> list[Recording]:
-    """Every camera of a folder: those its annotations.json names, or the pictures (*.jpg) in it, or
-    in each folder below it, by name. Raises Invalid when there is none."""
-    by_device: dict[str, list[Path]] = {}
-    notes = folder / "annotations.json"
-    if notes.is_file():
-        for frame in annotated_frames(folder):
-            by_device.setdefault(slug(str(frame["camera"])), []).append(folder / frame["file"])
-    else:
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in (".jpg", ".jpeg"):
-                by_device.setdefault(slug(path.parent.resolve().name), []).append(path)
-    if not by_device:
+def cameras(folder: Path) -> dict[str, list[Shot]]:
+    """Every camera's pictures in the order of time: as annotations.json tells, or all JPEG files of
+    the folder, or of each folder in it, by name. Raises Invalid when there are none."""
+    if (folder / "annotations.json").is_file():
+        return load(folder).shots
+    found: dict[str, list[Shot]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            found.setdefault(slug(path.parent.resolve().name), []).append(Shot(path, None))
+    if not found:
         raise Invalid("no-pictures", f"{folder} holds no JPEG pictures")
-    return [Recording(device, pictures) for device, pictures in by_device.items()]
+    return found
 
 
-def annotated_frames(folder: Path) -> list[dict[str, Any]]:
-    """The frames of a folder's annotations.json. Raises Invalid."""
-    file = folder / "annotations.json"
-    try:
-        frames: list[dict[str, Any]] = json.loads(file.read_bytes())["frames"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Invalid("bad-annotations", f"{file}: {error!r}") from error
-    return frames
-
-
-def open_analyser(size_px: int, threads: int = 0) -> Analyser:
-    """The detector's own stages with the shipped model."""
-    model, facts = load_model(
-        ModelSettings(DEFAULT_MODEL, "openvino", "f32", threads, 0, size_px, 1)
-    )
+def open_analyser(size_px: int, threads: int) -> Analyser:
+    """The detector's own stages with the shipped model; `threads` 0: as many as it likes."""
+    settings = ModelSettings(DEFAULT_MODEL, "openvino", "f32", threads, 0, size_px, 1)
+    model, facts = load_model(settings)
     return Analyser(model, facts, Options(size_px, 1, MAX_PIXELS), lambda: None)
 
 
-def find_boxes(
-    analyser: Analyser, recording: Recording, pictures: Iterable[Path]
-) -> Iterator[dict[str, Any]]:
-    """One record a picture that can be used. `pictures`: the recording's, perhaps with a progress
-    bar around them."""
-    for path in pictures:
-        found = analyser.analyse([Job(path.read_bytes())], {})[0]
+def look(analyser: Analyser, device: str, shots: Iterable[Shot]) -> Iterator[dict[str, Any]]:
+    """One record a picture that can be decoded. `shots` may have a progress bar around them."""
+    for shot in shots:
+        jpeg = shot.path.read_bytes()
+        found = analyser.analyse([Job(jpeg)], {})[0]
         if isinstance(found, Finding):
+            boxes = np.array([box.xyxy for box in found.boxes]).reshape(-1, 4)
             yield {
-                "camera_id": f"recording/{recording.device}",
-                "picture": path.name,
+                "camera_id": f"recording/{device}",
+                "picture": shot.path.name,
+                "time_ms": shot.recorded_at_ms,
                 "width": found.width,
                 "height": found.height,
                 "health": {"status": found.health.status},
                 "boxes": [msgspec.to_builtins(box) for box in found.boxes],
+                "edges": edges(_grey(jpeg), boxes).round(4).tolist(),
             }
 
 
+def edges(grey: Picture, boxes_xyxy: Floats) -> Floats:
+    """How much edge there is in each of BINS directions over 0..pi (x right, y down) inside each
+    box, as shares [N, BINS]."""
+    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0)
+    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    strength = np.hypot(across, down)
+    direction = np.arctan2(down, across) + np.pi / 2  # an edge runs square to its gradient
+    bins = (direction % np.pi / np.pi * BINS).astype(int) % BINS
+    height, width = grey.shape
+    shares = np.zeros((len(boxes_xyxy), BINS))
+    for row, box in zip(shares, boxes_xyxy, strict=True):
+        x0, y0, x1, y1 = (box * (width, height, width, height)).round().astype(int)
+        inside = np.s_[y0:y1, x0:x1]
+        row += np.bincount(bins[inside].ravel(), strength[inside].ravel(), BINS)
+        row /= max(row.sum(), 1e-9)
+    return shares
+
+
+def _grey(jpeg: bytes) -> Picture:
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags), np.uint8)
+
+
 def read_frames(records: Iterable[Mapping[str, Any]]) -> dict[str, list[Frame]]:
-    """Frames by device, of records (see above); those of bad health are left out. Raises
-    Invalid."""
+    """Frames by device, in the order of time where it is known. Those of bad health are left out,
+    and records without boxes (ticks). Raises Invalid."""
     found: dict[str, list[Frame]] = {}
     try:
-        for record in sorted(records, key=lambda one: one.get("time_ms", 0)):
-            if (record.get("health") or {}).get("status", "ok") != "ok":
-                continue
-            boxes = record["boxes"]
-            frame = Frame(
-                (int(record["width"]), int(record["height"])),
-                np.array([box["xyxy"] for box in boxes], np.float64).reshape(-1, 4),
-                np.array([box.get("confidence", 1.0) for box in boxes], np.float64),
-            )
-            found.setdefault(str(record["camera_id"]).split("/")[-1], []).append(frame)
+        for record in records:
+            healthy = (record.get("health") or {}).get("status", "ok") == "ok"
+            if healthy and "boxes" in record:
+                device = str(record["camera_id"]).split("/")[-1]
+                found.setdefault(device, []).append(_frame(record))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Invalid("bad-boxes", f"not records of parking.detections: {error!r}") from error
+    for frames in found.values():
+        frames.sort(key=lambda frame: frame.time_ms or 0)
     return found
 
 
+def _frame(record: Mapping[str, Any]) -> Frame:
+    boxes = np.array([box["xyxy"] for box in record["boxes"]], np.float64).reshape(-1, 4)
+    sides = record.get("edges")
+    if sides is not None:
+        boxes = np.hstack([boxes, np.array(sides, np.float64).reshape(len(boxes), BINS)])
+    return Frame(
+        str(record.get("picture", "")),
+        record.get("time_ms"),
+        (int(record["width"]), int(record["height"])),
+        boxes,
+        np.array([box.get("confidence", 1.0) for box in record["boxes"]], np.float64),
+    )
+
+
+def far_apart(frames: Sequence[Frame]) -> bool:
+    """Tell whether the usual time between frames is minutes or more; False where times are
+    unknown."""
+    times = [frame.time_ms for frame in frames if frame.time_ms is not None]
+    return len(times) > 1 and float(np.median(np.diff(times))) >= APART_MS
+
+
 def read_lines(file: Path) -> list[dict[str, Any]]:
-    """Records from a file of JSON lines; lines without boxes (ticks) are passed over."""
+    """Records from a file of JSON lines. Raises Invalid."""
     try:
-        lines = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
+        return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise Invalid("bad-boxes", f"{file}: {error}") from error
-    return [line for line in lines if isinstance(line, dict) and "boxes" in line]
 
 
 def write_lines(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
@@ -134,14 +165,14 @@ def write_lines(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
     file.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
 
 
-def median_picture(pictures: list[Path]) -> Picture:
+def median_picture(shots: Sequence[Shot]) -> Picture:
     """The lot as it mostly looks, [H, W, 3] BGR. Pictures of another size than the first's are
     left out. Raises Invalid."""
-    chosen = [pictures[i] for i in np.linspace(0, len(pictures) - 1, _MEDIAN_OF).astype(int)]
+    chosen = np.linspace(0, len(shots) - 1, _MEDIAN_OF).astype(int)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    read = [cv2.imread(str(path), flags) for path in dict.fromkeys(chosen)]
+    read = [cv2.imread(str(shots[index].path), flags) for index in dict.fromkeys(chosen.tolist())]
     there = [picture for picture in read if picture is not None]
     if not there:
-        raise Invalid("no-pictures", f"{pictures[0]} cannot be read")
+        raise Invalid("no-pictures", f"{shots[0].path} cannot be read")
     alike = [picture for picture in there if picture.shape == there[0].shape]
-    return np.median(np.stack(alike), axis=0).astype(np.uint8)
+    return np.asarray(np.median(np.stack(alike), axis=0), np.uint8)

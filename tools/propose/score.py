@@ -61,7 +61,10 @@ def _share(part: int, whole: int) -> float | None:
 
 def total(scores: Sequence[Score]) -> Score:
     """All cameras together."""
-    counts = [sum(column) for column in zip(*(list(asdict(s).values())[1:] for s in scores))]
+    counts = [
+        sum(column)
+        for column in zip(*(list(asdict(one).values())[1:] for one in scores), strict=True)
+    ]
     return Score(scores[0].rule, *counts)
 
 
@@ -70,7 +73,7 @@ def score(outlines: Sequence[Floats], truth: Truth, size_wh: tuple[int, int]) ->
     region = truth.region
     middles = np.array([outline.mean(axis=0) for outline in outlines]).reshape(-1, 2)
     inside = int(points_in_polygon(middles, region).sum()) if len(middles) else 0
-    overlap = _ious(outlines, truth.outlines, size_wh)
+    overlap = ious(outlines, truth.outlines, size_wh)
     near = _nearness(middles, truth.outlines)
     found = []
     for rule, table, least in [
@@ -104,7 +107,7 @@ def pairs(table: Floats, least: float) -> list[tuple[int, int]]:
     return found
 
 
-def _ious(first: Sequence[Floats], second: Sequence[Floats], size_wh: tuple[int, int]) -> Floats:
+def ious(first: Sequence[Floats], second: Sequence[Floats], size_wh: tuple[int, int]) -> Floats:
     """Intersection over union [N, S] of outlines, taken as convex."""
     a = [_hull(outline * size_wh) for outline in first]
     b = [_hull(outline * size_wh) for outline in second]
