@@ -133,9 +133,10 @@ def _place_of(stay: Stay, places: list[Place]) -> Place:
             break
         shared = len(places[index].frames & set(stay.frames))
         if shared <= _SHARED * len(stay.frames):
-            return places[index]
-    places.append(Place(stay.box))
-    return places[-1]
+            return places[int(index)]
+    new = Place(stay.box)
+    places.append(new)
+    return new
 
 
 def _median(stays: Sequence[Stay]) -> Floats:

@@ -35,6 +35,8 @@ DRAWN_M: Final = 0.3
 """Outlines are drawn so high above the ground, through the bodies of the cars, as people draw them
 and as the footprints of boxes lie."""
 _ENOUGH: Final = 8
+_MOST: Final = 80
+"""Most places that the camera is learnt from, the most used ones: more take long."""
 SINGLES: Final = "Z"
 """Zone of the slots that belong to no row."""
 
@@ -42,11 +44,12 @@ SINGLES: Final = "Z"
 @dataclass(frozen=True, slots=True)
 class Options:
     """`min_frames` and `min_share`: in so many frames, and in such a share of all, something must
-    stand at a place. `region`: outline, normalised, outside of which nothing is proposed.
-    `apart`: the frames are minutes apart or more, so that what is seen twice at one place stood
-    there, be it in frames far from each other. `fill_gaps`: propose what is missing in a row."""
+    stand at a place (None: 2 frames where they are `apart`, else 5: a queue stands for a moment).
+    `region`: outline, normalised, outside of which nothing is proposed. `apart`: the frames are
+    minutes apart or more, so that what is seen twice at one place stood there, be it in frames far
+    from each other. `fill_gaps`: propose what is missing in a row."""
 
-    min_frames: int = 2
+    min_frames: int | None = None
     min_share: float = 0.02
     region: Sequence[tuple[float, float]] | None = None
     apart: bool = False
@@ -87,7 +90,8 @@ def propose(
     boxes = np.array([place.box for place in places])
     boxes[:, :4] = (boxes[:, :4] - 0.5) * (1, ratio, 1, ratio)
     changing = [_changes(place, len(frames)) for place in places]
-    camera = find_camera(boxes[changing] if sum(changing) >= _ENOUGH else boxes)
+    telling = boxes[changing] if sum(changing) >= _ENOUGH else boxes
+    camera = find_camera(telling[:_MOST])
     if camera is None:
         drafts = [_footprint(place, len(frames)) for place in places]
         rows = [sorted(drafts, key=lambda one: float(one.outline[:, 0].mean()))]
@@ -114,7 +118,8 @@ def layout_of(proposals: Sequence[Proposal], layout: LayoutPublished) -> LayoutP
 
 def _believed(places: Sequence[Place], count: int, options: Options) -> list[Place]:
     """Places where standing is the rule, seen whole and in the region."""
-    least = max(options.min_frames, options.min_share * count)
+    frames = options.min_frames or (2 if options.apart else 5)
+    least = max(frames, options.min_share * count)
     kept = []
     for place in places:
         standing = len(place.frames)

@@ -24,7 +24,7 @@ _BENT: Final = np.cos(np.radians(35))
 _OFF: Final = 0.3
 """How far a row's next slot may be from where the row's steps lead, in steps."""
 _MISSING: Final = 3
-"""Longest gap that a row is carried over, in steps."""
+"""Longest gap that a row is carried over, in steps; to a place alone only a gap of one."""
 _SQUARE_WEIGHT: Final = 0.05
 """How much a heading square to the row is preferred, against misfits of boxes."""
 
@@ -171,7 +171,8 @@ def _joins(row: _Chain, other: _Chain, centres: Floats, angles: Floats) -> bool:
             to = centres[other.members[0]] - points[-1]
             count = round(float(to @ step) / float(step @ step))
             off = float(np.linalg.norm(to - count * step) / np.linalg.norm(step))
-            if 1 <= count <= _MISSING + 1 and off <= _OFF * max(1.0, count**0.5):
+            most = _MISSING + 1 if len(other.members) > 1 else 2
+            if 1 <= count <= most and off <= _OFF * max(1.0, count**0.5):
                 row.at += [row.at[-1] + count + n - other.at[0] for n in other.at]
                 row.members += other.members
                 return True

@@ -167,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=0, help="inference threads (0: as it likes)")
     parser.add_argument("--score", type=float, default=0.4, help="least score of a box (0.4)")
     parser.add_argument("--least", type=float, default=0.0, help="least confidence proposed (0)")
-    parser.add_argument("--min-frames", type=int, default=2, help="least frames occupied (2)")
+    parser.add_argument("--min-frames", type=int, help="least frames occupied (2 if apart, else 5)")
     parser.add_argument("--no-fill", action="store_true", help="do not fill gaps in rows")
     parser.add_argument(
         "--apart",
