@@ -30,7 +30,7 @@ _SEEN_SHARE: Final = 0.65
 """Least share of a slot that lies inside the picture."""
 _ALONE: Final = 0.5
 """What stands alone counts so much less: a car at the kerb, a skip, a car that waits."""
-_FILLED: Final = 0.3
+_FILLED: Final = 0.75
 DRAWN_M: Final = 0.3
 """Outlines are drawn so high above the ground, through the bodies of the cars, as people draw them
 and as the footprints of boxes lie."""

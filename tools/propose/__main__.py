@@ -6,8 +6,8 @@
   python -m tools.propose --evaluate ../shared/data/* demo --out runs/propose
 
 FOLDER holds JPEG pictures of one camera, or a folder for each camera, or an annotations.json with
-the pictures it names. The camera must not have moved. An hour at a busy time is enough for the
-slots used then; a day finds nearly all.
+the pictures it names. The camera must not have moved. A slot that nobody uses in the recording is
+found only as a gap in a row: record a busy day.
 
 For each camera below --out: NAME.layout.json (look at it, correct it in the dashboard's editor,
 then `python -m parking layout check` and `publish`; each slot's `confidence` is for you, readers
