@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PURE = (
     *("events", "geometry", "lots", "topics", "errors", "ports"),
     *("occupancy", "site", "slots", "cameras", "sessions"),
+    *("ground", "places", "proposals", "rows"),
 )
 NOT_PURE = {
     "asyncio",
