@@ -16,6 +16,7 @@ from functools import partial
 
 from aiokafka import AIOKafkaConsumer
 
+from parking.gating import Limits
 from parking.imagehealth import Thresholds
 from parking.kafka import (
     KafkaConsumer,
@@ -113,6 +114,7 @@ async def build(environ: Mapping[str, str]) -> None:
         settings.model.batch,
         settings.frame_max_pixels,
         Thresholds(frozen_after=settings.frozen_after),
+        Limits() if settings.gate else None,
     )
     analyser = Analyser(detector, facts, options, progress.note)
     model = ModelThread(analyser.analyse)
