@@ -34,9 +34,9 @@ _LEVEL_FLOOR: Final = 8.0  # grey levels: keeps ratios of nearly black means qui
 class Limits:
     """When a patch has changed, and how long a result may be repeated."""
 
-    pattern: float = 0.35
+    pattern: float = 0.15
     """Mean difference of a cell (a ninth of a patch), in spreads of the patch."""
-    level: float = 0.12
+    level: float = 0.05
     """Change of a patch's mean beyond the scene's, as a share."""
     refresh_after: int = 20
     """Pictures in a row that may repeat one inference."""
