@@ -73,6 +73,11 @@ bench-latency: .venv/.dev ## Measure frame published to SSE event received, p50 
 	@$(PY) -m parking.stack fetch
 	$(PY) -m tools.bench $(ARGS)
 
+.PHONY: bench-detector
+bench-detector: .venv/.dev ## Measure the detector's stage, memory and runtimes (FOOTAGE=DIR ARGS="--int8 FILE")
+	$(PY) -m parking bench-detector
+	$(PY) -m tools.bench.detector $(if $(FOOTAGE),$(FOOTAGE),demo) $(ARGS)
+
 .PHONY: schemas
 schemas: install ## Write the schemas and what is generated from code
 	$(PY) -m parking.schemas

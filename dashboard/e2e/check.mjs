@@ -26,6 +26,7 @@ try {
   await desk.step("the table names every slot", () => tableIsWhole(desk.page));
   desk.allow(/status of 401/);
   await desk.step("an operator closes a slot and opens it again", () => closeAndOpen(desk.page));
+  await desk.step("an operator fixes the size for analysis and gives it back", () => inputSize(desk.page));
   await desk.step("a silent camera makes slots unknown, not free", () => silence(desk.page));
   desk.allow(/ERR_|status of 503/);
   await desk.step("a killed server is told, and nothing is missed", () => survivesRestart(desk.page));
@@ -146,6 +147,18 @@ async function closeAndOpen(page) {
   await eventually(async () => assert.notEqual(await slot.getAttribute("data-state"), "closed"));
   await page.keyboard.press("Escape");
   await details.waitFor({ state: "detached" });
+}
+
+async function inputSize(page) {
+  const panel = page.getByTestId("input-size");
+  await panel.getByText("chosen by need").waitFor();
+  for (const [choice, told] of [["1280", "fixed: set by an operator"], ["", "chosen by need"]]) {
+    await panel.getByLabel("Size for analysis").selectOption(choice);
+    await panel.getByRole("button", { name: "Set size" }).press("Enter");
+    await panel.getByText(told).waitFor();
+    await panel.getByRole("status").getByText("Set.").waitFor();
+  }
+  await accessible(page);
 }
 
 async function silence(page) {

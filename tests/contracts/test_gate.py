@@ -14,6 +14,7 @@ from parking.geometry import FOOTPRINT
 from parking.ports import Boxes
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.gate import Held
+from services.detector.handler import handle_frames
 from services.detector.model import Facts
 from services.detector.picture import Picture
 from tests.conftest import shared_data
@@ -86,9 +87,9 @@ def test_a_day_at_five_minute_steps_has_no_transition_missed_and_none_late(recor
 
 @pytest.mark.timeout(120)
 def test_at_a_cameras_pace_little_is_searched_and_no_transition_is_missed(record_property):
-    verdict, gated, pictures = play("pklot-ufpr05-day", NORMAL, repeats=12, last=17)
+    verdict, gated, pictures = play("pklot-ufpr05-day", NORMAL, repeats=12, last=11)
     record_property("searched", f"{gated.searched} of {pictures}")
-    assert len(verdict.delays) > 5
+    assert verdict.delays, "cars came in these frames"
     assert verdict.missed == 0
     assert verdict.latest <= 1
     assert pictures >= 5 * gated.searched
@@ -166,8 +167,6 @@ def test_another_layout_or_health_is_searched_again():
 
 async def test_a_repeated_result_says_so_and_the_same_batch_again_says_the_same():
     using = tools(layout(), options=Options(gate=NORMAL))
-    from services.detector.handler import handle_frames
-
     batches = [[record(frame(jpeg(scene(seed=0)), n), n)] for n in range(5)]
     for number, batch in enumerate(batches):
         once = detections(await handle_frames(batch, using))

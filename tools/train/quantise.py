@@ -41,7 +41,7 @@ CALIBRATION_FRAMES: Final = 64
 OPERATORS: Final = ("Conv", "MatMul")
 
 
-class Calibration(CalibrationDataReader):  # type: ignore[misc] -- onnxruntime has no types
+class Calibration(CalibrationDataReader):  # type: ignore[misc]  # it has no types
     """Frames as the detector feeds them, at turning sizes."""
 
     def __init__(self, name: str, frames: Sequence[Frame], sizes_px: Sequence[int]) -> None:
