@@ -29,7 +29,10 @@ from parking.topics import TOPICS
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; a fault is told in one line with exit status 1."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, options.more = parser.parse_known_args(arguments)
+    if options.more and options.run is not bench_detector:
+        parser.error(f"unrecognized arguments: {' '.join(options.more)}")
     try:
         options.run(options)
     except (Invalid, Retryable, SettingsError) as error:
@@ -118,7 +121,7 @@ def keys_remove(options: argparse.Namespace) -> None:
 
 def bench_detector(options: argparse.Namespace) -> None:
     """Hand over to the detector's own bench: this library does not import services."""
-    command = [sys.executable, "-m", "services.detector.bench", *options.arguments]
+    command = [sys.executable, "-m", "services.detector.bench", *options.more]
     sys.exit(subprocess.run(command, check=False).returncode)
 
 
@@ -198,7 +201,6 @@ def _parser() -> argparse.ArgumentParser:
     bench = groups.add_parser(
         "bench-detector", add_help=False, help="measure the detector's runtimes on this machine"
     )
-    bench.add_argument("arguments", nargs=argparse.REMAINDER)
     bench.set_defaults(run=bench_detector)
     return parser
 
