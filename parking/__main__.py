@@ -30,9 +30,10 @@ from parking.topics import TOPICS
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; a fault is told in one line with exit status 1."""
     parser = _parser()
-    options, options.more = parser.parse_known_args(arguments)
-    if options.more and options.run is not bench_detector:
-        parser.error(f"unrecognized arguments: {' '.join(options.more)}")
+    options, more = parser.parse_known_args(arguments)
+    options.more = more
+    if more and options.run is not bench_detector:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
     try:
         options.run(options)
     except (Invalid, Retryable, SettingsError) as error:

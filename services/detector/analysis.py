@@ -18,6 +18,7 @@ from parking.imagehealth import Look, Thresholds, assess
 from parking.inputsize import half_is_enough, input_size
 from parking.metrics import FRAMES_REUSED, STAGE_SECONDS
 from parking.ports import Boxes, Detector
+from services.detector.ahead import Ahead
 from services.detector.gate import Gated, Held, gated, view_of
 from services.detector.model import Facts
 from services.detector.picture import Picture, decode, header_size, small_grey
@@ -48,6 +49,18 @@ class Finding:
     timings_ms: dict[str, float]
     input_size_px: int = 0
     reused_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A picture as pixels, and as the small grey one that health and the gate look at."""
+
+    job: Job
+    picture: Picture
+    grey: Picture
+    size_wh: tuple[int, int]
+    size_px: int
+    timings_ms: dict[str, float]
 
 
 @dataclass(slots=True)
@@ -86,6 +99,7 @@ class Analyser:
         self._facts = facts
         self._options = options
         self._turned = turned
+        self._ahead = Ahead()
 
     def analyse(
         self,
@@ -97,9 +111,10 @@ class Analyser:
         no other. `looks` and `helds` (by camera) are read and brought up to date; without `helds`
         every picture is searched."""
         results: list[Finding | Invalid] = []
+        decoded = self._ahead.each(self._decode, jobs)
         for start in range(0, len(jobs), self._options.batch):
             chunk = jobs[start : start + self._options.batch]
-            opened = [self._open(job, looks, helds or {}) for job in chunk]
+            opened = [self._open(next(decoded), looks, helds or {}) for _ in chunk]
             wanted = [o for o in opened if isinstance(o, _Opened) and _held(o) is None]
             found = iter(self._detect(wanted))
             for one in opened:
@@ -112,33 +127,35 @@ class Analyser:
             self._turned()
         return results
 
-    def _open(
-        self, job: Job, looks: dict[str, Look], helds: Mapping[str, Held]
-    ) -> "_Opened | Invalid":
+    def _decode(self, job: Job) -> "_Decoded | Invalid":
+        """The picture, half of it where that is enough. Touches nothing: it runs ahead."""
         timings: dict[str, float] = {}
         try:
             with _timed("decode", timings):
-                picture, size_wh, size_px = self._decode(job)
+                size_wh = header_size(job.jpeg) if job.jpeg else (1, 1)  # decode refuses it
+                size_px = self._size_px(job, size_wh)
+                halve = half_is_enough(job.layout, size_wh, size_px)
+                picture = decode(job.jpeg, self._options.max_pixels, job.expected_wh, halve=halve)
+                return _Decoded(job, picture, small_grey(picture), size_wh, size_px, timings)
         except Invalid as error:
             return error
+
+    def _open(
+        self, decoded: "_Decoded | Invalid", looks: dict[str, Look], helds: Mapping[str, Held]
+    ) -> "_Opened | Invalid":
+        if isinstance(decoded, Invalid):
+            return decoded
+        job, timings = decoded.job, decoded.timings_ms
         with _timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
-            grey = small_grey(picture)
-            health, look = assess(grey, earlier, self._options.health)
+            health, look = assess(decoded.grey, earlier, self._options.health)
             if job.camera_id:
                 looks[job.camera_id] = look
-        opened = _Opened(job, picture, size_wh, size_px, health, None, timings)
-        opened.gated = self._gate(opened, grey, helds)
+        opened = _Opened(
+            job, decoded.picture, decoded.size_wh, decoded.size_px, health, None, timings
+        )
+        opened.gated = self._gate(opened, decoded.grey, helds)
         return opened
-
-    def _decode(self, job: Job) -> tuple[Picture, tuple[int, int], int]:
-        """The picture (half of it where that is enough), its full size and the input's. Raises
-        Invalid."""
-        size_wh = header_size(job.jpeg) if job.jpeg else (1, 1)  # decode refuses an empty one
-        size_px = self._size_px(job, size_wh)
-        halve = half_is_enough(job.layout, size_wh, size_px)
-        picture = decode(job.jpeg, self._options.max_pixels, job.expected_wh, halve=halve)
-        return picture, size_wh, size_px
 
     def _gate(self, opened: _Opened, grey: Picture, helds: Mapping[str, Held]) -> Gated | None:
         """Whether the camera's last result holds for this picture; None where that is not asked."""

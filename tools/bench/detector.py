@@ -35,7 +35,8 @@ from services.detector.picture import decode, header_size
 from services.detector.runtimes import FORWARDS, load_model
 from services.detector.settings import DEFAULT_MODEL, ModelSettings
 
-WARM_UP = 3
+WARM_UP = 1
+PICTURES = 8
 MEMORY_LIMIT_MB = 600
 AT_LEAST = {"bare": 0.85, "ultralytics": 2.0, "int8": 1.6}
 
@@ -61,56 +62,65 @@ def scene(folder: Path, count: int, size_px: int) -> Scene:
     return Scene(jpegs, layout, chosen)
 
 
-def stage(backend: str, model: Path, threads: int, pictures: Scene) -> Callable[[int], None]:
-    """The service's own analyser, every picture searched."""
+Turn = Callable[[], int]
+"""Works on some pictures and says on how many."""
+
+
+def stage(backend: str, model: Path, threads: int, pictures: Scene) -> Turn:
+    """The service's own analyser, every picture searched: what one poll of several cameras does."""
     settings = ModelSettings(model, backend, "f32", threads, 0, pictures.size_px, 1)
     detector, facts = load_model(settings)
     analyser = Analyser(detector, facts, Options(pictures.size_px), lambda: None)
 
-    def one(number: int) -> None:
-        jpeg = pictures.jpegs[number % len(pictures.jpegs)]
-        (found,) = analyser.analyse([Job(jpeg, layout=pictures.layout)], {})
-        if isinstance(found, Invalid):
-            raise found
+    jobs = [Job(jpeg, layout=pictures.layout) for jpeg in pictures.jpegs]
 
-    return one
+    def turn() -> int:
+        for found in analyser.analyse(jobs, {}):
+            if isinstance(found, Invalid):
+                raise found
+        return len(jobs)
+
+    return turn
 
 
-def bare(backend: str, model: Path, threads: int, pictures: Scene) -> Callable[[int], None]:
+def bare(backend: str, model: Path, threads: int, pictures: Scene) -> Turn:
     """The model alone."""
     forward = FORWARDS[backend](model, threads, "f32")
     decoded = (decode(jpeg, 10**8, None) for jpeg in pictures.jpegs)
     inputs = [letterbox(picture, pictures.size_px)[0] for picture in decoded]
 
-    def one(number: int) -> None:
-        forward(inputs[number % len(inputs)])
+    def turn() -> int:
+        for blob in inputs:
+            forward(blob)
+        return len(inputs)
 
-    return one
+    return turn
 
 
-def ultralytics(model: Path, pictures: Scene) -> Callable[[int], None]:
+def ultralytics(model: Path, pictures: Scene) -> Turn:
     """ultralytics' own predict, as its users call it: the same ONNX file, or weights (.pt)."""
     from ultralytics import YOLO
 
     yolo = YOLO(str(model), task="detect")
 
-    def one(number: int) -> None:
-        jpeg = pictures.jpegs[number % len(pictures.jpegs)]
-        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        yolo.predict(picture, imgsz=pictures.size_px, conf=0.05, device="cpu", verbose=False)
+    def turn() -> int:
+        for jpeg in pictures.jpegs:
+            picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+            yolo.predict(picture, imgsz=pictures.size_px, conf=0.05, device="cpu", verbose=False)
+        return len(pictures.jpegs)
 
-    return one
+    return turn
 
 
-def in_turns(candidates: dict[str, Callable[[int], None]], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each."""
+def in_turns(candidates: dict[str, Turn], rounds: int) -> dict[str, float]:
+    """Median milliseconds a picture of each."""
     spent: dict[str, list[float]] = {name: [] for name in candidates}
-    for number in track(range(WARM_UP + rounds), "in turns"):
-        for name, one in candidates.items():
+    for _ in track(range(WARM_UP + rounds), "in turns"):
+        for name, turn in candidates.items():
             gc.collect()
             start_s = time.perf_counter()
-            one(number)
-            spent[name].append((time.perf_counter() - start_s) * 1000)
+            count = turn()
+            spent[name].append((time.perf_counter() - start_s) * 1000 / count)
     return {name: median(some[WARM_UP:]) for name, some in spent.items()}
 
 
@@ -126,16 +136,16 @@ def main() -> None:
     """Command line."""
     options = _arguments()
     threads = options.threads or threads_for(0, 1, usable_cores())
-    pictures = scene(options.folder, 12, options.size)
+    pictures = scene(options.folder, PICTURES, options.size)
     if options.memory:
         import services.detector.__main__  # noqa: F401 -- all that the service holds
 
-        one = stage(options.memory, options.model, threads, pictures)
-        for number in range(24):
-            one(number)
+        turn = stage(options.memory, options.model, threads, pictures)
+        for _ in range(4):
+            turn()
         print(peak_mb())
         return
-    candidates: dict[str, Callable[[int], None]] = {}
+    candidates: dict[str, Turn] = {}
     for backend in ("onnx", "openvino"):
         candidates[f"bare loop, {backend}"] = bare(backend, options.model, threads, pictures)
         candidates[f"whole stage, {backend}"] = stage(backend, options.model, threads, pictures)
@@ -144,14 +154,14 @@ def main() -> None:
         candidates[f"ultralytics predict, {theirs.suffix}"] = ultralytics(theirs, pictures)
     spent = in_turns(candidates, options.rounds)
     print(f"{options.folder.name}, input {pictures.size_px} px, {threads} thread(s), ", end="")
-    print(f"{options.rounds} pictures each, in turns\n")
+    print(f"{options.rounds} turns of {PICTURES} pictures each\n")
     print(_table(spent), end="\n\n")
     for backend in ("onnx", "openvino"):
         held = memory_mb(backend, options.model, options.folder, options.size)
         print(f"- memory of a detector with {backend}: {held} MB (at most {MEMORY_LIMIT_MB})")
     if options.int8:
         models = (options.model, options.int8)
-        rows = measure(Plan(models, (threads,), (pictures.size_px,), options.rounds))
+        rows = measure(Plan(models, (threads,), (pictures.size_px,), 3 * options.rounds))
         fastest = {m.stem: min(r.ms for r in rows if r.model == m.stem) for m in models}
         ratio = fastest[options.model.stem] / fastest[options.int8.stem]
         print(f"- INT8 against float: {ratio:.2f}x (at least {AT_LEAST['int8']})\n")
@@ -182,7 +192,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--int8", type=Path, help="the same model in INT8 (tools.train.quantise)")
     parser.add_argument("--size", type=int, default=0, help="model input (0: by need)")
     parser.add_argument("--threads", type=int, default=0, help="(0: this machine's cores)")
-    parser.add_argument("--rounds", type=int, default=40, help="pictures of each (40)")
+    parser.add_argument("--rounds", type=int, default=8, help="turns of each (8)")
     parser.add_argument("--ultralytics", type=Path, help="what it runs (the same ONNX file)")
     parser.add_argument("--without-ultralytics", action="store_true")
     parser.add_argument("--memory", help=argparse.SUPPRESS)
