@@ -85,6 +85,11 @@ replay: .venv/.dev ## Play a recording through settings of your choice, apart fr
 compare: .venv/.dev ## What would have been different, slot by slot (ARGS="A B --html FILE")
 	$(PY) -m tools.compare $(ARGS)
 
+.PHONY: bench-detector
+bench-detector: .venv/.dev ## Measure the detector's stage, memory and runtimes (FOOTAGE=DIR ARGS="--int8 FILE")
+	$(PY) -m parking bench-detector
+	$(PY) -m tools.bench.detector $(if $(FOOTAGE),$(FOOTAGE),demo) $(ARGS)
+
 .PHONY: schemas
 schemas: install ## Write the schemas and what is generated from code
 	$(PY) -m parking.schemas

@@ -16,6 +16,7 @@ from functools import partial
 
 from aiokafka import AIOKafkaConsumer
 
+from parking.gating import Limits
 from parking.imagehealth import Thresholds
 from parking.kafka import (
     KafkaConsumer,
@@ -118,6 +119,7 @@ def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
         settings.model.batch,
         settings.frame_max_pixels,
         Thresholds(frozen_after=settings.frozen_after),
+        Limits() if settings.gate else None,
     )
     return Analyser(detector, facts, options, turned)
 

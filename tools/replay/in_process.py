@@ -26,6 +26,7 @@ from parking.site import Site
 from parking.topics import FRAMES, LAYOUTS
 from services.detector.__main__ import new_analyser
 from services.detector.analysis import Analyser, Finding, Job
+from services.detector.gate import Held
 from services.detector.handler import Tools, handle_frames
 from services.detector.layouts import Layouts
 from services.detector.recent import Latest, Looks
@@ -68,8 +69,10 @@ class ModelWatcher:
     """The detector's own handler, every frame analysed."""
 
     def __init__(self, analyser: Analyser, picture: Callable[[str], bytes]) -> None:
-        async def analyse(jobs: Sequence[Job], looks: dict[str, Look]) -> list[Finding | Invalid]:
-            return analyser.analyse(jobs, looks)
+        async def analyse(
+            jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held]
+        ) -> list[Finding | Invalid]:
+            return analyser.analyse(jobs, looks, helds)
 
         self.model_id = analyser.model_id
         self._picture = picture
@@ -105,9 +108,10 @@ class ModelWatcher:
 
 
 def model_watcher(chosen: Choice, picture: Callable[[str], bytes]) -> ModelWatcher:
-    """With the model of the chosen settings; what is not chosen is this version's default. Raises
-    SettingsError."""
-    settings = Settings.from_env({"KAFKA_BOOTSTRAP": "none", **chosen.detector})
+    """With the model of the chosen settings; what is not chosen is this version's default, but for
+    the runtime: one chosen by measuring could be another the next time. Raises SettingsError."""
+    usual = {"KAFKA_BOOTSTRAP": "none", "DETECTOR_BACKEND": "onnx"}
+    settings = Settings.from_env({**usual, **chosen.detector})
     return ModelWatcher(new_analyser(settings, lambda: None), picture)
 
 
