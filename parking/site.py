@@ -43,12 +43,14 @@ class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A camera: what it was told to see, how its last frames were, and what was last reported."""
+    """A camera: what it was told to see, how its last frames were, and what was last reported.
+    `frames`: the ids of the last frames applied, without the camera's own."""
 
     layout_version: int = 0
     interval_ms: int = DEFAULT_INTERVAL_MS
     slot_ids: list[str] = []
     frame_ref: FrameRef | None = None
+    frames: list[str] = []
     last_frame_at_ms: int | None = None
     health: Health | None = None
     unhealthy_frames: int = 0

@@ -28,7 +28,7 @@ from tests.tracker_log import (
     story,
     wait_applied,
 )
-from tests.tracking import Teller
+from tests.tracking import Teller, written_again
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -62,6 +62,21 @@ def test_what_it_wrote_is_what_step_recomputes(tracker: Infra, teller: Teller):
     send(tracker, story(teller, 30))
     changes = drained(tracker, teller.site_id, 60).check()
     assert len(changes) >= 20
+
+
+def test_a_batch_that_ingest_wrote_twice_tells_nothing_twice(tracker: Infra, teller: Teller):
+    """The bridge was killed between Kafka's acknowledgement and its own: same ids, higher offsets,
+    enough of them to flip the slot there and back were they evidence."""
+    t = teller
+    frames = [t.see("a", {"1": word}) for word in "ffoooffo"]
+    doubled = [*frames, *(written_again(t, frame) for frame in frames[2:])]
+    send(tracker, [as_record(t.adopt("a", "1"), SITE_COMMANDS)])
+    wait_until(lambda: last_change(tracker, t.site_id) is not None, 20, "an adopted slot")
+    send(tracker, [as_record(made, DETECTIONS) for made in [*doubled, t.see("a", {"1": "f"})]])
+    changes = drained(tracker, t.site_id, len(doubled) + 1).check()
+    shown = ["unknown", "free", "occupied", "free"]
+    assert [change.to_state for change in changes if change.reason != "silent"] == shown
+    assert len({change.id for change in changes}) == len(changes)
 
 
 def last_change(infra: Infra, site_id: str) -> tuple[str, str] | None:
