@@ -13,7 +13,13 @@ import msgspec
 from parking.errors import Invalid
 from parking.events import EVENTS, DeadLettered, Event, FrameReceived
 from parking.ports import Headers, Outgoing, Record
-from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, FRAME_MAX_BYTES, FRAMES
+from parking.topics import (
+    DEAD_LETTERS,
+    DEAD_LETTERS_FRAMES,
+    FRAME_MAX_BYTES,
+    FRAMES,
+    holds_pictures,
+)
 
 META_HEADER: Final = "parking-meta"
 DEAD_LETTER_KEPT_BYTES: Final = 65_536
@@ -127,9 +133,8 @@ def dead_letter(
         sha256=sha256,
         truncated=truncated,
     )
-    picture = record.topic == FRAMES or "/frame" in record.topic
     return Outgoing(
-        DEAD_LETTERS_FRAMES if picture else DEAD_LETTERS,
+        DEAD_LETTERS_FRAMES if holds_pictures(record.topic) else DEAD_LETTERS,
         record.key,
         value[:DEAD_LETTER_KEPT_BYTES] if truncated else value,
         (

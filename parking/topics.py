@@ -125,6 +125,8 @@ _KINDS: Final[tuple[Literal["frame", "gate", "status", "telemetry"], ...]] = (
     "status",
     "telemetry",
 )
+HTTP_FRAMES: Final = "/ingest/v1/frames"
+_PICTURES: Final = re.compile(rf"(?:{MQTT_ROOT}/[^/]*/[^/]*/frame(?:/.*)?|{HTTP_FRAMES}/.*)", re.S)
 _SENDER: Final = re.compile(rf"{MQTT_ROOT}/(?P<device>{_PART}/{_PART})/")
 
 
@@ -165,6 +167,12 @@ def sender_of(topic: str) -> str | None:
     """The `{site}/{device}` a topic begins with, whatever follows; None if it begins otherwise."""
     match = _SENDER.match(topic)
     return match["device"] if match else None
+
+
+def holds_pictures(place: str) -> bool:
+    """Whether what comes by this Kafka topic, MQTT topic (be it malformed behind `frame`) or HTTP
+    path is a picture."""
+    return place == FRAMES or _PICTURES.fullmatch(place) is not None
 
 
 def mqtt_topic(device_id: str, *suffix: str | int) -> str:
