@@ -69,6 +69,10 @@ async def publish_layouts(
 ) -> None:
     """Check all, then write each with the command that makes the tracker adopt it. Raises Invalid
     (nothing is written) or Retryable."""
+    for site_id in {layout.site_id for layout in layouts}:
+        faults = lots.check_site([other for other in layouts if other.site_id == site_id])
+        if faults:
+            raise Invalid("bad-layout", f"{site_id}: {'; '.join(faults)}")
     messages: list[Outgoing] = []
     for layout in layouts:
         lots.checked(layout)

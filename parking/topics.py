@@ -18,6 +18,8 @@ FRAME_PARTITIONS: Final = 12
 
 FRAME_MAX_BYTES: Final = 1_000_000
 ENVELOPE_BYTES: Final = 65_536
+# A site's whole state with the outputs of one record, in the tracker's changelog.
+SITE_MAX_BYTES: Final = 16_000_000
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
@@ -83,7 +85,13 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(DEAD_LETTERS, "original key", 1, 30 * _DAY_MS, large=True),
         Topic(DEAD_LETTERS_FRAMES, "camera_id", 1, _DAY_MS, 1_000_000_000, large=True),
         # faust would create it with its own settings; the stack makes it like all others.
-        Topic(TRACKER_CHANGELOG, "site_id", SITE_PARTITIONS, compacted=True, large=True),
+        Topic(
+            TRACKER_CHANGELOG,
+            "site_id",
+            SITE_PARTITIONS,
+            compacted=True,
+            extra={"max.message.bytes": str(SITE_MAX_BYTES + ENVELOPE_BYTES)},
+        ),
     )
 }
 
