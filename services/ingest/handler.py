@@ -153,9 +153,10 @@ def _frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
         device, message.payload, "mqtt", message.received_at_ms, context.limits
     )
     plain = device.boot_id is None
-    if plain and context.last_pictures.get(event.camera_id) == event.sha256:
-        if message.redelivered:
-            return Handled("ignored")  # the broker repeats itself, not the camera
+    again = plain and context.last_pictures.get(event.camera_id) == event.sha256
+    # What the broker repeats (DUP) is the frame once more, for its original may still wait for
+    # Kafka: written again it waits too, and its id tells that it is the same.
+    if again and not message.redelivered:
         return Handled("repeated", (frozen(event),))
     return Handled(
         "frame",

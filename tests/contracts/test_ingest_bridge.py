@@ -13,6 +13,8 @@ from services.ingest.handover import Delivery
 from services.ingest.mqtt import MqttLink
 from tests.scripted_mqtt import JPEG, Bridge, Peer, bridge, count, gate, until
 
+DUP = 0x08
+
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +44,22 @@ async def test_acknowledgements_are_sent_in_the_order_of_receipt():
         await until(lambda: len(peer.acked) == 100)
         assert peer.acked == list(range(1, 101))
         assert b.kafka.ids(GATE_EVENTS) == [f"demo/gate/gate/1/{n}" for n in range(1, 101)]
+
+
+async def test_a_plain_frame_sent_again_waits_for_kafka_as_its_original_does():
+    async with bridge() as b:
+        first = await b.broker.peer()
+        await first.publish("parking/v1/demo/north/frame", JPEG, mid=1)
+        await until(lambda: b.kafka.waiting == 1)
+        first.drop()
+        second = await b.broker.peer(2)
+        await second.publish("parking/v1/demo/north/frame", JPEG, mid=1, flags=DUP)
+        await second.publish(*gate(2), mid=2)  # received behind it
+        await until(lambda: len(b.room) >= 1)
+        assert second.acked == []
+        b.kafka.open()
+        await until(lambda: second.acked == [1, 2])
+        assert len(set(b.kafka.ids(FRAMES))) == 1
 
 
 async def reused_numbers(b: Bridge) -> tuple[list[int], Peer]:
