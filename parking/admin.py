@@ -2,10 +2,12 @@
 site. Used by the command line (`python -m parking`) and by the embedded stack."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
 from parking import codec, lots
@@ -26,10 +28,14 @@ from parking.topics import LAYOUTS, SITE_COMMANDS, TOPICS
 Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet
 
 _ALREADY_EXISTS = 36
+_SET_FOR_TOPIC = 1
+_LIMITS = ("max.message.bytes", "retention.ms", "retention.bytes")
+log = logging.getLogger(__name__)
 
 
 async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list[str]:
-    """Create the topics that are missing; returns their names. Raises Invalid when one exists with
+    """Create the topics that are missing, and bring the size and age limits of the others to what
+    this version needs; returns the names of the new ones. Raises Invalid when one exists with
     another partition count: changing that is a migration, not an update."""
     admin = AIOKafkaAdminClient(**settings.client())
     await admin.start()
@@ -50,8 +56,10 @@ async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list
                 made.append(name)
             elif code != _ALREADY_EXISTS:
                 raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
-        for found in await admin.describe_topics(sorted(TOPICS.keys() - set(made))):
+        there = sorted(TOPICS.keys() - set(made))
+        for found in await admin.describe_topics(there):
             _compare(found["topic"], len(found["partitions"]))
+        await _set_limits(admin, there, settings.frame_max_bytes)
     finally:
         await admin.close()
     return sorted(made)
@@ -62,6 +70,34 @@ def _compare(name: str, partitions: int) -> None:
     if partitions != expected:
         detail = f"{name} has {partitions} partitions, this version needs {expected}"
         raise Invalid("partitions-differ", f"{detail}: it keys by partition, so migrate it")
+
+
+async def _set_limits(
+    admin: AIOKafkaAdminClient, names: Sequence[str], frame_max_bytes: int
+) -> None:
+    """What else an operator has set for a topic stays."""
+    if not names:
+        return
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    changed = []
+    for answer in await admin.describe_configs(resources):
+        for code, message, _, name, entries in answer.resources:
+            if code:
+                raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
+            wanted = TOPICS[name].config(frame_max_bytes)
+            has = {key: value for key, value, _, source, *_ in entries if source == _SET_FOR_TOPIC}
+            differing = {
+                key: wanted[key] for key in _LIMITS if wanted.get(key, has.get(key)) != has.get(key)
+            }
+            if differing:
+                log.warning("topic %s: %s, before: %s", name, differing, has)
+                changed.append(
+                    ConfigResource(ConfigResourceType.TOPIC, name, configs=has | differing)
+                )
+    for answer in await admin.alter_configs(changed) if changed else []:
+        for code, message, _, name in answer.resources:
+            if code:
+                raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
 
 
 async def publish_layouts(

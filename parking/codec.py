@@ -102,6 +102,13 @@ def decode(record: Record) -> AnyEvent:
     return from_json(body, cls)
 
 
+def refused_letter(message: Outgoing, error: Invalid, now_ms: int) -> Outgoing:
+    """The dead letter of a record that Kafka refused, in the name of the service that made it."""
+    record = Record(message.topic, -1, -1, message.key, message.value, message.headers)
+    source = header(record, "ce_source") or b"unknown"
+    return dead_letter(record, error, source.decode().rsplit("/", 1)[-1], now_ms)
+
+
 def dead_letter(
     record: Record,
     error: Invalid,

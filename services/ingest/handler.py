@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from parking import codec
 from parking.errors import Invalid
@@ -88,6 +89,21 @@ def dead_letter(
     """The dead letter of what came to an MQTT topic or HTTP path (`place`)."""
     record = Record(place, -1, -1, key, payload)
     return codec.dead_letter(record, error, SOURCE, now_ms, kept_bytes=limits.frame_max_bytes)
+
+
+def kafka_refused(handled: Handled, error: Invalid, now_ms: int) -> Handled:
+    """What becomes of a message whose record Kafka will never take. Raises the error when that was
+    its dead letter already."""
+    if handled.outcome == "refused":
+        raise error
+    letters = tuple(codec.refused_letter(m, error, now_ms) for m in handled.outgoing)
+    reply = handled.reply
+    if reply is not None:
+        told = msgspec.json.decode(reply.payload, type=Ack)
+        detail = error.detail[:_DETAIL_CHARS]
+        told = replace(told, result="rejected", reason=error.reason, detail=detail)
+        reply = Reply(reply.topic, msgspec.json.encode(told), reply.of)
+    return Handled("refused", letters, reply, reason=error.reason)
 
 
 def choose_time(captured_at_ms: int | None, received_at_ms: int, limits: Limits) -> Time:
