@@ -1,7 +1,8 @@
 """The Kafka adapters of the ports in parking/ports.py, over aiokafka with safe settings.
 
-aiokafka's defaults are unsafe and slow here (acks=1, auto-commit, `latest`, 16 kB batches): see
-docs/decisions/. Every client of the project is made by this file.
+aiokafka's defaults are unsafe and slow here: acks=1 and auto-commit lose records, `latest` passes
+over those written before the first start, and a 16 kB batch makes each frame a request of its own.
+Every client of the project is made by this file.
 """
 
 import asyncio
