@@ -65,7 +65,8 @@ class Device:
         self._waiting: deque[_GateEvent] = deque()
         self._in_flight: MQTTMessageInfo | None = None
         # A clean session: what must survive is in the device's ring, and old commands are stale.
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id=device_id.replace("/", "_"))
+        # Both brokers make a device's client id its user name: no other can take its place.
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=device_id)
         self._client.username_pw_set(device_id, password)
         if broker.ca_file:
             self._client.tls_set(broker.ca_file)
