@@ -28,7 +28,7 @@ from parking.kafka import (
 )
 from parking.ops import SystemClock
 from parking.ports import Outgoing
-from parking.topics import LAYOUTS, SITE_COMMANDS, TOPICS
+from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS
 
 Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet
 
@@ -36,19 +36,21 @@ _ALREADY_EXISTS = 36
 
 
 async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list[str]:
-    """Create the topics that are missing; returns their names. Raises Invalid when one exists with
-    another partition count: changing that is a migration, not an update."""
+    """Create the topics (of the settings' run) that are missing; returns their names. Raises
+    Invalid when one exists with another partition count: changing that is a migration, not an
+    update."""
+    topics = {settings.named(name): topic for name, topic in TOPICS.items()}
     admin = AIOKafkaAdminClient(**settings.client())
     await admin.start()
     try:
         wanted = [
             NewTopic(
-                topic.name,
+                name,
                 topic.partitions,
                 replication,
                 topic_configs=topic.config(settings.frame_max_bytes),
             )
-            for topic in TOPICS.values()
+            for name, topic in topics.items()
         ]
         answer = await admin.create_topics(wanted)
         made = []
@@ -57,15 +59,27 @@ async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list
                 made.append(name)
             elif code != _ALREADY_EXISTS:
                 raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
-        for found in await admin.describe_topics(sorted(TOPICS.keys() - set(made))):
-            _compare(found["topic"], len(found["partitions"]))
+        for found in await admin.describe_topics(sorted(topics.keys() - set(made))):
+            expected = topics[found["topic"]].partitions
+            _compare(found["topic"], len(found["partitions"]), expected)
     finally:
         await admin.close()
     return sorted(made)
 
 
-def _compare(name: str, partitions: int) -> None:
-    expected = TOPICS[name].partitions
+async def delete_run(settings: KafkaSettings) -> None:
+    """Delete a replay's topics. Raises Invalid("bad-run") for the live ones."""
+    if settings.run == LIVE:
+        raise Invalid("bad-run", "the live topics are not deleted")
+    admin = AIOKafkaAdminClient(**settings.client())
+    await admin.start()
+    try:
+        await admin.delete_topics([settings.named(name) for name in TOPICS])
+    finally:
+        await admin.close()
+
+
+def _compare(name: str, partitions: int, expected: int) -> None:
     if partitions != expected:
         detail = f"{name} has {partitions} partitions, this version needs {expected}"
         raise Invalid("partitions-differ", f"{detail}: it keys by partition, so migrate it")

@@ -127,7 +127,7 @@ def dead_letter(
         sha256=sha256,
         truncated=truncated,
     )
-    picture = record.topic == FRAMES or "/frame" in record.topic
+    picture = record.topic.endswith(FRAMES) or "/frame" in record.topic  # a replay's too
     return Outgoing(
         DEAD_LETTERS_FRAMES if picture else DEAD_LETTERS,
         record.key,

@@ -26,6 +26,7 @@ import faust
 from parking import ops
 from parking.kafka import KafkaProducer, new_producer
 from parking.ops import Health, SystemClock
+from parking.topics import LIVE
 from services.tracker import adapters
 from services.tracker.settings import Settings
 from services.tracker.tracker import Tracker
@@ -50,11 +51,12 @@ async def build(environ: Mapping[str, str]) -> None:
         app, table = adapters.new_app(settings.kafka, settings.session_s)
         producer = new_producer(settings.kafka, linger_ms=0)
         await producer.start()
-        tracker = Tracker(table, KafkaProducer(producer), SystemClock(), settings.run)
-        adapters.consume(app, tracker.apply, _end)
+        run = settings.kafka.run
+        tracker = Tracker(table, KafkaProducer(producer, run), SystemClock(), run)
+        adapters.consume(app, settings.kafka, tracker.apply, _end)
         await app.start()
         try:
-            await _tick(app, tracker, health, stop, settings.tick_s)
+            await _tick(app, tracker, health, stop, settings)
         finally:
             _end_in(_STOP_LIMIT_S)
             await app.stop()
@@ -65,18 +67,18 @@ async def build(environ: Mapping[str, str]) -> None:
 
 
 async def _tick(
-    app: faust.App, tracker: Tracker, health: Health, stop: asyncio.Event, tick_s: float
+    app: faust.App, tracker: Tracker, health: Health, stop: asyncio.Event, settings: Settings
 ) -> None:
     """Ticks while partitions are ours, until told to stop or faust has crashed."""
     while not stop.is_set():
         if app.should_stop:
             raise RuntimeError(f"faust ended: {app.crash_reason!r}")
-        owned = adapters.owned_partitions(app)
+        owned = adapters.owned_partitions(app, settings.kafka)
         health.waiting = {"partitions": "not assigned and restored yet"} if owned is None else {}
-        if owned:
+        if owned and settings.kafka.run == LIVE:  # in a replay time passes as it was recorded
             await tracker.tick(owned)
         try:
-            await asyncio.wait_for(stop.wait(), tick_s)
+            await asyncio.wait_for(stop.wait(), settings.tick_s)
         except TimeoutError:
             continue
 

@@ -100,7 +100,7 @@ def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, SiteTabl
     """The app, without an agent yet and without faust's web server, and its table."""
     scratch = Path(tempfile.gettempdir()) / "parking-tracker"  # faust makes it; nothing goes in
     app = _App(
-        TRACKER_APP,
+        kafka.named(TRACKER_APP),
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),
         broker_session_timeout=session_s,
@@ -135,13 +135,15 @@ def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, SiteTabl
 
 def consume(
     app: faust.App,
+    kafka: KafkaSettings,
     apply: Callable[[Record], Coroutine[Any, Any, None]],
     failed: Callable[[Exception], None],
 ) -> None:
     """One agent over all sources, one record at a time, acknowledged when `apply` returns. What it
     raises goes to `failed`: faust alone would acknowledge the record and go on without an agent."""
     # Raw both ways: faust would decode JSON even for bytes, and fail past our dead letters.
-    topic = app.topic(*SOURCES, key_serializer="raw", value_serializer="raw")
+    sources = map(kafka.named, SOURCES)
+    topic = app.topic(*sources, key_serializer="raw", value_serializer="raw")
 
     order = Order()
 
@@ -155,7 +157,7 @@ def consume(
             failed(error)
             raise
 
-    app.agent(topic, name=TRACKER_APP, concurrency=1)(agent)
+    app.agent(topic, name=kafka.named(TRACKER_APP), concurrency=1)(agent)
 
 
 def to_record(event: EventT[Any]) -> Record:
@@ -173,11 +175,12 @@ def to_record(event: EventT[Any]) -> Record:
     )
 
 
-def owned_partitions(app: faust.App) -> set[int] | None:
+def owned_partitions(app: faust.App, kafka: KafkaSettings) -> set[int] | None:
     """The partitions this worker has; None while they are dealt out or their table is restored."""
     if app.rebalancing or app.in_recovery or not app.flow_control.is_active():
         return None
-    return {place.partition for place in app.consumer.assignment() if place.topic == DETECTIONS}
+    topic = kafka.named(DETECTIONS)
+    return {place.partition for place in app.consumer.assignment() if place.topic == topic}
 
 
 async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:
@@ -187,7 +190,7 @@ async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:
         consumer = new_consumer(kafka)
         try:
             await consumer.start()
-            await assign_all(consumer, *SOURCES, TRACKER_CHANGELOG)
+            await assign_all(consumer, *map(kafka.named, (*SOURCES, TRACKER_CHANGELOG)))
         except (KafkaError, Retryable, OSError) as error:
             log.warning("waiting for Kafka: %s", error)
             await asyncio.sleep(delay_s)
