@@ -72,7 +72,10 @@ def run(settings: StackSettings, _: argparse.Namespace) -> int:
         console.say("making ready (the first time: downloads of about 100 MB)")
         demo.footage(settings)  # tells of a wrong FOOTAGE before anything starts
         parts = build(settings)
-        parts += [services.part(name, settings, PARTS, {}) for name in settings.services]
+        parts += [
+            services.part(name, settings, PARTS, demo.env_for_service(name, settings))
+            for name in settings.services
+        ]
         _make_first_key(settings)
         return asyncio.run(_keep(settings, parts, console))
     finally:

@@ -30,6 +30,16 @@ def footage(settings: StackSettings) -> Path | None:
     return folder
 
 
+def env_for_service(service: str, settings: StackSettings) -> dict[str, str]:
+    """What a service is told because of the footage, where the caller did not tell it."""
+    folder = footage(settings)
+    name = "DETECTOR_FROZEN_AFTER"
+    if service != "detector" or folder is None or name in settings.python_env:
+        return {}
+    # One picture sent again and again is what a frozen camera sends.
+    return {name: "0"} if load(folder).has_stills else {}
+
+
 def part(settings: StackSettings, folder: Path) -> Part:
     """The simulator as a part: it connects by itself as soon as the broker is there."""
     passwords = settings.paths.secrets / "demo_devices.json"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parking.errors import SettingsError
-from parking.stack import jars, services
+from parking.stack import demo, jars, services
 from parking.stack.backoff import SETTINGS_FAULT, Backoff
 from parking.stack.checks import HOST, free_ports, require_free
 from parking.stack.console import Console
@@ -121,6 +121,21 @@ def test_one_stack_a_folder(tmp_path: Path) -> None:
     second.take()
     second.release()
     assert second.holder() is None
+
+
+def test_the_detector_takes_stills_for_what_they_are(tmp_path: Path) -> None:
+    frames = [{"file": "a.jpg", "camera": "one"}, {"file": "b.jpg", "camera": "one"}]
+    (tmp_path / "annotations.json").write_text(json.dumps({"frames": frames}))
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"still")
+    still = {"DETECTOR_FROZEN_AFTER": "0"}
+    settings = StackSettings.from_env({"FOOTAGE": str(tmp_path)})
+    assert demo.env_for_service("detector", settings) == still
+    assert demo.env_for_service("tracker", settings) == {}
+    told = StackSettings.from_env({"FOOTAGE": str(tmp_path), "DETECTOR_FROZEN_AFTER": "7"})
+    assert demo.env_for_service("detector", told) == {}
+    (tmp_path / "b.jpg").write_bytes(b"moving")
+    assert demo.env_for_service("detector", settings) == {}
 
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
