@@ -64,6 +64,7 @@ def run(settings: StackSettings, _: argparse.Namespace) -> int:
     paths = settings.paths
     lock = Lock(paths.state)
     lock.take()
+    status.forget(paths)
     console = Console(paths.logs, settings.log_format, sys.stdout)
     try:
         for name in end_leftovers(paths.run):
@@ -145,7 +146,7 @@ def fetch(settings: StackSettings, _: argparse.Namespace) -> int:
 # ---------------------------------------------------------------- the run
 async def _keep(settings: StackSettings, parts: list[Part], console: Console) -> int:
     supervisor = Supervisor(settings.paths.run, console)
-    supervisor.changed = lambda: status.write(settings.paths.run / "status.json", supervisor)
+    supervisor.changed = lambda: status.write(settings.paths, supervisor)
     asked = asyncio.Event()
 
     def on_signal() -> None:
