@@ -27,7 +27,7 @@ from parking.stack import demo, services, status
 from parking.stack.checks import HOST, require_free
 from parking.stack.console import Console
 from parking.stack.errors import StackError
-from parking.stack.infra import PARTS, build, used_ports
+from parking.stack.infra import PARTS, build, download, used_ports
 from parking.stack.pids import Lock, end_leftovers
 from parking.stack.settings import StackSettings
 from parking.stack.supervisor import Part, Supervisor
@@ -135,11 +135,8 @@ def env(settings: StackSettings, options: argparse.Namespace) -> int:
 
 
 def fetch(settings: StackSettings, _: argparse.Namespace) -> int:
-    """Download and prepare."""
-    lock = Lock(settings.paths.state)
-    lock.take()
-    build(settings)
-    lock.release()
+    """Only download: it may be asked for while a stack runs here."""
+    download(settings)
     return 0
 
 
