@@ -152,8 +152,12 @@ async def _keep(settings: StackSettings, parts: list[Part], console: Console) ->
             supervisor.kill_all()
         asked.set()
 
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, on_signal)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asked us to live on
+        # The terminal was closed. The system and the shell may both tell us: that is no hurry.
+        loop.add_signal_handler(signal.SIGHUP, asked.set)
     for part in parts:
         supervisor.start(part)
     up = asyncio.create_task(_come_up(settings, supervisor, console))
