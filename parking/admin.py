@@ -2,10 +2,12 @@
 site. Used by the command line (`python -m parking`) and by the embedded stack."""
 
 import asyncio
+import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from parking import codec, lots
@@ -28,17 +30,20 @@ from parking.kafka import (
 )
 from parking.ops import SystemClock
 from parking.ports import Outgoing
-from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS
+from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS, Topic
 
 Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet
 
 _ALREADY_EXISTS = 36
+_SET_FOR_TOPIC = 1
+_LIMITS = ("max.message.bytes", "retention.ms", "retention.bytes")
+log = logging.getLogger(__name__)
 
 
 async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list[str]:
-    """Create the topics (of the settings' run) that are missing; returns their names. Raises
-    Invalid when one exists with another partition count: changing that is a migration, not an
-    update."""
+    """Create the topics (of the settings' run) that are missing, and bring the size and age limits
+    of the others to what this version needs; returns the names of the new ones. Raises Invalid when
+    one exists with another partition count: changing that is a migration, not an update."""
     topics = {settings.named(name): topic for name, topic in TOPICS.items()}
     admin = AIOKafkaAdminClient(**settings.client())
     await admin.start()
@@ -59,9 +64,10 @@ async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list
                 made.append(name)
             elif code != _ALREADY_EXISTS:
                 raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
-        for found in await admin.describe_topics(sorted(topics.keys() - set(made))):
-            expected = topics[found["topic"]].partitions
-            _compare(found["topic"], len(found["partitions"]), expected)
+        there = sorted(topics.keys() - set(made))
+        for found in await admin.describe_topics(there):
+            _compare(found["topic"], len(found["partitions"]), topics[found["topic"]].partitions)
+        await _set_limits(admin, {name: topics[name] for name in there}, settings.frame_max_bytes)
     finally:
         await admin.close()
     return sorted(made)
@@ -85,12 +91,44 @@ def _compare(name: str, partitions: int, expected: int) -> None:
         raise Invalid("partitions-differ", f"{detail}: it keys by partition, so migrate it")
 
 
+async def _set_limits(
+    admin: AIOKafkaAdminClient, topics: Mapping[str, Topic], frame_max_bytes: int
+) -> None:
+    """What else an operator has set for a topic stays."""
+    if not topics:
+        return
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+    changed = []
+    for answer in await admin.describe_configs(resources):
+        for code, message, _, name, entries in answer.resources:
+            if code:
+                raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
+            wanted = topics[name].config(frame_max_bytes)
+            has = {key: value for key, value, _, source, *_ in entries if source == _SET_FOR_TOPIC}
+            differing = {
+                key: wanted[key] for key in _LIMITS if wanted.get(key, has.get(key)) != has.get(key)
+            }
+            if differing:
+                log.warning("topic %s: %s, before: %s", name, differing, has)
+                changed.append(
+                    ConfigResource(ConfigResourceType.TOPIC, name, configs=has | differing)
+                )
+    for answer in await admin.alter_configs(changed) if changed else []:
+        for code, message, _, name in answer.resources:
+            if code:
+                raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
+
+
 async def publish_layouts(
     settings: KafkaSettings, layouts: Sequence[LayoutPublished], issued_by: str
 ) -> list[LayoutPublished]:
     """Check all, then write each as its camera's next version (one that changes nothing is not
     written again) with the command that makes the tracker adopt it. Returns the layouts in force.
     Raises Invalid (nothing is written) or Retryable."""
+    for site_id in {layout.site_id for layout in layouts}:
+        faults = lots.check_site([other for other in layouts if other.site_id == site_id])
+        if faults:
+            raise Invalid("bad-layout", f"{site_id}: {'; '.join(faults)}")
     for layout in layouts:
         lots.checked(layout)
     held = await _layouts_in_force(settings)

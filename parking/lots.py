@@ -21,6 +21,7 @@ from parking.events import (
     Zone,
 )
 from parking.geometry import is_simple, polygon_area
+from parking.site import too_large
 
 MAX_SLOTS = 1000
 MIN_AREA = 1e-5
@@ -50,6 +51,14 @@ def check(layout: LayoutPublished) -> list[str]:
         if slot.plan is not None and not is_simple(slot.plan):
             faults.append(f"slot {slot.slot_id}: its outline on the plan crosses itself")
     return faults
+
+
+def check_site(layouts: Iterable[LayoutPublished]) -> list[str]:
+    """Why the cameras' layouts together are more than one site can have, [] if they are not. The
+    tracker counts again at adoption, with the slots that former layouts named."""
+    views = [[slot.slot_id for slot in layout.slots if slot.enabled] for layout in layouts]
+    fault = too_large(len({slot for view in views for slot in view}), sum(map(len, views)))
+    return [fault] if fault else []
 
 
 def checked(layout: LayoutPublished) -> LayoutPublished:

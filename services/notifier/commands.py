@@ -100,6 +100,8 @@ def layout(
     except msgspec.ValidationError as error:
         raise Invalid("bad-layout", str(error)) from error
     faults += lots.check(made)
+    others = (other for other in state.layouts.values() if other.camera_id != camera_id)
+    faults += lots.check_site([made, *(other for other in others if other.site_id == site_id)])
     return (held if held and lots.same_layout(made, held) else made), faults
 
 

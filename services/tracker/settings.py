@@ -13,7 +13,6 @@ _DEFAULT_HTTP_PORT = 8083
 @dataclass(frozen=True, slots=True)
 class Settings:
     """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE;
-    FRAME_MAX_BYTES (1000000): also the limit of one site's state;
     TRACKER_TICK_S (1): how often time passes for each site;
     TRACKER_SESSION_S (10): how long Kafka waits for a dead tracker before another takes over;
     RUN (live): a replay's name: topics, group and table of its own, part of every output's id, and

@@ -71,13 +71,13 @@ class Tracker:
         before = await self._entry(key)
         try:
             after = handler.apply(record, before, self._run)
+            value = b"" if after is None or after is before else handler.encode(after)
         except Invalid as error:
             await self._set_aside(record, error)
             return
         if after is None or after is before:
             RECORDS_IGNORED.labels(record.topic).inc()
             return
-        value = handler.encode(after)
         fault("tracker.before-changelog")
         await self._table.write(key, value)
         fault("tracker.after-changelog")
