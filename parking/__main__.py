@@ -69,9 +69,7 @@ def layout_check(options: argparse.Namespace) -> None:
 
 def layout_publish(options: argparse.Namespace) -> None:
     """Write layouts and their adoption."""
-    layouts = _layouts(options)
-    _run(admin.publish_layouts(_kafka(), layouts, "cli"))
-    for one in layouts:
+    for one in _run(admin.publish_layouts(_kafka(), _layouts(options), "cli")):
         say(f"{one.camera_id}: version {one.version}, {len(one.slots)} slots")
 
 

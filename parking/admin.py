@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaError, for_code
 
 from parking import codec, lots
-from parking.errors import Invalid
+from parking.errors import Invalid, Retryable
 from parking.events import (
     LayoutPublished,
     ParametersSet,
@@ -20,7 +20,14 @@ from parking.events import (
     SlotOpened,
     StateCorrected,
 )
-from parking.kafka import KafkaProducer, KafkaSettings, new_producer
+from parking.kafka import (
+    KafkaProducer,
+    KafkaSettings,
+    assign_all,
+    new_consumer,
+    new_producer,
+    read_to_end,
+)
 from parking.ops import SystemClock
 from parking.ports import Outgoing
 from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS, Topic
@@ -114,20 +121,54 @@ async def _set_limits(
 
 async def publish_layouts(
     settings: KafkaSettings, layouts: Sequence[LayoutPublished], issued_by: str
-) -> None:
-    """Check all, then write each with the command that makes the tracker adopt it. Raises Invalid
-    (nothing is written) or Retryable."""
+) -> list[LayoutPublished]:
+    """Check all, then write each as its camera's next version (one that changes nothing is not
+    written again) with the command that makes the tracker adopt it. Returns the layouts in force.
+    Raises Invalid (nothing is written) or Retryable."""
     for site_id in {layout.site_id for layout in layouts}:
         faults = lots.check_site([other for other in layouts if other.site_id == site_id])
         if faults:
             raise Invalid("bad-layout", f"{site_id}: {'; '.join(faults)}")
-    messages: list[Outgoing] = []
     for layout in layouts:
         lots.checked(layout)
-        command = lots.adoption(layout, issued_by)
-        messages.append(codec.outgoing(layout, LAYOUTS, layout.camera_id, issued_by))
-        messages.append(codec.outgoing(command, SITE_COMMANDS, layout.site_id, issued_by))
+    held = await _layouts_in_force(settings)
+    in_force: list[LayoutPublished] = []
+    messages: list[Outgoing] = []
+    for layout in layouts:
+        before = held.get(layout.camera_id)
+        after = held[layout.camera_id] = lots.successor(layout, before)
+        in_force.append(after)
+        if after is not before:
+            messages.append(codec.outgoing(after, LAYOUTS, after.camera_id, issued_by))
+        # Told again for one already in force, too: its writer may have died between the two.
+        command = lots.adoption(after, issued_by)
+        messages.append(codec.outgoing(command, SITE_COMMANDS, after.site_id, issued_by))
     await _send(settings, messages)
+    return in_force
+
+
+async def _layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublished]:
+    """Each camera's highest version in parking.layouts. A tombstone does not count: readers that
+    have seen the version before it want a higher one all the same. Raises Retryable."""
+    consumer = new_consumer(settings)
+    try:
+        await consumer.start()
+        records = await read_to_end(consumer, await assign_all(consumer, LAYOUTS))
+    except KafkaError as error:
+        raise Retryable(f"the layouts could not be read: {error!r}") from error
+    finally:
+        await consumer.stop()
+    held: dict[str, LayoutPublished] = {}
+    for record in records:
+        try:
+            layout = codec.decode(record) if record.value else None
+        except Invalid:
+            continue  # as every reader does
+        if isinstance(layout, LayoutPublished):
+            before = held.get(layout.camera_id)
+            if before is None or before.version < layout.version:
+                held[layout.camera_id] = layout
+    return held
 
 
 async def command_site(

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from parking.errors import Invalid
 from parking.events import (
     LayoutAdopted,
@@ -65,6 +67,22 @@ def checked(layout: LayoutPublished) -> LayoutPublished:
     if faults:
         raise Invalid("bad-layout", "; ".join(faults))
     return layout
+
+
+def same_layout(one: LayoutPublished, other: LayoutPublished) -> bool:
+    """Whether two layouts differ in nothing but when and as what they were published."""
+    return replace(one, id=other.id, time_ms=other.time_ms, version=other.version) == other
+
+
+def successor(layout: LayoutPublished, held: LayoutPublished | None) -> LayoutPublished:
+    """The layout as the one after `held`, since readers apply only higher versions; `held` itself
+    when it says the same already."""
+    if held is None:
+        return layout
+    if same_layout(layout, held):
+        return held
+    version = held.version + 1
+    return replace(layout, id=f"{layout.camera_id}/layout/{version}", version=version)
 
 
 def adoption(layout: LayoutPublished, issued_by: str) -> SiteCommanded:

@@ -6,7 +6,6 @@ from services.notifier.state import (
     CLOSED_SESSIONS_KEPT,
     LAYOUTS_REMEMBERED,
     LiveState,
-    same_layout,
 )
 from services.notifier.views import Counts
 from tests.notifying import NOW_MS, changed, layout, session, state, status
@@ -113,12 +112,6 @@ def test_a_session_the_tracker_gave_up_is_open_no_more():
     assert live.session(replace(session("demo", 1, "opened"), kind="corrected"))
     assert live.open_count("demo") == 0
     assert [s.kind for s in live.sessions("demo", is_open=False)] == ["corrected"]
-
-
-def test_a_layout_is_the_same_when_only_its_publication_differs():
-    first = layout("demo", 1)
-    assert same_layout(first, replace(first, version=2, id="demo/north/layout/2", time_ms=1))
-    assert not same_layout(first, replace(first, interval_ms=2000))
 
 
 def test_what_is_drawn_is_every_slot_of_the_camera_with_its_state():
