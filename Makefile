@@ -73,6 +73,23 @@ bench-latency: .venv/.dev ## Measure frame published to SSE event received, p50 
 	@$(PY) -m parking.stack fetch
 	$(PY) -m tools.bench $(ARGS)
 
+.PHONY: record
+record: .venv/.dev ## Keep a window of the topics as one file (ARGS="FILE --site S --from 2h"; docs/replay.md)
+	$(PY) -m tools.record $(ARGS)
+
+.PHONY: replay
+replay: .venv/.dev ## Play a recording through settings of your choice, apart from live (ARGS="FILE --out DIR")
+	$(PY) -m tools.replay $(ARGS)
+
+.PHONY: compare
+compare: .venv/.dev ## What would have been different, slot by slot (ARGS="A B --html FILE")
+	$(PY) -m tools.compare $(ARGS)
+
+.PHONY: bench-detector
+bench-detector: .venv/.dev ## Measure the detector's stage, memory and runtimes (FOOTAGE=DIR ARGS="--int8 FILE")
+	$(PY) -m parking bench-detector
+	$(PY) -m tools.bench.detector $(if $(FOOTAGE),$(FOOTAGE),demo) $(ARGS)
+
 .PHONY: schemas
 schemas: install ## Write the schemas and what is generated from code
 	$(PY) -m parking.schemas

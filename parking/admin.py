@@ -4,7 +4,7 @@ site. Used by the command line (`python -m parking`) and by the embedded stack."
 import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -23,7 +23,7 @@ from parking.events import (
 from parking.kafka import KafkaProducer, KafkaSettings, new_producer
 from parking.ops import SystemClock
 from parking.ports import Outgoing
-from parking.topics import LAYOUTS, SITE_COMMANDS, TOPICS
+from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS, Topic
 
 Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet
 
@@ -34,20 +34,21 @@ log = logging.getLogger(__name__)
 
 
 async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list[str]:
-    """Create the topics that are missing, and bring the size and age limits of the others to what
-    this version needs; returns the names of the new ones. Raises Invalid when one exists with
-    another partition count: changing that is a migration, not an update."""
+    """Create the topics (of the settings' run) that are missing, and bring the size and age limits
+    of the others to what this version needs; returns the names of the new ones. Raises Invalid when
+    one exists with another partition count: changing that is a migration, not an update."""
+    topics = {settings.named(name): topic for name, topic in TOPICS.items()}
     admin = AIOKafkaAdminClient(**settings.client())
     await admin.start()
     try:
         wanted = [
             NewTopic(
-                topic.name,
+                name,
                 topic.partitions,
                 replication,
                 topic_configs=topic.config(settings.frame_max_bytes),
             )
-            for topic in TOPICS.values()
+            for name, topic in topics.items()
         ]
         answer = await admin.create_topics(wanted)
         made = []
@@ -56,35 +57,46 @@ async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list
                 made.append(name)
             elif code != _ALREADY_EXISTS:
                 raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
-        there = sorted(TOPICS.keys() - set(made))
+        there = sorted(topics.keys() - set(made))
         for found in await admin.describe_topics(there):
-            _compare(found["topic"], len(found["partitions"]))
-        await _set_limits(admin, there, settings.frame_max_bytes)
+            _compare(found["topic"], len(found["partitions"]), topics[found["topic"]].partitions)
+        await _set_limits(admin, {name: topics[name] for name in there}, settings.frame_max_bytes)
     finally:
         await admin.close()
     return sorted(made)
 
 
-def _compare(name: str, partitions: int) -> None:
-    expected = TOPICS[name].partitions
+async def delete_run(settings: KafkaSettings) -> None:
+    """Delete a replay's topics. Raises Invalid("bad-run") for the live ones."""
+    if settings.run == LIVE:
+        raise Invalid("bad-run", "the live topics are not deleted")
+    admin = AIOKafkaAdminClient(**settings.client())
+    await admin.start()
+    try:
+        await admin.delete_topics([settings.named(name) for name in TOPICS])
+    finally:
+        await admin.close()
+
+
+def _compare(name: str, partitions: int, expected: int) -> None:
     if partitions != expected:
         detail = f"{name} has {partitions} partitions, this version needs {expected}"
         raise Invalid("partitions-differ", f"{detail}: it keys by partition, so migrate it")
 
 
 async def _set_limits(
-    admin: AIOKafkaAdminClient, names: Sequence[str], frame_max_bytes: int
+    admin: AIOKafkaAdminClient, topics: Mapping[str, Topic], frame_max_bytes: int
 ) -> None:
     """What else an operator has set for a topic stays."""
-    if not names:
+    if not topics:
         return
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
     changed = []
     for answer in await admin.describe_configs(resources):
         for code, message, _, name, entries in answer.resources:
             if code:
                 raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
-            wanted = TOPICS[name].config(frame_max_bytes)
+            wanted = topics[name].config(frame_max_bytes)
             has = {key: value for key, value, _, source, *_ in entries if source == _SET_FOR_TOPIC}
             differing = {
                 key: wanted[key] for key in _LIMITS if wanted.get(key, has.get(key)) != has.get(key)

@@ -32,7 +32,14 @@ from aiokafka.errors import (
 from parking.errors import Invalid, Refused, Retryable
 from parking.ports import Outgoing, Place, Record
 from parking.settings import Reader
-from parking.topics import BATCH_BYTES, ENVELOPE_BYTES, FRAME_MAX_BYTES, record_max_bytes
+from parking.topics import (
+    BATCH_BYTES,
+    ENVELOPE_BYTES,
+    FRAME_MAX_BYTES,
+    LIVE,
+    of_run,
+    record_max_bytes,
+)
 
 _LINGER_MS: Final = 5
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -54,7 +61,8 @@ _MUST_BE_MENDED: Final[dict[type[KafkaError], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class KafkaSettings:
-    """How to reach Kafka. `frame_max_bytes` sizes requests and fetches everywhere."""
+    """How to reach Kafka. `frame_max_bytes` sizes requests and fetches everywhere; `run` is `live`
+    or the replay whose topics are meant."""
 
     bootstrap: str
     security: str = "PLAINTEXT"
@@ -63,10 +71,13 @@ class KafkaSettings:
     mechanism: str = "SCRAM-SHA-512"
     ca_file: str = ""
     frame_max_bytes: int = FRAME_MAX_BYTES
+    run: str = LIVE
 
     @classmethod
-    def read(cls, env: Reader) -> "KafkaSettings":
-        """From KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], ..."""
+    def read(cls, env: Reader, *, replays: bool = False) -> "KafkaSettings":
+        """From KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], ...
+        A service that can serve a replay (`replays`) takes RUN; any other refuses one instead of
+        mixing it with live."""
         security = env.choice(
             "KAFKA_SECURITY", ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "PLAINTEXT"
         )
@@ -79,7 +90,12 @@ class KafkaSettings:
             mechanism=env.text("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512"),
             ca_file=env.text("KAFKA_CA_FILE", ""),
             frame_max_bytes=env.integer("FRAME_MAX_BYTES", FRAME_MAX_BYTES, 10_000, 20_000_000),
+            run=_run(env, replays),
         )
+
+    def named(self, name: str) -> str:
+        """The run's own name of a topic, group or application."""
+        return of_run(name, self.run)
 
     def client(self) -> dict[str, Any]:
         """Arguments that every aiokafka client takes."""
@@ -142,10 +158,11 @@ def to_record(message: Any) -> Record:
 
 
 class KafkaProducer:
-    """ports.Producer over a started AIOKafkaProducer."""
+    """ports.Producer over a started AIOKafkaProducer; writes to the topics of `run`."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: AIOKafkaProducer, run: str = LIVE) -> None:
         self._producer = producer
+        self._run = run
 
     async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
         """See ports.Producer. A KafkaError that comes through means that a new producer is needed:
@@ -170,7 +187,7 @@ class KafkaProducer:
     async def _begun(self, message: Outgoing) -> asyncio.Future[Any]:
         try:
             begun: asyncio.Future[Any] = await self._producer.send(
-                message.topic,
+                of_run(message.topic, self._run),
                 message.value,
                 key=message.key,
                 partition=message.partition,
@@ -262,6 +279,18 @@ async def read_to_end(consumer: AIOKafkaConsumer, places: Sequence[TopicPartitio
         for batch in (await consumer.getmany(*places, timeout_ms=500)).values():
             records += [to_record(message) for message in batch]
     return records
+
+
+def _run(env: Reader, replays: bool) -> str:
+    run = env.text("RUN", LIVE)
+    try:
+        of_run("", run)
+    except Invalid as error:
+        env.problems.append(f"RUN: {error.detail}")
+        return LIVE
+    if run != LIVE and not replays:
+        env.problems.append(f"RUN={run}: only the live topics are known here")
+    return run
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:

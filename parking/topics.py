@@ -101,6 +101,23 @@ TOPICS: Final[dict[str, Topic]] = {
     )
 }
 
+# ---------------------------------------------------------------- runs
+LIVE: Final = "live"
+_RUN: Final = re.compile(r"[a-z0-9-]{1,40}")
+
+
+def of_run(name: str, run: str) -> str:
+    """What a topic, consumer group or application of this name is called in a run: `live` has the
+    names as they are, a replay its own (`replay.{run}.{name}`), so that the two never meet. A name
+    faust derives (a changelog) keeps the prefix of the name it is derived from. Raises
+    Invalid("bad-run")."""
+    if run == LIVE:
+        return name
+    if not _RUN.fullmatch(run):
+        raise Invalid("bad-run", f"{run[:100]!r} is no name of a run: use [a-z0-9-]{{1,40}}")
+    return f"replay.{run}.{name}"
+
+
 # ---------------------------------------------------------------- identifiers
 _PART: Final = r"[a-z0-9-]{1,40}"
 _CAMERA_ID: Final = re.compile(rf"{_PART}/{_PART}")
@@ -186,7 +203,8 @@ def sender_of(topic: str) -> str | None:
 def holds_pictures(place: str) -> bool:
     """Whether what comes by this Kafka topic, MQTT topic (be it malformed behind `frame`) or HTTP
     path is a picture."""
-    return place == FRAMES or _PICTURES.fullmatch(place) is not None
+    own = place == FRAMES or place.endswith(f".{FRAMES}")  # a replay's too
+    return own or _PICTURES.fullmatch(place) is not None
 
 
 def mqtt_topic(device_id: str, *suffix: str | int) -> str:

@@ -86,6 +86,10 @@ def _ingest(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
+def _detector(paths: Paths, _: Mapping[str, int]) -> dict[str, str]:
+    return {"DETECTOR_CACHE": str(paths.cache)}
+
+
 def _persister(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
     return {
         **_database(paths, ports),
@@ -111,4 +115,9 @@ def _database(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
     return {"DATABASE_URL": postgres.database_url(paths, ports["postgres"])}
 
 
-_SPECIFIC: Final = {"ingest": _ingest, "persister": _persister, "notifier": _notifier}
+_SPECIFIC: Final = {
+    "ingest": _ingest,
+    "detector": _detector,
+    "persister": _persister,
+    "notifier": _notifier,
+}

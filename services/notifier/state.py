@@ -21,6 +21,7 @@ from parking.events import (
     SlotStateUpdated,
 )
 from parking.topics import site_of
+from services.notifier.inputs import input_view
 from services.notifier.views import (
     CameraSlot,
     CameraView,
@@ -189,6 +190,7 @@ class LiveState:
             ],
             width=width,
             height=height,
+            input=input_view(layout, self.picture_sizes.get(camera_id)),
         )
 
     def camera_views(self, site_id: str | None = None) -> list[CameraView]:

@@ -29,6 +29,7 @@ from parking.kafka import KafkaProducer, new_producer
 from parking.ops import Health, SystemClock
 from parking.ports import Record
 from parking.stall import Stall
+from parking.topics import DETECTIONS
 from services.tracker import adapters
 from services.tracker.settings import Settings
 from services.tracker.tracker import Tracker
@@ -54,14 +55,16 @@ async def build(environ: Mapping[str, str]) -> None:
         app, table = adapters.new_app(settings.kafka, settings.session_s)
         producer = new_producer(settings.kafka, linger_ms=0)
         await producer.start()
-        tracker = Tracker(table, KafkaProducer(producer), SystemClock(), settings.run)
-        timer = Timer(adapters.FaustGroup(app, producer), tracker, health, Stall(settings.stall_s))
+        run = settings.kafka.run
+        tracker = Tracker(table, KafkaProducer(producer, run), SystemClock(), run)
+        group = adapters.FaustGroup(app, producer, settings.kafka.named(DETECTIONS))
+        timer = Timer(group, tracker, health, Stall(settings.stall_s))
 
         async def apply(record: Record) -> None:
             await tracker.apply(record)
             timer.applied(record.partition)
 
-        adapters.consume(app, apply, _end)
+        adapters.consume(app, settings.kafka, apply, _end)
         await app.start()
         try:
             await _tick(app, timer, stop, settings.tick_s)

@@ -103,7 +103,7 @@ def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, SiteTabl
     """The app, without an agent yet and without faust's web server, and its table."""
     scratch = Path(tempfile.gettempdir()) / "parking-tracker"  # faust makes it; nothing goes in
     app = _App(
-        TRACKER_APP,
+        kafka.named(TRACKER_APP),
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),
         broker_session_timeout=session_s,
@@ -138,13 +138,15 @@ def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, SiteTabl
 
 def consume(
     app: faust.App,
+    kafka: KafkaSettings,
     apply: Callable[[Record], Coroutine[Any, Any, None]],
     failed: Callable[[Exception], None],
 ) -> None:
     """One agent over all sources, one record at a time, acknowledged when `apply` returns. What it
     raises goes to `failed`: faust alone would acknowledge the record and go on without an agent."""
     # Raw both ways: faust would decode JSON even for bytes, and fail past our dead letters.
-    topic = app.topic(*SOURCES, key_serializer="raw", value_serializer="raw")
+    sources = map(kafka.named, SOURCES)
+    topic = app.topic(*sources, key_serializer="raw", value_serializer="raw")
 
     order = Order()
 
@@ -158,7 +160,7 @@ def consume(
             failed(error)
             raise
 
-    app.agent(topic, name=TRACKER_APP, concurrency=1)(agent)
+    app.agent(topic, name=kafka.named(TRACKER_APP), concurrency=1)(agent)
 
 
 def to_record(event: EventT[Any]) -> Record:
@@ -179,16 +181,19 @@ def to_record(event: EventT[Any]) -> Record:
 class FaustGroup:
     """watch.Group."""
 
-    def __init__(self, app: faust.App, producer: AIOKafkaProducer) -> None:
+    def __init__(self, app: faust.App, producer: AIOKafkaProducer, detections: str) -> None:
+        """`detections`: the topic, as this run calls it."""
         self._app = app
         self._producer = producer
+        self._detections = detections
 
     def owned(self) -> set[int] | None:
         """See watch.Group."""
         app = self._app
         if app.rebalancing or app.in_recovery or not app.flow_control.is_active():
             return None
-        return {place.partition for place in app.consumer.assignment() if place.topic == DETECTIONS}
+        places = app.consumer.assignment()
+        return {place.partition for place in places if place.topic == self._detections}
 
     def restoring(self) -> int | None:
         """See watch.Group."""
@@ -213,7 +218,7 @@ async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:
         consumer = new_consumer(kafka)
         try:
             await consumer.start()
-            await assign_all(consumer, *SOURCES, TRACKER_CHANGELOG)
+            await assign_all(consumer, *map(kafka.named, (*SOURCES, TRACKER_CHANGELOG)))
         except (KafkaError, Retryable, OSError) as error:
             log.warning("waiting for Kafka: %s", error)
             await asyncio.sleep(delay_s)

@@ -17,7 +17,8 @@ class Settings:
     TRACKER_SESSION_S (10): how long Kafka waits for a dead tracker before another takes over;
     TRACKER_STALL_S (120): /healthz fails when records are not applied, or partitions not given, for
     so long while Kafka answers;
-    TRACKER_RUN (live): part of every output's id;
+    RUN (live): a replay's name: topics, group and table of its own, part of every output's id, and
+    no ticks but those that the replay plays;
     HTTP_HOST (127.0.0.1), HTTP_PORT (8083); LOG_FORMAT, LOG_LEVEL.
     Observations needed, confidence and silence are parameters of a site, set by command."""
 
@@ -26,19 +27,17 @@ class Settings:
     tick_s: float
     session_s: float
     stall_s: float
-    run: str
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Raises SettingsError with every problem found."""
         env = Reader(environ)
         settings = cls(
-            kafka=KafkaSettings.read(env),
+            kafka=KafkaSettings.read(env, replays=True),
             http=HttpSettings.read(env, _DEFAULT_HTTP_PORT),
             tick_s=env.number("TRACKER_TICK_S", 1.0, 0.1, 60.0),
             session_s=env.number("TRACKER_SESSION_S", 10.0, 6.0, 60.0),
             stall_s=env.number("TRACKER_STALL_S", 120.0, 5.0, 3600.0),
-            run=env.text("TRACKER_RUN", "live"),
         )
         env.done()
         return settings

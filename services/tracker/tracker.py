@@ -16,6 +16,7 @@ from parking.events import SlotChanged
 from parking.faults import fault
 from parking.metrics import DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
 from parking.ports import Clock, Producer, Record
+from parking.topics import LIVE
 from services.tracker import handler
 from services.tracker.handler import SERVICE, Entry
 
@@ -87,7 +88,10 @@ class Tracker:
 
     async def tick(self, partitions: set[int]) -> set[int] | None:
         """Tell each site in these partitions that time passed; returns the partitions that were
-        told. In an outage (None) nothing is told: a tick has no worth later."""
+        told. In an outage (None) nothing is told: a tick has no worth later. Nor is it in a replay,
+        where time passes as it was recorded."""
+        if self._run != LIVE:
+            return set()
         now_ms = self._clock.now_ms()
         keys = [key for key in self._table.sites() if handler.partition_of(key) in partitions]
         try:

@@ -149,3 +149,26 @@ def test_only_so_many_past_layouts_are_remembered():
         live.layout(layout("demo", version))
     assert not live.was_in_force(layout("demo", 1))
     assert live.was_in_force(layout("demo", 2))
+
+
+def test_a_camera_tells_how_large_its_pictures_are_looked_at_and_why():
+    live = LiveState()
+    live.layout(layout("demo"))
+    before = live.camera_view("demo/north")
+    assert before is not None
+    assert before.input is not None
+    assert (before.input.size_px, before.input.automatic) == (None, True)
+    live.picture_sizes["demo/north"] = (1280, 720)
+    after = live.camera_view("demo/north")
+    assert after is not None
+    assert after.input is not None
+    assert after.input.size_px == 480
+    live.layout(replace(layout("demo", 2), input_size_px=704))
+    fixed = live.camera_view("demo/north")
+    assert fixed is not None
+    assert fixed.input is not None
+    assert (fixed.input.size_px, fixed.input.automatic) == (704, False)
+    live.camera_status(status("other"))
+    other = live.camera_view("other/north")
+    assert other is not None
+    assert other.input is None
