@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from parking.errors import Invalid
 from parking.stack import mqtt
 from parking.stack.errors import StackError
 from parking.stack.secret_files import write_private
@@ -19,7 +20,8 @@ FOOTAGE: Final = ROOT / "demo"
 
 
 def footage(settings: StackSettings) -> Path | None:
-    """The folder to play: the one asked for, else the project's own; None for none."""
+    """The folder to play: the one asked for, else the project's own; None for none. Raises
+    StackError when it cannot be played."""
     if not settings.demo:
         return None
     folder = settings.footage or FOOTAGE
@@ -27,6 +29,10 @@ def footage(settings: StackSettings) -> Path | None:
         raise StackError(
             f"{folder} holds no annotations.json: FOOTAGE=DIR plays another, DEMO=off none"
         )
+    try:
+        load(folder)
+    except Invalid as error:
+        raise StackError(f"FOOTAGE cannot be played: {error.detail}") from error
     return folder
 
 
