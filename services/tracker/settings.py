@@ -15,6 +15,8 @@ class Settings:
     """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE;
     TRACKER_TICK_S (1): how often time passes for each site;
     TRACKER_SESSION_S (10): how long Kafka waits for a dead tracker before another takes over;
+    TRACKER_STALL_S (120): /healthz fails when records are not applied, or partitions not given, for
+    so long while Kafka answers;
     TRACKER_RUN (live): part of every output's id;
     HTTP_HOST (127.0.0.1), HTTP_PORT (8083); LOG_FORMAT, LOG_LEVEL.
     Observations needed, confidence and silence are parameters of a site, set by command."""
@@ -23,6 +25,7 @@ class Settings:
     http: HttpSettings
     tick_s: float
     session_s: float
+    stall_s: float
     run: str
 
     @classmethod
@@ -34,6 +37,7 @@ class Settings:
             http=HttpSettings.read(env, _DEFAULT_HTTP_PORT),
             tick_s=env.number("TRACKER_TICK_S", 1.0, 0.1, 60.0),
             session_s=env.number("TRACKER_SESSION_S", 10.0, 6.0, 60.0),
+            stall_s=env.number("TRACKER_STALL_S", 120.0, 5.0, 3600.0),
             run=env.text("TRACKER_RUN", "live"),
         )
         env.done()
