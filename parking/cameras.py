@@ -49,6 +49,9 @@ def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site,
     name = made.frame_ref.frame_id.removeprefix(f"{made.camera_id}/")
     if name in camera.frames or not _newer(made.frame_ref, camera.frame_ref):
         return site, []
+    site = _count_restart(site, camera, made, name)
+    device = site.devices.get(made.camera_id, Device())
+    moment = replace(moment, restarts=device.restarts)
     fresh = made.time_ms >= site.tick_ms - silence_limit_ms(site, camera)
     camera = replace(
         _with_health(camera, made.health, site.parameters.exit_observations),
@@ -161,6 +164,18 @@ def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
 def with_camera(site: Site, camera_id: str, camera: Camera) -> Site:
     """The site with this camera."""
     return replace(site, cameras=site.cameras | {camera_id: camera})
+
+
+def _count_restart(site: Site, camera: Camera, made: DetectionMade, name: str) -> Site:
+    """A new frame with a lower boot number than the last one's: the camera was flashed again, and
+    gives its frames ids that it has given before."""
+    boots = [part.split("/")[0] for part in (*camera.frames[-1:], name) if "/" in part]
+    later = made.time_ms > (camera.last_frame_at_ms or 0)
+    if len(boots) < 2 or not later or int(boots[1]) >= int(boots[0]):
+        return site
+    device = site.devices.get(made.camera_id, Device())
+    device = replace(device, restarts=device.restarts + 1)
+    return replace(site, devices=site.devices | {made.camera_id: device})
 
 
 def _newer(frame: FrameRef, last: FrameRef | None) -> bool:

@@ -46,6 +46,10 @@ RECORDS_IGNORED: Final = Counter(
     "parking_records_ignored_total", "Not newer than the applied", ["kind"]
 )
 
+BOOT_RESTARTS: Final = Counter(
+    "parking_boot_restarts_total", "Devices whose boot counter began anew: flashed again, or reset"
+)
+
 # persister
 ROWS_WRITTEN: Final = Counter("parking_rows_written_total", "Rows written", ["table"])
 FENCED_WRITES: Final = Counter(

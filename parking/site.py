@@ -68,11 +68,14 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Device(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device's connection and the gate events it sent. `place`: boot, connection, 1 once that
-    connection ended; only a higher one counts. `gate_events`: the last (boot, seq), sorted."""
+    connection ended; only a higher one counts. `gate_events`: the last (boot, seq), sorted;
+    `gate_at_ms`: the latest time of one. `restarts`: how often its boot counter began anew."""
 
     place: tuple[int, int, int] | None = None
     offline_since_ms: int | None = None
     gate_events: list[tuple[int, int]] = []
+    gate_at_ms: int | None = None
+    restarts: int = 0
 
 
 class OpenSession(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -100,18 +103,27 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Moment(Struct, frozen=True, kw_only=True):
-    """The record being applied: what its outputs name as their cause."""
+    """The record being applied: what its outputs name as their cause. `restarts`: of the device it
+    is from, whose ids begin anew with its boot counter."""
 
     cause: Cause
     time_ms: int
     camera_id: str | None = None
     frame_ref: FrameRef | None = None
+    restarts: int = 0
 
 
 def output_id(site: Site, moment: Moment, subject: str, to: str) -> str:
     """The id of an output: derived from its cause, so that doing it again gives it again."""
-    text = f"{site.run}|{moment.cause.id}|{subject}|{to}"
+    cause_id = numbered(moment.cause.id, moment.restarts)
+    text = f"{site.run}|{cause_id}|{subject}|{to}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def numbered(device_made_id: str, restarts: int) -> str:
+    """An id that a device made out of its boot counter, told apart from the one it made of the same
+    numbers before the counter began anew."""
+    return f"{device_made_id}~{restarts}" if restarts else device_made_id
 
 
 def too_large(slots: int, sights: int) -> str | None:

@@ -22,6 +22,7 @@ from parking.events import (
     SlotChanged,
     SlotRef,
     TickElapsed,
+    TimeSource,
 )
 from parking.occupancy import step
 from parking.site import Site
@@ -139,7 +140,12 @@ class Teller:
         )
 
     def gate(
-        self, direction: Literal["entry", "exit"], seq: int, boot_id: int = 1, plate=None
+        self,
+        direction: Literal["entry", "exit"],
+        seq: int,
+        boot_id: int = 1,
+        plate=None,
+        time_source: TimeSource = "device",
     ) -> GateEventReceived:
         self.now_ms += 1
         return GateEventReceived(
@@ -150,7 +156,7 @@ class Teller:
             gate_id="main",
             direction=direction,
             via="mqtt",
-            time_source="device",
+            time_source=time_source,
             boot_id=boot_id,
             seq=seq,
             plate_hash=plate,

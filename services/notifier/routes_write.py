@@ -12,6 +12,7 @@ from parking import codec, lots
 from parking.errors import Retryable
 from parking.events import LayoutPublished, SlotClosed, SlotOpened, StateCorrected
 from parking.ports import Clock, Outgoing, Producer
+from parking.sessions import ID_MEMORY
 from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
 from services.notifier import commands
 from services.notifier.auth import Door
@@ -30,8 +31,9 @@ from services.notifier.web import (
 SEND_LIMIT_S: Final = 10.0
 READ_BACK_LIMIT_S: Final = 10.0
 LAYOUT_TRIES: Final = 3
+_KEYS_KNOWN: Final = f"while it is among the last {ID_MEMORY} keys and commands of its site"
 IdempotencyKey = Annotated[
-    str | None, Header(description="the same key again has no second effect")
+    str | None, Header(description=f"the same key again has no second effect, {_KEYS_KNOWN}")
 ]
 _PASSAGE: Final = {"site_id": "demo", "gate_id": "main"}
 _LAYOUT: Final = {

@@ -105,6 +105,11 @@ def next_entry(
     )
 
 
+def restarts(entry: Entry | None) -> int:
+    """How often boot counters of the site's devices have begun anew."""
+    return sum(device.restarts for device in entry.site.devices.values()) if entry else 0
+
+
 def outputs(entry: Entry) -> list[Event]:
     """What the last applied record made."""
     return [codec.from_json(bytes(kept.event), _OUTPUTS[kept.type].cls) for kept in entry.outputs]

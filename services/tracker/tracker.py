@@ -14,7 +14,7 @@ from parking import codec
 from parking.errors import Invalid, Retryable
 from parking.events import SlotChanged
 from parking.faults import fault
-from parking.metrics import DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
+from parking.metrics import BOOT_RESTARTS, DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
 from parking.ports import Clock, Producer, Record
 from parking.topics import LIVE
 from services.tracker import handler
@@ -79,6 +79,9 @@ class Tracker:
         if after is None or after is before:
             RECORDS_IGNORED.labels(record.topic).inc()
             return
+        if handler.restarts(after) > handler.restarts(before):
+            log.warning("%s: the boot counter of its device began anew", _place(record))
+            BOOT_RESTARTS.inc()
         fault("tracker.before-changelog")
         await self._table.write(key, value)
         fault("tracker.after-changelog")
@@ -122,7 +125,11 @@ class Tracker:
                 SLOT_CHANGES.labels(event.to_state).inc()
 
     async def _set_aside(self, record: Record, error: Invalid) -> None:
-        log.warning("%s/%d/%d: %s", record.topic, record.partition, record.offset, error)
+        log.warning("%s: %s", _place(record), error)
         letter = codec.dead_letter(record, error, SERVICE, self._clock.now_ms())
         await self._producer.send([letter])
         DEAD_LETTERS.labels(SERVICE, error.reason).inc()
+
+
+def _place(record: Record) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"

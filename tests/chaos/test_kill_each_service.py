@@ -20,6 +20,7 @@ import pytest
 from parking.stack import services
 from parking.stack.infra import PARTS, Infra
 from parking.stack.settings import ROOT, Paths
+from tests import proofs
 from tests.conftest import shared_data
 from tests.playing import EVERY_FRAME, SERVICES, Play, playing, wait_until
 from tools.sse import Arrival
@@ -74,13 +75,46 @@ def test_nothing_is_lost_and_nothing_doubled(play: Play, record_property):
     for row in rows:
         per_slot.setdefault(row["slot_id"], []).append(row["version"])
     assert all(sorted(v) == list(range(1, len(v) + 1)) for v in per_slot.values()), per_slot
-    over_sse = Counter(
-        data["id"] for event, _, data, _ in listener.events if event == "slot-change"
-    )
-    assert set(over_sse) <= {row["id"] for row in rows}
+    told = [data for event, _, data, _ in listener.events if event == "slot-change"]
+    assert {change["id"] for change in told} <= {row["id"] for row in rows}
+    proofs.one_to_one((c["id"], (c["slot_id"], c["version"])) for c in told)
+    nothing_applied_twice(listener.events)
+    proofs.every_change_has_one_version(play)
+    proofs.no_dead_letters(play)
+    assert proofs.every_change_by_a_frame_has_its_evidence(play) > 0
+    written = proofs.every_frame_of_the_log_has_its_row(play)
     record_property("kills", f"{len(SERVICES)}, one a service")
     record_property("frames", f"{FRAMES} sent, {len(seqs)} rows, 0 lost, 0 doubled")
+    record_property("written again", f"{written - FRAMES} records of frames, without effect")
     record_property("changes", f"{len(rows)} rows, versions without a gap in {len(per_slot)} slots")
+
+
+def nothing_applied_twice(events: list[Arrival]) -> None:
+    """A browser that applies only higher versions applies no change, and no version, a second time,
+    be it after a reconnect or behind a snapshot."""
+    held: dict[str, int] = {}
+    applied: Counter[tuple[str, Any]] = Counter()
+    for event, _, data, _ in events:
+        if event == "snapshot":
+            held = {slot["slot_id"]: slot["version"] for slot in slots_of(data)}
+        elif event == "slot-change" and data["version"] > held.get(data["slot_id"], 0):
+            held[data["slot_id"]] = data["version"]
+            applied.update([("id", data["id"]), (data["slot_id"], data["version"])])
+    assert applied
+    assert max(applied.values()) == 1, applied.most_common(5)
+
+
+def test_the_proof_of_nothing_applied_twice_can_fail():
+    """The control: a change that comes again as a new version, as a frame written twice made it."""
+
+    def change(version: int) -> Arrival:
+        return Arrival("slot-change", "", {"id": "a", "slot_id": "1", "version": version}, 0.0)
+
+    nothing_applied_twice([change(1), change(1)])
+    with pytest.raises(AssertionError):
+        nothing_applied_twice([change(1), change(2)])
+    with pytest.raises(AssertionError):
+        proofs.one_to_one([("a", ("1", 1)), ("a", ("1", 2))])
 
 
 def seen_everywhere(play: Play, events: list[Arrival]) -> bool:

@@ -1,20 +1,14 @@
 """One real day of a real lot through everything: MQTT, Kafka, YOLO, faust, Postgres, S3, SSE."""
 
-import asyncio
-import hashlib
 import os
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
-from parking.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
-from parking.ports import Record
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
-from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES
+from tests import proofs
 from tests.conftest import shared_data
 from tests.playing import Play, playing, wait_until
 from tools.sse import Listener
@@ -132,37 +126,8 @@ def test_versions_count_up_without_a_gap(day: Result):
 
 
 def test_every_change_by_a_frame_has_its_evidence_with_its_own_sha256(day: Result):
-    s3 = day.play.infra.s3
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3.endpoint,
-        region_name=s3.region,
-        aws_access_key_id=s3.access_key,
-        aws_secret_access_key=s3.secret_key,
-        config=Config(
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    )
-    caused = [row for row in day.rows if row["cause_kind"] == "frame"]
-    assert len(caused) > 100
-    sums = {}
-    for key in {row["evidence_key"] for row in caused}:
-        sums[key] = hashlib.sha256(
-            client.get_object(Bucket=s3.bucket, Key=key)["Body"].read()
-        ).hexdigest()
-    assert all(row["evidence_sha256"] == sums[row["evidence_key"]] for row in caused)
-    assert all(row["evidence_missing"] is None for row in caused)
+    assert proofs.every_change_by_a_frame_has_its_evidence(day.play) > 100
 
 
 def test_nothing_is_in_dead_letters(day: Result):
-    async def letters() -> list[Record]:
-        consumer = new_consumer(KafkaSettings(day.play.infra.bootstrap))
-        await consumer.start()
-        try:
-            places = await assign_all(consumer, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
-            return await read_to_end(consumer, places)
-        finally:
-            await consumer.stop()
-
-    assert asyncio.run(letters()) == []
+    proofs.no_dead_letters(day.play)

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from parking.cameras import FRAME_MEMORY, REFRESH_MS
-from parking.events import CameraStatusChanged, Event
+from parking.events import CameraStatusChanged, DetectionMade, Event
 from parking.occupancy import step
 from tests.tracking import INTERVAL_MS, Teller, changes, fold, seen_free, states, written_again
 
@@ -130,3 +130,28 @@ def test_a_camera_remembers_a_bounded_number_of_frames():
     assert len(site.cameras["lot/a"].frames) == FRAME_MEMORY
     assert step(site, written_again(t, frames[5]))[0] is site
     assert step(site, written_again(t, frames[4]))[0] is not site  # the control: beyond the bound
+
+
+def test_a_camera_flashed_again_is_counted_and_its_changes_have_ids_of_their_own():
+    t = Teller()
+    adopt = t.adopt("a", "1")
+
+    def frames(boot: int) -> list[DetectionMade]:
+        return [numbered(t.see("a", {"1": word}), boot, n) for n, word in enumerate("ffoo")]
+
+    first, again = [*frames(5), *frames(6)], frames(5)
+    far = [t.see("a", {"1": "o"}) for _ in range(FRAME_MEMORY)]
+    far = [numbered(frame, 6, 100 + n) for n, frame in enumerate(far)]
+    site, old = fold([adopt, *first, *far])
+    later = [replace(frame, time_ms=t.now_ms + 1000 * n) for n, frame in enumerate(again, start=1)]
+    later = [written_again(t, frame) for frame in later]
+    for frame in later:
+        site, outputs = step(site, frame)
+        assert not {o.id for o in outputs} & {o.id for o in old}
+    assert site.devices["lot/a"].restarts == 1
+    assert states(site) == {"1": "occupied"}
+
+
+def numbered(made: DetectionMade, boot: int, seq: int) -> DetectionMade:
+    frame_id = f"{made.camera_id}/{boot}/{seq}"
+    return replace(made, id=frame_id, frame_ref=replace(made.frame_ref, frame_id=frame_id))

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parking.errors import Invalid
+from parking.events import GateEventReceived
 from parking.occupancy import step
-from parking.sessions import GATE_MEMORY, OPEN_LIMIT
+from parking.schemas import FOLDER
+from parking.sessions import GATE_MEMORY, ID_MEMORY, OPEN_LIMIT
 from parking.site import Site
 from tests.tracking import Teller, fold, sessions
 
@@ -72,12 +75,76 @@ def test_a_doubled_event_does_nothing_also_from_the_api():
         assert step(site, event)[0] is site
 
 
-def test_what_fell_out_of_memory_counts_as_seen():
+def test_an_idempotency_key_is_known_as_long_as_the_api_promises_and_no_longer():
     t = Teller()
-    first = t.gate("entry", 1)
-    site, _ = fold([first, *(t.gate("entry", seq) for seq in range(2, GATE_MEMORY + 2))])
-    assert len(site.sessions) == GATE_MEMORY + 1
-    assert step(site, first)[0] is site
+    first = t.gate_by_api("entry", "first")
+    later = [t.gate_by_api("entry", str(n)) for n in range(ID_MEMORY)]
+    known, _ = fold([first, *later[:-1]])
+    assert step(known, first)[0] is known
+    forgotten, _ = step(known, later[-1])
+    assert step(forgotten, first)[0] is not forgotten
+    promise = (FOLDER / "openapi.json").read_text("utf-8")
+    assert f"among the last {ID_MEMORY} keys and commands of its site" in promise
+
+
+def full(t: Teller, boot_id: int = 1) -> list[GateEventReceived]:
+    """One event more than is remembered."""
+    return [t.gate("entry", seq, boot_id) for seq in range(1, GATE_MEMORY + 2)]
+
+
+def test_what_fell_out_of_memory_is_not_counted_and_a_person_is_told():
+    t = Teller()
+    events = full(t)
+    site, _ = fold(events)
+    with pytest.raises(Invalid, match="gate-1 sent gate event 1/1 again"):
+        step(site, events[0])
+
+
+# ---------------------------------------------------------------- a device flashed again
+@pytest.mark.parametrize(("after_ms", "time_source"), [(61_000, "device"), (3_601_000, "receipt")])
+def test_lower_numbers_far_later_are_those_of_a_new_counter(after_ms, time_source):
+    t = Teller()
+    site, old = fold(full(t, boot_id=9))
+    t.pass_ms(after_ms)
+    events = [t.gate("entry", seq, 1, time_source=time_source) for seq in (1, 2)]
+    new = []
+    for event in [*events, *events]:  # copies of the new ones are copies
+        site, outputs = step(site, event)
+        new += sessions(outputs)
+    assert [o.kind for o in new] == ["opened", "opened"]
+    assert site.devices["lot/gate-1"].restarts == 1
+    assert not {o.session_id for o in new} & {o.session_id for o in sessions(old)}
+
+
+def test_the_same_numbers_far_later_by_the_devices_clock_have_ids_of_their_own():
+    t = Teller()
+    site, old = fold([t.gate("entry", 1)])
+    again = t.pass_ms(3_601_000).gate("entry", 1)
+    site, new = step(site, again)
+    (first,), (second,) = sessions(old), sessions(new)
+    assert (second.kind, len(site.sessions)) == ("opened", 2)
+    assert first.id != second.id
+    assert first.session_id != second.session_id
+    assert step(site, again)[0] is site
+
+
+def test_the_same_numbers_far_later_by_receipt_are_told_and_not_counted():
+    """A copy whose acknowledgement was lost for long, or a new event: nobody can know."""
+    t = Teller()
+    site, _ = fold([t.gate("entry", 1)])
+    again = t.pass_ms(3_601_000).gate("entry", 1, time_source="receipt")
+    with pytest.raises(Invalid, match="a copy, or its boot counter began anew"):
+        step(site, again)
+
+
+def test_a_copy_that_comes_within_the_hour_is_a_copy():
+    t = Teller()
+    event = t.gate("entry", 1)
+    site, _ = fold([event])
+    for time_source in ("device", "receipt"):
+        late = t.pass_ms(1_000_000).gate("entry", 1, time_source=time_source)
+        assert step(site, late)[0] is site
+    assert step(site, event)[0] is site
 
 
 def test_a_lot_that_never_sees_its_exits_does_not_outgrow_its_record():
