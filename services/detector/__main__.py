@@ -45,7 +45,7 @@ from services.detector.handler import SERVICE, Tools, handle_frames, handle_layo
 from services.detector.http import Parts, new_app
 from services.detector.layouts import Layouts
 from services.detector.recent import Latest, Looks
-from services.detector.runtimes import load_model
+from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import Settings
 
 # A batch must end within this time, or Kafka gives its frames to another: with DETECTOR_RECORDS=32
@@ -121,7 +121,7 @@ def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
         Thresholds(frozen_after=settings.frozen_after),
         Limits() if settings.gate else None,
     )
-    return Analyser(detector, facts, options, turned)
+    return Analyser(detector, facts, options, turned, load_slotnet(settings.model))
 
 
 async def build(environ: Mapping[str, str]) -> None:
