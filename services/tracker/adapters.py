@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import faust
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from faust.types import EventT
 from faust.types.auth import CredentialsT
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 SOURCES: Final = (DETECTIONS, GATE_EVENTS, DEVICE_EVENTS, SITE_COMMANDS)
 _MAX_DELAY_S: Final = 5.0
+_ANSWER_LIMIT_S: Final = 5.0
 # Small, so that a stop or a rebalance has little to wait for.
 _BUFFERED_RECORDS: Final = 256
 
@@ -176,12 +178,37 @@ def to_record(event: EventT[Any]) -> Record:
     )
 
 
-def owned_partitions(app: faust.App, kafka: KafkaSettings) -> set[int] | None:
-    """The partitions this worker has; None while they are dealt out or their table is restored."""
-    if app.rebalancing or app.in_recovery or not app.flow_control.is_active():
-        return None
-    topic = kafka.named(DETECTIONS)
-    return {place.partition for place in app.consumer.assignment() if place.topic == topic}
+class FaustGroup:
+    """watch.Group."""
+
+    def __init__(self, app: faust.App, producer: AIOKafkaProducer, detections: str) -> None:
+        """`detections`: the topic, as this run calls it."""
+        self._app = app
+        self._producer = producer
+        self._detections = detections
+
+    def owned(self) -> set[int] | None:
+        """See watch.Group."""
+        app = self._app
+        if app.rebalancing or app.in_recovery or not app.flow_control.is_active():
+            return None
+        places = app.consumer.assignment()
+        return {place.partition for place in places if place.topic == self._detections}
+
+    def restoring(self) -> int | None:
+        """See watch.Group."""
+        app = self._app
+        tables: Any = app.tables
+        return int(tables.recovery.active_remaining_total()) if app.in_recovery else None
+
+    async def answers(self) -> bool:
+        """See watch.Group."""
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                await self._producer.client.fetch_all_metadata()
+        except (KafkaError, TimeoutError):
+            return False
+        return True
 
 
 async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from parking import codec, lots
 from parking.events import SlotChanged
 from parking.ports import Outgoing
+from parking.stack import services
 from parking.stack.checks import free_ports
-from parking.stack.infra import Infra
+from parking.stack.infra import PARTS, Infra
 from parking.stack.settings import ROOT, Paths
 from parking.topics import DEAD_LETTERS, DETECTIONS, GATE_EVENTS, SITE_COMMANDS, SLOT_CHANGES
 from services.tracker import handler
@@ -215,6 +217,47 @@ def test_a_second_tracker_comes_takes_its_share_and_dies(tracker: Infra, unique)
             second.wait()
     for t in tellers:
         assert Story(tracker, t.site_id).check()
+
+
+# ---------------------------------------------------------------- standing still
+def health(infra: Infra) -> int:
+    return httpx.get(infra.url("tracker") + "/healthz").status_code
+
+
+def test_an_agent_that_hangs_is_started_again(kafka: Infra, teller: Teller):
+    with_site = [as_record(teller.adopt("a", "1"), SITE_COMMANDS)]
+    kafka.start_service("tracker", SETTINGS)
+    send(kafka, with_site)
+    wait_until(lambda: last_change(kafka, teller.site_id) is not None, 20, "an adopted slot")
+    kafka.stop("tracker")
+    settings = SETTINGS | {"TRACKER_STALL_S": "5"}
+    real = services.part("tracker", kafka.settings, PARTS, settings)
+    kafka.run_part(replace(real, command=(sys.executable, "-m", "tests.stack.stuck_tracker")))
+    try:
+        wait_until(lambda: kafka.starts("tracker") >= 2, 90, "a second start")
+    finally:
+        kafka.stop("tracker")
+
+
+def test_an_outage_longer_than_the_limit_of_standing_still_starts_nothing_again(
+    kafka: Infra, teller: Teller
+):
+    kafka.start_service("tracker", SETTINGS | {"TRACKER_STALL_S": "5"})
+    try:
+        messages = story(teller, 20)
+        send(kafka, messages[:60])
+        starts = kafka.starts("tracker")
+        kafka.kill("kafka", signal.SIGSTOP)
+        until = time.monotonic() + 15
+        while time.monotonic() < until:
+            assert health(kafka) == 200
+        kafka.kill("kafka", signal.SIGCONT)
+        send(kafka, messages[60:])
+        wait_applied(kafka, teller.site_id, 40)
+        assert (health(kafka), kafka.starts("tracker")) == (200, starts)
+    finally:
+        kafka.kill("kafka", signal.SIGCONT)
+        kafka.stop("tracker")
 
 
 # ---------------------------------------------------------------- the end
