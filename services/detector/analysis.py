@@ -7,17 +7,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from parking.errors import Invalid
 from parking.events import Box, ImageHealth, LayoutPublished, Observation
 from parking.geometry import match_boxes
-from parking.imagehealth import Look, Thresholds, assess
+from parking.imagehealth import Look, Thresholds, assess, blank_shares
 from parking.metrics import STAGE_SECONDS
 from parking.ports import Boxes, Detector
 from services.detector.model import Facts
 from services.detector.picture import Picture, decode, small_grey
+from services.detector.placing import Placing
+
+HIDDEN_FROM: Final = 0.5
+"""Share of a slot's box that must show nothing; see parking.imagehealth.blank_shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class _Opened:
 
     job: Job
     picture: Picture
+    look: Look
     health: ImageHealth
     timings_ms: dict[str, float] = field(default_factory=dict)
 
@@ -74,6 +80,7 @@ class Analyser:
         self._facts = facts
         self._options = options
         self._turned = turned
+        self._placing = Placing()
 
     def analyse(self, jobs: Sequence[Job], looks: dict[str, Look]) -> list[Finding | Invalid]:
         """One result a job, in order. A picture that cannot be used gives the Invalid and touches
@@ -98,9 +105,12 @@ class Analyser:
         with _timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
             health, look = assess(small_grey(picture), earlier, self._options.health)
-            if job.camera_id:
-                looks[job.camera_id] = look
-        return _Opened(job, picture, health, timings)
+        if job.layout and job.layout.reference and health.status == "ok":
+            with _timed("place", timings):
+                health, look = self._placing.judge(job.layout, picture.shape[1], health, look)
+        if job.camera_id:
+            looks[job.camera_id] = look
+        return _Opened(job, picture, look, health, timings)
 
     def _detect(self, opened: Sequence[_Opened]) -> list[Boxes]:
         """Pictures of one input size share a call; each is told its share of the time."""
@@ -155,13 +165,25 @@ class Analyser:
             return [Observation(slot_id=s.slot_id, state="unknown", confidence=0.0) for s in slots]
         outlines = [np.asarray(slot.polygon, np.float64) for slot in slots]
         scores = match_boxes(found.xyxy, found.scores, outlines).scores.tolist()
-        return [self._state(s.slot_id, score) for s, score in zip(slots, scores, strict=True)]
+        seen = [self._state(s.slot_id, score) for s, score in zip(slots, scores, strict=True)]
+        return without_hidden(seen, blank_shares(opened.look.grey, outlines).tolist())
 
     def _state(self, slot_id: str, score: float) -> Observation:
         occupied = self._facts.probability(score)
         if score >= self._facts.threshold:
             return Observation(slot_id=slot_id, state="occupied", confidence=_unit(occupied))
         return Observation(slot_id=slot_id, state="free", confidence=_unit(1 - occupied))
+
+
+def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[Observation]:
+    """The observations, unknown where more than half of a slot's box shows nothing at all: behind
+    a leaf or snow on the lens, in a lamp's glare, in the dark."""
+    return [
+        Observation(slot_id=one.slot_id, state="unknown", confidence=0.0)
+        if share > HIDDEN_FROM
+        else one
+        for one, share in zip(seen, blank, strict=True)
+    ]
 
 
 def _unit(value: float) -> float:
