@@ -30,7 +30,7 @@ stop: .venv/.run ## End what `make run` started elsewhere
 	@$(PY) -m parking.stack stop
 
 .PHONY: clean
-clean: .venv/.run ## Delete the data, logs and passwords of `make run` (ALL=1: downloads too)
+clean: .venv/.run ## Delete the data, logs, keys and passwords of `make run` (ALL=1: downloads too)
 	@$(PY) -m parking.stack clean $(if $(ALL),--all)
 
 .PHONY: install
@@ -48,6 +48,8 @@ check: install ## Check style, types, schemas and architecture; changes nothing
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy parking services tools tests
 	$(PY) -m parking.schemas --check
+	$(PY) -m services.notifier.openapi --check
+	$(PY) -m parking.stack.strimzi | diff -q - deploy/kafka/topics.yaml || { echo "deploy/kafka/topics.yaml differs from parking/topics.py; run make schemas"; exit 1; }
 	.venv/bin/pytest -q tests/test_architecture.py
 	cd dashboard && $(NPM) run --silent check
 
@@ -57,8 +59,8 @@ test: fetch ## All tests: unit, contracts, stack, chaos, browser
 	.venv/bin/pytest -m '' $(ARGS)
 
 .PHONY: test-unit
-test-unit: install ## The tests without servers, in seconds
-	.venv/bin/pytest $(ARGS)
+test-unit: install ## The tests of the pure parts, in seconds
+	.venv/bin/pytest tests/test_architecture.py tests/unit $(ARGS)
 
 .PHONY: test-stack
 test-stack: fetch ## The tests with real Kafka, Postgres, S3 and MQTT
@@ -72,6 +74,36 @@ fetch: install dashboard/dist/index.html
 bench-latency: .venv/.dev ## Measure frame published to SSE event received, p50 and p99
 	@$(PY) -m parking.stack fetch
 	$(PY) -m tools.bench $(ARGS)
+
+.PHONY: record
+record: .venv/.dev ## Keep a window of the topics as one file (ARGS="FILE --site S --from 2h"; docs/replay.md)
+	$(PY) -m tools.record $(ARGS)
+
+.PHONY: replay
+replay: .venv/.dev ## Play a recording through settings of your choice, apart from live (ARGS="FILE --out DIR")
+	$(PY) -m tools.replay $(ARGS)
+
+.PHONY: compare
+compare: .venv/.dev ## What would have been different, slot by slot (ARGS="A B --html FILE")
+	$(PY) -m tools.compare $(ARGS)
+
+.PHONY: bench-detector
+bench-detector: .venv/.dev ## Measure the detector's stage, memory and runtimes (FOOTAGE=DIR ARGS="--int8 FILE")
+	$(PY) -m parking bench-detector
+	$(PY) -m tools.bench.detector $(if $(FOOTAGE),$(FOOTAGE),demo) $(ARGS)
+
+DATA ?= ../shared/data
+BASE ?= ../shared/models/yolo11n_rebuilt.pt
+
+.PHONY: train
+train: .venv/.dev .venv/.train ## Train both models again, below runs/ (DATA=DIR BASE=FILE.pt RENDERED=DIR; half an hour)
+	for lot in $$($(PY) -m tools.evaluate.leave_out $(DATA)) ""; do \
+		$(PY) -m tools.train --data $(DATA) --base $(BASE) --out runs $${lot:+--leave-out $${lot//,/ }}; done
+	$(PY) -m tools.train.slots --data $(DATA) --base $(BASE) --boxes runs/parking-yolo11n.onnx --out runs $(if $(RENDERED),--rendered $(RENDERED))
+
+.PHONY: accuracy
+accuracy: .venv/.dev ## How right the detector is on lots it never saw, by the models that `make train` left out
+	$(PY) -m tools.evaluate.accuracy --data $(DATA) --folds runs --out runs/accuracy
 
 .PHONY: schemas
 schemas: install ## Write the schemas and what is generated from code

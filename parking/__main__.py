@@ -1,4 +1,5 @@
-"""Smart Parking's command line: make topics, publish layouts, command slots, manage API keys.
+"""Smart Parking's command line: make topics, publish layouts, command slots, manage API keys,
+measure which runtime the detector should take.
 
 It talks to Kafka as the services do: set KAFKA_BOOTSTRAP (and KAFKA_SECURITY, ... where needed).
 The embedded stack's values are printed by `python -m parking.stack env`.
@@ -8,6 +9,7 @@ import argparse
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable
@@ -27,7 +29,11 @@ from parking.topics import TOPICS
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; a fault is told in one line with exit status 1."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, more = parser.parse_known_args(arguments)
+    options.more = more
+    if more and options.run is not bench_detector:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
     try:
         options.run(options)
     except (Invalid, Retryable, SettingsError) as error:
@@ -63,9 +69,7 @@ def layout_check(options: argparse.Namespace) -> None:
 
 def layout_publish(options: argparse.Namespace) -> None:
     """Write layouts and their adoption."""
-    layouts = _layouts(options)
-    _run(admin.publish_layouts(_kafka(), layouts, "cli"))
-    for one in layouts:
+    for one in _run(admin.publish_layouts(_kafka(), _layouts(options), "cli")):
         say(f"{one.camera_id}: version {one.version}, {len(one.slots)} slots")
 
 
@@ -112,6 +116,12 @@ def keys_remove(options: argparse.Namespace) -> None:
     if not _keys().remove(options.name):
         raise Invalid("no-key", f"there is no key named {options.name!r}")
     say(f"{options.name} is removed; services notice at once")
+
+
+def bench_detector(options: argparse.Namespace) -> None:
+    """Hand over to the detector's own bench: this library does not import services."""
+    command = [sys.executable, "-m", "services.detector.bench", *options.more]
+    sys.exit(subprocess.run(command, check=False).returncode)
 
 
 # ---------------------------------------------------------------- helpers
@@ -187,6 +197,10 @@ def _parser() -> argparse.ArgumentParser:
         site.add_argument(f"--{name.replace('_', '-')}", type=kind)
     site.set_defaults(run=site_parameters)
     _keys_parser(groups.add_parser("keys", help="API keys (KEYS_FILE names the file)"))
+    bench = groups.add_parser(
+        "bench-detector", add_help=False, help="measure the detector's runtimes on this machine"
+    )
+    bench.set_defaults(run=bench_detector)
     return parser
 
 

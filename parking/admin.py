@@ -2,14 +2,16 @@
 site. Used by the command line (`python -m parking`) and by the embedded stack."""
 
 import asyncio
+import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import for_code
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, for_code
 
 from parking import codec, lots
-from parking.errors import Invalid
+from parking.errors import Invalid, Retryable
 from parking.events import (
     LayoutPublished,
     ParametersSet,
@@ -18,30 +20,42 @@ from parking.events import (
     SlotOpened,
     StateCorrected,
 )
-from parking.kafka import KafkaProducer, KafkaSettings, new_producer
+from parking.kafka import (
+    KafkaProducer,
+    KafkaSettings,
+    assign_all,
+    new_consumer,
+    new_producer,
+    read_to_end,
+)
 from parking.ops import SystemClock
 from parking.ports import Outgoing
-from parking.topics import LAYOUTS, SITE_COMMANDS, TOPICS
+from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS, Topic
 
 Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet
 
 _ALREADY_EXISTS = 36
+_SET_FOR_TOPIC = 1
+_LIMITS = ("max.message.bytes", "retention.ms", "retention.bytes")
+log = logging.getLogger(__name__)
 
 
 async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list[str]:
-    """Create the topics that are missing; returns their names. Raises Invalid when one exists with
-    another partition count: changing that is a migration, not an update."""
+    """Create the topics (of the settings' run) that are missing, and bring the size and age limits
+    of the others to what this version needs; returns the names of the new ones. Raises Invalid when
+    one exists with another partition count: changing that is a migration, not an update."""
+    topics = {settings.named(name): topic for name, topic in TOPICS.items()}
     admin = AIOKafkaAdminClient(**settings.client())
     await admin.start()
     try:
         wanted = [
             NewTopic(
-                topic.name,
+                name,
                 topic.partitions,
                 replication,
                 topic_configs=topic.config(settings.frame_max_bytes),
             )
-            for topic in TOPICS.values()
+            for name, topic in topics.items()
         ]
         answer = await admin.create_topics(wanted)
         made = []
@@ -50,32 +64,111 @@ async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list
                 made.append(name)
             elif code != _ALREADY_EXISTS:
                 raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
-        for found in await admin.describe_topics(sorted(TOPICS.keys() - set(made))):
-            _compare(found["topic"], len(found["partitions"]))
+        there = sorted(topics.keys() - set(made))
+        for found in await admin.describe_topics(there):
+            _compare(found["topic"], len(found["partitions"]), topics[found["topic"]].partitions)
+        await _set_limits(admin, {name: topics[name] for name in there}, settings.frame_max_bytes)
     finally:
         await admin.close()
     return sorted(made)
 
 
-def _compare(name: str, partitions: int) -> None:
-    expected = TOPICS[name].partitions
+async def delete_run(settings: KafkaSettings) -> None:
+    """Delete a replay's topics. Raises Invalid("bad-run") for the live ones."""
+    if settings.run == LIVE:
+        raise Invalid("bad-run", "the live topics are not deleted")
+    admin = AIOKafkaAdminClient(**settings.client())
+    await admin.start()
+    try:
+        await admin.delete_topics([settings.named(name) for name in TOPICS])
+    finally:
+        await admin.close()
+
+
+def _compare(name: str, partitions: int, expected: int) -> None:
     if partitions != expected:
         detail = f"{name} has {partitions} partitions, this version needs {expected}"
         raise Invalid("partitions-differ", f"{detail}: it keys by partition, so migrate it")
 
 
+async def _set_limits(
+    admin: AIOKafkaAdminClient, topics: Mapping[str, Topic], frame_max_bytes: int
+) -> None:
+    """What else an operator has set for a topic stays."""
+    if not topics:
+        return
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+    changed = []
+    for answer in await admin.describe_configs(resources):
+        for code, message, _, name, entries in answer.resources:
+            if code:
+                raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
+            wanted = topics[name].config(frame_max_bytes)
+            has = {key: value for key, value, _, source, *_ in entries if source == _SET_FOR_TOPIC}
+            differing = {
+                key: wanted[key] for key in _LIMITS if wanted.get(key, has.get(key)) != has.get(key)
+            }
+            if differing:
+                log.warning("topic %s: %s, before: %s", name, differing, has)
+                changed.append(
+                    ConfigResource(ConfigResourceType.TOPIC, name, configs=has | differing)
+                )
+    for answer in await admin.alter_configs(changed) if changed else []:
+        for code, message, _, name in answer.resources:
+            if code:
+                raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
+
+
 async def publish_layouts(
     settings: KafkaSettings, layouts: Sequence[LayoutPublished], issued_by: str
-) -> None:
-    """Check all, then write each with the command that makes the tracker adopt it. Raises Invalid
-    (nothing is written) or Retryable."""
-    messages: list[Outgoing] = []
+) -> list[LayoutPublished]:
+    """Check all, then write each as its camera's next version (one that changes nothing is not
+    written again) with the command that makes the tracker adopt it. Returns the layouts in force.
+    Raises Invalid (nothing is written) or Retryable."""
+    for site_id in {layout.site_id for layout in layouts}:
+        faults = lots.check_site([other for other in layouts if other.site_id == site_id])
+        if faults:
+            raise Invalid("bad-layout", f"{site_id}: {'; '.join(faults)}")
     for layout in layouts:
         lots.checked(layout)
-        command = lots.adoption(layout, issued_by)
-        messages.append(codec.outgoing(layout, LAYOUTS, layout.camera_id, issued_by))
-        messages.append(codec.outgoing(command, SITE_COMMANDS, layout.site_id, issued_by))
+    held = await _layouts_in_force(settings)
+    in_force: list[LayoutPublished] = []
+    messages: list[Outgoing] = []
+    for layout in layouts:
+        before = held.get(layout.camera_id)
+        after = held[layout.camera_id] = lots.successor(layout, before)
+        in_force.append(after)
+        if after is not before:
+            messages.append(codec.outgoing(after, LAYOUTS, after.camera_id, issued_by))
+        # Told again for one already in force, too: its writer may have died between the two.
+        command = lots.adoption(after, issued_by)
+        messages.append(codec.outgoing(command, SITE_COMMANDS, after.site_id, issued_by))
     await _send(settings, messages)
+    return in_force
+
+
+async def _layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublished]:
+    """Each camera's highest version in parking.layouts. A tombstone does not count: readers that
+    have seen the version before it want a higher one all the same. Raises Retryable."""
+    consumer = new_consumer(settings)
+    try:
+        await consumer.start()
+        records = await read_to_end(consumer, await assign_all(consumer, LAYOUTS))
+    except KafkaError as error:
+        raise Retryable(f"the layouts could not be read: {error!r}") from error
+    finally:
+        await consumer.stop()
+    held: dict[str, LayoutPublished] = {}
+    for record in records:
+        try:
+            layout = codec.decode(record) if record.value else None
+        except Invalid:
+            continue  # as every reader does
+        if isinstance(layout, LayoutPublished):
+            before = held.get(layout.camera_id)
+            if before is None or before.version < layout.version:
+                held[layout.camera_id] = layout
+    return held
 
 
 async def command_site(

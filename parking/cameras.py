@@ -17,6 +17,9 @@ from parking.slots import decide, see, withdraw
 
 # An unchanged status is told again with the latest frame, at most this often.
 REFRESH_MS: Final = 10_000
+# How far back a frame that ingest wrote twice is known again: twice what all cameras together have
+# between MQTT and Kafka at once (ingest's HANDOVER_FRAMES, unless set higher).
+FRAME_MEMORY: Final = 64
 
 Status = Literal["online", "degraded", "offline", "no-layout"]
 
@@ -39,14 +42,18 @@ def condition(site: Site, camera_id: str) -> tuple[Status, str]:
 
 
 def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site, list[Event]]:
-    """One frame's evidence, unless it is not newer than the last applied of its camera."""
+    """One frame's evidence, unless it is not newer than the last applied of its camera, or was
+    applied from another place in the log: ingest writes a frame again whose acknowledgement it, or
+    the broker, did not see."""
     camera = site.cameras.get(made.camera_id, Camera())
-    if not _newer(made.frame_ref, camera.frame_ref):
+    name = made.frame_ref.frame_id.removeprefix(f"{made.camera_id}/")
+    if name in camera.frames or not _newer(made.frame_ref, camera.frame_ref):
         return site, []
     fresh = made.time_ms >= site.tick_ms - silence_limit_ms(site, camera)
     camera = replace(
         _with_health(camera, made.health, site.parameters.exit_observations),
         frame_ref=made.frame_ref,
+        frames=[*camera.frames, name][-FRAME_MEMORY:],
         last_frame_at_ms=max(made.time_ms, camera.last_frame_at_ms or 0),
         silent=camera.silent and not fresh,
     )

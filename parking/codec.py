@@ -13,7 +13,13 @@ import msgspec
 from parking.errors import Invalid
 from parking.events import EVENTS, DeadLettered, Event, FrameReceived
 from parking.ports import Headers, Outgoing, Record
-from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, FRAME_MAX_BYTES, FRAMES
+from parking.topics import (
+    DEAD_LETTERS,
+    DEAD_LETTERS_FRAMES,
+    FRAME_MAX_BYTES,
+    FRAMES,
+    holds_pictures,
+)
 
 META_HEADER: Final = "parking-meta"
 DEAD_LETTER_KEPT_BYTES: Final = 65_536
@@ -96,6 +102,13 @@ def decode(record: Record) -> AnyEvent:
     return from_json(body, cls)
 
 
+def refused_letter(message: Outgoing, error: Invalid, now_ms: int) -> Outgoing:
+    """The dead letter of a record that Kafka refused, in the name of the service that made it."""
+    record = Record(message.topic, -1, -1, message.key, message.value, message.headers)
+    source = header(record, "ce_source") or b"unknown"
+    return dead_letter(record, error, source.decode().rsplit("/", 1)[-1], now_ms)
+
+
 def dead_letter(
     record: Record,
     error: Invalid,
@@ -127,9 +140,8 @@ def dead_letter(
         sha256=sha256,
         truncated=truncated,
     )
-    picture = record.topic == FRAMES or "/frame" in record.topic
     return Outgoing(
-        DEAD_LETTERS_FRAMES if picture else DEAD_LETTERS,
+        DEAD_LETTERS_FRAMES if holds_pictures(record.topic) else DEAD_LETTERS,
         record.key,
         value[:DEAD_LETTER_KEPT_BYTES] if truncated else value,
         (

@@ -18,6 +18,16 @@ class Invalid(Exception):
         self.detail = detail
 
 
+class Refused(Invalid):
+    """Kafka will never take some of the records of a send; it has all the others. `records`: why,
+    by index in what was to be sent."""
+
+    def __init__(self, records: Mapping[int, Invalid]) -> None:
+        first = next(iter(records.values()))
+        super().__init__(first.reason, first.detail)
+        self.records = records
+
+
 class Retryable(Exception):
     """The outside world failed for now (database away, object store 503, Kafka unreachable)."""
 

@@ -270,6 +270,19 @@ class DetectionMade(Event, frozen=True, kw_only=True):
     skipped_frame_ids: Annotated[
         list[Id], Meta(description="older frames passed over for this one")
     ] = []
+    input_size_px: (
+        Annotated[int, Meta(ge=1, description="detector input, long side, as it was used")] | None
+    ) = None
+    reused_from: (
+        Annotated[
+            Id,
+            Meta(
+                description="the frame that was searched: nothing had changed in the slots since,"
+                " so its boxes and observations are repeated"
+            ),
+        ]
+        | None
+    ) = None
 
 
 class TickElapsed(Event, frozen=True, kw_only=True):

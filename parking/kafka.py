@@ -1,7 +1,8 @@
 """The Kafka adapters of the ports in parking/ports.py, over aiokafka with safe settings.
 
-aiokafka's defaults are unsafe and slow here (acks=1, auto-commit, `latest`, 16 kB batches): see
-docs/decisions/. Every client of the project is made by this file.
+aiokafka's defaults are unsafe and slow here: acks=1 and auto-commit lose records, `latest` passes
+over those written before the first start, and a 16 kB batch makes each frame a request of its own.
+Every client of the project is made by this file.
 """
 
 import asyncio
@@ -12,21 +13,57 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    CommitFailedError,
+    IllegalStateError,
+    InvalidProducerEpoch,
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+    ProducerFenced,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownProducerId,
+    UnknownTopicOrPartitionError,
+)
 
-from parking.errors import Retryable
+from parking.errors import Invalid, Refused, Retryable
 from parking.ports import Outgoing, Place, Record
 from parking.settings import Reader
-from parking.topics import ENVELOPE_BYTES, FRAME_MAX_BYTES
+from parking.topics import (
+    BATCH_BYTES,
+    ENVELOPE_BYTES,
+    FRAME_MAX_BYTES,
+    LIVE,
+    of_run,
+    record_max_bytes,
+)
 
-# Frames of 80 kB: with aiokafka's 16 kB batches each would be a request of its own.
-_BATCH_BYTES: Final = 1_048_576
 _LINGER_MS: Final = 5
+_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
+# This producer can write no more: its numbering has a hole (aiokafka#1017), or another has it now.
+_PRODUCER_ENDED: Final = (
+    InvalidProducerEpoch,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+    ProducerFenced,
+    UnknownProducerId,
+)
+_MUST_BE_MENDED: Final[dict[type[KafkaError], str]] = {
+    ClusterAuthorizationFailedError: "Kafka does not allow this user to write",
+    InvalidTopicError: "Kafka does not allow this topic to be written",
+    TopicAuthorizationFailedError: "Kafka does not allow this user to write there",
+    UnknownTopicOrPartitionError: "the topic does not exist: run `python -m parking topics apply`",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaSettings:
-    """How to reach Kafka. `frame_max_bytes` sizes requests and fetches everywhere."""
+    """How to reach Kafka. `frame_max_bytes` sizes requests and fetches everywhere; `run` is `live`
+    or the replay whose topics are meant."""
 
     bootstrap: str
     security: str = "PLAINTEXT"
@@ -35,10 +72,13 @@ class KafkaSettings:
     mechanism: str = "SCRAM-SHA-512"
     ca_file: str = ""
     frame_max_bytes: int = FRAME_MAX_BYTES
+    run: str = LIVE
 
     @classmethod
-    def read(cls, env: Reader) -> "KafkaSettings":
-        """From KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], ..."""
+    def read(cls, env: Reader, *, replays: bool = False) -> "KafkaSettings":
+        """From KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], ...
+        A service that can serve a replay (`replays`) takes RUN; any other refuses one instead of
+        mixing it with live."""
         security = env.choice(
             "KAFKA_SECURITY", ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "PLAINTEXT"
         )
@@ -51,7 +91,12 @@ class KafkaSettings:
             mechanism=env.text("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512"),
             ca_file=env.text("KAFKA_CA_FILE", ""),
             frame_max_bytes=env.integer("FRAME_MAX_BYTES", FRAME_MAX_BYTES, 10_000, 20_000_000),
+            run=_run(env, replays),
         )
+
+    def named(self, name: str) -> str:
+        """The run's own name of a topic, group or application."""
+        return of_run(name, self.run)
 
     def client(self) -> dict[str, Any]:
         """Arguments that every aiokafka client takes."""
@@ -75,8 +120,8 @@ def new_producer(settings: KafkaSettings, *, linger_ms: int = _LINGER_MS) -> AIO
         acks="all",
         enable_idempotence=True,
         linger_ms=linger_ms,
-        max_batch_size=_BATCH_BYTES,
-        max_request_size=max(_BATCH_BYTES, settings.frame_max_bytes) + ENVELOPE_BYTES,
+        max_batch_size=BATCH_BYTES,
+        max_request_size=record_max_bytes(settings.frame_max_bytes),
         **settings.client(),
     )
 
@@ -114,24 +159,55 @@ def to_record(message: Any) -> Record:
 
 
 class KafkaProducer:
-    """ports.Producer over a started AIOKafkaProducer."""
+    """ports.Producer over a started AIOKafkaProducer; writes to the topics of `run`."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: AIOKafkaProducer, run: str = LIVE) -> None:
         self._producer = producer
+        self._run = run
 
     async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
-        """See ports.Producer."""
+        """See ports.Producer. A KafkaError that comes through means that a new producer is needed:
+        whoever cannot make one ends."""
+        pending = [await self._begun(message) for message in messages]
+        outcomes: list[Any] = await asyncio.gather(*pending, return_exceptions=True)
+        refused: dict[int, Invalid] = {}
+        for index, (message, outcome) in enumerate(zip(messages, outcomes, strict=True)):
+            if isinstance(outcome, _TOO_LARGE):
+                detail = f"{len(message.value or b'')} bytes for {message.topic}: {outcome}"
+                refused[index] = Invalid("too-large-for-kafka", detail)
+            elif isinstance(outcome, _PRODUCER_ENDED):
+                raise outcome
+            elif isinstance(outcome, KafkaError):
+                raise _outage(message.topic, outcome) from outcome
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        if refused:
+            raise Refused(refused)
+        return [(placed.partition, placed.offset) for placed in outcomes]
+
+    async def _begun(self, message: Outgoing) -> asyncio.Future[Any]:
         try:
-            pending = [
-                await self._producer.send(
-                    m.topic, m.value, key=m.key, partition=m.partition, headers=list(m.headers)
-                )
-                for m in messages
-            ]
-            placed = await asyncio.gather(*pending)
+            begun: asyncio.Future[Any] = await self._producer.send(
+                of_run(message.topic, self._run),
+                message.value,
+                key=message.key,
+                partition=message.partition,
+                headers=list(message.headers),
+            )
+        except _TOO_LARGE as error:  # before it was sent; the others go on
+            begun = asyncio.get_running_loop().create_future()
+            begun.set_exception(error)
+        except _PRODUCER_ENDED:
+            raise
         except KafkaError as error:
-            raise Retryable(f"Kafka did not take {len(messages)} records: {error!r}") from error
-        return [(p.partition, p.offset) for p in placed]
+            raise _outage(message.topic, error) from error
+        return begun
+
+
+def _outage(topic: str, error: KafkaError) -> Retryable:
+    """In words where waiting alone will not mend it; it goes on by itself once somebody has."""
+    words = _MUST_BE_MENDED.get(type(error), "Kafka did not take a record")
+    return Retryable(f"{topic}: {words}: {error!r}")
 
 
 class KafkaConsumer:
@@ -204,6 +280,18 @@ async def read_to_end(consumer: AIOKafkaConsumer, places: Sequence[TopicPartitio
         for batch in (await consumer.getmany(*places, timeout_ms=500)).values():
             records += [to_record(message) for message in batch]
     return records
+
+
+def _run(env: Reader, replays: bool) -> str:
+    run = env.text("RUN", LIVE)
+    try:
+        of_run("", run)
+    except Invalid as error:
+        env.problems.append(f"RUN: {error.detail}")
+        return LIVE
+    if run != LIVE and not replays:
+        env.problems.append(f"RUN={run}: only the live topics are known here")
+    return run
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:

@@ -5,11 +5,13 @@ searched; it is shown once, when it is made (`python -m parking keys add NAME`).
 again when it changes, so a removed key stops working without a restart.
 """
 
+import contextlib
 import hashlib
 import hmac
 import os
 import re
 import secrets
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -68,7 +70,8 @@ class KeyFile:
         return [key.name for key in self._keys.values()]
 
     def remove(self, name: str) -> bool:
-        """Forget a key; False when there was none of that name."""
+        """Forget a key; False when there was none of that name. Written beside and renamed, so that
+        a reader never finds the file without its other keys."""
         self._refresh()
         if name not in self.names():
             return False
@@ -77,7 +80,14 @@ class KeyFile:
             for line in self._path.read_text("utf-8").splitlines()
             if line.split()[:1] != [name]
         ]
-        self._path.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        handle, beside = tempfile.mkstemp(dir=self._path.parent, prefix=f"{self._path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in kept)
+        status = self._path.stat()
+        os.chmod(beside, status.st_mode & 0o777)
+        with contextlib.suppress(PermissionError):  # who may not is neither root nor the owner
+            os.chown(beside, status.st_uid, status.st_gid)
+        os.replace(beside, self._path)
         return True
 
     def _refresh(self) -> None:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from parking.errors import Invalid
 from parking.events import (
     LayoutAdopted,
@@ -20,6 +22,7 @@ from parking.events import (
 )
 from parking.geometry import is_simple, polygon_area
 from parking.jpeghead import header_size
+from parking.site import too_large
 
 MAX_SLOTS = 1000
 MAX_REFERENCE_PX = 480
@@ -54,12 +57,36 @@ def check(layout: LayoutPublished) -> list[str]:
     return faults
 
 
+def check_site(layouts: Iterable[LayoutPublished]) -> list[str]:
+    """Why the cameras' layouts together are more than one site can have, [] if they are not. The
+    tracker counts again at adoption, with the slots that former layouts named."""
+    views = [[slot.slot_id for slot in layout.slots if slot.enabled] for layout in layouts]
+    fault = too_large(len({slot for view in views for slot in view}), sum(map(len, views)))
+    return [fault] if fault else []
+
+
 def checked(layout: LayoutPublished) -> LayoutPublished:
     """The layout itself. Raises Invalid("bad-layout") that names every fault."""
     faults = check(layout)
     if faults:
         raise Invalid("bad-layout", "; ".join(faults))
     return layout
+
+
+def same_layout(one: LayoutPublished, other: LayoutPublished) -> bool:
+    """Whether two layouts differ in nothing but when and as what they were published."""
+    return replace(one, id=other.id, time_ms=other.time_ms, version=other.version) == other
+
+
+def successor(layout: LayoutPublished, held: LayoutPublished | None) -> LayoutPublished:
+    """The layout as the one after `held`, since readers apply only higher versions; `held` itself
+    when it says the same already."""
+    if held is None:
+        return layout
+    if same_layout(layout, held):
+        return held
+    version = held.version + 1
+    return replace(layout, id=f"{layout.camera_id}/layout/{version}", version=version)
 
 
 def adoption(layout: LayoutPublished, issued_by: str) -> SiteCommanded:

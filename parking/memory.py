@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka.partitioner import murmur2
 
+from parking.errors import Invalid, Refused
 from parking.ports import Outgoing, Place, Record
-from parking.topics import TOPICS
+from parking.topics import FRAME_MAX_BYTES, TOPICS, record_max_bytes
 
 
 class ManualClock:
@@ -91,7 +92,16 @@ class MemoryProducer:
 
     async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
         """See ports.Producer."""
-        return [self._broker.append(message) for message in messages]
+        limit = record_max_bytes(FRAME_MAX_BYTES)
+        refused = {
+            index: Invalid("too-large-for-kafka", f"{message.topic}: at most {limit} bytes")
+            for index, message in enumerate(messages)
+            if len(message.value or b"") > limit
+        }
+        placed = [self._broker.append(m) for i, m in enumerate(messages) if i not in refused]
+        if refused:
+            raise Refused(refused)
+        return placed
 
 
 class MemoryConsumer:

@@ -33,6 +33,9 @@ FRAMES_ANALYSED: Final = Counter("parking_frames_analysed_total", "Frames analys
 FRAMES_SKIPPED: Final = Counter(
     "parking_frames_skipped_total", "Frames passed over for a newer one"
 )
+FRAMES_REUSED: Final = Counter(
+    "parking_frames_reused_total", "Frames told by an earlier one's result: nothing had changed"
+)
 STAGE_SECONDS: Final = Histogram(
     "parking_stage_seconds", "Time in a stage", ["stage"], buckets=_SECONDS
 )

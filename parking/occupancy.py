@@ -35,7 +35,7 @@ from parking.events import (
     TickElapsed,
 )
 from parking.sessions import on_gate, on_overstay, once
-from parking.site import Camera, Moment, Site, Slot
+from parking.site import Camera, Moment, Site, Slot, too_large
 from parking.slots import decide, show, verdict, watchers, with_slot, withdraw
 
 Stepped = tuple[Site, list[Event]]
@@ -43,7 +43,7 @@ Stepped = tuple[Site, list[Event]]
 
 def step(site: Site, record: Event) -> Stepped:
     """Apply one record. Raises Invalid when it asks for what cannot be: `not-for-tracker`,
-    `wrong-site`, `unknown-slot`."""
+    `wrong-site`, `unknown-slot`, `site-too-large`."""
     handle = _STEPS.get(type(record))
     if handle is None:
         raise Invalid("not-for-tracker", f"the tracker has no use for a {record.TYPE}")
@@ -140,6 +140,7 @@ def _adopt(site: Site, order: LayoutAdopted, moment: Moment) -> Stepped:
         for ref in order.slots
     ):
         return site, []
+    _check_size(site, order, before)
     site, outputs = report(with_camera(site, order.camera_id, camera), order.camera_id, moment)
     for ref in order.slots:
         slot = site.slots.get(ref.slot_id, Slot(zone_id=ref.zone_id))
@@ -153,6 +154,16 @@ def _adopt(site: Site, order: LayoutAdopted, moment: Moment) -> Stepped:
             site, told = _unname(site, slot_id, order.camera_id, moment)
             outputs += told
     return site, outputs
+
+
+def _check_size(site: Site, order: LayoutAdopted, before: Camera) -> None:
+    """A layout that asks for less than before is taken, whatever the site has become."""
+    slots = len(site.slots.keys() | {ref.slot_id for ref in order.slots})
+    more = len(order.slots) - len(before.slot_ids)
+    sights = sum(len(camera.slot_ids) for camera in site.cameras.values()) + more
+    fault = too_large(slots, sights) if slots > len(site.slots) or more > 0 else None
+    if fault:
+        raise Invalid("site-too-large", fault)
 
 
 def _unname(site: Site, slot_id: str, camera_id: str, moment: Moment) -> Stepped:

@@ -85,7 +85,8 @@ class Producer(Protocol):
 
     async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
         """Write all, return each one's (partition, offset) once all are durable. Order within a
-        partition is kept. Raises Retryable on an outage; some may then have been written."""
+        partition is kept. Raises Retryable on an outage; some may then have been written; Refused
+        for those that can never be, once all others are durable."""
 
 
 class ObjectStore(Protocol):

@@ -26,8 +26,8 @@ def small_grey(picture: Picture) -> Picture:
     height, width = picture.shape[:2]
     scale = LONG_SIDE_PX / max(height, width)
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)  # first: one channel is resized, not three
+    return np.asarray(cv2.resize(grey, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def make_reference(picture: Picture) -> bytes:

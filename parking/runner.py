@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from parking.errors import Retryable
+from parking import codec
+from parking.errors import Refused, Retryable
 from parking.ports import Clock, Consumer, Outgoing, Place, Producer, Record
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ async def run(
         records = await _patiently(polls, clock, stop, polling)
         if not records:
             continue
-        effects = partial(_effects, handle, producer, records)
+        effects = partial(_effects, handle, producer, clock, records)
         if await _patiently(effects, clock, stop, polling):
             commit = partial(consumer.commit, next_offsets(records))
             await _patiently(commit, clock, stop, polling)
@@ -60,8 +61,20 @@ def next_offsets(records: Sequence[Record]) -> dict[Place, int]:
     return offsets
 
 
-async def _effects(handle: Handle, producer: Producer, records: Sequence[Record]) -> bool:
-    await producer.send(await handle(records))
+async def _effects(
+    handle: Handle, producer: Producer, clock: Clock, records: Sequence[Record]
+) -> bool:
+    messages = await handle(records)
+    try:
+        await producer.send(messages)
+    except Refused as refused:
+        log.warning("%d of %d records refused: %s", len(refused.records), len(messages), refused)
+        now_ms = clock.now_ms()
+        letters = [
+            codec.refused_letter(messages[index], error, now_ms)
+            for index, error in refused.records.items()
+        ]
+        await producer.send(letters)  # refused again: it is not Retryable, and ends the process
     return True
 
 

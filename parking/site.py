@@ -16,6 +16,11 @@ SILENCE_FLOOR_MS: Final = 2_000
 # For a camera whose layout, and with it its interval, is not known yet.
 DEFAULT_INTERVAL_MS: Final = 2_000
 
+# A site's state is one record in Kafka (topics.SITE_MAX_BYTES). It grows by its slots, those
+# included that no camera names any more, and by how often its cameras name one.
+SITE_SLOTS: Final = 4_000
+SITE_SIGHTS: Final = 10_000
+
 
 class Sight(Struct, frozen=True, kw_only=True):
     """The last evidence one camera gave of one slot. `streak`: how many observations in a row said
@@ -43,12 +48,14 @@ class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A camera: what it was told to see, how its last frames were, and what was last reported."""
+    """A camera: what it was told to see, how its last frames were, and what was last reported.
+    `frames`: the ids of the last frames applied, without the camera's own."""
 
     layout_version: int = 0
     interval_ms: int = DEFAULT_INTERVAL_MS
     slot_ids: list[str] = []
     frame_ref: FrameRef | None = None
+    frames: list[str] = []
     last_frame_at_ms: int | None = None
     health: Health | None = None
     unhealthy_frames: int = 0
@@ -105,6 +112,17 @@ def output_id(site: Site, moment: Moment, subject: str, to: str) -> str:
     """The id of an output: derived from its cause, so that doing it again gives it again."""
     text = f"{site.run}|{moment.cause.id}|{subject}|{to}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def too_large(slots: int, sights: int) -> str | None:
+    """Why a site of so many slots, named so often by all its cameras, cannot be; None if it can."""
+    if slots > SITE_SLOTS:
+        return (
+            f"the site would have {slots} slots, its former ones included, of {SITE_SLOTS} at most"
+        )
+    if sights > SITE_SIGHTS:
+        return f"the site's cameras would name slots {sights} times, of {SITE_SIGHTS} at most"
+    return None
 
 
 def silence_limit_ms(site: Site, camera: Camera) -> int:

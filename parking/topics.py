@@ -18,9 +18,19 @@ FRAME_PARTITIONS: Final = 12
 
 FRAME_MAX_BYTES: Final = 1_000_000
 ENVELOPE_BYTES: Final = 65_536
+# What a client puts into one request to one partition: small records share it, so every topic must
+# take that much. Frames of 80 kB: with 16 kB, aiokafka's default, each would be a request.
+BATCH_BYTES: Final = 1_048_576
+# A site's whole state with the outputs of one record, in the tracker's changelog.
+SITE_MAX_BYTES: Final = 16_000_000
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
+
+
+def record_max_bytes(frame_max_bytes: int) -> int:
+    """The largest record, or batch of records, that a client sends and a topic takes."""
+    return max(BATCH_BYTES, frame_max_bytes) + ENVELOPE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,6 @@ class Topic:
     retention_ms: int | None = None
     retention_bytes: int | None = None
     compacted: bool = False
-    large: bool = False
     extra: dict[str, str] = field(default_factory=dict)
 
     def config(self, frame_max_bytes: int = FRAME_MAX_BYTES) -> dict[str, str]:
@@ -44,8 +53,7 @@ class Topic:
             config["retention.ms"] = str(self.retention_ms)
         if self.retention_bytes is not None:
             config["retention.bytes"] = str(self.retention_bytes)
-        if self.large:
-            config["max.message.bytes"] = str(frame_max_bytes + ENVELOPE_BYTES)
+        config["max.message.bytes"] = str(record_max_bytes(frame_max_bytes))
         return config | self.extra
 
 
@@ -69,7 +77,7 @@ TOPICS: Final[dict[str, Topic]] = {
     topic.name: topic
     for topic in (
         # A day of pictures is enough for evidence and replays; the byte limit is per partition.
-        Topic(FRAMES, "camera_id", FRAME_PARTITIONS, _DAY_MS, 2_000_000_000, large=True),
+        Topic(FRAMES, "camera_id", FRAME_PARTITIONS, _DAY_MS, 2_000_000_000),
         Topic(GATE_EVENTS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
         Topic(DEVICE_EVENTS, "site_id", SITE_PARTITIONS, 7 * _DAY_MS),
         # One partition: the detector reads it whole, to its end, before its first frame.
@@ -80,12 +88,35 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(SLOT_STATE, "site_id/slot_id", SITE_PARTITIONS, compacted=True),
         Topic(CAMERA_STATUS, "camera_id", SITE_PARTITIONS, compacted=True),
         Topic(SESSIONS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
-        Topic(DEAD_LETTERS, "original key", 1, 30 * _DAY_MS, large=True),
-        Topic(DEAD_LETTERS_FRAMES, "camera_id", 1, _DAY_MS, 1_000_000_000, large=True),
+        Topic(DEAD_LETTERS, "original key", 1, 30 * _DAY_MS),
+        Topic(DEAD_LETTERS_FRAMES, "camera_id", 1, _DAY_MS, 1_000_000_000),
         # faust would create it with its own settings; the stack makes it like all others.
-        Topic(TRACKER_CHANGELOG, "site_id", SITE_PARTITIONS, compacted=True, large=True),
+        Topic(
+            TRACKER_CHANGELOG,
+            "site_id",
+            SITE_PARTITIONS,
+            compacted=True,
+            extra={"max.message.bytes": str(SITE_MAX_BYTES + ENVELOPE_BYTES)},
+        ),
     )
 }
+
+# ---------------------------------------------------------------- runs
+LIVE: Final = "live"
+_RUN: Final = re.compile(r"[a-z0-9-]{1,40}")
+
+
+def of_run(name: str, run: str) -> str:
+    """What a topic, consumer group or application of this name is called in a run: `live` has the
+    names as they are, a replay its own (`replay.{run}.{name}`), so that the two never meet. A name
+    faust derives (a changelog) keeps the prefix of the name it is derived from. Raises
+    Invalid("bad-run")."""
+    if run == LIVE:
+        return name
+    if not _RUN.fullmatch(run):
+        raise Invalid("bad-run", f"{run[:100]!r} is no name of a run: use [a-z0-9-]{{1,40}}")
+    return f"replay.{run}.{name}"
+
 
 # ---------------------------------------------------------------- identifiers
 _PART: Final = r"[a-z0-9-]{1,40}"
@@ -125,6 +156,8 @@ _KINDS: Final[tuple[Literal["frame", "gate", "status", "telemetry"], ...]] = (
     "status",
     "telemetry",
 )
+HTTP_FRAMES: Final = "/ingest/v1/frames"
+_PICTURES: Final = re.compile(rf"(?:{MQTT_ROOT}/[^/]*/[^/]*/frame(?:/.*)?|{HTTP_FRAMES}/.*)", re.S)
 _SENDER: Final = re.compile(rf"{MQTT_ROOT}/(?P<device>{_PART}/{_PART})/")
 
 
@@ -165,6 +198,13 @@ def sender_of(topic: str) -> str | None:
     """The `{site}/{device}` a topic begins with, whatever follows; None if it begins otherwise."""
     match = _SENDER.match(topic)
     return match["device"] if match else None
+
+
+def holds_pictures(place: str) -> bool:
+    """Whether what comes by this Kafka topic, MQTT topic (be it malformed behind `frame`) or HTTP
+    path is a picture."""
+    own = place == FRAMES or place.endswith(f".{FRAMES}")  # a replay's too
+    return own or _PICTURES.fullmatch(place) is not None
 
 
 def mqtt_topic(device_id: str, *suffix: str | int) -> str:

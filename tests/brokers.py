@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import shutil
 import signal
 import socket
@@ -35,10 +36,15 @@ class Broker:
     users: PasswordFile
     pid: int
     reads_by_itself: bool  # else SIGHUP tells it that the password file changed
+    bridge_port: int = 0  # where the bridge has a listener of its own
 
     def add(self, user: str) -> None:
-        self.users.set(user, f"password of {user}")
+        if not (user == "bridge" and self.bridge_port):  # that listener's file holds it
+            self.users.set(user, f"password of {user}")
         self._tell()
+
+    def port_of(self, user: str) -> int:
+        return self.bridge_port if user == "bridge" and self.bridge_port else self.port
 
     def remove(self, user: str) -> None:
         self.users.remove(user)
@@ -57,7 +63,8 @@ class Client:
         self.messages: queue.Queue[mqtt.MQTTMessage] = queue.Queue(maxsize=1000)
         self._connected: queue.Queue[ReasonCode] = queue.Queue(maxsize=10)
         self._subscribed: queue.Queue[int] = queue.Queue(maxsize=10)
-        self._broker = broker
+        self._port = broker.port_of(user)
+        self.lost = False  # the broker ended a connection
         will: tuple[str, bytes] | None = options.pop("will", None)
         password = options.pop("password", f"password of {user}")
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, **options)
@@ -66,6 +73,7 @@ class Client:
             self.client.will_set(will[0], will[1], qos=1, retain=True)
         self.client.on_connect = self._on_connect
         self.client.on_subscribe = self._on_subscribe
+        self.client.on_disconnect = self._on_disconnect
         self.client.on_message = lambda _c, _u, message: self.messages.put_nowait(message)
 
     def __enter__(self) -> "Client":
@@ -78,9 +86,16 @@ class Client:
         self.client.loop_stop()
 
     def connect(self) -> ReasonCode:
-        self.client.connect(HOST, self._broker.port, keepalive=30)
+        self.client.connect(HOST, self._port, keepalive=30)
         self.client.loop_start()
         return self._connected.get(timeout=LIMIT_S)
+
+    def visit(self) -> None:
+        """Connect if the broker lets us, stay for as long as something may be on its way, leave."""
+        self.connect()
+        time.sleep(QUIET_S)
+        self.client.disconnect()
+        self.client.loop_stop()
 
     def drop(self) -> None:
         """Lose the connection without MQTT's goodbye, as a device without power does."""
@@ -120,6 +135,11 @@ class Client:
         if code.is_failure:
             self.client.disconnect()  # paho would try again for ever
 
+    def _on_disconnect(
+        self, _c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Properties | None
+    ) -> None:
+        self.lost = self.lost or code.is_failure
+
     def _on_subscribe(self, _c: Any, _u: Any, mid: int, _r: Any, _p: Any) -> None:
         self._subscribed.put_nowait(mid)
 
@@ -134,30 +154,35 @@ def aedes(folder: Path) -> Iterator[Broker]:
 
 @contextmanager
 def mosquitto(folder: Path) -> Iterator[Broker]:
-    """The production configuration with another listener; needs mosquitto on PATH."""
+    """The production configuration on free ports, without TLS; needs mosquitto on PATH."""
     program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program is not None
-    [port] = free_ports(1)
-    users = PasswordFile(folder / "passwords")
-    users.set("bridge", "password of bridge")
+    port, bridge_port = free_ports(2)
+    users, bridge = PasswordFile(folder / "passwords"), PasswordFile(folder / "bridge_passwords")
+    users.set("nobody/yet", "password")
+    bridge.set("bridge", "password of bridge")
     deploy = ROOT / "deploy" / "mosquitto"
-    acl = folder / "acl"
-    acl.write_text((deploy / "acl").read_text("utf-8"), "utf-8")
-    acl.chmod(0o600)
-    lines = [
-        f"listener {port} {HOST}",
-        f"password_file {users.path}",
-        f"acl_file {acl}",
-        f"persistence_location {folder}/",
-        f"include_dir {deploy / 'conf.d'}",
-        *(["user root"] if os.geteuid() == 0 else []),
-    ]
-    (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n", "utf-8")
+    shutil.copy(deploy / "acl", folder)
+    (folder / "acl").chmod(0o600)
+    shutil.copytree(deploy / "conf.d", folder / "conf.d")
+    text = (deploy / "mosquitto.conf").read_text("utf-8")
+    text = re.sub(r"^(certfile|keyfile|tls_version) .*\n", "", text, flags=re.MULTILINE)
+    for told, ours in {
+        "listener 8883": f"listener {port} {HOST}",
+        "listener 8884": f"listener {bridge_port} {HOST}",
+        "/etc/mosquitto": str(folder),
+        "/var/lib/mosquitto": str(folder),
+    }.items():
+        assert told in text
+        text = text.replace(told, ours)
+    if os.geteuid() == 0:
+        text += "user root\n"
+    (folder / "mosquitto.conf").write_text(text, "utf-8")
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([program, "-c", str(folder / "mosquitto.conf")], stderr=log)
     try:
         _await_port(port, folder / "log")
-        yield Broker(port, users, process.pid, reads_by_itself=False)
+        yield Broker(port, users, process.pid, False, bridge_port)
     finally:
         process.terminate()
         process.wait(LIMIT_S)

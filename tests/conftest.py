@@ -48,11 +48,12 @@ def unique() -> Callable[[str], str]:
 
 
 def shared_data(name: str) -> Path:
-    """The folder of a labelled set beside the checkout. Without it the test is skipped and says so;
-    with PARKING_REQUIRE_DATA=1 (CI) that is a failure."""
-    folder = ROOT.parent / "shared" / "data" / name
+    """The folder of a labelled set: below PARKING_DATA, otherwise beside the checkout. Without it
+    the test is skipped and says so; with PARKING_REQUIRE_DATA=1 (CI) that is a failure."""
+    given = os.environ.get("PARKING_DATA")
+    folder = (Path(given) if given else ROOT.parent / "shared" / "data") / name
     if not folder.is_dir():
-        message = f"no labelled frames in ../shared/data/{name}"
+        message = f"no labelled frames in {folder} (PARKING_DATA names their folder)"
         if os.environ.get("PARKING_REQUIRE_DATA"):
             pytest.fail(f"{message}, and PARKING_REQUIRE_DATA is set")
         pytest.skip(message)

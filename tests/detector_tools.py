@@ -25,6 +25,7 @@ from parking.memory import ManualClock
 from parking.ports import Boxes, Outgoing, Record
 from parking.topics import LAYOUTS
 from services.detector.analysis import Analyser, Finding, Job, Options
+from services.detector.gate import Held
 from services.detector.handler import Tools
 from services.detector.layouts import Layouts
 from services.detector.model import Facts
@@ -149,8 +150,10 @@ def analyser(detector: WhiteDetector | None = None, options: Options = USUAL) ->
 def tools(*layouts: LayoutPublished, skip: bool = True, options: Options = USUAL) -> Tools:
     analyse = analyser(options=options)
 
-    async def at_once(jobs: Sequence[Job], looks: dict[str, Look]) -> list[Finding | Invalid]:
-        return analyse.analyse(jobs, looks)
+    async def at_once(
+        jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held]
+    ) -> list[Finding | Invalid]:
+        return analyse.analyse(jobs, looks, helds)
 
     known = Layouts()
     for number, one in enumerate(layouts):

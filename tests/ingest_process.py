@@ -54,7 +54,7 @@ class Bridge:
         self.process: subprocess.Popen[bytes]
         self._log = folder / "bridge.log"
         self._env = infra.env_for("ingest") | {
-            "MQTT_PORT": str(broker.port),
+            "MQTT_PORT": str(broker.port_of("bridge")),
             "MQTT_PASSWORD": "password of bridge",
             "MQTT_CLIENT_ID": client_id,
             "KEYS_FILE": str(folder / "keys"),

@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 
 from parking.codec import decode
-from parking.errors import Retryable
+from parking.errors import Invalid, Refused, Retryable
 from parking.events import DeadLettered
 from parking.memory import MemoryBroker, MemoryProducer
 from parking.ops import Health, SystemClock
-from parking.ports import Outgoing
+from parking.ports import Outgoing, Record
 from services.ingest.bridge import Lane
 from services.ingest.handover import Room
 from services.ingest.messages import Limits
@@ -136,6 +136,10 @@ async def read_packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
             return first >> 4, await reader.readexactly(length)
 
 
+def as_record(message: Outgoing) -> Record:
+    return Record(message.topic, 0, 0, message.key, message.value, message.headers)
+
+
 class SlowKafka:
     """Takes a batch only when allowed to; can fail first. Over the in-memory broker."""
 
@@ -144,6 +148,7 @@ class SlowKafka:
         self.allowed = asyncio.Semaphore(0)
         self.failures = 0
         self.waiting = 0
+        self.refuses: set[str] = set()  # ids of events
         self._producer = MemoryProducer(self.broker)
 
     def open(self) -> None:
@@ -155,6 +160,14 @@ class SlowKafka:
             return []
         self.waiting = len(messages)
         await self.allowed.acquire()
+        refused = {
+            index: Invalid("too-large-for-kafka", "says the test")
+            for index, message in enumerate(messages)
+            if decode(as_record(message)).id in self.refuses
+        }
+        if refused:
+            await self._producer.send([m for i, m in enumerate(messages) if i not in refused])
+            raise Refused(refused)
         if self.failures:
             self.failures -= 1
             raise Retryable("away, says the test")

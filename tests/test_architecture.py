@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PURE = (
     *("events", "geometry", "jpeghead", "lots", "topics", "errors", "ports"),
-    *("occupancy", "site", "slots", "cameras", "sessions"),
+    *("occupancy", "site", "slots", "cameras", "sessions", "gating", "inputsize"),
+    *("ground", "places", "proposals", "rows"),
 )
 NOT_PURE = {
     "asyncio",

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from parking.events import (
     DetectionMade,
     DeviceReported,
@@ -86,14 +88,14 @@ class Teller:
         """A frame, INTERVAL_MS after the record before it. `seen`: slot -> "o", "f" or "?", with a
         confidence after it where it differs ("o0.7")."""
         self.now_ms += INTERVAL_MS
-        self._frames += 1
-        frame_id = f"{self.camera(camera)}/1/{self._frames}"
+        offset = self.next_offset()
+        frame_id = f"{self.camera(camera)}/1/{offset}"
         return DetectionMade(
             id=frame_id,
             site_id=self.site_id,
             time_ms=self.now_ms,
             camera_id=self.camera(camera),
-            frame_ref=FrameRef(frame_id=frame_id, partition=0, offset=self._frames),
+            frame_ref=FrameRef(frame_id=frame_id, partition=0, offset=offset),
             width=640,
             height=480,
             layout_version=layout_version,
@@ -108,6 +110,11 @@ class Teller:
             ],
             timings_ms={},
         )
+
+    def next_offset(self) -> int:
+        """Of the frames' one partition."""
+        self._frames += 1
+        return self._frames
 
     def tick(self, after_ms: int = 0) -> TickElapsed:
         self.now_ms += after_ms
@@ -170,6 +177,11 @@ def fold(records: Sequence[Event], site_id: str = "lot") -> tuple[Site, list[Eve
         site, made = step(site, record)
         outputs += made
     return site, outputs
+
+
+def written_again(t: Teller, made: DetectionMade) -> DetectionMade:
+    """The detection of the same frame, which ingest wrote to Kafka a second time."""
+    return replace(made, frame_ref=replace(made.frame_ref, offset=t.next_offset()))
 
 
 def states(site: Site) -> dict[str, str]:

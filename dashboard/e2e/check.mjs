@@ -43,6 +43,12 @@ try {
   await phone.step("a tap opens the details above the fold", () => tap(phone.page));
   await phone.page.screenshot({ path: join(shots, "phone-details.png") });
   await phone.close();
+
+  // The last: it publishes layouts, and the played camera's detections are of the first one.
+  const again = await Watched.open(browser, `${url}/#/${site}`, { viewport: DESK, colorScheme: "dark" });
+  await again.step("an operator fixes the size for analysis and gives it back", () => inputSize(again.page));
+  await again.page.screenshot({ path: join(shots, "desk-input-size.png"), fullPage: true });
+  await again.close();
 } catch (error) {
   console.log(`FAILED: ${error.stack ?? error}`);
   const pages = browser.contexts().flatMap((context) => context.pages());
@@ -146,6 +152,22 @@ async function closeAndOpen(page) {
   await eventually(async () => assert.notEqual(await slot.getAttribute("data-state"), "closed"));
   await page.keyboard.press("Escape");
   await details.waitFor({ state: "detached" });
+}
+
+async function inputSize(page) {
+  const panel = page.getByTestId("input-size");
+  await panel.getByText("chosen by need").waitFor();
+  for (const [choice, told] of [["1280", "fixed: set by an operator"], ["", "chosen by need"]]) {
+    await panel.getByLabel("Size for analysis").selectOption(choice);
+    await panel.getByRole("button", { name: "Set size" }).press("Enter");
+    if (choice) {
+      await page.getByLabel("Key", { exact: true }).fill(key);
+      await page.getByRole("button", { name: "Use this key" }).press("Enter");
+    }
+    await panel.getByText(told).waitFor();
+    await panel.getByRole("status").getByText("Set.").waitFor();
+  }
+  await accessible(page);
 }
 
 async function silence(page) {

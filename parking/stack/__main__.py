@@ -27,7 +27,7 @@ from parking.stack import demo, services, status
 from parking.stack.checks import HOST, require_free
 from parking.stack.console import Console
 from parking.stack.errors import StackError
-from parking.stack.infra import PARTS, build, used_ports
+from parking.stack.infra import PARTS, build, download, used_ports
 from parking.stack.pids import Lock, end_leftovers
 from parking.stack.settings import StackSettings
 from parking.stack.supervisor import Part, Supervisor
@@ -64,6 +64,7 @@ def run(settings: StackSettings, _: argparse.Namespace) -> int:
     paths = settings.paths
     lock = Lock(paths.state)
     lock.take()
+    status.forget(paths)
     console = Console(paths.logs, settings.log_format, sys.stdout)
     try:
         for name in end_leftovers(paths.run):
@@ -72,7 +73,10 @@ def run(settings: StackSettings, _: argparse.Namespace) -> int:
         console.say("making ready (the first time: downloads of about 100 MB)")
         demo.footage(settings)  # tells of a wrong FOOTAGE before anything starts
         parts = build(settings)
-        parts += [services.part(name, settings, PARTS, {}) for name in settings.services]
+        parts += [
+            services.part(name, settings, PARTS, demo.env_for_service(name, settings))
+            for name in settings.services
+        ]
         _make_first_key(settings)
         return asyncio.run(_keep(settings, parts, console))
     finally:
@@ -131,18 +135,15 @@ def env(settings: StackSettings, options: argparse.Namespace) -> int:
 
 
 def fetch(settings: StackSettings, _: argparse.Namespace) -> int:
-    """Download and prepare."""
-    lock = Lock(settings.paths.state)
-    lock.take()
-    build(settings)
-    lock.release()
+    """Only download: it may be asked for while a stack runs here."""
+    download(settings)
     return 0
 
 
 # ---------------------------------------------------------------- the run
 async def _keep(settings: StackSettings, parts: list[Part], console: Console) -> int:
     supervisor = Supervisor(settings.paths.run, console)
-    supervisor.changed = lambda: status.write(settings.paths.run / "status.json", supervisor)
+    supervisor.changed = lambda: status.write(settings.paths, supervisor)
     asked = asyncio.Event()
 
     def on_signal() -> None:
@@ -151,8 +152,12 @@ async def _keep(settings: StackSettings, parts: list[Part], console: Console) ->
             supervisor.kill_all()
         asked.set()
 
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, on_signal)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asked us to live on
+        # The terminal was closed. The system and the shell may both tell us: that is no hurry.
+        loop.add_signal_handler(signal.SIGHUP, asked.set)
     for part in parts:
         supervisor.start(part)
     up = asyncio.create_task(_come_up(settings, supervisor, console))

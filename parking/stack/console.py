@@ -50,7 +50,7 @@ class Console:
             text = f"{_paint(name, out)} {text}"
         try:
             print(text, file=out, flush=True)
-        except BrokenPipeError:  # `make run | head`: the files still get every line
+        except OSError:  # `make run | head`, a closed terminal: the files still get every line
             self._out = None
 
     def _store(self, name: str, text: str) -> None:

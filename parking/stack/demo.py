@@ -13,6 +13,7 @@ from parking.stack.secret_files import write_private
 from parking.stack.services import env_for
 from parking.stack.settings import ROOT, StackSettings
 from parking.stack.supervisor import Part
+from tools.simulator.footage import load
 
 FOOTAGE: Final = ROOT / "demo"
 
@@ -29,10 +30,22 @@ def footage(settings: StackSettings) -> Path | None:
     return folder
 
 
+def env_for_service(service: str, settings: StackSettings) -> dict[str, str]:
+    """What a service is told because of the footage, where the caller did not tell it."""
+    folder = footage(settings)
+    name = "DETECTOR_FROZEN_AFTER"
+    if service != "detector" or folder is None or name in settings.python_env:
+        return {}
+    # One picture sent again and again is what a frozen camera sends.
+    return {name: "0"} if load(folder).has_stills else {}
+
+
 def part(settings: StackSettings, folder: Path) -> Part:
     """The simulator as a part: it connects by itself as soon as the broker is there."""
     passwords = settings.paths.secrets / "demo_devices.json"
-    devices = {device: mqtt.add_device(settings.paths, device) for device in _devices(folder)}
+    devices = {
+        device: mqtt.add_device(settings.paths, device) for device in load(folder).device_ids
+    }
     write_private(passwords, json.dumps(devices))
     state = settings.paths.data / "devices"
     env = _environment(settings) | {
@@ -59,11 +72,12 @@ def part(settings: StackSettings, folder: Path) -> Part:
 
 
 def publish_layouts(settings: StackSettings, folder: Path) -> None:
-    """Tell the detector and the tracker of the footage's slots, once for each annotations.json; a
-    later start leaves what was edited since. Raises StackError. Blocks for some seconds."""
-    digest = hashlib.sha256((folder / "annotations.json").read_bytes()).hexdigest()[:16]
-    mark = settings.paths.data / "devices" / f"layouts-{digest}"
-    if mark.exists():
+    """Tell the detector and the tracker of the footage's slots, when its annotations.json is not
+    the one told last: a later start leaves what was edited since. Raises StackError. Blocks for
+    some seconds."""
+    digest = hashlib.sha256((folder / "annotations.json").read_bytes()).hexdigest()
+    told = settings.paths.data / "devices" / f"{load(folder).site_id}.layouts"
+    if told.exists() and told.read_text("utf-8") == digest:
         return
     command = [sys.executable, "-m", "parking", "layout", "publish", str(folder)]
     environment = _environment(settings)
@@ -72,16 +86,8 @@ def publish_layouts(settings: StackSettings, folder: Path) -> None:
     )
     if done.returncode != 0:
         raise StackError(f"the layouts of {folder} could not be published: {done.stderr.strip()}")
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    write_private(told, digest)
 
 
 def _environment(settings: StackSettings) -> dict[str, str]:
     return {**env_for("tool", settings), "PYTHONPATH": str(ROOT)}
-
-
-def _devices(folder: Path) -> list[str]:
-    """The ids of the devices that play the footage, as the simulator names them."""
-    from tools.simulator.footage import load
-
-    return load(folder).device_ids

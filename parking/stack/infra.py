@@ -52,8 +52,7 @@ def build(settings: StackSettings, names: Sequence[str] = PARTS) -> list[Part]:
     paths = settings.paths
     wanted: list[Part] = []
     if {"kafka", "s3"} & set(names):
-        with one_at_a_time(paths.cache), download_progress() as progress:
-            archives = jars.fetch(paths.cache / "maven", progress)
+        archives = _archives(paths)
         if "kafka" in names:
             class_path = [path for jar, path in archives.items() if not jar.is_s3proxy]
             wanted.append(kafka.part(settings, class_path, env))
@@ -66,6 +65,18 @@ def build(settings: StackSettings, names: Sequence[str] = PARTS) -> list[Part]:
         with one_at_a_time(paths.cache):
             wanted.append(mqtt.part(settings, env))
     return wanted
+
+
+def download(settings: StackSettings) -> None:
+    """Fill the cache with what the servers need; touches nothing of a stack that runs."""
+    _archives(settings.paths)
+    with one_at_a_time(settings.paths.cache):
+        mqtt.install(settings.paths.cache, settings.python_env)
+
+
+def _archives(paths: Paths) -> dict[jars.Jar, Path]:
+    with one_at_a_time(paths.cache), download_progress() as progress:
+        return jars.fetch(paths.cache / "maven", progress)
 
 
 def used_ports(settings: StackSettings, names: Sequence[str]) -> dict[str, int]:

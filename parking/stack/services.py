@@ -86,9 +86,13 @@ def _ingest(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
+def _detector(paths: Paths, _: Mapping[str, int]) -> dict[str, str]:
+    return {"DETECTOR_CACHE": str(paths.cache)}
+
+
 def _persister(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
     return {
-        **_database(paths, ports),
+        "DATABASE_URL": postgres.database_url(paths, ports["postgres"]),
         "S3_ENDPOINT": f"http://{HOST}:{ports['s3']}",
         "S3_BUCKET": objects.BUCKET,
         "S3_REGION": objects.REGION,
@@ -99,16 +103,16 @@ def _persister(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
 
 def _notifier(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
     return {
-        **_persister(paths, ports),
+        "DATABASE_URL": postgres.reader_url(paths, ports["postgres"]),
         "AI_SERVICE_URL": f"http://{HOST}:{ports['detector']}",
         "KEYS_FILE": str(key_file(paths)),
         "DASHBOARD_DIR": str(ROOT / "dashboard" / "dist"),
     }
 
 
-def _database(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
-    made_once(paths.secrets / "postgres_parking")
-    return {"DATABASE_URL": postgres.database_url(paths, ports["postgres"])}
-
-
-_SPECIFIC: Final = {"ingest": _ingest, "persister": _persister, "notifier": _notifier}
+_SPECIFIC: Final = {
+    "ingest": _ingest,
+    "detector": _detector,
+    "persister": _persister,
+    "notifier": _notifier,
+}

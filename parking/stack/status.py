@@ -13,8 +13,14 @@ from parking.stack.settings import Paths
 from parking.stack.supervisor import Supervisor
 
 
-def write(path: Path, supervisor: Supervisor) -> None:
+def forget(paths: Paths) -> None:
+    """At a start: the status file is the previous run's."""
+    _file(paths).unlink(missing_ok=True)
+
+
+def write(paths: Paths, supervisor: Supervisor) -> None:
     """Replace the status file; called at every change."""
+    path = _file(paths)
     parts = {
         name: {"state": unit.state, "starts": unit.starts, "port": unit.part.port}
         for name, unit in supervisor.units.items()
@@ -31,7 +37,11 @@ def table(paths: Paths) -> Iterator[str]:
     if holder is None:
         yield "nothing runs here; `make run` starts it"
         return
-    parts: dict[str, Any] = json.loads((paths.run / "status.json").read_text("utf-8"))
+    try:
+        parts: dict[str, Any] = json.loads(_file(paths).read_text("utf-8"))
+    except FileNotFoundError:
+        yield f"starting (pid {holder}): it still makes ready, nothing runs yet"
+        return
     yield f"{'part':<10} {'state':<11} {'pid':>7} {'port':>6} {'starts':>6} {'memory':>8}  since"
     total_mb = 0.0
     for name, part in parts.items():
@@ -43,7 +53,7 @@ def table(paths: Paths) -> Iterator[str]:
             f"{name:<10} {part['state']:<11} {process.pid if process else '-':>7} "
             f"{part['port'] or '-':>6} {part['starts']:>6} {memory_mb:>5.0f} MB  {since}"
         )
-    supervisor_mb = _rss_mb(psutil.Process(holder))
+    supervisor_mb = _rss_mb_of(holder)
     yield f"{'supervisor':<10} {'':<11} {holder:>7} {'':>6} {'':>6} {supervisor_mb:>5.0f} MB"
     yield f"{'together':<41} {'':>2} {total_mb + supervisor_mb:>5.0f} MB"
 
@@ -53,6 +63,17 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _file(paths: Paths) -> Path:
+    return paths.run / "status.json"
+
+
+def _rss_mb_of(pid: int) -> float:
+    try:
+        return _rss_mb(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _rss_mb(process: psutil.Process) -> float:

@@ -131,7 +131,16 @@ class Supervisor:
             await asyncio.gather(*(self.stop(name) for name in names))
 
     async def _keep(self, name: str) -> None:
+        """Whatever goes wrong here is told, and gives the part up: nobody waits for this task."""
         unit = self.units[name]
+        try:
+            await self._keep_running(unit)
+        except Exception as error:  # noqa: BLE001 -- told, and ends the stack
+            self._set(unit, "failed")
+            self._console.say(f"{name} is given up: {type(error).__name__}: {error}", "error")
+            self.failed.set()
+
+    async def _keep_running(self, unit: Unit) -> None:
         await asyncio.gather(*(self.units[name].healthy.wait() for name in unit.part.needs))
         while True:
             began = time.monotonic()
@@ -190,8 +199,9 @@ class Supervisor:
             else:
                 limit_s = unit.part.start_limit_s
                 self._console.say(f"{name} was not ready in {limit_s:.0f} s", "error")
-        except StackError as error:
-            self._console.say(f"{name}: {error}", "error")
+        except Exception as error:  # noqa: BLE001 -- a check's own fault, told; nothing else would
+            kind = "" if isinstance(error, StackError) else f"{type(error).__name__}: "
+            self._console.say(f"{name}: {kind}{error}", "error")
             unit.backoff.tries = 0  # starting it again would not help
         await self._end(unit, process)
 

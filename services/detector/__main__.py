@@ -9,13 +9,14 @@ else, or a model that hangs for a minute (/healthz): the process ends and is sta
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
 from aiokafka import AIOKafkaConsumer
 
+from parking.gating import Limits
 from parking.imagehealth import Thresholds
 from parking.kafka import (
     KafkaConsumer,
@@ -70,17 +71,23 @@ class Service:
         async with AsyncExitStack() as stack:
             self.progress.note()
             layouts = await stack.enter_async_context(started(new_consumer(kafka)))
-            producer = KafkaProducer(await stack.enter_async_context(started(new_producer(kafka))))
-            await assign_all(layouts, FRAMES)  # a subscription to a topic not there goes unnoticed
-            whole = await read_to_end(layouts, await assign_all(layouts, LAYOUTS))
+            started_producer = await stack.enter_async_context(started(new_producer(kafka)))
+            producer = KafkaProducer(started_producer, kafka.run)
+            # A subscription to a topic that is not there would go unnoticed.
+            await assign_all(layouts, kafka.named(FRAMES))
+            whole = await read_to_end(layouts, await assign_all(layouts, kafka.named(LAYOUTS)))
             await producer.send(await handle_layouts(whole, self.tools))
             frames = await stack.enter_async_context(
                 started(
-                    new_consumer(kafka, group=SERVICE, max_poll_interval_ms=MAX_POLL_INTERVAL_MS)
+                    new_consumer(
+                        kafka,
+                        group=kafka.named(SERVICE),
+                        max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+                    )
                 )
             )
             self.health.waiting["kafka"] = "joining the group"
-            frames.subscribe([FRAMES], listener=OnAssigned(self._assigned))
+            frames.subscribe([kafka.named(FRAMES)], listener=OnAssigned(self._assigned))
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(self._follow_layouts(layouts, producer, stop))
                 loops.create_task(self._follow_frames(frames, producer, stop))
@@ -103,18 +110,25 @@ class Service:
         await run(records, handle, producer, SystemClock(), stop, polling)
 
 
-async def build(environ: Mapping[str, str]) -> None:
-    """Load the model, wire everything and run until a signal comes."""
-    settings = Settings.from_env(environ)
-    progress, health = Progress(), Health(waiting={"kafka": "starting"})
+def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
+    """The analyser these settings ask for; the service and a replay must not differ in it. `turned`
+    is called after each chunk of pictures. Raises SettingsError when the model cannot be used."""
     detector, facts = load_model(settings.model)
     options = Options(
         settings.model.size_px,
         settings.model.batch,
         settings.frame_max_pixels,
         Thresholds(frozen_after=settings.frozen_after),
+        Limits() if settings.gate else None,
     )
-    analyser = Analyser(detector, facts, options, progress.note)
+    return Analyser(detector, facts, options, turned)
+
+
+async def build(environ: Mapping[str, str]) -> None:
+    """Load the model, wire everything and run until a signal comes."""
+    settings = Settings.from_env(environ)
+    progress, health = Progress(), Health(waiting={"kafka": "starting"})
+    analyser = new_analyser(settings, progress.note)
     model = ModelThread(analyser.analyse)
     tools = Tools(
         analyse=model.analyse,

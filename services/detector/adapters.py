@@ -17,6 +17,7 @@ from parking.kafka import KafkaConsumer
 from parking.ops import Health
 from parking.ports import Place, Record
 from services.detector.analysis import Finding, Job
+from services.detector.gate import Held
 
 log = logging.getLogger(__name__)
 
@@ -61,19 +62,27 @@ class ModelThread:
     """Runs the analyser off the event loop, on the one thread that it allows."""
 
     def __init__(
-        self, analyse: Callable[[Sequence[Job], dict[str, Look]], list[Finding | Invalid]]
+        self,
+        analyse: Callable[
+            [Sequence[Job], dict[str, Look], dict[str, Held] | None], list[Finding | Invalid]
+        ],
     ) -> None:
         self._analyse = analyse
         self._thread = ThreadPoolExecutor(1, "model")
         self.waiting = 0
         """Calls not finished; HTTP refuses work beyond a few."""
 
-    async def analyse(self, jobs: Sequence[Job], looks: dict[str, Look]) -> list[Finding | Invalid]:
+    async def analyse(
+        self,
+        jobs: Sequence[Job],
+        looks: dict[str, Look],
+        helds: dict[str, Held] | None = None,
+    ) -> list[Finding | Invalid]:
         """See Analyser.analyse."""
         self.waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._analyse, jobs, looks
+                self._thread, self._analyse, jobs, looks, helds
             )
         finally:
             self.waiting -= 1

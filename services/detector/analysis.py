@@ -4,7 +4,7 @@ Blocks and is not safe for several threads: services/detector/adapters.py gives 
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,10 +13,15 @@ import numpy as np
 
 from parking.errors import Invalid
 from parking.events import Box, ImageHealth, LayoutPublished, Observation
+from parking.gating import Limits
 from parking.geometry import match_boxes
 from parking.imagehealth import Look, Thresholds, assess, blank_shares
-from parking.metrics import STAGE_SECONDS
+from parking.inputsize import half_is_enough, input_size
+from parking.jpeghead import header_size
+from parking.metrics import FRAMES_REUSED, STAGE_SECONDS
 from parking.ports import Boxes, Detector
+from services.detector.ahead import Ahead
+from services.detector.gate import Gated, Held, gated, view_of
 from services.detector.model import Facts
 from services.detector.picture import Picture, decode, small_grey
 from services.detector.placing import Placing
@@ -33,11 +38,13 @@ class Job:
     camera_id: str | None = None
     layout: LayoutPublished | None = None
     expected_wh: tuple[int, int] | None = None
+    frame_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a picture says. `timings_ms`: decode, health, inference, match."""
+    """What a picture says. `timings_ms`: decode, health, gate, inference, match. `reused_from`: the
+    frame that was searched, whose boxes and observations these are: nothing has changed since."""
 
     width: int
     height: int
@@ -46,27 +53,46 @@ class Finding:
     observations: list[Observation]
     layout_version: int
     timings_ms: dict[str, float]
+    input_size_px: int = 0
+    reused_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A picture as pixels, and as the small grey one that health and the gate look at."""
+
+    job: Job
+    picture: Picture
+    grey: Picture
+    size_wh: tuple[int, int]
+    size_px: int
+    timings_ms: dict[str, float]
 
 
 @dataclass(slots=True)
 class _Opened:
-    """A picture that could be decoded, on its way."""
+    """A picture that could be decoded, on its way. `picture` may be half of `size_wh`."""
 
     job: Job
     picture: Picture
     look: Look
+    size_wh: tuple[int, int]
+    size_px: int
     health: ImageHealth
+    gated: Gated | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How pictures are analysed. `size_px`: long side of the input where a layout names none."""
+    """How pictures are analysed. `size_px`: long side of the input where a layout names none; 0: by
+    need. `gate`: when the last result is repeated; None: every picture is searched."""
 
-    size_px: int = 640
+    size_px: int = 0
     batch: int = 1
     max_pixels: int = 2_000_000
     health: Thresholds = field(default_factory=Thresholds)
+    gate: Limits | None = None
 
 
 class Analyser:
@@ -81,43 +107,90 @@ class Analyser:
         self._options = options
         self._turned = turned
         self._placing = Placing()
+        self._ahead = Ahead()
 
-    def analyse(self, jobs: Sequence[Job], looks: dict[str, Look]) -> list[Finding | Invalid]:
+    def analyse(
+        self,
+        jobs: Sequence[Job],
+        looks: dict[str, Look],
+        helds: dict[str, Held] | None = None,
+    ) -> list[Finding | Invalid]:
         """One result a job, in order. A picture that cannot be used gives the Invalid and touches
-        no other. `looks` (by camera) is read and brought up to date."""
+        no other. `looks` and `helds` (by camera) are read and brought up to date; without `helds`
+        every picture is searched."""
         results: list[Finding | Invalid] = []
+        decoded = self._ahead.each(self._decode, jobs)
         for start in range(0, len(jobs), self._options.batch):
-            opened = [self._open(job, looks) for job in jobs[start : start + self._options.batch]]
-            found = iter(self._detect([o for o in opened if isinstance(o, _Opened)]))
-            results += [
-                self._conclude(o, next(found)) if isinstance(o, _Opened) else o for o in opened
-            ]
+            chunk = jobs[start : start + self._options.batch]
+            opened = [self._open(next(decoded), looks, helds or {}) for _ in chunk]
+            wanted = [o for o in opened if isinstance(o, _Opened) and _held(o) is None]
+            found = iter(self._detect(wanted))
+            for one in opened:
+                if isinstance(one, Invalid):
+                    results.append(one)
+                elif (held := _held(one)) is not None:
+                    results.append(self._repeat(one, held, helds))
+                else:
+                    results.append(self._conclude(one, next(found), helds))
             self._turned()
         return results
 
-    def _open(self, job: Job, looks: dict[str, Look]) -> "_Opened | Invalid":
+    def _decode(self, job: Job) -> "_Decoded | Invalid":
+        """The picture, half of it where that is enough. Touches nothing: it runs ahead."""
         timings: dict[str, float] = {}
         try:
             with _timed("decode", timings):
-                picture = decode(job.jpeg, self._options.max_pixels, job.expected_wh)
+                size_wh = header_size(job.jpeg) if job.jpeg else (1, 1)  # decode refuses it
+                size_px = self._size_px(job, size_wh)
+                halve = half_is_enough(job.layout, size_wh, size_px)
+                picture = decode(job.jpeg, self._options.max_pixels, job.expected_wh, halve=halve)
+                return _Decoded(job, picture, small_grey(picture), size_wh, size_px, timings)
         except Invalid as error:
             return error
+
+    def _open(
+        self, decoded: "_Decoded | Invalid", looks: dict[str, Look], helds: Mapping[str, Held]
+    ) -> "_Opened | Invalid":
+        if isinstance(decoded, Invalid):
+            return decoded
+        job, timings = decoded.job, decoded.timings_ms
         with _timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
-            health, look = assess(small_grey(picture), earlier, self._options.health)
+            health, look = assess(decoded.grey, earlier, self._options.health)
         if job.layout and job.layout.reference and health.status == "ok":
             with _timed("place", timings):
-                health, look = self._placing.judge(job.layout, picture.shape[1], health, look)
+                health, look = self._placing.judge(job.layout, decoded.size_wh[0], health, look)
         if job.camera_id:
             looks[job.camera_id] = look
-        return _Opened(job, picture, look, health, timings)
+        opened = _Opened(
+            job, decoded.picture, look, decoded.size_wh, decoded.size_px, health, None, timings
+        )
+        opened.gated = self._gate(opened, decoded.grey, helds)
+        return opened
+
+    def _gate(self, opened: _Opened, grey: Picture, helds: Mapping[str, Held]) -> Gated | None:
+        """Whether the camera's last result holds for this picture; None where that is not asked."""
+        job, limits = opened.job, self._options.gate
+        if limits is None or not job.camera_id or not job.frame_id or job.layout is None:
+            return None
+        with _timed("gate", opened.timings_ms):
+            context = (
+                job.layout.id,
+                job.layout.time_ms,
+                opened.health.status,
+                opened.size_wh,
+                opened.size_px,
+            )
+            slots = [slot for slot in job.layout.slots if slot.enabled]
+            view = view_of(grey, slots, context)
+            return gated(view, helds.get(job.camera_id), limits)
 
     def _detect(self, opened: Sequence[_Opened]) -> list[Boxes]:
         """Pictures of one input size share a call; each is told its share of the time."""
         found: dict[int, Boxes] = {}
         by_size: dict[int, list[int]] = {}
         for index, one in enumerate(opened):
-            by_size.setdefault(self._size_px(one.job), []).append(index)
+            by_size.setdefault(one.size_px, []).append(index)
         for size_px, indices in by_size.items():
             spent: dict[str, float] = {}
             with _timed("inference", spent):
@@ -127,11 +200,13 @@ class Analyser:
                 found[index] = one_found
         return [found[index] for index in range(len(opened))]
 
-    def _size_px(self, job: Job) -> int:
+    def _size_px(self, job: Job, size_wh: tuple[int, int]) -> int:
         wanted = job.layout.input_size_px if job.layout else None
-        return wanted or self._options.size_px
+        return wanted or self._options.size_px or input_size(job.layout, size_wh).size_px
 
-    def _conclude(self, opened: _Opened, found: Boxes) -> Finding:
+    def _conclude(
+        self, opened: _Opened, found: Boxes, helds: MutableMapping[str, Held] | None
+    ) -> Finding:
         with _timed("match", opened.timings_ms):
             observations = self._observe(opened, found)
             shown = found.scores >= self._facts.threshold
@@ -145,17 +220,19 @@ class Analyser:
                     found.xyxy[shown].tolist(), found.scores[shown].tolist(), strict=True
                 )
             ]
-        height, width = opened.picture.shape[:2]
-        layout = opened.job.layout
-        return Finding(
-            width=width,
-            height=height,
-            health=opened.health,
-            boxes=boxes,
-            observations=observations,
-            layout_version=layout.version if layout else 0,
-            timings_ms=opened.timings_ms,
-        )
+        job = opened.job
+        if opened.gated and helds is not None and job.camera_id and job.frame_id:
+            helds[job.camera_id] = opened.gated.searched(
+                job.frame_id, (boxes, observations), helds.get(job.camera_id)
+            )
+        return _finding(opened, boxes, observations)
+
+    def _repeat(self, opened: _Opened, held: Held, helds: dict[str, Held] | None) -> Finding:
+        """The finding of the frame that was searched last, for a picture like it."""
+        FRAMES_REUSED.inc()
+        if helds is not None and opened.job.camera_id:
+            helds[opened.job.camera_id] = held.again()
+        return _finding(opened, held.boxes, held.observations, held.frame_id)
 
     def _observe(self, opened: _Opened, found: Boxes) -> list[Observation]:
         """One observation per enabled slot; all unknown when the picture cannot be believed."""
@@ -184,6 +261,30 @@ def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[
         else one
         for one, share in zip(seen, blank, strict=True)
     ]
+
+
+def _held(opened: _Opened) -> Held | None:
+    return opened.gated.held if opened.gated else None
+
+
+def _finding(
+    opened: _Opened,
+    boxes: list[Box],
+    observations: list[Observation],
+    reused_from: str | None = None,
+) -> Finding:
+    layout = opened.job.layout
+    return Finding(
+        width=opened.size_wh[0],
+        height=opened.size_wh[1],
+        health=opened.health,
+        boxes=boxes,
+        observations=observations,
+        layout_version=layout.version if layout else 0,
+        timings_ms=opened.timings_ms,
+        input_size_px=opened.size_px,
+        reused_from=reused_from,
+    )
 
 
 def _unit(value: float) -> float:

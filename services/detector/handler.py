@@ -1,7 +1,7 @@
 """The detector's decisions: which frames to analyse, and what to write about them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from parking import codec
@@ -12,12 +12,15 @@ from parking.metrics import DEAD_LETTERS, FRAMES_ANALYSED, FRAMES_SKIPPED
 from parking.ports import Clock, Outgoing, Record
 from parking.topics import DETECTIONS, FRAMES, LAYOUTS
 from services.detector.analysis import Finding, Job
+from services.detector.gate import Held
 from services.detector.layouts import Layouts
-from services.detector.recent import Latest, Looks, Shown
+from services.detector.recent import Helds, Latest, Looks, Shown
 
 SERVICE: Final = "detector"
 
-Analyse = Callable[[Sequence[Job], dict[str, Look]], Awaitable[list[Finding | Invalid]]]
+Analyse = Callable[
+    [Sequence[Job], dict[str, Look], dict[str, Held]], Awaitable[list[Finding | Invalid]]
+]
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class Tools:
     latest: Latest
     clock: Clock
     skip: bool = True
+    helds: Helds = field(default_factory=Helds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def choose(frames: Sequence[Frame], skip: bool) -> list[list[Frame]]:
 async def handle_frames(records: Sequence[Record], tools: Tools) -> list[Outgoing]:
     """Detections of the chosen frames, and a dead letter for each that no retry can mend. A camera
     whose newest frame cannot be decoded is told by the one before it."""
-    looks = tools.looks.before(records)
+    looks, helds = tools.looks.before(records), tools.helds.before(records)
     now_ms = tools.clock.now_ms()
     written: list[Outgoing] = []
     frames = []
@@ -81,7 +85,8 @@ async def handle_frames(records: Sequence[Record], tools: Tools) -> list[Outgoin
     groups = choose(frames, tools.skip)
     while groups:
         chosen = [group.pop() for group in groups]
-        results = await tools.analyse([_job(frame, tools.layouts) for frame in chosen], looks)
+        jobs = [_job(frame, tools.layouts) for frame in chosen]
+        results = await tools.analyse(jobs, looks, helds)
         undecided = []
         for frame, older, result in zip(chosen, groups, results, strict=True):
             if isinstance(result, Invalid):
@@ -107,6 +112,7 @@ def _job(frame: Frame, layouts: Layouts) -> Job:
         camera_id=meta.camera_id,
         layout=layouts.of(meta.camera_id),
         expected_wh=(meta.width, meta.height),
+        frame_id=meta.id,
     )
 
 
@@ -134,6 +140,8 @@ def _told(
         # `queue`: in Kafka, from the broker's clock at the append to ours at the batch's start.
         timings_ms={"queue": float(max(0, now_ms - record.timestamp_ms)), **finding.timings_ms},
         skipped_frame_ids=[frame.meta.id for frame in skipped],
+        input_size_px=finding.input_size_px or None,
+        reused_from=finding.reused_from,
     )
     tools.latest.keep(Shown(record.value or b"", event, tools.layouts.of(meta.camera_id)))
     return codec.outgoing(event, DETECTIONS, meta.site_id, SERVICE)

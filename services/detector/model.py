@@ -80,14 +80,17 @@ def letterbox(picture: Picture, size_px: int) -> tuple[Floats, float, tuple[int,
     height, width = picture.shape[:2]
     scale = size_px / max(height, width)
     new_w, new_h = max(1, round(width * scale)), max(1, round(height * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    resized = cv2.resize(picture, (new_w, new_h), interpolation=method)
+    # As the training does it, and four times as fast as INTER_AREA.
+    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
     pad_w, pad_h = -new_w % STRIDE, -new_h % STRIDE
     left, top = pad_w // 2, pad_h // 2
-    boxed = cv2.copyMakeBorder(
-        resized, top, pad_h - top, left, pad_w - left, cv2.BORDER_CONSTANT, value=(_PAD_GREY,) * 3
+    boxed = np.full((new_h + pad_h, new_w + pad_w, 3), _PAD_GREY, np.uint8)
+    boxed[top : top + new_h, left : left + new_w] = cv2.resize(
+        picture, (new_w, new_h), interpolation=method
     )
-    blob = np.asarray(cv2.dnn.blobFromImage(boxed, 1 / 255, swapRB=True), np.float32)
+    blob = np.empty((1, 3, *boxed.shape[:2]), np.float32)
+    for channel, plane in zip(blob[0], reversed(cv2.split(boxed)), strict=True):
+        np.multiply(plane, np.float32(1 / 255), out=channel)
     return blob, scale, (left, top)
 
 
@@ -119,7 +122,8 @@ class YoloDetector:
             by_shape.setdefault(blob.shape, []).append(index)
         found: dict[int, Boxes] = {}
         for indices in by_shape.values():
-            outputs = self._forward(np.concatenate([inputs[index][0] for index in indices]))
+            blobs = [inputs[index][0] for index in indices]
+            outputs = self._forward(np.concatenate(blobs) if len(blobs) > 1 else blobs[0])
             for index, output in zip(indices, outputs, strict=True):
                 _, scale, padding = inputs[index]
                 height, width = images_bgr[index].shape[:2]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parking.errors import Invalid
-from parking.jpeghead import header_size
+from parking.jpeghead import header_size as header_size
 from parking.reference import small_grey as small_grey
 
 Picture = NDArray[np.uint8]
@@ -22,9 +22,16 @@ _BLOCK_PX: Final = 8
 _UNDECODABLE: Final = "undecodable"
 
 
-def decode(jpeg: bytes | None, max_pixels: int, expected_wh: tuple[int, int] | None) -> Picture:
-    """BGR pixels [H, W, 3]. Raises Invalid: `empty`, `too-many-pixels`, `size-differs` from what
-    the metadata say, or `undecodable`."""
+def decode(
+    jpeg: bytes | None,
+    max_pixels: int,
+    expected_wh: tuple[int, int] | None,
+    *,
+    halve: bool = False,
+) -> Picture:
+    """BGR pixels [H, W, 3]; with `halve` at half the size (rounded up), which costs libjpeg less
+    than half. Raises Invalid: `empty`, `too-many-pixels`, `size-differs` from what the metadata
+    say, or `undecodable`."""
     if not jpeg:
         raise Invalid("empty", "a frame without a picture")
     size_wh = header_size(jpeg)
@@ -34,19 +41,20 @@ def decode(jpeg: bytes | None, max_pixels: int, expected_wh: tuple[int, int] | N
         )
     if expected_wh is not None and size_wh != expected_wh:
         raise Invalid("size-differs", f"the picture is {size_wh}, its metadata say {expected_wh}")
+    parts = 2 if halve else 1
     try:
         # Without the flag OpenCV would turn the picture by an EXIF tag that the slots know not of.
-        decoded = cv2.imdecode(
-            np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        )
+        how = cv2.IMREAD_REDUCED_COLOR_2 if halve else cv2.IMREAD_COLOR
+        decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), how | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise Invalid(_UNDECODABLE, str(error)[:400]) from error
     if decoded is None:
         raise Invalid(_UNDECODABLE, "OpenCV cannot decode it")
     picture = np.asarray(decoded, np.uint8)
-    if picture.shape != (size_wh[1], size_wh[0], 3):
+    if picture.shape != (-(-size_wh[1] // parts), -(-size_wh[0] // parts), 3):
         raise Invalid(_UNDECODABLE, f"decoded to {picture.shape}, the header says {size_wh}")
     # What the data do not reach, libjpeg leaves at exactly this grey; a real corner is never it.
-    if (picture[-_BLOCK_PX:, -_BLOCK_PX:] == _MISSING_GREY).all():
+    block_px = _BLOCK_PX // parts
+    if (picture[-block_px:, -block_px:] == _MISSING_GREY).all():
         raise Invalid(_UNDECODABLE, "the picture's end is missing: its last block is blank")
     return picture

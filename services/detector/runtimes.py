@@ -1,15 +1,17 @@
 """The three runtimes that can run a model, each imported only when it is used."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
 import numpy as np
 
 from parking.errors import SettingsError
 from parking.ports import Boxes, Detector
+from services.detector.choice import backend_for
+from services.detector.cores import threads_for, usable_cores
 from services.detector.model import (
     NMS_IOU,
     SCORE_FLOOR,
@@ -26,7 +28,6 @@ from services.detector.settings import ModelSettings
 
 _SHAPES_KEPT: Final = 8
 _VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "truck", "vehicle"})
-_MOST_THREADS: Final = 4
 
 
 class UltralyticsDetector:
@@ -121,12 +122,16 @@ def _detector(settings: ModelSettings) -> Detector:
     path, identity = settings.file, model_id(settings.file)
     if settings.backend == "ultralytics":
         return UltralyticsDetector(identity, path)
-    threads = settings.threads or min(_MOST_THREADS, os.cpu_count() or 1)
+    threads = threads_for(settings.threads, settings.processes, usable_cores())
+    cv2.setNumThreads(threads)
+    backend = settings.backend
+    if backend == "auto":
+        backend = backend_for(path, identity, threads, settings.precision, settings.cache)
     try:
-        forward = FORWARDS[settings.backend](path, threads, settings.precision)
+        forward = FORWARDS[backend](path, threads, settings.precision)
         shape = forward(np.zeros((1, 3, 96, 160), np.float32)).shape
     except Exception as error:
-        problem = f"MODEL_FILE={str(path)!r}: {settings.backend} cannot run it"
+        problem = f"MODEL_FILE={str(path)!r}: {backend} cannot run it"
         raise SettingsError([f"{problem}: {str(error)[:300]}"]) from error
     if len(shape) != 3 or shape[:2] != (1, 5):
         raise SettingsError([f"{path} gives {shape}; a model of one class gives (1, 5, anchors)"])

@@ -11,21 +11,31 @@ from parking.settings import Reader
 
 DEFAULT_MODEL: Final = Path(__file__).resolve().parents[2] / "models" / "parking-yolo11n.onnx"
 
+BACKENDS: Final = ("auto", "onnx", "openvino", "ultralytics")
+SMALLEST_PX: Final = 160
+
 HELP: Final = """\
 settings (environment):
   KAFKA_BOOTSTRAP       host:port; also KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE],
                         KAFKA_SASL_MECHANISM, KAFKA_CA_FILE
+  RUN                   live; a replay's name: topics and group of its own
   HTTP_HOST, HTTP_PORT  where it listens (127.0.0.1, 5000); private: never expose it
   MODEL_FILE            the ONNX model (models/parking-yolo11n.onnx)
-  DETECTOR_BACKEND      onnx (default: steady and small), openvino (up to a quarter faster on
-                        idle cores, 55 MB more), or ultralytics (extra [train])
+  DETECTOR_BACKEND      auto (default: onnx and openvino are measured at the start, some seconds),
+                        onnx, openvino, or ultralytics (extra [train])
+  DETECTOR_CACHE        folder that keeps what auto measured, so that it is measured once; none
   DETECTOR_PRECISION    f32 (default: the same answers on every machine) or auto (openvino:
                         bfloat16 where the CPU has it; faster, scores differ by up to 0.03)
-  DETECTOR_THREADS      inference threads; 0 (default): one per core, at most 4
-  DETECTOR_SIZE         long side of the input where a layout names none (640 pixels)
+  DETECTOR_THREADS      inference threads; 0 (default): this process's share of the cores it may
+                        use (affinity, container limit), at most 4
+  DETECTOR_PROCESSES    detectors that share this machine's cores (1)
+  DETECTOR_SIZE         long side of the input in pixels where a layout names none; 0 (default): by
+                        need, from how large the camera's slots are in its picture
   DETECTOR_BATCH        pictures in one inference (1: more was not faster on two cores)
   DETECTOR_RECORDS      most frames taken from Kafka at once (32)
   DETECTOR_SKIP         on: when behind, only a camera's newest frame (default); off: every frame
+  DETECTOR_GATE         on: a picture in whose slots nothing changed repeats the last result
+                        (default); off: every picture is searched
   DETECTOR_THRESHOLD    score from which a slot is occupied; 0 (default): the model file's own
   DETECTOR_FROZEN_AFTER repeats of one picture until the camera is called frozen (5; 0: never)
   DETECTOR_OVERLAYS     cameras whose last frame is kept for /overlay (32)
@@ -45,7 +55,10 @@ class ModelSettings:
     threshold: float
     """0: the file's own."""
     size_px: int
+    """0: by need."""
     batch: int
+    processes: int = 1
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,7 @@ class Settings:
     model: ModelSettings
     max_records: int
     skip: bool
+    gate: bool
     frozen_after: int
     overlays: int
     frame_max_pixels: int
@@ -66,25 +80,39 @@ class Settings:
         """Raises SettingsError that names every problem."""
         env = Reader(environ)
         settings = cls(
-            kafka=KafkaSettings.read(env),
+            kafka=KafkaSettings.read(env, replays=True),
             http=HttpSettings.read(env, 5000),
             model=ModelSettings(
                 file=_model_file(env),
-                backend=env.choice("DETECTOR_BACKEND", ("onnx", "openvino", "ultralytics"), "onnx"),
+                backend=env.choice("DETECTOR_BACKEND", BACKENDS, "auto"),
                 precision=env.choice("DETECTOR_PRECISION", ("f32", "auto"), "f32"),
                 threads=env.integer("DETECTOR_THREADS", 0, 0, 64),
                 threshold=env.number("DETECTOR_THRESHOLD", 0, 0, 1),
-                size_px=env.integer("DETECTOR_SIZE", 640, 160, 2048),
+                size_px=_size_px(env),
                 batch=env.integer("DETECTOR_BATCH", 1, 1, 32),
+                processes=env.integer("DETECTOR_PROCESSES", 1, 1, 64),
+                cache=_folder(env.text("DETECTOR_CACHE", "")),
             ),
             max_records=env.integer("DETECTOR_RECORDS", 32, 1, 500),
             skip=env.flag("DETECTOR_SKIP", True),
+            gate=env.flag("DETECTOR_GATE", True),
             frozen_after=env.integer("DETECTOR_FROZEN_AFTER", 5, 0, 10_000),
             overlays=env.integer("DETECTOR_OVERLAYS", 32, 0, 1000),
             frame_max_pixels=env.integer("FRAME_MAX_PIXELS", 2_000_000, 10_000, 100_000_000),
         )
         env.done()
         return settings
+
+
+def _size_px(env: Reader) -> int:
+    size_px = env.integer("DETECTOR_SIZE", 0, 0, 2048)
+    if 0 < size_px < SMALLEST_PX:
+        env.problems.append(f"DETECTOR_SIZE={size_px} is neither 0 nor {SMALLEST_PX}..2048")
+    return size_px
+
+
+def _folder(path: str) -> Path | None:
+    return Path(path) if path else None
 
 
 def _model_file(env: Reader) -> Path:

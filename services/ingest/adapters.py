@@ -8,7 +8,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from parking.errors import Retryable
+from parking.errors import Refused, Retryable
 from parking.kafka import KafkaProducer, KafkaSettings, new_producer
 from parking.ports import Outgoing
 
@@ -41,9 +41,12 @@ class SteadyProducer:
         except TimeoutError as error:
             await self._discard(producer)
             raise Retryable(f"Kafka did not answer within {self._limit_s:.0f} s") from error
-        except Retryable:
+        except (Retryable, Refused):
             await self._discard(producer)
             raise
+        except KafkaError as error:
+            await self._discard(producer)
+            raise Retryable(f"Kafka's producer has to be made anew: {error!r}") from error
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -13,13 +13,14 @@ import contextlib
 import logging
 import random
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
 from parking import metrics
-from parking.errors import Invalid, Retryable
+from parking.errors import Invalid, Refused, Retryable
 from parking.ops import Health
 from parking.ports import Clock, Producer
-from services.ingest.handler import SOURCE, handle_message, refuse
+from services.ingest.handler import SOURCE, handle_message, kafka_refused, refuse
 from services.ingest.handover import Delivery, Item, Room
 from services.ingest.messages import Context, Handled, Limits, Message, Reply
 
@@ -131,6 +132,9 @@ class Lane:
             records = [record for item in waiting for record in item.handled.outgoing]
             try:
                 await self._noticing(self._producer.send(records), stop)
+            except Refused as refused:
+                log.error("%s: %s", self._name, refused)
+                waiting = _without(waiting, refused, self._clock.now_ms())
             except Retryable as error:
                 log.warning("%s: waiting for Kafka: %s", self._name, error)
                 self._health.waiting[self._waits_as] = str(error)
@@ -178,6 +182,22 @@ class Lane:
         await work
         if not stop.is_set():
             raise RuntimeError(f"a loop of {self._name} ended by itself")
+
+
+def _without(items: Sequence[Item], refused: Refused, now_ms: int) -> list[Item]:
+    """The same items: those that were written have nothing more to write, the refused ones their
+    dead letters."""
+    left, index = [], 0
+    for item in items:
+        handled, first = item.handled, index
+        index += len(handled.outgoing)
+        errors = [refused.records[i] for i in range(first, index) if i in refused.records]
+        if errors:
+            handled = kafka_refused(handled, errors[0], now_ms)
+        else:
+            handled = replace(handled, outgoing=(), frame_of=None)
+        left.append(Item(handled, item.delivery))
+    return left
 
 
 _KINDS: Final = frozenset({"frame", "gate", "status", "telemetry"})

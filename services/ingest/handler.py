@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from parking import codec
 from parking.errors import Invalid
@@ -90,6 +91,21 @@ def dead_letter(
     return codec.dead_letter(record, error, SOURCE, now_ms, kept_bytes=limits.frame_max_bytes)
 
 
+def kafka_refused(handled: Handled, error: Invalid, now_ms: int) -> Handled:
+    """What becomes of a message whose record Kafka will never take. Raises the error when that was
+    its dead letter already."""
+    if handled.outcome == "refused":
+        raise error
+    letters = tuple(codec.refused_letter(m, error, now_ms) for m in handled.outgoing)
+    reply = handled.reply
+    if reply is not None:
+        told = msgspec.json.decode(reply.payload, type=Ack)
+        detail = error.detail[:_DETAIL_CHARS]
+        told = replace(told, result="rejected", reason=error.reason, detail=detail)
+        reply = Reply(reply.topic, msgspec.json.encode(told), reply.of)
+    return Handled("refused", letters, reply, reason=error.reason)
+
+
 def choose_time(captured_at_ms: int | None, received_at_ms: int, limits: Limits) -> Time:
     """The device's time where it lies within the bounds of receipt, otherwise receipt, and why."""
     if not captured_at_ms:  # a device without a clock sends 0
@@ -153,9 +169,10 @@ def _frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
         device, message.payload, "mqtt", message.received_at_ms, context.limits
     )
     plain = device.boot_id is None
-    if plain and context.last_pictures.get(event.camera_id) == event.sha256:
-        if message.redelivered:
-            return Handled("ignored")  # the broker repeats itself, not the camera
+    again = plain and context.last_pictures.get(event.camera_id) == event.sha256
+    # What the broker repeats (DUP) is the frame once more, for its original may still wait for
+    # Kafka: written again it waits too, and its id tells that it is the same.
+    if again and not message.redelivered:
         return Handled("repeated", (frozen(event),))
     return Handled(
         "frame",

@@ -18,7 +18,7 @@ from parking.errors import Invalid, Retryable
 from parking.keys import SCOPES, KeyFile, bearer
 from parking.ops import Health
 from parking.ports import Clock, Producer
-from parking.topics import DeviceTopic, site_of
+from parking.topics import HTTP_FRAMES, DeviceTopic, site_of
 from services.ingest.handler import SOURCE, accept_frame, dead_letter, frozen
 from services.ingest.messages import Limits
 
@@ -72,7 +72,7 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
     room = asyncio.Semaphore(_MAX_CONCURRENT)
     last: dict[str, str] = {}
 
-    @app.post("/ingest/v1/frames/{site}/{camera}", status_code=202)
+    @app.post(HTTP_FRAMES + "/{site}/{camera}", status_code=202)
     async def post_frame(
         request: Request,
         site: str,

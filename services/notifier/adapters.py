@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from parking.errors import Retryable
+from parking.errors import Refused, Retryable
 from parking.kafka import (
     KafkaProducer,
     KafkaSettings,
@@ -116,9 +116,24 @@ class LateProducer:
     async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
         """See ports.Producer."""
         async with self._lock:
-            if self._producer is None:
-                self._producer = await self._started()
-        return await KafkaProducer(self._producer).send(messages)
+            producer = self._producer or await self._started()
+            self._producer = producer
+        try:
+            return await KafkaProducer(producer).send(messages)
+        except (Refused, KafkaError) as error:
+            await self._discard(producer)
+            if isinstance(error, Refused):
+                raise
+            raise Retryable(f"Kafka's producer has to be made anew: {error!r}") from error
+
+    async def _discard(self, producer: AIOKafkaProducer) -> None:
+        """What Kafka refused may leave a hole in the producer's numbering."""
+        async with self._lock:
+            ours = self._producer is producer
+            if ours:
+                self._producer = None
+        if ours:  # else another request has done it
+            await producer.stop()
 
     async def close(self) -> None:
         """Write what waits, then disconnect."""

@@ -17,7 +17,7 @@ from parking.events import (
     StateCorrected,
 )
 from parking.topics import site_of
-from services.notifier.state import LiveState, same_layout
+from services.notifier.state import LiveState
 from services.notifier.views import Passage
 
 SOURCE: Final = "api"
@@ -100,7 +100,9 @@ def layout(
     except msgspec.ValidationError as error:
         raise Invalid("bad-layout", str(error)) from error
     faults += lots.check(made)
-    return (held if held and same_layout(made, held) else made), faults
+    others = (other for other in state.layouts.values() if other.camera_id != camera_id)
+    faults += lots.check_site([made, *(other for other in others if other.site_id == site_id)])
+    return (held if held and lots.same_layout(made, held) else made), faults
 
 
 def layout_body_schema() -> dict[str, Any]:

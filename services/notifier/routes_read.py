@@ -1,5 +1,6 @@
 """The routes that read: the live state from memory, the past from Postgres."""
 
+from contextlib import suppress
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -9,6 +10,7 @@ from parking.errors import Retryable
 from parking.events import LayoutPublished, SessionChanged, SlotChanged
 from services.notifier.adapters import History
 from services.notifier.feed import Feed
+from services.notifier.pictures import Pictures
 from services.notifier.state import LiveState
 from services.notifier.views import (
     CameraView,
@@ -50,11 +52,11 @@ order by time_ms desc limit %(limit)s
 """
 
 
-def read_routes(feed: Feed) -> APIRouter:
+def read_routes(feed: Feed, pictures: Pictures) -> APIRouter:
     """The live state."""
     router = APIRouter()
     _site_routes(router, feed)
-    _camera_routes(router, feed)
+    _camera_routes(router, feed, pictures)
 
     @router.get(
         "/api/changes",
@@ -126,7 +128,7 @@ def _site_routes(router: APIRouter, feed: Feed) -> None:
         return json_response(views)
 
 
-def _camera_routes(router: APIRouter, feed: Feed) -> None:
+def _camera_routes(router: APIRouter, feed: Feed, pictures: Pictures) -> None:
     @router.get(
         "/api/cameras",
         tags=["cameras"],
@@ -143,7 +145,11 @@ def _camera_routes(router: APIRouter, feed: Feed) -> None:
         responses=returns(CameraView, "As it is now") | errors(404),
     )
     async def camera(site: str, device: str) -> Response:
-        view = _ready(feed).camera_view(f"{site}/{device}")
+        state, camera_id = _ready(feed), f"{site}/{device}"
+        if camera_id in state.layouts and camera_id not in state.picture_sizes:
+            with suppress(ApiError, Retryable):  # without a picture the rest is still true
+                await pictures.latest(camera_id)
+        view = state.camera_view(camera_id)
         if view is None:
             raise ApiError(404, "no-camera", f"there is no camera {f'{site}/{device}'!r}")
         return json_response(view)

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from msgspec.structs import replace
-
 from parking.events import (
     CameraStatusChanged,
     LayoutPublished,
@@ -21,6 +19,7 @@ from parking.events import (
     SlotStateUpdated,
 )
 from parking.topics import site_of
+from services.notifier.inputs import input_view
 from services.notifier.views import (
     CameraSlot,
     CameraView,
@@ -189,6 +188,7 @@ class LiveState:
             ],
             width=width,
             height=height,
+            input=input_view(layout, self.picture_sizes.get(camera_id)),
         )
 
     def camera_views(self, site_id: str | None = None) -> list[CameraView]:
@@ -257,11 +257,6 @@ class LiveState:
 
     def _layouts_of(self, site_id: str) -> list[LayoutPublished]:
         return [layout for _, layout in sorted(self.layouts.items()) if layout.site_id == site_id]
-
-
-def same_layout(one: LayoutPublished, other: LayoutPublished) -> bool:
-    """Whether two layouts differ in nothing but when and as what they were published."""
-    return replace(one, id=other.id, time_ms=other.time_ms, version=other.version) == other
 
 
 def _slot_view(

@@ -72,6 +72,16 @@ class CameraSlot(View, frozen=True, kw_only=True):
     polygon: Polygon
 
 
+class InputSizeView(View, frozen=True, kw_only=True):
+    """Long side of the detector's input for a camera and why. `automatic`: by need, not set in the
+    layout. `size_px` is null until a picture was looked at. A detector that was started with
+    DETECTOR_SIZE takes that instead of its own choice."""
+
+    size_px: int | None
+    automatic: bool
+    reason: Text
+
+
 class CameraView(View, frozen=True, kw_only=True):
     """A camera as it is now. `width` and `height` in pixels, once a picture was looked at."""
 
@@ -86,6 +96,7 @@ class CameraView(View, frozen=True, kw_only=True):
     slots: list[CameraSlot]
     width: int | None = None
     height: int | None = None
+    input: InputSizeView | None = None
 
 
 class SiteSummary(View, frozen=True, kw_only=True):

@@ -3,10 +3,12 @@
 Topics in: parking.frames, .detections, .gate-events, .device-events, .layouts, .slot-changes,
 .sessions, .camera-status. Topics out: dead letters only.
 Invalid records: dead letter, then the offset moves. Postgres, S3 or Kafka away: it waits with
-nothing committed and /readyz says why. Anything else: the process ends.
+nothing committed and /readyz says why. Anything else: the process ends. Nothing moves although it
+could: /healthz fails, for the supervisor to start it again.
 """
 
 import asyncio
+import contextlib
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,6 +24,7 @@ from parking.kafka import KafkaProducer, new_consumer, new_producer
 from parking.ops import Health, SystemClock, http_loop, main, ops_app, serve
 from parking.ports import Outgoing, Record
 from parking.runner import Polling, run
+from parking.stall import Stall
 from services.persister import settings as settings_module
 from services.persister.adapters import FrameFetcher, PlaceKeeper
 from services.persister.handler import HANDLERS, Tools, handle
@@ -36,6 +39,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _AGAIN_S = 1.0
+_WATCH_EVERY_S = 2.0
+_RECORDS = "records"
 
 
 class Service:
@@ -48,6 +53,8 @@ class Service:
         self._pool: Pool = new_pool(settings.database_url, settings.database_connections)
         self._objects = S3Objects(new_client(settings.s3), settings.s3.bucket)
         self._ready = asyncio.Event()
+        self._keeper: PlaceKeeper | None = None
+        self._stall = Stall(settings.stall_s)
 
     async def persist(self, stop: asyncio.Event) -> None:
         """Start what is needed, in patience, then consume until told to stop."""
@@ -58,6 +65,7 @@ class Service:
             if started is None:
                 return
             keeper, tools = started
+            self._keeper = keeper
             await run(
                 keeper,
                 self._watched(partial(handle, tools=tools)),
@@ -66,6 +74,20 @@ class Service:
                 stop,
                 Polling(max_records=self._settings.batch),
             )
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Fail /healthz when nothing moves although it could; patience in an outage moves."""
+        while not stop.is_set():
+            if self._keeper is not None and await self._keeper.behind():
+                self._stall.expect(_RECORDS)
+            else:
+                self._stall.away()
+            self._stall.report(self._health)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _WATCH_EVERY_S)
+
+    def _turned(self) -> None:
+        self._stall.moved([_RECORDS])
 
     async def retain(self, stop: asyncio.Event) -> None:
         """Remove what is past its time, once the tables are there."""
@@ -92,7 +114,7 @@ class Service:
             producer = await _started(starting, new_producer(kafka))
             consumer = await _started(starting, new_consumer(kafka, group=self._settings.group))
             events = PostgresEvents(self._pool)
-            keeper = PlaceKeeper(consumer, list(HANDLERS), events)
+            keeper = PlaceKeeper(consumer, list(HANDLERS), events, self._turned)
             keeper.subscribe()
             stack.push_async_exit(starting.pop_all())
         tools = Tools(
@@ -133,7 +155,9 @@ class Service:
                 result = await work(records)
             except Retryable as error:
                 self._health.waiting["effects"] = str(error)
+                self._turned()
                 raise
+            self._turned()
             self._health.waiting.pop("effects", None)
             return result
 
@@ -159,6 +183,7 @@ async def build(environ: Mapping[str, str]) -> None:
         {
             "persist": service.persist,
             "retain": service.retain,
+            "watch": service.watch,
             "http": http_loop(ops_app(health), settings.http),
         }
     )

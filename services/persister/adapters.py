@@ -1,7 +1,9 @@
 """The outside world in Kafka: places kept in Postgres, and frames fetched for evidence."""
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -13,6 +15,8 @@ from parking.ports import Claim, EventStore, Place, Record
 from services.persister.evidence import Missing
 from services.persister.topic_ids import log_ids
 
+_ANSWER_LIMIT_S: Final = 10.0
+
 log = logging.getLogger(__name__)
 
 
@@ -21,17 +25,23 @@ class PlaceKeeper:
 
     After every rebalance the partitions rest until they are claimed in the event store for the
     group's new generation and sought to its offsets. A commit to Kafka follows for lag displays; it
-    decides nothing.
+    decides nothing. `waiting` is called for each outage of the event store that is met meanwhile.
     """
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, topics: Sequence[str], events: EventStore
+        self,
+        consumer: AIOKafkaConsumer,
+        topics: Sequence[str],
+        events: EventStore,
+        waiting: Callable[[], None] = lambda: None,
     ) -> None:
         self._consumer = consumer
         self._inner = KafkaConsumer(consumer)
         self._topics = topics
         self._events = events
         self._claim: Claim | None = None
+        self._waiting = waiting
+        self._done: dict[Place, int] = {}
 
     def subscribe(self) -> None:
         """Join the group at the consumer's next poll."""
@@ -51,19 +61,44 @@ class PlaceKeeper:
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
         """See ports.Consumer. [] also when a rebalance came in between."""
         if self._claim is None:
-            await self._settle()
+            try:
+                await self._settle()
+            except Retryable:
+                self._waiting()
+                raise
         claim = self._claim
         records = await self._inner.getmany(timeout_ms, max_records)
         return records if claim is not None and self._claim is claim else []
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer. Nothing for dropped work."""
+        self._done |= offsets
         if self._claim is not None:
             await self._inner.commit(offsets)
 
     async def seek(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer."""
         await self._inner.seek(offsets)
+
+    async def behind(self) -> bool:
+        """Whether records wait to be written, or for partitions. False while Kafka does not answer,
+        and for a member that the group has nothing for."""
+        assigned = self._consumer.assignment()
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                if not assigned:
+                    await self._consumer._client.fetch_all_metadata()  # noqa: SLF001 -- a mere ping
+                    return self._generation() < 0
+                first = await self._consumer.beginning_offsets(assigned)
+                end = await self._consumer.end_offsets(assigned)
+        except (KafkaError, TimeoutError):
+            return False
+        if self._claim is None:
+            return True
+        return any(
+            end[place] > max(first[place], self._done.get((place.topic, place.partition), 0))
+            for place in assigned
+        )
 
     def _assigned(self, places: set[Place]) -> None:
         # aiokafka logs and forgets what a listener raises, so the work waits for getmany.
@@ -84,6 +119,7 @@ class PlaceKeeper:
         if generation != self._generation() or assigned != self._consumer.assignment():
             return  # a rebalance came in between; its own claim follows
         await self._inner.seek(offsets)
+        self._done = dict(offsets)
         self._consumer.resume(*assigned)
         self._claim = claim
         log.info("%d partitions held in generation %d", len(places), generation)

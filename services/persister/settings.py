@@ -3,6 +3,8 @@
 KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE
 PERSISTER_GROUP           consumer group (parking.persister)
 PERSISTER_BATCH           most records in one transaction (500)
+PERSISTER_STALL_S         /healthz fails when nothing was written for so long although there are
+                          records, or no partitions given, and the servers answer (300)
 DATABASE_URL[_FILE]       postgresql://user:password@host/database
 DATABASE_CONNECTIONS      size of the pool (4)
 S3_BUCKET                 parking-images
@@ -38,6 +40,7 @@ class Settings:
     kafka: KafkaSettings
     group: str
     batch: int
+    stall_s: float
     database_url: str
     database_connections: int
     s3: S3Settings
@@ -57,6 +60,7 @@ class Settings:
             kafka=KafkaSettings.read(env),
             group=env.text("PERSISTER_GROUP", "parking.persister"),
             batch=env.integer("PERSISTER_BATCH", 500, 1, 10_000),
+            stall_s=env.number("PERSISTER_STALL_S", 300.0, 5.0, 3600.0),
             database_url=env.secret("DATABASE_URL"),
             database_connections=env.integer("DATABASE_CONNECTIONS", 4, 2, 50),
             s3=S3Settings.read(env),

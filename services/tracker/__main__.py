@@ -10,6 +10,7 @@ A record is acknowledged once the site's entry is in the changelog and its outpu
 is invalid becomes a dead letter with a reason. Anything else, a changelog or an output that Kafka
 does not take in time among it, ends the process; its supervisor starts it again, and it goes on
 from the changelog, with the same ids and versions. It waits for Kafka and its topics at start.
+/healthz fails when nothing moves although Kafka answers, for its supervisor to start it again.
 
 Settings (environment):
 """
@@ -26,9 +27,13 @@ import faust
 from parking import ops
 from parking.kafka import KafkaProducer, new_producer
 from parking.ops import Health, SystemClock
+from parking.ports import Record
+from parking.stall import Stall
+from parking.topics import DETECTIONS
 from services.tracker import adapters
 from services.tracker.settings import Settings
 from services.tracker.tracker import Tracker
+from services.tracker.watch import Timer
 
 log = logging.getLogger("services.tracker")
 
@@ -50,11 +55,19 @@ async def build(environ: Mapping[str, str]) -> None:
         app, table = adapters.new_app(settings.kafka, settings.session_s)
         producer = new_producer(settings.kafka, linger_ms=0)
         await producer.start()
-        tracker = Tracker(table, KafkaProducer(producer), SystemClock(), settings.run)
-        adapters.consume(app, tracker.apply, _end)
+        run = settings.kafka.run
+        tracker = Tracker(table, KafkaProducer(producer, run), SystemClock(), run)
+        group = adapters.FaustGroup(app, producer, settings.kafka.named(DETECTIONS))
+        timer = Timer(group, tracker, health, Stall(settings.stall_s))
+
+        async def apply(record: Record) -> None:
+            await tracker.apply(record)
+            timer.applied(record.partition)
+
+        adapters.consume(app, settings.kafka, apply, _end)
         await app.start()
         try:
-            await _tick(app, tracker, health, stop, settings.tick_s)
+            await _tick(app, timer, stop, settings.tick_s)
         finally:
             _end_in(_STOP_LIMIT_S)
             await app.stop()
@@ -64,17 +77,12 @@ async def build(environ: Mapping[str, str]) -> None:
     await ops.serve({"http": http, "tracker": track})
 
 
-async def _tick(
-    app: faust.App, tracker: Tracker, health: Health, stop: asyncio.Event, tick_s: float
-) -> None:
+async def _tick(app: faust.App, timer: Timer, stop: asyncio.Event, tick_s: float) -> None:
     """Ticks while partitions are ours, until told to stop or faust has crashed."""
     while not stop.is_set():
         if app.should_stop:
             raise RuntimeError(f"faust ended: {app.crash_reason!r}")
-        owned = adapters.owned_partitions(app)
-        health.waiting = {"partitions": "not assigned and restored yet"} if owned is None else {}
-        if owned:
-            await tracker.tick(owned)
+        await timer.turn()
         try:
             await asyncio.wait_for(stop.wait(), tick_s)
         except TimeoutError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import faust
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from faust.types import EventT
 from faust.types.auth import CredentialsT
@@ -24,6 +25,7 @@ from parking.topics import (
     ENVELOPE_BYTES,
     GATE_EVENTS,
     SITE_COMMANDS,
+    SITE_MAX_BYTES,
     SITE_PARTITIONS,
     TRACKER_APP,
     TRACKER_CHANGELOG,
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 
 SOURCES: Final = (DETECTIONS, GATE_EVENTS, DEVICE_EVENTS, SITE_COMMANDS)
 _MAX_DELAY_S: Final = 5.0
+_ANSWER_LIMIT_S: Final = 5.0
 # Small, so that a stop or a rebalance has little to wait for.
 _BUFFERED_RECORDS: Final = 256
 
@@ -100,7 +103,7 @@ def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, SiteTabl
     """The app, without an agent yet and without faust's web server, and its table."""
     scratch = Path(tempfile.gettempdir()) / "parking-tracker"  # faust makes it; nothing goes in
     app = _App(
-        TRACKER_APP,
+        kafka.named(TRACKER_APP),
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),
         broker_session_timeout=session_s,
@@ -109,10 +112,10 @@ def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, SiteTabl
         # Commits only shorten what is read again after a crash.
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=kafka.frame_max_bytes + ENVELOPE_BYTES,
+        consumer_max_fetch_size=SITE_MAX_BYTES + ENVELOPE_BYTES,
         producer_acks=-1,
         producer_linger_ms=0,
-        producer_max_request_size=kafka.frame_max_bytes + ENVELOPE_BYTES,
+        producer_max_request_size=SITE_MAX_BYTES + ENVELOPE_BYTES,
         producer_request_timeout=60.0,
         stream_buffer_maxsize=_BUFFERED_RECORDS,
         stream_ack_exceptions=False,
@@ -135,13 +138,15 @@ def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, SiteTabl
 
 def consume(
     app: faust.App,
+    kafka: KafkaSettings,
     apply: Callable[[Record], Coroutine[Any, Any, None]],
     failed: Callable[[Exception], None],
 ) -> None:
     """One agent over all sources, one record at a time, acknowledged when `apply` returns. What it
     raises goes to `failed`: faust alone would acknowledge the record and go on without an agent."""
     # Raw both ways: faust would decode JSON even for bytes, and fail past our dead letters.
-    topic = app.topic(*SOURCES, key_serializer="raw", value_serializer="raw")
+    sources = map(kafka.named, SOURCES)
+    topic = app.topic(*sources, key_serializer="raw", value_serializer="raw")
 
     order = Order()
 
@@ -155,7 +160,7 @@ def consume(
             failed(error)
             raise
 
-    app.agent(topic, name=TRACKER_APP, concurrency=1)(agent)
+    app.agent(topic, name=kafka.named(TRACKER_APP), concurrency=1)(agent)
 
 
 def to_record(event: EventT[Any]) -> Record:
@@ -173,11 +178,37 @@ def to_record(event: EventT[Any]) -> Record:
     )
 
 
-def owned_partitions(app: faust.App) -> set[int] | None:
-    """The partitions this worker has; None while they are dealt out or their table is restored."""
-    if app.rebalancing or app.in_recovery or not app.flow_control.is_active():
-        return None
-    return {place.partition for place in app.consumer.assignment() if place.topic == DETECTIONS}
+class FaustGroup:
+    """watch.Group."""
+
+    def __init__(self, app: faust.App, producer: AIOKafkaProducer, detections: str) -> None:
+        """`detections`: the topic, as this run calls it."""
+        self._app = app
+        self._producer = producer
+        self._detections = detections
+
+    def owned(self) -> set[int] | None:
+        """See watch.Group."""
+        app = self._app
+        if app.rebalancing or app.in_recovery or not app.flow_control.is_active():
+            return None
+        places = app.consumer.assignment()
+        return {place.partition for place in places if place.topic == self._detections}
+
+    def restoring(self) -> int | None:
+        """See watch.Group."""
+        app = self._app
+        tables: Any = app.tables
+        return int(tables.recovery.active_remaining_total()) if app.in_recovery else None
+
+    async def answers(self) -> bool:
+        """See watch.Group."""
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                await self._producer.client.fetch_all_metadata()
+        except (KafkaError, TimeoutError):
+            return False
+        return True
 
 
 async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:
@@ -187,7 +218,7 @@ async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:
         consumer = new_consumer(kafka)
         try:
             await consumer.start()
-            await assign_all(consumer, *SOURCES, TRACKER_CHANGELOG)
+            await assign_all(consumer, *map(kafka.named, (*SOURCES, TRACKER_CHANGELOG)))
         except (KafkaError, Retryable, OSError) as error:
             log.warning("waiting for Kafka: %s", error)
             await asyncio.sleep(delay_s)

@@ -6,7 +6,7 @@ only after the entry is durable: who finds the entry after a crash writes them (
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -30,6 +30,7 @@ from parking.topics import (
     CAMERA_STATUS,
     DETECTIONS,
     SESSIONS,
+    SITE_MAX_BYTES,
     SITE_PARTITIONS,
     SLOT_CHANGES,
     SLOT_STATE,
@@ -59,8 +60,13 @@ _DECODER: Final = msgspec.json.Decoder(Entry)
 
 
 def encode(entry: Entry) -> bytes:
-    """The entry as the table's value."""
-    return _ENCODER.encode(entry)
+    """The entry as the table's value. Raises Invalid for a record that would let it outgrow what
+    Kafka takes: refused alone it stops nothing, refused by Kafka it would come back for ever."""
+    value = _ENCODER.encode(entry)
+    if len(value) > SITE_MAX_BYTES:
+        detail = f"the site's state would be {len(value)} bytes, of {SITE_MAX_BYTES} at most"
+        raise Invalid("site-too-large", detail)
+    return value
 
 
 def decode(value: bytes) -> Entry:
@@ -85,8 +91,15 @@ def apply(record: Record, entry: Entry | None, run: str) -> Entry | None:
     after, made = step(site, event)
     if after is site:
         return entry
+    return next_entry(record, positions, after, made)
+
+
+def next_entry(
+    record: Record, positions: Mapping[str, int], after: Site, made: Sequence[Event]
+) -> Entry:
+    """The entry that holds what the record made of the site."""
     return Entry(
-        positions=positions | {record.topic: record.offset + 1},
+        positions={**positions, record.topic: record.offset + 1},
         site=after,
         outputs=[Unsent(output.TYPE, Raw(codec.to_json(output))) for output in made],
     )

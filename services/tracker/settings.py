@@ -13,10 +13,12 @@ _DEFAULT_HTTP_PORT = 8083
 @dataclass(frozen=True, slots=True)
 class Settings:
     """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE;
-    FRAME_MAX_BYTES (1000000): also the limit of one site's state;
     TRACKER_TICK_S (1): how often time passes for each site;
     TRACKER_SESSION_S (10): how long Kafka waits for a dead tracker before another takes over;
-    TRACKER_RUN (live): part of every output's id;
+    TRACKER_STALL_S (120): /healthz fails when records are not applied, or partitions not given, for
+    so long while Kafka answers;
+    RUN (live): a replay's name: topics, group and table of its own, part of every output's id, and
+    no ticks but those that the replay plays;
     HTTP_HOST (127.0.0.1), HTTP_PORT (8083); LOG_FORMAT, LOG_LEVEL.
     Observations needed, confidence and silence are parameters of a site, set by command."""
 
@@ -24,18 +26,18 @@ class Settings:
     http: HttpSettings
     tick_s: float
     session_s: float
-    run: str
+    stall_s: float
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Raises SettingsError with every problem found."""
         env = Reader(environ)
         settings = cls(
-            kafka=KafkaSettings.read(env),
+            kafka=KafkaSettings.read(env, replays=True),
             http=HttpSettings.read(env, _DEFAULT_HTTP_PORT),
             tick_s=env.number("TRACKER_TICK_S", 1.0, 0.1, 60.0),
             session_s=env.number("TRACKER_SESSION_S", 10.0, 6.0, 60.0),
-            run=env.text("TRACKER_RUN", "live"),
+            stall_s=env.number("TRACKER_STALL_S", 120.0, 5.0, 3600.0),
         )
         env.done()
         return settings

@@ -16,6 +16,7 @@ from parking.events import SlotChanged
 from parking.faults import fault
 from parking.metrics import DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
 from parking.ports import Clock, Producer, Record
+from parking.topics import LIVE
 from services.tracker import handler
 from services.tracker.handler import SERVICE, Entry
 
@@ -71,13 +72,13 @@ class Tracker:
         before = await self._entry(key)
         try:
             after = handler.apply(record, before, self._run)
+            value = b"" if after is None or after is before else handler.encode(after)
         except Invalid as error:
             await self._set_aside(record, error)
             return
         if after is None or after is before:
             RECORDS_IGNORED.labels(record.topic).inc()
             return
-        value = handler.encode(after)
         fault("tracker.before-changelog")
         await self._table.write(key, value)
         fault("tracker.after-changelog")
@@ -85,15 +86,20 @@ class Tracker:
         fault("tracker.after-outputs")
         self._known[key] = (value, after)
 
-    async def tick(self, partitions: set[int]) -> None:
-        """Tell each site in these partitions that time passed. In an outage nothing is told: a
-        tick has no worth later."""
+    async def tick(self, partitions: set[int]) -> set[int] | None:
+        """Tell each site in these partitions that time passed; returns the partitions that were
+        told. In an outage (None) nothing is told: a tick has no worth later. Nor is it in a replay,
+        where time passes as it was recorded."""
+        if self._run != LIVE:
+            return set()
         now_ms = self._clock.now_ms()
         keys = [key for key in self._table.sites() if handler.partition_of(key) in partitions]
         try:
             await self._producer.send([handler.tick(key, now_ms) for key in keys])
         except Retryable as error:
             log.warning("no ticks: %s", error)
+            return None
+        return {handler.partition_of(key) for key in keys}
 
     async def _entry(self, key: bytes) -> Entry | None:
         """What the table holds. An entry this process did not write comes from the changelog: its

@@ -22,7 +22,7 @@ E2E = ROOT / "dashboard" / "e2e"
 CACHE = ROOT / ".state" / "cache"
 SCREENSHOTS = ROOT / ".state" / "screenshots"
 SITE = "station"
-STEPS = 12
+STEPS = 13
 
 pytestmark = pytest.mark.timeout(300)
 

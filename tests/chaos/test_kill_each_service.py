@@ -1,8 +1,8 @@
 """kill -9 of every service once while a real day is played: nothing lost, nothing doubled.
 
-Each kill waits for progress after the one before, so that it hits work in flight. The negative
-control runs the detector with its guarantee switched off (it commits before it works): the same
-check must then find frames that nobody analysed.
+Each kill waits for progress after the one before, so that it hits work in flight. A second test
+kills the detector in the middle of a batch, as it is and with its guarantee switched off (it
+commits before it works): the negative control must then find frames that nobody analysed.
 """
 
 import os
@@ -99,37 +99,44 @@ def slots_of(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
     return [slot for site in snapshot["sites"] for slot in site["slots"]]
 
 
-def test_negative_control_a_detector_that_commits_first_loses_frames(play: Play):
+@pytest.mark.parametrize("order", ["work-first", "commit-first"])
+def test_a_detector_killed_at_work_loses_nothing_unless_it_commits_first(
+    play: Play, order: str, tmp_path: Path, record_property
+):
+    """The same kill, between taking a batch and telling of it; `commit-first` is the control."""
+    mark = tmp_path / "was-killed"
+    killed = {"ORDER": order, "KILL_AFTER": str(PROGRESS), "KILL_ONCE": str(mark)}
     for service in SERVICES:
         if service != "detector":
             play.infra.start_service(service, EVERY_FRAME.get(service, {}))
-    unsafe = replace(
-        services.part("detector", play.infra.settings, PARTS, EVERY_FRAME["detector"]),
-        command=(sys.executable, "-m", "tests.chaos.unsafe_detector"),
+    real = services.part(
+        "detector", play.infra.settings, PARTS, {**EVERY_FRAME["detector"], **killed}
     )
-    play.infra.run_part(unsafe)
+    play.infra.run_part(
+        replace(real, command=(sys.executable, "-m", "tests.chaos.killed_detector"))
+    )
     play.publish_layouts(interval_ms=60_000)
-    # As fast as it goes: there is always a batch in work when the kill comes.
     simulator = play.simulator("--once", "--every-frame", "--interval-ms", "10")
     try:
-        wait_until(lambda: analysed(play) >= PROGRESS, 120, "some frames")
-        play.infra.kill("detector")
         assert simulator.wait(300) == 0
     finally:
         simulator.kill()
     received = "status in ('received', 'analysed', 'skipped')"
-    wait_until(lambda: play.count("captures", received) >= FRAMES, DRAIN_S, "all frames received")
+    wait_until(lambda: play.count("captures", received) >= FRAMES, 120, "all frames received")
     last = "status = 'analysed' and right(frame_id, 4) = '/132'"
     wait_until(lambda: play.count("captures", last) == 1, 120, "the last frame")
-    assert analysed(play) < FRAMES
+    assert mark.exists(), "it was never killed"
+    lost = FRAMES - analysed(play)
+    record_property("lost", f"{order}: {lost} of {FRAMES} frames without an analysis")
+    assert (lost > 0) == (order == "commit-first")
 
 
-def test_the_unsafe_detector_is_the_real_one_but_for_the_order():
-    """So that the control proves something: it imports the service and replaces one function."""
-    script = Path(__file__).with_name("unsafe_detector.py").read_text("utf-8")
+def test_the_killed_detector_is_the_real_one_but_for_the_order():
+    """So that the control proves something: it imports the service and replaces its loop alone."""
+    script = Path(__file__).with_name("killed_detector.py").read_text("utf-8")
     assert "services.detector" in script
     done = subprocess.run(
-        [sys.executable, "-m", "tests.chaos.unsafe_detector", "--help"],
+        [sys.executable, "-m", "tests.chaos.killed_detector", "--help"],
         cwd=ROOT,
         capture_output=True,
         check=False,

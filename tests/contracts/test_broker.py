@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from parking.errors import Refused
 from parking.kafka import KafkaConsumer, KafkaProducer, KafkaSettings, new_consumer, new_producer
 from parking.memory import MemoryBroker, MemoryConsumer, MemoryProducer
 from parking.ports import Consumer, Outgoing, Producer, Record
 from parking.runner import next_offsets
-from parking.topics import GATE_EVENTS
+from parking.topics import FRAME_MAX_BYTES, GATE_EVENTS, record_max_bytes
 
 NewConsumer = Callable[[str], Awaitable[Consumer]]
 
@@ -109,6 +110,18 @@ async def test_seek_reads_again(broker, unique):
     records = await read(consumer, key, 3)
     await consumer.seek({(GATE_EVENTS, records[1].partition): records[1].offset})
     assert [r.value for r in await read(consumer, key, 2)] == [b"1", b"2"]
+
+
+async def test_a_record_too_large_is_refused_alone(broker, unique):
+    key = unique("site").encode()
+    first, last = messages(key, 2)
+    large = Outgoing(GATE_EVENTS, key, bytes(record_max_bytes(FRAME_MAX_BYTES) + 1))
+    with pytest.raises(Refused, match="too-large-for-kafka") as caught:
+        await broker.producer.send([first, large, last])
+    assert list(caught.value.records) == [1]
+    assert (await broker.producer.send(messages(key, 1)))[0][1] > 0  # and it goes on
+    got = await read(await broker.consumer(unique("group")), key, 3)
+    assert [r.value for r in got] == [b"0", b"1", b"0"]
 
 
 async def test_nothing_to_send_is_nothing(broker):

@@ -6,12 +6,14 @@ import json
 import pytest
 
 from parking import metrics
-from parking.topics import FRAMES, GATE_EVENTS
+from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, FRAMES, GATE_EVENTS
 from services.ingest import bridge as bridge_module
 from services.ingest import mqtt
 from services.ingest.handover import Delivery
 from services.ingest.mqtt import MqttLink
 from tests.scripted_mqtt import JPEG, Bridge, Peer, bridge, count, gate, until
+
+DUP = 0x08
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +44,22 @@ async def test_acknowledgements_are_sent_in_the_order_of_receipt():
         await until(lambda: len(peer.acked) == 100)
         assert peer.acked == list(range(1, 101))
         assert b.kafka.ids(GATE_EVENTS) == [f"demo/gate/gate/1/{n}" for n in range(1, 101)]
+
+
+async def test_a_plain_frame_sent_again_waits_for_kafka_as_its_original_does():
+    async with bridge() as b:
+        first = await b.broker.peer()
+        await first.publish("parking/v1/demo/north/frame", JPEG, mid=1)
+        await until(lambda: b.kafka.waiting == 1)
+        first.drop()
+        second = await b.broker.peer(2)
+        await second.publish("parking/v1/demo/north/frame", JPEG, mid=1, flags=DUP)
+        await second.publish(*gate(2), mid=2)  # received behind it
+        await until(lambda: len(b.room) >= 1)
+        assert second.acked == []
+        b.kafka.open()
+        await until(lambda: second.acked == [1, 2])
+        assert len(set(b.kafka.ids(FRAMES))) == 1
 
 
 async def reused_numbers(b: Bridge) -> tuple[list[int], Peer]:
@@ -101,6 +119,22 @@ async def test_an_outage_of_kafka_acknowledges_nothing_and_loses_nothing():
         await until(lambda: len(peer.acked) == 5)
         assert b.kafka.ids(GATE_EVENTS) == [f"demo/gate/gate/1/{n}" for n in range(1, 6)]
         await until(lambda: not b.health.waiting)
+
+
+async def test_what_kafka_refuses_for_good_is_set_aside_told_and_holds_nothing_up():
+    async with bridge() as b:
+        peer = await b.broker.peer()
+        b.kafka.refuses = {"demo/gate/gate/1/2", "demo/north/1/4"}
+        for seq in (1, 2, 3):
+            await peer.publish(*gate(seq), mid=seq)
+        await peer.publish("parking/v1/demo/north/frame/1/4/0", JPEG, mid=4)
+        await until(lambda: len(b.room) + b.kafka.waiting == 4)
+        b.kafka.open()
+        await until(lambda: peer.acked == [1, 2, 3, 4])
+        assert b.kafka.ids(GATE_EVENTS) == ["demo/gate/gate/1/1", "demo/gate/gate/1/3"]
+        assert b.kafka.ids(FRAMES) == []
+        for topic in (DEAD_LETTERS, DEAD_LETTERS_FRAMES):
+            assert b.kafka.reasons(topic) == ["too-large-for-kafka"]
 
 
 # ---------------------------------------------------------------- bounds

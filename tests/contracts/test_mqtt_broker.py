@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -150,6 +151,52 @@ def test_what_was_not_acknowledged_comes_again(
         assert second.quiet()
     with Client(broker, "bridge", **session) as third:
         assert third.quiet()
+
+
+@pytest.mark.parametrize("clean", [True, False], ids=["clean", "kept"])
+def test_a_device_cannot_take_the_bridges_place(
+    broker: Broker, device: str, unique: Callable[[str], str], clean: bool
+) -> None:
+    """With the bridge's client id it would end its connection, and get or wipe its queue."""
+    session = {"client_id": unique("bridge"), "clean_session": False}
+    topic = mqtt_topic(device, "gate", 1, 7)
+    thief = f"{device}-2"
+    broker.add(thief)
+    with Client(broker, "bridge", **session) as bridge:
+        bridge.subscribe(mqtt_topic(device, "gate/#"))
+        Client(broker, thief, client_id=session["client_id"], clean_session=clean).visit()
+        assert not bridge.lost
+    with Client(broker, device) as gate:
+        gate.publish(topic, b"entry")  # waits for the bridge
+    visitor = Client(broker, thief, client_id=session["client_id"], clean_session=clean)
+    visitor.visit()
+    assert visitor.messages.empty()
+    with Client(broker, "bridge", **session) as bridge:
+        assert bridge.next().payload == b"entry"
+
+
+def test_a_device_cannot_take_another_devices_place(
+    broker: Broker, bridge: Client, device: str
+) -> None:
+    thief = f"{device}-2"
+    broker.add(thief)
+    names = (device, device.replace("/", "_"))
+    for client_id in names:
+        with Client(broker, device, client_id=client_id) as camera:
+            camera.subscribe(mqtt_topic(device, "ack"))
+            for stolen in names:
+                Client(broker, thief, client_id=stolen).visit()
+            bridge.publish(mqtt_topic(device, "ack"), b"mine")
+            assert camera.next().payload == b"mine"
+            assert not camera.lost
+
+
+def test_no_device_enters_where_the_bridge_does(broker: Broker, device: str) -> None:
+    """There a client id is free to choose."""
+    if not broker.bridge_port:
+        pytest.skip("one listener: the user decides")
+    beside = replace(broker, port=broker.bridge_port)
+    assert Client(beside, device).connect().is_failure
 
 
 def test_an_oversize_message_reaches_nobody(broker: Broker, bridge: Client, device: str) -> None:

@@ -13,7 +13,7 @@ from parking.keys import KeyFile
 from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
 from services.notifier.auth import WRONG_LIMIT
 from tests.notifier_instance import Backend, Given, Instance
-from tests.notifying import SQUARE, layout, record
+from tests.notifying import SQUARE, frame, layout, record
 
 LAYOUT: dict[str, Any] = {
     "site_name": "Demo",
@@ -185,3 +185,23 @@ async def test_many_wrong_keys_are_told_to_wait_and_a_right_one_still_works(
     assert codes == [401] * WRONG_LIMIT + [429, 429]
     right = await notifier.http.post(path, json=body, headers=bearing(keys["write"]))
     assert right.status_code == 202
+
+
+async def test_the_input_size_is_set_and_given_back_by_publishing_the_layout_again(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    camera, path = "/api/cameras/demo/north", "/api/cameras/demo/north/layout"
+    await backend.write(frame("demo", 1, b"\xff\xd8no picture\xff\xd9", (1280, 720)))
+    first = (await notifier.http.get(camera)).json()["input"]
+    assert (first["automatic"], first["size_px"]) == (True, 480)
+    for size_px, automatic in ((1280, False), (None, True)):
+        shown = (await notifier.http.get(path)).json()
+        body = {**shown, "input_size_px": size_px}
+        assert (await notifier.http.put(path, json=body, headers=bearing(keys["write"]))).is_success
+        told = (await notifier.http.get(camera)).json()["input"]
+        assert (told["automatic"], told["size_px"]) == (automatic, size_px or 480)
+    assert [e.input_size_px for e in events_of(backend, LAYOUTS, LayoutPublished)] == [
+        None,
+        1280,
+        None,
+    ]

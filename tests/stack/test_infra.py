@@ -2,6 +2,10 @@
 
 import asyncio
 import os
+import pty
+import select
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,9 +18,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from botocore.config import Config
 
+from parking.stack.checks import free_ports
 from parking.stack.errors import StackError
 from parking.stack.infra import PARTS, S3, Infra
-from parking.stack.settings import ROOT, Paths
+from parking.stack.pids import Lock, PidFile, end_leftovers
+from parking.stack.settings import PORTS, ROOT, Paths, port_setting
 from parking.topics import LAYOUTS, SITE_COMMANDS, TOPICS
 
 SECOND_START_LIMIT_S = 20.0
@@ -135,3 +141,58 @@ def test_a_second_start_is_quick_and_finds_everything(tmp_path: Path) -> None:
         with pytest.raises(StackError, match="runs already"):
             Infra(paths, os.environ).__enter__()
     assert took_s < SECOND_START_LIMIT_S
+
+
+def test_fetch_only_downloads_and_may_while_a_stack_runs(tmp_path: Path) -> None:
+    lock = Lock(tmp_path)
+    lock.take()
+    done = subprocess.run(
+        [sys.executable, "-m", "parking.stack", "fetch"],
+        env=command_env(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    lock.release()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_closing_the_terminal_ends_the_servers_too(tmp_path: Path) -> None:
+    """A pseudo terminal: it is the run's own, and its end goes as a window does."""
+    command = '-m parking.stack infra <"$1" >"$1" 2>"$1"'
+    window, terminal = pty.openpty()
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f'exec "$0" {command}', sys.executable, os.ttyname(terminal)],
+        env=command_env(tmp_path),
+        start_new_session=True,  # so that it takes the terminal it opens as its own
+    )
+    shown = b""
+    try:
+        while b"everything runs" not in shown:
+            assert select.select([window], [], [], 60)[0], f"no word for a minute after {shown!r}"
+            shown += os.read(window, 4096)
+        pids = [PidFile(tmp_path / "run", name).process() for name in PARTS]
+        os.close(window)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        end_leftovers(tmp_path / "run")
+        os.close(terminal)
+    assert all(pids)
+    assert not [process for process in pids if process and process.is_running()]
+    assert (tmp_path / "logs" / "stack.log").read_text("utf-8").endswith("stopped\n")
+
+
+def command_env(state: Path) -> dict[str, str]:
+    """For a stack of its own beside others."""
+    ports = zip(PORTS, free_ports(len(PORTS)), strict=True)
+    return {
+        **os.environ,
+        **{port_setting(name): str(port) for name, port in ports},
+        "STATE": str(state),
+        "CACHE": str(ROOT / ".state" / "cache"),
+        "PYTHONPATH": str(ROOT),
+    }

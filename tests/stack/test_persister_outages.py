@@ -1,6 +1,7 @@
 """Who holds a partition, and what happens when a server or a member goes away."""
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +13,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from parking import admin
 from parking.kafka import KafkaSettings, new_consumer
+from parking.ports import Record
+from parking.runner import next_offsets
 from parking.stack.infra import Infra
+from parking.topics import GATE_EVENTS
 from services.persister.adapters import PlaceKeeper
 from services.persister.handler import HANDLERS
+from services.persister.memory import MemoryEvents
 from services.persister.postgres import PostgresEvents, new_pool, prepare
 from tests.persister_world import World, changes_of, gates_of, new_world, own_servers
 from tests.playing import wait_until
@@ -108,6 +113,69 @@ async def make_topics_again(world: World) -> None:
     finally:
         await client.close()
     await admin.apply_topics(settings)
+
+
+def test_it_knows_when_records_wait_for_it(world: World):
+    """`behind` on a real Kafka: before its partitions are claimed, with records, and without."""
+
+    async def work() -> list[bool]:
+        consumer = new_consumer(KafkaSettings(world.infra.bootstrap), group=world.site)
+        keeper = PlaceKeeper(consumer, [GATE_EVENTS], MemoryEvents())
+        await consumer.start()
+        try:
+            keeper.subscribe()
+            found = [await keeper.behind()]
+            records: list[Record] = []
+            async with asyncio.timeout(60):
+                while not records:
+                    records = await keeper.getmany(500, 1000)
+            found.append(await keeper.behind())
+            async with asyncio.timeout(60):
+                while records:
+                    await keeper.commit(next_offsets(records))
+                    records = await keeper.getmany(500, 1000)
+            return [*found, await keeper.behind()]
+        finally:
+            await consumer.stop()
+
+    world.send(gates_of(world, 5))
+    assert asyncio.run(work()) == [True, True, False]
+
+
+@pytest.mark.parametrize("part", ["kafka", "postgres"])
+def test_an_outage_longer_than_the_limit_of_standing_still_does_not_fail_it(
+    world: World, part: str
+):
+    with world.persister(PERSISTER_STALL_S="5", PERSISTER_BATCH="20") as running:
+        world.send(gates_of(world, 20))
+        world.drained()
+        world.infra.stop(part)
+        try:
+            until = time.monotonic() + 15
+            while time.monotonic() < until:
+                assert running.asked("/healthz").status_code == 200
+        finally:
+            world.infra.start(part)
+        world.send(gates_of(world, 20, 100))
+        world.drained()
+
+
+def test_a_write_that_never_ends_fails_it(world: World):
+    """The database takes the rows and does not answer: a firewall between, a hung server."""
+    with world.persister(PERSISTER_STALL_S="5") as running:
+        world.drained()
+        others = "datname = current_database() and pid <> pg_backend_pid()"
+        rows = world.rows(f"select pid from pg_stat_activity where {others}")  # noqa: S608
+        backends = [row["pid"] for row in rows]
+        assert backends
+        for pid in backends:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            world.send(gates_of(world, 20))
+            wait_until(lambda: running.asked("/healthz").status_code == 503, 60, "a failing health")
+        finally:
+            for pid in backends:
+                os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("part", ["postgres", "s3"])

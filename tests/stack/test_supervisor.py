@@ -143,3 +143,27 @@ def test_leftovers_of_a_killed_supervisor_are_ended(tmp_path: Path) -> None:
 
 async def never() -> None:
     raise NotReady("never")
+
+
+async def test_a_command_that_cannot_be_started_is_told_and_ends_the_wait(
+    keeper: Supervisor, tmp_path: Path
+):
+    keeper.start(replace(python("lost", SLEEPER), command=("/no/such/program",)))
+    with pytest.raises(StackError, match="lost is failed"):
+        await keeper.healthy(["lost"], 10)
+    assert keeper.failed.is_set()
+    assert "lost is given up: FileNotFoundError" in (tmp_path / "logs" / "stack.log").read_text()
+
+
+async def test_a_check_that_fails_by_itself_is_told_and_gives_the_part_up(
+    keeper: Supervisor, tmp_path: Path
+):
+    async def broken() -> None:
+        raise ValueError("a fault of the check")
+
+    keeper.start(python("unasked", SLEEPER, ready=broken))
+    with pytest.raises(StackError, match="unasked is failed"):
+        await keeper.healthy(["unasked"], 20)
+    assert (
+        "unasked: ValueError: a fault of the check" in (tmp_path / "logs" / "stack.log").read_text()
+    )

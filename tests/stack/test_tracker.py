@@ -6,17 +6,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from parking import codec
+from parking import codec, lots
 from parking.events import SlotChanged
 from parking.ports import Outgoing
+from parking.stack import services
 from parking.stack.checks import free_ports
-from parking.stack.infra import Infra
+from parking.stack.infra import PARTS, Infra
 from parking.stack.settings import ROOT, Paths
 from parking.topics import DEAD_LETTERS, DETECTIONS, GATE_EVENTS, SITE_COMMANDS, SLOT_CHANGES
+from services.tracker import handler
 from tests.playing import wait_until
 from tests.tracker_log import (
     Story,
@@ -28,7 +31,7 @@ from tests.tracker_log import (
     story,
     wait_applied,
 )
-from tests.tracking import Teller
+from tests.tracking import Teller, written_again
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -62,6 +65,50 @@ def test_what_it_wrote_is_what_step_recomputes(tracker: Infra, teller: Teller):
     send(tracker, story(teller, 30))
     changes = drained(tracker, teller.site_id, 60).check()
     assert len(changes) >= 20
+
+
+def test_a_batch_that_ingest_wrote_twice_tells_nothing_twice(tracker: Infra, teller: Teller):
+    """The bridge was killed between Kafka's acknowledgement and its own: same ids, higher offsets,
+    enough of them to flip the slot there and back were they evidence."""
+    t = teller
+    frames = [t.see("a", {"1": word}) for word in "ffoooffo"]
+    doubled = [*frames, *(written_again(t, frame) for frame in frames[2:])]
+    send(tracker, [as_record(t.adopt("a", "1"), SITE_COMMANDS)])
+    wait_until(lambda: last_change(tracker, t.site_id) is not None, 20, "an adopted slot")
+    send(tracker, [as_record(made, DETECTIONS) for made in [*doubled, t.see("a", {"1": "f"})]])
+    changes = drained(tracker, t.site_id, len(doubled) + 1).check()
+    shown = ["unknown", "free", "occupied", "free"]
+    assert [change.to_state for change in changes if change.reason != "silent"] == shown
+    assert len({change.id for change in changes}) == len(changes)
+
+
+def test_a_site_of_a_thousand_slots_seen_by_four_cameras_works_and_is_restored(
+    tracker: Infra, teller: Teller
+):
+    """Its entry is larger than any other topic's records may be."""
+    t = teller
+    slots = [f"{number:04d}".ljust(40, "x") for number in range(lots.MAX_SLOTS)]
+    cameras = [camera.ljust(40, "x") for camera in "abcd"]
+    send(
+        tracker,
+        [as_record(t.adopt(camera, *slots, zone="z" * 40), SITE_COMMANDS) for camera in cameras],
+    )
+    wait_until(lambda: last_change(tracker, t.site_id) is not None, 30, "adopted slots")
+    seen = {slot: "o0.9876543210987654" for slot in slots}
+    frames = [t.see(camera, seen) for _ in range(2) for camera in cameras]
+    send(tracker, [as_record(made, DETECTIONS) for made in frames])
+    wait_applied(tracker, t.site_id, len(frames))
+    starts = tracker.starts("tracker")
+    tracker.kill("tracker")
+    tracker.wait_restarted("tracker", starts + 1)
+    send(
+        tracker,
+        [as_record(t.see(camera, dict.fromkeys(slots, "f")), DETECTIONS) for camera in cameras],
+    )
+    story = drained(tracker, t.site_id, len(frames) + len(cameras))
+    occupied = [change for change in story.check() if change.to_state == "occupied"]
+    assert len(occupied) == lots.MAX_SLOTS
+    assert max(len(handler.encode(entry)) for entry in story.entries) > 1_065_536
 
 
 def last_change(infra: Infra, site_id: str) -> tuple[str, str] | None:
@@ -170,6 +217,47 @@ def test_a_second_tracker_comes_takes_its_share_and_dies(tracker: Infra, unique)
             second.wait()
     for t in tellers:
         assert Story(tracker, t.site_id).check()
+
+
+# ---------------------------------------------------------------- standing still
+def health(infra: Infra) -> int:
+    return httpx.get(infra.url("tracker") + "/healthz").status_code
+
+
+def test_an_agent_that_hangs_is_started_again(kafka: Infra, teller: Teller):
+    with_site = [as_record(teller.adopt("a", "1"), SITE_COMMANDS)]
+    kafka.start_service("tracker", SETTINGS)
+    send(kafka, with_site)
+    wait_until(lambda: last_change(kafka, teller.site_id) is not None, 20, "an adopted slot")
+    kafka.stop("tracker")
+    settings = SETTINGS | {"TRACKER_STALL_S": "5"}
+    real = services.part("tracker", kafka.settings, PARTS, settings)
+    kafka.run_part(replace(real, command=(sys.executable, "-m", "tests.stack.stuck_tracker")))
+    try:
+        wait_until(lambda: kafka.starts("tracker") >= 2, 90, "a second start")
+    finally:
+        kafka.stop("tracker")
+
+
+def test_an_outage_longer_than_the_limit_of_standing_still_starts_nothing_again(
+    kafka: Infra, teller: Teller
+):
+    kafka.start_service("tracker", SETTINGS | {"TRACKER_STALL_S": "5"})
+    try:
+        messages = story(teller, 20)
+        send(kafka, messages[:60])
+        starts = kafka.starts("tracker")
+        kafka.kill("kafka", signal.SIGSTOP)
+        until = time.monotonic() + 15
+        while time.monotonic() < until:
+            assert health(kafka) == 200
+        kafka.kill("kafka", signal.SIGCONT)
+        send(kafka, messages[60:])
+        wait_applied(kafka, teller.site_id, 40)
+        assert (health(kafka), kafka.starts("tracker")) == (200, starts)
+    finally:
+        kafka.kill("kafka", signal.SIGCONT)
+        kafka.stop("tracker")
 
 
 # ---------------------------------------------------------------- the end

@@ -144,6 +144,27 @@ def test_a_dead_letter_beyond_the_cap_keeps_the_beginning_and_the_whole_ones_has
     assert told.sha256 == hashlib.sha256(big).hexdigest()
 
 
+@pytest.mark.parametrize(
+    ("place", "topic"),
+    [
+        (FRAMES, DEAD_LETTERS_FRAMES),
+        ("parking/v1/demo/north/frame", DEAD_LETTERS_FRAMES),
+        ("parking/v1/demo/north/frame/1/2/3", DEAD_LETTERS_FRAMES),
+        ("parking/v1/demo/north/frame/no-number", DEAD_LETTERS_FRAMES),
+        ("/ingest/v1/frames/demo/north", DEAD_LETTERS_FRAMES),
+        ("parking/v1/frame-lot/main/gate/1/2", DEAD_LETTERS),
+        ("parking/v1/frame/main/gate/1/2", DEAD_LETTERS),
+        ("parking/v1/demo/frame/gate/1/2", DEAD_LETTERS),
+        ("parking/v1/demo/frame-1/status", DEAD_LETTERS),
+        ("parking/v1/demo/north/framed", DEAD_LETTERS),
+        (DETECTIONS, DEAD_LETTERS),
+    ],
+)
+def test_only_pictures_go_to_the_short_lived_dead_letters(place, topic):
+    letter = codec.dead_letter(Record(place, -1, -1, b"k", b"x"), Invalid("bad"), "ingest", 1)
+    assert letter.topic == topic
+
+
 def test_an_unknown_extra_field_is_passed_over_so_that_writers_may_be_newer():
     data = msgspec.json.encode({**msgspec.to_builtins(TICK), "later": 1})
     assert codec.from_json(data, TickElapsed) == TICK

@@ -96,6 +96,33 @@ def test_the_input_size_is_the_layouts_or_the_setting():
     assert sorted(detector.sizes_px) == [640, 640, 1280]
 
 
+def test_without_a_setting_the_input_is_as_large_as_the_slots_need():
+    detector = WhiteDetector()
+    jobs = [Job(EMPTY, "demo/a", layout("demo/a")), Job(EMPTY)]
+    found = analyser(detector).analyse(jobs, {})
+    assert detector.sizes_px == [480, 640]
+    assert [one.input_size_px for one in found if isinstance(one, Finding)] == [480, 640]
+
+
+def test_half_of_a_large_picture_is_searched_and_the_whole_ones_size_is_told():
+    seen: list[tuple[int, ...]] = []
+
+    class Measuring(WhiteDetector):
+        def detect(self, images_bgr, size_px):
+            seen.extend(image.shape[:2] for image in images_bgr)
+            return super().detect(images_bgr, size_px)
+
+    large = jpeg(scene(["A2"], size_wh=(1280, 720)))
+    for size_px in (640, 960):
+        (found,) = analyser(Measuring(), Options(size_px)).analyse(
+            [Job(large, "d/a", layout())], {}
+        )
+        assert isinstance(found, Finding)
+        assert (found.width, found.height) == (1280, 720)
+        assert [one.state for one in found.observations] == ["free", "occupied", "free"]
+    assert seen == [(360, 640), (720, 1280)]
+
+
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_batches_keep_results_with_their_pictures(batch):
     kinds = [["A1"], [], ["A2", "A3"], None, ["A3"]]

@@ -110,9 +110,9 @@ async def test_more_than_a_few_waiting_pictures_are_refused(known):
     go_on = threading.Event()
     analyse = analyser().analyse
 
-    def slow(jobs, looks):
+    def slow(jobs, looks, helds):
         assert go_on.wait(10)
-        return analyse(jobs, looks)
+        return analyse(jobs, looks, helds)
 
     model = ModelThread(slow)
     parts = Parts(model, "white@0", known.layouts, known.latest, 200_000, 480 * 270)

@@ -32,6 +32,22 @@ def test_a_good_picture_comes_back_in_its_size():
     assert decode(GOOD, 480 * 270, (480, 270)).shape == (270, 480, 3)
 
 
+@pytest.mark.parametrize("size_wh", [(480, 270), (475, 267)])
+def test_half_a_picture_shows_the_same_at_half_the_size(size_wh):
+    whole = scene(["A2"], size_wh=size_wh)
+    half = decode(jpeg(whole), 480 * 270, size_wh, halve=True)
+    assert half.shape == (-(-size_wh[1] // 2), -(-size_wh[0] // 2), 3)
+    like = cv2.resize(decode(jpeg(whole), 480 * 270, None), half.shape[1::-1], interpolation=3)
+    assert np.abs(half.astype(int) - like).mean() < 4
+
+
+@pytest.mark.parametrize("percent", [10, 50, 90, 99])
+def test_half_of_a_truncated_picture_is_refused_too(percent):
+    with pytest.raises(Invalid) as error:
+        decode(GOOD[: len(GOOD) * percent // 100] + EOI, 2_000_000, None, halve=True)
+    assert error.value.reason == "undecodable"
+
+
 def test_a_grey_jpeg_is_read_as_colour():
     assert decode(jpeg(scene()[:, :, 0]), 2_000_000, None).shape == (270, 480, 3)
 

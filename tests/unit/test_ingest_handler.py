@@ -21,7 +21,7 @@ from parking.topics import (
     FRAMES,
     GATE_EVENTS,
 )
-from services.ingest.handler import choose_time, handle_message, refuse
+from services.ingest.handler import choose_time, handle_message, kafka_refused, refuse
 from services.ingest.messages import Context, Handled, Limits, Message
 
 NOW_MS = 1_750_000_000_000
@@ -121,7 +121,8 @@ def test_the_same_plain_picture_again_is_a_sign_of_life_not_a_frame():
 
 def test_what_the_broker_repeats_is_not_a_frozen_camera():
     known = Context(last_pictures={"demo/north": hashlib.sha256(JPEG).hexdigest()})
-    assert handle_message(message("frame", redelivered=True), known).outcome == "ignored"
+    again = handle_message(message("frame", redelivered=True), known)
+    assert again == handle_message(message("frame"), Context())
 
 
 def test_a_retained_frame_is_of_unknown_age_and_ignored():
@@ -154,6 +155,16 @@ def test_a_bad_picture_goes_to_the_pictures_dead_letters_with_its_reason(payload
     assert (letter.length, letter.sha256) == (len(payload), hashlib.sha256(payload).hexdigest())
     assert letter.truncated == (len(payload) > LIMITS.frame_max_bytes)
     assert record.value == (payload[:65_536] if letter.truncated else payload)
+
+
+def test_a_gate_event_that_kafka_refuses_is_rejected_and_its_dead_letter_is_the_last_word():
+    error = Invalid("too-large-for-kafka", "so many bytes")
+    refused = kafka_refused(handle("gate/7/3", GATE), error, NOW_MS)
+    told = {"of": "gate", "boot_id": 7, "seq": 3, "result": "rejected"}
+    assert ack(refused) == told | {"reason": error.reason, "detail": error.detail}
+    assert (only(refused).topic, refused.reason) == (DEAD_LETTERS, error.reason)
+    with pytest.raises(Invalid):
+        kafka_refused(refused, error, NOW_MS)
 
 
 # ---------------------------------------------------------------- time

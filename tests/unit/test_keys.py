@@ -28,6 +28,20 @@ def test_a_removed_key_stops_working_in_another_process_view(tmp_path):
     assert theirs.check(secret, "frames") is None
 
 
+def test_a_reader_sees_the_file_before_or_after_a_removal_never_half_of_it(tmp_path):
+    path = tmp_path / "keys"
+    keys = KeyFile(path)
+    kept = keys.add("operator", "write")
+    keys.add("camera", "frames")
+    before = path.read_text()
+    with path.open() as reader:
+        assert keys.remove("camera")
+        assert reader.read() == before
+    assert KeyFile(path).check(kept, "write") is not None
+    assert [file.name for file in tmp_path.iterdir()] == ["keys"]
+    assert path.stat().st_mode & 0o077 == 0
+
+
 def test_without_a_file_nobody_is_known(tmp_path):
     assert KeyFile(tmp_path / "none").check("pk_x", "write") is None
 

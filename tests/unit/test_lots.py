@@ -1,9 +1,18 @@
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from parking.errors import Invalid
 from parking.events import LayoutAdopted, LayoutPublished, LayoutSlot, Zone
-from parking.lots import adoption, check, checked, layouts_from_annotations, slug
+from parking.lots import (
+    adoption,
+    check,
+    checked,
+    layouts_from_annotations,
+    same_layout,
+    slug,
+    successor,
+)
 
 SQUARE = [(0.1, 0.1), (0.2, 0.1), (0.2, 0.2), (0.1, 0.2)]
 BOW_TIE = [(0.1, 0.1), (0.2, 0.2), (0.2, 0.1), (0.1, 0.2)]
@@ -115,3 +124,19 @@ def test_annotations_that_are_none_say_so(bad):
 )
 def test_slug(text, part):
     assert slug(text) == part
+
+
+def test_a_layout_is_the_same_when_only_its_publication_differs():
+    first = layout(slot())
+    assert same_layout(first, replace(first, version=2, id="demo/north/layout/2", time_ms=7))
+    assert not same_layout(first, replace(first, interval_ms=2000))
+
+
+def test_a_changed_layout_gets_the_next_version_and_an_equal_one_none():
+    held = replace(layout(slot()), version=7, id="demo/north/layout/7")
+    changed = layout(slot(), slot("A2"))
+    after = successor(changed, held)
+    assert (after.version, after.id) == (8, "demo/north/layout/8")
+    assert same_layout(after, changed)
+    assert successor(replace(layout(slot()), time_ms=99), held) is held
+    assert successor(changed, None) is changed

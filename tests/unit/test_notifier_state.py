@@ -6,7 +6,6 @@ from services.notifier.state import (
     CLOSED_SESSIONS_KEPT,
     LAYOUTS_REMEMBERED,
     LiveState,
-    same_layout,
 )
 from services.notifier.views import Counts
 from tests.notifying import NOW_MS, changed, layout, session, state, status
@@ -115,12 +114,6 @@ def test_a_session_the_tracker_gave_up_is_open_no_more():
     assert [s.kind for s in live.sessions("demo", is_open=False)] == ["corrected"]
 
 
-def test_a_layout_is_the_same_when_only_its_publication_differs():
-    first = layout("demo", 1)
-    assert same_layout(first, replace(first, version=2, id="demo/north/layout/2", time_ms=1))
-    assert not same_layout(first, replace(first, interval_ms=2000))
-
-
 def test_what_is_drawn_is_every_slot_of_the_camera_with_its_state():
     live = LiveState()
     live.layout(layout("demo"))
@@ -149,3 +142,26 @@ def test_only_so_many_past_layouts_are_remembered():
         live.layout(layout("demo", version))
     assert not live.was_in_force(layout("demo", 1))
     assert live.was_in_force(layout("demo", 2))
+
+
+def test_a_camera_tells_how_large_its_pictures_are_looked_at_and_why():
+    live = LiveState()
+    live.layout(layout("demo"))
+    before = live.camera_view("demo/north")
+    assert before is not None
+    assert before.input is not None
+    assert (before.input.size_px, before.input.automatic) == (None, True)
+    live.picture_sizes["demo/north"] = (1280, 720)
+    after = live.camera_view("demo/north")
+    assert after is not None
+    assert after.input is not None
+    assert after.input.size_px == 480
+    live.layout(replace(layout("demo", 2), input_size_px=704))
+    fixed = live.camera_view("demo/north")
+    assert fixed is not None
+    assert fixed.input is not None
+    assert (fixed.input.size_px, fixed.input.automatic) == (704, False)
+    live.camera_status(status("other"))
+    other = live.camera_view("other/north")
+    assert other is not None
+    assert other.input is None

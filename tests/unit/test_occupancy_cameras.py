@@ -1,11 +1,12 @@
 """Cameras: status with its reason, refreshed, and late reports of older connections."""
 
 import pytest
+from msgspec.structs import replace
 
-from parking.cameras import REFRESH_MS
+from parking.cameras import FRAME_MEMORY, REFRESH_MS
 from parking.events import CameraStatusChanged, Event
 from parking.occupancy import step
-from tests.tracking import INTERVAL_MS, Teller, fold
+from tests.tracking import INTERVAL_MS, Teller, changes, fold, seen_free, states, written_again
 
 
 def statuses(outputs: list[Event]) -> list[tuple[str, str]]:
@@ -92,3 +93,40 @@ def test_telemetry_changes_nothing():
     t = Teller()
     site, _ = fold([t.adopt("a", "1")])
     assert step(site, t.device("a", "telemetry")) == (site, [])
+
+
+# ---------------------------------------------------------------- frames that ingest wrote twice
+def test_a_frame_written_twice_is_one_observation():
+    t = Teller()
+    site, _ = fold(seen_free(t))
+    occupied = t.see("a", {"1": "o"})
+    site, _ = step(site, occupied)
+    assert step(site, written_again(t, occupied)) == (site, [])
+    assert states(site) == {"1": "free"}
+    assert states(step(site, t.see("a", {"1": "o"}))[0]) == {"1": "occupied"}
+
+
+def test_a_batch_written_twice_tells_each_change_once():
+    t = Teller()
+    adopt = t.adopt("a", "1")
+    frames = [t.see("a", {"1": word}) for word in "ffooff"]
+    doubled = [*frames, *(written_again(t, frame) for frame in frames[2:])]
+    assert changes(fold([adopt, *doubled])[1]) == changes(fold([adopt, *frames])[1])
+
+
+def test_a_frame_is_known_again_in_a_topic_made_anew():
+    t = Teller()
+    seen = seen_free(t)
+    frame = t.see("a", {"1": "o"})
+    site, _ = fold([*seen, frame])
+    elsewhere = replace(frame, frame_ref=replace(frame.frame_ref, partition=1, offset=0))
+    assert step(site, elsewhere) == (site, [])
+
+
+def test_a_camera_remembers_a_bounded_number_of_frames():
+    t = Teller()
+    frames = [t.see("a", {"1": "f"}) for _ in range(FRAME_MEMORY + 5)]
+    site, _ = fold([t.adopt("a", "1"), *frames])
+    assert len(site.cameras["lot/a"].frames) == FRAME_MEMORY
+    assert step(site, written_again(t, frames[5]))[0] is site
+    assert step(site, written_again(t, frames[4]))[0] is not site  # the control: beyond the bound

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parking.events import (
+    DetectionMade,
     Event,
     SlotChanged,
     SlotClosed,
@@ -18,7 +19,7 @@ from parking.events import (
 )
 from parking.occupancy import step
 from parking.site import Site
-from tests.tracking import Teller, fold
+from tests.tracking import Teller, fold, written_again
 
 CAMERAS = {"a": ("1", "2"), "b": ("2", "3")}
 SLOTS = ("1", "2", "3")
@@ -109,6 +110,31 @@ def test_doubled_and_late_records_change_nothing(records, data):
         again = data.draw(st.lists(st.integers(0, index), max_size=3))
         noisy += [records[earlier] for earlier in again]
     assert fold(noisy) == fold(records)
+
+
+@settings(max_examples=200, deadline=None)
+@given(stories(), st.data())
+def test_frames_written_twice_change_nothing(records, data):
+    """Ingest wrote a batch of frames again, at higher offsets: alone, in a run, or all of it."""
+    again = Teller()
+    noisy: list[Event] = []
+    for index, record in enumerate(records):
+        noisy.append(at_offset(record, again))
+        first = data.draw(st.integers(0, index + 1))
+        batch = [r for r in records[first : index + 1] if isinstance(r, DetectionMade)]
+        noisy += [at_offset(r, again) for r in batch]
+    assert told(fold(noisy)) == told(fold(records))
+
+
+def at_offset(record: Event, teller: Teller) -> Event:
+    """A detection's frame at the next offset; anything else as it is."""
+    return written_again(teller, record) if isinstance(record, DetectionMade) else record
+
+
+def told(folded: tuple[Site, list[Event]]) -> tuple[Any, list[Any]]:
+    """States and outputs without the places of frames in the log."""
+    site, outputs = folded
+    return site.slots, [{**msgspec.to_builtins(o), "frame_ref": None} for o in outputs]
 
 
 @settings(max_examples=200, deadline=None)

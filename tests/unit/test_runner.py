@@ -1,13 +1,16 @@
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from parking import codec
 from parking.errors import Invalid, Retryable
+from parking.events import DeadLettered, TickElapsed
 from parking.memory import ManualClock, MemoryBroker, MemoryConsumer, MemoryProducer
 from parking.ports import Outgoing, Record
 from parking.runner import Polling, next_offsets, run
-from parking.topics import GATE_EVENTS, SESSIONS
+from parking.topics import DEAD_LETTERS, GATE_EVENTS, SESSIONS
 
 GROUP = "test"
 POLLING = Polling(max_records=4, timeout_ms=1)
@@ -77,6 +80,25 @@ async def test_an_invalid_that_a_handler_lets_through_ends_the_process():
     handler = Handler(asyncio.Event(), 4, [Invalid("bad-json")])
     with pytest.raises(Invalid):
         await play(broker_with(4), handler)
+
+
+async def test_a_record_that_kafka_refuses_is_a_dead_letter_and_stops_nothing():
+    broker = broker_with(2)
+    stop = asyncio.Event()
+    large = TickElapsed(id="x" * 300, site_id="demo", time_ms=1)
+    record = codec.outgoing(large, SESSIONS, "demo", "detector")
+
+    async def handle(_: Sequence[Record]) -> list[Outgoing]:
+        stop.set()
+        return [record, replace(record, value=bytes(2_000_000)), record]
+
+    consumer = MemoryConsumer(broker, GROUP, GATE_EVENTS)
+    await run(consumer, handle, MemoryProducer(broker), ManualClock(), stop, POLLING)
+    assert len(broker.records(SESSIONS)) == 2
+    (letter,) = (codec.decode(r) for r in broker.records(DEAD_LETTERS))
+    assert isinstance(letter, DeadLettered)
+    assert (letter.reason, letter.topic) == ("too-large-for-kafka", SESSIONS)
+    assert (letter.service, letter.length, letter.truncated) == ("detector", 2_000_000, True)
 
 
 async def test_a_second_run_goes_on_from_the_commit():

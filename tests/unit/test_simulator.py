@@ -3,7 +3,9 @@ import json
 import pytest
 
 from parking.errors import Invalid
+from tools.simulator.device import Broker, Device
 from tools.simulator.footage import load, with_recorded_at
+from tools.simulator.pace import Pace
 
 
 def write(folder, annotations, *files):
@@ -62,3 +64,70 @@ def test_the_original_time_goes_into_a_comment_segment():
     jpeg = with_recorded_at(b"\xff\xd8\xff\xd9", 123)
     assert jpeg == b'\xff\xd8\xff\xfe\x00\x20parking:{"recorded_at_ms":123}\xff\xd9'
     assert with_recorded_at(b"\xff\xd8\xff\xd9", None) == b"\xff\xd8\xff\xd9"
+
+
+def test_footage_with_a_camera_of_one_picture_has_stills(tmp_path):
+    frames = [FRAMES[0], FRAMES[1], FRAMES[2], {"file": "d.jpg", "camera": "two"}]
+    folder = write(tmp_path, {"frames": frames}, "a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    assert load(folder).has_stills  # all alike
+    (folder / "b.jpg").write_bytes(b"\xff\xd8 another \xff\xd9")
+    assert load(folder).has_stills  # camera two's are
+    (folder / "d.jpg").write_bytes(b"\xff\xd8 another \xff\xd9")
+    assert not load(folder).has_stills
+
+
+def sends(pace, commanded_ms, until_s, step_s=0.05):
+    """(scene's picture, camera) in the order of sending, looking every `step_s`."""
+    sent = []
+    for step in range(round(until_s / step_s)):
+        now_s = step * step_s
+        moved = pace.moves(now_s)
+        sent += [(pace.index, name) for name in pace.due(now_s, moved, commanded_ms)]
+    return sent
+
+
+def test_without_a_command_all_cameras_send_every_picture_together():
+    sent = sends(Pace(1.0, 0.0), {"a": None, "b": None}, 3)
+    assert sent == [(0, "a"), (0, "b"), (1, "a"), (1, "b"), (2, "a"), (2, "b")]
+
+
+def test_a_commanded_interval_paces_that_camera_alone():
+    sent = sends(Pace(1.0, 0.0), {"slow": 2000, "fast": 500, "free": None}, 4)
+    assert [index for index, name in sent if name == "free"] == [0, 1, 2, 3]
+    assert [index for index, name in sent if name == "slow"] == [0, 2]
+    assert [index for index, name in sent if name == "fast"] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_time_lost_is_not_made_up_for_by_a_burst():
+    pace = Pace(1.0, 0.0)
+    assert pace.moves(0.0)
+    assert pace.moves(10.0)
+    assert sum(pace.moves(10.0 + step / 10) for step in range(10)) <= 2
+    assert pace.index <= 3
+
+
+def device(state_dir, kind=Device):
+    return kind("site/cam", "password", Broker("127.0.0.1", 1), state_dir)
+
+
+def test_every_start_counts_a_boot(tmp_path):
+    assert [device(tmp_path).boot_id for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_damaged_boot_counter_does_not_stop_the_device_nor_repeat_a_number(tmp_path):
+    earlier = device(tmp_path).boot_id
+    [counter] = tmp_path.iterdir()
+    counter.write_text("")
+    boot_id = device(tmp_path).boot_id
+    assert boot_id > earlier
+    assert device(tmp_path).boot_id == boot_id + 1
+
+
+def test_a_connection_that_goes_while_a_frame_is_sent_ends_nothing(tmp_path):
+    class LateToNotice(Device):
+        connected = True
+
+    camera = device(tmp_path, LateToNotice)
+    assert not camera.frame(b"jpeg", 1, wait_s=0.01)
+    assert not camera.frame(b"jpeg", 2, wait_s=0.01)
+    assert (camera.counts.frames_sent, camera.counts.frames_dropped) == (0, 2)

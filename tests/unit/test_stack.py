@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parking.errors import SettingsError
-from parking.stack import jars, services
+from parking.stack import demo, jars, services, status
 from parking.stack.backoff import SETTINGS_FAULT, Backoff
 from parking.stack.checks import HOST, free_ports, require_free
 from parking.stack.console import Console
 from parking.stack.errors import StackError
 from parking.stack.pids import Lock
 from parking.stack.secret_files import PasswordFile, made_once
-from parking.stack.settings import PORTS, SERVICES, StackSettings
+from parking.stack.settings import PORTS, SERVICES, Paths, StackSettings
 from parking.stack.strimzi import manifests
 from parking.topics import TOPICS
 
@@ -121,6 +121,37 @@ def test_one_stack_a_folder(tmp_path: Path) -> None:
     second.take()
     second.release()
     assert second.holder() is None
+
+
+def test_status_while_it_makes_ready_tells_of_no_earlier_run(tmp_path: Path) -> None:
+    paths = Paths(tmp_path, tmp_path / "cache")
+    assert next(status.table(paths)).startswith("nothing runs")
+    paths.run.mkdir()
+    (paths.run / "status.json").write_text(
+        json.dumps({"kafka": {"state": "stopped", "starts": 1, "port": 9092}})
+    )
+    lock = Lock(paths.state)
+    lock.take()
+    assert any("kafka" in line for line in status.table(paths))
+    status.forget(paths)
+    [line] = status.table(paths)
+    assert line.startswith("starting")
+    lock.release()
+
+
+def test_the_detector_takes_stills_for_what_they_are(tmp_path: Path) -> None:
+    frames = [{"file": "a.jpg", "camera": "one"}, {"file": "b.jpg", "camera": "one"}]
+    (tmp_path / "annotations.json").write_text(json.dumps({"frames": frames}))
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"still")
+    still = {"DETECTOR_FROZEN_AFTER": "0"}
+    settings = StackSettings.from_env({"FOOTAGE": str(tmp_path)})
+    assert demo.env_for_service("detector", settings) == still
+    assert demo.env_for_service("tracker", settings) == {}
+    told = StackSettings.from_env({"FOOTAGE": str(tmp_path), "DETECTOR_FROZEN_AFTER": "7"})
+    assert demo.env_for_service("detector", told) == {}
+    (tmp_path / "b.jpg").write_bytes(b"moving")
+    assert demo.env_for_service("detector", settings) == {}
 
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:

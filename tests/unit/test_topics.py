@@ -1,7 +1,15 @@
 import pytest
 
 from parking.errors import Invalid
-from parking.topics import TOPICS, mqtt_topic, parse_mqtt_topic, site_of
+from parking.topics import (
+    BATCH_BYTES,
+    ENVELOPE_BYTES,
+    TOPICS,
+    TRACKER_CHANGELOG,
+    mqtt_topic,
+    parse_mqtt_topic,
+    site_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +65,15 @@ def test_site_of_refuses_what_is_no_camera_id():
 def test_site_keyed_topics_share_one_partition_count():
     shared = {t.partitions for t in TOPICS.values() if t.key == "site_id"}
     assert len(shared) == 1
+
+
+@pytest.mark.parametrize("frame_max_bytes", [10_000, 1_000_000, 20_000_000])
+def test_every_topic_takes_what_a_producer_sends_at_once(frame_max_bytes):
+    producer_sends = max(BATCH_BYTES, frame_max_bytes + ENVELOPE_BYTES)
+    for name, topic in TOPICS.items():
+        if name == TRACKER_CHANGELOG:
+            continue  # faust's, with limits of its own
+        assert int(topic.config(frame_max_bytes)["max.message.bytes"]) >= producer_sends
 
 
 def test_compacted_topics_have_no_age_limit():

@@ -92,3 +92,60 @@ def test_the_threshold_is_where_accuracy_is_best():
     assert 0.2 < threshold <= 0.5
     assert accuracy(one, threshold) == 1
     assert accuracy(one, 0.05) == 0.5
+
+
+# ---------------------------------------------------------------- INT8
+def small_model(onnx, path):
+    """Three convolutions, of which the last is a head; facts in the metadata."""
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    rng = np.random.default_rng(1)
+    names = ["/model.0/conv/Conv", "/model.1/conv/Conv", "/model.23/cv2.0/cv2.0.2/Conv"]
+    nodes, weights, last = [], [], "images"
+    for number, (name, channels) in enumerate(zip(names, (3, 8, 8), strict=True)):
+        kernel = rng.normal(0, 0.2, (8, channels, 3, 3)).astype(np.float32)
+        weights.append(numpy_helper.from_array(kernel, f"w{number}"))
+        out = f"c{number}"
+        nodes.append(helper.make_node("Conv", [last, f"w{number}"], [out], name, pads=[1] * 4))
+        nodes.append(helper.make_node("Relu", [out], [f"r{number}"], f"{name}/relu"))
+        last = f"r{number}"
+    kind = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes, "g",
+        [helper.make_tensor_value_info("images", kind, ["n", 3, "h", "w"])],
+        [helper.make_tensor_value_info(last, kind, ["n", 8, "h", "w"])],
+        weights,
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    helper.set_model_props(model, {"threshold": "0.31", "names": "{0: 'vehicle'}"})
+    onnx.save(model, str(path))
+    return names
+
+
+def test_int8_keeps_facts_the_first_and_the_last_layers_and_nearly_the_values(tmp_path):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra [train])")
+    runtime = pytest.importorskip("onnxruntime")
+    from services.detector.model import letterbox
+    from tools.train.quantise import kept_in_float, quantise
+
+    names = small_model(onnx, tmp_path / "model.onnx")
+    frames = frames_of(a_set(tmp_path, {"slots": [slot(1)]}))
+    noise = np.random.default_rng(2).integers(0, 255, (400, 800, 3), np.uint8)
+    cv2.imwrite(str(frames[0].path), noise)
+    quantise(tmp_path / "model.onnx", tmp_path / "runs" / "int8.onnx", frames * 2, (160,))
+    made = onnx.load(str(tmp_path / "runs" / "int8.onnx"))
+    assert {p.key: p.value for p in made.metadata_props} == {
+        "threshold": "0.31",
+        "names": "{0: 'vehicle'}",
+    }
+    kept = set(kept_in_float(onnx.load(str(tmp_path / "model.onnx")).graph))
+    assert kept & set(names) == {names[0], names[2]}
+    integers = [node for node in made.graph.node if node.op_type == "DequantizeLinear"]
+    assert integers, "the middle convolution is in integers"
+    blob = letterbox(np.asarray(cv2.imread(str(frames[0].path)), np.uint8), 160)[0]
+    before, after = (
+        runtime.InferenceSession(tmp_path / name, providers=["CPUExecutionProvider"]).run(
+            None, {"images": blob}
+        )[0]
+        for name in ("model.onnx", "runs/int8.onnx")
+    )
+    assert 0 < np.abs(before - after).max() < 0.05 * np.abs(before).max()

@@ -1,6 +1,6 @@
 """Measure the detector on labelled frames.
 
-  python -m tools.evaluate health --data ../shared/data --out FOLDER    frames damaged on purpose
+python -m tools.evaluate health --data ../shared/data --out FOLDER    frames damaged on purpose
 """
 
 import argparse

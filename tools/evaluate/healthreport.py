@@ -47,9 +47,8 @@ def sheet(name: str, picture: Picture, kinds: Sequence[str]) -> Picture:
             height = round(_THUMB_WIDTH * picture.shape[0] / picture.shape[1])
             cell = cv2.resize(damaged, (_THUMB_WIDTH, height), interpolation=cv2.INTER_AREA)
             for colour, thick in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-                cv2.putText(
-                    cell, f"{kind} {strength}", (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thick
-                )  # fmt: skip -- one line a call
+                words = f"{kind} {strength}"
+                cv2.putText(cell, words, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thick)
             cells.append(cell)
         lines.append(np.hstack(cells))
     return np.asarray(np.vstack(lines), np.uint8)

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from parking.errors import Invalid, SettingsError
@@ -24,6 +24,7 @@ from parking.ops import set_up_logging
 from parking.settings import Reader
 from tools.simulator.device import Broker, Device
 from tools.simulator.footage import GATE_DEVICE, Footage, load, with_recorded_at
+from tools.simulator.pace import Pace
 
 log = logging.getLogger("simulator")
 
@@ -68,33 +69,50 @@ def play(
     options: argparse.Namespace,
     stop: threading.Event,
 ) -> None:
-    """Frame k of every camera at start + k intervals; rounds follow each other unless --once."""
-    started_s = next_s = time.monotonic()
+    """The scene's picture k at start + k intervals, seen by every camera at its pace; rounds follow
+    each other unless --once."""
+    started_s = time.monotonic()
     told_s = float("-inf")
-    index = 0
-    while not stop.is_set() and not (options.once and index >= footage.length):
+    pace = Pace(options.interval_ms / 1000, started_s)
+    while not stop.is_set():
         now_s = time.monotonic()
         if now_s - told_s >= TELEMETRY_S:
             told_s = now_s
             for device in devices.values():
                 device.telemetry(now_s - started_s)
-        _send(footage, devices, index, wait_s=30.0 if options.every_frame else 0.0)
-        index += 1
-        intervals = [d.interval_ms for d in devices.values() if d.interval_ms]
-        next_s = max(next_s + max([options.interval_ms, *intervals]) / 1000, time.monotonic())
-        while not stop.is_set() and time.monotonic() < next_s:
-            for device in devices.values():
-                device.pump(time.monotonic())
-            stop.wait(min(0.05, max(0.0, next_s - time.monotonic())))
+        moved = pace.moves(now_s)
+        if options.once and pace.index >= footage.length:
+            return
+        commanded_ms = {name: devices[name].interval_ms for name in footage.shots}
+        names = pace.due(now_s, moved, commanded_ms)
+        _send(footage, devices, pace.index, names, wait_s=30.0 if options.every_frame else 0.0)
+        if moved:
+            _pass_gate(footage, devices, pace.index)
+        for device in devices.values():
+            device.pump(time.monotonic())
+        stop.wait(min(0.05, pace.wait_s(time.monotonic())))
 
 
-def _send(footage: Footage, devices: Mapping[str, Device], index: int, *, wait_s: float) -> None:
+def _send(
+    footage: Footage,
+    devices: Mapping[str, Device],
+    index: int,
+    names: Sequence[str],
+    *,
+    wait_s: float,
+) -> None:
+    """These cameras' pictures of the scene; a camera with fewer waits for the others once."""
     now_ms = time.time_ns() // 1_000_000
-    for name, shots in footage.shots.items():
+    for name in names:
+        shots = footage.shots[name]
         shot = shots[index % len(shots)]
         if index >= footage.length or index < len(shots):
             jpeg = with_recorded_at(shot.path.read_bytes(), shot.recorded_at_ms)
             devices[name].frame(jpeg, now_ms, wait_s=wait_s)
+
+
+def _pass_gate(footage: Footage, devices: Mapping[str, Device], index: int) -> None:
+    now_ms = time.time_ns() // 1_000_000
     for frame, direction in footage.gate:
         if frame == index % footage.length:
             devices[GATE_DEVICE].gate(direction, now_ms)
@@ -157,7 +175,7 @@ def _arguments() -> argparse.Namespace:
         default=Path(".state/devices"),
         help="where the devices' boot counters are kept (.state/devices)",
     )
-    parser.add_argument("--interval-ms", type=int, default=1000, help="pace of the frames (1000)")
+    parser.add_argument("--interval-ms", type=int, default=1000, help="pace of the scene (1000)")
     parser.add_argument("--once", action="store_true", help="play one round, then end")
     parser.add_argument(
         "--every-frame",

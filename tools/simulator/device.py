@@ -9,13 +9,14 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from parking.topics import mqtt_topic
 
@@ -65,7 +66,8 @@ class Device:
         self._waiting: deque[_GateEvent] = deque()
         self._in_flight: MQTTMessageInfo | None = None
         # A clean session: what must survive is in the device's ring, and old commands are stale.
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id=device_id.replace("/", "_"))
+        # Both brokers make a device's client id its user name: no other can take its place.
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=device_id)
         self._client.username_pw_set(device_id, password)
         if broker.ca_file:
             self._client.tls_set(broker.ca_file)
@@ -84,7 +86,8 @@ class Device:
         """Say goodbye (a clean `offline`, no last will) and disconnect."""
         if self._client.is_connected():
             info = self._publish("status", self._status("offline", "stopped"), retain=True)
-            info.wait_for_publish(2)
+            if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                info.wait_for_publish(2)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -111,7 +114,13 @@ class Device:
             self.counts.frames_dropped += 1
             return False
         suffix = ("frame", self.boot_id, seq, captured_at_ms)
-        self._in_flight = self._client.publish(mqtt_topic(self.device_id, *suffix), jpeg, qos=1)
+        info = self._client.publish(mqtt_topic(self.device_id, *suffix), jpeg, qos=1)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            # The connection went since we looked. paho would raise when asked about this one later.
+            self._in_flight = None
+            self.counts.frames_dropped += 1
+            return False
+        self._in_flight = info
         self.counts.frames_sent += 1
         return True
 
@@ -199,8 +208,17 @@ def _without_delay(_: Client, __: Any, connection: Any) -> None:
 
 
 def _next_boot(path: Path) -> int:
-    """Count the boot, as the firmware does in flash."""
+    """Count the boot, as the firmware does in flash. Killed in the middle, the old count stays."""
+    try:
+        boot_id = int(path.read_text("utf-8")) + 1
+    except FileNotFoundError:
+        boot_id = 1
+    except ValueError:
+        # Ids must never come twice: the seconds of the clock are beyond any count of boots.
+        boot_id = int(time.time())
+        log.warning("%s cannot be read: this boot is number %d", path, boot_id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    boot_id = int(path.read_text("utf-8")) + 1 if path.exists() else 1
-    path.write_text(str(boot_id), "utf-8")
+    new = path.with_suffix(".new")
+    new.write_text(str(boot_id), "utf-8")
+    new.replace(path)
     return boot_id

@@ -5,7 +5,7 @@ of the scene's frame, "direction": "entry"|"exit"}] for the events of a gate sen
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +45,11 @@ class Footage:
         """Frames of the longest camera: one round."""
         return max(len(shots) for shots in self.shots.values())
 
+    @property
+    def has_stills(self) -> bool:
+        """Whether a camera's pictures are all one and the same. Reads picture files."""
+        return any(_all_alike([shot.path for shot in shots]) for shots in self.shots.values())
+
 
 def load(folder: Path) -> Footage:
     """Read a folder. Raises Invalid in plain words when it cannot be played."""
@@ -81,6 +86,11 @@ def with_recorded_at(jpeg: bytes, recorded_at_ms: int | None) -> bytes:
         return jpeg
     text = b'parking:{"recorded_at_ms":%d}' % recorded_at_ms
     return jpeg[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + jpeg[2:]
+
+
+def _all_alike(files: Sequence[Path]) -> bool:
+    first = files[0].read_bytes()
+    return all(file.read_bytes() == first for file in files[1:])
 
 
 def _recorded_at_ms(timestamp: str | None) -> int | None:

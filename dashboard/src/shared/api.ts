@@ -17,8 +17,22 @@ export function apiUrl(path: string): string {
 
 /** Every write carries an API key and an idempotency key: sent twice, it acts once. */
 export async function post(path: string, body: unknown, key: string): Promise<void> {
+  await write("POST", path, body, key);
+}
+
+/** Replaces what is there. */
+export async function put(path: string, body: unknown, key: string): Promise<void> {
+  await write("PUT", path, body, key);
+}
+
+export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const response = await request(path, signal ? { signal } : {});
+  return (await response.json()) as T;
+}
+
+async function write(method: string, path: string, body: unknown, key: string): Promise<void> {
   await request(path, {
-    method: "POST",
+    method,
     body: JSON.stringify(body),
     headers: {
       Authorization: `Bearer ${key}`,

@@ -32,6 +32,15 @@ export interface CameraSlot {
   polygon: readonly Point[];
 }
 
+/** Long side of the detector's input for a camera, and why. */
+export interface InputSize {
+  /** Null until a picture was looked at. */
+  size_px: number | null;
+  /** By need; false: an operator set it. */
+  automatic: boolean;
+  reason: string;
+}
+
 export interface CameraView {
   camera_id: string;
   name: string;
@@ -42,6 +51,8 @@ export interface CameraView {
   interval_ms: number | null;
   layout_version: number;
   slots: readonly CameraSlot[];
+  /** The detector's input; only the REST interface tells it, and null without a layout. */
+  input?: InputSize | null;
   /** Version of the last camera-status applied. */
   version?: number;
 }

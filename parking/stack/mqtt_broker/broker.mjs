@@ -2,7 +2,7 @@
 // Sessions, wills and retained messages live in memory: production runs mosquitto (deploy/mosquitto).
 import { createServer } from 'node:net'
 import { Aedes } from 'aedes'
-import { mayPublish, maySubscribe, Passwords } from './rights.mjs'
+import { clientIdOf, mayPublish, maySubscribe, Passwords } from './rights.mjs'
 
 const [host, port, passwordFile, maxPacketBytes] = process.argv.slice(2)
 const passwords = new Passwords(passwordFile)
@@ -14,7 +14,10 @@ const broker = await Aedes.createBroker({
   authenticate (client, username, password, done) {
     passwords.check(username, password).then(right => {
       client.user = username
-      if (right) return done(null, true)
+      if (right) {
+        client.id = clientIdOf(username, client.id) // before aedes looks for a session of that name
+        return done(null, true)
+      }
       console.warn('refused: user %j with a wrong or no password', username)
       done(Object.assign(new Error('bad user name or password'), { returnCode: BAD_USER_OR_PASSWORD }), null)
     }, error => done(error, null))

@@ -50,6 +50,15 @@ function parse (line) {
   }]
 }
 
+/**
+ * The client id that a user gets. A second connection with the same id ends the first and gets its
+ * session, so a device's is its user name, whatever it says (mosquitto: use_username_as_clientid).
+ * Only the bridge chooses: its lanes and instances have sessions of their own.
+ */
+export function clientIdOf (user, asked) {
+  return user === BRIDGE ? asked : user
+}
+
 /** May the user publish to this topic? A device only below its own `{site}/{device}`. */
 export function mayPublish (user, topic) {
   if (user === BRIDGE) return BRIDGE_WRITES.test(topic)

@@ -5,6 +5,7 @@ import type { Site } from "../../shared/live-state";
 import { reasonWords } from "../../shared/slot-words";
 import { useNow } from "../../shared/use-now";
 import type { CameraStatus, CameraView } from "../../shared/views";
+import { InputSizePanel } from "./input-size-panel";
 import { LivePicture } from "./live-picture";
 import "./cameras.css";
 
@@ -29,13 +30,16 @@ export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
       )}
       {shown && (
         <div className="cameras-body">
-          <LivePicture
-            key={shown.camera_id}
-            camera={shown}
-            slots={site.slots}
-            selected={selected}
-            onSelect={onSelect}
-          />
+          <div>
+            <LivePicture
+              key={shown.camera_id}
+              camera={shown}
+              slots={site.slots}
+              selected={selected}
+              onSelect={onSelect}
+            />
+            <InputSizePanel camera={shown} />
+          </div>
           <ul className="camera-list" data-testid="cameras">
             {cameras.map((camera) => (
               <CameraItem

@@ -1,8 +1,9 @@
 import { useState } from "react";
 
+import { isRefused, storedKey, storeKey } from "../../shared/api-key";
+import { KeyDialog } from "../../shared/key-dialog";
 import type { SlotView } from "../../shared/views";
-import { KeyDialog } from "./key-dialog";
-import { isRefused, send, storedKey, storeKey, type Command } from "./slot-commands";
+import { send, type Command } from "./slot-commands";
 
 type Phase =
   | { name: "idle"; fault?: string }

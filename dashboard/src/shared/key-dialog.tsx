@@ -1,5 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 
+import "./key-dialog.css";
+
 interface Props {
   /** What was wrong with the key before; null at the first time. */
   fault: string | null;
@@ -26,7 +28,7 @@ export function KeyDialog({ fault, onKey, onCancel }: Props) {
       >
         <h2 id="key-title">API key</h2>
         <p>
-          Changing a space needs a key that may write. It was shown when the system first started;
+          Changing something needs a key that may write. It was shown when the system first started;
           make another one with <code>python -m parking keys add NAME</code>.
         </p>
         <label className="field">

@@ -1,0 +1,77 @@
+"""How large the model's input must be for a camera, from its slots' size in the picture. Pure.
+
+Measured with the shipped model on six public sets at 480 to 1280 px (docs/decisions/0011): a slot
+is judged better the more pixels of height it has at the input, up to about 28; beyond that a larger
+input costs time and finds nothing more. A few slots at the far edge shall not make all others pay,
+so the tenth smallest percent are left out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parking.events import LayoutPublished, LayoutSlot
+
+SLOT_NEEDS_PX: Final = 28
+"""Height at the model's input that a slot must have."""
+
+LEFT_OUT_PERCENT: Final = 10
+SMALLEST_PX: Final = 480
+LARGEST_PX: Final = 1280
+STEP_PX: Final = 32
+UNSEEN_PX: Final = 640
+"""Without slots: nothing is known of how large the vehicles are."""
+
+CROP_NEEDS_PX: Final = 64
+"""Long side that a slot must keep in a picture decoded at half its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputSize:
+    """The input's long side and why, in words for an operator. `automatic`: by need."""
+
+    size_px: int
+    automatic: bool
+    reason: str
+
+
+def input_size(layout: LayoutPublished | None, size_wh: tuple[int, int]) -> InputSize:
+    """What the layout says, or what its slots need in a picture of `size_wh` pixels."""
+    if layout is not None and layout.input_size_px:
+        return InputSize(layout.input_size_px, False, "set by an operator")
+    heights = _sides(_enabled(layout), size_wh)[:, 1]
+    if not len(heights):
+        return InputSize(UNSEEN_PX, True, "the camera has no slots yet")
+    small_px = float(np.percentile(heights, LEFT_OUT_PERCENT))
+    wanted = SLOT_NEEDS_PX * max(size_wh) / max(small_px, 1e-3)
+    size_px = int(-(-min(max(wanted, SMALLEST_PX), LARGEST_PX) // STEP_PX)) * STEP_PX
+    left_px = small_px * size_px / max(size_wh)
+    reason = (
+        f"its smaller spaces are {small_px:.0f} px high in the picture, {left_px:.0f} px here; "
+    )
+    reason += f"the model needs {SLOT_NEEDS_PX}"
+    if wanted > LARGEST_PX:
+        reason += ", but this is the largest size that pays"
+    return InputSize(size_px, True, reason)
+
+
+def half_is_enough(layout: LayoutPublished | None, size_wh: tuple[int, int], size_px: int) -> bool:
+    """Whether the picture may be decoded at half its size: the input is no larger than that, and
+    each slot keeps `CROP_NEEDS_PX` on its long side, for whoever looks at the slots one by one."""
+    if size_px > max(size_wh) // 2:
+        return False
+    sides = _sides(_enabled(layout), size_wh)
+    return not len(sides) or float(sides.max(axis=1).min()) / 2 >= CROP_NEEDS_PX
+
+
+def _enabled(layout: LayoutPublished | None) -> list[LayoutSlot]:
+    return [slot for slot in layout.slots if slot.enabled] if layout else []
+
+
+def _sides(slots: Sequence[LayoutSlot], size_wh: tuple[int, int]) -> NDArray[np.float64]:
+    """Width and height of the rectangle about each slot [S, 2], pixels."""
+    spans = [np.ptp(np.asarray(slot.polygon, np.float64), axis=0) for slot in slots]
+    return np.asarray(spans, np.float64).reshape(-1, 2) * size_wh

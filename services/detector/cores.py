@@ -1,0 +1,28 @@
+"""How many threads an inference may have, so that several processes do not fight."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+_MOST_THREADS: Final = 4
+_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+
+
+def usable_cores(quota: Path = _QUOTA) -> int:
+    """The cores this process may use: its affinity, less where a container's quota gives less."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        cores = os.cpu_count() or 1
+    try:
+        limit_us, period_us = quota.read_text("utf-8").split()
+        cores = min(cores, max(1, int(limit_us) // int(period_us)))
+    except (OSError, ValueError):  # no cgroup, or `max`: no quota
+        pass
+    return max(1, cores)
+
+
+def threads_for(wanted: int, processes: int, cores: int) -> int:
+    """`wanted`, or for 0 this process's share of the cores: more than `_MOST_THREADS` gain little
+    for a model this small."""
+    return wanted or max(1, min(_MOST_THREADS, cores // max(1, processes)))

@@ -1,0 +1,18 @@
+"""What the camera page tells of the detector's input."""
+
+from parking.events import LayoutPublished
+from parking.inputsize import input_size
+from services.notifier.views import InputSizeView
+
+
+def input_view(
+    layout: LayoutPublished | None, size_wh: tuple[int, int] | None
+) -> InputSizeView | None:
+    """The same rule as the detector's; None without a layout."""
+    if layout is None:
+        return None
+    if size_wh is None and not layout.input_size_px:
+        reason = "it follows from how large the spaces are in the first picture"
+        return InputSizeView(size_px=None, automatic=True, reason=reason)
+    chosen = input_size(layout, size_wh or (1, 1))
+    return InputSizeView(size_px=chosen.size_px, automatic=chosen.automatic, reason=chosen.reason)

@@ -1,0 +1,79 @@
+"""services.detector, killed once in the middle of its work, with its guarantee on or off.
+
+KILL_ONCE names a file: when it is not there yet and KILL_AFTER frames were handled, it is made and
+the process dies as by kill -9, while it works on the next batch. ORDER=commit-first switches the
+guarantee off; everything but the order of the loop is the real service.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from parking import runner
+from parking.ops import main
+from parking.ports import Clock, Consumer, Outgoing, Producer, Record
+from parking.runner import Handle, Polling, next_offsets
+from services.detector import __main__ as detector
+
+
+def killed_once(handle: Handle, after: int, mark: Path) -> Handle:
+    """`handle`, in which the process dies once."""
+    handled = 0
+
+    async def dying(records: Sequence[Record]) -> list[Outgoing]:
+        nonlocal handled
+        if handled >= after:
+            die_once(mark)
+        handled += len(records)
+        return await handle(records)
+
+    return dying
+
+
+def die_once(mark: Path) -> None:
+    """As by kill -9, unless the mark says that it was so already."""
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def commit_first(
+    consumer: Consumer,
+    handle: Handle,
+    producer: Producer,
+    clock: Clock,
+    stop: asyncio.Event,
+    polling: Polling,
+) -> None:
+    """parking.runner.run, with the commit in the wrong place."""
+    del clock
+    while not stop.is_set():
+        records = await consumer.getmany(polling.timeout_ms, polling.max_records)
+        if records:
+            await consumer.commit(next_offsets(records))
+            await producer.send(await handle(records))
+
+
+async def run(
+    consumer: Consumer,
+    handle: Handle,
+    producer: Producer,
+    clock: Clock,
+    stop: asyncio.Event,
+    polling: Polling,
+) -> None:
+    """The loop in the order that was asked for."""
+    loop = commit_first if os.environ["ORDER"] == "commit-first" else runner.run
+    dying = killed_once(handle, int(os.environ["KILL_AFTER"]), Path(os.environ["KILL_ONCE"]))
+    await loop(consumer, dying, producer, clock, stop, polling)
+
+
+if __name__ == "__main__":
+    if "--help" in sys.argv:
+        sys.stdout.write(__doc__)
+    else:
+        vars(detector)["run"] = run
+        main("detector", detector.build)

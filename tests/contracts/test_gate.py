@@ -1,0 +1,209 @@
+"""The change gate over whole pictures: nothing is missed, little is searched, and a blind gate
+fails the same check."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from parking.errors import Invalid
+from parking.events import LayoutPublished
+from parking.gating import Limits
+from parking.geometry import FOOTPRINT
+from parking.ports import Boxes
+from services.detector.analysis import Analyser, Finding, Job, Options
+from services.detector.gate import Held
+from services.detector.handler import handle_frames
+from services.detector.model import Facts
+from services.detector.picture import Picture
+from tests.conftest import shared_data
+from tests.detector_tools import (
+    WhiteDetector,
+    detections,
+    frame,
+    jpeg,
+    layout,
+    record,
+    scene,
+    tools,
+)
+from tools.bench.gating import Runner, Shot, Verdict, compare, shots
+from tools.bench.pace import Sensor, hold
+
+BLIND = Limits(pattern=1e9, level=1e9, refresh_after=10**9)
+NORMAL = Limits()
+
+
+class Knowing:
+    """ports.Detector that is told what is annotated: a box in each occupied slot. So nothing but
+    the gate decides what is shown."""
+
+    model_id = "knowing@00000000"
+
+    def __init__(self, layout_: LayoutPublished) -> None:
+        self.occupied: set[str] = set()
+        self._outlines = {s.slot_id: np.asarray(s.polygon) for s in layout_.slots}
+
+    def detect(self, images_bgr: Sequence[Picture], size_px: int) -> list[Boxes]:
+        rows = [_around(self._outlines[slot]) for slot in sorted(self.occupied)]
+        boxes = np.array(rows, np.float32).reshape(-1, 4)
+        return [Boxes(boxes, np.full(len(rows), 0.9, np.float32)) for _ in images_bgr]
+
+
+def _around(outline: np.ndarray) -> tuple[float, float, float, float]:
+    """A box whose footprint is the outline's rectangle."""
+    (x0, y0), (x1, y1) = outline.min(axis=0), outline.max(axis=0)
+    return (x0, y1 - (y1 - y0) / FOOTPRINT, x1, y1)
+
+
+def play(folder: str, limits: Limits, repeats: int, last: int) -> tuple[Verdict, Runner, int]:
+    known, pictures = shots(shared_data(folder), repeats, seed=7)
+    detector = Knowing(known)
+    runs = [
+        Runner(Analyser(detector, Facts(), Options(640, gate=gate), lambda: None), known)
+        for gate in (None, limits)
+    ]
+    truths = []
+    shot: Shot
+    for shot in pictures:
+        if shot.recorded > last:
+            break
+        truths.append((shot.recorded, shot.truth))
+        detector.occupied = {slot for slot, state in shot.truth.items() if state == "occupied"}
+        for run in runs:
+            run.take(shot)
+    plain, gated = runs
+    return compare(truths, plain.outcome, gated.outcome), gated, len(truths)
+
+
+@pytest.mark.timeout(120)
+def test_a_day_at_five_minute_steps_has_no_transition_missed_and_none_late(record_property):
+    verdict, gated, pictures = play("pklot-ufpr05-day", NORMAL, repeats=1, last=10**9)
+    record_property("searched", f"{gated.searched} of {pictures}")
+    assert len(verdict.delays) > 100
+    assert (verdict.missed, verdict.latest) == (0, 0)
+
+
+@pytest.mark.timeout(120)
+def test_at_a_cameras_pace_little_is_searched_and_no_transition_is_missed(record_property):
+    verdict, gated, pictures = play("pklot-ufpr05-day", NORMAL, repeats=12, last=11)
+    record_property("searched", f"{gated.searched} of {pictures}")
+    assert verdict.delays, "cars came in these frames"
+    assert verdict.missed == 0
+    assert verdict.latest <= 1
+    assert pictures >= 5 * gated.searched
+
+
+@pytest.mark.timeout(120)
+def test_a_gate_that_is_blind_fails_the_same_check():
+    verdict, gated, _ = play("pklot-ufpr05-day", BLIND, repeats=1, last=60)
+    assert gated.searched == 2
+    assert verdict.missed > 5
+
+
+# ---------------------------------------------------------------- made pictures
+def analyse(pictures: Sequence[bytes], options: Options) -> tuple[list[Finding], WhiteDetector]:
+    detector = WhiteDetector()
+    analyser = Analyser(detector, Facts(), options, lambda: None)
+    helds: dict[str, Held] = {}
+    found = []
+    for number, one in enumerate(pictures):
+        (result,) = analyser.analyse(
+            [Job(one, "demo/north", layout(), frame_id=f"f{number}")], {}, helds
+        )
+        assert not isinstance(result, Invalid)
+        found.append(result)
+    return found, detector
+
+
+def states_of(finding: Finding) -> list[str]:
+    return [seen.state for seen in finding.observations]
+
+
+def test_a_car_that_comes_and_goes_is_shown_at_once_and_the_rest_is_repeated():
+    empty, full = (list(hold(jpeg(scene(s)), 12, 1)) for s in ([], ["A2"]))
+    found, detector = analyse([*empty, *full, *empty], Options(gate=NORMAL))
+    assert [states_of(one)[1] for one in found] == [
+        *["free"] * 12,
+        *["occupied"] * 12,
+        *["free"] * 12,
+    ]
+    assert len(detector.sizes_px) == 6  # two for each scene: what is new is asked twice
+    assert [one.reused_from for one in found[:4]] == [None, None, "f1", "f1"]
+    assert found[2].boxes == found[1].boxes
+    assert "inference" not in found[2].timings_ms
+
+
+def test_every_picture_is_searched_with_the_gate_off():
+    found, detector = analyse([jpeg(scene())] * 5, Options())
+    assert len(detector.sizes_px) == 5
+    assert all(one.reused_from is None for one in found)
+
+
+def test_strong_noise_only_costs_inferences():
+    """A sensor at night: the gate may search more, and must still be right."""
+    noisy = Sensor(noise=12, exposure=0.06)
+    pictures = [p for s in ([], ["A1"]) for p in hold(jpeg(scene(s)), 8, 2, noisy)]
+    found, _ = analyse(pictures, Options(gate=NORMAL))
+    assert [states_of(one)[0] for one in found] == [*["free"] * 8, *["occupied"] * 8]
+
+
+def test_another_layout_or_health_is_searched_again():
+    settled = [jpeg(scene(seed=0))] * 3
+    dark = jpeg((scene() * 0.05).astype(np.uint8))
+    found, _ = analyse([*settled, dark, *settled], Options(gate=NORMAL))
+    assert [one.reused_from is None for one in found] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert states_of(found[3]) == ["unknown"] * 3
+
+
+async def test_a_repeated_result_says_so_and_the_same_batch_again_says_the_same():
+    using = tools(layout(), options=Options(gate=NORMAL))
+    batches = [[record(frame(jpeg(scene(seed=0)), n), n)] for n in range(5)]
+    for number, batch in enumerate(batches):
+        once = detections(await handle_frames(batch, using))
+        again = detections(await handle_frames(batch, using))
+        assert [e.reused_from for e in once] == [e.reused_from for e in again]
+        assert once[0].reused_from == (None if number < 2 else "demo/north/1/1")
+        assert once[0].observations == again[0].observations
+        assert once[0].input_size_px == 480
+
+
+def test_two_frames_of_one_camera_in_one_batch():
+    analyser = Analyser(WhiteDetector(), Facts(), Options(batch=8, gate=NORMAL), lambda: None)
+    kinds = [[], [], [], ["A1"], ["A1"], [], []]
+    jobs = [
+        Job(jpeg(scene(kind, seed=n)), "demo/north", layout(), frame_id=f"f{n}")
+        for n, kind in enumerate(kinds)
+    ]
+    found = analyser.analyse(jobs, {}, {})
+    told = [states_of(one)[0] for one in found if not isinstance(one, Invalid)]
+    assert told == ["occupied" if kind else "free" for kind in kinds]
+
+
+def test_the_footage_is_the_same_for_the_same_seed():
+    one = jpeg(scene())
+    assert list(hold(one, 3, 5)) == list(hold(one, 3, 5))
+    assert list(hold(one, 3, 5)) != list(hold(one, 3, 6))
+    assert len(set(hold(one, 3, 5))) == 3
+
+
+def test_the_tool_reads_annotations(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg(scene(["A1"])))
+    slots = [{"id": "A1", "polygon": [[0, 0], [9, 0], [9, 9]], "occupied": 1}]
+    slots.append({"id": "A2", "polygon": [[20, 0], [29, 0], [29, 9]], "occupied": None})
+    one = {"file": "a.jpg", "camera": "North", "width": 480, "height": 270, "slots": slots}
+    (tmp_path / "annotations.json").write_text(json.dumps({"frames": [one, one]}))
+    known, pictures = shots(tmp_path, 2, 1)
+    assert [(s.recorded, dict(s.truth)) for s in pictures] == [
+        (n, {"A1": "occupied"}) for n in (0, 0, 1, 1)
+    ]
+    assert len(known.slots) == 2

@@ -1,0 +1,136 @@
+"""`make run` itself: the command, the demo site, Ctrl-C, a second start."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from parking.stack.checks import HOST, free_ports
+from parking.stack.settings import PORTS, ROOT, port_setting
+from tests.playing import wait_until
+from tools.sse import Listener
+
+pytestmark = pytest.mark.timeout(300)
+LIMIT_S = 120
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """A folder and ports of the test's own."""
+    ports = zip(PORTS, free_ports(len(PORTS)), strict=True)
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "STATE": str(tmp_path / "state"),
+        **{port_setting(name): str(port) for name, port in ports},
+    }
+
+
+def stack(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "parking.stack", *arguments]
+    return subprocess.run(
+        command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+
+
+def heard(listener: Listener) -> bool:
+    return bool(listener.of("slot-change"))
+
+
+class Running:
+    """`python -m parking.stack run` as a terminal has it."""
+
+    def __init__(self, env: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "parking.stack", "run"],
+                env=env,
+                cwd=ROOT,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def said(self, text: str) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        return text in self.log.read_text()
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def interrupt(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(LIMIT_S)
+
+
+@pytest.fixture
+def started(env: dict[str, str], tmp_path: Path) -> Iterator[list[Running]]:
+    """Whatever was started is ended, however the test went."""
+    runs: list[Running] = []
+    yield runs
+    for run in runs:
+        if run.process.poll() is None:
+            run.interrupt()
+
+
+def test_it_shows_changes_ends_cleanly_and_goes_on(
+    env: dict[str, str], tmp_path: Path, started: list[Running]
+):
+    url = f"http://{HOST}:{env[port_setting('notifier')]}"
+    versions: dict[str, int] = {}
+    for number in (1, 2):
+        running = Running(env, tmp_path / f"run-{number}.log")
+        started.append(running)
+        wait_until(partial(running.said, "everything runs"), LIMIT_S, "everything runs")
+        assert running.said(f"open {url}")
+        assert running.said("Your API key, shown this once") == (number == 1)
+        with Listener(f"{url}/api/events?site=demo") as listener:
+            wait_until(partial(heard, listener), LIMIT_S, "a change")
+            (first, *_) = listener.of("slot-change")
+        status = stack(env, "status").stdout
+        for part in ("kafka", "postgres", "s3", "mqtt", "detector", "notifier", "demo"):
+            assert f"{part} " in status
+        assert "healthy" in status
+        change = first.data
+        assert change["version"] > versions.get(change["slot_id"], 0)  # it goes on, not anew
+        for one in listener.of("slot-change"):
+            versions[one.data["slot_id"]] = one.data["version"]
+        family = running.family()
+        assert len(family) >= 10
+        assert running.interrupt() == 0
+        assert not [process for process in family if process.is_running()]
+    assert stack(env, "stop").stdout.strip() == "nothing runs here"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SERVICES", "ingest,dectector", "there is no service 'dectector'"),
+        ("FOOTAGE", "/no/such/folder", "/no/such/folder"),
+        ("PORT_KAFKA", "many", "PORT_KAFKA"),
+    ],
+)
+def test_a_wrong_setting_is_told_before_anything_starts(
+    env: dict[str, str], name: str, value: str, words: str
+):
+    done = stack({**env, name: value}, "run")
+    assert done.returncode in (1, 2)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_named(env: dict[str, str]):
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        done = stack({**env, "PORT_MQTT": str(port)}, "run")
+    assert done.returncode == 1
+    assert str(port) in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,45 @@
+"""A recorded day brought to a camera's real pace: each frame held for some pictures.
+
+Between recorded frames that are minutes apart a camera has sent many pictures of a scene that
+hardly changed. Each of them differs all the same: the sensor's noise is another one, the exposure
+wavers, the JPEG is coded anew. This makes such pictures, the same ones for the same seed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+QUALITY: Final = 85
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """How pictures of one scene differ. `noise`: standard deviation of a pixel's own noise, grey
+    levels; `exposure`: of the gain from picture to picture."""
+
+    noise: float = 2.5
+    exposure: float = 0.02
+
+
+def hold(jpeg: bytes, repeats: int, seed: int, sensor: Sensor = Sensor()) -> Iterator[bytes]:
+    """`repeats` pictures of one scene. Raises ValueError when it cannot be decoded."""
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError("not a picture")
+    rng = np.random.default_rng(seed)
+    scene = picture.astype(np.float32)
+    for _ in range(repeats):
+        yield _taken(scene, rng, sensor)
+
+
+def _taken(scene: NDArray[np.float32], rng: np.random.Generator, sensor: Sensor) -> bytes:
+    gain = np.float32(rng.normal(1.0, sensor.exposure))
+    # The same in all colours: noise that is a pixel's own in each averages out in the grey picture
+    # that the gate looks at, so this is the harder case.
+    noise = rng.standard_normal((*scene.shape[:2], 1), np.float32) * np.float32(sensor.noise)
+    seen = np.clip(scene * gain + noise, 0, 255).astype(np.uint8)
+    return bytes(cv2.imencode(".jpg", seen, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1])

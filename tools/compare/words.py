@@ -1,0 +1,57 @@
+"""Numbers and moments as people read them."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from tools.compare.timeline import Shown
+
+MISSING: Final = "-"
+
+
+def clock(time_ms: int, *, day: bool = False) -> str:
+    """A moment, UTC."""
+    form = "%Y-%m-%d %H:%M:%S" if day else "%H:%M:%S"
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime(form)
+
+
+def span(from_ms: int, to_ms: int) -> str:
+    """From when to when, UTC; the day is told once where it is one."""
+    same = time_day(from_ms) == time_day(to_ms)
+    return f"{clock(from_ms, day=True)} to {clock(to_ms, day=not same)} UTC"
+
+
+def time_day(time_ms: int) -> int:
+    """Days since 1970, UTC."""
+    return time_ms // 86_400_000
+
+
+def duration(seconds: float) -> str:
+    """How long."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7_200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share of one."""
+    return MISSING if share is None else f"{share * 100:.{digits}f} %"
+
+
+def pair_of_percent(a: float | None, b: float | None) -> tuple[str, str]:
+    """Two shares, the unit told once."""
+    return percent(a).removesuffix(" %"), percent(b)
+
+
+def confidence(value: float | None) -> str:
+    """How sure."""
+    return "" if value is None else f"{value:.2f}"
+
+
+def shown(one: Shown) -> str:
+    """A state and how sure it is, or why not."""
+    if one.state == "unknown":
+        return f"unknown ({one.reason})" if one.reason else "unknown"
+    sure = confidence(one.confidence)
+    return f"{one.state} ({sure})" if sure else one.state

@@ -1,0 +1,1 @@
+"""Slots proposed from where vehicles stop over a recording."""

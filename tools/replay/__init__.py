@@ -1,0 +1,1 @@
+"""Plays recorded pictures and events through chosen settings, apart from live: docs/replay.md."""

@@ -1,0 +1,81 @@
+"""The settings a replay is to use: what differs from today's. Pure.
+
+Names in capitals are the detector's (MODEL_FILE, DETECTOR_...; `python -m services.detector
+--help`), the others the tracker's parameters of a site (`ParametersSet` in parking/events.py).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from parking.errors import Invalid
+from parking.events import ParametersSet
+
+PARAMETERS: Final = tuple(
+    name for name in ParametersSet.__struct_fields__ if name != "kind"
+)  # fmt: skip
+_DETECTOR: Final = re.compile(r"MODEL_FILE|FRAME_MAX_PIXELS|DETECTOR_[A-Z0-9_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`detector`: environment variables; `tracker`: parameters, put over those of the recording."""
+
+    detector: Mapping[str, str] = field(default_factory=dict)
+    tracker: Mapping[str, Any] = field(default_factory=dict)
+
+    def over(self, parameters: ParametersSet) -> ParametersSet:
+        """These parameters with the chosen ones over them."""
+        return replace(parameters, **self.tracker) if self.tracker else parameters
+
+
+def choice(given: Iterable[str], file: Mapping[str, Any] | None = None) -> Choice:
+    """From `NAME=VALUE` texts, put over a settings file's content. Raises Invalid("bad-setting")
+    that names every fault."""
+    values = _of_file(file or {})
+    faults = []
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            faults.append(f"{text!r} is not NAME=VALUE")
+        else:
+            values[name] = value
+    detector = {n: _text(v) for n, v in values.items() if _DETECTOR.fullmatch(n)}
+    tracker = {n: v for n, v in values.items() if n in PARAMETERS}
+    for name in values.keys() - detector.keys() - tracker.keys():
+        faults.append(
+            f"{name!r} is no setting: the tracker has {', '.join(PARAMETERS)}; "
+            "the detector's begin with DETECTOR_, or are MODEL_FILE, FRAME_MAX_PIXELS"
+        )
+    chosen: dict[str, Any] = {}
+    for name, value in tracker.items():
+        try:
+            one = msgspec.convert({name: value}, ParametersSet, strict=False)
+            chosen[name] = getattr(one, name)
+        except msgspec.ValidationError as error:
+            faults.append(f"{name}={value}: {error}")
+    if faults:
+        raise Invalid("bad-setting", "; ".join(sorted(faults)))
+    return Choice(dict(sorted(detector.items())), dict(sorted(chosen.items())))
+
+
+def _of_file(file: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables [detector] and [tracker], or names at the top."""
+    values: dict[str, Any] = {}
+    for name, value in file.items():
+        if isinstance(value, Mapping) and name in ("detector", "tracker"):
+            values |= cast("Mapping[str, Any]", value)
+        else:
+            values[name] = value
+    return values
+
+
+def _text(value: object) -> str:
+    """As in an environment."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)

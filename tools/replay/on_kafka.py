@@ -1,0 +1,267 @@
+"""Playing through the real services on a real Kafka, in topics of the run's own.
+
+The order across topics is the tracker's own when they are filled at once, so the script is sent one
+record at a time: after a picture its detection is awaited, and before a record of another topic all
+that went before is. Slower than in one process, and it gives the same changes; use it to see the
+services themselves at work.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from msgspec.structs import replace
+
+from parking import admin, codec
+from parking.errors import Invalid, Retryable
+from parking.events import (
+    DeadLettered,
+    DetectionMade,
+    DeviceReported,
+    Event,
+    FrameReceived,
+    ParametersSet,
+    SiteCommanded,
+)
+from parking.kafka import (
+    KafkaProducer,
+    KafkaSettings,
+    assign_all,
+    new_consumer,
+    new_producer,
+    read_to_end,
+    to_record,
+)
+from parking.ports import Outgoing
+from parking.topics import (
+    CAMERA_STATUS,
+    DEAD_LETTERS,
+    DEAD_LETTERS_FRAMES,
+    DETECTIONS,
+    FRAMES,
+    GATE_EVENTS,
+    LAYOUTS,
+    LIVE,
+    SESSIONS,
+    SLOT_CHANGES,
+    SLOT_STATE,
+    TOPICS,
+    TRACKER_APP,
+)
+from tools.record.recording import Kept
+from tools.replay.choice import Choice
+from tools.replay.in_process import Played, Refused
+from tools.replay.processes import Process, service_env
+
+_SOURCE: Final = "replay"
+_LIMIT_S: Final = 120.0
+_OUTPUTS: Final = (SLOT_CHANGES, SLOT_STATE, CAMERA_STATUS, SESSIONS)
+
+
+class _Stage:
+    """The run's clients and processes, and what it still waits for."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        producer: KafkaProducer,
+        seen: AIOKafkaConsumer,
+        group: AIOKafkaAdminClient,
+        processes: tuple[Process, Process],
+        *,
+        overstay: bool,
+    ) -> None:
+        self._kafka = kafka
+        self._producer = producer
+        self._seen = seen
+        self._group = group
+        self._detector, self._tracker = processes
+        self._stale = True  # the detector has not read the latest layouts
+        self._unsettled: dict[TopicPartition, int] = {}
+        self._kind = ""
+        # Gates and cameras have nothing to do with each other until somebody stays too long.
+        self._gates_apart = not overstay
+
+    async def send(self, kept: Kept, picture: Callable[[str], bytes]) -> None:
+        """One record, in its turn."""
+        event = kept.event
+        if kept.topic == LAYOUTS:
+            await self._write(codec.outgoing(event, LAYOUTS, _key(event), _SOURCE))
+            self._stale = True
+            return
+        kind = DETECTIONS if kept.topic == FRAMES else kept.topic
+        if kind != self._kind and not (kind == GATE_EVENTS and self._gates_apart):
+            await self.settle()
+            self._kind = kind
+        if isinstance(event, FrameReceived):
+            await self._look(codec.outgoing_frame(event, picture(kept.file or ""), _SOURCE))
+        else:
+            place = await self._write(codec.outgoing(event, kind, event.site_id, _SOURCE))
+            self._await_tracker(kind, *place)
+
+    async def settle(self) -> None:
+        """Until the tracker has acknowledged everything sent so far."""
+        deadline = time.monotonic() + _LIMIT_S
+        while self._unsettled:
+            self._tracker.check()
+            try:
+                found = await self._group.list_consumer_group_offsets(
+                    self._kafka.named(TRACKER_APP)
+                )
+            except KafkaError:
+                found = {}
+            self._unsettled = {
+                place: offset
+                for place, offset in self._unsettled.items()
+                if place not in found or found[place].offset < offset
+            }
+            if time.monotonic() > deadline:
+                raise Retryable(f"the replay's tracker does not come to {self._unsettled}")
+            await asyncio.sleep(0.05)
+
+    async def _look(self, message: Outgoing) -> None:
+        """Send a picture and wait until the detector has spoken."""
+        if self._stale:
+            await self._detector.stop()
+            await self._detector.start()
+            self._stale = False
+        partition, offset = await self._write(message)
+        topic = self._kafka.named(FRAMES)
+        deadline = time.monotonic() + _LIMIT_S
+        while True:
+            for batch in (await self._seen.getmany(timeout_ms=500)).values():
+                for told in batch:
+                    event = codec.decode(to_record(told))
+                    if isinstance(event, DetectionMade):
+                        self._await_tracker(DETECTIONS, told.partition, told.offset)
+                        if (event.frame_ref.partition, event.frame_ref.offset) == (
+                            partition,
+                            offset,
+                        ):
+                            return
+                    if isinstance(event, DeadLettered) and (
+                        (event.topic, event.partition, event.offset) == (topic, partition, offset)
+                    ):
+                        return
+            self._detector.check()
+            if time.monotonic() > deadline:
+                raise Retryable(f"the replay's detector says nothing of {partition}/{offset}")
+
+    def _await_tracker(self, topic: str, partition: int, offset: int) -> None:
+        self._unsettled[TopicPartition(self._kafka.named(topic), partition)] = offset + 1
+
+    async def _write(self, message: Outgoing) -> tuple[int, int]:
+        (place,) = await self._producer.send([message])
+        return place
+
+
+async def play_on_kafka(
+    steps: Sequence[Kept],
+    picture: Callable[[str], bytes],
+    kafka: KafkaSettings,
+    chosen: Choice,
+    environ: Mapping[str, str],
+    tell: Callable[[int], None],
+) -> Played:
+    """Play a script in the run that `kafka` names; its topics are made before and deleted after.
+    Raises Invalid when there is such a run already or a service ends, Retryable when Kafka is away.
+    """
+    if kafka.run == LIVE:
+        raise Invalid("bad-run", "a replay is not played into the live topics: name a run")
+    made = await admin.apply_topics(kafka)
+    if len(made) < len(TOPICS):
+        raise Invalid(
+            "run-exists",
+            f"Kafka has topics of a run {kafka.run!r}, perhaps of one that was cut off: choose "
+            f"another name, or delete the topics that begin with {kafka.named('')}",
+        )
+    try:
+        return await _play(steps, picture, kafka, service_env(environ, chosen, kafka.run), tell)
+    except KafkaError as error:
+        raise Retryable(f"Kafka: {error!r}") from error
+    finally:
+        await admin.delete_run(kafka)
+
+
+async def _play(
+    steps: Sequence[Kept],
+    picture: Callable[[str], bytes],
+    kafka: KafkaSettings,
+    env: Mapping[str, str],
+    tell: Callable[[int], None],
+) -> Played:
+    async with AsyncExitStack() as stack:
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="replay-")))
+        detector, tracker = Process("detector", env, logs), Process("tracker", env, logs)
+        producer = await stack.enter_async_context(_running(new_producer(kafka, linger_ms=0)))
+        seen = await stack.enter_async_context(_running(new_consumer(kafka)))
+        await assign_all(seen, kafka.named(DETECTIONS), kafka.named(DEAD_LETTERS_FRAMES))
+        group = AIOKafkaAdminClient(**kafka.client())
+        stack.push_async_callback(group.close)
+        await group.start()
+        for process in (detector, tracker):
+            stack.push_async_callback(process.stop)
+        await tracker.start()
+        writer = KafkaProducer(producer, kafka.run)
+        processes, overstay = (detector, tracker), _overstays(steps)
+        stage = _Stage(kafka, writer, seen, group, processes, overstay=overstay)
+        for count, kept in enumerate(steps, 1):
+            if not _passed_over(kept.event):
+                await stage.send(kept, picture)
+            tell(count)
+        await stage.settle()
+        return await _result(kafka)
+
+
+async def _result(kafka: KafkaSettings) -> Played:
+    """Everything the run's topics hold; the first record of an id wins, as for every reader."""
+    consumer = new_consumer(kafka)
+    events: dict[str, list[Any]] = {}
+    async with _running(consumer):
+        for topic in (DETECTIONS, *_OUTPUTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES):
+            places = await assign_all(consumer, kafka.named(topic))
+            records = await read_to_end(consumer, places)
+            records.sort(key=lambda record: (record.partition, record.offset))
+            events[topic] = list({(e.TYPE, e.id): e for e in map(codec.decode, records[::-1])}
+                                 .values())[::-1]  # fmt: skip
+    made = [e for e in events[DETECTIONS] if isinstance(e, DetectionMade)]
+    letters = [*events[DEAD_LETTERS], *events[DEAD_LETTERS_FRAMES]]
+    return Played(
+        model_id=made[0].model_id if made else "",
+        detections=[replace(e, timings_ms={}) for e in made],
+        outputs=[e for topic in _OUTPUTS for e in events[topic]],
+        refused=[
+            Refused(topic=e.topic, id=e.id, reason=e.reason, detail=e.detail) for e in letters
+        ],
+    )
+
+
+def _overstays(steps: Sequence[Kept]) -> bool:
+    """Whether some parameters of the script tell a stay that is too long."""
+    orders = [s.event.command for s in steps if isinstance(s.event, SiteCommanded)]
+    return any(isinstance(order, ParametersSet) and order.overstay_ms for order in orders)
+
+
+def _passed_over(event: Event) -> bool:
+    """Telemetry changes nothing in the tracker; waiting for it would take long."""
+    return isinstance(event, DeviceReported) and event.kind not in ("online", "offline")
+
+
+def _key(event: Any) -> str:
+    return str(event.camera_id)
+
+
+@asynccontextmanager
+async def _running(client: Any) -> AsyncIterator[Any]:
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.stop()

@@ -1,0 +1,47 @@
+"""When the recorded scene moves on, and which cameras take a picture of it. No clock, no network.
+
+All cameras look at one scene: without a command each takes every picture of it, at the same moment
+as its neighbours. A camera that was told an interval of its own takes the scene's picture of that
+moment at that interval: it misses some when slower, and sends one again when faster.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Pace:
+    """Seconds are of any one clock. `index`: the scene's picture, -1 before the first."""
+
+    interval_s: float
+    next_s: float
+    index: int = -1
+    _due_s: dict[str, float] = field(default_factory=dict)
+
+    def moves(self, now_s: float) -> bool:
+        """Whether the scene goes on to its next picture now; lost time is not made up for."""
+        if now_s < self.next_s:
+            return False
+        self.index += 1
+        self.next_s = max(self.next_s + self.interval_s, now_s)
+        return True
+
+    def due(self, now_s: float, moved: bool, commanded_ms: Mapping[str, int | None]) -> list[str]:
+        """The cameras that send now; `commanded_ms`: each one's own interval, None for none."""
+        names = []
+        for name, interval_ms in commanded_ms.items():
+            if interval_ms is None:
+                self._due_s.pop(name, None)
+                send = moved
+            else:
+                due_s = self._due_s.get(name, now_s)
+                send = now_s >= due_s
+                if send:
+                    self._due_s[name] = max(due_s + interval_ms / 1000, now_s)
+            if send:
+                names.append(name)
+        return names
+
+    def wait_s(self, now_s: float) -> float:
+        """How long nothing becomes due, seconds, 0 or more."""
+        return max(0.0, min([self.next_s, *self._due_s.values()]) - now_s)
