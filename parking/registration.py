@@ -163,7 +163,7 @@ def edges(grey: Grey) -> Floats:
     smooth = cv2.GaussianBlur(grey, (5, 5), 1.0)
     right, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     right2, down2 = cv2.multiply(right, right), cv2.multiply(down, down)
-    strength = cv2.add(cv2.add(right2, down2), _EDGE**2)
+    strength = np.asarray(cv2.add(right2, down2), np.float32) + np.float32(_EDGE**2)
     cos = cv2.divide(cv2.subtract(right2, down2), strength)
     sin = cv2.divide(cv2.multiply(right, down, scale=2), strength)
     return np.asarray(cv2.merge([cos, sin]), np.float32)
@@ -209,7 +209,7 @@ def _clear_points(field: Floats) -> NDArray[np.intp]:
 def _features(grey: Grey) -> tuple[Sequence[cv2.KeyPoint], Floats]:
     """Points and their descriptors (RootSIFT), found as well in shade as in sun."""
     even = cv2.createCLAHE(4.0, (6, 4)).apply(grey)
-    sift = cv2.SIFT_create(nfeatures=_FEATURES, contrastThreshold=0.01)
+    sift = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=0.01)
     points, found = sift.detectAndCompute(even, None)
     if found is None:
         return (), np.zeros((0, 128), np.float32)

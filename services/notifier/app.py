@@ -94,7 +94,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         generate_unique_id_function=lambda route: route.name.strip("_"),
     )
     door = Door(parts.keys, parts.clock)
-    writer = Writer(parts.feed, door, parts.producer, parts.clock, asyncio.Lock())
+    writer = Writer(parts.feed, door, parts.producer, parts.clock, asyncio.Lock(), parts.pictures)
     app.include_router(read_routes(parts.feed, parts.pictures))
     app.include_router(history_routes(parts.history))
     app.include_router(live_routes(parts.feed, parts.pictures))

@@ -9,6 +9,7 @@ wrong and the same slot was not wrong in the clean frame: only that is the damag
 import argparse
 import json
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=1, help="another one draws other frames")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="ONNX model (shipped)")
     parser.add_argument("--threads", type=int, default=1, help="inference threads (1)")
+    parser.add_argument("--size", type=int, default=0, help="detector input, px (by need)")
     parser.set_defaults(run=run)
 
 
@@ -94,9 +96,9 @@ def run(options: argparse.Namespace) -> None:
     if not frames:
         raise SystemExit(f"evaluate: {options.data} holds no folder with an annotations.json")
     detector, facts = load_model(
-        ModelSettings(options.model, "onnx", "f32", options.threads, 0, 640, 1)
+        ModelSettings(options.model, "onnx", "f32", options.threads, 0, options.size, 1)
     )
-    analyser = Analyser(detector, facts, Options(), lambda: None)
+    analyser = Analyser(detector, facts, Options(size_px=options.size), lambda: None)
     tallies = measure(frames, analyser.analyse, options.kinds)
     rows = {f"{kind} {strength}": tally.row() for (kind, strength), tally in tallies.items()}
     print(f"{len(frames)} frames, model {analyser.model_id}")
@@ -151,7 +153,8 @@ def measure(
 ) -> dict[tuple[str, int], Tally]:
     """Tallies by kind and strength; ("clean", 0) is the first."""
     tallies: dict[tuple[str, int], Tally] = {}
-    for frame in frames:
+    for number, frame in enumerate(frames):
+        _progress(number, len(frames))
         clean_wrong: set[str] = set()
         for kind, strength, jpeg in _versions(frame, kinds):
             (finding,) = analyse([Job(jpeg, None, frame.layout)], {})
@@ -161,7 +164,14 @@ def measure(
             wrong = count(tally, frame, finding, clean_wrong)
             if kind == CLEAN:
                 clean_wrong = wrong
+    _progress(len(frames), len(frames))
     return tallies
+
+
+def _progress(done: int, total: int) -> None:
+    bar = "#" * (30 * done // total)
+    end = "\n" if done == total else ""
+    print(f"\r[{bar:<30}] {done} of {total} frames", end=end, file=sys.stderr, flush=True)
 
 
 def _versions(frame: Frame, kinds: Sequence[str]) -> Iterator[tuple[str, int, bytes]]:
