@@ -18,6 +18,7 @@ from parking.events import (
 from parking.keys import KeyFile
 from parking.ops import Health
 from parking.ports import Clock, Producer
+from parking.relocation import LayoutProposal
 from services.notifier import views
 from services.notifier.adapters import History
 from services.notifier.auth import Door
@@ -43,6 +44,7 @@ with scope `write` as `Authorization: Bearer pk_...`. Times are Unix millisecond
 in pictures are 0..1 from the top left. Errors are `{"error", "detail"}`, `error` being short and
 stable."""
 SHAPES: Final[list[Any]] = [
+    LayoutProposal,
     views.SiteView,
     views.SiteSummary,
     views.SlotView,
