@@ -153,13 +153,7 @@ class LayoutPublished(Event, frozen=True, kw_only=True):
     input_size_px: (
         Annotated[int, Meta(ge=160, le=2048, description="detector input, long side")] | None
     ) = None
-    reference: (
-        Annotated[
-            bytes,
-            Meta(max_length=REFERENCE_MAX_BYTES, description="grey JPEG, long side 480 px, base64"),
-        ]
-        | None
-    ) = None
+    reference: Annotated[bytes, Meta(max_length=REFERENCE_MAX_BYTES)] | None = None
 
 
 class SlotRef(Part, frozen=True, kw_only=True):

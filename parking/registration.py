@@ -211,7 +211,7 @@ def _features(grey: Grey) -> tuple[Sequence[cv2.KeyPoint], Floats]:
     even = cv2.createCLAHE(4.0, (6, 4)).apply(grey)
     sift = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=0.01)
     points, found = sift.detectAndCompute(even, None)
-    if found is None:
+    if not points:
         return (), np.zeros((0, 128), np.float32)
     total = np.maximum(np.abs(found).sum(axis=1, keepdims=True), 1e-6)
     return points, np.sqrt(found / total).astype(np.float32)
