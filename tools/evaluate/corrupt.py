@@ -198,7 +198,7 @@ def _pick(strength: int, *rows: T) -> T:
 
 
 def _bytes(values: NDArray[np.floating]) -> Picture:
-    return np.clip(values, 0, 255).round().astype(np.uint8)
+    return np.asarray(np.clip(values, 0, 255).round(), np.uint8)
 
 
 def _same(picture: object) -> Picture:
