@@ -34,7 +34,7 @@ _ENDS: Final = (5, 95)  # percentiles: a few lamps do not make a night picture u
 class Thresholds:
     """Where trust ends. Shares are 0..1; `frozen_after` 0 switches that check off."""
 
-    dark_below: float = 0.12
+    dark_below: float = 0.17
     """Brightness that 95 % of the picture stay under."""
     covered_below: float = 0.25
     """Share of the picture's blocks that show any detail."""
