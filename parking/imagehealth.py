@@ -35,7 +35,7 @@ class Thresholds:
     """Where trust ends. Shares are 0..1; `frozen_after` 0 switches that check off."""
 
     dark_below: float = 0.17
-    """Brightness that 95 % of the picture stay under. Of 48 clean pictures one had 0.19 and the next
+    """Brightness that 95 % of the picture stay under. Of 48 clean pictures one had 0.19, the next
     0.52; at the third strength of `dark` in tools/evaluate they have 0.06 to 0.23."""
     covered_below: float = 0.25
     """Share of the picture's blocks that show any detail."""
