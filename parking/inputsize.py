@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from parking.events import LayoutPublished, LayoutSlot
 
-SLOT_NEEDS_PX: Final = 28
+SLOT_NEEDS_PX: Final = 40
 """Height at the model's input that a slot must have."""
 
 LEFT_OUT_PERCENT: Final = 10

@@ -10,7 +10,9 @@ from parking.ops import HttpSettings
 from parking.settings import Reader
 
 NONE: Final = "none"
-DEFAULT_MODEL: Final = Path(__file__).resolve().parents[2] / "models" / "parking-yolo11n.onnx"
+_MODELS: Final = Path(__file__).resolve().parents[2] / "models"
+DEFAULT_MODEL: Final = _MODELS / "parking-yolo11n.onnx"
+DEFAULT_SLOT_MODEL: Final = _MODELS / "parking-slots.onnx"
 
 BACKENDS: Final = ("auto", "onnx", "openvino", "ultralytics")
 SMALLEST_PX: Final = 160
@@ -22,8 +24,9 @@ settings (environment):
   RUN                   live; a replay's name: topics and group of its own
   HTTP_HOST, HTTP_PORT  where it listens (127.0.0.1, 5000); private: never expose it
   MODEL_FILE            the ONNX model that finds vehicles (models/parking-yolo11n.onnx)
-  SLOT_MODEL_FILE       an ONNX model that looks at each slot (python -m tools.train.slots), fitted
-                        with the boxes of MODEL_FILE; none (default): vehicles alone decide
+  SLOT_MODEL_FILE       the ONNX model that looks at each slot (models/parking-slots.onnx), fitted
+                        with the boxes of MODEL_FILE; none (default beside a MODEL_FILE of your
+                        own): vehicles alone decide
   DETECTOR_BACKEND      auto (default: onnx and openvino are measured at the start, some seconds),
                         onnx, openvino, or ultralytics (extra [train])
   DETECTOR_CACHE        folder that keeps what auto measured, so that it is measured once; none
@@ -126,7 +129,9 @@ def _model_file(env: Reader) -> Path:
 
 
 def _slot_model_file(env: Reader) -> Path | None:
-    wanted = env.text("SLOT_MODEL_FILE", NONE)
+    """Fitted together with the shipped boxes, it is no default beside others."""
+    own = env.text("MODEL_FILE", str(DEFAULT_MODEL)) != str(DEFAULT_MODEL)
+    wanted = env.text("SLOT_MODEL_FILE", NONE if own else str(DEFAULT_SLOT_MODEL))
     return None if wanted == NONE else _there(env, "SLOT_MODEL_FILE", Path(wanted))
 
 

@@ -43,7 +43,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
         play.start_services()
         play.publish_layouts(interval_ms=20_000)
         with play.listening() as listener:
-            play.play_once(interval_ms=150)
+            play.play_once(interval_ms=250)
             analysed = "status = 'analysed'"
             wait_until(
                 lambda: play.count("captures", analysed) >= FRAMES, 300, "132 analysed frames"

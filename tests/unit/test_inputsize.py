@@ -34,7 +34,7 @@ def layout(*heights_px: float, size_px: int | None = None, width_px: float = 20)
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("height_px", [28, 30, 37, 41, 56, 70])
+@pytest.mark.parametrize("height_px", [40, 43, 52, 58, 80, 100])
 def test_small_slots_get_the_pixels_they_need_and_hardly_more(height_px):
     size_px = input_size(layout(height_px), HD).size_px
     assert size_px % STEP_PX == 0

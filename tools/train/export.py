@@ -49,6 +49,9 @@ def one_class(path: Path, classes: Sequence[int]) -> None:
             helper.make_node("Concat", ["boxes", "score"], [old.name], axis=1),
         ]
     )
+    for entry in model.metadata_props:
+        if entry.key == "names":
+            entry.value = "{0: 'vehicle'}"
     shape = old.type.tensor_type.shape
     shape.dim[1].Clear()
     shape.dim[1].dim_value = 5
