@@ -27,6 +27,7 @@ from tools.compare.timeline import (
     timelines,
 )
 from tools.replay.choice import Choice
+from tools.replay.in_process import Played
 from tools.replay.runs import RunFacts, write_run
 
 A1 = ("demo", "A1")
@@ -214,8 +215,10 @@ def test_a_limits_file_must_say_what_it_means(file):
 
 
 # ---------------------------------------------------------------- page and command
-def replayed(chosen: Choice) -> Account:
-    result = played(recording(), chosen)
+SETTINGS = (Choice(), Choice(tracker={"exit_observations": 5}))
+
+
+def account_of(result: Played, chosen: Choice) -> Account:
     span = (START_MS + EVERY_MS, START_MS + 15 * EVERY_MS)
     seen = {
         made.id: {o.slot_id: (o.state, o.confidence) for o in made.observations}
@@ -251,8 +254,20 @@ class Read(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def shown() -> str:
-    result = compare(replayed(Choice()), replayed(Choice(tracker={"exit_observations": 5})))
+def two() -> tuple[Played, Played]:
+    """The same pictures under two settings."""
+    a, b = (played(recording(), chosen) for chosen in SETTINGS)
+    return a, b
+
+
+@pytest.fixture(scope="module")
+def result(two) -> Result:
+    a, b = map(account_of, two, SETTINGS)
+    return compare(a, b)
+
+
+@pytest.fixture(scope="module")
+def shown(result) -> str:
     shots = photographs(result, Album(recording()), 9)
     return page(result, shots, check(["slots_different > 0", "flips > 9"], numbers(result)))
 
@@ -287,8 +302,7 @@ def test_names_are_text_and_nothing_else(shown):
     assert "<b>&<" not in shown
 
 
-def test_the_outline_lies_inside_its_cut_out():
-    result = compare(replayed(Choice()), replayed(Choice(tracker={"exit_observations": 5})))
+def test_the_outline_lies_inside_its_cut_out(result):
     shots = photographs(result, Album(recording()), 9)
     assert shots
     for difference, shot in shots.items():
@@ -297,16 +311,17 @@ def test_the_outline_lies_inside_its_cut_out():
         assert difference.from_ms <= shot.frame.time_ms <= difference.to_ms
 
 
-@pytest.fixture
-def runs(tmp_path):
+@pytest.fixture(scope="module")
+def runs(two, tmp_path_factory):
     """Two runs' folders."""
-    for name, chosen in (("a", Choice()), ("b", Choice(tracker={"exit_observations": 5}))):
+    folder = tmp_path_factory.mktemp("runs")
+    for name, run, chosen in zip("ab", two, SETTINGS, strict=True):
         facts = RunFacts(
             run=name, source="none", how="in-process", model_id="white", detector={},
             tracker=chosen.tracker, from_ms=START_MS, to_ms=START_MS + 15 * EVERY_MS,
         )  # fmt: skip
-        write_run(tmp_path / name, facts, played(recording(), chosen))
-    return tmp_path
+        write_run(folder / name, facts, run)
+    return folder
 
 
 @pytest.mark.parametrize(
