@@ -21,7 +21,7 @@ from parking.ports import Record
 from parking.site import Site
 from parking.topics import DETECTIONS, mqtt_topic
 from services.detector.analysis import Analyser, Job, Options
-from services.detector.runtimes import load_model
+from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import ModelSettings
 from services.ingest.handler import handle_message
 from services.ingest.messages import Context, Message
@@ -33,7 +33,8 @@ def measure(
     """Milliseconds for each of `frames` frames, the pictures taking turns; the first ones, while
     the model warms up, are left out."""
     detector, facts = load_model(model)
-    analyser = Analyser(detector, facts, Options(size_px=model.size_px), lambda: None)
+    options = Options(size_px=model.size_px)
+    analyser = Analyser(detector, facts, options, lambda: None, load_slotnet(model))
     command = ParametersSet(enter_observations=1, exit_observations=1)
     site = Site(site_id=layout.site_id)
     order = SiteCommanded(

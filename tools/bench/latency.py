@@ -22,7 +22,7 @@ from parking.events import LayoutPublished, ParametersSet
 from parking.kafka import KafkaSettings
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
-from services.detector.settings import DEFAULT_MODEL, ModelSettings
+from services.detector.settings import DEFAULT_MODEL, DEFAULT_SLOT_MODEL, ModelSettings
 from tools.bench.in_process import measure
 from tools.simulator.device import Broker, Device
 from tools.simulator.footage import load
@@ -63,7 +63,9 @@ def run(plan: Plan, environ: Mapping[str, str]) -> str:
                     two = _phase(kafka, device, listener, plan, pictures, 2)
             finally:
                 device.stop()
-        model = ModelSettings(DEFAULT_MODEL, "onnx", "f32", 0, 0, plan.size_px, 1)
+        model = ModelSettings(
+            DEFAULT_MODEL, "onnx", "f32", 0, 0, plan.size_px, 1, slots=DEFAULT_SLOT_MODEL
+        )
         alone = measure(pictures, layout, model, plan.frames)
     return _table(plan, alone, one, two)
 
