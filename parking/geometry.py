@@ -30,6 +30,8 @@ class Matches(NamedTuple):
     """The best score of the boxes given to the slot; 0 where there is none."""
     box_index: NDArray[np.intp]
     """The row of that box; -1 where there is none."""
+    covered: Floats
+    """Share of the slot (0..1) hidden by one vehicle of another slot, less for an unsure one."""
 
 
 def polygon_area(polygon: ArrayLike) -> float:
@@ -152,9 +154,11 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
     """
     boxes = np.array(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
     score = np.asarray(scores, dtype=np.float64).reshape(-1)
-    best = Matches(np.zeros(len(slots)), np.full(len(slots), -1, dtype=np.intp))
+    nothing = np.zeros(len(slots))
+    best = Matches(nothing, np.full(len(slots), -1, dtype=np.intp), nothing.copy())
     if not len(slots) or not len(boxes):
         return best
+    hidden = overlap_areas(boxes, slots)
     boxes[:, 1] = boxes[:, 3] - FOOTPRINT * (boxes[:, 3] - boxes[:, 1])
     box_areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     slot_areas = np.array([polygon_area(slot) for slot in slots])
@@ -166,4 +170,7 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
     for box in np.flatnonzero(counts)[np.argsort(score[counts], kind="stable")]:
         best.scores[slot_of_box[box]] = score[box]
         best.box_index[slot_of_box[box]] = box
+    hidden = hidden / slot_areas * np.minimum(1.0, 2 * score)[:, None]
+    hidden[np.arange(len(boxes)), slot_of_box] = 0
+    np.minimum(hidden.max(axis=0), 1.0, out=best.covered)
     return best

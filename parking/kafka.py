@@ -12,23 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import errors as failures
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import (
-    ClusterAuthorizationFailedError,
-    CommitFailedError,
-    IllegalStateError,
-    InvalidProducerEpoch,
-    InvalidTopicError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    ProducerClosed,
-    ProducerFenced,
-    RecordListTooLargeError,
-    TopicAuthorizationFailedError,
-    UnknownProducerId,
-    UnknownTopicOrPartitionError,
-)
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from parking.errors import Invalid, Refused, Retryable
 from parking.ports import Outgoing, Place, Record
@@ -43,20 +29,22 @@ from parking.topics import (
 )
 
 _LINGER_MS: Final = 5
-_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
+_TOO_LARGE: Final = (failures.MessageSizeTooLargeError, failures.RecordListTooLargeError)
 # This producer can write no more: its numbering has a hole (aiokafka#1017), or another has it now.
 _PRODUCER_ENDED: Final = (
-    InvalidProducerEpoch,
-    OutOfOrderSequenceNumber,
-    ProducerClosed,
-    ProducerFenced,
-    UnknownProducerId,
+    failures.InvalidProducerEpoch,
+    failures.OutOfOrderSequenceNumber,
+    failures.ProducerClosed,
+    failures.ProducerFenced,
+    failures.UnknownProducerId,
 )
 _MUST_BE_MENDED: Final[dict[type[KafkaError], str]] = {
-    ClusterAuthorizationFailedError: "Kafka does not allow this user to write",
-    InvalidTopicError: "Kafka does not allow this topic to be written",
-    TopicAuthorizationFailedError: "Kafka does not allow this user to write there",
-    UnknownTopicOrPartitionError: "the topic does not exist: run `python -m parking topics apply`",
+    failures.ClusterAuthorizationFailedError: "Kafka does not allow this user to write",
+    failures.InvalidTopicError: "Kafka does not allow this topic to be written",
+    failures.TopicAuthorizationFailedError: "Kafka does not allow this user to write there",
+    failures.UnknownTopicOrPartitionError: (
+        "the topic does not exist: run `python -m parking topics apply`"
+    ),
 }
 
 

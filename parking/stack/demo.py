@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from parking.errors import Invalid
 from parking.stack import mqtt
 from parking.stack.errors import StackError
 from parking.stack.secret_files import write_private
@@ -16,10 +17,12 @@ from parking.stack.supervisor import Part
 from tools.simulator.footage import load
 
 FOOTAGE: Final = ROOT / "demo"
+PICTURE_MS: Final = 150  # one picture's whole way, on two cores that have more to do
 
 
 def footage(settings: StackSettings) -> Path | None:
-    """The folder to play: the one asked for, else the project's own; None for none."""
+    """The folder to play: the one asked for, else the project's own; None for none. Raises
+    StackError when it cannot be played."""
     if not settings.demo:
         return None
     folder = settings.footage or FOOTAGE
@@ -27,17 +30,29 @@ def footage(settings: StackSettings) -> Path | None:
         raise StackError(
             f"{folder} holds no annotations.json: FOOTAGE=DIR plays another, DEMO=off none"
         )
+    try:
+        load(folder)
+    except Invalid as error:
+        raise StackError(f"FOOTAGE cannot be played: {error.detail}") from error
     return folder
+
+
+def interval_ms(folder: Path) -> int:
+    """The cameras' pace: a picture a second, slower where two cores could not look at as many."""
+    return max(1000, PICTURE_MS * len(load(folder).shots))
 
 
 def env_for_service(service: str, settings: StackSettings) -> dict[str, str]:
     """What a service is told because of the footage, where the caller did not tell it."""
     folder = footage(settings)
-    name = "DETECTOR_FROZEN_AFTER"
-    if service != "detector" or folder is None or name in settings.python_env:
+    if service != "detector" or folder is None:
         return {}
-    # One picture sent again and again is what a frozen camera sends.
-    return {name: "0"} if load(folder).has_stills else {}
+    played = load(folder)
+    # The newest picture of a camera can win only among those that are taken at once.
+    told = {"DETECTOR_RECORDS": str(min(500, max(32, 4 * len(played.shots))))}
+    if played.has_stills:  # one picture sent again and again is what a frozen camera sends
+        told["DETECTOR_FROZEN_AFTER"] = "0"
+    return {name: value for name, value in told.items() if name not in settings.python_env}
 
 
 def part(settings: StackSettings, folder: Path) -> Part:
@@ -62,6 +77,7 @@ def part(settings: StackSettings, folder: Path) -> Part:
         command=(
             *(sys.executable, "-m", "tools.simulator", "--footage", str(folder)),
             *("--passwords", str(passwords), "--state", str(state)),
+            *("--interval-ms", str(interval_ms(folder))),
         ),
         env=env,
         ready=ready,
@@ -80,6 +96,7 @@ def publish_layouts(settings: StackSettings, folder: Path) -> None:
     if told.exists() and told.read_text("utf-8") == digest:
         return
     command = [sys.executable, "-m", "parking", "layout", "publish", str(folder)]
+    command += ["--interval-ms", str(interval_ms(folder))]
     environment = _environment(settings)
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=90, check=False

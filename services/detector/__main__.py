@@ -11,7 +11,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from aiokafka import AIOKafkaConsumer
@@ -21,6 +21,7 @@ from parking.imagehealth import Thresholds
 from parking.kafka import (
     KafkaConsumer,
     KafkaProducer,
+    KafkaSettings,
     OnAssigned,
     assign_all,
     new_consumer,
@@ -45,12 +46,15 @@ from services.detector.handler import SERVICE, Tools, handle_frames, handle_layo
 from services.detector.http import Parts, new_app
 from services.detector.layouts import Layouts
 from services.detector.recent import Latest, Looks
-from services.detector.runtimes import load_model
+from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import Settings
 
 # A batch must end within this time, or Kafka gives its frames to another: with DETECTOR_RECORDS=32
 # a frame may take 9 s.
 MAX_POLL_INTERVAL_MS = 300_000
+# When behind, a camera's older frames are passed over for its newest in the same batch. What is
+# fetched of a partition must hold several frames of each of its cameras, or none is passed over.
+FRAMES_AHEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Service:
             frames = await stack.enter_async_context(
                 started(
                     new_consumer(
-                        kafka,
+                        self._reading_ahead(),
                         group=kafka.named(SERVICE),
                         max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
                     )
@@ -91,6 +95,11 @@ class Service:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(self._follow_layouts(layouts, producer, stop))
                 loops.create_task(self._follow_frames(frames, producer, stop))
+
+    def _reading_ahead(self) -> KafkaSettings:
+        kafka = self.settings.kafka
+        frames = FRAMES_AHEAD if self.settings.skip else 1
+        return replace(kafka, frame_max_bytes=frames * kafka.frame_max_bytes)
 
     def _assigned(self, places: set[Place]) -> None:
         self.health.waiting.pop("kafka", None)
@@ -121,7 +130,7 @@ def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
         Thresholds(frozen_after=settings.frozen_after),
         Limits() if settings.gate else None,
     )
-    return Analyser(detector, facts, options, turned)
+    return Analyser(detector, facts, options, turned, load_slotnet(settings.model))
 
 
 async def build(environ: Mapping[str, str]) -> None:

@@ -8,20 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from parking.errors import Invalid
 from parking.events import Box, ImageHealth, LayoutPublished, Observation
 from parking.gating import Limits
-from parking.geometry import match_boxes
 from parking.imagehealth import Look, Thresholds, assess
 from parking.inputsize import half_is_enough, input_size
 from parking.metrics import FRAMES_REUSED, STAGE_SECONDS
 from parking.ports import Boxes, Detector
 from services.detector.ahead import Ahead
 from services.detector.gate import Gated, Held, gated, view_of
+from services.detector.judging import Judge, unit
 from services.detector.model import Facts
 from services.detector.picture import Picture, decode, header_size, small_grey
+from services.detector.slotnet import SlotNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a picture says. `timings_ms`: decode, health, gate, inference, match. `reused_from`: the
-    frame that was searched, whose boxes and observations these are: nothing has changed since."""
+    """What a picture says. `timings_ms`: decode, health, gate, inference, slots, match.
+    `reused_from`: the frame that was searched, whose boxes and observations these are: nothing has
+    changed since."""
 
     width: int
     height: int
@@ -92,10 +92,16 @@ class Analyser:
     """Runs the stages over a chunk of pictures at a time; `turned` is called after each chunk."""
 
     def __init__(
-        self, detector: Detector, facts: Facts, options: Options, turned: Callable[[], None]
+        self,
+        detector: Detector,
+        facts: Facts,
+        options: Options,
+        turned: Callable[[], None],
+        slotnet: SlotNet | None = None,
     ) -> None:
-        self.model_id = detector.model_id
+        self.model_id = detector.model_id + (f"+{slotnet.identity}" if slotnet else "")
         self._detector = detector
+        self._judge = Judge(facts, slotnet)
         self._facts = facts
         self._options = options
         self._turned = turned
@@ -196,13 +202,13 @@ class Analyser:
     def _conclude(
         self, opened: _Opened, found: Boxes, helds: MutableMapping[str, Held] | None
     ) -> Finding:
+        observations = self._observe(opened, found)
         with _timed("match", opened.timings_ms):
-            observations = self._observe(opened, found)
             shown = found.scores >= self._facts.threshold
             boxes = [
                 Box(
-                    xyxy=(_unit(x0), _unit(y0), _unit(x1), _unit(y1)),
-                    confidence=_unit(score),
+                    xyxy=(unit(x0), unit(y0), unit(x1), unit(y1)),
+                    confidence=unit(score),
                     label=self._facts.label,
                 )
                 for (x0, y0, x1, y1), score in zip(
@@ -229,15 +235,8 @@ class Analyser:
         slots = [slot for slot in layout.slots if slot.enabled] if layout else []
         if opened.health.status != "ok":
             return [Observation(slot_id=s.slot_id, state="unknown", confidence=0.0) for s in slots]
-        outlines = [np.asarray(slot.polygon, np.float64) for slot in slots]
-        scores = match_boxes(found.xyxy, found.scores, outlines).scores.tolist()
-        return [self._state(s.slot_id, score) for s, score in zip(slots, scores, strict=True)]
-
-    def _state(self, slot_id: str, score: float) -> Observation:
-        occupied = self._facts.probability(score)
-        if score >= self._facts.threshold:
-            return Observation(slot_id=slot_id, state="occupied", confidence=_unit(occupied))
-        return Observation(slot_id=slot_id, state="free", confidence=_unit(1 - occupied))
+        with _timed("slots", opened.timings_ms):
+            return self._judge.observe(opened.picture, found, slots)
 
 
 def _held(opened: _Opened) -> Held | None:
@@ -262,10 +261,6 @@ def _finding(
         input_size_px=opened.size_px,
         reused_from=reused_from,
     )
-
-
-def _unit(value: float) -> float:
-    return round(min(max(value, 0.0), 1.0), 4)
 
 
 @contextmanager

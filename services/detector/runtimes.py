@@ -1,6 +1,6 @@
 """The three runtimes that can run a model, each imported only when it is used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from services.detector.model import (
     read_facts,
 )
 from services.detector.settings import ModelSettings
+from services.detector.slotnet import CHUNK, SlotNet, blank, read_fusion
 
 _SHAPES_KEPT: Final = 8
 _VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "truck", "vehicle"})
@@ -118,21 +119,49 @@ def load_model(settings: ModelSettings) -> tuple[Detector, Facts]:
     return _detector(settings), facts
 
 
+def load_slotnet(settings: ModelSettings) -> SlotNet | None:
+    """The slot network, tried once; None where there is to be none. Raises SettingsError."""
+    path = settings.slots
+    if path is None:
+        return None
+    fusion = read_fusion(path, model_id(settings.file))
+    forward = _forward("SLOT_MODEL_FILE", path, settings, blank(), lambda s: s[0] == CHUNK)
+    return SlotNet(model_id(path), fusion, forward)
+
+
 def _detector(settings: ModelSettings) -> Detector:
     path, identity = settings.file, model_id(settings.file)
     if settings.backend == "ultralytics":
         return UltralyticsDetector(identity, path)
+    trial = np.zeros((1, 3, 96, 160), np.float32)
+    return YoloDetector(
+        identity, _forward("MODEL_FILE", path, settings, trial, lambda s: s[:2] == (1, 5))
+    )
+
+
+def _forward(
+    name: str,
+    path: Path,
+    settings: ModelSettings,
+    trial: Floats,
+    fits: Callable[[tuple[int, ...]], bool],
+) -> Forward:
+    """The file in the runtime of the settings, tried once. `name`: of the setting, for errors."""
     threads = threads_for(settings.threads, settings.processes, usable_cores())
     cv2.setNumThreads(threads)
     backend = settings.backend
+    if backend == "ultralytics":
+        backend = "onnx"  # it runs vehicle detectors only
     if backend == "auto":
-        backend = backend_for(path, identity, threads, settings.precision, settings.cache)
+        backend = backend_for(
+            settings.file, model_id(settings.file), threads, settings.precision, settings.cache
+        )
     try:
         forward = FORWARDS[backend](path, threads, settings.precision)
-        shape = forward(np.zeros((1, 3, 96, 160), np.float32)).shape
+        shape = forward(trial).shape
     except Exception as error:
-        problem = f"MODEL_FILE={str(path)!r}: {backend} cannot run it"
+        problem = f"{name}={str(path)!r}: {backend} cannot run it"
         raise SettingsError([f"{problem}: {str(error)[:300]}"]) from error
-    if len(shape) != 3 or shape[:2] != (1, 5):
-        raise SettingsError([f"{path} gives {shape}; a model of one class gives (1, 5, anchors)"])
-    return YoloDetector(identity, forward)
+    if not fits(shape):
+        raise SettingsError([f"{name}={str(path)!r} gives {shape}: it is no such model"])
+    return forward

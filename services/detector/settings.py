@@ -9,6 +9,7 @@ from parking.kafka import KafkaSettings
 from parking.ops import HttpSettings
 from parking.settings import Reader
 
+NONE: Final = "none"
 DEFAULT_MODEL: Final = Path(__file__).resolve().parents[2] / "models" / "parking-yolo11n.onnx"
 
 BACKENDS: Final = ("auto", "onnx", "openvino", "ultralytics")
@@ -20,7 +21,9 @@ settings (environment):
                         KAFKA_SASL_MECHANISM, KAFKA_CA_FILE
   RUN                   live; a replay's name: topics and group of its own
   HTTP_HOST, HTTP_PORT  where it listens (127.0.0.1, 5000); private: never expose it
-  MODEL_FILE            the ONNX model (models/parking-yolo11n.onnx)
+  MODEL_FILE            the ONNX model that finds vehicles (models/parking-yolo11n.onnx)
+  SLOT_MODEL_FILE       an ONNX model that looks at each slot (python -m tools.train.slots), fitted
+                        with the boxes of MODEL_FILE; none (default): vehicles alone decide
   DETECTOR_BACKEND      auto (default: onnx and openvino are measured at the start, some seconds),
                         onnx, openvino, or ultralytics (extra [train])
   DETECTOR_CACHE        folder that keeps what auto measured, so that it is measured once; none
@@ -59,6 +62,8 @@ class ModelSettings:
     batch: int
     processes: int = 1
     cache: Path | None = None
+    slots: Path | None = None
+    """The slot network; None: boxes alone decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class Settings:
                 batch=env.integer("DETECTOR_BATCH", 1, 1, 32),
                 processes=env.integer("DETECTOR_PROCESSES", 1, 1, 64),
                 cache=_folder(env.text("DETECTOR_CACHE", "")),
+                slots=_slot_model_file(env),
             ),
             max_records=env.integer("DETECTOR_RECORDS", 32, 1, 500),
             skip=env.flag("DETECTOR_SKIP", True),
@@ -116,7 +122,15 @@ def _folder(path: str) -> Path | None:
 
 
 def _model_file(env: Reader) -> Path:
-    path = Path(env.text("MODEL_FILE", str(DEFAULT_MODEL)))
+    return _there(env, "MODEL_FILE", Path(env.text("MODEL_FILE", str(DEFAULT_MODEL))))
+
+
+def _slot_model_file(env: Reader) -> Path | None:
+    wanted = env.text("SLOT_MODEL_FILE", NONE)
+    return None if wanted == NONE else _there(env, "SLOT_MODEL_FILE", Path(wanted))
+
+
+def _there(env: Reader, name: str, path: Path) -> Path:
     if not path.is_file():
-        env.problems.append(f"MODEL_FILE={str(path)!r}: there is no such file")
+        env.problems.append(f"{name}={str(path)!r}: there is no such file")
     return path

@@ -211,6 +211,18 @@ async def test_behind_the_newest_is_analysed_and_the_others_are_named(lot):
     assert events[-1].id == lot.sent[-1]
 
 
+async def test_behind_large_frames_are_passed_over_too(lot):
+    """However many bytes they are: of half a megabyte each, only two were ever seen together."""
+    comment = b"\xff\xfe" + (60_002).to_bytes(2, "big") + bytes(60_000)
+    large = PICTURES[0][:2] + 8 * comment + PICTURES[0][2:]
+    await lot.send([frame(large, n, lot.camera) for n in range(1, 21)])
+    lot.sent += [f"{lot.camera}/1/{n}" for n in range(1, 21)]
+    lot.start()
+    events = await lot.until_told()
+    assert len(events) <= 5
+    assert events[-1].id == lot.sent[-1]
+
+
 async def test_with_skipping_off_every_frame_is_analysed_in_order(lot):
     await lot.send_frames(40)
     lot.start(DETECTOR_SKIP="off")

@@ -106,6 +106,25 @@ def test_postgres_refuses_a_wrong_password(infra: Infra) -> None:
         psycopg.connect(wrong, connect_timeout=5)
 
 
+def test_the_notifier_may_read_and_nothing_else(infra: Infra) -> None:
+    table = f"read_{uuid4().hex}"
+    with psycopg.connect(infra.dsn) as owner:
+        owner.execute(f"CREATE TABLE {table} AS SELECT 7 AS n")
+    environment = infra.env_for("notifier")
+    with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as reader:
+        row = reader.execute(f"SELECT n FROM {table}")  # noqa: S608 -- the name is made above
+        assert row.fetchone() == (7,)
+        for statement in (
+            f"UPDATE {table} SET n = 8",  # noqa: S608 -- the name is made above
+            f"DROP TABLE {table}",
+            "CREATE TABLE mine (n int)",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute(statement)
+    assert not [name for name in environment if name.startswith(("AWS_", "S3_"))]
+    assert not [n for n, value in environment.items() if infra.s3.secret_key in value]
+
+
 def test_s3_keeps_objects_and_refuses_strangers(infra: Infra) -> None:
     s3 = client_of(infra.s3)
     s3.put_object(Bucket=infra.s3.bucket, Key="a/b.jpg", Body=b"x", Metadata={"sha256": "y"})

@@ -127,6 +127,26 @@ def test_a_wrong_setting_is_told_before_anything_starts(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "holds no annotations.json"),
+        ("{", "annotations.json is not JSON"),
+        ('{"frames": [{"file": "none.jpg", "camera": "a"}]}', "1 pictures are missing"),
+    ],
+)
+def test_a_folder_that_is_no_footage_is_told_before_anything_starts(
+    env: dict[str, str], tmp_path: Path, text: str | None, words: str
+):
+    if text is not None:
+        (tmp_path / "annotations.json").write_text(text)
+    done = stack({**env, "FOOTAGE": str(tmp_path)}, "run")
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "state" / "data").exists()
+
+
 def test_a_taken_port_is_named(env: dict[str, str]):
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]

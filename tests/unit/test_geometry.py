@@ -117,3 +117,17 @@ def test_a_vehicle_outside_belongs_to_no_slot() -> None:
 def test_nothing_to_match() -> None:
     assert match_boxes(np.zeros((0, 4)), [], row_of_slots(2)).scores.tolist() == [0, 0]
     assert match_boxes([[0, 0, 1, 1]], [0.5], []).scores.shape == (0,)
+
+
+def test_a_slot_behind_a_vehicle_of_another_slot_is_covered_by_so_much():
+    behind = [(0.1, 0.2), (0.2, 0.2), (0.2, 0.4), (0.1, 0.4)]
+    ahead = [(0.1, 0.4), (0.2, 0.4), (0.2, 0.6), (0.1, 0.6)]
+    found = match_boxes([[0.1, 0.3, 0.2, 0.6]], [0.8], [behind, ahead])
+    assert found.scores.tolist() == [0.0, 0.8]
+    assert found.covered.tolist() == pytest.approx([0.5, 0.0])
+    unsure = match_boxes([[0.1, 0.3, 0.2, 0.6]], [0.1], [behind, ahead])
+    assert unsure.covered.tolist() == pytest.approx([0.1, 0.0])
+
+
+def test_without_boxes_nothing_is_covered():
+    assert match_boxes(np.zeros((0, 4)), [], row_of_slots(2)).covered.tolist() == [0, 0]

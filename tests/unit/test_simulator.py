@@ -41,6 +41,15 @@ def test_gate_events_add_a_gate_device(tmp_path):
     assert footage.device_ids[-1].endswith("/gate-1")
 
 
+@pytest.mark.parametrize(("more", "fewer"), [("entry", "exit"), ("exit", "entry")])
+def test_the_gates_count_does_not_drift_from_round_to_round(tmp_path, more, fewer):
+    gate = [{"frame": f, "direction": d} for f, d in ((0, more), (1, more), (1, fewer), (1, more))]
+    footage = load(write(tmp_path, {"frames": FRAMES[:2], "gate": gate}, "a.jpg", "b.jpg"))
+    first, second = ([footage.passed(2 * r), footage.passed(2 * r + 1)] for r in (0, 1))
+    assert [sorted(some) for some in first] == [[more], sorted([more, more, fewer])]
+    assert second == [[fewer, fewer, *first[0]], first[1]]
+
+
 @pytest.mark.parametrize(
     ("annotations", "says"),
     [

@@ -144,14 +144,27 @@ def test_the_detector_takes_stills_for_what_they_are(tmp_path: Path) -> None:
     (tmp_path / "annotations.json").write_text(json.dumps({"frames": frames}))
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(b"still")
-    still = {"DETECTOR_FROZEN_AFTER": "0"}
     settings = StackSettings.from_env({"FOOTAGE": str(tmp_path)})
-    assert demo.env_for_service("detector", settings) == still
+    still = demo.env_for_service("detector", settings)
+    assert still["DETECTOR_FROZEN_AFTER"] == "0"
     assert demo.env_for_service("tracker", settings) == {}
     told = StackSettings.from_env({"FOOTAGE": str(tmp_path), "DETECTOR_FROZEN_AFTER": "7"})
-    assert demo.env_for_service("detector", told) == {}
+    assert "DETECTOR_FROZEN_AFTER" not in demo.env_for_service("detector", told)
     (tmp_path / "b.jpg").write_bytes(b"moving")
-    assert demo.env_for_service("detector", settings) == {}
+    assert "DETECTOR_FROZEN_AFTER" not in demo.env_for_service("detector", settings)
+
+
+def test_many_cameras_are_played_at_a_pace_that_two_cores_keep(tmp_path: Path) -> None:
+    for cameras, records in ((2, 32), (58, 232), (400, 500)):
+        frames = [{"file": "a.jpg", "camera": f"cam-{n}"} for n in range(cameras)]
+        (tmp_path / "annotations.json").write_text(json.dumps({"frames": frames}))
+        (tmp_path / "a.jpg").write_bytes(b"still")
+        settings = StackSettings.from_env({"FOOTAGE": str(tmp_path)})
+        told = demo.env_for_service("detector", settings)
+        # Room for more than one picture of each: else the newest could not replace the others.
+        assert told["DETECTOR_RECORDS"] == str(records)
+        assert records > cameras
+        assert demo.interval_ms(tmp_path) == max(1000, cameras * demo.PICTURE_MS)
 
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_label_files_are_normalised_centre_and_size(tmp_path):
     counts = write_yolo(label(frames_of(folder), seen([*BOX, 0.9])), tmp_path / "out")
     assert counts == Counter({"lot": 1})
     (file,) = (tmp_path / "out" / "labels").iterdir()
-    assert file.read_text() == "0 0.18750 0.35625 0.13750 0.31250"
+    assert file.read_text() == "2 0.18750 0.35625 0.13750 0.31250"
 
 
 def made(seed, count=4000):
@@ -149,3 +149,27 @@ def test_int8_keeps_facts_the_first_and_the_last_layers_and_nearly_the_values(tm
         for name in ("model.onnx", "runs/int8.onnx")
     )
     assert 0 < np.abs(before - after).max() < 0.05 * np.abs(before).max()
+
+
+def test_the_exported_model_gives_the_best_vehicle_class_and_no_other(tmp_path):
+    onnx = pytest.importorskip("onnx", reason="extra [train]")
+    from onnx import TensorProto, helper
+    from onnxruntime import InferenceSession
+
+    from tools.train.export import one_class
+
+    shape = ["n", 4 + 5, "anchors"]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["images"], ["output0"])],
+        "g",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, shape)],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), str(path))
+    one_class(path, [1, 3])
+    rows = np.arange(9, dtype=np.float32)[None, :, None] * np.ones((1, 1, 2), np.float32)
+    rows[0, 4] = 99  # a person, as sure as can be
+    (found,) = InferenceSession(str(path)).run(None, {"images": rows})
+    assert found[0, :, 0].tolist() == [0, 1, 2, 3, 7]

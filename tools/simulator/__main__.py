@@ -113,9 +113,8 @@ def _send(
 
 def _pass_gate(footage: Footage, devices: Mapping[str, Device], index: int) -> None:
     now_ms = time.time_ns() // 1_000_000
-    for frame, direction in footage.gate:
-        if frame == index % footage.length:
-            devices[GATE_DEVICE].gate(direction, now_ms)
+    for direction in footage.passed(index):
+        devices[GATE_DEVICE].gate(direction, now_ms)
 
 
 def _drain(devices: Mapping[str, Device], stop: threading.Event) -> None:

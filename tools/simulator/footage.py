@@ -45,6 +45,16 @@ class Footage:
         """Frames of the longest camera: one round."""
         return max(len(shots) for shots in self.shots.values())
 
+    def passed(self, index: int) -> list[str]:
+        """Who passes the gate at the scene's picture `index`, rounds counted through. Before a new
+        round those leave (or come) who make the gate's count what it was: the same afternoon comes
+        again."""
+        round_, frame = divmod(index, self.length)
+        directions = [direction for _, direction in self.gate]
+        more = directions.count("entry") - directions.count("exit")
+        balance = ["exit"] * more + ["entry"] * -more if round_ and not frame else []
+        return balance + [direction for at, direction in self.gate if at == frame]
+
     @property
     def has_stills(self) -> bool:
         """Whether a camera's pictures are all one and the same. Reads picture files."""

@@ -1,6 +1,7 @@
 """Fine-tuning by ultralytics: seeded, and resumed where it was interrupted."""
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import yaml
 
 BATCH = 8
+HELD_LAYERS = 10
+"""The backbone: it knows vehicles from far more pictures than are here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +23,10 @@ class Plan:
     rate: float
 
 
-def fit(dataset: Path, weights: Path, runs: Path, plan: Plan) -> Path:
-    """Train on `dataset` (images/, labels/) from `weights`; returns the last weights. An
-    interrupted run below `runs` goes on where its last epoch ended."""
+def fit(data: tuple[Path, frozenset[str]], weights: Path, runs: Path, plan: Plan) -> Path:
+    """Train from `weights`, whose classes are kept; returns the last weights. `data`: the dataset
+    (images/, labels/) and the sets of it that are not to be seen. An interrupted run below `runs`
+    goes on where its last epoch ended."""
     from ultralytics import YOLO
 
     last = runs / "fit" / "weights" / "last.pt"
@@ -31,10 +35,9 @@ def fit(dataset: Path, weights: Path, runs: Path, plan: Plan) -> Path:
         with contextlib.suppress(AssertionError):  # ultralytics' way to say nothing is left to do
             model.train(resume=True)
         return last
-    facts = dataset / "dataset.yaml"
-    names = {"path": str(dataset), "train": "images", "val": "images", "names": {0: "vehicle"}}
-    facts.write_text(yaml.safe_dump(names), "utf-8")
     model = YOLO(str(weights))
+    facts = _dataset(data, runs, model.names)
+    _quick_convolutions()
     model.train(
         data=str(facts),
         project=str(runs),
@@ -55,10 +58,11 @@ def fit(dataset: Path, weights: Path, runs: Path, plan: Plan) -> Path:
         # scale from half to twice), hard on brightness because lots are seen at noon and at dusk.
         optimizer="AdamW",
         lr0=plan.rate,
-        lrf=0.05,
+        lrf=0.1,
         cos_lr=True,
-        warmup_epochs=0.5,
-        close_mosaic=min(2, plan.epochs - 1),
+        freeze=HELD_LAYERS,
+        warmup_epochs=0.3,
+        close_mosaic=min(1, plan.epochs - 1),
         scale=0.6,
         degrees=2,
         hsv_h=0.02,
@@ -67,6 +71,28 @@ def fit(dataset: Path, weights: Path, runs: Path, plan: Plan) -> Path:
         erasing=0.0,
     )
     return last
+
+
+def _dataset(data: tuple[Path, frozenset[str]], runs: Path, names: Mapping[int, str]) -> Path:
+    """The training's description: which pictures, and the base's own classes."""
+    dataset, unseen = data
+    pictures = sorted((dataset / "images").glob("*.jpg"))
+    seen = [str(path) for path in pictures if path.name.split("_", 1)[0] not in unseen]
+    runs.mkdir(parents=True, exist_ok=True)
+    chosen = runs / "pictures.txt"
+    chosen.write_text("\n".join(seen), "utf-8")
+    facts = {"path": str(dataset), "train": str(chosen), "val": str(chosen), "names": dict(names)}
+    described = runs / "dataset.yaml"
+    described.write_text(yaml.safe_dump(facts), "utf-8")
+    return described
+
+
+def _quick_convolutions() -> None:
+    """Inner products in bfloat16 where the processor has them: twice as fast; sums stay float32."""
+    import torch
+
+    torch.backends.mkldnn.conv.fp32_precision = "bf16"
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
 
 
 def predictor(weights: Path, size_px: int) -> Any:

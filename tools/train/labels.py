@@ -24,6 +24,9 @@ LEAST_SCORE: Final = 0.04
 OUTSIDE_SCORE: Final = 0.25
 USUAL_SCORE: Final = 0.2
 LONG_SIDE: Final = 1600
+CAR: Final = 2
+"""The class of every vehicle, in the base's own list: its knowledge of cars is kept."""
+
 Floats = NDArray[np.float64]
 Predict = Callable[[Path], tuple[Floats, Floats]]
 """A picture's vehicles: boxes [N, 4] xyxy in pixels, scores [N]."""
@@ -134,7 +137,7 @@ def write_yolo(labelled: Iterable[tuple[Frame, Floats]], out: Path) -> Counter[s
         cv2.imwrite(str(out / "images" / f"{name}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
         rows = np.clip(boxes / (width, height, width, height), 0, 1)
         lines = [
-            f"0 {(x0 + x1) / 2:.5f} {(y0 + y1) / 2:.5f} {x1 - x0:.5f} {y1 - y0:.5f}"
+            f"{CAR} {(x0 + x1) / 2:.5f} {(y0 + y1) / 2:.5f} {x1 - x0:.5f} {y1 - y0:.5f}"
             for x0, y0, x1, y1 in rows
             if x1 - x0 > 0.002 and y1 - y0 > 0.002
         ]

@@ -1,0 +1,107 @@
+"""The second opinion: a small network looks at each slot, and both opinions become one probability.
+
+Boxes tell where vehicles stand, and miss the dark, the small and the half hidden; the slot network
+(`crops` [N, 4, 96, 96] -> `logit` [N]) looks at one slot at a time and misses nothing that is
+there, but takes a vehicle in front of a slot for one in it. What each is worth was fitted on lots
+that the network had not seen, and stands in its file.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parking.errors import SettingsError
+from services.detector.crops import CROP_PX, Floats, Outline, Picture, crops
+from services.detector.model import Forward
+from services.detector.onnxfile import onnx_metadata
+
+CHUNK: Final = 16
+"""Crops in one inference: a fixed number, so that a runtime compiles one shape."""
+
+_LEAST, _MOST = 0.003, 0.997
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """P(occupied) = 1 / (1 + exp(-z)), z = bias + box * logit(box score) + crop * logit(crop)
+    + covered * (logit(crop) where a vehicle of another slot covers this one). Between `low` and
+    `high` nobody knows."""
+
+    bias: float
+    box: float
+    crop: float
+    covered: float
+    low: float
+    high: float
+
+    def probability(self, score: float, crop_logit: float, covered: float) -> float:
+        """`score`: of the best box given to the slot, 0 where there is none; `covered`: share of
+        the slot behind vehicles of other slots, 0..1."""
+        held = min(max(score, _LEAST), _MOST)
+        z = self.bias + self.box * math.log(held / (1 - held))
+        z += (self.crop + self.covered * covered) * crop_logit
+        return 1 / (1 + math.exp(-min(max(z, -50.0), 50.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class SlotNet:
+    """The network as it runs, what it is called, and how its opinion is weighed."""
+
+    identity: str
+    fusion: Fusion
+    forward: Forward
+
+    def logits(self, picture: Picture, outlines: Sequence[Outline]) -> NDArray[np.float64]:
+        """[N] for normalised outlines on a BGR picture of any size. Blocks."""
+        if not outlines:
+            return np.zeros(0)
+        cut = crops(picture, outlines)
+        found = [
+            self.forward(_whole(cut[start : start + CHUNK])).reshape(-1)
+            for start in range(0, len(cut), CHUNK)
+        ]
+        return np.concatenate(found)[: len(cut)].astype(np.float64)
+
+
+def read_fusion(path: Path, box_model: str) -> Fusion:
+    """What the file says of itself. Raises SettingsError when it cannot be read or was fitted with
+    other boxes than those of `box_model` ({stem}@{sha256})."""
+    try:
+        metadata = onnx_metadata(path.read_bytes())
+        weights = json.loads(metadata["fusion"])
+        low, high = json.loads(metadata["unknown_band"])
+        known = json.loads(metadata["box_models"])
+        fusion = Fusion(
+            bias=float(weights["bias"]),
+            box=float(weights["box"]),
+            crop=float(weights["crop"]),
+            covered=float(weights["covered"]),
+            low=float(low),
+            high=float(high),
+        )
+    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
+        raise SettingsError([f"{path}: its metadata cannot be read: {error!r}"]) from error
+    if box_model not in known:
+        problem = f"SLOT_MODEL_FILE={str(path)!r} was fitted with boxes of {', '.join(known)}, "
+        raise SettingsError([problem + f"not of {box_model}: choose another, or none"])
+    return fusion
+
+
+def blank() -> Floats:
+    """An input, to try a network with."""
+    return np.zeros((CHUNK, 4, CROP_PX, CROP_PX), np.float32)
+
+
+def _whole(part: Floats) -> Floats:
+    """The part, filled up to CHUNK crops."""
+    if len(part) == CHUNK:
+        return part
+    filled = blank()
+    filled[: len(part)] = part
+    return filled

@@ -1,0 +1,155 @@
+import json
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from parking.errors import SettingsError
+from parking.events import LayoutSlot
+from parking.ports import Boxes
+from services.detector.crops import CROP_PX, crop, crops
+from services.detector.judging import Judge
+from services.detector.model import Facts
+from services.detector.slotnet import CHUNK, Fusion, SlotNet, read_fusion
+
+EVEN = Fusion(bias=0, box=0, crop=1, covered=0, low=0.3, high=0.7)
+SQUARE = [(0.25, 0.25), (0.5, 0.25), (0.5, 0.5), (0.25, 0.5)]
+NOTHING = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+
+def slot(slot_id="A1", polygon=SQUARE):
+    return LayoutSlot(slot_id=slot_id, zone_id="A", polygon=polygon)
+
+
+def picture(value=90):
+    return np.full((400, 800, 3), value, np.uint8)
+
+
+def brightness(blob):
+    """A network that takes bright ground for a vehicle."""
+    return (blob[:, :3].mean(axis=(1, 2, 3)) - 0.5) * 20
+
+
+def net(fusion=EVEN, forward=brightness):
+    return SlotNet("slots@1", fusion, forward)
+
+
+def test_a_crop_is_the_square_about_the_slot_with_its_outline_as_a_mask():
+    outline = np.array([[100, 100], [200, 100], [200, 150], [100, 150]], float)
+    cut = crop(picture(), outline, size_px=160, margin=1.6)
+    assert cut.shape == (160, 160, 4)
+    inside = np.argwhere(cut[..., 3] > 0)
+    assert inside.min(axis=0).tolist() == pytest.approx([55, 30], abs=1)
+    assert inside.max(axis=0).tolist() == pytest.approx([105, 130], abs=1)
+
+
+@pytest.mark.parametrize("side", [30, 300])  # enlarged, and averaged down
+def test_what_is_in_the_slot_is_in_the_crop_at_any_size(side):
+    view = picture(0)
+    outline = np.array([[0, 0], [side, 0], [side, side], [0, side]], float) + 50
+    cv2.fillPoly(view, [outline.astype(np.int32)], (255, 255, 255))
+    cut = crop(view, outline)
+    agree = (cut[..., 0] > 127) == (cut[..., 3] > 127)
+    assert agree.mean() > 0.96
+
+
+def test_beyond_the_edge_the_edge_goes_on():
+    view = picture(200)
+    outline = np.array([[-300, -300], [100, -300], [100, 100], [-300, 100]], float)
+    assert (crop(view, outline)[..., :3] == 200).all()
+
+
+def test_crops_are_the_same_from_a_picture_of_half_the_size():
+    view = cv2.GaussianBlur(
+        np.random.default_rng(1).integers(0, 255, (400, 800, 3), np.uint8), (0, 0), 9
+    )
+    whole = crops(np.asarray(view, np.uint8), [np.array(SQUARE)])
+    small = cv2.resize(view, (400, 200), interpolation=cv2.INTER_AREA)
+    half = crops(np.asarray(small, np.uint8), [np.array(SQUARE)])
+    assert whole.shape == (1, 4, CROP_PX, CROP_PX)
+    assert np.abs(whole - half).mean() < 0.02
+
+
+@pytest.mark.parametrize("count", [0, 1, CHUNK, CHUNK + 3])
+def test_any_number_of_slots_is_judged_in_chunks_of_one_shape(count):
+    shapes = []
+
+    def forward(blob):
+        shapes.append(blob.shape)
+        return brightness(blob)
+
+    found = net(forward=forward).logits(picture(), [np.array(SQUARE)] * count)
+    assert found.shape == (count,)
+    assert set(shapes) <= {(CHUNK, 4, CROP_PX, CROP_PX)}
+    assert len(shapes) == math.ceil(count / CHUNK)
+
+
+@pytest.mark.parametrize(("value", "state"), [(40, "free"), (128, "unknown"), (230, "occupied")])
+def test_between_the_bands_ends_nobody_knows(value, state):
+    (said,) = Judge(Facts(), net()).observe(picture(value), NOTHING, [slot()])
+    assert said.state == state
+    assert said.confidence >= 0.5
+
+
+def test_without_the_network_boxes_alone_decide():
+    (said,) = Judge(Facts(), None).observe(picture(230), NOTHING, [slot()])
+    assert said.state == "free"
+
+
+def test_both_opinions_count_and_a_covered_slot_believes_its_crop_less():
+    fusion = Fusion(bias=0.5, box=1, crop=1, covered=-0.8, low=0.5, high=0.5)
+    assert fusion.probability(0.9, 2, 0) > fusion.probability(0.5, 2, 0)
+    assert fusion.probability(0.5, 2, 0) > fusion.probability(0.5, 2, 1) > 0.5
+    assert fusion.probability(0, -100, 0) < 0.01  # far out, and no overflow
+
+
+def test_no_slots_no_observations():
+    assert Judge(Facts(), net()).observe(picture(), NOTHING, []) == []
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"fusion": "{}", "unknown_band": "[0.3, 0.7]", "box_models": "[]"},
+        {"fusion": "nonsense", "unknown_band": "[0.3, 0.7]", "box_models": "[]"},
+    ],
+)
+def test_a_file_that_does_not_say_how_it_is_weighed_is_refused(tmp_path: Path, metadata):
+    with pytest.raises(SettingsError, match=r"slots\.onnx: its metadata cannot be read"):
+        read_fusion(onnx_file(tmp_path, metadata), "boxes@1")
+
+
+def test_a_network_fitted_with_other_boxes_is_refused(tmp_path: Path):
+    weights = {"bias": 1, "box": 2, "crop": 3, "covered": 4}
+    told = {
+        "fusion": json.dumps(weights),
+        "unknown_band": "[0.3, 0.7]",
+        "box_models": '["boxes@1"]',
+    }
+    file = onnx_file(tmp_path, told)
+    assert read_fusion(file, "boxes@1") == Fusion(1, 2, 3, 4, 0.3, 0.7)
+    with pytest.raises(SettingsError, match="fitted with boxes of boxes@1, not of boxes@2"):
+        read_fusion(file, "boxes@2")
+
+
+def onnx_file(folder: Path, metadata: dict[str, str]) -> Path:
+    """Nothing but metadata, as protobuf has it: field 14, entries of key 1 and value 2."""
+    data = b""
+    for key, value in metadata.items():
+        entry = field(1, key.encode()) + field(2, value.encode())
+        data += field(14, entry)
+    path = folder / "slots.onnx"
+    path.write_bytes(data)
+    return path
+
+
+def field(number: int, body: bytes) -> bytes:
+    length, left = b"", len(body)
+    while True:
+        left, low = left >> 7, left & 0x7F
+        length += bytes([low | (0x80 if left else 0)])
+        if not left:
+            return bytes([number << 3 | 2]) + length + body

@@ -1,0 +1,1 @@
+"""Measures: accuracy on lots never seen, and what becomes of damaged pictures."""

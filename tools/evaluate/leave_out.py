@@ -1,0 +1,38 @@
+"""Which data sets are left out together: those that share a camera show the same lot.
+
+`python -m tools.evaluate.leave_out DATA` prints the lots, a line each, their sets with commas.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tools.train.labels import Frame, frames_of
+
+
+def without(frames: Mapping[str, Sequence[Frame]]) -> dict[str, list[str]]:
+    """For each lot, named by its first data set, the data sets of it. A network for a lot must have
+    seen none of them."""
+    cameras = {
+        name: {frame.annotation["camera"] for frame in some} for name, some in frames.items()
+    }
+    lots: dict[str, list[str]] = {}
+    for name, seen in cameras.items():
+        known = next((lot for lot, names in lots.items() if _share(seen, names, cameras)), name)
+        lots.setdefault(known, []).append(name)
+    return lots
+
+
+def _share(seen: set[str], names: Sequence[str], cameras: Mapping[str, set[str]]) -> bool:
+    return any(seen & cameras[name] for name in names)
+
+
+def main(data: Path) -> None:
+    """Command line."""
+    folders = sorted(path.parent for path in data.glob("*/annotations.json"))
+    for names in without({folder.name: frames_of(folder) for folder in folders}).values():
+        print(",".join(names))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

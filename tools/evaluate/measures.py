@@ -1,0 +1,115 @@
+"""Measures of a classifier that may say "unknown". Pure."""
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Truth = NDArray[np.bool_]
+BINS = 10
+
+
+class Measures(NamedTuple):
+    """Of one group of slots. Accuracy, balanced accuracy and F1 are of the state that is more
+    likely, whatever the band; `unknown` and `wrong` are shares of what would be told."""
+
+    slots: int
+    accuracy: float
+    balanced: float
+    f1: float
+    auc: float
+    ece: float
+    unknown: float
+    wrong: float
+
+
+def measures(probability: Floats, occupied: Truth, band: tuple[float, float]) -> Measures:
+    """`probability` [N] of "occupied", `occupied` [N], `band`: within it the answer is unknown."""
+    said = probability >= 0.5
+    right = said == occupied
+    sides = [
+        right[occupied == state].mean() for state in (True, False) if (occupied == state).any()
+    ]
+    hits = int((said & occupied).sum())
+    wrong_calls = int((said != occupied).sum())
+    unknown = (probability > band[0]) & (probability < band[1])
+    return Measures(
+        slots=len(occupied),
+        accuracy=float(right.mean()),
+        balanced=float(np.mean(sides)),
+        f1=2 * hits / max(1, 2 * hits + wrong_calls),
+        auc=auc(probability, occupied),
+        ece=ece(probability, occupied),
+        unknown=float(unknown.mean()),
+        wrong=float((~right & ~unknown).mean()),
+    )
+
+
+def auc(probability: Floats, occupied: Truth) -> float:
+    """Chance that an occupied slot scores above a free one (ties count half); NaN without both."""
+    positive, negative = int(occupied.sum()), int((~occupied).sum())
+    if not positive or not negative:
+        return float("nan")
+    order = np.argsort(probability, kind="stable")
+    values, inverse, counts = np.unique(probability[order], return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks = (last - (counts - 1) / 2)[inverse]
+    del values
+    above = float(ranks[occupied[order]].sum()) - positive * (positive + 1) / 2
+    return above / (positive * negative)
+
+
+def ece(probability: Floats, occupied: Truth) -> float:
+    """Expected calibration error: how far the confidence in ten bins lies from the share that is
+    right, weighed by size."""
+    confidence = np.maximum(probability, 1 - probability)
+    right = (probability >= 0.5) == occupied
+    bins = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
+    gaps = [
+        abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).sum()
+        for b in range(BINS)
+        if (bins == b).any()
+    ]
+    return float(np.sum(gaps) / len(probability))
+
+
+class Story(NamedTuple):
+    """Of a sequence: how often the shown state changed without cause, and how late it was."""
+
+    slot_days: float
+    true_changes: int
+    flips: int
+    """Changes shown beyond the true ones."""
+    late: list[int]
+    """Frames from each true change until it was shown; -1: never, before the next one."""
+
+
+def story(shown: NDArray[np.int8], truth: NDArray[np.int8], days: float) -> Story:
+    """`shown` and `truth` are [frames, slots]: 0 free, 1 occupied, -1 unknown or unlabelled (kept
+    as before). A state that is shown within the life of the true one is that one's change; what is
+    shown beside it, is a flip."""
+    late: list[int] = []
+    flips = changes = 0
+    for column in range(truth.shape[1]):
+        true, seen = _held(truth[:, column]), _held(shown[:, column])
+        begins = [0, *(np.flatnonzero(np.diff(true)) + 1).tolist(), len(true)]
+        changes += len(begins) - 2
+        for number, (start, end) in enumerate(itertools.pairwise(begins)):
+            if number:
+                agree = np.flatnonzero(seen[start:end] == true[start])
+                late.append(int(agree[0]) if len(agree) else -1)
+        shown_changes = int((np.diff(seen) != 0).sum())
+        caught = sum(delay >= 0 for delay in late[len(late) - (len(begins) - 2) :])
+        flips += max(0, shown_changes - caught)
+    return Story(truth.shape[1] * days, changes, flips, late)
+
+
+def _held(states: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Unknown keeps what was; at the beginning, what comes."""
+    known = np.flatnonzero(states >= 0)
+    if not len(known):
+        return np.zeros_like(states)
+    last = np.maximum.accumulate(np.where(states >= 0, np.arange(len(states)), -1))
+    return np.where(last >= 0, states[np.maximum(last, 0)], states[known[0]])

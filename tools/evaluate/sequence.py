@@ -1,0 +1,116 @@
+"""What a sequence looks like to a viewer: flips and delays, before and after hysteresis.
+
+The tracker's own `step` folds the observations, so that its rule and no copy of it is measured.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parking.events import (
+    DetectionMade,
+    FrameRef,
+    ImageHealth,
+    LayoutAdopted,
+    Observation,
+    ParametersSet,
+    SiteCommanded,
+    SlotChanged,
+    SlotRef,
+)
+from parking.occupancy import step
+from parking.site import Site
+from tools.evaluate.measures import story
+from tools.evaluate.opinions import Judged
+from tools.train.labels import Frame
+
+STEP_DAYS: Final = 5 / 60 / 24
+"""Of the sequences here, which have a frame every five minutes."""
+
+_STEP_MS: Final = 1000
+_CODES: Final = {"free": 0, "occupied": 1}
+States = NDArray[np.int8]
+
+
+class Hysteresis(NamedTuple):
+    """The tracker's default."""
+
+    enter_observations: int = ParametersSet().enter_observations
+    exit_observations: int = ParametersSet().exit_observations
+
+
+def told(
+    frames: Sequence[Frame], said: Judged, chance: NDArray[np.float64], band: tuple[float, float]
+) -> dict[str, Any]:
+    """Flips a slot-day and delays of true changes, of the observations and of the shown states."""
+    slots = sorted(set(said.slot))
+    truth = np.full((len(frames), len(slots)), -1, np.int8)
+    seen, confidence = truth.copy(), np.zeros(truth.shape)
+    column = {slot: number for number, slot in enumerate(slots)}
+    for frame, slot, occupied, p in zip(
+        said.frame.tolist(), said.slot, said.opinions.occupied.tolist(), chance, strict=True
+    ):
+        place = frame, column[slot]
+        truth[place], confidence[place] = occupied, max(p, 1 - p)
+        seen[place] = -1 if band[0] < p < band[1] else int(p >= 0.5)
+    days = len(frames) * STEP_DAYS
+    stages = {"as observed": seen, "after hysteresis": shown(seen, confidence)}
+    return {stage: _summary(states, truth, days) for stage, states in stages.items()}
+
+
+def shown(seen: States, confidence: NDArray[np.float64]) -> States:
+    """The state shown after each frame [frames, slots], by the tracker's fold; -1 unknown."""
+    site, count = Site(site_id="evaluate"), seen.shape[1]
+    slots = [SlotRef(slot_id=f"s{number}", zone_id="Z") for number in range(count)]
+    order = LayoutAdopted(camera_id="evaluate/c", version=1, interval_ms=_STEP_MS, slots=slots)
+    site, _ = step(
+        site,
+        SiteCommanded(
+            id="adopt", site_id="evaluate", time_ms=0, issued_by="evaluate", command=order
+        ),
+    )
+    now = np.full(count, -1, np.int8)
+    states = np.full_like(seen, -1)
+    for frame in range(len(seen)):
+        site, outputs = step(site, _detection(frame, seen[frame], confidence[frame]))
+        for output in outputs:
+            if isinstance(output, SlotChanged):
+                now[int(output.slot_id[1:])] = _CODES.get(output.to_state, -1)
+        states[frame] = now
+    return states
+
+
+def _detection(frame: int, seen: States, confidence: NDArray[np.float64]) -> DetectionMade:
+    words = {-1: "unknown", 0: "free", 1: "occupied"}
+    observations = [
+        Observation(slot_id=f"s{n}", state=words[code], confidence=float(sure))  # type: ignore[arg-type]  # one of three
+        for n, (code, sure) in enumerate(zip(seen.tolist(), confidence, strict=True))
+    ]
+    return DetectionMade(
+        id=f"evaluate/c/1/{frame + 1}",
+        site_id="evaluate",
+        time_ms=(frame + 1) * _STEP_MS,
+        camera_id="evaluate/c",
+        frame_ref=FrameRef(frame_id=f"evaluate/c/1/{frame + 1}", partition=0, offset=frame),
+        width=1,
+        height=1,
+        layout_version=1,
+        model_id="evaluate",
+        health=ImageHealth(status="ok", brightness=0.5, sharpness=1.0),
+        boxes=[],
+        observations=observations,
+        timings_ms={},
+    )
+
+
+def _summary(states: States, truth: States, days: float) -> dict[str, Any]:
+    one = story(states, truth, days)
+    caught = [delay for delay in one.late if delay >= 0]
+    return {
+        "flips_a_slot_day": one.flips / one.slot_days,
+        "changes": one.true_changes,
+        "late": {delay: caught.count(delay) for delay in sorted(set(caught))},
+        "never": len(one.late) - len(caught),
+    }

@@ -1,0 +1,84 @@
+"""How much the boxes' and the slot network's opinions are worth together.
+
+Fitted on answers for lots that the network had not seen; on others it would seem better than it
+is. Every data set weighs the same, however many slots it has.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.detector.slotnet import Fusion
+
+PULL: Final = 0.01
+"""Weight of the pull of each coefficient towards 0, against 1 for each data set."""
+
+LEAST, MOST = 0.003, 0.997
+Floats = NDArray[np.float64]
+
+
+class Opinions(NamedTuple):
+    """What was said of the labelled slots of one data set, each [N]."""
+
+    score: Floats
+    """Of the best box given to the slot; 0 where there is none."""
+    logit: Floats
+    """The slot network's."""
+    covered: Floats
+    """Share hidden by a vehicle of another slot."""
+    occupied: NDArray[np.bool_]
+
+    @property
+    def design(self) -> Floats:
+        """One row a slot, in the order of `fitted`'s coefficients."""
+        held = np.clip(self.score, LEAST, MOST)
+        box = np.log(held / (1 - held))
+        columns = [np.ones_like(box), box, self.logit, self.logit * self.covered]
+        return np.column_stack(columns)
+
+
+def fitted(sets: Mapping[str, Opinions], band: tuple[float, float] = (0.5, 0.5)) -> Fusion:
+    """Logistic regression by Newton's method. `band`: where nobody knows."""
+    design = np.concatenate([one.design for one in sets.values()])
+    wanted = np.concatenate([one.occupied for one in sets.values()]).astype(float)
+    weight = np.concatenate([np.full(len(one.score), 1 / len(one.score)) for one in sets.values()])
+    theta = np.zeros(design.shape[1])
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(design @ theta, -50, 50)))
+        gradient = design.T @ (weight * (p - wanted)) + PULL * theta
+        curved = (design * (weight * p * (1 - p))[:, None]).T @ design
+        step = np.linalg.solve(curved + PULL * np.eye(len(theta)), gradient)
+        theta -= step / max(1.0, float(np.abs(step).max()))
+        if np.abs(step).max() < 1e-9:
+            break
+    bias, box, crop, covered = (round(float(value), 4) for value in theta)
+    return Fusion(bias, box, crop, covered, *band)
+
+
+def probabilities(fusion: Fusion, opinions: Opinions) -> Floats:
+    """P(occupied) [N], as the detector computes it."""
+    return np.array(
+        [
+            fusion.probability(score, logit, covered)
+            for score, logit, covered in zip(
+                opinions.score.tolist(),
+                opinions.logit.tolist(),
+                opinions.covered.tolist(),
+                strict=True,
+            )
+        ]
+    )
+
+
+def facts(fusion: Fusion, box_models: list[str]) -> dict[str, str]:
+    """What the network's file says of itself (services/detector/slotnet.py reads it)."""
+    weights = {name: getattr(fusion, name) for name in ("bias", "box", "crop", "covered")}
+    return {
+        "fusion": json.dumps(weights),
+        "unknown_band": json.dumps([fusion.low, fusion.high]),
+        "box_models": json.dumps(box_models),
+        "license": "AGPL-3.0",
+    }

@@ -1,0 +1,124 @@
+"""Train the slot network, and say what it is worth on lots it never saw.
+
+  python -m tools.train.slots --data ../shared/data --base ../shared/models/yolo11n_rebuilt.pt \\
+      --rendered runs/scenes --out runs/slots
+
+First one network for each lot, trained on all the others; from their answers the fusion with the
+boxes is fitted (`--boxes`: the vehicle model it is for). Then the network that ships, trained on
+everything, gets that fusion into its file. A vehicle model that has not seen a lot is taken for it
+where --out holds one, boxes-without-LOT.onnx (`python -m tools.train --leave-out ...`). Data sets
+that share a camera are left out together. Every network is kept below --out and is not trained
+again. Needs the extra [train]; a network takes two minutes on two cores.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from services.detector.model import model_id
+from services.detector.settings import DEFAULT_MODEL
+from tools.evaluate.leave_out import without
+from tools.evaluate.opinions import box_model, judged, slot_forward
+from tools.train.examples import Examples, annotated, gathered, placed
+from tools.train.export import annotate
+from tools.train.fit import predictor
+from tools.train.fusion import Opinions, facts, fitted
+from tools.train.labels import Frame, frames_of
+from tools.train.slotnet import Plan, export, fit
+
+LABEL_SIZE_PX = 1920
+SEQUENCES = {"pklot-ufpr05-day": 4, "pklot-ufpr04-seq": 2}
+"""Neighbours in a sequence look the same: outlines are placed in each so-many-th frame."""
+
+FILE = "parking-slots.onnx"
+
+
+def main() -> None:
+    """Command line."""
+    options = _arguments()
+    torch.set_num_threads(options.threads)
+    sets = {path.parent.name: path.parent for path in options.data.glob("*/annotations.json")}
+    frames = {name: frames_of(folder) for name, folder in sorted(sets.items())}
+    examples = _examples(options, frames)
+    plan = Plan(options.epochs, seed=options.seed)
+    for name, left_out in without(frames).items():
+        _train(examples, left_out, options, plan, options.out / f"without-{name}.onnx")
+    said = {
+        name: _opinions(frames[name], options, lot)
+        for lot, left_out in without(frames).items()
+        for name in left_out
+    }
+    shipped = options.out / FILE
+    _train(examples, (), options, plan, shipped)
+    fusion = replace(fitted(said), low=options.band[0], high=options.band[1])
+    annotate(shipped, facts(fusion, [model_id(options.boxes)]))
+    print(f"{shipped}: {fusion}")
+
+
+def _opinions(frames: Sequence[Frame], options: argparse.Namespace, lot: str) -> Opinions:
+    """Of models that have not seen the lot."""
+    own = options.out / f"boxes-without-{lot}.onnx"
+    boxes = box_model(own if own.exists() else options.boxes, options.threads)
+    forward = slot_forward(options.out / f"without-{lot}.onnx", options.threads)
+    return judged(frames, boxes, forward).opinions
+
+
+def _train(
+    examples: Mapping[str, Examples],
+    left_out: Sequence[str],
+    options: argparse.Namespace,
+    plan: Plan,
+    out: Path,
+) -> None:
+    if out.exists():
+        return
+    seen = [some for name, some in examples.items() if name not in left_out]
+    together = Examples(*(np.concatenate(column) for column in zip(*seen, strict=True)))
+    told = f"without {', '.join(left_out)}" if left_out else "all lots"
+    export(fit(together, options.base, plan, told), out)
+
+
+def _examples(
+    options: argparse.Namespace, frames: Mapping[str, list[Frame]]
+) -> dict[str, Examples]:
+    """By data set: its slots, and outlines placed about its vehicles. Kept below --out."""
+    predict = predictor(options.base, LABEL_SIZE_PX)
+    found = {}
+    for name, some in frames.items():
+        kept = options.out / f"{name}.npz"
+        if not kept.exists():
+            print(f"cutting {name}", flush=True)
+            some_placed = placed(some[:: SEQUENCES.get(name, 1)], predict, options.seed)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(kept, **gathered([*annotated(some), *some_placed])._asdict())
+        with np.load(kept) as file:
+            found[name] = Examples(**file)
+    for folder in options.rendered:
+        found[folder.name] = gathered(annotated(frames_of(folder)))
+    return found
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.train.slots",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of annotated sets")
+    parser.add_argument("--base", type=Path, required=True, help="COCO weights (.pt)")
+    parser.add_argument("--boxes", type=Path, default=DEFAULT_MODEL, help="the vehicle model")
+    parser.add_argument("--rendered", type=Path, nargs="*", default=[], help="rendered sets")
+    parser.add_argument("--out", type=Path, default=Path("runs/slots"))
+    parser.add_argument("--epochs", type=int, default=Plan().epochs)
+    parser.add_argument("--band", type=float, nargs=2, default=(0.3, 0.7), help="nobody knows")
+    parser.add_argument("--seed", type=int, default=Plan().seed)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
