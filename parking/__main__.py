@@ -177,9 +177,12 @@ def _layouts(options: argparse.Namespace) -> list[LayoutPublished]:
     except ValueError as error:
         raise Invalid("bad-annotations", f"{file} is not JSON: {error}") from error
     site_id = options.site or (annotations.get("site") or {}).get("id") or path.resolve().name
-    return lots.layouts_from_annotations(
+    made = lots.layouts_from_annotations(
         annotations, lots.slug(site_id), interval_ms=options.interval_ms, time_ms=now_ms
     )
+    from parking.reference import with_references  # OpenCV takes its time; only this needs it
+
+    return list(with_references(made, annotations, path))
 
 
 def _parser() -> argparse.ArgumentParser:

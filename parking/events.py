@@ -29,10 +29,11 @@ Text = Annotated[str, Meta(max_length=500)]
 Point = tuple[Unit, Unit]
 Polygon = Annotated[list[Point], Meta(min_length=3, max_length=64)]
 PlanPoint = tuple[float, float]
+REFERENCE_MAX_BYTES = 49_152
 
 SlotState = Literal["free", "occupied", "unknown", "closed"]
 Seen = Literal["free", "occupied", "unknown"]
-Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved"]
+Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved", "fogged"]
 Via = Literal["mqtt", "http", "pull", "api"]
 TimeSource = Literal["device", "receipt"]
 
@@ -133,7 +134,11 @@ class LayoutSlot(Part, frozen=True, kw_only=True):
 
 
 class LayoutPublished(Event, frozen=True, kw_only=True):
-    """A camera's layout: which slots it sees, and where. Compacted by camera."""
+    """A camera's layout: which slots it sees, and where. Compacted by camera.
+
+    `reference` is the picture on which the outlines lie, to notice that the camera was moved since:
+    scaled to a long side of 480 px, grey, as JPEG (parking/reference.py makes it); without it that
+    is not looked for."""
 
     TYPE: ClassVar[str] = "parking.layout-published.v1"
     camera_id: CameraId
@@ -148,6 +153,7 @@ class LayoutPublished(Event, frozen=True, kw_only=True):
     input_size_px: (
         Annotated[int, Meta(ge=160, le=2048, description="detector input, long side")] | None
     ) = None
+    reference: Annotated[bytes, Meta(max_length=REFERENCE_MAX_BYTES)] | None = None
 
 
 class SlotRef(Part, frozen=True, kw_only=True):

@@ -21,9 +21,11 @@ from parking.events import (
     Zone,
 )
 from parking.geometry import is_simple, polygon_area
+from parking.jpeghead import header_size
 from parking.site import too_large
 
 MAX_SLOTS = 1000
+MAX_REFERENCE_PX = 480
 MIN_AREA = 1e-5
 """Least area of a slot, as a share of the picture: about 3x3 pixels at 1280x720."""
 
@@ -38,6 +40,8 @@ def check(layout: LayoutPublished) -> list[str]:
     if len(layout.slots) > MAX_SLOTS:
         faults.append(f"{len(layout.slots)} slots are more than {MAX_SLOTS}")
         return faults
+    if layout.reference is not None and not _small_jpeg(layout.reference):
+        faults.append(f"the reference is no JPEG of at most {MAX_REFERENCE_PX} pixels a side")
     faults += _repeated("slot", [slot.slot_id for slot in layout.slots])
     faults += _repeated("zone", [zone.zone_id for zone in layout.zones])
     zones = {zone.zone_id for zone in layout.zones}
@@ -177,6 +181,13 @@ def _layout(
         zones=[Zone(zone_id=zone, name=named.get(zone, zone)) for zone in sorted(used)],
         slots=list(found.values()),
     )
+
+
+def _small_jpeg(data: bytes) -> bool:
+    try:
+        return 0 < max(header_size(data)) <= MAX_REFERENCE_PX
+    except Invalid:
+        return False
 
 
 def _inside(x: float, y: float) -> tuple[float, float]:

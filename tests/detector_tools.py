@@ -49,7 +49,8 @@ def model_file() -> Path:
 def scene(
     occupied: Sequence[str] = (), seed: int = 0, size_wh: tuple[int, int] = (480, 270)
 ) -> Picture:
-    """A lot of tarmac with pure white vehicles on it; every seed has another noise."""
+    """A lot of tarmac with pure white vehicles on it, dirty in the middle (an area without anything
+    in it is a covered one); every seed has another noise."""
     width, height = size_wh
     rng = np.random.default_rng(seed)
     rough = cv2.resize(rng.integers(40, 160, (17, 30, 3), np.uint8), size_wh)
@@ -57,7 +58,13 @@ def scene(
     for slot_id in occupied:
         x, y = SLOTS[slot_id]
         corner = (round((x + SLOT_WH[0]) * width), round((y + SLOT_WH[1]) * height))
+        roof = (
+            slice(round((y + 0.12) * height), round((y + 0.48) * height)),
+            slice(round((x + 0.04) * width), round((x + 0.16) * width)),
+        )
+        dirt = picture[roof].copy()
         cv2.rectangle(picture, (round(x * width), round(y * height)), corner, (255,) * 3, -1)
+        picture[roof] = dirt
     return picture
 
 

@@ -8,18 +8,22 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from parking.errors import Invalid
 from parking.events import Box, ImageHealth, LayoutPublished, Observation
 from parking.gating import Limits
-from parking.imagehealth import Look, Thresholds, assess
+from parking.imagehealth import Look, Thresholds, assess, blank_shares
 from parking.inputsize import half_is_enough, input_size
+from parking.jpeghead import header_size
 from parking.metrics import FRAMES_REUSED, STAGE_SECONDS
 from parking.ports import Boxes, Detector
 from services.detector.ahead import Ahead
 from services.detector.gate import Gated, Held, gated, view_of
-from services.detector.judging import Judge, unit
+from services.detector.judging import Judge, unit, without_hidden
 from services.detector.model import Facts
-from services.detector.picture import Picture, decode, header_size, small_grey
+from services.detector.picture import Picture, decode, small_grey
+from services.detector.placing import Placing
 from services.detector.slotnet import SlotNet
 
 
@@ -69,6 +73,7 @@ class _Opened:
 
     job: Job
     picture: Picture
+    look: Look
     size_wh: tuple[int, int]
     size_px: int
     health: ImageHealth
@@ -105,6 +110,7 @@ class Analyser:
         self._facts = facts
         self._options = options
         self._turned = turned
+        self._placing = Placing()
         self._ahead = Ahead()
 
     def analyse(
@@ -155,10 +161,13 @@ class Analyser:
         with _timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
             health, look = assess(decoded.grey, earlier, self._options.health)
-            if job.camera_id:
-                looks[job.camera_id] = look
+        if job.layout and job.layout.reference and health.status == "ok":
+            with _timed("place", timings):
+                health, look = self._placing.judge(job.layout, decoded.size_wh[0], health, look)
+        if job.camera_id:
+            looks[job.camera_id] = look
         opened = _Opened(
-            job, decoded.picture, decoded.size_wh, decoded.size_px, health, None, timings
+            job, decoded.picture, look, decoded.size_wh, decoded.size_px, health, None, timings
         )
         opened.gated = self._gate(opened, decoded.grey, helds)
         return opened
@@ -236,7 +245,9 @@ class Analyser:
         if opened.health.status != "ok":
             return [Observation(slot_id=s.slot_id, state="unknown", confidence=0.0) for s in slots]
         with _timed("slots", opened.timings_ms):
-            return self._judge.observe(opened.picture, found, slots)
+            seen = self._judge.observe(opened.picture, found, slots)
+        blank = blank_shares(opened.look.grey, [np.asarray(s.polygon) for s in slots])
+        return without_hidden(seen, blank.tolist())
 
 
 def _held(opened: _Opened) -> Held | None:

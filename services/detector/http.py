@@ -10,9 +10,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from parking.errors import Invalid
-from parking.events import Observation, SlotState
+from parking.events import LayoutPublished, Observation, SlotState
 from parking.ops import Health
 from parking.overlay import Mark, draw, encode
+from parking.relocation import LayoutProposal, propose
 from parking.topics import site_of
 from services.detector.adapters import ModelThread
 from services.detector.analysis import Job
@@ -68,7 +69,22 @@ def new_app(parts: Parts, health: Health) -> FastAPI:
         headers = {"Cache-Control": "no-store", "X-Time-Ms": str(shown.detection.time_ms)}
         return Response(jpeg, media_type="image/jpeg", headers=headers)
 
+    @app.get("/proposal/{site}/{device}")
+    async def proposal(site: str, device: str) -> Response:
+        shown = parts.latest.of(_camera(f"{site}/{device}"))
+        if shown is None or shown.layout is None:
+            raise Refused(404, "no-frame", f"no frame of {site}/{device} was analysed by a layout")
+        try:
+            made = await asyncio.to_thread(_proposed, shown.layout, shown, parts.max_pixels)
+        except Invalid as error:
+            raise Refused(404, error.reason, error.detail) from error
+        return Response(msgspec.json.encode(made), media_type="application/json")
+
     return app
+
+
+def _proposed(layout: LayoutPublished, shown: Shown, max_pixels: int) -> LayoutProposal:
+    return propose(layout, decode(shown.jpeg, max_pixels, None))
 
 
 async def _analyze(parts: Parts, request: Request, camera: str | None) -> Response:

@@ -1,6 +1,7 @@
 """From vehicles and slots to one observation a slot."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from parking.ports import Boxes
 from services.detector.crops import Picture
 from services.detector.model import Facts
 from services.detector.slotnet import SlotNet
+
+HIDDEN_FROM: Final = 0.5
+"""Share of a slot's box that must show nothing; see parking.imagehealth.blank_shares."""
 
 
 class Judge:
@@ -54,6 +58,17 @@ class Judge:
             state="occupied" if occupied >= fusion.high else "free",
             confidence=sure,
         )
+
+
+def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[Observation]:
+    """The observations, unknown where more than half of a slot's box shows nothing at all: behind
+    a leaf or snow on the lens, in a lamp's glare, in the dark."""
+    return [
+        Observation(slot_id=one.slot_id, state="unknown", confidence=0.0)
+        if share > HIDDEN_FROM
+        else one
+        for one, share in zip(seen, blank, strict=True)
+    ]
 
 
 def unit(value: float) -> float:

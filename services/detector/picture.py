@@ -12,35 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parking.errors import Invalid
-from parking.imagehealth import LONG_SIDE_PX
+from parking.jpeghead import header_size as header_size
+from parking.reference import small_grey as small_grey
 
 Picture = NDArray[np.uint8]
 
-_FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
-_SCAN, _END = 0xDA, 0xD9
 _MISSING_GREY: Final = 128
 _BLOCK_PX: Final = 8
 _UNDECODABLE: Final = "undecodable"
-
-
-def header_size(jpeg: bytes) -> tuple[int, int]:
-    """(width, height) as the frame header says, without decoding. Raises Invalid."""
-    if not jpeg.startswith(b"\xff\xd8"):
-        raise Invalid(_UNDECODABLE, "not a JPEG: does not begin with FF D8")
-    position = 2
-    while position + 9 <= len(jpeg) and jpeg[position] == 0xFF:
-        marker = jpeg[position + 1]
-        if marker == 0xFF or marker in _WITHOUT_LENGTH:
-            position += 1 if marker == 0xFF else 2
-            continue
-        if marker in _FRAME_HEADERS:
-            sides = jpeg[position + 5 : position + 9]
-            return int.from_bytes(sides[2:]), int.from_bytes(sides[:2])
-        if marker in (_SCAN, _END):
-            break
-        position += 2 + int.from_bytes(jpeg[position + 2 : position + 4])
-    raise Invalid(_UNDECODABLE, "the JPEG has no frame header")
 
 
 def decode(
@@ -79,12 +58,3 @@ def decode(
     if (picture[-block_px:, -block_px:] == _MISSING_GREY).all():
         raise Invalid(_UNDECODABLE, "the picture's end is missing: its last block is blank")
     return picture
-
-
-def small_grey(picture: Picture) -> Picture:
-    """The grey picture that parking.imagehealth looks at."""
-    height, width = picture.shape[:2]
-    scale = LONG_SIDE_PX / max(height, width)
-    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)  # first: one channel is resized, not three
-    return np.asarray(cv2.resize(grey, size_wh, interpolation=cv2.INTER_AREA), np.uint8)

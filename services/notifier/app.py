@@ -18,6 +18,7 @@ from parking.events import (
 from parking.keys import KeyFile
 from parking.ops import Health
 from parking.ports import Clock, Producer
+from parking.relocation import LayoutProposal
 from services.notifier import views
 from services.notifier.adapters import History
 from services.notifier.auth import Door
@@ -43,6 +44,7 @@ with scope `write` as `Authorization: Bearer pk_...`. Times are Unix millisecond
 in pictures are 0..1 from the top left. Errors are `{"error", "detail"}`, `error` being short and
 stable."""
 SHAPES: Final[list[Any]] = [
+    LayoutProposal,
     views.SiteView,
     views.SiteSummary,
     views.SlotView,
@@ -94,7 +96,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         generate_unique_id_function=lambda route: route.name.strip("_"),
     )
     door = Door(parts.keys, parts.clock)
-    writer = Writer(parts.feed, door, parts.producer, parts.clock, asyncio.Lock())
+    writer = Writer(parts.feed, door, parts.producer, parts.clock, asyncio.Lock(), parts.pictures)
     app.include_router(read_routes(parts.feed, parts.pictures))
     app.include_router(history_routes(parts.history))
     app.include_router(live_routes(parts.feed, parts.pictures))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from parking import codec
 from parking.errors import Invalid
@@ -51,7 +52,7 @@ def current(state: LiveState, site_id: str | None) -> list[Told]:
     """Cameras, layouts and the number of open sessions as they are now."""
     cameras = state.camera_ids(site_id)
     events = [
-        *(("layout", state.layouts[camera]) for camera in cameras if camera in state.layouts),
+        *(("layout", _brief(state.layouts[c])) for c in cameras if c in state.layouts),
         *(("camera-status", state.statuses[c]) for c in cameras if c in state.statuses),
     ]
     told = [Told(kind, codec.to_json(event), event.site_id) for kind, event in events]
@@ -97,7 +98,12 @@ def _layout(state: LiveState, record: Record) -> Told | None:
         state.forget("layouts", _key(record))
         return None
     event = _event(record, LayoutPublished)
-    return _told_if(state.layout(event), "layout", event)
+    return _told_if(state.layout(event), "layout", _brief(event))
+
+
+def _brief(layout: LayoutPublished) -> LayoutPublished:
+    """Without its picture, tens of kB that no client of the stream looks at; GET has it."""
+    return replace(layout, reference=None)
 
 
 def _session(state: LiveState, record: Record) -> Told | None:

@@ -19,8 +19,10 @@ import numpy as np
 
 from parking import codec, overlay
 from parking.errors import Invalid, Retryable
-from parking.events import FrameReceived
+from parking.events import FrameReceived, LayoutPublished
 from parking.ports import Clock, Place, Record
+from parking.reference import decoded
+from parking.relocation import LayoutProposal, propose
 from parking.topics import FRAMES
 from services.notifier.feed import Feed
 from services.notifier.log import Bounds, Log, partition_of
@@ -51,6 +53,7 @@ class Shelf:
     newest: Picture | None = None
     read_at_ms: int = 0
     drawn: tuple[int, list[overlay.Mark], bytes] | None = None
+    proposed: tuple[int, str, LayoutProposal | Invalid] | None = None
     viewers: int = 0
     reader: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -103,6 +106,21 @@ class Pictures:
                 jpeg = await asyncio.to_thread(draw, picture, marks)
                 shelf.drawn = (picture.offset, marks, jpeg)
             return shelf.drawn[2]
+
+    async def proposal(self, layout: LayoutPublished) -> LayoutProposal:
+        """The layout as it would fit the camera's newest picture, worked out once for each. Raises
+        ApiError 404 with the reason when there is none, Retryable."""
+        picture = await self.latest(layout.camera_id)
+        shelf = self._shelf(layout.camera_id)
+        async with shelf.lock:
+            key = (picture.offset, layout.id)
+            if shelf.proposed is None or shelf.proposed[:2] != key:
+                result = await asyncio.to_thread(_proposed, layout, picture.jpeg)
+                shelf.proposed = (*key, result)
+            result = shelf.proposed[2]
+        if isinstance(result, Invalid):
+            raise ApiError(404, result.reason, result.detail)
+        return result
 
     async def frames(
         self, camera_id: str, *, drawn: bool
@@ -222,6 +240,13 @@ def draw(picture: Picture, marks: Sequence[overlay.Mark]) -> bytes:
     time = datetime.fromtimestamp(picture.frame.time_ms / 1000, UTC)
     caption = f"{picture.frame.camera_id}  {time:%Y-%m-%d %H:%M:%S} UTC"
     return overlay.encode(overlay.draw(np.asarray(image, np.uint8), marks, (), caption))
+
+
+def _proposed(layout: LayoutPublished, jpeg: bytes) -> LayoutProposal | Invalid:
+    try:
+        return propose(layout, decoded(jpeg))
+    except Invalid as error:
+        return error
 
 
 def _place(camera_id: str, bounds: Bounds) -> tuple[Place, tuple[int, int]]:

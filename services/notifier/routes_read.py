@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from parking.errors import Retryable
 from parking.events import LayoutPublished, SessionChanged, SlotChanged
+from parking.relocation import LayoutProposal
 from services.notifier.adapters import History
 from services.notifier.feed import Feed
 from services.notifier.pictures import Pictures
@@ -165,6 +166,19 @@ def _camera_routes(router: APIRouter, feed: Feed, pictures: Pictures) -> None:
         if held is None:
             raise ApiError(404, "no-layout", f"{f'{site}/{device}'!r} has no layout yet")
         return json_response(held)
+
+    @router.get(
+        "/api/cameras/{site}/{device}/layout/proposal",
+        tags=["cameras"],
+        summary="The layout moved along with a camera that was moved",
+        description="Never applied by itself: PUT its `layout` as the camera's next one.",
+        responses=returns(LayoutProposal, "By the camera's newest picture") | errors(404),
+    )
+    async def get_proposal(site: str, device: str) -> Response:
+        held = _ready(feed).layouts.get(f"{site}/{device}")
+        if held is None:
+            raise ApiError(404, "no-layout", f"{f'{site}/{device}'!r} has no layout yet")
+        return json_response(await pictures.proposal(held))
 
 
 def history_routes(history: History | None) -> APIRouter:

@@ -2,21 +2,24 @@
 (acks=all) and answers once they are durable; what comes of them shows on the event stream."""
 
 import asyncio
+from base64 import b64encode
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 
 from parking import codec, lots
 from parking.errors import Retryable
 from parking.events import LayoutPublished, SlotClosed, SlotOpened, StateCorrected
 from parking.ports import Clock, Outgoing, Producer
+from parking.reference import decoded, make_reference
 from parking.sessions import ID_MEMORY
 from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
 from services.notifier import commands
 from services.notifier.auth import Door
 from services.notifier.feed import Feed
+from services.notifier.pictures import Pictures
 from services.notifier.views import Accepted, Correction, LayoutAccepted, Passage, Reason
 from services.notifier.web import (
     LAYOUT_MAX_BYTES,
@@ -34,6 +37,10 @@ LAYOUT_TRIES: Final = 3
 _KEYS_KNOWN: Final = f"while it is among the last {ID_MEMORY} keys and commands of its site"
 IdempotencyKey = Annotated[
     str | None, Header(description=f"the same key again has no second effect, {_KEYS_KNOWN}")
+]
+Reference = Annotated[
+    Literal["last"] | None,
+    Query(description="last: the camera's last picture, if healthy, becomes the reference"),
 ]
 _PASSAGE: Final = {"site_id": "demo", "gate_id": "main"}
 _LAYOUT: Final = {
@@ -60,6 +67,7 @@ class Writer:
     producer: Producer
     clock: Clock
     layout_lock: asyncio.Lock
+    pictures: Pictures
 
     async def send(self, *messages: Outgoing) -> None:
         """Write; raises Retryable when Kafka did not take it in time."""
@@ -103,6 +111,13 @@ class Writer:
                 await self.send(codec.outgoing(command, SITE_COMMANDS, site_id, commands.SOURCE))
                 return layout
         raise ApiError(409, "layout-race", "others publish layouts of this camera just now")
+
+    async def last_picture(self, camera_id: str) -> str:
+        """The camera's last picture as a layout's reference, in base64. Raises ApiError 404 when
+        none is kept, Invalid when it is not healthy."""
+        picture = await self.pictures.latest(camera_id)
+        made = await asyncio.to_thread(lambda: make_reference(decoded(picture.jpeg)))
+        return b64encode(made).decode()
 
     async def _read_back(self, layout: LayoutPublished) -> None:
         """Wait until this instance has read a layout of that version."""
@@ -153,10 +168,14 @@ def write_routes(writer: Writer) -> APIRouter:
         | WRITE_ERRORS,
         openapi_extra=takes("LayoutBody", _LAYOUT),
     )
-    async def put_layout(request: Request, site: str, device: str) -> Response:
+    async def put_layout(
+        request: Request, site: str, device: str, reference: Reference = None
+    ) -> Response:
         who = writer.door.writer(request).name
         body: dict[str, Any] = await read_json(request, dict[str, Any], LAYOUT_MAX_BYTES)
         _ = writer.feed.ring  # not before the current versions are known
+        if reference is not None:
+            body["reference"] = await writer.last_picture(f"{site}/{device}")
         async with writer.layout_lock:
             layout = await writer.publish(f"{site}/{device}", body, who)
         return json_response(LayoutAccepted(id=layout.id, version=layout.version))

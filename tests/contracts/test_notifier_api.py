@@ -33,6 +33,7 @@ READS = {
     "/api/cameras": 200,
     "/api/cameras/demo/north": 200,
     "/api/cameras/demo/north/layout": 200,
+    "/api/cameras/demo/north/layout/proposal": 404,  # the layout has no reference
     "/api/cameras/demo/north/latest.jpg": 200,
     "/api/cameras/demo/north/overlay.jpg": 404,  # the picture is none
     "/api/changes": 200,

@@ -11,9 +11,13 @@ from parking import codec
 from parking.events import GateEventReceived, LayoutPublished, SiteCommanded
 from parking.keys import KeyFile
 from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
+from services.detector.picture import Picture
 from services.notifier.auth import WRONG_LIMIT
+from tests.detector_tools import jpeg
 from tests.notifier_instance import Backend, Given, Instance
 from tests.notifying import SQUARE, frame, layout, record
+from tests.unit.test_placement import frame as demo_frame
+from tests.unit.test_placement import shaken
 
 LAYOUT: dict[str, Any] = {
     "site_name": "Demo",
@@ -205,3 +209,51 @@ async def test_the_input_size_is_set_and_given_back_by_publishing_the_layout_aga
         1280,
         None,
     ]
+
+
+async def test_a_moved_cameras_proposal_is_accepted_by_publishing_it(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    camera = "/api/cameras/demo/north"
+    headers = bearing(keys["write"])
+    put = notifier.http.put
+
+    async def shows(seq: int, picture: Picture) -> None:
+        data = jpeg(picture, 95)
+        await backend.write(frame("demo", seq, data, (picture.shape[1], picture.shape[0])))
+        async with asyncio.timeout(10):  # a picture may be as old as FRESH_MS
+            while (await notifier.http.get(f"{camera}/latest.jpg")).content != data:
+                continue  # each request lets the others run
+
+    await shows(1, shaken(demo_frame(0)))
+    none = await notifier.http.get(f"{camera}/layout/proposal")
+    assert (none.status_code, none.json()["error"]) == (404, "no-proposal")
+    assert "no reference" in none.json()["detail"]
+    taken = await put(f"{camera}/layout?reference=last", json=LAYOUT, headers=headers)
+    assert taken.json()["version"] == 2
+    assert len((await notifier.http.get(f"{camera}/layout")).json()["reference"]) > 1000
+    still = await notifier.http.get(f"{camera}/layout/proposal")
+    assert (still.status_code, "looks where" in still.json()["detail"]) == (404, True)
+
+    await shows(2, shaken(demo_frame(20), 0.04))
+    made = (await notifier.http.get(f"{camera}/layout/proposal")).json()
+    assert "right" in made["words"]
+    (slot,) = made["layout"]["slots"]
+    assert slot["polygon"][0][0] == pytest.approx(SQUARE[0][0] + 0.04, abs=0.005)
+    in_force = (await notifier.http.get(f"{camera}/layout")).json()
+    assert in_force["version"] == 2, "a proposal is never applied by itself"
+    assert (await put(f"{camera}/layout", json=made["layout"])).status_code == 401
+    accepted = await put(f"{camera}/layout", json=made["layout"], headers=headers)
+    assert accepted.json()["version"] == 3
+    assert (await notifier.http.get(f"{camera}/layout/proposal")).status_code == 404
+
+
+async def test_a_dark_picture_becomes_no_reference(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    dark = (demo_frame(0) * 0.02).astype("uint8")
+    await backend.write(frame("demo", 1, jpeg(dark), (dark.shape[1], dark.shape[0])))
+    path = "/api/cameras/demo/north/layout?reference=last"
+    answer = await notifier.http.put(path, json=LAYOUT, headers=bearing(keys["write"]))
+    assert (answer.status_code, answer.json()["error"]) == (422, "bad-reference")
+    assert events_of(backend, LAYOUTS, LayoutPublished)[-1].version == 1

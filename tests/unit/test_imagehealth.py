@@ -2,9 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
-from parking.imagehealth import Look, Thresholds, assess
+from parking.imagehealth import Look, Thresholds, assess, blank_shares
 from services.detector.picture import Picture, small_grey
 from tests.detector_tools import scene
+from tests.unit.test_placement import frame as demo_frame
 
 SOON_FROZEN = Thresholds(frozen_after=3)
 
@@ -79,8 +80,9 @@ def test_shaken_in_one_direction_is_blurred(lot):
     assert status(motion(lot, 41)) == "blurred"
 
 
-def test_a_slightly_soft_lens_is_ok(lot):
-    assert status(cv2.GaussianBlur(lot, (0, 0), 1.5)) == "ok"
+def test_a_slightly_soft_lens_is_ok():
+    lens = cv2.GaussianBlur(demo_frame(20), (0, 0), 1.5)
+    assert status(np.asarray(lens, np.uint8)) == "ok"
 
 
 def follow(pictures: list[Picture], limits: Thresholds = SOON_FROZEN) -> list[str]:
@@ -117,3 +119,36 @@ def test_a_changed_resolution_is_a_new_picture(lot):
 def test_a_tiny_picture_is_covered_and_breaks_nothing(shape):
     grey = np.random.default_rng(4).integers(0, 255, shape, np.uint8)
     assert assess(grey, None)[0].status == "covered"
+
+
+def test_fog_lifts_the_dark_parts_and_takes_the_contrast(lot):
+    foggy = (lot * 0.18 + 215 * 0.82).astype(np.uint8)
+    assert status(foggy) == "fogged"
+
+
+@pytest.mark.parametrize("kept", [0.9, 0.6])
+def test_a_little_haze_is_no_fog(lot, kept):
+    assert status((lot * kept + 215 * (1 - kept)).astype(np.uint8)) == "ok"
+
+
+def test_low_contrast_in_the_dark_is_no_fog(lot):
+    assert status((lot * 0.3 + 20).astype(np.uint8)) != "fogged"
+
+
+@pytest.mark.parametrize("angle", [0, 45, 90, 135])
+def test_shaking_in_any_direction_is_blur(lot, angle):
+    kernel = np.zeros((21, 21), np.float32)
+    kernel[10] = 1
+    turned = cv2.warpAffine(kernel, cv2.getRotationMatrix2D((10, 10), angle, 1), (21, 21))
+    shaken = cv2.filter2D(lot, -1, turned / turned.sum())
+    assert status(np.asarray(shaken, np.uint8)) == "blurred"
+
+
+def test_a_slot_that_shows_nothing_is_told_and_no_other(lot):
+    lot[100:300, 100:400] = 90
+    grey = small_grey(lot)
+    hidden = [(0.09, 0.16), (0.29, 0.16), (0.29, 0.38), (0.09, 0.38)]
+    clear = [(x + 0.5, y) for x, y in hidden]
+    shares = blank_shares(grey, [hidden, clear])
+    assert shares[0] > 0.9
+    assert shares[1] < 0.3

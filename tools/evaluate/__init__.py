@@ -1,1 +1,1 @@
-"""Measures: accuracy on lots never seen, and what becomes of damaged pictures."""
+"""Measures how right the detector is, and how well it knows when it cannot be."""

@@ -45,7 +45,7 @@ export interface CameraStatusChanged {
   camera_id: string;
   status: "degraded" | "no-layout" | "offline" | "online";
   reason: string;
-  health?: ("blurred" | "covered" | "dark" | "frozen" | "moved" | "ok") | null;
+  health?: ("blurred" | "covered" | "dark" | "fogged" | "frozen" | "moved" | "ok") | null;
   version: number;
   last_frame_at_ms?: number | null;
   frame_ref?: FrameRef | null;
@@ -85,6 +85,10 @@ export interface Zone {
 }
 /**
  * A camera's layout: which slots it sees, and where. Compacted by camera.
+ *
+ *     `reference` is the picture on which the outlines lie, to notice that the camera was moved since:
+ *     scaled to a long side of 480 px, grey, as JPEG (parking/reference.py makes it); without it that
+ *     is not looked for.
  */
 export interface LayoutPublished {
   /**
@@ -110,6 +114,7 @@ export interface LayoutPublished {
   zones: Zone[];
   slots: LayoutSlot[];
   input_size_px?: number | null;
+  reference?: string | null;
 }
 /**
  * What made a change: the id of a frame, a tick, a command or a gate event.

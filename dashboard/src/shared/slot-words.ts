@@ -25,6 +25,7 @@ export function seenBy(slot: SlotView, cameras: readonly CameraView[]): string {
 const REASONS: Readonly<Record<string, string>> = {
   adopted: "new in the layout",
   blurred: "the camera’s picture is blurred",
+  fogged: "fog hides the camera’s view",
   closed: "closed by an operator",
   corrected: "corrected by an operator",
   covered: "the camera is covered",

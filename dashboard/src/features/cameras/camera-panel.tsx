@@ -7,6 +7,7 @@ import { useNow } from "../../shared/use-now";
 import type { CameraStatus, CameraView } from "../../shared/views";
 import { InputSizePanel } from "./input-size-panel";
 import { LivePicture } from "./live-picture";
+import { MovedPanel } from "./moved-panel";
 import "./cameras.css";
 
 interface Props {
@@ -38,6 +39,7 @@ export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
               selected={selected}
               onSelect={onSelect}
             />
+            {shown.health === "moved" && <MovedPanel key={`${shown.camera_id} moved`} camera={shown} />}
             <InputSizePanel camera={shown} />
           </div>
           <ul className="camera-list" data-testid="cameras">

@@ -1,0 +1,79 @@
+"""Whether a camera still looks where its layout's reference picture did, frame by frame. Pure:
+`step(reference, layout_id, grey, earlier) -> Place`.
+
+The cheap question is asked of every frame. Only when the edges agree less than they must in any
+case (`IN_PLACE`) is the picture registered, which is dear: at once when the agreement changed, else
+after 2, 4, 8 .. 64 frames, so that a night without a single likeness costs little.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from parking.registration import Grey, Move, Reference, edges, register
+
+IN_PLACE: Final = 0.7
+"""Agreement from which nothing can have moved: pictures moved by 1.2 % or more had at most 0.62."""
+_CHANGED_BY: Final = 0.1
+_GAP: Final = 2
+_LONGEST: Final = 64
+_NOTHING_ALIKE: Final = 0.05
+_LOST_AFTER: Final = 3
+_AS_BRIGHT: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known of where a camera looks. `move`: how it moved, None in place or `lost`;
+    `unlike`: registrations in a row of well lit pictures that showed nothing of the reference."""
+
+    layout_id: str
+    agreement: float
+    move: Move | None = None
+    unlike: int = 0
+    frames: int = 0
+    wait: int = 2
+
+    @property
+    def lost(self) -> bool:
+        """It shows nothing that the reference shows, and not because of the light."""
+        return self.unlike >= _LOST_AFTER
+
+    @property
+    def moved(self) -> bool:
+        """Whether the layout's outlines must not be believed."""
+        return self.move is not None or self.lost
+
+    def words(self, width_px: int) -> str:
+        """Why, for people; of a picture so many pixels wide."""
+        if self.move is not None:
+            return f"the picture lies {self.move.words(width_px)} from the layout's reference"
+        return "the picture shows nothing that the layout's reference picture shows"
+
+
+def step(reference: Reference, layout_id: str, grey: Grey, earlier: Place | None) -> Place:
+    """What one more frame says. Only healthy pictures of the reference's size may come here."""
+    field = edges(grey)
+    agreement = reference.agreement(field)
+    if agreement >= IN_PLACE:
+        return Place(layout_id, agreement, frames=_LONGEST)  # whatever comes next is looked at
+    known = earlier if earlier and earlier.layout_id == layout_id else None
+    if known is not None and not _due(known, agreement):
+        return replace(known, frames=known.frames + 1)
+    wait = min(known.wait * 2, _LONGEST) if known else 2
+    found = register(reference, grey, field)
+    if found == "in-place":
+        return Place(layout_id, agreement, wait=wait)
+    if found is not None:
+        return Place(layout_id, agreement, found, wait=wait)
+    unlike = known.unlike if known else 0
+    bright = float(grey.mean()) >= _AS_BRIGHT * float(reference.grey.mean())
+    if bright:  # a night says nothing: what was known before it holds on
+        unlike = unlike + 1 if agreement < _NOTHING_ALIKE else 0
+    return Place(layout_id, agreement, known.move if known else None, unlike, wait=wait)
+
+
+def _due(known: Place, agreement: float) -> bool:
+    """Whether to register again."""
+    frames = known.frames + 1
+    changed = abs(agreement - known.agreement) > _CHANGED_BY
+    return frames >= known.wait or (changed and frames >= _GAP)

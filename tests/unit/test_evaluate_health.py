@@ -1,0 +1,59 @@
+"""The damage that tools/evaluate does, and how it counts what came of it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.detector.analysis import Job
+from tests.detector_tools import analyser
+from tests.unit.test_placement import frame
+from tools.evaluate.corrupt import KINDS, STRENGTHS, corrupt
+from tools.evaluate.health import CLEAN, measure, sample
+
+DEMO = Path(__file__).parents[2] / "demo"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_damage_is_the_same_every_time_and_grows(kind):
+    picture = frame(20)
+    first, again = (corrupt(picture, kind, 5, "a seed") for _ in range(2))
+    assert first.shape == picture.shape
+    assert (first == again).all()
+    mild = corrupt(picture, kind, 1, "a seed")
+
+    def harm(damaged: np.ndarray) -> float:
+        return float(np.abs(damaged.astype(np.int16) - picture).mean())
+
+    assert 0 < harm(mild) < harm(first)
+
+
+def test_an_unknown_strength_is_refused():
+    for strength in (0, len(STRENGTHS) + 1):
+        with pytest.raises(ValueError, match="strength"):
+            corrupt(frame(20), "fog", strength, "a seed")
+
+
+def test_the_sample_is_drawn_by_the_seed_and_counted_whole(tmp_path):
+    (tmp_path / "demo").symlink_to(DEMO)
+    frames = sample(tmp_path, 2, seed=1)
+    assert [f.name for f in frames] == [f.name for f in sample(tmp_path, 2, seed=1)]
+    assert [f.name for f in frames] != [f.name for f in sample(tmp_path, 2, seed=2)]
+    tallies = measure(frames, analyser().analyse, ["cover-whole"])
+    assert set(tallies) == {(CLEAN, 0), *(("cover-whole", s) for s in STRENGTHS)}
+    slots = sum(len(f.truth) for f in frames)
+    for tally in tallies.values():
+        assert sum(tally.slots[k] for k in ("right", "wrong", "unknown")) == slots
+    whole = tallies["cover-whole", 5]
+    assert (whole.share("unknown"), whole.health["covered"]) == (1.0, 2)
+    json.dumps(whole.row())
+
+
+def test_the_damage_is_judged_with_a_reference_of_the_same_camera(tmp_path):
+    (tmp_path / "demo").symlink_to(DEMO)
+    (one,) = sample(tmp_path, 1, seed=1)
+    assert one.layout.reference is not None
+    jpeg = (one.folder / one.labels["file"]).read_bytes()
+    (found,) = analyser().analyse([Job(jpeg, None, one.layout)], {})
+    assert getattr(found, "health").status == "ok"  # noqa: B009 -- a Finding, or it fails here

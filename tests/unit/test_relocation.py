@@ -1,0 +1,103 @@
+"""What is proposed for a camera that was moved, and what it brings back."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from parking.errors import Invalid
+from parking.events import LayoutPublished
+from parking.lots import check, layouts_from_annotations
+from parking.reference import decoded, with_references
+from parking.relocation import propose
+from services.detector.analysis import Analyser, Job, Options
+from services.detector.picture import Picture
+from services.detector.runtimes import load_model
+from services.detector.settings import ModelSettings
+from tests.detector_tools import jpeg, model_file
+from tests.unit.test_placement import frame, shaken
+
+DEMO = Path(__file__).parents[2] / "demo"
+
+
+@pytest.fixture(scope="module")
+def layout() -> LayoutPublished:
+    annotations = json.loads((DEMO / "annotations.json").read_text("utf-8"))
+    made = layouts_from_annotations(annotations, "demo", interval_ms=1000, time_ms=1)
+    north = [one for one in made if one.camera_id == "demo/north"]
+    return next(iter(with_references(north, annotations, DEMO)))
+
+
+def middles(layout: LayoutPublished) -> dict[str, np.ndarray]:
+    return {s.slot_id: np.mean(s.polygon, axis=0) for s in layout.slots if s.enabled}
+
+
+def test_the_outlines_go_where_the_picture_went(layout):
+    made = propose(layout, shaken(frame(20), 0.04))
+    before, after = middles(layout), middles(made.layout)
+    inside = [name for name in after if before[name][0] < 0.85]
+    assert len(inside) > 5
+    for name in inside:
+        assert after[name] - before[name] == pytest.approx((0.04, 0), abs=0.004)
+    assert "right" in made.words
+    assert check(made.layout) == []
+
+
+def test_slots_that_left_the_picture_are_left_out(layout):
+    made = propose(layout, shaken(frame(20), 0.25))
+    assert made.left_out
+    assert set(made.left_out) == set(middles(layout)) - set(middles(made.layout))
+    assert check(made.layout) == []
+
+
+def test_the_proposal_fits_the_picture_it_was_made_of(layout):
+    accepted = propose(layout, shaken(frame(20), 0.04)).layout
+    with pytest.raises(Invalid, match="looks where"):
+        propose(accepted, shaken(frame(21), 0.04))
+
+
+@pytest.mark.parametrize(
+    ("change", "picture", "words"),
+    [
+        ({}, frame(20), "looks where"),
+        ({"reference": None}, frame(20), "no reference"),
+        ({}, (frame(20) * 0.02).astype(np.uint8), "dark"),
+        ({}, np.ascontiguousarray(frame(20)[::-1]), "too little"),
+        ({}, np.ascontiguousarray(frame(20)[:, :600]), "shape"),
+    ],
+)
+def test_why_nothing_is_proposed(layout, change, picture, words):
+    with pytest.raises(Invalid, match=words) as told:
+        propose(replace(layout, **change), picture)
+    assert told.value.reason == "no-proposal"
+
+
+def test_a_moved_cameras_slots_are_unknown_until_the_proposal_is_accepted(layout):
+    detector, facts = load_model(ModelSettings(model_file(), "onnx", "f32", 1, 0, 480, 1))
+    analyser = Analyser(detector, facts, Options(size_px=480), lambda: None)
+
+    def seen(picture: Picture, by: LayoutPublished) -> tuple[str, dict[str, str]]:
+        (found,) = analyser.analyse([Job(jpeg(picture, 95), "demo/north", by)], {})
+        assert not isinstance(found, Invalid)
+        return found.health.status, {o.slot_id: o.state for o in found.observations}
+
+    healthy, before = seen(frame(20), layout)
+    assert healthy == "ok"
+    assert {"free", "occupied"} <= set(before.values())
+    moved = shaken(frame(20), 0.04)
+    told, states = seen(moved, layout)
+    assert (told, set(states.values())) == ("moved", {"unknown"})
+    blind, naive = seen(moved, replace(layout, reference=None))
+    assert blind == "ok"
+    assert set(naive.values()) != {"unknown"}, "without a reference nobody would notice"
+    mended, after = seen(moved, propose(layout, moved).layout)
+    assert mended == "ok"
+    same = sum(after.get(name) == state for name, state in before.items())
+    assert same >= 0.9 * len(before)
+
+
+def test_pictures_decode_as_the_detector_decodes_them():
+    with pytest.raises(Invalid):
+        decoded(b"no picture")

@@ -1,0 +1,25 @@
+"""Measure the detector on labelled frames.
+
+python -m tools.evaluate health --data ../shared/data --out FOLDER    frames damaged on purpose
+"""
+
+import argparse
+
+from tools.evaluate import health
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    health.add_parser(commands)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

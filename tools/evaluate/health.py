@@ -1,0 +1,212 @@
+"""Does the detector say unknown rather than wrong? Clean and damaged frames through its own code.
+
+Each frame is analysed alone, as after a restart, with a layout whose reference is another frame of
+the same camera (its own, where the set has only one). Of the slots it counts how many states are
+right, wrong and unknown, and of the frames which health was told. A state is `spoilt` when it is
+wrong and the same slot was not wrong in the clean frame: only that is the damage's doing.
+"""
+
+import argparse
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from parking.errors import Invalid
+from parking.events import LayoutPublished
+from parking.lots import layouts_from_annotations
+from parking.reference import decoded, with_references
+from services.detector.analysis import Analyser, Finding, Job, Options
+from services.detector.runtimes import load_model
+from services.detector.settings import DEFAULT_MODEL, ModelSettings
+from tools.evaluate.corrupt import KINDS, STRENGTHS, Picture, corrupt
+from tools.evaluate.healthreport import write_report
+
+CLEAN: Final = "clean"
+_QUALITY: Final = 95
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A labelled frame. `truth`: slot_id -> occupied, of the slots that have a label."""
+
+    name: str
+    folder: Path
+    labels: dict[str, Any]
+    truth: dict[str, bool]
+    layout: LayoutPublished
+
+    def picture(self) -> Picture:
+        """BGR pixels."""
+        return decoded((self.folder / self.labels["file"]).read_bytes())
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of one kind at one strength. Slots: right, wrong, unknown, spoilt; frames: by
+    health. `wrong_by_set` and `slots_by_set` tell whether one set decides."""
+
+    slots: Counter[str] = field(default_factory=Counter)
+    health: Counter[str] = field(default_factory=Counter)
+    wrong_by_set: Counter[str] = field(default_factory=Counter)
+    slots_by_set: Counter[str] = field(default_factory=Counter)
+    ok_slots: int = 0
+
+    def share(self, what: str) -> float:
+        """Share of the slots, 0..1."""
+        return self.slots[what] / max(1, sum(self.slots[k] for k in ("right", "wrong", "unknown")))
+
+    def row(self) -> dict[str, Any]:
+        """As JSON."""
+        sets = {n: round(self.wrong_by_set[n] / c, 4) for n, c in sorted(self.slots_by_set.items())}
+        return {
+            **{k: round(self.share(k), 4) for k in ("right", "wrong", "unknown", "spoilt")},
+            "wrong_in_ok_frames": round(self.slots["wrong"] / max(1, self.ok_slots), 4),
+            "slots": sum(self.slots_by_set.values()),
+            "health": dict(self.health.most_common()),
+            "wrong_by_set": sets,
+        }
+
+
+def add_parser(commands: Any) -> None:
+    """The command `health`."""
+    parser = commands.add_parser("health", help="frames damaged on purpose", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets")
+    parser.add_argument("--out", type=Path, required=True, help="where the report goes")
+    parser.add_argument("--frames", type=int, default=36, help="frames over all sets (36)")
+    parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=tuple(KINDS))
+    parser.add_argument("--seed", type=int, default=1, help="another one draws other frames")
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="ONNX model (shipped)")
+    parser.add_argument("--threads", type=int, default=1, help="inference threads (1)")
+    parser.add_argument("--size", type=int, default=0, help="detector input, px (by need)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, print and write the report."""
+    cv2.setNumThreads(options.threads)
+    frames = sample(options.data, options.frames, options.seed)
+    if not frames:
+        raise SystemExit(f"evaluate: {options.data} holds no folder with an annotations.json")
+    detector, facts = load_model(
+        ModelSettings(options.model, "onnx", "f32", options.threads, 0, options.size, 1)
+    )
+    analyser = Analyser(detector, facts, Options(size_px=options.size), lambda: None)
+    tallies = measure(frames, analyser.analyse, options.kinds)
+    rows = {f"{kind} {strength}": tally.row() for (kind, strength), tally in tallies.items()}
+    print(f"{len(frames)} frames, model {analyser.model_id}")
+    print(f"{'':<15}{'right':>7}{'wrong':>7}{'unknown':>8}{'spoilt':>7}{'wrong if ok':>12}  health")
+    for name, row in rows.items():
+        shares = [f"{row[k]:.1%}" for k in ("right", "wrong", "unknown", "spoilt")]
+        told = ", ".join(f"{status} {count}" for status, count in row["health"].items())
+        print(
+            f"{name:<15}{shares[0]:>7}{shares[1]:>7}{shares[2]:>8}{shares[3]:>7}"
+            f"{row['wrong_in_ok_frames']:>12.1%}  {told}"
+        )
+    options.out.mkdir(parents=True, exist_ok=True)
+    head = {"frames": len(frames), "seed": options.seed, "model": analyser.model_id}
+    (options.out / "health.json").write_text(json.dumps(head | {"rows": rows}, indent=1), "utf-8")
+    write_report(options.out, head, rows, (frames[0].name, frames[0].picture()), options.kinds)
+    print(f"written: {options.out / 'health.html'}, health.json, examples.png")
+
+
+def sample(data: Path, count: int, seed: int) -> list[Frame]:
+    """As many frames of each set below `data`, drawn by the seed; a small set gives all it has."""
+    drawn = random.Random(seed)  # noqa: S311 -- a sample, not a secret
+    sets = [file.parent for file in sorted(data.glob("*/annotations.json"))]
+    found: list[Frame] = []
+    for number, folder in enumerate(sets):
+        annotations = json.loads((folder / "annotations.json").read_text("utf-8"))
+        left = (count - len(found)) // (len(sets) - number)
+        labelled = annotations["frames"]
+        chosen = drawn.sample(labelled, min(left, len(labelled)))
+        found += [_frame(folder, annotations, labels) for labels in chosen]
+    return found
+
+
+def _frame(folder: Path, annotations: dict[str, Any], labels: dict[str, Any]) -> Frame:
+    site = folder.name
+    (layout,) = layouts_from_annotations(
+        annotations | {"frames": [labels]}, site, interval_ms=1000, time_ms=0
+    )
+    same = [f for f in annotations["frames"] if f["camera"] == labels["camera"]]
+    others = [f for f in same if f["file"] != labels["file"]] or same
+    (layout,) = with_references([layout], {"frames": others}, folder)
+    truth = {
+        str(s["id"]): bool(s["occupied"]) for s in labels["slots"] if s["occupied"] is not None
+    }
+    return Frame(f"{site}/{labels['file']}", folder, labels, truth, layout)
+
+
+Analyse = Callable[[Sequence[Job], dict[str, Any]], list[Finding | Invalid]]
+
+
+def measure(
+    frames: Sequence[Frame], analyse: Analyse, kinds: Sequence[str]
+) -> dict[tuple[str, int], Tally]:
+    """Tallies by kind and strength; ("clean", 0) is the first."""
+    tallies: dict[tuple[str, int], Tally] = {}
+    for number, frame in enumerate(frames):
+        _progress(number, len(frames))
+        clean_wrong: set[str] = set()
+        for kind, strength, jpeg in _versions(frame, kinds):
+            (finding,) = analyse([Job(jpeg, None, frame.layout)], {})
+            if isinstance(finding, Invalid):
+                raise SystemExit(f"evaluate: {frame.name}: {finding}")
+            tally = tallies.setdefault((kind, strength), Tally())
+            wrong = count(tally, frame, finding, clean_wrong)
+            if kind == CLEAN:
+                clean_wrong = wrong
+    _progress(len(frames), len(frames))
+    return tallies
+
+
+def _progress(done: int, total: int) -> None:
+    bar = "#" * (30 * done // total)
+    end = "\n" if done == total else ""
+    print(f"\r[{bar:<30}] {done} of {total} frames", end=end, file=sys.stderr, flush=True)
+
+
+def _versions(frame: Frame, kinds: Sequence[str]) -> Iterator[tuple[str, int, bytes]]:
+    picture = frame.picture()
+    yield CLEAN, 0, (frame.folder / frame.labels["file"]).read_bytes()
+    for kind in kinds:
+        for strength in STRENGTHS:
+            damaged = corrupt(picture, kind, strength, frame.name)
+            yield kind, strength, _encoded(damaged)
+
+
+def _encoded(picture: Picture) -> bytes:
+    quality = (cv2.IMWRITE_JPEG_QUALITY, _QUALITY)
+    return bytes(np.asarray(cv2.imencode(".jpg", picture, quality)[1]))
+
+
+def count(tally: Tally, frame: Frame, finding: Finding, clean_wrong: set[str]) -> set[str]:
+    """Put one finding into the tally; returns the slots that are wrong."""
+    states = {seen.slot_id: seen.state for seen in finding.observations}
+    told = {slot_id: states[slot_id] for slot_id in frame.truth}
+    wrong = {
+        slot_id
+        for slot_id, occupied in frame.truth.items()
+        if told[slot_id] == ("free" if occupied else "occupied")
+    }
+    unknown = sum(state == "unknown" for state in told.values())
+    tally.slots.update(
+        wrong=len(wrong),
+        unknown=unknown,
+        right=len(told) - len(wrong) - unknown,
+        spoilt=len(wrong - clean_wrong),
+    )
+    tally.health[finding.health.status] += 1
+    name = frame.folder.name
+    tally.wrong_by_set[name] += len(wrong)
+    tally.slots_by_set[name] += len(told)
+    tally.ok_slots += len(told) if finding.health.status == "ok" else 0
+    return wrong
