@@ -55,6 +55,7 @@ def test_ultralytics_without_its_extra_says_what_to_install(model):
 
 def test_help_tells_every_setting(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["services.detector", "--help"])
+    monkeypatch.delitem(sys.modules, "services.detector.__main__", raising=False)
     runpy.run_module("services.detector", run_name="__main__")
     told = capsys.readouterr().out
     assert "parking.detections" in told

@@ -1,6 +1,7 @@
 import asyncio
 import filecmp
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ def played(of: Recording, chosen: Choice | None = None, run: str = "test", **mor
     recorded = more.get("eyes") == "recorded"
     watcher = RecordedWatcher() if recorded else ModelWatcher(analyser(), of.picture)
     return asyncio.run(play(steps, watcher, run, lambda count: None))
+
+
+@cache
+def usual() -> Played:
+    """The story as it is, played once for all who only look."""
+    return played(recording())
 
 
 def at(number: int) -> int:
@@ -105,7 +112,7 @@ def test_what_is_no_setting_is_refused_by_name(text):
 
 # ---------------------------------------------------------------- what is played
 def test_a_replay_gives_the_changes_of_the_pictures():
-    assert flow(played(recording()).outputs) == [
+    assert flow(usual().outputs) == [
         *((slot, "free", at(2)) for slot in ("A1", "A2", "A3")),
         ("A1", "occupied", at(5)),
         ("A1", "free", at(11)),
@@ -119,7 +126,7 @@ def test_chosen_parameters_change_what_they_should():
 
 
 def test_dwell_is_that_of_the_recording():
-    outputs = played(recording()).outputs
+    outputs = usual().outputs
     left = [e for e in outputs if isinstance(e, SlotChanged) and e.time_ms == at(11)]
     assert [e.dwell_ms for e in left] == [6 * EVERY_MS]
 
@@ -132,7 +139,7 @@ def test_the_run_is_in_every_output_and_in_its_id():
 
 def test_playing_twice_gives_the_same(tmp_path):
     of = read_archive(archive(tmp_path / "a.zip", recording()))
-    assert played(of) == played(of) == played(recording())
+    assert played(of) == played(of) == usual()
 
 
 def test_silence_is_played_too():
@@ -155,7 +162,7 @@ def test_parameters_set_in_the_recording_keep_what_is_not_chosen():
 
 
 def test_a_slot_begins_as_it_was_shown_before():
-    outputs = played(recording()).outputs
+    outputs = usual().outputs
     before = [e for e in outputs if isinstance(e, SlotChanged) and e.time_ms == at(5)]
     shown = replace(before[0], slot_id="A2", time_ms=START_MS - 60_000)
     of = recording(before=[*recording().before, kept(shown, 9)])
@@ -169,7 +176,7 @@ def test_a_picture_is_played_where_its_detection_stood():
     of = recording()
     made = [
         kept(event, number, at_ms=event.time_ms + 700)
-        for number, event in enumerate(played(of).detections)
+        for number, event in enumerate(usual().detections)
     ]
     late = Recording("x", of.sites, [*of.records, *made], of.picture, of.before)
 
@@ -183,7 +190,7 @@ def test_a_picture_is_played_where_its_detection_stood():
 def passed_over() -> Recording:
     """Live analysed every second picture."""
     of = recording()
-    made = [kept(event, n) for n, event in enumerate(played(of).detections) if n % 2]
+    made = [kept(event, n) for n, event in enumerate(usual().detections) if n % 2]
     return Recording("x", of.sites, [*of.records, *made], of.picture, of.before)
 
 
@@ -194,7 +201,7 @@ def test_pictures_that_live_passed_over_are_left_out_unless_asked_for():
 
 def test_recorded_detections_are_enough_for_the_trackers_parameters():
     of = recording()
-    made = [kept(event, n) for n, event in enumerate(played(of).detections)]
+    made = [kept(event, n) for n, event in enumerate(usual().detections)]
     ticks = [one for one in of.records if one.topic == DETECTIONS]
     blind = Recording("x", of.sites, sorted([*ticks, *made], key=lambda one: one.order),
                       of.picture, of.before)  # fmt: skip
