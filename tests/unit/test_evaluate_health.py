@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from parking.errors import Invalid
 from services.detector.analysis import Job
 from tests.detector_tools import analyser
 from tests.unit.test_placement import frame
@@ -48,6 +49,29 @@ def test_the_sample_is_drawn_by_the_seed_and_counted_whole(tmp_path):
     whole = tallies["cover-whole", 5]
     assert (whole.share("unknown"), whole.health["covered"]) == (1.0, 2)
     json.dumps(whole.row())
+
+
+def test_a_refused_frame_is_unknown_and_ends_nothing(tmp_path):
+    (tmp_path / "demo").symlink_to(DEMO)
+    (one,) = sample(tmp_path, 1, seed=1)
+
+    def refuses_the_damaged(jobs, looks):
+        if len(jobs[0].jpeg) == (one.folder / one.labels["file"]).stat().st_size:
+            return analyser().analyse(jobs, looks)
+        return [Invalid("undecodable", "its last block is blank")]
+
+    tallies = measure([one], refuses_the_damaged, ["jpeg"])
+    assert tallies["jpeg", 5].share("unknown") == 1.0
+    assert tallies["jpeg", 5].health == {"undecodable": 1}
+    assert tallies[CLEAN, 0].health == {"ok": 1}
+
+
+def test_only_what_the_clean_frame_had_right_is_spoilt(tmp_path):
+    """The detector of the tests finds no vehicle on footage: occupied slots are wrong at once."""
+    (tmp_path / "demo").symlink_to(DEMO)
+    tallies = measure(sample(tmp_path, 1, seed=1), analyser().analyse, ["jpeg"])
+    assert tallies[CLEAN, 0].slots["wrong"] > 0
+    assert tallies[CLEAN, 0].slots["spoilt"] == tallies["jpeg", 1].slots["spoilt"] == 0
 
 
 def test_the_damage_is_judged_with_a_reference_of_the_same_camera(tmp_path):

@@ -24,8 +24,8 @@ from parking.events import LayoutPublished
 from parking.lots import layouts_from_annotations
 from parking.reference import decoded, with_references
 from services.detector.analysis import Analyser, Finding, Job, Options
-from services.detector.runtimes import load_model
-from services.detector.settings import DEFAULT_MODEL, ModelSettings
+from services.detector.runtimes import load_model, load_slotnet
+from services.detector.settings import DEFAULT_MODEL, DEFAULT_SLOT_MODEL, ModelSettings
 from tools.evaluate.corrupt import KINDS, STRENGTHS, Picture, corrupt
 from tools.evaluate.healthreport import write_report
 
@@ -84,6 +84,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=tuple(KINDS))
     parser.add_argument("--seed", type=int, default=1, help="another one draws other frames")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="ONNX model (shipped)")
+    parser.add_argument("--slots", type=Path, help="its slot network (with the shipped model: its)")
     parser.add_argument("--threads", type=int, default=1, help="inference threads (1)")
     parser.add_argument("--size", type=int, default=0, help="detector input, px (by need)")
     parser.set_defaults(run=run)
@@ -95,10 +96,14 @@ def run(options: argparse.Namespace) -> None:
     frames = sample(options.data, options.frames, options.seed)
     if not frames:
         raise SystemExit(f"evaluate: {options.data} holds no folder with an annotations.json")
-    detector, facts = load_model(
-        ModelSettings(options.model, "onnx", "f32", options.threads, 0, options.size, 1)
+    slots = options.slots or (DEFAULT_SLOT_MODEL if options.model == DEFAULT_MODEL else None)
+    settings = ModelSettings(
+        *(options.model, "onnx", "f32", options.threads, 0, options.size, 1), slots=slots
     )
-    analyser = Analyser(detector, facts, Options(size_px=options.size), lambda: None)
+    detector, facts = load_model(settings)
+    analyser = Analyser(
+        detector, facts, Options(size_px=options.size), lambda: None, load_slotnet(settings)
+    )
     tallies = measure(frames, analyser.analyse, options.kinds)
     rows = {f"{kind} {strength}": tally.row() for (kind, strength), tally in tallies.items()}
     print(f"{len(frames)} frames, model {analyser.model_id}")
@@ -155,11 +160,9 @@ def measure(
     tallies: dict[tuple[str, int], Tally] = {}
     for number, frame in enumerate(frames):
         _progress(number, len(frames))
-        clean_wrong: set[str] = set()
+        clean_wrong: set[str] | None = None
         for kind, strength, jpeg in _versions(frame, kinds):
             (finding,) = analyse([Job(jpeg, None, frame.layout)], {})
-            if isinstance(finding, Invalid):
-                raise SystemExit(f"evaluate: {frame.name}: {finding}")
             tally = tallies.setdefault((kind, strength), Tally())
             wrong = count(tally, frame, finding, clean_wrong)
             if kind == CLEAN:
@@ -188,10 +191,17 @@ def _encoded(picture: Picture) -> bytes:
     return bytes(np.asarray(cv2.imencode(".jpg", picture, quality)[1]))
 
 
-def count(tally: Tally, frame: Frame, finding: Finding, clean_wrong: set[str]) -> set[str]:
-    """Put one finding into the tally; returns the slots that are wrong."""
-    states = {seen.slot_id: seen.state for seen in finding.observations}
-    told = {slot_id: states[slot_id] for slot_id in frame.truth}
+def count(
+    tally: Tally, frame: Frame, finding: Finding | Invalid, clean_wrong: set[str] | None
+) -> set[str]:
+    """Put one finding into the tally; returns the slots that are wrong. A frame that is refused
+    says nothing of its slots: they are unknown. `clean_wrong` None: it is the clean frame."""
+    if isinstance(finding, Invalid):
+        states, status = {}, finding.reason
+    else:
+        states = {seen.slot_id: seen.state for seen in finding.observations}
+        status = finding.health.status
+    told = {slot_id: states.get(slot_id, "unknown") for slot_id in frame.truth}
     wrong = {
         slot_id
         for slot_id, occupied in frame.truth.items()
@@ -202,11 +212,11 @@ def count(tally: Tally, frame: Frame, finding: Finding, clean_wrong: set[str]) -
         wrong=len(wrong),
         unknown=unknown,
         right=len(told) - len(wrong) - unknown,
-        spoilt=len(wrong - clean_wrong),
+        spoilt=0 if clean_wrong is None else len(wrong - clean_wrong),
     )
-    tally.health[finding.health.status] += 1
+    tally.health[status] += 1
     name = frame.folder.name
     tally.wrong_by_set[name] += len(wrong)
     tally.slots_by_set[name] += len(told)
-    tally.ok_slots += len(told) if finding.health.status == "ok" else 0
+    tally.ok_slots += len(told) if status == "ok" else 0
     return wrong
