@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 FRAMES = 96
 INTERVAL_MS = 1_000
-SETTINGS = {"DETECTOR_THREADS": "1"}
+SETTINGS = {"DETECTOR_THREADS": "1", "DETECTOR_SIZE": EVERY_FRAME["detector"]["DETECTOR_SIZE"]}
 SAME = [f"--set={name}={value}" for name, value in SETTINGS.items()]
 OTHER = [*SAME, "--set=exit_observations=5"]
 
