@@ -1,7 +1,7 @@
 """Points where a test may kill the process: between an effect and its acknowledgement.
 
-`FAULT=point:kill` in the environment; without it a point does nothing. `grep -rnw 'fault(' services`
-lists the points: three of the tracker, three of the persister.
+`FAULT=point:kill` in the environment; without it a point does nothing.
+`grep -rnw 'fault(' services` lists the points: three of the tracker, three of the persister.
 """
 
 import os
