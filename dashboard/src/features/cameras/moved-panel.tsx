@@ -1,17 +1,10 @@
 import { useEffect, useState } from "react";
 
 import { apiUrl } from "../../shared/api";
-import { isRefused, storedKey, storeKey } from "../../shared/api-key";
 import type { LayoutPublished } from "../../shared/events";
-import { KeyDialog } from "../../shared/key-dialog";
+import { OperatorForm } from "../../shared/operator-form";
 import type { CameraView } from "../../shared/views";
-import { accept, findProposal, type Found, type Proposal } from "./moved-commands";
-
-type Phase =
-  | { name: "idle"; fault?: string }
-  | { name: "asking"; fault: string | null }
-  | { name: "sending" }
-  | { name: "sent" };
+import { accept, findProposal, type Found } from "./moved-commands";
 
 /** For a camera that was moved: where its spaces would be now, for an operator to accept. */
 export function MovedPanel({ camera }: { camera: CameraView }) {
@@ -64,7 +57,12 @@ function Proposed({ found: { now, proposal } }: { found: Found }) {
         </svg>
       </div>
       <p className="small muted">Dashed: the outlines now. Solid: as proposed.</p>
-      <AcceptForm proposal={proposal} />
+      <OperatorForm
+        className="input-size-form"
+        action="Accept the proposed outlines"
+        send={() => accept(proposal)}
+        sent="Accepted. They count from the next picture."
+      />
     </>
   );
 }
@@ -74,58 +72,4 @@ function Outlines({ layout, className }: { layout: LayoutPublished; className: s
   return shown.map((slot) => (
     <polygon key={slot.slot_id} className={className} points={slot.polygon.map((p) => p.join(",")).join(" ")} />
   ));
-}
-
-function AcceptForm({ proposal }: { proposal: Proposal }) {
-  const [phase, setPhase] = useState<Phase>({ name: "idle" });
-  const busy = phase.name === "sending";
-
-  async function run(): Promise<void> {
-    if (!storedKey()) {
-      setPhase({ name: "asking", fault: null });
-      return;
-    }
-    setPhase({ name: "sending" });
-    const error = await accept(proposal);
-    if (!error) setPhase({ name: "sent" });
-    else if (isRefused(error)) setPhase({ name: "asking", fault: error.message });
-    else setPhase({ name: "idle", fault: error.message });
-  }
-
-  return (
-    <>
-      <form
-        className="input-size-form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!busy) void run();
-        }}
-      >
-        {/* Not `disabled`: that would take the focus away from it. */}
-        <button type="submit" className="button" aria-disabled={busy}>
-          Accept the proposed outlines
-        </button>
-        <p className="small muted" role="status">
-          {phase.name === "sent" && "Accepted. They count from the next picture."}
-        </p>
-        {phase.name === "idle" && phase.fault && (
-          <p className="fault" role="alert">
-            {phase.fault}
-          </p>
-        )}
-      </form>
-      {phase.name === "asking" && (
-        <KeyDialog
-          fault={phase.fault}
-          onKey={(key) => {
-            storeKey(key);
-            void run();
-          }}
-          onCancel={() => {
-            setPhase({ name: "idle" });
-          }}
-        />
-      )}
-    </>
-  );
 }
