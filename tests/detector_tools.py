@@ -50,11 +50,13 @@ def scene(
     occupied: Sequence[str] = (), seed: int = 0, size_wh: tuple[int, int] = (480, 270)
 ) -> Picture:
     """A lot of tarmac with pure white vehicles on it, dirty in the middle (an area without anything
-    in it is a covered one); every seed has another noise."""
+    in it is a covered one); every seed has another grain, as large at every size: tarmac without
+    grain, seen small, is a blurred picture."""
     width, height = size_wh
     rng = np.random.default_rng(seed)
     rough = cv2.resize(rng.integers(40, 160, (17, 30, 3), np.uint8), size_wh)
-    picture: Picture = np.clip(rough + rng.normal(0, 8, rough.shape), 0, 200).astype(np.uint8)
+    grain = cv2.resize(rng.normal(0, 8, (270, 480, 3)), size_wh, interpolation=cv2.INTER_NEAREST)
+    picture: Picture = np.clip(rough + grain, 0, 200).astype(np.uint8)
     for slot_id in occupied:
         x, y = SLOTS[slot_id]
         corner = (round((x + SLOT_WH[0]) * width), round((y + SLOT_WH[1]) * height))
