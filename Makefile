@@ -54,13 +54,13 @@ check: install ## Check style, types, schemas and architecture; changes nothing
 	cd dashboard && $(NPM) run --silent check
 
 .PHONY: test
-test: fetch ## All tests: unit, contracts, stack, chaos, browser
+test: fetch ## All tests: unit, components, contracts, stack, chaos, browser
 	cd dashboard && $(NPM) run --silent test
 	.venv/bin/pytest -m '' $(ARGS)
 
 .PHONY: test-unit
-test-unit: install ## The tests of the pure parts, in seconds
-	.venv/bin/pytest tests/test_architecture.py tests/unit $(ARGS)
+test-unit: install ## The tests of the pure parts, in seconds: no files, no servers
+	.venv/bin/pytest tests/unit $(ARGS)
 
 .PHONY: test-stack
 test-stack: fetch ## The tests with real Kafka, Postgres, S3 and MQTT

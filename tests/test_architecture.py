@@ -60,6 +60,10 @@ def services() -> list[Path]:
 
 ALL = sources("parking", "services", "tools")
 TESTS = [path for path in sources("tests") if path != Path(__file__).resolve()]
+TOUCHES = re.compile(
+    r"\b(tmp_path|infra|read_text|read_bytes|write_text|imread|subprocess|socket)\b"
+    r"|(?<!def )\bopen\("
+)
 
 
 @pytest.mark.parametrize("module", PURE)
@@ -119,6 +123,16 @@ def test_files_keep_the_habits(path: Path) -> None:
     assert "unittest.mock" not in text, "fakes are code we ship: parking/memory.py"
     for call in re.findall(r"\bQueue(?:\[[^\]]*\])?\(([^)]*)\)", text):
         assert call.strip(), f"{name_of(path)}: a queue without a limit"
+
+
+@pytest.mark.parametrize("path", sources("tests/unit"), ids=name_of)
+def test_unit_tests_touch_no_file_and_no_server(path: Path) -> None:
+    found = TOUCHES.search(path.read_text("utf-8"))
+    assert not found, f"{name_of(path)}: {found} belongs in tests/components or tests/contracts"
+
+
+def test_negative_control_component_tests_do_touch_files() -> None:
+    assert any(TOUCHES.search(path.read_text("utf-8")) for path in sources("tests/components"))
 
 
 def test_topic_manifests_match_the_list() -> None:

@@ -13,11 +13,11 @@ from parking.keys import KeyFile
 from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
 from services.detector.picture import Picture
 from services.notifier.auth import WRONG_LIMIT
+from tests.components.test_placement import frame as demo_frame
+from tests.components.test_placement import shaken
 from tests.detector_tools import jpeg
 from tests.notifier_instance import Backend, Given, Instance
 from tests.notifying import SQUARE, frame, layout, record
-from tests.unit.test_placement import frame as demo_frame
-from tests.unit.test_placement import shaken
 
 LAYOUT: dict[str, Any] = {
     "site_name": "Demo",

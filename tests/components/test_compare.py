@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from parking.errors import Invalid
 from parking.events import Cause, SlotChanged, SlotState
+from tests.components.test_replay import played
 from tests.replaying import EVERY_MS, START_MS, recording
-from tests.unit.test_replay import played
 from tools.compare.__main__ import main, photographs
 from tools.compare.limits import check, limits_of
 from tools.compare.page import page

@@ -16,8 +16,8 @@ from services.detector.analysis import Analyser, Job, Options
 from services.detector.picture import Picture
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import DEFAULT_SLOT_MODEL, ModelSettings
+from tests.components.test_placement import frame, shaken
 from tests.detector_tools import jpeg, model_file
-from tests.unit.test_placement import frame, shaken
 
 DEMO = Path(__file__).parents[2] / "demo"
 

@@ -4,8 +4,8 @@ import pytest
 
 from parking.imagehealth import Look, Thresholds, assess, blank_shares
 from services.detector.picture import Picture, small_grey
+from tests.components.test_placement import frame as demo_frame
 from tests.detector_tools import scene
-from tests.unit.test_placement import frame as demo_frame
 
 SOON_FROZEN = Thresholds(frozen_after=3)
 

@@ -1,9 +1,12 @@
+"""The documents that integrators read say what the code does."""
+
 from pathlib import Path
 
 import yaml
 
 from parking.codec import schema_name
 from parking.events import EVENTS
+from parking.sessions import ID_MEMORY
 from parking.topics import MQTT_ROOT, TOPICS, TRACKER_CHANGELOG
 
 FOLDER = Path(__file__).parents[2] / "schemas"
@@ -27,3 +30,8 @@ def test_every_event_is_a_message_with_its_schema():
 def test_every_channel_has_an_operation():
     used = {o["channel"]["$ref"].rsplit("/", 1)[1] for o in DOCUMENT["operations"].values()}
     assert used == DOCUMENT["channels"].keys()
+
+
+def test_the_http_interface_promises_what_is_remembered_of_keys():
+    text = (FOLDER / "openapi.json").read_text("utf-8")
+    assert f"among the last {ID_MEMORY} keys and commands of its site" in text

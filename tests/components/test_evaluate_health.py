@@ -8,8 +8,8 @@ import pytest
 
 from parking.errors import Invalid
 from services.detector.analysis import Job
+from tests.components.test_placement import frame
 from tests.detector_tools import analyser
-from tests.unit.test_placement import frame
 from tools.evaluate.corrupt import KINDS, STRENGTHS, corrupt
 from tools.evaluate.health import CLEAN, measure, sample
 
