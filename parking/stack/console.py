@@ -21,6 +21,7 @@ class Console:
         self._json = log_format == "json"
         self._out = out
         self._files: dict[str, TextIO] = {}
+        self._unwritable = ""
         logs.mkdir(parents=True, exist_ok=True)
 
     def say(self, text: str, level: str = "info") -> None:
@@ -54,6 +55,17 @@ class Console:
             self._out = None
 
     def _store(self, name: str, text: str) -> None:
+        """A log that cannot be written (a full disk) is told, once, and stops nobody: a process
+        whose output nobody reads would wait for ever."""
+        try:
+            self._append(name, text)
+            self._unwritable = ""
+        except OSError as error:
+            if str(error) != self._unwritable:
+                self._unwritable = str(error)
+                self._print("stack", f"lines of the logs are lost: {error}", "error")
+
+    def _append(self, name: str, text: str) -> None:
         file = self._files.get(name)
         if file is None or file.tell() > LOG_LIMIT_BYTES:
             path = self._logs / f"{name}.log"

@@ -112,6 +112,18 @@ def test_the_console_writes_json_on_request(tmp_path: Path) -> None:
     assert (plain["service"], plain["message"]) == ("mqtt", "plain")
 
 
+def test_a_log_that_cannot_be_written_is_told_once_and_the_lines_are_shown(tmp_path: Path) -> None:
+    out = io.StringIO()
+    console = Console(tmp_path, "text", out)
+    (tmp_path / "ingest.log").mkdir()
+    console.line("ingest", "first", quiet=False)
+    console.line("ingest", "second", quiet=False)
+    console.close()
+    assert out.getvalue().count("lines of the logs are lost") == 1
+    assert "first" in out.getvalue()
+    assert "second" in out.getvalue()
+
+
 def test_one_stack_a_folder(tmp_path: Path) -> None:
     first, second = Lock(tmp_path), Lock(tmp_path)
     first.take()
