@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from parking import admin, lots
+from parking import admin, devices_cli, lots
 from parking.errors import Invalid, Retryable, SettingsError
 from parking.events import LayoutPublished, ParametersSet, SlotClosed, SlotOpened, StateCorrected
 from parking.kafka import KafkaSettings
@@ -200,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
         site.add_argument(f"--{name.replace('_', '-')}", type=kind)
     site.set_defaults(run=site_parameters)
     _keys_parser(groups.add_parser("keys", help="API keys (KEYS_FILE names the file)"))
+    devices_cli.parser(groups.add_parser("devices", help="who may speak at the MQTT broker"))
     bench = groups.add_parser(
         "bench-detector", add_help=False, help="measure the detector's runtimes on this machine"
     )

@@ -1,5 +1,6 @@
 """When a camera can be believed: frames, health, connection and silence. Pure."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -42,12 +43,14 @@ def condition(site: Site, camera_id: str) -> tuple[Status, str]:
 
 
 def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site, list[Event]]:
-    """One frame's evidence, unless it is not newer than the last applied of its camera, or was
-    applied from another place in the log: ingest writes a frame again whose acknowledgement it, or
-    the broker, did not see."""
+    """One frame's evidence, unless it is not newer than its camera's last applied one (by its place
+    in the log, or as the device counts), or was applied from another place in the log: ingest
+    writes a frame again whose acknowledgement it, or the broker, did not see."""
     camera = site.cameras.get(made.camera_id, Camera())
     name = made.frame_ref.frame_id.removeprefix(f"{made.camera_id}/")
     if name in camera.frames or not _newer(made.frame_ref, camera.frame_ref):
+        return site, []
+    if _counted_before(name, camera.frames):
         return site, []
     site = _count_restart(site, camera, made, name)
     device = site.devices.get(made.camera_id, Device())
@@ -181,6 +184,13 @@ def _count_restart(site: Site, camera: Camera, made: DetectionMade, name: str) -
 def _newer(frame: FrameRef, last: FrameRef | None) -> bool:
     """A camera's frames lie in one partition; another one means that the topic was made anew."""
     return last is None or frame.partition != last.partition or frame.offset > last.offset
+
+
+def _counted_before(name: str, applied: Sequence[str]) -> bool:
+    """Of the same boot, with a lower number: it came late, or somebody sends it again."""
+    parts = [part.split("/") for part in (*applied[-1:], name)]
+    (boot, *seq), (own_boot, *own_seq) = parts[0], parts[-1]
+    return bool(seq and own_seq) and boot == own_boot and int(own_seq[0]) < int(seq[0])
 
 
 def _with_health(camera: Camera, health: ImageHealth, patience: int) -> Camera:

@@ -5,27 +5,27 @@ searched; it is shown once, when it is made (`python -m parking keys add NAME`).
 again when it changes, so a removed key stops working without a restart.
 """
 
-import contextlib
 import hashlib
 import hmac
 import os
 import re
 import secrets
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from parking.errors import Invalid
+from parking.secret_files import write_private
 
 PREFIX: Final = "pk_"
-SCOPES: Final = ("frames", "write")
+SCOPES: Final = ("frames", "write", "devices")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A known key: its name and what it may do (`frames`: send pictures; `write`: all writes)."""
+    """A known key: its name and what it may do (`frames`: send pictures; `write`: layouts, slots,
+    passages; `devices`: which devices there are and what opens the broker to them)."""
 
     name: str
     scopes: frozenset[str]
@@ -70,8 +70,7 @@ class KeyFile:
         return [key.name for key in self._keys.values()]
 
     def remove(self, name: str) -> bool:
-        """Forget a key; False when there was none of that name. Written beside and renamed, so that
-        a reader never finds the file without its other keys."""
+        """Forget a key; False when there was none of that name."""
         self._refresh()
         if name not in self.names():
             return False
@@ -80,14 +79,7 @@ class KeyFile:
             for line in self._path.read_text("utf-8").splitlines()
             if line.split()[:1] != [name]
         ]
-        handle, beside = tempfile.mkstemp(dir=self._path.parent, prefix=f"{self._path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in kept)
-        status = self._path.stat()
-        os.chmod(beside, status.st_mode & 0o777)
-        with contextlib.suppress(PermissionError):  # who may not is neither root nor the owner
-            os.chown(beside, status.st_uid, status.st_gid)
-        os.replace(beside, self._path)
+        write_private(self._path, "".join(f"{line}\n" for line in kept))
         return True
 
     def _refresh(self) -> None:

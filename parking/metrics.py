@@ -18,6 +18,9 @@ FRAMES_DROPPED: Final = Counter(
 )
 FRAMES_REPEATED: Final = Counter("parking_frames_repeated_total", "The same picture again", ["via"])
 GATE_EVENTS: Final = Counter("parking_gate_events_total", "Gate events by result", ["result"])
+REPLAYS: Final = Counter(
+    "parking_replays_total", "Messages with a number that the device had used before", ["kind"]
+)
 STALE_ACKS: Final = Counter("parking_stale_acks_total", "Acks not sent: their connection had ended")
 HANDOVER_SIZE: Final = Gauge(
     "parking_handover_messages", "Messages between MQTT and Kafka", ["kind"]

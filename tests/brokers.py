@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from parking.secret_files import PasswordFile
 from parking.stack.checks import HOST, free_ports
 from parking.stack.infra import Infra
-from parking.stack.secret_files import PasswordFile
 from parking.stack.settings import ROOT, Paths
 
 LIMIT_S = 10.0
@@ -48,6 +48,10 @@ class Broker:
 
     def remove(self, user: str) -> None:
         self.users.remove(user)
+        self._tell()
+
+    def rotate(self, user: str) -> None:
+        self.users.set(user, "another password")
         self._tell()
 
     def _tell(self) -> None:
@@ -186,6 +190,16 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
     finally:
         process.terminate()
         process.wait(LIMIT_S)
+
+
+def until(holds: Callable[[], bool], limit_s: float = LIMIT_S) -> bool:
+    """Whether it held within the limit."""
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _await_port(port: int, log: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from parking.devices import Address, Devices
 from parking.events import LayoutPublished
 from parking.kafka import KafkaSettings
 from parking.keys import KeyFile
@@ -69,6 +70,7 @@ class Given:
     history: History | None = None
     origins: Sequence[str] = ()
     dashboard: Path = Path("not-built")
+    devices: Path | None = None
 
 
 class Instance:
@@ -91,6 +93,8 @@ class Instance:
             keys=KeyFile(given.keys),
             clock=clock,
             health=self.health,
+            devices=Devices(given.devices) if given.devices else None,
+            address=Address("broker.example", 8883) if given.devices else None,
         )
         self.app = make_app(parts, given.origins, given.dashboard)
         self.port = free_ports(1)[0]

@@ -22,7 +22,7 @@ import sys
 import time
 
 from parking.errors import SettingsError
-from parking.keys import KeyFile
+from parking.keys import SCOPES, KeyFile
 from parking.stack import demo, services, status
 from parking.stack.checks import HOST, require_free
 from parking.stack.console import Console
@@ -193,7 +193,7 @@ async def _come_up(settings: StackSettings, supervisor: Supervisor, console: Con
 def _make_first_key(settings: StackSettings) -> None:
     keys = KeyFile(services.key_file(settings.paths))
     if settings.services and not keys.names():
-        key = keys.add("local", "frames", "write")
+        key = keys.add("local", *SCOPES)
         print(f"\n  Your API key, shown this once (it is kept hashed): {key}\n", flush=True)
 
 

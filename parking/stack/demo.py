@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from parking.errors import Invalid
+from parking.secret_files import write_private
 from parking.stack import mqtt
 from parking.stack.errors import StackError
-from parking.stack.secret_files import write_private
 from parking.stack.services import env_for
 from parking.stack.settings import ROOT, StackSettings
 from parking.stack.supervisor import Part

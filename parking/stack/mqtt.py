@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from parking.secret_files import PasswordFile, made_once
 from parking.stack.checks import HOST, tcp
 from parking.stack.errors import StackError
 from parking.stack.node import NODE, npm
-from parking.stack.secret_files import PasswordFile, made_once
 from parking.stack.settings import Paths, StackSettings
 from parking.stack.supervisor import Part
 from parking.topics import ENVELOPE_BYTES

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from parking.secret_files import made_once, write_private
 from parking.stack.checks import HOST, http_status
 from parking.stack.kafka import java
-from parking.stack.secret_files import made_once, write_private
 from parking.stack.settings import Paths, StackSettings
 from parking.stack.supervisor import Part
 

@@ -13,10 +13,10 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from parking.secret_files import made_once, write_private
 from parking.stack import unroot
 from parking.stack.checks import HOST, NotReady
 from parking.stack.errors import StackError
-from parking.stack.secret_files import made_once, write_private
 from parking.stack.settings import Paths, StackSettings
 from parking.stack.supervisor import Part
 

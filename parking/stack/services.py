@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from parking.secret_files import made_once
 from parking.stack import mqtt, objects, postgres
 from parking.stack.checks import HOST, NotReady, healthz, http_status
-from parking.stack.secret_files import made_once
 from parking.stack.settings import ROOT, Paths, StackSettings
 from parking.stack.supervisor import Part
 
@@ -104,9 +104,16 @@ def _persister(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
 def _notifier(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
     return {
         "DATABASE_URL": postgres.reader_url(paths, ports["postgres"]),
-        "AI_SERVICE_URL": f"http://{HOST}:{ports['detector']}",
-        "KEYS_FILE": str(key_file(paths)),
         "DASHBOARD_DIR": str(ROOT / "dashboard" / "dist"),
+        **_tool(paths, ports),
+    }
+
+
+def _tool(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
+    return {
+        "KEYS_FILE": str(key_file(paths)),
+        "DEVICES_FILE": str(mqtt.passwords(paths).path),
+        "DEVICE_MQTT_URL": f"mqtt://{HOST}:{ports['mqtt']}",
     }
 
 
@@ -115,4 +122,5 @@ _SPECIFIC: Final = {
     "detector": _detector,
     "persister": _persister,
     "notifier": _notifier,
+    "tool": _tool,
 }

@@ -23,6 +23,7 @@ from parking.ports import Clock, Producer
 from services.ingest.handler import SOURCE, handle_message, kafka_refused, refuse
 from services.ingest.handover import Delivery, Item, Room
 from services.ingest.messages import Context, Handled, Limits, Message, Reply
+from services.ingest.replay import Used
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,8 @@ class Lane:
         self._room = room
         self._producer = producer
         self._last_pictures: dict[str, str] = {}
-        self._context = Context(limits, self._last_pictures)
+        self._used = Used()
+        self._context = Context(limits, self._last_pictures, self._used)
         self._health = health
         self._waits_as = f"kafka-{name}"
         self._clock = clock
@@ -104,6 +106,10 @@ class Lane:
             return
         if handled.frame_of and handled.picture:
             self._remember(handled.frame_of, handled.picture)
+        if handled.number is not None:
+            if handled.number in self._used:
+                metrics.REPLAYS.labels("gate").inc()
+            self._used.add(handled.number)
         given_way = self._room.put(Item(handled, delivery))
         if given_way is not None:
             self._give_way([given_way])
@@ -208,6 +214,8 @@ def _count(handled: Handled) -> None:
         metrics.FRAMES_ACCEPTED.labels("mqtt").inc()
     elif handled.outcome == "repeated":
         metrics.FRAMES_REPEATED.labels("mqtt").inc()
+    elif handled.outcome == "replayed":
+        metrics.REPLAYS.labels("frame").inc()
     elif handled.outcome == "refused":
         metrics.DEAD_LETTERS.labels(SOURCE, handled.reason).inc()
     elif handled.outcome == "gate":

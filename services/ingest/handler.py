@@ -43,6 +43,7 @@ from services.ingest.messages import (
     Reply,
     StatusPayload,
 )
+from services.ingest.replay import Number
 
 SOURCE: Final = "ingest"
 _ID_HEX: Final = 32
@@ -162,9 +163,35 @@ def frozen(event: FrameReceived) -> Outgoing:
     )
 
 
+def _replayed(device: DeviceTopic, now_ms: int) -> Outgoing:
+    """Somebody sent a frame a second time that was no repeat of the broker's: one report a minute
+    and device, by its id."""
+    return _reported(
+        DeviceReported(
+            id=f"{device.device_id}/replay/{now_ms // 60_000}",
+            site_id=device.site_id,
+            time_ms=now_ms,
+            device_id=device.device_id,
+            kind="heartbeat",
+            reason="replay",
+        )
+    )
+
+
+def _number(device: DeviceTopic, captured_at_ms: int | None = None) -> Number | None:
+    """A device counts frames and gate events together, but each lane sees its own."""
+    if device.boot_id is None or device.seq is None:
+        return None
+    sender = f"{device.device_id}/{device.kind}"
+    return Number(sender, device.boot_id, device.seq, captured_at_ms or 0)
+
+
 def _frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
     if message.retained:
         return Handled("ignored")  # of unknown age: as an observation it could be days old
+    number = _number(device, device.captured_at_ms)
+    if number in context.used and not message.redelivered:
+        return Handled("replayed", (_replayed(device, message.received_at_ms),))
     event, record = accept_frame(
         device, message.payload, "mqtt", message.received_at_ms, context.limits
     )
@@ -179,6 +206,7 @@ def _frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
         (record,),
         frame_of=event.camera_id,
         picture=event.sha256 if plain else None,
+        number=number,
     )
 
 
@@ -200,7 +228,9 @@ def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
         plate_hash=payload.plate_hash,
     )
     record = codec.outgoing(event, GATE_EVENTS, event.site_id, SOURCE)
-    return Handled("gate", (record,), _reply(device.device_id, device, None))
+    # Known or not, it is written and acked: the device asks again when an ack was lost.
+    reply = _reply(device.device_id, device, None)
+    return Handled("gate", (record,), reply, number=_number(device, payload.captured_at_ms))
 
 
 def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:

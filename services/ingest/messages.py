@@ -1,6 +1,6 @@
 """What goes into and out of ingest's decisions, and what devices send and are told."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -9,8 +9,9 @@ import msgspec
 from parking.events import SlotId, Text
 from parking.ports import Outgoing
 from parking.topics import FRAME_MAX_BYTES
+from services.ingest.replay import Number
 
-Outcome = Literal["frame", "repeated", "gate", "device", "refused", "ignored"]
+Outcome = Literal["frame", "repeated", "replayed", "gate", "device", "refused", "ignored"]
 
 _Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
@@ -48,23 +49,26 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Handled:
     """The decision. `frame_of`: the camera whose newer frame may replace this one while it waits;
-    `picture`: sha256 of a plain frame, to know the same one again; `reason`: why it was refused."""
+    `picture`: sha256 of a plain frame, to know the same one again; `number`: the device's, to know
+    it again; `reason`: why it was refused."""
 
     outcome: Outcome
     outgoing: tuple[Outgoing, ...] = ()
     reply: Reply | None = None
     frame_of: str | None = None
     picture: str | None = None
+    number: Number | None = None
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a decision needs besides the message: the limits, and each plain camera's last picture
-    (its `Handled.picture`, kept by the caller)."""
+    """What a decision needs besides the message: the limits, each plain camera's last picture (its
+    `Handled.picture`) and the numbers used, both kept by the caller."""
 
     limits: Limits = Limits()
     last_pictures: Mapping[str, str] = field(default_factory=dict)
+    used: Container[Number] = ()
 
 
 class GatePayload(msgspec.Struct, frozen=True, kw_only=True):

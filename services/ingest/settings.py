@@ -1,10 +1,10 @@
 """The settings of ingest, all read from the environment at once."""
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from parking.devices import is_loopback
 from parking.kafka import KafkaSettings
 from parking.ops import HttpSettings
 from parking.settings import Reader
@@ -30,7 +30,7 @@ class MqttSettings:
         """From MQTT_*. Plain text needs a loopback host or MQTT_ALLOW_PLAINTEXT=on."""
         host = env.text("MQTT_HOST")
         tls = env.flag("MQTT_TLS", True)
-        if not (tls or env.flag("MQTT_ALLOW_PLAINTEXT", False) or _is_loopback(host)):
+        if not (tls or env.flag("MQTT_ALLOW_PLAINTEXT", False) or is_loopback(host)):
             env.problems.append(
                 f"MQTT_TLS=off would send the password to {host!r} in plain text: "
                 "turn it on, or say MQTT_ALLOW_PLAINTEXT=on"
@@ -85,10 +85,3 @@ class Settings:
         )
         env.done()
         return settings
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 
+from parking.devices import Devices
 from parking.keys import KeyFile
 from parking.ops import Health, SystemClock, http_loop, main, serve
 from services.notifier.adapters import History, KafkaLog, LateProducer
@@ -44,6 +45,8 @@ async def build(environ: Mapping[str, str]) -> None:
         keys=KeyFile(settings.keys_file),
         clock=clock,
         health=health,
+        devices=Devices(settings.devices_file) if settings.devices_file else None,
+        address=settings.device_address,
     )
     app = make_app(parts, settings.cors_origins, settings.dashboard_dir)
     follow = partial(follow_log, log_=log_, feed=feed, health=health, clock=clock)

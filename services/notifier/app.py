@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from parking.devices import Address, Devices
 from parking.events import (
     CameraStatusChanged,
     LayoutPublished,
@@ -26,6 +27,7 @@ from services.notifier.commands import layout_body_schema
 from services.notifier.dashboard import dashboard_routes
 from services.notifier.feed import Feed
 from services.notifier.pictures import Pictures
+from services.notifier.routes_devices import Fleet, device_routes
 from services.notifier.routes_live import live_routes
 from services.notifier.routes_read import history_routes, read_routes
 from services.notifier.routes_write import Writer, write_routes
@@ -35,14 +37,15 @@ TAGS: Final = {
     "sites": "Lots in numbers",
     "slots": "Single slots",
     "cameras": "Cameras, their pictures and layouts",
+    "devices": "Devices, and what opens the broker to them",
     "sessions": "Vehicles' stays",
     "live": "What happens, as it happens",
     "history": "What happened, from Postgres",
 }
-DESCRIPTION: Final = """Live state of parking lots. Reading is open; every write needs an API key
-with scope `write` as `Authorization: Bearer pk_...`. Times are Unix milliseconds, UTC; coordinates
-in pictures are 0..1 from the top left. Errors are `{"error", "detail"}`, `error` being short and
-stable."""
+DESCRIPTION: Final = """Live state of parking lots. Reading is open, but for devices; every write
+needs an API key with scope `write` (devices: `devices`) as `Authorization: Bearer pk_...`. Times
+are Unix milliseconds, UTC; coordinates in pictures are 0..1 from the top left. Errors are
+`{"error", "detail"}`, `error` being short and stable."""
 SHAPES: Final[list[Any]] = [
     LayoutProposal,
     views.SiteView,
@@ -53,6 +56,9 @@ SHAPES: Final[list[Any]] = [
     views.SiteSessions,
     views.PastChange,
     views.Capture,
+    views.DeviceView,
+    views.DeviceSecret,
+    views.NewDevice,
     views.Accepted,
     views.LayoutAccepted,
     views.Error,
@@ -77,6 +83,8 @@ class Parts:
     keys: KeyFile
     clock: Clock
     health: Health
+    devices: Devices | None = None
+    address: Address | None = None
 
 
 def make_app(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> Outermost:
@@ -101,6 +109,9 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
     app.include_router(history_routes(parts.history))
     app.include_router(live_routes(parts.feed, parts.pictures))
     app.include_router(write_routes(writer))
+    app.include_router(
+        device_routes(Fleet(door, parts.devices, parts.address, parts.feed, parts.history))
+    )
     app.router.routes.extend(parts.health.routes())
     app.include_router(dashboard_routes(dashboard_dir))
     add_error_handlers(app)
@@ -109,7 +120,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(cors_origins),
-            allow_methods=["GET", "POST", "PUT"],
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
         )
     return app

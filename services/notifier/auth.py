@@ -1,4 +1,5 @@
-"""Who may write: a Bearer key with scope `write` (parking/keys.py), told in plain words if not.
+"""Who may: a Bearer key with the scope that a route asks for (parking/keys.py), told in plain words
+if not.
 
 A key is 256 random bits, so counting wrong ones is no defence of the keys: it bounds the noise and
 makes it visible. A right key therefore always works, also from an address that sent many wrong
@@ -10,7 +11,7 @@ from typing import Final
 
 from fastapi import Request
 
-from parking.keys import Key, KeyFile, bearer
+from parking.keys import SCOPES, Key, KeyFile, bearer
 from parking.ports import Clock
 from services.notifier.web import ApiError
 
@@ -45,16 +46,20 @@ class Door:
         self._attempts = Attempts(clock)
 
     def writer(self, request: Request) -> Key:
-        """The key of the request. Raises ApiError 401, 403 or 429."""
+        """The key of a request that changes a lot. Raises ApiError 401, 403 or 429."""
+        return self.holder(request, "write")
+
+    def holder(self, request: Request, scope: str) -> Key:
+        """The key of the request, which must have the scope. Raises ApiError 401, 403 or 429."""
         presented = bearer(request.headers.get("authorization"))
         if not presented:
             detail = "this needs an API key: send it as `Authorization: Bearer pk_...`"
             raise ApiError(401, "no-key", detail, {"WWW-Authenticate": "Bearer"})
-        key = self._keys.check(presented, "write")
+        key = self._keys.check(presented, scope)
         if key is not None:
             return key
-        if self._keys.check(presented, "frames") is not None:
-            detail = "this key may send pictures, not write: use one made with scope `write`"
+        if any(self._keys.check(presented, other) for other in SCOPES):
+            detail = f"this key may do other things: use one made with scope `{scope}`"
             raise ApiError(403, "wrong-scope", detail)
         address = request.client.host if request.client else "unknown"
         if self._attempts.too_many(address):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from parking.devices import Address
 from parking.kafka import KafkaSettings
 from parking.ops import HttpSettings
 from parking.settings import Reader
@@ -34,6 +35,8 @@ class Settings:
 
     DATABASE_URL[_FILE]  Postgres, for /api/history and /api/captures only; empty: they answer 503
     KEYS_FILE            API keys; without it nothing can be written
+    DEVICES_FILE         the MQTT broker's password file, for /api/sites/{site}/devices; empty: 503
+    DEVICE_MQTT_URL, DEVICE_CA_FILE    the broker as devices find it, mqtts://host:port, and its CA
     CORS_ORIGINS         comma list of origins that may read from a browser; empty: none
     DASHBOARD_DIR        the built dashboard (default dashboard/dist)
     NOTIFIER_CLIENTS, NOTIFIER_QUEUE, NOTIFIER_RING, NOTIFIER_RESUME, NOTIFIER_CAMERAS,
@@ -44,6 +47,8 @@ class Settings:
     http: HttpSettings
     database_url: str
     keys_file: Path
+    devices_file: Path | None
+    device_address: Address | None
     cors_origins: tuple[str, ...]
     dashboard_dir: Path
     limits: Limits
@@ -57,6 +62,8 @@ class Settings:
             http=HttpSettings.read(env, 8080),
             database_url=env.secret("DATABASE_URL", optional=True),
             keys_file=Path(env.text("KEYS_FILE")),
+            devices_file=_path(env.text("DEVICES_FILE", "")),
+            device_address=Address.read(env),
             cors_origins=_origins(env),
             dashboard_dir=Path(env.text("DASHBOARD_DIR", str(DASHBOARD))),
             limits=Limits(
@@ -72,6 +79,10 @@ class Settings:
         )
         env.done()
         return settings
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _origins(env: Reader) -> tuple[str, ...]:

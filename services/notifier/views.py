@@ -167,6 +167,38 @@ class Capture(View, frozen=True, kw_only=True):
     object_key: str | None
 
 
+class DeviceView(View, frozen=True, kw_only=True):
+    """A device. `may_connect`: the broker holds a password for it. What it told of itself is null
+    until it did, or where nothing of the past is kept (DATABASE_URL). `replayed_at_ms`: when
+    somebody last sent again what it had sent before."""
+
+    device_id: CameraId
+    may_connect: bool
+    state: Literal["online", "offline"] | None = None
+    state_since_ms: TimeMs | None = None
+    state_reason: Text | None = None
+    last_seen_ms: TimeMs | None = None
+    last_frame_at_ms: TimeMs | None = None
+    rssi_dbm: float | None = None
+    heap_free_bytes: int | None = None
+    uptime_s: float | None = None
+    firmware: Text | None = None
+    frames_dropped: int | None = None
+    replayed_at_ms: TimeMs | None = None
+
+
+class DeviceSecret(View, frozen=True, kw_only=True):
+    """What the device is told, once: the password is kept as a hash only."""
+
+    site: SiteId
+    device: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
+    password: str
+    mqtt_host: str
+    mqtt_port: int
+    mqtt_tls: bool
+    mqtt_ca: str | None = None
+
+
 class Accepted(View, frozen=True, kw_only=True):
     """Durable in Kafka; its effect shows on the event stream."""
 
@@ -196,6 +228,12 @@ class Passage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gate_id: SlotId = "main"
     plate_hash: PlateHash | None = None
     time_ms: TimeMs | None = None
+
+
+class NewDevice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A device to let in, without its site."""
+
+    device: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
 
 
 class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -174,7 +174,7 @@ def errors(*statuses: int) -> Responses:
 
 
 def takes(type_: Any, example: Mapping[str, Any]) -> dict[str, Any]:
-    """`openapi_extra=` of a route that reads JSON of this type, with a key of scope `write`."""
+    """`openapi_extra=` of a route that reads JSON of this type, with a key."""
     content = {"application/json": {**_content(type_)["application/json"], "example": example}}
     return {"requestBody": {"required": True, "content": content}, "security": [{"key": []}]}
 
@@ -190,7 +190,11 @@ def describe(app: FastAPI, types: list[Any], more: Mapping[str, Any]) -> None:
             components: MutableMapping[str, Any] = schema.setdefault("components", {})
             components["schemas"] = dict(sorted((parts | dict(more)).items()))
             components["securitySchemes"] = {
-                "key": {"type": "http", "scheme": "bearer", "description": "pk_... , scope write"}
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "pk_..., of the scope that it asks for",
+                }
             }
         assert app.openapi_schema is not None  # noqa: S101 -- made above
         return app.openapi_schema

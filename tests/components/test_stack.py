@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parking.errors import SettingsError
+from parking.secret_files import PasswordFile, made_once
 from parking.stack import demo, jars, services, status
 from parking.stack.backoff import SETTINGS_FAULT, Backoff
 from parking.stack.checks import HOST, free_ports, require_free
 from parking.stack.console import Console
 from parking.stack.errors import StackError
 from parking.stack.pids import Lock
-from parking.stack.secret_files import PasswordFile, made_once
 from parking.stack.settings import PORTS, SERVICES, Paths, StackSettings
 from parking.stack.strimzi import manifests
 from parking.topics import TOPICS

@@ -6,11 +6,18 @@ import json
 import pytest
 
 from parking import metrics
-from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, FRAMES, GATE_EVENTS
+from parking.topics import (
+    DEAD_LETTERS,
+    DEAD_LETTERS_FRAMES,
+    DEVICE_EVENTS,
+    FRAMES,
+    GATE_EVENTS,
+)
 from services.ingest import bridge as bridge_module
 from services.ingest import mqtt
 from services.ingest.handover import Delivery
 from services.ingest.mqtt import MqttLink
+from services.ingest.replay import Used
 from tests.scripted_mqtt import JPEG, Bridge, Peer, bridge, count, gate, until
 
 DUP = 0x08
@@ -60,6 +67,54 @@ async def test_a_plain_frame_sent_again_waits_for_kafka_as_its_original_does():
         b.kafka.open()
         await until(lambda: second.acked == [1, 2])
         assert len(set(b.kafka.ids(FRAMES))) == 1
+
+
+async def replay(b: Bridge) -> tuple[int, int]:
+    """A device's 200 frames, and somebody who sends all of them again: how often one is in Kafka
+    that was there before, and how often the gateway counted one."""
+    before = count(metrics.REPLAYS, "frame")
+    b.kafka.open()
+    captured = [f"parking/v1/demo/north/frame/1/{n}/{1_795_000_000_000 + n}" for n in range(1, 201)]
+    peer = await b.broker.peer()
+
+    async def send(mid: int, topic: str) -> None:
+        await peer.publish(topic, JPEG, mid=mid)
+        await until(lambda: len(peer.acked) == mid)  # one by one: none gives way to a newer one
+
+    for mid, topic in enumerate(captured * 2, start=1):
+        await send(mid, topic)
+    ids = b.kafka.ids(FRAMES)
+    return len(ids) - len(set(ids)), int(count(metrics.REPLAYS, "frame") - before)
+
+
+async def test_replayed_frames_are_counted_told_and_not_written():
+    async with bridge() as b:
+        assert await replay(b) == (0, 200)
+        reported = set(b.kafka.ids(DEVICE_EVENTS))
+        assert 1 <= len(reported) <= 2  # one a minute
+        assert all("demo/north/replay/" in name for name in reported)
+
+
+async def test_negative_control_without_a_memory_replayed_frames_are_written(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(Used, "__contains__", lambda _self, _number: False)
+    async with bridge() as b:
+        assert await replay(b) == (200, 0)
+
+
+async def test_a_gate_event_sent_again_is_acked_again_and_counted():
+    async with bridge() as b:
+        before = count(metrics.REPLAYS, "gate")
+        b.kafka.open()
+        peer = await b.broker.peer()
+        for mid in (1, 2):
+            await peer.publish(*gate(1), mid=mid)
+        await until(lambda: peer.acked == [1, 2])
+        assert [topic for kind, topic in peer.got if kind == "publish"] == [
+            "parking/v1/demo/gate/ack"
+        ] * 2
+        assert count(metrics.REPLAYS, "gate") == before + 1
 
 
 async def reused_numbers(b: Bridge) -> tuple[list[int], Peer]:

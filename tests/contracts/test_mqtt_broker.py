@@ -1,5 +1,6 @@
 """What devices and bridge rely on: aedes (embedded) and mosquitto (production) both hold it."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from parking.topics import mqtt_topic
-from tests.brokers import Broker, Client, aedes, mosquitto
+from tests.brokers import Broker, Client, aedes, mosquitto, until
 
 NEEDS_MOSQUITTO = pytest.mark.skipif(
     shutil.which("mosquitto") is None and shutil.which("mosquitto", path="/usr/sbin") is None,
@@ -71,6 +72,37 @@ def test_a_removed_device_is_refused(broker: Broker, device: str) -> None:
         pass
     broker.remove(device)
     assert Client(broker, device).connect().is_failure
+
+
+@pytest.mark.parametrize("change", ["revoked", "rotated"])
+def test_a_revoked_device_is_sent_away_and_cannot_return(
+    broker: Broker, bridge: Client, device: str, change: str
+) -> None:
+    other = f"{device}-2"
+    broker.add(other)
+    with Client(broker, other) as stays, Client(broker, device) as goes:
+        if change == "revoked":
+            broker.remove(device)
+        else:
+            broker.rotate(device)
+        assert until(lambda: goes.lost)
+        stays.publish(mqtt_topic(other, "status"), b"still here")
+        assert bridge.next().payload == b"still here"
+        assert not stays.lost
+    assert Client(broker, device).connect().is_failure
+
+
+def test_refusals_are_counted_and_told_to_the_bridge(broker: Broker, device: str) -> None:
+    if not broker.reads_by_itself:
+        pytest.skip("mosquitto tells of them in its log only")
+    with Client(broker, "bridge") as bridge:
+        bridge.subscribe("$SYS/broker/refused")
+        while not bridge.quiet():
+            pass
+        Client(broker, device, password="wrong").connect()
+        told = json.loads(bridge.next().payload)
+    assert told["login"] >= 1
+    assert told["last"] == device
 
 
 @pytest.mark.parametrize("suffix", ["frame/1/1/1", "gate/1/1", "status", "telemetry"])

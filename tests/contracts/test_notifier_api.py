@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from parking.keys import KeyFile
+from parking.keys import SCOPES, KeyFile
 from parking.memory import ManualClock
 from parking.topics import GATE_EVENTS, SITE_COMMANDS
 from services.notifier import openapi
@@ -56,12 +56,26 @@ WRITES: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {
     ("POST", "/api/sites/demo/slots/A1/correct"): (202, {"state": "free"}),
     ("PUT", "/api/cameras/demo/north/layout"): (200, LAYOUT),
 }
+# Those of devices, in an order in which each can succeed.
+DEVICES: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {
+    ("POST", "/api/sites/demo/devices"): (201, {"device": "north"}),
+    ("GET", "/api/sites/demo/devices"): (200, {}),
+    ("POST", "/api/sites/demo/devices/north/rotate"): (201, {}),
+    ("DELETE", "/api/sites/demo/devices/north"): (204, {}),
+}
+ROLES = {
+    "none": (401, "no-key"),
+    "wrong": (401, "unknown-key"),
+    "frames": (403, "wrong-scope"),
+    "write": (403, "wrong-scope"),
+    "devices": (403, "wrong-scope"),
+}
 
 
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, str]:
     file = KeyFile(tmp_path / "keys")
-    made = {scope: file.add(scope, scope) for scope in ("frames", "write")}
+    made = {scope: file.add(scope, scope) for scope in SCOPES}
     return {"none": "", "wrong": "pk_wrong", **made}
 
 
@@ -80,7 +94,11 @@ async def backend() -> Backend:
 async def notifier(
     backend: Backend, keys: dict[str, str], tmp_path: Path
 ) -> AsyncIterator[Instance]:
-    given = Given(keys=tmp_path / "keys", origins=["https://lot.example"])
+    given = Given(
+        keys=tmp_path / "keys",
+        origins=["https://lot.example"],
+        devices=tmp_path / "passwords",
+    )
     async with Instance(backend, given) as running:
         yield running
 
@@ -92,7 +110,9 @@ def bearing(key: str) -> dict[str, str]:
 async def answer(notifier: Instance, method: str, path: str, **more: Any) -> httpx.Response:
     """The answer; of a stream only its head."""
     async with notifier.http.stream(method, path, **more) as response:
-        if not response.headers["content-type"].startswith(("text/event-stream", "multipart")):
+        if not response.headers.get("content-type", "").startswith(
+            ("text/event-stream", "multipart")
+        ):
             await response.aread()
         return response
 
@@ -105,11 +125,11 @@ def test_every_route_is_in_the_tables():
         for method in methods
     }
     reads = {("GET", path.split("?")[0]) for path in READS}
-    assert described <= reads | set(WRITES)
-    assert set(WRITES) <= described
+    assert described <= reads | set(WRITES) | set(DEVICES)
+    assert set(WRITES) | set(DEVICES) <= described
 
 
-@pytest.mark.parametrize("role", ["none", "wrong", "frames", "write"])
+@pytest.mark.parametrize("role", ROLES)
 async def test_reading_is_open_to_all(notifier: Instance, keys: dict[str, str], role: str):
     for path, expected in READS.items():
         response = await answer(notifier, "GET", path, headers=bearing(keys[role]))
@@ -118,32 +138,46 @@ async def test_reading_is_open_to_all(notifier: Instance, keys: dict[str, str], 
             assert response.headers[name] == value, path
 
 
-@pytest.mark.parametrize(
-    ("role", "status_code", "error"),
-    [
-        ("none", 401, "no-key"),
-        ("wrong", 401, "unknown-key"),
-        ("frames", 403, "wrong-scope"),
-        ("write", None, None),
-    ],
-)
-async def test_writing_needs_a_key_that_may(
-    notifier: Instance,
-    backend: Backend,
-    keys: dict[str, str],
-    role: str,
-    status_code: int | None,
-    error: str | None,
+@pytest.mark.parametrize("role", ROLES)
+async def test_each_route_that_is_not_open_needs_its_own_scope(
+    notifier: Instance, backend: Backend, keys: dict[str, str], role: str
 ):
     before = {topic: len(backend.broker.records(topic)) for topic in (GATE_EVENTS, SITE_COMMANDS)}
-    for (method, path), (expected, body) in WRITES.items():
-        response = await answer(notifier, method, path, json=body, headers=bearing(keys[role]))
-        assert response.status_code == (status_code or expected), f"{role} {path} {response.text}"
-        if error:
-            assert response.json()["error"] == error
+    for scope, routes in (("write", WRITES), ("devices", DEVICES)):
+        for (method, path), (expected, body) in routes.items():
+            response = await answer(notifier, method, path, json=body, headers=bearing(keys[role]))
+            if role == scope:
+                assert response.status_code == expected, f"{role} {path} {response.text}"
+                continue
+            assert response.status_code == ROLES[role][0], f"{role} {path} {response.text}"
+            assert response.json()["error"] == ROLES[role][1]
             assert "key" in response.json()["detail"]
     after = {topic: len(backend.broker.records(topic)) for topic in before}
     assert (after == before) == (role != "write")
+
+
+async def test_a_devices_password_is_shown_once_and_its_name_is_checked(
+    notifier: Instance, keys: dict[str, str], tmp_path: Path
+):
+    path, headers = "/api/sites/demo/devices", bearing(keys["devices"])
+    made = await notifier.http.post(path, json={"device": "gate-2"}, headers=headers)
+    told = made.json()
+    assert (told["site"], told["device"], told["mqtt_host"]) == ("demo", "gate-2", "broker.example")
+    assert told["mqtt_tls"] is True
+    assert told["password"] not in (tmp_path / "passwords").read_text("utf-8")
+    again = await notifier.http.post(path, json={"device": "gate-2"}, headers=headers)
+    assert (again.status_code, again.json()["error"]) == (409, "device-exists")
+    for name in ("", "Gate", "a/b", "+", "#", "a" * 41):
+        refused = await notifier.http.post(path, json={"device": name}, headers=headers)
+        assert refused.status_code == 422, name
+    listed = (await notifier.http.get(path, headers=headers)).json()
+    # A camera that was seen and has no password (any more) is listed, too.
+    assert {d["device_id"]: d["may_connect"] for d in listed} == {
+        "demo/gate-2": True,
+        "demo/north": False,
+    }
+    gone = await notifier.http.delete(f"{path}/nobody", headers=headers)
+    assert (gone.status_code, gone.json()["error"]) == (404, "no-device")
 
 
 @pytest.mark.parametrize(

@@ -123,13 +123,26 @@ def test_a_frame_is_known_again_in_a_topic_made_anew():
     assert step(site, elsewhere) == (site, [])
 
 
+def plain(made: DetectionMade) -> DetectionMade:
+    """The same from a camera that counts nothing: its frames are named by what they show."""
+    name = f"{made.camera_id}/{made.id.rsplit('/', 1)[1]:0>32}"
+    return replace(made, id=name, frame_ref=replace(made.frame_ref, frame_id=name))
+
+
 def test_a_camera_remembers_a_bounded_number_of_frames():
     t = Teller()
-    frames = [t.see("a", {"1": "f"}) for _ in range(FRAME_MEMORY + 5)]
+    frames = [plain(t.see("a", {"1": "f"})) for _ in range(FRAME_MEMORY + 5)]
     site, _ = fold([t.adopt("a", "1"), *frames])
     assert len(site.cameras["lot/a"].frames) == FRAME_MEMORY
     assert step(site, written_again(t, frames[5]))[0] is site
     assert step(site, written_again(t, frames[4]))[0] is not site  # the control: beyond the bound
+
+
+def test_a_counting_cameras_earlier_frames_change_nothing_however_old():
+    t = Teller()
+    frames = [t.see("a", {"1": "f"}) for _ in range(FRAME_MEMORY + 5)]
+    site, _ = fold([t.adopt("a", "1"), *frames])
+    assert all(step(site, written_again(t, frame))[0] is site for frame in frames)
 
 
 def test_a_camera_flashed_again_is_counted_and_its_changes_have_ids_of_their_own():

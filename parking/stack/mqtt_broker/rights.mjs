@@ -21,13 +21,19 @@ export class Passwords {
     this.#path = path
   }
 
-  /** True when the user is known and the password (a Buffer) is right. */
+  /** The user's entry when it is known and the password (a Buffer) is right, else null. */
   async check (user, password) {
     this.#refresh()
     const entry = this.#users.get(user)
-    if (!entry || !password) return false
+    if (!entry || !password) return null
     const given = await derive(password, entry.salt, entry.iterations, entry.hash.length, 'sha512')
-    return timingSafeEqual(given, entry.hash)
+    return timingSafeEqual(given, entry.hash) ? entry : null
+  }
+
+  /** Whether what the user came in by still opens the door. */
+  holds (user, entry) {
+    this.#refresh()
+    return this.#users.get(user)?.hash.equals(entry.hash) ?? false
   }
 
   #refresh () {
@@ -68,7 +74,7 @@ export function mayPublish (user, topic) {
 
 /** May the user subscribe to this filter? A device only to its own `ack` and `command`. */
 export function maySubscribe (user, filter) {
-  if (user === BRIDGE) return filter.startsWith(`${ROOT}/`)
+  if (user === BRIDGE) return filter.startsWith(`${ROOT}/`) || filter.startsWith('$SYS/broker/')
   return DEVICE_READS.has(ownSuffix(user, filter))
 }
 

@@ -1,0 +1,102 @@
+"""`parking devices`: who may speak at the MQTT broker."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from parking.devices import Address, Devices, as_text, configuration
+from parking.errors import Invalid
+from parking.secret_files import write_private
+from parking.settings import Reader
+
+
+def parser(of: argparse.ArgumentParser) -> None:
+    """Fill the command's parser."""
+    of.description = "DEVICES_FILE names the broker's password file, one user a device."
+    actions = of.add_subparsers(required=True, metavar="ACTION")
+    for name, run in (("add", add), ("rotate", rotate)):
+        action = actions.add_parser(name, help=(run.__doc__ or "").rstrip("."))
+        action.add_argument("device", metavar="SITE/DEVICE")
+        action.add_argument("--url", help="the broker's address for devices (DEVICE_MQTT_URL)")
+        action.add_argument("--ca", type=Path, help="its certificate authority (DEVICE_CA_FILE)")
+        action.add_argument("--allow-plaintext", action="store_true", help="for a closed network")
+        action.add_argument("--config", type=Path, help="write the configuration to this file")
+        action.add_argument("--qr", action="store_true", help="show it as a QR code too")
+        action.set_defaults(run=run)
+    listing = actions.add_parser("list", help=(show.__doc__ or "").rstrip("."))
+    listing.add_argument("site", nargs="?", help="of this site only")
+    listing.set_defaults(run=show)
+    out = actions.add_parser("revoke", help=(revoke.__doc__ or "").rstrip("."))
+    out.add_argument("device", metavar="SITE/DEVICE")
+    out.set_defaults(run=revoke)
+
+
+def add(options: argparse.Namespace) -> None:
+    """Let a device in, and show what it is to be told."""
+    address = _address(options)
+    _tell_device(options, _devices().add(options.device), address)
+
+
+def rotate(options: argparse.Namespace) -> None:
+    """Another password for a device; the one it has stops working now."""
+    address = _address(options)
+    _tell_device(options, _devices().rotate(options.device), address)
+
+
+def show(options: argparse.Namespace) -> None:
+    """Who may speak."""
+    for name in _devices().names(options.site):
+        _say(name)
+
+
+def revoke(options: argparse.Namespace) -> None:
+    """Shut a device out."""
+    _devices().revoke(options.device)
+    _say(f"{options.device} is shut out; the broker ends its connection within seconds")
+
+
+def _devices() -> Devices:
+    env = Reader(os.environ)
+    path = env.text("DEVICES_FILE")
+    env.done()
+    return Devices(Path(path))
+
+
+def _address(options: argparse.Namespace) -> Address:
+    if options.url:
+        return Address.of(options.url, options.ca, plain=options.allow_plaintext)
+    env = Reader(os.environ)
+    address = Address.read(env)
+    env.done()
+    if address is None:
+        detail = "--url, or DEVICE_MQTT_URL, says where devices find the broker (mqtts://...)"
+        raise Invalid("no-address", detail)
+    return address
+
+
+def _tell_device(options: argparse.Namespace, password: str, address: Address) -> None:
+    told = configuration(options.device, password, address)
+    if not (options.config and _written(options.config, as_text(told))):
+        _say(as_text(told))
+    if options.qr:
+        import segno  # only this needs it
+
+        told.pop("mqtt_ca", None)  # too long for a code that a phone can read
+        segno.make(as_text(told), error="l").terminal(compact=True)
+    _say("This is the only time the password is shown; the broker keeps its hash.")
+
+
+def _written(path: Path, text: str) -> bool:
+    """False, told, when it cannot be: by now the password works, so it is shown instead."""
+    try:
+        write_private(path, text + "\n")
+    except OSError as error:
+        _say(f"{path} cannot be written ({error.strerror}); this is what it should hold:")
+        return False
+    _say(f"{path} holds what the device is told")
+    return True
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")

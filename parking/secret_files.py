@@ -1,0 +1,85 @@
+"""Secrets in files: written at once, readable by their owner only; MQTT users and their hashes."""
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+# The passwords are random, 192 bits: stretching protects nothing more, and a reconnect storm of
+# devices would pay for it.
+_ITERATIONS: Final = 1000
+
+
+def new_password() -> str:
+    """192 random bits."""
+    return secrets.token_urlsafe(24)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file's content at once: a reader finds the old or the new, never a part. A new file
+    is its owner's only; one that is there keeps its owner and mode (a broker reads it)."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    with contextlib.suppress(FileNotFoundError):
+        before = path.stat()
+        with contextlib.suppress(PermissionError):  # who may not is neither root nor the owner
+            os.chown(new, before.st_uid, before.st_gid)
+        new.chmod(before.st_mode & 0o777)
+    new.replace(path)
+
+
+def made_once(path: Path) -> str:
+    """The secret in this file; a new one the first time."""
+    if not path.exists():
+        write_private(path, new_password())
+    return path.read_text("utf-8")
+
+
+class PasswordFile:
+    """MQTT users and their password hashes, in mosquitto's format; broker.mjs reads it too."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def users(self) -> list[str]:
+        """Everybody who has a password, sorted."""
+        return sorted(line.rpartition(":")[0] for line in self._lines())
+
+    def set(self, user: str, password: str) -> None:
+        """Add a user, or give a known one another password; the running brokers see it."""
+        salt = os.urandom(12)
+        digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
+        entry = f"{user}:$7${_ITERATIONS}${_b64(salt)}${_b64(digest)}\n"
+        with self._locked():
+            write_private(self.path, "".join([*self._others(user), entry]))
+
+    def remove(self, user: str) -> None:
+        """Forget a user; its next connection is refused."""
+        with self._locked():
+            write_private(self.path, "".join(self._others(user)))
+
+    def _others(self, user: str) -> list[str]:
+        return [line for line in self._lines() if line.rpartition(":")[0] != user]
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text("utf-8").splitlines(True) if self.path.exists() else []
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """A command and the API may write at once: neither must undo what the other did."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self.path.with_name(f".{self.path.name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _b64(value: bytes) -> str:
+    return base64.b64encode(value).decode()

@@ -1,0 +1,69 @@
+"""Which numbers a device has used already: the sliding window of RFC 4303 (IPsec), one a device and
+kind of message. Pure, bounded."""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+WINDOW: Final = 1024
+"""So many numbers behind the highest may still come late, once; what is further back is old."""
+
+_MAX_SENDERS: Final = 20_000
+
+
+class Number(NamedTuple):
+    """What makes a message of a device its own. `captured_at_ms` 0: the device had no clock."""
+
+    sender: str
+    boot_id: int
+    seq: int
+    captured_at_ms: int = 0
+
+
+@dataclass(slots=True)
+class _Window:
+    boot_id: int
+    top: int
+    used: int  # bit n: number `top - n`
+    newest_ms: int
+
+    def holds(self, number: Number) -> bool:
+        if number.boot_id > self.boot_id:
+            return False
+        if number.boot_id < self.boot_id:
+            # A device that was flashed again counts anew, but its pictures are not older.
+            return 0 < number.captured_at_ms <= self.newest_ms
+        behind = self.top - number.seq
+        return behind >= WINDOW or (behind >= 0 and bool(self.used >> behind & 1))
+
+
+class Used:
+    """The numbers used since this process began; the senders heard last, of very many."""
+
+    def __init__(self, max_senders: int = _MAX_SENDERS) -> None:
+        self._max_senders = max_senders
+        self._windows: dict[str, _Window] = {}
+
+    def __contains__(self, number: object) -> bool:
+        """Whether the message was there before, or is too old to tell."""
+        if not isinstance(number, Number):
+            return False
+        window = self._windows.get(number.sender)
+        return window is not None and window.holds(number)
+
+    def add(self, number: Number) -> None:
+        """It has been taken."""
+        window = self._windows.pop(number.sender, None)
+        if window is None or window.boot_id != number.boot_id:
+            newest_ms = window.newest_ms if window else 0
+            window = _Window(number.boot_id, number.seq, 1, newest_ms)
+        ahead = number.seq - window.top
+        if ahead > 0:
+            kept = window.used << ahead if ahead < WINDOW else 0
+            window.used = (kept | 1) & ((1 << WINDOW) - 1)
+            window.top = number.seq
+        elif -ahead < WINDOW:
+            window.used |= 1 << -ahead
+        window.newest_ms = max(window.newest_ms, number.captured_at_ms)
+        self._windows[number.sender] = window
+        if len(self._windows) > self._max_senders:
+            self._windows.pop(next(iter(self._windows)))

@@ -1,0 +1,175 @@
+"""The routes about devices: which there are, how they are, what opens the broker to them.
+
+All need a key with scope `devices`: whoever has it decides who may speak for a camera."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from parking.devices import Address, Devices, configuration
+from parking.errors import Invalid
+from parking.events import CameraStatusChanged
+from services.notifier.adapters import History
+from services.notifier.auth import Door
+from services.notifier.feed import Feed
+from services.notifier.views import DeviceSecret, DeviceView, NewDevice
+from services.notifier.web import (
+    WRITE_ERRORS,
+    ApiError,
+    Responses,
+    json_response,
+    read_json,
+    returns,
+    takes,
+)
+
+SCOPE: Final = "devices"
+_STATUS: Final = {"device-exists": 409, "no-device": 404}
+_NEEDS_KEY: Final[dict[str, Any]] = {"security": [{"key": []}]}
+_DONE: Final[Responses] = {204: {"description": "Done"}}
+_PART: Final = "^[a-z0-9-]{1,40}$"
+Site = Annotated[str, Path(pattern=_PART)]
+Device = Annotated[str, Path(pattern=_PART)]
+
+_TOLD: Final = """
+select device_id,
+       max(time_ms) as last_seen_ms,
+       (array_agg(kind order by time_ms desc) filter (where kind in ('online', 'offline')))[1]
+         as state,
+       (array_agg(time_ms order by time_ms desc) filter (where kind in ('online', 'offline')))[1]
+         as state_since_ms,
+       (array_agg(reason order by time_ms desc) filter (where kind in ('online', 'offline')))[1]
+         as state_reason,
+       (array_agg(telemetry order by time_ms desc) filter (where kind = 'telemetry'))[1]
+         as telemetry,
+       max(time_ms) filter (where reason = 'replay') as replayed_at_ms
+from device_events where site_id = %(site)s group by device_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What these routes need; `devices` and `address` None where they are not set."""
+
+    door: Door
+    devices: Devices | None
+    address: Address | None
+    feed: Feed
+    history: History | None
+
+    async def views(self, site: str) -> list[DeviceView]:
+        """Every device that may connect or has told of itself, by name."""
+        known = set(await self._file(lambda devices: devices.names(site)))
+        told = {row["device_id"]: row for row in await self._told(site)}
+        statuses = self.feed.state.statuses
+        cameras = {name for name in statuses if name.split("/")[0] == site}
+        return [
+            _view(name, name in known, told.get(name, {}), statuses.get(name))
+            for name in sorted(known | told.keys() | cameras)
+        ]
+
+    async def secret(self, change: Callable[[Devices], str], device_id: str) -> Response:
+        """A device's new password with all else it is told."""
+        if self.address is None:
+            detail = "DEVICE_MQTT_URL is not set: the device could not be told its broker"
+            raise ApiError(503, "no-address", detail)
+        password = await self._file(change)
+        return json_response(DeviceSecret(**configuration(device_id, password, self.address)), 201)
+
+    async def forget(self, device_id: str) -> Response:
+        """Revoke."""
+        await self._file(lambda devices: devices.revoke(device_id))
+        return Response(status_code=204)
+
+    async def _file(self, work: Callable[[Devices], Any]) -> Any:
+        if self.devices is None:
+            detail = "DEVICES_FILE is not set: the broker's users are not known here"
+            raise ApiError(503, "no-devices-file", detail)
+        try:
+            return await asyncio.to_thread(work, self.devices)
+        except Invalid as error:
+            raise ApiError(_STATUS.get(error.reason, 422), error.reason, error.detail) from error
+
+    async def _told(self, site: str) -> Any:
+        if self.history is None:
+            return []
+        return await self.history.rows(_TOLD, {"site": site})
+
+
+def device_routes(fleet: Fleet) -> APIRouter:
+    """All of them."""
+    router = APIRouter()
+    path = "/api/sites/{site}/devices"
+    secret = returns(DeviceSecret, "Shown this once", 201) | WRITE_ERRORS
+
+    @router.get(
+        path,
+        tags=["devices"],
+        summary="Devices, and how they are",
+        responses=returns(list[DeviceView], "By name") | WRITE_ERRORS,
+        openapi_extra=_NEEDS_KEY,
+    )
+    async def devices(request: Request, site: Site) -> Response:
+        fleet.door.holder(request, SCOPE)
+        return json_response(await fleet.views(site))
+
+    @router.post(
+        path,
+        status_code=201,
+        tags=["devices"],
+        summary="Let a device in",
+        responses=secret,
+        openapi_extra=takes(NewDevice, {"device": "gate-2"}),
+    )
+    async def add_device(request: Request, site: Site) -> Response:
+        fleet.door.holder(request, SCOPE)
+        name = f"{site}/{(await read_json(request, NewDevice)).device}"
+        return await fleet.secret(lambda devices: devices.add(name), name)
+
+    @router.post(
+        path + "/{device}/rotate",
+        status_code=201,
+        tags=["devices"],
+        summary="Another password: the one before stops working",
+        responses=secret,
+        openapi_extra=_NEEDS_KEY,
+    )
+    async def rotate_device(request: Request, site: Site, device: Device) -> Response:
+        fleet.door.holder(request, SCOPE)
+        name = f"{site}/{device}"
+        return await fleet.secret(lambda devices: devices.rotate(name), name)
+
+    @router.delete(
+        path + "/{device}",
+        status_code=204,
+        tags=["devices"],
+        summary="Shut a device out: its connection ends and it cannot come back",
+        responses=_DONE | WRITE_ERRORS,
+        openapi_extra=_NEEDS_KEY,
+    )
+    async def revoke_device(request: Request, site: Site, device: Device) -> Response:
+        fleet.door.holder(request, SCOPE)
+        return await fleet.forget(f"{site}/{device}")
+
+    return router
+
+
+def _view(
+    name: str, may_connect: bool, told: Mapping[str, Any], camera: CameraStatusChanged | None
+) -> DeviceView:
+    """`told`: a row of _TOLD."""
+    facts = {key: told[key] for key in _FACTS if key in told}
+    telemetry = told.get("telemetry") or {}
+    facts |= {key: telemetry[key] for key in _TELEMETRY if key in telemetry}
+    last_frame_at_ms = camera.last_frame_at_ms if camera else None
+    return DeviceView(
+        device_id=name, may_connect=may_connect, last_frame_at_ms=last_frame_at_ms, **facts
+    )
+
+
+_FACTS: Final = ("state", "state_since_ms", "state_reason", "last_seen_ms", "replayed_at_ms")
+_TELEMETRY: Final = ("rssi_dbm", "heap_free_bytes", "uptime_s", "firmware", "frames_dropped")
