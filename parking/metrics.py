@@ -21,6 +21,14 @@ GATE_EVENTS: Final = Counter("parking_gate_events_total", "Gate events by result
 REPLAYS: Final = Counter(
     "parking_replays_total", "Messages with a number that the device had used before", ["kind"]
 )
+BROKER_DROPPED: Final = Gauge(
+    "parking_broker_dropped_messages",
+    "Messages that the MQTT broker dropped, as it tells",
+    ["kind"],
+)
+BROKER_REFUSED: Final = Gauge(
+    "parking_broker_refusals", "Logins, publishes and subscriptions refused, as it tells", ["kind"]
+)
 STALE_ACKS: Final = Counter("parking_stale_acks_total", "Acks not sent: their connection had ended")
 HANDOVER_SIZE: Final = Gauge(
     "parking_handover_messages", "Messages between MQTT and Kafka", ["kind"]

@@ -141,6 +141,18 @@ def slot_key(site_id: str, slot_id: str) -> bytes:
 # ---------------------------------------------------------------- MQTT
 MQTT_ROOT: Final = "parking/v1"
 MQTT_SUBSCRIPTIONS: Final = ("frame/#", "gate/+/+", "status", "telemetry")
+
+
+def mqtt_filter(suffix: str, share_group: str = "") -> str:
+    """What a bridge subscribes to: a suffix of device topics, or a whole topic of the broker's own
+    (`$SYS/...`). Shared subscriptions get no retained messages, so a status, which is retained, is
+    heard by every bridge."""
+    if suffix.startswith("$"):
+        return suffix
+    topic = f"{MQTT_ROOT}/+/+/{suffix}"
+    return f"$share/{share_group}/{topic}" if share_group and suffix != "status" else topic
+
+
 _UINT: Final = r"\d{1,16}"
 _MQTT: Final = re.compile(
     rf"{MQTT_ROOT}/(?P<site>{_PART})/(?P<device>{_PART})/(?:"

@@ -31,7 +31,7 @@ from parking.topics import (
     MQTT_SUBSCRIPTIONS,
 )
 from services.ingest.adapters import SteadyProducer
-from services.ingest.bridge import Lane
+from services.ingest.bridge import BROKER_TELLS, Lane
 from services.ingest.handover import Room
 from services.ingest.http import Intake, new_app
 from services.ingest.mqtt import MqttLink
@@ -40,7 +40,10 @@ from services.ingest.settings import Settings
 TOPICS = (FRAMES, GATE_EVENTS, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
 LANES: Mapping[str, Sequence[str]] = {
     "frames": [suffix for suffix in MQTT_SUBSCRIPTIONS if suffix.startswith("frame")],
-    "events": [suffix for suffix in MQTT_SUBSCRIPTIONS if not suffix.startswith("frame")],
+    "events": [
+        *(suffix for suffix in MQTT_SUBSCRIPTIONS if not suffix.startswith("frame")),
+        *BROKER_TELLS,
+    ],
 }
 # Longer than aiokafka's own patience (40 s), so that a short outage is waited out in one piece.
 _LANE_LIMIT_S = 60.0

@@ -16,6 +16,8 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
+import msgspec
+
 from parking import metrics
 from parking.errors import Invalid, Refused, Retryable
 from parking.ops import Health
@@ -94,6 +96,10 @@ class Lane:
 
     def receive(self, message: Message, delivery: Delivery) -> None:
         """Decide, and let it wait for Kafka. Never blocks, never raises for a message's content."""
+        if message.topic in BROKER_TELLS:
+            self._link.settle(delivery)
+            _told_by_broker(message)
+            return
         try:
             handled = handle_message(message, self._context)
         except Exception as error:  # a fault of ours on one message must not come back for ever
@@ -206,6 +212,27 @@ def _without(items: Sequence[Item], refused: Refused, now_ms: int) -> list[Item]
     return left
 
 
+def _told_by_broker(message: Message) -> None:
+    """What only the broker knows: messages that it dropped because a queue was full, and whom it
+    refused. Both should stand still."""
+    gauge = BROKER_TELLS[message.topic]
+    try:
+        told = msgspec.json.decode(message.payload)
+        counts = told if isinstance(told, dict) else {"": told}
+        for kind, count in counts.items():
+            if isinstance(count, int | float):
+                gauge.labels(kind).set(count)
+        if message.topic == _DROPPED and told:
+            log.error("the MQTT broker has dropped %s messages: its queues are too small", told)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        log.warning("MQTT: %s holds no number: %r", message.topic, message.payload[:100])
+
+
+_DROPPED: Final = "$SYS/broker/publish/messages/dropped"
+BROKER_TELLS: Final = {
+    _DROPPED: metrics.BROKER_DROPPED,
+    "$SYS/broker/refused": metrics.BROKER_REFUSED,
+}
 _KINDS: Final = frozenset({"frame", "gate", "status", "telemetry"})
 
 

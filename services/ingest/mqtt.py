@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from parking import metrics
 from parking.ops import Health
 from parking.ports import Clock
-from parking.topics import MQTT_ROOT
+from parking.topics import mqtt_filter
 from services.ingest.handover import AckOrder, Delivery
 from services.ingest.messages import Message, Reply
 from services.ingest.settings import MqttSettings
@@ -183,7 +183,7 @@ class MqttLink:
     ) -> None:
         self._settings = settings
         self._client_id = f"{settings.client_id}-{lane}"
-        self._filters = [f"{MQTT_ROOT}/+/+/{suffix}" for suffix in filters]
+        self._filters = [mqtt_filter(suffix, settings.share_group) for suffix in filters]
         self._health = health
         self._lane = lane
         self._waits_as = f"mqtt-{lane}"

@@ -1,5 +1,6 @@
 """The settings of ingest, all read from the environment at once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ class MqttSettings:
     username: str
     password: str
     client_id: str = "parking-bridge"
+    share_group: str = ""
     tls: bool = True
     ca_file: str = ""
 
@@ -41,6 +43,7 @@ class MqttSettings:
             username=env.text("MQTT_USERNAME", "bridge"),
             password=env.secret("MQTT_PASSWORD"),
             client_id=env.text("MQTT_CLIENT_ID", "parking-bridge"),
+            share_group=_group(env),
             tls=tls,
             ca_file=env.text("MQTT_CA_FILE", ""),
         )
@@ -50,7 +53,9 @@ class MqttSettings:
 class Settings:
     """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE;
     MQTT_HOST, MQTT_PORT (1883), MQTT_TLS (on), MQTT_ALLOW_PLAINTEXT (off), MQTT_CA_FILE,
-    MQTT_USERNAME (bridge), MQTT_PASSWORD[_FILE], MQTT_CLIENT_ID (parking-bridge);
+    MQTT_USERNAME (bridge), MQTT_PASSWORD[_FILE], MQTT_CLIENT_ID (parking-bridge; another for each
+    bridge), MQTT_SHARE_GROUP: bridges that name the same one share the work (mosquitto can do it,
+    the embedded broker cannot);
     FRAME_MAX_BYTES (1000000), FRAME_MAX_PIXELS (2000000);
     CLOCK_BACK_MS (3600000), CLOCK_AHEAD_MS (5000): how far a device's time may be from receipt;
     HANDOVER_FRAMES (32), HANDOVER_EVENTS (200): how much may wait for Kafka;
@@ -85,3 +90,10 @@ class Settings:
         )
         env.done()
         return settings
+
+
+def _group(env: Reader) -> str:
+    group = env.text("MQTT_SHARE_GROUP", "")
+    if group and not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", group):
+        env.problems.append(f"MQTT_SHARE_GROUP: {group!r} is no name of A-Z a-z 0-9 _ -")
+    return group

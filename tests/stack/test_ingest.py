@@ -255,3 +255,47 @@ def test_the_http_intake_takes_pictures_with_a_key_only(bridge: Bridge, log: Log
     site = device.split("/")[0]
     assert log.ids(FRAMES, site) == [f"{device}/5/6"]
     assert [letter.reason for letter in log.of(DEAD_LETTERS_FRAMES, site)] == ["not-a-jpeg"]
+
+
+@NEEDS_MOSQUITTO
+def test_bridges_that_share_split_the_load_and_keep_each_gates_order(
+    infra: Infra, tmp_path: Path, log: Log, unique
+):
+    """The embedded broker has no shared subscriptions; there one bridge takes all."""
+    site, group, devices, events = unique("site"), unique("group"), 8, 25
+    with mosquitto(tmp_path) as broker:
+        broker.add("bridge")
+        (tmp_path / "one").mkdir()
+        (tmp_path / "two").mkdir()
+        bridges = [
+            Bridge(infra, broker, tmp_path / name, f"{group}-{name}") for name in ("one", "two")
+        ]
+        try:
+            for bridge in bridges:
+                bridge.start(MQTT_SHARE_GROUP=group)
+            for number in range(devices):
+                device = f"{site}/gate-{number}"
+                broker.add(device)
+                with Client(broker, device) as client:
+                    client.subscribe(f"parking/v1/{device}/ack")
+                    online = {"state": "online", "boot_id": 1, "connection": 1}
+                    client.publish(
+                        f"parking/v1/{device}/status", json.dumps(online).encode(), retain=True
+                    )
+                    for seq in range(events):  # one in flight, as devices do
+                        client.publish(
+                            f"parking/v1/{device}/gate/1/{seq}", json.dumps(GATE).encode()
+                        )
+                        assert json.loads(client.next().payload)["seq"] == seq
+            taken = [bridge.metric("parking_gate_events_total") for bridge in bridges]
+        finally:
+            for bridge in bridges:
+                bridge.end()
+    assert sum(taken) == devices * events
+    assert min(taken) > 0, f"one of the bridges took nothing: {taken}"
+    told = log.ids(GATE_EVENTS, site)
+    for number in range(devices):
+        own = [name for name in told if name.startswith(f"{site}/gate-{number}/")]
+        assert own == [f"{site}/gate-{number}/gate/1/{seq}" for seq in range(events)]
+    statuses = log.ids(DEVICE_EVENTS, site)
+    assert all(statuses.count(name) == 2 for name in set(statuses)), "each bridge hears each status"

@@ -172,3 +172,49 @@ async def test_the_past_is_read_from_postgres(infra: Infra, unique: Callable[[st
             captures = (await notifier.http.get("/api/captures", params={"site": site})).json()
             assert [c["status"] for c in captures] == ["received"]
         await history.close()
+
+
+async def test_devices_are_shown_with_what_they_last_told(
+    infra: Infra, unique: Callable[[str], str], tmp_path: Path
+):
+    site = unique("site")
+    key = KeyFile(tmp_path / "keys").add("fleet", "devices")
+    told: list[tuple[str, int, str | None, str | None]] = [
+        ("online", 1, None, None),
+        ("telemetry", 2, '{"rssi_dbm": -60.5, "firmware": "1.2"}', None),
+        ("telemetry", 4, '{"rssi_dbm": -71, "firmware": "1.3", "frames_dropped": 9}', None),
+        ("heartbeat", 5, None, "replay"),
+        ("offline", 3, None, "lost"),
+    ]
+    with new_database(infra) as url:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await migrate(connection)
+            for kind, time_ms, telemetry, reason in told:
+                await connection.execute(
+                    "insert into device_events (id, site_id, device_id, time_ms, kind, telemetry,"
+                    " reason) values (%s, %s, %s, %s, %s, %s, %s)",
+                    (f"{site}-{time_ms}", site, f"{site}/cam", time_ms, kind, telemetry, reason),
+                )
+        given = Given(keys=tmp_path / "keys", history=History(url), devices=tmp_path / "passwords")
+        async with Instance(Backend(None), given) as notifier:
+            path, headers = f"/api/sites/{site}/devices", {"Authorization": f"Bearer {key}"}
+            await notifier.http.post(path, json={"device": "gate"}, headers=headers)
+            cam, gate = (await notifier.http.get(path, headers=headers)).json()
+        assert given.history is not None
+        await given.history.close()
+    assert gate["device_id"] == f"{site}/gate"
+    assert gate["may_connect"] is True
+    assert gate["last_seen_ms"] is None
+    expected = {
+        "may_connect": False,
+        "state": "offline",
+        "state_since_ms": 3,
+        "state_reason": "lost",
+        "last_seen_ms": 5,
+        "replayed_at_ms": 5,
+        "rssi_dbm": -71,
+        "firmware": "1.3",
+        "frames_dropped": 9,
+        "uptime_s": None,
+    }
+    assert expected.items() <= cam.items()

@@ -6,6 +6,7 @@ from parking.topics import (
     ENVELOPE_BYTES,
     TOPICS,
     TRACKER_CHANGELOG,
+    mqtt_filter,
     mqtt_topic,
     parse_mqtt_topic,
     site_of,
@@ -80,3 +81,16 @@ def test_compacted_topics_have_no_age_limit():
     for topic in TOPICS.values():
         config = topic.config()
         assert (config["cleanup.policy"] == "compact") == ("retention.ms" not in config)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "group", "topic"),
+    [
+        ("frame/#", "", "parking/v1/+/+/frame/#"),
+        ("frame/#", "lot", "$share/lot/parking/v1/+/+/frame/#"),
+        ("status", "lot", "parking/v1/+/+/status"),
+        ("$SYS/broker/refused", "lot", "$SYS/broker/refused"),
+    ],
+)
+def test_what_a_bridge_subscribes_to(suffix: str, group: str, topic: str):
+    assert mqtt_filter(suffix, group) == topic
