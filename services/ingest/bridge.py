@@ -29,7 +29,7 @@ from services.ingest.replay import Used
 
 log = logging.getLogger(__name__)
 
-_BATCH: Final = 16
+_BATCH: Final = 256
 _IDLE_S: Final = 0.5
 _SLOW_S: Final = 3.0
 FIRST_DELAY_S: Final = 0.25

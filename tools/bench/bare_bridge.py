@@ -1,0 +1,48 @@
+"""The least that can carry MQTT to Kafka: a paho subscriber that feeds an aiokafka producer.
+
+No checks, no ids, no order of acknowledgement: what `tools.bench.bridge` holds the bridge against.
+`python -m tools.bench.bare_bridge CLIENT_ID TOPIC FILTER`, settings as services.ingest has them.
+"""
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from parking.kafka import KafkaSettings, new_producer
+from parking.settings import Reader
+from services.ingest.settings import MqttSettings
+
+
+async def main(client_id: str, topic: str, subscribe_to: str) -> None:
+    """Until it is killed."""
+    env = Reader(os.environ)
+    kafka, mqtt = KafkaSettings.read(env), MqttSettings.read(env)
+    producer = new_producer(kafka)
+    await producer.start()
+    loop = asyncio.get_running_loop()
+    received: asyncio.Queue[paho.MQTTMessage] = asyncio.Queue(maxsize=100_000)
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id, clean_session=False)
+    client.username_pw_set(mqtt.username, mqtt.password)
+
+    def connected(*_: Any) -> None:
+        client.subscribe(subscribe_to, qos=1)
+
+    def took(_client: Any, _data: Any, message: paho.MQTTMessage) -> None:
+        loop.call_soon_threadsafe(received.put_nowait, message)
+
+    client.on_connect, client.on_message = connected, took
+    client.on_subscribe = lambda *_: print("ready", flush=True)
+    client.connect(mqtt.host, mqtt.port)
+    client.loop_start()
+    while True:
+        message = await received.get()
+        key = "/".join(message.topic.split("/")[2:4]).encode()
+        await producer.send(topic, message.payload, key=key)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
