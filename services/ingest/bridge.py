@@ -76,6 +76,7 @@ class Lane:
         self._waits_as = f"kafka-{name}"
         self._clock = clock
         self._filled = asyncio.Event()
+        self._size = metrics.HANDOVER_SIZE.labels(name)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Both directions, until `stop` is set. Ends, with an error, when either of them does."""
@@ -105,8 +106,8 @@ class Lane:
         except Exception as error:  # a fault of ours on one message must not come back for ever
             log.exception("ingest could not handle a message on %s", message.topic[:200])
             handled = refuse(message, Invalid("internal-error", repr(error)), self._context.limits)
-        kind = message.topic.split("/")[4:5]
-        metrics.MQTT_MESSAGES.labels(kind[0] if kind and kind[0] in _KINDS else "other").inc()
+        kind = message.topic.split("/", 5)[4:5]
+        _MESSAGES[kind[0] if kind and kind[0] in _MESSAGES else "other"].inc()
         if not handled.outgoing:
             self._link.settle(delivery)
             return
@@ -119,7 +120,7 @@ class Lane:
         given_way = self._room.put(Item(handled, delivery))
         if given_way is not None:
             self._give_way([given_way])
-        metrics.HANDOVER_SIZE.labels(self._name).set(len(self._room))
+        self._size.set(len(self._room))
         self._filled.set()
 
     async def _write(self, stop: asyncio.Event) -> None:
@@ -133,7 +134,7 @@ class Lane:
                 continue
             for item in await self._send(batch, stop):
                 self._settle(item)
-            metrics.HANDOVER_SIZE.labels(self._name).set(len(self._room))
+            self._size.set(len(self._room))
 
     async def _send(self, batch: Sequence[Item], stop: asyncio.Event) -> list[Item]:
         """Write until Kafka has it all; what of the batch was written. Older frames give way to
@@ -233,7 +234,10 @@ BROKER_TELLS: Final = {
     _DROPPED: metrics.BROKER_DROPPED,
     "$SYS/broker/refused": metrics.BROKER_REFUSED,
 }
-_KINDS: Final = frozenset({"frame", "gate", "status", "telemetry"})
+_MESSAGES: Final = {
+    kind: metrics.MQTT_MESSAGES.labels(kind)
+    for kind in ("frame", "gate", "status", "telemetry", "other")
+}
 
 
 def _count(handled: Handled) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, GATE_EVENTS
 from services.ingest import bridge as bridge_module
-from services.ingest import handler, mqtt
+from services.ingest import connection, handler, mqtt
 from services.ingest.bridge import Lane
 from services.ingest.mqtt import MqttLink
 from tests.scripted_mqtt import JPEG, Bridge, Peer, ScriptedBroker, bridge, gate, packet, until
@@ -128,7 +128,7 @@ async def test_a_broker_that_refuses_is_named_and_tried_again():
 
 
 async def test_a_silent_broker_is_noticed(monkeypatch):
-    monkeypatch.setattr(mqtt, "KEEPALIVE_S", 1)
+    monkeypatch.setattr(connection, "KEEPALIVE_S", 1)
     monkeypatch.setattr(ScriptedBroker, "answer", only_once_subscribed(ScriptedBroker.answer))
     async with bridge() as b:
         await b.broker.peer(2)
