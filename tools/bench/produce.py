@@ -1,0 +1,127 @@
+"""How fast pictures are written to Kafka: our producer, aiokafka's defaults, and librdkafka.
+
+  python -m tools.bench.produce     (`pip install confluent-kafka` adds the third)
+
+Each writes the same 80 kB records to one topic, waits for all acknowledgements, and takes turns
+with the others. Starts a Kafka of its own on a free port.
+"""
+
+import argparse
+import asyncio
+import importlib.util
+import os
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from rich.progress import track
+
+from parking import admin
+from parking.kafka import KafkaSettings, new_producer
+from parking.stack.infra import Infra
+from parking.stack.settings import ROOT, Paths
+from parking.topics import FRAMES
+
+IN_FLIGHT: Final = 256
+"""So many records at once wait for their acknowledgement, as ingest's batches do."""
+
+Writer = Callable[[str, list[bytes]], Coroutine[Any, Any, None]]
+
+
+async def ours(bootstrap: str, values: list[bytes]) -> None:
+    """As every service writes."""
+    await _by_aiokafka(new_producer(KafkaSettings(bootstrap)), values)
+
+
+async def defaults(bootstrap: str, values: list[bytes]) -> None:
+    """aiokafka as it comes: acks=1, batches of 16 kB."""
+    await _by_aiokafka(AIOKafkaProducer(bootstrap_servers=bootstrap), values)
+
+
+async def safe_defaults(bootstrap: str, values: list[bytes]) -> None:
+    """aiokafka's batches with our promises: acks=all, idempotent."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
+    await _by_aiokafka(producer, values)
+
+
+async def _by_aiokafka(producer: Any, values: list[bytes]) -> None:
+    await producer.start()
+    try:
+        for start in range(0, len(values), IN_FLIGHT):
+            part = values[start : start + IN_FLIGHT]
+            begun = [
+                await producer.send(FRAMES, value, key=_key(i)) for i, value in enumerate(part)
+            ]
+            await asyncio.gather(*begun)
+    finally:
+        await producer.stop()
+
+
+async def by_librdkafka(bootstrap: str, values: list[bytes]) -> None:
+    """confluent-kafka with the same promises."""
+    confluent: Any = importlib.import_module("confluent_kafka")
+    producer = confluent.Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            "message.max.bytes": 2_000_000,
+        }
+    )
+    for start in range(0, len(values), IN_FLIGHT):
+        for i, value in enumerate(values[start : start + IN_FLIGHT]):
+            producer.produce(FRAMES, value, key=_key(i))
+        producer.flush()
+
+
+def _key(index: int) -> bytes:
+    return f"bench/cam-{index % 8}".encode()
+
+
+def measure(bootstrap: str, writers: dict[str, Writer], count: int, rounds: int) -> str:
+    """The table."""
+    values = [os.urandom(80_000) for _ in range(count)]
+    rates: dict[str, list[float]] = {name: [] for name in writers}
+    for _ in track(range(rounds), "writing"):
+        for name, write in writers.items():
+            began = time.monotonic()
+            asyncio.run(write(bootstrap, values))
+            rates[name].append(count / (time.monotonic() - began))
+    lines = ["| producer | records a second | ours / it |", "|---|---|---|"]
+    for name, found in rates.items():
+        ratio = median(a / b for a, b in zip(rates["ours"], found, strict=True))
+        lines.append(f"| {name} | {median(found):.0f} | {ratio:.2f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.bench.produce",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--records", type=int, default=3_000, help="a turn (3000)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns each (3)")
+    options = parser.parse_args()
+    writers: dict[str, Writer] = {
+        "ours": ours,
+        "aiokafka's defaults": defaults,
+        "its batches, acks=all, idempotent": safe_defaults,
+    }
+    if importlib.util.find_spec("confluent_kafka"):
+        writers["confluent-kafka, acks=all, idempotent"] = by_librdkafka
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")
+        with Infra(paths, os.environ, parts=("kafka",)) as infra:
+            asyncio.run(admin.apply_topics(KafkaSettings(infra.bootstrap)))
+            print(measure(infra.bootstrap, writers, options.records, options.rounds))
+
+
+if __name__ == "__main__":
+    main()
