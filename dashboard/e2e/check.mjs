@@ -48,6 +48,7 @@ try {
   const again = await Watched.open(browser, `${url}/#/${site}`, { viewport: DESK, colorScheme: "dark" });
   await again.step("an operator fixes the size for analysis and gives it back", () => inputSize(again.page));
   await again.page.screenshot({ path: join(shots, "desk-input-size.png"), fullPage: true });
+  await again.step("an operator lets a device in and shuts it out", () => devices(again.page));
   await again.close();
 } catch (error) {
   console.log(`FAILED: ${error.stack ?? error}`);
@@ -168,6 +169,22 @@ async function inputSize(page) {
     await panel.getByRole("status").getByText("Set.").waitFor();
   }
   await accessible(page);
+}
+
+async function devices(page) {
+  const panel = page.getByTestId("devices");
+  await panel.getByRole("button", { name: "Show devices" }).press("Enter");
+  await panel.getByLabel("Name of a new device").fill("gate-2");
+  await panel.getByRole("button", { name: "Let it in" }).press("Enter");
+  const told = JSON.parse(await panel.getByTestId("device-secret").getByLabel("Configuration").innerText());
+  assert.deepEqual([told.site, told.device, typeof told.password], [site, "gate-2", "string"]);
+  const row = panel.getByRole("row", { name: /^gate-2/ });
+  await row.getByText("nothing heard").waitFor();
+  await accessible(page);
+  await page.screenshot({ path: join(shots, "desk-devices.png"), fullPage: true });
+  await row.getByRole("button", { name: `Shut out ${site}/gate-2` }).press("Enter");
+  await row.getByRole("button", { name: "Really shut it out" }).press("Enter");
+  await row.waitFor({ state: "detached" });
 }
 
 async function silence(page) {

@@ -169,7 +169,7 @@ class Capture(View, frozen=True, kw_only=True):
 
 class DeviceView(View, frozen=True, kw_only=True):
     """A device. `may_connect`: the broker holds a password for it. What it told of itself is null
-    until it did, or where nothing of the past is kept (DATABASE_URL). `replayed_at_ms`: when
+    until it did, or while Postgres (DATABASE_URL), which knows, is away. `replayed_at_ms`: when
     somebody last sent again what it had sent before."""
 
     device_id: CameraId
@@ -187,7 +187,7 @@ class DeviceView(View, frozen=True, kw_only=True):
     replayed_at_ms: TimeMs | None = None
 
 
-class DeviceSecret(View, frozen=True, kw_only=True):
+class DeviceSecret(View, frozen=True, kw_only=True, omit_defaults=True):
     """What the device is told, once: the password is kept as a hash only."""
 
     site: SiteId

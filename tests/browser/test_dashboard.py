@@ -22,7 +22,7 @@ E2E = ROOT / "dashboard" / "e2e"
 CACHE = ROOT / ".state" / "cache"
 SCREENSHOTS = ROOT / ".state" / "screenshots"
 SITE = "station"
-STEPS = 13
+STEPS = 14
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -51,7 +51,7 @@ def e2e() -> Path:
 def test_people_see_and_command_the_lot_in_a_browser(stack: Infra, e2e: Path, record_property):
     index = ROOT / "dashboard" / "dist" / "index.html"
     assert index.exists(), "the dashboard is not built: make dashboard"
-    key = KeyFile(stack.keys_file).add("browser", "write")
+    key = KeyFile(stack.keys_file).add("browser", "write", "devices")
     arguments = [stack.url("notifier"), SITE, key, str(CACHE), str(SCREENSHOTS)]
     said = []
     with Feeder(stack.bootstrap, SITE) as camera:

@@ -4,6 +4,7 @@ import { CameraPanel } from "../features/cameras/camera-panel";
 import { Announcer } from "../features/changes/announcer";
 import { ChangeFeed } from "../features/changes/change-feed";
 import { SlotDetails } from "../features/details/slot-details";
+import { DevicesPanel } from "../features/devices/devices-panel";
 import { PlanPanel } from "../features/plan/plan-panel";
 import { SiteSummary } from "../features/summary/site-summary";
 import { useCameras, useChanges, useSite } from "../shared/use-live";
@@ -50,6 +51,7 @@ export function SitePage({ siteId }: { siteId: string }) {
           <ChangeFeed changes={changes} onSelect={setSelected} />
         </div>
       </div>
+      <DevicesPanel siteId={siteId} />
       <Announcer changes={changes} slots={site.slots} />
     </>
   );

@@ -25,13 +25,31 @@ export async function put(path: string, body: unknown, key: string): Promise<voi
   await write("PUT", path, body, key);
 }
 
-export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await request(path, signal ? { signal } : {});
+/** A write whose answer matters. */
+export async function send<T>(method: string, path: string, body: unknown, key: string): Promise<T> {
+  return (await (await write(method, path, body, key)).json()) as T;
+}
+
+export async function remove(path: string, key: string): Promise<void> {
+  await request(path, { method: "DELETE", headers: { Authorization: `Bearer ${key}` } });
+}
+
+interface Reading {
+  signal?: AbortSignal;
+  /** For what is not open to all. */
+  key?: string;
+}
+
+export async function getJson<T>(path: string, { signal, key }: Reading = {}): Promise<T> {
+  const response = await request(path, {
+    ...(signal && { signal }),
+    ...(key && { headers: { Authorization: `Bearer ${key}` } }),
+  });
   return (await response.json()) as T;
 }
 
-async function write(method: string, path: string, body: unknown, key: string): Promise<void> {
-  await request(path, {
+async function write(method: string, path: string, body: unknown, key: string): Promise<Response> {
+  return request(path, {
     method,
     body: JSON.stringify(body),
     headers: {

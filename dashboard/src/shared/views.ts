@@ -57,6 +57,32 @@ export interface CameraView {
   version?: number;
 }
 
+/** A device and what it last told of itself; null where it did not. */
+export interface DeviceView {
+  device_id: string;
+  /** The broker holds a password for it. */
+  may_connect: boolean;
+  state: "online" | "offline" | null;
+  last_seen_ms: number | null;
+  last_frame_at_ms: number | null;
+  rssi_dbm: number | null;
+  firmware: string | null;
+  frames_dropped: number | null;
+  /** When somebody last sent again what it had sent before. */
+  replayed_at_ms: number | null;
+}
+
+/** What a device is told, once. */
+export interface DeviceSecret {
+  site: string;
+  device: string;
+  password: string;
+  mqtt_host: string;
+  mqtt_port: number;
+  mqtt_tls: boolean;
+  mqtt_ca?: string | null;
+}
+
 export interface SiteView {
   site_id: string;
   name: string;

@@ -8,7 +8,7 @@ import type { CameraView, InputSize } from "../../shared/views";
 export const SIZES_PX = [480, 640, 800, 960, 1120, 1280] as const;
 
 export async function inputSize(cameraId: string, signal: AbortSignal): Promise<InputSize | null> {
-  const camera = await getJson<CameraView>(`/api/cameras/${cameraId}`, signal);
+  const camera = await getJson<CameraView>(`/api/cameras/${cameraId}`, { signal });
   return camera.input ?? null;
 }
 

@@ -20,8 +20,8 @@ export interface Found {
 export async function findProposal(cameraId: string, signal: AbortSignal): Promise<Found | string> {
   const path = `/api/cameras/${cameraId}/layout`;
   try {
-    const proposal = await getJson<Proposal>(`${path}/proposal`, signal);
-    return { now: await getJson<LayoutPublished>(path, signal), proposal };
+    const proposal = await getJson<Proposal>(`${path}/proposal`, { signal });
+    return { now: await getJson<LayoutPublished>(path, { signal }), proposal };
   } catch (error) {
     if (error instanceof ApiError) return error.message;
     throw error;

@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { DeviceSecret, DeviceView } from "../../shared/views";
+import { addDevice, listDevices, revokeDevice, rotateDevice, signalWords, stateWords } from "./device-commands";
+
+const DEVICE: DeviceView = {
+  device_id: "demo/cam",
+  may_connect: true,
+  state: null,
+  last_seen_ms: null,
+  last_frame_at_ms: null,
+  rssi_dbm: null,
+  firmware: null,
+  frames_dropped: null,
+  replayed_at_ms: null,
+};
+let asked: string[] = [];
+
+/** A server that takes one key only. */
+function server(url: string, init: RequestInit = {}): Promise<Response> {
+  asked.push(`${init.method ?? "GET"} ${url}`);
+  if (new Headers(init.headers).get("Authorization") !== "Bearer pk_right") {
+    return Promise.resolve(Response.json({ detail: "use a key of scope `devices`" }, { status: 403 }));
+  }
+  if (init.method === "DELETE") return Promise.resolve(new Response(null, { status: 204 }));
+  return Promise.resolve(Response.json(init.method === "POST" ? { password: "pw" } : [DEVICE]));
+}
+
+beforeEach(() => {
+  const kept = new Map<string, string>([["api-key", "pk_right"]]);
+  vi.stubGlobal("fetch", server);
+  vi.stubGlobal("sessionStorage", {
+    getItem: (name: string) => kept.get(name) ?? null,
+    setItem: (name: string, value: string) => kept.set(name, value),
+    removeItem: (name: string) => kept.delete(name),
+  });
+  asked = [];
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+describe("devices", () => {
+  it("are listed, let in, given another password and shut out", async () => {
+    const shown: (readonly DeviceView[] | DeviceSecret)[] = [];
+    expect(await listDevices("demo", (devices) => shown.push(devices))).toBeNull();
+    expect(await addDevice("demo", "gate-2", (secret) => shown.push(secret))).toBeNull();
+    expect(await rotateDevice("demo/cam", (secret) => shown.push(secret))).toBeNull();
+    expect(await revokeDevice("demo/cam")).toBeNull();
+    expect(asked).toEqual([
+      "GET /api/sites/demo/devices",
+      "POST /api/sites/demo/devices",
+      "POST /api/sites/demo/devices/cam/rotate",
+      "DELETE /api/sites/demo/devices/cam",
+    ]);
+    expect(shown).toEqual([[DEVICE], { password: "pw" }, { password: "pw" }]);
+  });
+
+  it("show nothing to a key that may not", async () => {
+    sessionStorage.setItem("api-key", "pk_wrong");
+    const shown: unknown[] = [];
+    const error = await listDevices("demo", (devices) => shown.push(devices));
+    expect(error?.status).toBe(403);
+    expect(shown).toEqual([]);
+  });
+});
+
+describe("words", () => {
+  it("tell how a device is", () => {
+    expect(stateWords(DEVICE)).toBe("nothing heard");
+    expect(stateWords({ ...DEVICE, state: "online" })).toBe("online");
+    expect(stateWords({ ...DEVICE, state: "online", may_connect: false })).toBe("shut out");
+  });
+
+  it("tell how strong its signal is", () => {
+    expect([null, -50, -70, -90].map(signalWords)).toEqual(["", "good (-50 dBm)", "fair (-70 dBm)", "weak (-90 dBm)"]);
+  });
+});
