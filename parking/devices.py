@@ -116,17 +116,15 @@ class Devices:
 
 
 def configuration(device_id: str, password: str, address: Address) -> dict[str, Any]:
-    """What the firmware is given (firmware/, provisioning): all it needs but the Wi-Fi."""
-    site, device = device_id.split("/")
+    """What the firmware is told (firmware/app/config.py): all that it needs but the Wi-Fi."""
     told: dict[str, Any] = {
-        "site": site,
-        "device": device,
+        "device_id": device_id,
         "password": password,
-        "mqtt_host": address.host,
-        "mqtt_port": address.port,
-        "mqtt_tls": address.tls,
+        "host": address.host,
+        "port": address.port,
+        "tls": address.tls,
     }
-    return told | ({"mqtt_ca": address.ca} if address.ca else {})
+    return told | ({"ca": address.ca} if address.ca else {})
 
 
 def as_text(told: Mapping[str, Any]) -> str:

@@ -82,7 +82,7 @@ def _tell_device(options: argparse.Namespace, password: str, address: Address) -
     if options.qr:
         import segno  # only this needs it
 
-        told.pop("mqtt_ca", None)  # too long for a code that a phone can read
+        told.pop("ca", None)  # too long for a code that a phone can read
         segno.make(as_text(told), error="l").terminal(compact=True)
     _say("This is the only time the password is shown; the broker keeps its hash.")
 

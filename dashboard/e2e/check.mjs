@@ -177,7 +177,7 @@ async function devices(page) {
   await panel.getByLabel("Name of a new device").fill("gate-2");
   await panel.getByRole("button", { name: "Let it in" }).press("Enter");
   const told = JSON.parse(await panel.getByTestId("device-secret").getByLabel("Configuration").innerText());
-  assert.deepEqual([told.site, told.device, typeof told.password], [site, "gate-2", "string"]);
+  assert.deepEqual([told.device_id, typeof told.password], [`${site}/gate-2`, "string"]);
   const row = panel.getByRole("row", { name: /^gate-2/ });
   await row.getByText("nothing heard").waitFor();
   await accessible(page);

@@ -188,15 +188,15 @@ class DeviceView(View, frozen=True, kw_only=True):
 
 
 class DeviceSecret(View, frozen=True, kw_only=True, omit_defaults=True):
-    """What the device is told, once: the password is kept as a hash only."""
+    """What the device is told, once: the password is kept as a hash only. `ca`: the certificate
+    authority (PEM) that it believes the broker by, where there is one of its own."""
 
-    site: SiteId
-    device: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
+    device_id: CameraId
     password: str
-    mqtt_host: str
-    mqtt_port: int
-    mqtt_tls: bool
-    mqtt_ca: str | None = None
+    host: str
+    port: int
+    tls: bool
+    ca: str | None = None
 
 
 class Accepted(View, frozen=True, kw_only=True):

@@ -91,13 +91,12 @@ def test_the_configuration_holds_the_authority_where_there_is_one(tmp_path: Path
     authority.write_text("-----BEGIN CERTIFICATE-----", "ascii")
     told = configuration("demo/cam", "pw", Address.of("mqtts://b", authority))
     assert json.loads(as_text(told)) == {
-        "site": "demo",
-        "device": "cam",
+        "device_id": "demo/cam",
         "password": "pw",
-        "mqtt_host": "b",
-        "mqtt_port": 8883,
-        "mqtt_tls": True,
-        "mqtt_ca": "-----BEGIN CERTIFICATE-----",
+        "host": "b",
+        "port": 8883,
+        "tls": True,
+        "ca": "-----BEGIN CERTIFICATE-----",
     }
 
 
@@ -112,7 +111,7 @@ def test_the_commands(broker: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["devices", "add", "demo/cam", "--qr"])
     shown = capsys.readouterr().out
     told = json.loads(shown.splitlines()[0])
-    assert told["device"] == "cam"
+    assert told["device_id"] == "demo/cam"
     assert "\u2588" in shown or "\u2580" in shown  # the code's dark squares
     main(["devices", "rotate", "demo/cam", "--config", str(broker / "cam.json")])
     written = json.loads((broker / "cam.json").read_text("utf-8"))
@@ -132,7 +131,7 @@ def test_a_configuration_that_cannot_be_written_is_shown(
     main(["devices", "add", "demo/cam", "--config", str(broker / "file" / "cam.json")])
     shown = capsys.readouterr().out
     assert "cannot be written" in shown
-    assert json.loads(shown.splitlines()[1])["device"] == "cam"
+    assert json.loads(shown.splitlines()[1])["device_id"] == "demo/cam"
 
 
 def test_without_an_address_nothing_is_added(broker: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,8 +162,8 @@ async def test_a_devices_password_is_shown_once_and_its_name_is_checked(
     path, headers = "/api/sites/demo/devices", bearing(keys["devices"])
     made = await notifier.http.post(path, json={"device": "gate-2"}, headers=headers)
     told = made.json()
-    assert (told["site"], told["device"], told["mqtt_host"]) == ("demo", "gate-2", "broker.example")
-    assert told["mqtt_tls"] is True
+    assert (told["device_id"], told["host"]) == ("demo/gate-2", "broker.example")
+    assert told["tls"] is True
     assert told["password"] not in (tmp_path / "passwords").read_text("utf-8")
     again = await notifier.http.post(path, json={"device": "gate-2"}, headers=headers)
     assert (again.status_code, again.json()["error"]) == (409, "device-exists")

@@ -74,13 +74,12 @@ export interface DeviceView {
 
 /** What a device is told, once. */
 export interface DeviceSecret {
-  site: string;
-  device: string;
+  device_id: string;
   password: string;
-  mqtt_host: string;
-  mqtt_port: number;
-  mqtt_tls: boolean;
-  mqtt_ca?: string | null;
+  host: string;
+  port: number;
+  tls: boolean;
+  ca?: string;
 }
 
 export interface SiteView {

@@ -71,10 +71,7 @@ function Secret({ secret }: { secret: DeviceSecret }) {
   return (
     <div className="device-secret" role="status" data-testid="device-secret">
       <p>
-        <strong>
-          {secret.site}/{secret.device}
-        </strong>{" "}
-        is to be told this, shown once (the firmware page says how):
+        <strong>{secret.device_id}</strong> is to be told this, shown once (the firmware page says how):
       </p>
       <pre className="secret" tabIndex={0} aria-label="Configuration">
         {text}
