@@ -150,7 +150,7 @@ def accept_frame(
 
 def frozen(event: FrameReceived) -> Outgoing:
     """The camera sent the picture of `event` again: no new frame, but it is alive, or frozen."""
-    return _reported(
+    return reported(
         DeviceReported(
             id=f"{event.camera_id}/frozen/{event.sha256[:_ID_HEX]}",
             site_id=event.site_id,
@@ -219,7 +219,7 @@ def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:
         connection=status.connection,
         reason=status.reason,
     )
-    return Handled("device", (_reported(event),))
+    return Handled("device", (reported(event),))
 
 
 def _telemetry(device: DeviceTopic, message: Message, context: Context) -> Handled:
@@ -234,10 +234,11 @@ def _telemetry(device: DeviceTopic, message: Message, context: Context) -> Handl
         kind="telemetry",
         telemetry=telemetry,
     )
-    return Handled("device", (_reported(event),))
+    return Handled("device", (reported(event),))
 
 
-def _reported(event: DeviceReported) -> Outgoing:
+def reported(event: DeviceReported) -> Outgoing:
+    """A report as a record."""
     return codec.outgoing(event, DEVICE_EVENTS, event.site_id, SOURCE)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from parking.events import SlotId, Text
+from parking.events import SlotId, Text, Via
 from parking.ports import Outgoing
 from parking.topics import FRAME_MAX_BYTES
 
@@ -27,13 +27,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a device published. `redelivered`: the broker says it has sent it before (DUP)."""
+    """What a device published, or a camera gave when asked. `redelivered`: the broker says it has
+    sent it before (DUP)."""
 
     topic: str
     payload: bytes
     received_at_ms: int
     retained: bool = False
     redelivered: bool = False
+    via: Via = "mqtt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Handled:
     """The decision. `frame_of`: the camera whose newer frame may replace this one while it waits;
-    `picture`: sha256 of a plain frame, to know the same one again; `reason`: why it was refused."""
+    `picture`: sha256 of a plain frame, to know the same one again; `reason`: why it was refused;
+    `via`: the way it came."""
 
     outcome: Outcome
     outgoing: tuple[Outgoing, ...] = ()
@@ -56,6 +59,7 @@ class Handled:
     frame_of: str | None = None
     picture: str | None = None
     reason: str = ""
+    via: Via = "mqtt"
 
 
 @dataclass(frozen=True, slots=True)
