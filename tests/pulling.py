@@ -12,11 +12,12 @@ from parking.networks import Networks
 from parking.ops import Health, SystemClock
 from services.ingest.bridge import Lane
 from services.ingest.camerafile import Camera
+from services.ingest.decoder import Decoder
 from services.ingest.handover import Room
 from services.ingest.messages import Limits
 from services.ingest.pulled import handle_pulled
 from services.ingest.puller import Puller, Source
-from services.ingest.sources import source_of
+from services.ingest.sources import sources
 
 LOOPBACK = Networks.parse(["127.0.0.1/32", "::1/128"])
 MAX_BYTES = 60_000
@@ -68,7 +69,8 @@ class World:
 
 
 def source(camera: Camera, networks: Networks = LOOPBACK, limit_s: float = LIMIT_S) -> Source:
-    return source_of(camera, networks, MAX_BYTES, limit_s)
+    """How ingest fetches it; RTSP cameras need a decoder that somebody closes."""
+    return sources(networks, LIMITS, limit_s, Decoder(LIMITS))(camera)
 
 
 @asynccontextmanager

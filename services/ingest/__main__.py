@@ -34,15 +34,15 @@ from parking.topics import (
 )
 from services.ingest.adapters import SteadyProducer
 from services.ingest.bridge import Lane
-from services.ingest.camerafile import Camera
 from services.ingest.camerafiles import DiskFiles
+from services.ingest.decoder import Decoder
 from services.ingest.handover import Room
 from services.ingest.http import Intake, new_app
 from services.ingest.mqtt import MqttLink
 from services.ingest.pulled import handle_pulled
-from services.ingest.puller import Puller, Source
+from services.ingest.puller import Puller
 from services.ingest.settings import PullSettings, Settings
-from services.ingest.sources import source_of
+from services.ingest.sources import sources
 
 TOPICS = (FRAMES, GATE_EVENTS, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
 LANES: Mapping[str, Sequence[str]] = {
@@ -82,28 +82,28 @@ async def build(environ: Mapping[str, str]) -> None:
         KeyFile(settings.keys_file), new_producer(_HTTP_LIMIT_S), settings.limits, clock
     )
     http = ops.http_loop(new_app(intake, health), settings.http)
+    decoder = Decoder(settings.limits)
     if settings.pull is not None:
-        lanes["pull"] = _pull_lane(settings, settings.pull, new_producer, health, clock)
+        lanes["pull"] = _pull_lane(settings, settings.pull, new_producer, decoder, health)
     try:
         await ops.serve({"http": http} | {name: lane.run for name, lane in lanes.items()})
     finally:
-        await asyncio.gather(*(producer.close() for producer in producers))
+        await asyncio.gather(decoder.close(), *(producer.close() for producer in producers))
 
 
 def _pull_lane(
     settings: Settings,
     pull: PullSettings,
     new_producer: Callable[[float], SteadyProducer],
+    decoder: Decoder,
     health: Health,
-    clock: SystemClock,
 ) -> Lane:
     """The lane of the cameras that are asked. Raises SettingsError when the file is wrong."""
     DiskFiles(pull.cameras_file, pull.credentials_file).read()
-
-    def new_source(camera: Camera) -> Source:
-        return source_of(camera, pull.networks, settings.limits.frame_max_bytes, pull.limit_s)
+    clock = SystemClock()
 
     files = DiskFiles(pull.cameras_file, pull.credentials_file)
+    new_source = sources(pull.networks, settings.limits, pull.limit_s, decoder)
     puller = Puller(files, new_source, settings.limits, clock)
     return Lane(
         "pull",

@@ -1,0 +1,122 @@
+"""Stock cameras, asked by ingest as a process, to frames in real Kafka."""
+
+import asyncio
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from parking.stack.infra import Infra
+from parking.topics import DEVICE_EVENTS, FRAMES
+from tests.brokers import Broker, aedes
+from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras
+from tests.ingest_process import Bridge, Log, wait_until
+from tests.rtsp_cameras import RtspCameras, rtsp_cameras
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory) -> Iterator[Broker]:
+    with aedes(tmp_path_factory.mktemp("broker")) as running:
+        running.add("bridge")
+        yield running
+
+
+@pytest.fixture
+def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bridge]:
+    made = Bridge(infra, broker, tmp_path, unique("bridge"))
+    yield made
+    if made.process.poll() is None:
+        made.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def cameras() -> Iterator[tuple[HttpCameras, RtspCameras]]:
+    """Cameras in a thread of their own, for the test itself waits without a loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    stack = AsyncExitStack()
+
+    async def enter() -> tuple[HttpCameras, RtspCameras]:
+        http = await stack.enter_async_context(http_cameras())
+        return http, await stack.enter_async_context(rtsp_cameras())
+
+    async def leave() -> None:
+        await stack.aclose()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    yield asyncio.run_coroutine_threadsafe(enter(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(leave(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def test_a_stock_camera_comes_to_kafka_and_goes(
+    bridge: Bridge, infra: Infra, cameras, tmp_path: Path, unique
+):
+    http, rtsp = cameras
+    log, site = Log(infra), unique("site")
+    wanted = {
+        "esp32": {"kind": "mjpeg", "url": http.url("/stream")},
+        "ip": {"kind": "snapshot", "url": http.url("/digest"), "credential": "ip"},
+        "rtsp": {"kind": "rtsp", "url": rtsp.url("/live")},
+        "away": {"kind": "snapshot", "url": "http://127.0.0.1:9/"},
+        "hung": {"kind": "snapshot", "url": http.url("/hang")},
+    }
+    entries = [{"camera": f"{site}/{n}", "interval_s": 0.3} | one for n, one in wanted.items()]
+    file, logins = tmp_path / "cameras.json", tmp_path / "logins.json"
+    file.write_text(json.dumps({"cameras": entries}))
+    logins.write_text(json.dumps({"ip": {"username": USER, "password": PASSWORD}}))
+    logins.chmod(0o600)
+    bridge.start(
+        CAMERAS_FILE=str(file),
+        CAMERAS_CREDENTIALS_FILE=str(logins),
+        CAMERAS_NETWORKS="127.0.0.1",
+        CAMERAS_LIMIT_S="1",
+    )
+
+    def came() -> bool:
+        per_camera = [frame.camera_id for frame in log.of(FRAMES, site)]
+        return all(per_camera.count(f"{site}/{name}") >= 2 for name in ("esp32", "ip", "rtsp"))
+
+    wait_until(came, 60, "frames of all good cameras")
+    frames = log.of(FRAMES, site)
+    assert {frame.via for frame in frames} == {"mjpeg", "snapshot", "rtsp"}
+    assert len({frame.id for frame in frames}) == len(frames)
+
+    def told(name: str) -> list[tuple[str, str | None]]:
+        events = log.of(DEVICE_EVENTS, site)
+        return [(e.kind, e.reason) for e in events if e.device_id == f"{site}/{name}"]
+
+    wait_until(lambda: told("away") and told("hung"), 30, "both bad cameras told")
+    assert told("away")[0] == ("offline", "refused: nothing listens there")
+    assert told("hung")[0][1] == "timeout: the camera did not answer in time"
+    assert told("ip") == [("online", None)]
+    # A camera is taken out of the file, without a restart.
+    file.write_text(json.dumps({"cameras": entries[:1]}))
+    wait_until(lambda: len(told("ip")) == 2, 20, "the removed camera told")
+    assert told("ip")[1] == ("offline", "removed from the cameras file")
+    assert bridge.metric("parking_pull_up{") == 1
+    assert bridge.end() == 0
+    assert PASSWORD not in (tmp_path / "bridge.log").read_text("utf-8")
+
+
+def test_a_wrong_cameras_file_does_not_start_and_tells_every_fault(bridge: Bridge, tmp_path: Path):
+    file = tmp_path / "cameras.json"
+    wrong = [{"camera": "X"}, {"camera": "demo/a", "kind": "rtsp", "url": "http://u:p@cam"}]
+    file.write_text(json.dumps({"cameras": wrong}))
+    bridge.launch(CAMERAS_FILE=str(file))
+    assert bridge.process.wait(30) == 2
+    told = (tmp_path / "bridge.log").read_text("utf-8")
+    for words in ("camera 1:", "rtsp needs rtsp://", "belong in the credentials file"):
+        assert words in told
