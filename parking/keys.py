@@ -19,13 +19,14 @@ from typing import Final
 from parking.errors import Invalid
 
 PREFIX: Final = "pk_"
-SCOPES: Final = ("frames", "write")
+SCOPES: Final = ("frames", "write", "live")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A known key: its name and what it may do (`frames`: send pictures; `write`: all writes)."""
+    """A known key: its name and what it may do (`frames`: send pictures; `write`: all writes;
+    `live`: watch the cameras that ingest fetches, as the notifier does)."""
 
     name: str
     scopes: frozenset[str]

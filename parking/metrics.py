@@ -33,7 +33,6 @@ PULL_SECONDS: Final = Histogram(
 PULL_FILE_FAULTS: Final = Gauge(
     "parking_pull_file_faults", "Faults of the cameras file as it is now; the last good one counts"
 )
-LIVE_VIEWERS: Final = Gauge("parking_live_viewers", "Open live pictures of pulled cameras")
 
 # all
 DEAD_LETTERS: Final = Counter(

@@ -157,6 +157,7 @@ _KINDS: Final[tuple[Literal["frame", "gate", "status", "telemetry"], ...]] = (
     "telemetry",
 )
 HTTP_FRAMES: Final = "/ingest/v1/frames"
+HTTP_LIVE: Final = "/ingest/v1/live"
 PULLED: Final = "pull"  # pull/{site}/{device}: where a fetched picture is said to come from
 _PICTURES: Final = re.compile(
     rf"(?:{MQTT_ROOT}/[^/]*/[^/]*/frame(?:/.*)?|(?:{HTTP_FRAMES}|{PULLED})/.*)", re.S

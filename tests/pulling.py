@@ -1,13 +1,16 @@
 """A puller with its lane over memory, for contract tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+
+import httpx
 
 from parking.codec import decode
 from parking.errors import SettingsError
 from parking.memory import MemoryBroker, MemoryProducer
+from parking.mjpeg import Splitter, boundary_of
 from parking.networks import Networks
 from parking.ops import Health, SystemClock
 from services.ingest.bridge import Lane
@@ -92,3 +95,11 @@ async def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
             if condition():
                 return
             await asyncio.sleep(0.01)
+
+
+async def jpegs(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """The pictures of an MJPEG answer."""
+    splitter = Splitter(boundary_of(response.headers["content-type"]), 1_000_000)
+    async for chunk in response.aiter_raw():
+        for jpeg in splitter.feed(chunk):
+            yield jpeg

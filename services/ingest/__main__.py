@@ -19,7 +19,7 @@ Settings (environment):
 
 import argparse
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from parking import ops
 from parking.keys import KeyFile
@@ -78,43 +78,40 @@ async def build(environ: Mapping[str, str]) -> None:
         )
         for name, filters in LANES.items()
     }
+    decoder = Decoder(settings.limits)
+    puller = None
+    if settings.pull is not None:
+        puller = _puller(settings, settings.pull, decoder)
+        lanes["pull"] = Lane(
+            "pull",
+            puller,
+            Room(settings.handover_frames, settings.handover_events),
+            new_producer(_LANE_LIMIT_S),
+            settings.limits,
+            health=health,
+            clock=clock,
+            decide=handle_pulled,
+        )
     intake = Intake(
-        KeyFile(settings.keys_file), new_producer(_HTTP_LIMIT_S), settings.limits, clock
+        KeyFile(settings.keys_file),
+        new_producer(_HTTP_LIMIT_S),
+        settings.limits,
+        clock,
+        puller.screen if puller else None,
     )
     http = ops.http_loop(new_app(intake, health), settings.http)
-    decoder = Decoder(settings.limits)
-    if settings.pull is not None:
-        lanes["pull"] = _pull_lane(settings, settings.pull, new_producer, decoder, health)
     try:
         await ops.serve({"http": http} | {name: lane.run for name, lane in lanes.items()})
     finally:
         await asyncio.gather(decoder.close(), *(producer.close() for producer in producers))
 
 
-def _pull_lane(
-    settings: Settings,
-    pull: PullSettings,
-    new_producer: Callable[[float], SteadyProducer],
-    decoder: Decoder,
-    health: Health,
-) -> Lane:
-    """The lane of the cameras that are asked. Raises SettingsError when the file is wrong."""
+def _puller(settings: Settings, pull: PullSettings, decoder: Decoder) -> Puller:
+    """The cameras that are asked. Raises SettingsError when the file is wrong."""
     DiskFiles(pull.cameras_file, pull.credentials_file).read()
-    clock = SystemClock()
-
     files = DiskFiles(pull.cameras_file, pull.credentials_file)
     new_source = sources(pull.networks, settings.limits, pull.limit_s, decoder)
-    puller = Puller(files, new_source, settings.limits, clock)
-    return Lane(
-        "pull",
-        puller,
-        Room(settings.handover_frames, settings.handover_events),
-        new_producer(_LANE_LIMIT_S),
-        settings.limits,
-        health=health,
-        clock=clock,
-        decide=handle_pulled,
-    )
+    return Puller(files, new_source, settings.limits, SystemClock())
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 
 from parking.errors import Invalid
+from parking.mjpeg import Splitter, boundary_of
 from parking.networks import Networks
 from services.ingest.camerafile import Camera
 from services.ingest.faults import CameraFault, fault_of
-from services.ingest.mjpeg import Splitter, boundary_of
 
 _CHUNK: Final = 65_536
 _AGENT: Final = {"User-Agent": "smart-parking"}

@@ -1,73 +1,68 @@
-"""Live pictures of fetched cameras: one connection to the camera, whatever the number of viewers.
+"""Live pictures of the fetched cameras, for the notifier: `GET /ingest/v1/live/{site}/{camera}`.
 
-A viewer that is too slow misses pictures; it makes nobody else wait, and holds one picture at most.
+All viewers of a camera share ingest's one connection to it. While somebody watches, the camera is
+asked at a quicker pace; what goes to Kafka keeps its own.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Final
 
-from parking import metrics
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+
+from parking.keys import KeyFile
+from parking.mjpeg import START, STREAM_TYPE, part
+from parking.screen import Screen
+from parking.topics import HTTP_LIVE
+from services.ingest.door import Denied, require_key
+
+SEND_LIMIT_S: Final = 10.0
+PING_S: Final = 5.0
+_MAX_VIEWERS: Final = 16
+_NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-class Screen:
-    """A camera's newest picture, and who waits for it."""
+def live_routes(keys: KeyFile, screen_of: Callable[[str], Screen | None]) -> APIRouter:
+    """The route. `screen_of`: a camera's pictures, None when it is not fetched here."""
+    router = APIRouter()
 
-    def __init__(self) -> None:
-        self._newest: bytes | None = None
-        self._number = 0
-        self._viewers = 0
-        self._closed = False
-        self._change = asyncio.Event()  # replaced at each change; whoever waits holds its own
+    @router.get(HTTP_LIVE + "/{site}/{camera}", response_class=Response)
+    async def watch(request: Request, site: str, camera: str) -> Response:
+        """MJPEG, for as long as the camera is in the cameras file. Needs a key of scope `live`."""
+        require_key(keys, request, "live")
+        screen = screen_of(f"{site}/{camera}")
+        if screen is None:
+            raise Denied(404, "not-fetched", "this camera is not in the cameras file")
+        if screen.viewers >= _MAX_VIEWERS:
+            raise Denied(503, "too-many-viewers", "all places are taken: try later")
+        return _Stream(_parts(screen), 200, _NO_STORE, STREAM_TYPE)
 
-    @property
-    def is_watched(self) -> bool:
-        """Somebody looks."""
-        return self._viewers > 0
+    return router
 
-    def show(self, jpeg: bytes) -> None:
-        """A new picture."""
-        self._newest = jpeg
-        self._number += 1
-        self._changed()
 
-    def close(self) -> None:
-        """No more come."""
-        self._closed = True
-        self._changed()
+async def _parts(screen: Screen) -> AsyncGenerator[bytes, None]:
+    yield START
+    last: bytes | None = None
+    async with aclosing(screen.pictures(PING_S)) as shown:
+        async for jpeg in shown:
+            last = jpeg or last  # the last again shows whether the viewer is still there
+            if last is not None:
+                yield part(last)
 
-    async def watched_within(self, seconds: float) -> None:
-        """Wait, but no longer than until somebody begins to look."""
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + seconds
-        looked_at = self._viewers
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(until_s):
-                while self._viewers <= looked_at:
-                    await self._change.wait()
 
-    async def pictures(self, limit_s: float) -> AsyncGenerator[bytes | None, None]:
-        """Each new picture, the newest one only; None when none came for `limit_s` seconds."""
-        seen = self._number
-        self._viewers += 1
-        metrics.LIVE_VIEWERS.inc()
-        self._changed()
+class _Stream(StreamingResponse):
+    """A viewer that takes nothing for SEND_LIMIT_S is let go."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def bounded(message: Message) -> None:
+            async with asyncio.timeout(SEND_LIMIT_S):
+                await send(message)
+
         try:
-            while not self._closed:
-                change = self._change
-                if self._number != seen:
-                    seen = self._number
-                    yield self._newest
-                    continue
-                try:
-                    async with asyncio.timeout(limit_s):
-                        await change.wait()
-                except TimeoutError:
-                    yield None
-        finally:
-            self._viewers -= 1
-            metrics.LIVE_VIEWERS.dec()
-
-    def _changed(self) -> None:
-        self._change.set()
-        self._change = asyncio.Event()
+            await super().__call__(scope, receive, bounded)
+        except (ClientDisconnect, TimeoutError):
+            return

@@ -18,11 +18,11 @@ from typing import Final, Literal, Protocol
 from parking import metrics
 from parking.errors import Invalid, SettingsError
 from parking.ports import Clock
+from parking.screen import Screen
 from services.ingest.camerafile import Camera
 from services.ingest.faults import CameraFault
 from services.ingest.handover import Delivery
 from services.ingest.jpeg import inspect
-from services.ingest.live import Screen
 from services.ingest.messages import Handled, Limits, Message, Reply
 from services.ingest.pulled import VIA, fetched, reached
 

@@ -25,6 +25,7 @@ from services.notifier.auth import Door
 from services.notifier.commands import layout_body_schema
 from services.notifier.dashboard import dashboard_routes
 from services.notifier.feed import Feed
+from services.notifier.live import Live
 from services.notifier.pictures import Pictures
 from services.notifier.routes_live import live_routes
 from services.notifier.routes_read import history_routes, read_routes
@@ -77,6 +78,7 @@ class Parts:
     keys: KeyFile
     clock: Clock
     health: Health
+    live: Live | None = None
 
 
 def make_app(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> Outermost:
@@ -99,7 +101,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
     writer = Writer(parts.feed, door, parts.producer, parts.clock, asyncio.Lock(), parts.pictures)
     app.include_router(read_routes(parts.feed, parts.pictures))
     app.include_router(history_routes(parts.history))
-    app.include_router(live_routes(parts.feed, parts.pictures))
+    app.include_router(live_routes(parts.feed, parts.pictures, parts.live))
     app.include_router(write_routes(writer))
     app.router.routes.extend(parts.health.routes())
     app.include_router(dashboard_routes(dashboard_dir))

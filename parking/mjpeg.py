@@ -1,4 +1,4 @@
-"""An MJPEG stream taken apart into its pictures. Pure.
+"""An MJPEG stream, made of pictures and taken apart into them. Pure.
 
 Cameras differ, and lie: boundaries with and without their dashes, no Content-Length or a wrong one.
 So the boundary is what separates the parts; a Content-Length is believed only where a JPEG's end
@@ -11,11 +11,20 @@ from typing import Final
 
 from parking.errors import Invalid
 
+STREAM_TYPE: Final = "multipart/x-mixed-replace; boundary=frame"
+START: Final = b"--frame\r\n"
 MAX_HEADER_BYTES: Final = 4096
 _END_OF_HEADER: Final = re.compile(rb"\r?\n\r?\n")
 _LENGTH: Final = re.compile(rb"^content-length:[ \t]*(\d{1,9})[ \t]*\r?$", re.I | re.M)
 _EOI: Final = b"\xff\xd9"
 _PADDING: Final = b"\r\n\0"
+
+
+def part(jpeg: bytes) -> bytes:
+    """A picture as a part of a stream of STREAM_TYPE that began with START. The boundary follows at
+    once: a browser shows a picture when it sees its end."""
+    head = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
+    return head + jpeg + b"\r\n" + START
 
 
 def boundary_of(content_type: str) -> bytes:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parking.errors import Invalid
-from services.ingest.mjpeg import Splitter, boundary_of
+from parking.mjpeg import Splitter, boundary_of
 
 MARK = b"--frame"
 PICTURES = [b"\xff\xd8" + bytes([n]) * (40 + n) + b"\xff\xd9" for n in range(1, 6)]
