@@ -142,6 +142,11 @@ async def _login_page(own: HttpCameras, writer: asyncio.StreamWriter, head: str)
     writer.write(_OK + b"Content-Type: text/html\r\n\r\n<html>please log in</html>")
 
 
+async def _moody(own: HttpCameras, writer: asyncio.StreamWriter, head: str) -> None:
+    """Sends elsewhere at first, then asks people to log in."""
+    await (_redirect if own.asked["/moody"] <= 5 else _login_page)(own, writer, head)
+
+
 async def _noise(own: HttpCameras, writer: asyncio.StreamWriter, head: str) -> None:
     writer.write(b"\x00\xffnot http at all\r\n\r\n" * 3)
 
@@ -243,6 +248,7 @@ HABITS: dict[str, Habit] = {
     "/endless": _endless,
     "/redirect": _redirect,
     "/login-page": _login_page,
+    "/moody": _moody,
     "/noise": _noise,
     "/basic": _basic,
     "/digest": _digest,

@@ -69,7 +69,10 @@ class RtspCameras:
             return
         if path == "/login" and not digest_is_right(head, method):
             status = "401 Unauthorized"
-            more = 'WWW-Authenticate: Digest realm="cam", nonce="n2"\r\n'
+            more = (
+                'WWW-Authenticate: Digest realm="cam", nonce="n2", qop="auth"\r\n'
+                'WWW-Authenticate: Basic realm="cam"\r\n'
+            )
         elif path == "/redirect":
             status, more = "302 Moved", f"Location: {self.redirect_to}\r\n"
         elif method == "DESCRIBE":

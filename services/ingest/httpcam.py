@@ -109,7 +109,7 @@ class HttpCamera:
         challenge = response.headers.get("WWW-Authenticate", "").lower()
         if response.status == 401 and login and not self._basic and "basic" in challenge:
             response.close()
-            self._basic = True  # only to a camera that asks for it and knows nothing better
+            self._basic = True  # only to a camera that asks for it, before any Digest
             response = await self._ask(session)
         if response.status == 200:
             return response

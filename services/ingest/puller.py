@@ -68,7 +68,7 @@ class Pull:
         self._puller = puller
         self._due_s = 0.0
         self._failures = 0
-        self._told: bool | None = None
+        self._told: str | None = None  # the reason it was told offline for, "" for online
         self._fault: CameraFault | None = None
 
     async def run(self) -> None:
@@ -138,7 +138,7 @@ class Pull:
         self._failures += 1
         self._fault = fault
         if self._failures >= FAILURES_TO_OFFLINE or fault.reason == "wrong-password":
-            self._tell(str(fault))
+            self._tell(fault)
         ceiling_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(self._failures - 1, 10))
         if fault.reason == "wrong-password":
             ceiling_s = WRONG_LOGIN_DELAY_S
@@ -157,10 +157,12 @@ class Pull:
         else:
             await self.screen.watched_within(seconds)
 
-    def _tell(self, reason: str | None) -> None:
-        online = reason is None
-        if self._told is not online and self._puller.tell(self.camera.camera_id, reason):
-            self._told = online
+    def _tell(self, fault: CameraFault | None) -> None:
+        """Online, or offline with the fault; told once, and again when the reason is another."""
+        state = fault.reason if fault else ""
+        words = str(fault) if fault else None
+        if state != self._told and self._puller.tell(self.camera.camera_id, words):
+            self._told = state
 
 
 class Puller:

@@ -96,6 +96,7 @@ class Session:
         self._number = 0
         self._session = ""
         self._challenge: dict[str, str] | None = None
+        self._logins = 0
         self._basic = False
         self._asked_s = 0.0
 
@@ -170,7 +171,7 @@ class Session:
             except asyncio.LimitOverrunError:
                 raise CameraFault("bad-answer", "what it answers is not RTSP") from None
             start, *lines = text.decode("latin-1").strip().split("\r\n")
-            head = {k.strip().lower(): v.strip() for k, _, v in (x.partition(":") for x in lines)}
+            head = _headers(lines)
             length = head.get("content-length", "0")
             if not length.isdigit() or int(length) > _MAX_BODY_BYTES:
                 raise CameraFault("bad-answer", "it announces a description of that size")
@@ -184,6 +185,7 @@ class Session:
     def _challenged(self, challenge: str) -> None:
         scheme, _, fields = challenge.partition(" ")
         self._basic = scheme.lower() == "basic"
+        self._logins = 0
         self._challenge = {name: q or plain for name, q, plain in _FIELD.findall(fields)}
 
     def _authorization(self, method: str, url: str) -> str:
@@ -192,11 +194,15 @@ class Session:
             return ""
         if self._basic:
             return "Basic " + b64encode(f"{login.username}:{login.password}".encode()).decode()
-        return digest(login, challenge, method, url)
+        self._logins += 1
+        return digest(login, challenge, method, url, self._logins)
 
 
-def digest(login: Credential, challenge: Mapping[str, str], method: str, url: str) -> str:
-    """The Authorization header of RFC 7616, MD5 or SHA-256. Raises CameraFault for others."""
+def digest(
+    login: Credential, challenge: Mapping[str, str], method: str, url: str, count: int
+) -> str:
+    """The Authorization header of RFC 7616, MD5 or SHA-256, for the `count`th time with this
+    challenge. Raises CameraFault for other ways."""
     name = challenge.get("algorithm", "MD5").upper()
     if name not in ("MD5", "SHA-256"):
         raise CameraFault("bad-answer", f"its login wants {name[:20]!r}, which is not spoken here")
@@ -210,14 +216,24 @@ def digest(login: Credential, challenge: Mapping[str, str], method: str, url: st
     more = ""
     if "auth" in challenge.get("qop", ""):
         own = secrets.token_hex(8)
-        middle += ["00000001", own, "auth"]
-        more = f', qop=auth, nc=00000001, cnonce="{own}"'
+        middle += [f"{count:08x}", own, "auth"]
+        more = f', qop=auth, nc={count:08x}, cnonce="{own}"'
     secret = hashed(f"{login.username}:{realm}:{login.password}")
     response = hashed(":".join([secret, *middle, hashed(f"{method}:{url}")]))
     return (
         f'Digest username="{login.username}", realm="{realm}", nonce="{nonce}", uri="{url}", '
         f'response="{response}", algorithm={name}{more}'
     )
+
+
+def _headers(lines: list[str]) -> dict[str, str]:
+    """By name in small letters. Of several ways to log in, Digest is taken where it is offered."""
+    found: dict[str, str] = {}
+    for line in lines:
+        name, _, value = (part.strip() for part in line.partition(":"))
+        if not found.get(name.lower(), "").lower().startswith("digest "):
+            found[name.lower()] = value
+    return found
 
 
 def _under(base: str, control: str) -> str:

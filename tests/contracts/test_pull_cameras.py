@@ -172,6 +172,13 @@ async def test_a_camera_that_comes_back_is_told_online_and_gives_frames():
     assert told[0].reason.startswith("refused: ")
 
 
+async def test_another_reason_is_told_when_it_comes():
+    async with http_cameras() as own, pulling(camera(own, "/moody")) as world:
+        await until(lambda: len(world.events(DEVICE_EVENTS, "demo/cam")) == 2)
+    reasons = [event.reason.split(":")[0] for event in world.events(DEVICE_EVENTS, "demo/cam")]
+    assert reasons == ["redirected", "not-a-jpeg"]
+
+
 async def test_a_stream_that_stops_in_the_middle_is_asked_for_again():
     async with http_cameras() as own, pulling(camera(own, "/stream-hangs", "mjpeg")) as world:
         await until(lambda: own.asked["/stream-hangs"] >= 3)

@@ -87,6 +87,9 @@ async def test_key_pictures_become_frames(path: str, new_source: NewSource):
             await until(lambda: len(world.events(FRAMES, "demo/cam")) >= 3)
             assert own.asked[path] == 1, "one connection for all pictures"
         await until(lambda: own.methods["TEARDOWN"] == 1)
+    assert "Basic" not in "".join(own.heads), "the camera knows better"
+    counts = [head.partition("nc=")[2][:8] for head in own.heads if "nc=" in head]
+    assert len(set(counts)) == len(counts), "a login used twice looks like a replay"
     frames = world.events(FRAMES, "demo/cam")
     assert {(frame.via, frame.width, frame.height) for frame in frames} == {("rtsp", 64, 48)}
     assert [event.kind for event in world.events(DEVICE_EVENTS, "demo/cam")] == ["online"]
