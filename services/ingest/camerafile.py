@@ -48,7 +48,8 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Credential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A camera's login. Its repr tells nothing."""
 
-    username: Annotated[str, msgspec.Meta(max_length=100)]
+    # Neither way to log in can carry these signs in a name.
+    username: Annotated[str, msgspec.Meta(max_length=100, pattern=r'^[^\x00-\x1f\x7f":\\]*$')]
     password: Annotated[str, msgspec.Meta(max_length=200)]
 
     def __repr__(self) -> str:

@@ -23,7 +23,7 @@ from services.notifier.settings import Limits, LiveSource
 from tests.cameras import HttpCameras, http_cameras
 from tests.notifier_instance import Backend, Given, Instance
 from tests.notifying import frame, layout, record
-from tests.pulling import LIMITS, World, jpegs, pulling, until
+from tests.pulling import LIMITS, World, jpegs, pulling, source, until
 
 pytestmark = pytest.mark.timeout(60)
 SITE = "demo"
@@ -85,10 +85,10 @@ async def answers(client: httpx.AsyncClient, url: str) -> None:
 
 
 @asynccontextmanager
-async def notifier(source: LiveSource, limits: Limits | None = None) -> AsyncIterator[Instance]:
+async def notifier(where: LiveSource, limits: Limits | None = None) -> AsyncIterator[Instance]:
     backend = Backend(None)
     await backend.write(record(layout(SITE)))
-    given = Given(live=source, limits=limits or Limits())
+    given = Given(live=where, limits=limits or Limits())
     async with Instance(backend, given) as running:
         await until(lambda: running.feed.state.camera_view(CAMERA) is not None)
         running.backend = backend  # type: ignore[attr-defined]
@@ -102,8 +102,8 @@ async def test_all_viewers_share_one_connection_which_ends_with_the_last(keys, k
     async with ingest(keys, path, kind) as behind:
         # One picture an hour goes to Kafka; to look at it is another matter.
         await until(lambda: len(behind.world.events(FRAMES, CAMERA)) == 1)
-        source = LiveSource(behind.url, key)
-        async with notifier(source) as one, notifier(source) as two, AsyncExitStack() as viewers:
+        where = LiveSource(behind.url, key)
+        async with notifier(where) as one, notifier(where) as two, AsyncExitStack() as viewers:
             given = []
             for instance in (one, one, one, two):
                 stream = instance.http.stream("GET", STREAM)
@@ -121,6 +121,17 @@ async def test_all_viewers_share_one_connection_which_ends_with_the_last(keys, k
             await until(lambda: screen.viewers == 0)
             await until(lambda: behind.cameras.open[path] == 0)
         assert len(behind.world.events(FRAMES, CAMERA)) == 1, "Kafka's pace is its own"
+
+
+async def test_negative_control_a_connection_for_each_viewer_would_be_counted():
+    async with http_cameras() as own:
+        one = Camera(CAMERA, "mjpeg", own.url("/stream"), 1)
+        each = [source(one).pictures(lambda: "picture") for _ in range(4)]
+        for given in each:
+            await anext(given)
+        assert own.most_open["/stream"] == 4
+        for given in each:
+            await given.aclose()
 
 
 async def test_a_viewer_that_takes_nothing_holds_up_no_other(keys):

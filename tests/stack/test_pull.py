@@ -3,18 +3,27 @@
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
+from parking.admin import publish_layouts
+from parking.kafka import KafkaSettings
+from parking.mjpeg import Splitter, boundary_of
+from parking.stack.checks import HOST, free_ports
 from parking.stack.infra import Infra
+from parking.stack.settings import ROOT
 from parking.topics import DEVICE_EVENTS, FRAMES
 from tests.brokers import Broker, aedes
 from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras
 from tests.ingest_process import Bridge, Log, wait_until
+from tests.notifying import layout
 from tests.rtsp_cameras import RtspCameras, rtsp_cameras
 
 pytestmark = pytest.mark.stack
@@ -109,6 +118,62 @@ def test_a_stock_camera_comes_to_kafka_and_goes(
     assert bridge.metric("parking_pull_up{") == 1
     assert bridge.end() == 0
     assert PASSWORD not in (tmp_path / "bridge.log").read_text("utf-8")
+
+
+def test_a_fetched_camera_is_watched_live_through_the_notifier(
+    bridge: Bridge, infra: Infra, cameras, tmp_path: Path, unique
+):
+    http, _ = cameras
+    site = unique("site")
+    file = tmp_path / "cameras.json"
+    entry = {"camera": f"{site}/north", "kind": "mjpeg", "url": http.url("/stream")}
+    file.write_text(json.dumps({"cameras": [entry | {"interval_s": 3600}]}))
+    key = bridge.keys.add("notifier", "live")
+    bridge.start(CAMERAS_FILE=str(file), CAMERAS_NETWORKS="127.0.0.1")
+    asyncio.run(publish_layouts(KafkaSettings(infra.bootstrap), [layout(site)], "test"))
+    with notifier_process(infra, LIVE_URL=bridge.url, LIVE_KEY=key) as url:
+        address = f"{url}/api/stream?camera={site}/north"
+        wait_until(lambda: httpx.get(f"{url}/api/cameras/{site}/north").is_success, 20, "known")
+        with httpx.stream("GET", address) as one, httpx.stream("GET", address) as two:
+            for response in (one, two):
+                assert len(pictures(response, 10)) >= 5
+            assert http.most_open["/stream"] == 1
+        wait_until(lambda: http.open["/stream"] == 0, 10, "let go")
+
+
+def pictures(response: httpx.Response, at_least: int) -> set[bytes]:
+    """The different ones among the next pictures."""
+    splitter = Splitter(boundary_of(response.headers["content-type"]), 1_000_000)
+    found: list[bytes] = []
+    for chunk in response.iter_raw():
+        found += splitter.feed(chunk)
+        if len(found) >= at_least:
+            break
+    return set(found)
+
+
+@contextmanager
+def notifier_process(infra: Infra, **env: str) -> Iterator[str]:
+    [port] = free_ports(1)
+    url = f"http://{HOST}:{port}"
+    more = {"HTTP_PORT": str(port), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "services.notifier"]
+    process = subprocess.Popen(command, env=infra.env_for("notifier") | more | env)
+
+    def is_ready() -> bool:
+        assert process.poll() is None
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{url}/readyz").is_success
+        return False
+
+    try:
+        wait_until(is_ready, 30, "ready")
+        yield url
+        process.terminate()
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_wrong_cameras_file_does_not_start_and_tells_every_fault(bridge: Bridge, tmp_path: Path):

@@ -121,6 +121,8 @@ def test_the_number_of_cameras_is_bounded():
     "text",
     [
         f'{{"gate": {{"username": "u", "password": "{CANARY}", "more": 1}}}}',
+        f'{{"gate": {{"username": "a\\"b", "password": "{CANARY}"}}}}',
+        f'{{"gate": {{"username": "a\\r\\nX: y", "password": "{CANARY}"}}}}',
         f'{{"gate": {{"username": 7, "password": "{CANARY}"}}}}',
         f'{{"gate": "{CANARY}"}}',
         f'{{"gate": {{"username": "u", "password": "{CANARY}"',
