@@ -1,5 +1,5 @@
 """Smart Parking's command line: make topics, publish layouts, command slots, manage API keys,
-measure which runtime the detector should take.
+measure which runtime the detector should take, try cameras.
 
 It talks to Kafka as the services do: set KAFKA_BOOTSTRAP (and KAFKA_SECURITY, ... where needed).
 The embedded stack's values are printed by `python -m parking.stack env`.
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = _parser()
     options, more = parser.parse_known_args(arguments)
     options.more = more
-    if more and options.run is not bench_detector:
+    if more and options.run not in (bench_detector, cameras):
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     try:
         options.run(options)
@@ -124,6 +124,16 @@ def bench_detector(options: argparse.Namespace) -> None:
     sys.exit(subprocess.run(command, check=False).returncode)
 
 
+def cameras(options: argparse.Namespace) -> None:
+    """Hand over to ingest, which knows how to fetch pictures."""
+    action, more = options.more[:1], options.more[1:]
+    networks = os.environ.get("CAMERAS_NETWORKS")
+    if networks and action == ["check"]:
+        more = ["--networks", networks, *more]  # an option given by hand comes later and counts
+    command = [sys.executable, "-m", "services.ingest.cameras", *action, *more]
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
 # ---------------------------------------------------------------- helpers
 _PARAMETERS = {field.name: field for field in msgspec.structs.fields(ParametersSet)}
 
@@ -205,6 +215,10 @@ def _parser() -> argparse.ArgumentParser:
         "bench-detector", add_help=False, help="measure the detector's runtimes on this machine"
     )
     bench.set_defaults(run=bench_detector)
+    fetched = groups.add_parser(
+        "cameras", add_help=False, help="try the cameras of a file, look for ONVIF cameras"
+    )
+    fetched.set_defaults(run=cameras)
     return parser
 
 

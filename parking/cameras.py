@@ -1,5 +1,6 @@
 """When a camera can be believed: frames, health, connection and silence. Pure."""
 
+import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -22,6 +23,7 @@ REFRESH_MS: Final = 10_000
 # between MQTT and Kafka at once (ingest's HANDOVER_FRAMES, unless set higher).
 FRAME_MEMORY: Final = 64
 
+_SLUG: Final = re.compile(r"([a-z][a-z-]{1,39}): ")
 Status = Literal["online", "degraded", "offline", "no-layout"]
 
 
@@ -30,7 +32,7 @@ def condition(site: Site, camera_id: str) -> tuple[Status, str]:
     camera = site.cameras[camera_id]
     device = site.devices.get(camera_id, Device())
     if device.offline_since_ms is not None:
-        return "offline", "offline"
+        return "offline", device.offline_reason or "offline"
     if camera.last_frame_at_ms is None:
         return "offline", "no-frame"
     if camera.silent:
@@ -74,7 +76,8 @@ def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site,
 
 
 def on_device(site: Site, told: DeviceReported, moment: Moment) -> tuple[Site, list[Event]]:
-    """Online and offline (LWT). A report of an older connection than the one known is late."""
+    """Online and offline (LWT, or ingest of a camera that it fetches, with the reason as `slug:
+    words`). A report of an older connection than the one known is late."""
     if told.kind not in ("online", "offline"):
         return site, []
     device = site.devices.get(told.device_id, Device())
@@ -85,7 +88,10 @@ def on_device(site: Site, told: DeviceReported, moment: Moment) -> tuple[Site, l
         if device.place is not None and place <= device.place:
             return site, []
     since = told.time_ms if ended else None
-    device = replace(device, place=place, offline_since_ms=since)
+    known = _SLUG.match(told.reason or "") if ended else None
+    device = replace(
+        device, place=place, offline_since_ms=since, offline_reason=known[1] if known else None
+    )
     site = replace(site, devices=site.devices | {told.device_id: device})
     if told.device_id not in site.cameras:
         return site, []

@@ -34,7 +34,7 @@ REFERENCE_MAX_BYTES = 49_152
 SlotState = Literal["free", "occupied", "unknown", "closed"]
 Seen = Literal["free", "occupied", "unknown"]
 Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved", "fogged"]
-Via = Literal["mqtt", "http", "pull", "api"]
+Via = Literal["mqtt", "http", "pull", "api", "rtsp", "mjpeg", "snapshot"]
 TimeSource = Literal["device", "receipt"]
 
 

@@ -18,14 +18,15 @@ from parking.errors import Invalid
 from parking.secret_files import write_private
 
 PREFIX: Final = "pk_"
-SCOPES: Final = ("frames", "write", "devices")
+SCOPES: Final = ("frames", "write", "devices", "live")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """A known key: its name and what it may do (`frames`: send pictures; `write`: layouts, slots,
-    passages; `devices`: which devices there are and what opens the broker to them)."""
+    passages; `devices`: which devices there are and what opens the broker to them; `live`: watch
+    the cameras that ingest fetches, as the notifier does)."""
 
     name: str
     scopes: frozenset[str]

@@ -33,6 +33,17 @@ STALE_ACKS: Final = Counter("parking_stale_acks_total", "Acks not sent: their co
 HANDOVER_SIZE: Final = Gauge(
     "parking_handover_messages", "Messages between MQTT and Kafka", ["kind"]
 )
+# By camera: their number is bounded by the cameras file, and a camera that left it is forgotten.
+PULL_UP: Final = Gauge("parking_pull_up", "1 while a pulled camera gives pictures", ["camera"])
+PULL_FAILURES: Final = Counter(
+    "parking_pull_failures_total", "Pictures that a camera did not give", ["camera", "reason"]
+)
+PULL_SECONDS: Final = Histogram(
+    "parking_pull_seconds", "From the question to the picture", ["via"], buckets=_SECONDS
+)
+PULL_FILE_FAULTS: Final = Gauge(
+    "parking_pull_file_faults", "Faults of the cameras file as it is now; the last good one counts"
+)
 
 # all
 DEAD_LETTERS: Final = Counter(

@@ -69,13 +69,15 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Device(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device's connection and the gate events it sent. `place`: boot, connection, 1 once that
     connection ended; only a higher one counts. `gate_events`: the last (boot, seq), sorted;
-    `gate_at_ms`: the latest time of one. `restarts`: how often its boot counter began anew."""
+    `gate_at_ms`: the latest time of one. `restarts`: how often its boot counter began anew.
+    `offline_reason`: the slug of why it cannot be reached, where ingest knows it."""
 
     place: tuple[int, int, int] | None = None
     offline_since_ms: int | None = None
     gate_events: list[tuple[int, int]] = []
     gate_at_ms: int | None = None
     restarts: int = 0
+    offline_reason: str | None = None
 
 
 class OpenSession(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -169,7 +169,11 @@ _KINDS: Final[tuple[Literal["frame", "gate", "status", "telemetry"], ...]] = (
     "telemetry",
 )
 HTTP_FRAMES: Final = "/ingest/v1/frames"
-_PICTURES: Final = re.compile(rf"(?:{MQTT_ROOT}/[^/]*/[^/]*/frame(?:/.*)?|{HTTP_FRAMES}/.*)", re.S)
+HTTP_LIVE: Final = "/ingest/v1/live"
+PULLED: Final = "pull"  # pull/{site}/{device}: where a fetched picture is said to come from
+_PICTURES: Final = re.compile(
+    rf"(?:{MQTT_ROOT}/[^/]*/[^/]*/frame(?:/.*)?|(?:{HTTP_FRAMES}|{PULLED})/.*)", re.S
+)
 _SENDER: Final = re.compile(rf"{MQTT_ROOT}/(?P<device>{_PART}/{_PART})/")
 
 
@@ -213,8 +217,8 @@ def sender_of(topic: str) -> str | None:
 
 
 def holds_pictures(place: str) -> bool:
-    """Whether what comes by this Kafka topic, MQTT topic (be it malformed behind `frame`) or HTTP
-    path is a picture."""
+    """Whether what comes by this Kafka topic, MQTT topic (be it malformed behind `frame`), HTTP
+    path or from this pulled camera is a picture."""
     own = place == FRAMES or place.endswith(f".{FRAMES}")  # a replay's too
     return own or _PICTURES.fullmatch(place) is not None
 

@@ -22,9 +22,10 @@ from parking.stack.checks import HOST, free_ports
 from services.notifier.adapters import History, KafkaLog, LateProducer, MemoryLog
 from services.notifier.app import Parts, make_app
 from services.notifier.feed import Feed
+from services.notifier.live import Live
 from services.notifier.log import Log
 from services.notifier.pictures import Pictures
-from services.notifier.settings import Limits
+from services.notifier.settings import Limits, LiveSource
 from services.notifier.tail import follow_log
 
 LIMIT_S = 20.0
@@ -71,6 +72,7 @@ class Given:
     origins: Sequence[str] = ()
     dashboard: Path = Path("not-built")
     devices: Path | None = None
+    live: LiveSource | None = None
 
 
 class Instance:
@@ -85,6 +87,7 @@ class Instance:
         self._log = log or backend.log()
         self.feed = Feed(self._log, clock, given.limits)
         self.pictures = Pictures(backend.log(), self.feed, clock)
+        self.live = Live(given.live, self.pictures, given.limits, clock) if given.live else None
         parts = Parts(
             feed=self.feed,
             pictures=self.pictures,
@@ -95,6 +98,7 @@ class Instance:
             health=self.health,
             devices=Devices(given.devices) if given.devices else None,
             address=Address("broker.example", 8883) if given.devices else None,
+            live=self.live,
         )
         self.app = make_app(parts, given.origins, given.dashboard)
         self.port = free_ports(1)[0]
@@ -110,6 +114,7 @@ class Instance:
             follow_log(self._stop, log_=self._log, feed=self.feed, health=self.health, clock=clock),
             self.pictures.run(self._stop),
         ]
+        loops += [self.live.run(self._stop)] if self.live else []
         self._tasks = [asyncio.ensure_future(loop) for loop in loops]
         async with asyncio.timeout(LIMIT_S):
             while not await self._answers():

@@ -32,7 +32,9 @@ NOT_PURE = {
 }  # fmt: skip -- one word list
 PURE_PACKAGES = {"msgspec", "numpy", "parking"}
 FOUR_FILES = {"__main__.py", "settings.py", "handler.py", "adapters.py"}
-READS_ENVIRON = re.compile(r"(__main__|parking/ops|parking/faults|parking/stack/node)\.py$")
+READS_ENVIRON = re.compile(
+    r"(__main__|_cli|parking/ops|parking/faults|parking/stack/node|bench/(bare_)?bridge|bench/produce)\.py$"
+)
 MAX_LINES = 300
 MAX_TEST_LINES = 500
 LONGER = {"parking/events.py": 400}  # every event in one list is easier to read than two halves

@@ -128,6 +128,7 @@ class Teller:
         kind: Literal["online", "offline", "telemetry"],
         boot_id=None,
         connection=None,
+        reason: str | None = None,
     ) -> DeviceReported:
         return DeviceReported(
             id=f"{self.camera(name)}/status/{boot_id}/{connection}/{kind}",
@@ -137,6 +138,7 @@ class Teller:
             kind=kind,
             boot_id=boot_id,
             connection=connection,
+            reason=reason,
         )
 
     def gate(

@@ -192,7 +192,7 @@ async def _come_up(settings: StackSettings, supervisor: Supervisor, console: Con
 
 def _make_first_key(settings: StackSettings) -> None:
     keys = KeyFile(services.key_file(settings.paths))
-    if settings.services and not keys.names():
+    if settings.services and not set(keys.names()) - {services.NOTIFIERS_KEY}:
         key = keys.add("local", *SCOPES)
         print(f"\n  Your API key, shown this once (it is kept hashed): {key}\n", flush=True)
 

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from parking.secret_files import made_once
+from parking.keys import KeyFile
+from parking.secret_files import made_once, write_private
 from parking.stack import mqtt, objects, postgres
 from parking.stack.checks import HOST, NotReady, healthz, http_status
 from parking.stack.settings import ROOT, Paths, StackSettings
 from parking.stack.supervisor import Part
 
+NOTIFIERS_KEY: Final = "notifier"
 NEEDS: Final = {
     "ingest": ("kafka", "mqtt"),
     "detector": ("kafka",),
@@ -105,8 +107,20 @@ def _notifier(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
     return {
         "DATABASE_URL": postgres.reader_url(paths, ports["postgres"]),
         "DASHBOARD_DIR": str(ROOT / "dashboard" / "dist"),
+        "LIVE_URL": f"http://{HOST}:{ports['ingest']}",
+        "LIVE_KEY_FILE": str(_live_key(paths)),
         **_tool(paths, ports),
     }
+
+
+def _live_key(paths: Paths) -> Path:
+    """The notifier's own key to the live pictures, in a file; made once."""
+    secret = paths.secrets / "live_key"
+    if not secret.exists():
+        keys = KeyFile(key_file(paths))
+        keys.remove(NOTIFIERS_KEY)
+        write_private(secret, keys.add(NOTIFIERS_KEY, "live"))
+    return secret
 
 
 def _tool(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:

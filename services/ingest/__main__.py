@@ -1,14 +1,16 @@
 """ingest: frames, gate events and device reports from the edge onto Kafka.
 
 In: MQTT `parking/v1/{site}/{device}/...` (see parking/topics.py) in two persistent sessions, frames
-and events; HTTP `POST /ingest/v1/frames/{site}/{camera}` with an API key of scope `frames`.
+and events; HTTP `POST /ingest/v1/frames/{site}/{camera}` with an API key of scope `frames`; and the
+cameras of CAMERAS_FILE (RTSP, MJPEG, HTTP snapshots), which are asked.
 Out: parking.frames, parking.gate-events, parking.device-events, parking.dead-letters and
 parking.dead-letters.frames; to devices the end-to-end `ack` of gate events.
 
 A message is acknowledged only once Kafka has it (acks=all). What is invalid becomes a dead letter
 with a reason, and an invalid gate event is acked `rejected`. While Kafka is away: frames give way
 to newer ones, events wait up to a bound and then nothing more is read from the broker; HTTP answers
-503. While the broker is away: reconnects with jitter, for ever. What ends the process: nothing from
+503. While the broker is away: reconnects with jitter, for ever; so with each fetched camera, which
+is told offline meanwhile. What ends the process: nothing from
 outside; its supervisor starts it again after a fault of its own, and the broker repeats what was
 not acknowledged.
 
@@ -32,10 +34,15 @@ from parking.topics import (
 )
 from services.ingest.adapters import SteadyProducer
 from services.ingest.bridge import BROKER_TELLS, Lane
+from services.ingest.camerafiles import DiskFiles
+from services.ingest.decoder import Decoder
 from services.ingest.handover import Room
 from services.ingest.http import Intake, new_app
 from services.ingest.mqtt import MqttLink
-from services.ingest.settings import Settings
+from services.ingest.pulled import handle_pulled
+from services.ingest.puller import Puller
+from services.ingest.settings import PullSettings, Settings
+from services.ingest.sources import sources
 
 TOPICS = (FRAMES, GATE_EVENTS, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
 LANES: Mapping[str, Sequence[str]] = {
@@ -74,14 +81,40 @@ async def build(environ: Mapping[str, str]) -> None:
         )
         for name, filters in LANES.items()
     }
+    decoder = Decoder(settings.limits)
+    puller = None
+    if settings.pull is not None:
+        puller = _puller(settings, settings.pull, decoder)
+        lanes["pull"] = Lane(
+            "pull",
+            puller,
+            Room(settings.handover_frames, settings.handover_events),
+            new_producer(_LANE_LIMIT_S),
+            settings.limits,
+            health=health,
+            clock=clock,
+            decide=handle_pulled,
+        )
     intake = Intake(
-        KeyFile(settings.keys_file), new_producer(_HTTP_LIMIT_S), settings.limits, clock
+        KeyFile(settings.keys_file),
+        new_producer(_HTTP_LIMIT_S),
+        settings.limits,
+        clock,
+        puller.screen if puller else None,
     )
     http = ops.http_loop(new_app(intake, health), settings.http)
     try:
         await ops.serve({"http": http} | {name: lane.run for name, lane in lanes.items()})
     finally:
-        await asyncio.gather(*(producer.close() for producer in producers))
+        await asyncio.gather(decoder.close(), *(producer.close() for producer in producers))
+
+
+def _puller(settings: Settings, pull: PullSettings, decoder: Decoder) -> Puller:
+    """The cameras that are asked. Raises SettingsError when the file is wrong."""
+    DiskFiles(pull.cameras_file, pull.credentials_file).read()
+    files = DiskFiles(pull.cameras_file, pull.credentials_file)
+    new_source = sources(pull.networks, settings.limits, pull.limit_s, decoder)
+    return Puller(files, new_source, settings.limits, SystemClock())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A lane: from one MQTT session to Kafka, acknowledged only when durable.
+"""A lane: from one MQTT session (or the pulled cameras) to Kafka, acknowledged only when durable.
 
     broker --> MqttLink --receive--> Room --run--> Producer (acks=all)
                   ^                                   |
@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
@@ -22,7 +22,8 @@ from parking import metrics
 from parking.errors import Invalid, Refused, Retryable
 from parking.ops import Health
 from parking.ports import Clock, Producer
-from services.ingest.handler import SOURCE, handle_message, kafka_refused, refuse
+from services.ingest.frames import SOURCE
+from services.ingest.handler import handle_message, kafka_refused, refuse
 from services.ingest.handover import Delivery, Item, Room
 from services.ingest.messages import Context, Handled, Limits, Message, Reply
 from services.ingest.replay import Used
@@ -36,10 +37,11 @@ FIRST_DELAY_S: Final = 0.25
 MAX_DELAY_S: Final = 5.0
 _MAX_CAMERAS: Final = 10_000
 T = TypeVar("T")
+Decide = Callable[[Message, Context], Handled]
 
 
 class Link(Protocol):
-    """What a lane needs of its MQTT side (mqtt.MqttLink)."""
+    """What a lane needs of its outer side (mqtt.MqttLink, puller.Puller)."""
 
     async def run(self, receive: Any, has_room: Any, stop: asyncio.Event) -> None:
         """Connect and hand over until `stop` is set."""
@@ -64,7 +66,9 @@ class Lane:
         *,
         health: Health,
         clock: Clock,
+        decide: Decide = handle_message,
     ) -> None:
+        self._decide = decide
         self._name = name
         self._link = link
         self._room = room
@@ -81,7 +85,6 @@ class Lane:
     async def run(self, stop: asyncio.Event) -> None:
         """Both directions, until `stop` is set. Ends, with an error, when either of them does."""
         self._health.waiting[self._waits_as] = "connecting to Kafka"
-        self._health.waiting[f"mqtt-{self._name}"] = "connecting to the MQTT broker"
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._never_ends(self._write(stop), stop))
@@ -95,22 +98,24 @@ class Lane:
         """May more be read from the broker?"""
         return not self._room.is_full
 
-    def receive(self, message: Message, delivery: Delivery) -> None:
-        """Decide, and let it wait for Kafka. Never blocks, never raises for a message's content."""
+    def receive(self, message: Message, delivery: Delivery) -> Handled:
+        """Decide, and let it wait for Kafka; what was decided. Never blocks, never raises for a
+        message's content."""
         if message.topic in BROKER_TELLS:
             self._link.settle(delivery)
             _told_by_broker(message)
-            return
+            return Handled("ignored")
         try:
-            handled = handle_message(message, self._context)
+            handled = self._decide(message, self._context)
         except Exception as error:  # a fault of ours on one message must not come back for ever
             log.exception("ingest could not handle a message on %s", message.topic[:200])
             handled = refuse(message, Invalid("internal-error", repr(error)), self._context.limits)
-        kind = message.topic.split("/", 5)[4:5]
-        _MESSAGES[kind[0] if kind and kind[0] in _MESSAGES else "other"].inc()
+        if message.via == "mqtt":
+            kind = message.topic.split("/", 5)[4:5]
+            _MESSAGES[kind[0] if kind and kind[0] in _MESSAGES else "other"].inc()
         if not handled.outgoing:
             self._link.settle(delivery)
-            return
+            return handled
         if handled.frame_of and handled.picture:
             self._remember(handled.frame_of, handled.picture)
         if handled.number is not None:
@@ -122,6 +127,7 @@ class Lane:
             self._give_way([given_way])
         self._size.set(len(self._room))
         self._filled.set()
+        return handled
 
     async def _write(self, stop: asyncio.Event) -> None:
         await self._send([], stop)
@@ -242,9 +248,9 @@ _MESSAGES: Final = {
 
 def _count(handled: Handled) -> None:
     if handled.outcome == "frame":
-        metrics.FRAMES_ACCEPTED.labels("mqtt").inc()
+        metrics.FRAMES_ACCEPTED.labels(handled.via).inc()
     elif handled.outcome == "repeated":
-        metrics.FRAMES_REPEATED.labels("mqtt").inc()
+        metrics.FRAMES_REPEATED.labels(handled.via).inc()
     elif handled.outcome == "replayed":
         metrics.REPLAYS.labels("frame").inc()
     elif handled.outcome == "refused":

@@ -7,7 +7,6 @@ device is told once that is durable. Pictures that come over HTTP go through the
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
@@ -17,22 +16,26 @@ from parking import codec
 from parking.errors import Invalid
 from parking.events import (
     DeviceReported,
-    FrameReceived,
     GateEventReceived,
     Telemetry,
-    TimeSource,
-    Via,
 )
 from parking.ports import Outgoing, Record
 from parking.topics import (
-    DEVICE_EVENTS,
     GATE_EVENTS,
     DeviceTopic,
     mqtt_topic,
     parse_mqtt_topic,
     sender_of,
 )
-from services.ingest.jpeg import inspect
+from services.ingest.frames import (
+    ID_HEX,
+    SOURCE,
+    accept_frame,
+    choose_time,
+    frozen,
+    replayed,
+    reported,
+)
 from services.ingest.messages import (
     Ack,
     Context,
@@ -45,19 +48,8 @@ from services.ingest.messages import (
 )
 from services.ingest.replay import Number
 
-SOURCE: Final = "ingest"
-_ID_HEX: Final = 32
 _DETAIL_CHARS: Final = 300
 P = TypeVar("P", bound=msgspec.Struct)
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """An event's one time, where it is from, and why it is not the device's."""
-
-    time_ms: int
-    source: TimeSource
-    reason: str | None = None
 
 
 def handle_message(message: Message, context: Context) -> Handled:
@@ -107,77 +99,6 @@ def kafka_refused(handled: Handled, error: Invalid, now_ms: int) -> Handled:
     return Handled("refused", letters, reply, reason=error.reason)
 
 
-def choose_time(captured_at_ms: int | None, received_at_ms: int, limits: Limits) -> Time:
-    """The device's time where it lies within the bounds of receipt, otherwise receipt, and why."""
-    if not captured_at_ms:  # a device without a clock sends 0
-        return Time(received_at_ms, "receipt", "no-clock")
-    if captured_at_ms < received_at_ms - limits.clock_back_ms:
-        return Time(received_at_ms, "receipt", "too-old")
-    if captured_at_ms > received_at_ms + limits.clock_ahead_ms:
-        return Time(received_at_ms, "receipt", "too-new")
-    return Time(captured_at_ms, "device")
-
-
-def accept_frame(
-    device: DeviceTopic, payload: bytes, via: Via, received_at_ms: int, limits: Limits
-) -> tuple[FrameReceived, Outgoing]:
-    """A checked and stripped picture as event and record. Raises Invalid (see jpeg.inspect)."""
-    picture = inspect(payload, limits.frame_max_bytes, limits.frame_max_pixels)
-    time = choose_time(device.captured_at_ms, received_at_ms, limits)
-    if device.boot_id is None:
-        frame_id = f"{device.device_id}/{hashlib.sha256(payload).hexdigest()[:_ID_HEX]}"
-    else:
-        frame_id = f"{device.device_id}/{device.boot_id}/{device.seq}"
-    event = FrameReceived(
-        id=frame_id,
-        site_id=device.site_id,
-        time_ms=time.time_ms,
-        camera_id=device.device_id,
-        via=via,
-        width=picture.width,
-        height=picture.height,
-        size_bytes=len(picture.data),
-        sha256=hashlib.sha256(picture.data).hexdigest(),
-        received_at_ms=received_at_ms,
-        time_source=time.source,
-        time_reason=time.reason,
-        captured_at_ms=device.captured_at_ms or None,
-        recorded_at_ms=picture.recorded_at_ms,
-        boot_id=device.boot_id,
-        seq=device.seq,
-    )
-    return event, codec.outgoing_frame(event, picture.data, SOURCE)
-
-
-def frozen(event: FrameReceived) -> Outgoing:
-    """The camera sent the picture of `event` again: no new frame, but it is alive, or frozen."""
-    return _reported(
-        DeviceReported(
-            id=f"{event.camera_id}/frozen/{event.sha256[:_ID_HEX]}",
-            site_id=event.site_id,
-            time_ms=event.received_at_ms,
-            device_id=event.camera_id,
-            kind="heartbeat",
-            reason="frozen",
-        )
-    )
-
-
-def _replayed(device: DeviceTopic, now_ms: int) -> Outgoing:
-    """Somebody sent a frame a second time that was no repeat of the broker's: one report a minute
-    and device, by its id."""
-    return _reported(
-        DeviceReported(
-            id=f"{device.device_id}/replay/{now_ms // 60_000}",
-            site_id=device.site_id,
-            time_ms=now_ms,
-            device_id=device.device_id,
-            kind="heartbeat",
-            reason="replay",
-        )
-    )
-
-
 def _number(device: DeviceTopic, captured_at_ms: int | None = None) -> Number | None:
     """A device counts frames and gate events together, but each lane sees its own."""
     if device.boot_id is None or device.seq is None:
@@ -191,7 +112,7 @@ def _frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
         return Handled("ignored")  # of unknown age: as an observation it could be days old
     number = _number(device, device.captured_at_ms)
     if number in context.used and not message.redelivered:
-        return Handled("replayed", (_replayed(device, message.received_at_ms),))
+        return Handled("replayed", (replayed(device, message.received_at_ms),))
     event, record = accept_frame(
         device, message.payload, "mqtt", message.received_at_ms, context.limits
     )
@@ -249,13 +170,13 @@ def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:
         connection=status.connection,
         reason=status.reason,
     )
-    return Handled("device", (_reported(event),))
+    return Handled("device", (reported(event),))
 
 
 def _telemetry(device: DeviceTopic, message: Message, context: Context) -> Handled:
     del context
     telemetry = _decode(message.payload, Telemetry)
-    digest = hashlib.sha256(message.payload).hexdigest()[:_ID_HEX]
+    digest = hashlib.sha256(message.payload).hexdigest()[:ID_HEX]
     event = DeviceReported(
         id=f"{device.device_id}/telemetry/{digest}",
         site_id=device.site_id,
@@ -264,11 +185,7 @@ def _telemetry(device: DeviceTopic, message: Message, context: Context) -> Handl
         kind="telemetry",
         telemetry=telemetry,
     )
-    return Handled("device", (_reported(event),))
-
-
-def _reported(event: DeviceReported) -> Outgoing:
-    return codec.outgoing(event, DEVICE_EVENTS, event.site_id, SOURCE)
+    return Handled("device", (reported(event),))
 
 
 def _reply(device_id: str, device: DeviceTopic | None, error: Invalid | None) -> Reply:

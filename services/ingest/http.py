@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -15,11 +16,15 @@ from starlette.requests import ClientDisconnect
 
 from parking import metrics
 from parking.errors import Invalid, Retryable
-from parking.keys import SCOPES, KeyFile, bearer
+from parking.keys import KeyFile
 from parking.ops import Health
 from parking.ports import Clock, Producer
+from parking.screen import Screen
 from parking.topics import HTTP_FRAMES, DeviceTopic, site_of
-from services.ingest.handler import SOURCE, accept_frame, dead_letter, frozen
+from services.ingest.door import Denied, require_key
+from services.ingest.frames import SOURCE, accept_frame, frozen
+from services.ingest.handler import dead_letter
+from services.ingest.live import live_routes
 from services.ingest.messages import Limits
 
 BODY_LIMIT_S: Final = 15.0
@@ -28,7 +33,6 @@ _MAX_CONCURRENT: Final = 16
 _KNOWN_PICTURES: Final = 10_000
 _STATUS: Final = {"too-large": 413, "bad-camera-id": 404, "slow-body": 408, "empty": 400}
 _RETRY: Final = {"Retry-After": str(RETRY_AFTER_S)}
-_LOGIN: Final = {"WWW-Authenticate": "Bearer"}
 _MAX_NUMBER: Final = 10**16
 _Number = Annotated[int | None, Header(ge=0, lt=_MAX_NUMBER)]
 
@@ -48,14 +52,7 @@ class Intake:
     producer: Producer
     limits: Limits
     clock: Clock
-
-
-class _Refused(Exception):
-    """Ends the request with this status."""
-
-    def __init__(self, status: int, error: str, detail: str, **headers: str) -> None:
-        super().__init__(detail)
-        self.status, self.error, self.detail, self.headers = status, error, detail, headers
+    screen_of: Callable[[str], Screen | None] | None = None
 
 
 def new_app(intake: Intake, health: Health) -> FastAPI:
@@ -67,7 +64,9 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
         docs_url=None,  # its pages would load scripts from elsewhere
         redoc_url=None,
     )
-    app.add_exception_handler(_Refused, _refused)
+    if intake.screen_of is not None:
+        app.include_router(live_routes(intake.keys, intake.screen_of))
+    app.add_exception_handler(Denied, _refused)
     app.add_exception_handler(RequestValidationError, _bad_request)
     room = asyncio.Semaphore(_MAX_CONCURRENT)
     last: dict[str, str] = {}
@@ -82,9 +81,9 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
         x_captured_at_ms: _Number = None,
     ) -> Accepted:
         """Take one JPEG (`Content-Type: image/jpeg`, `Authorization: Bearer pk_...`)."""
-        _require_key(intake.keys, request)
+        require_key(intake.keys, request, "frames")
         if room.locked():
-            raise _Refused(503, "busy", "too many pictures at once", **_RETRY)
+            raise Denied(503, "busy", "too many pictures at once", **_RETRY)
         try:
             device = _device(site, camera, x_boot_id, x_seq, x_captured_at_ms)
             async with room:
@@ -92,21 +91,11 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
                 return await _take(intake, device, body, request.url.path, last)
         except Invalid as error:
             status = _STATUS.get(error.reason, 422)
-            raise _Refused(status, error.reason, error.detail) from error
+            raise Denied(status, error.reason, error.detail) from error
         except Retryable as error:
-            raise _Refused(503, "kafka-away", "try again soon", **_RETRY) from error
+            raise Denied(503, "kafka-away", "try again soon", **_RETRY) from error
 
     return app
-
-
-def _require_key(keys: KeyFile, request: Request) -> None:
-    presented = bearer(request.headers.get("authorization"))
-    if keys.check(presented, "frames"):
-        return
-    if any(keys.check(presented, scope) for scope in SCOPES):
-        raise _Refused(403, "wrong-scope", "this key may not send frames")
-    detail = "an API key is needed: Authorization: Bearer pk_..."
-    raise _Refused(401, "no-key", detail, **_LOGIN)
 
 
 def _device(
@@ -122,7 +111,7 @@ def _device(
 async def _body(request: Request, max_bytes: int) -> bytes:
     """The body, read no further than it may be long."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "image/jpeg":
-        raise _Refused(415, "not-image-jpeg", "send Content-Type: image/jpeg")
+        raise Denied(415, "not-image-jpeg", "send Content-Type: image/jpeg")
     body = bytearray()
     too_large = Invalid("too-large", f"at most {max_bytes} bytes are taken")
     if int(request.headers.get("content-length", "0")) > max_bytes:

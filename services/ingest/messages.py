@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from parking.events import SlotId, Text
+from parking.events import SlotId, Text, Via
 from parking.ports import Outgoing
 from parking.topics import FRAME_MAX_BYTES
 from services.ingest.replay import Number
@@ -28,13 +28,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a device published. `redelivered`: the broker says it has sent it before (DUP)."""
+    """What a device published, or a camera gave when asked. `redelivered`: the broker says it has
+    sent it before (DUP)."""
 
     topic: str
     payload: bytes
     received_at_ms: int
     retained: bool = False
     redelivered: bool = False
+    via: Via = "mqtt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Reply:
 class Handled:
     """The decision. `frame_of`: the camera whose newer frame may replace this one while it waits;
     `picture`: sha256 of a plain frame, to know the same one again; `number`: the device's, to know
-    it again; `reason`: why it was refused."""
+    it again; `reason`: why it was refused; `via`: the way it came."""
 
     outcome: Outcome
     outgoing: tuple[Outgoing, ...] = ()
@@ -59,6 +61,7 @@ class Handled:
     picture: str | None = None
     number: Number | None = None
     reason: str = ""
+    via: Via = "mqtt"
 
 
 @dataclass(frozen=True, slots=True)

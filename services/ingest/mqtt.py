@@ -63,6 +63,7 @@ class MqttLink:
         """Until `stop` is set. `receive` must not block; nothing is read while `has_room()` is
         false."""
         self._receive, self._has_room = receive, has_room
+        self._health.waiting[self._waits_as] = "connecting to the MQTT broker"
         failures = 0
         while not stop.is_set():
             lasted_s = await self._session(stop)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from parking.devices import is_loopback
 from parking.kafka import KafkaSettings
+from parking.networks import PRIVATE, Networks
 from parking.ops import HttpSettings
 from parking.settings import Reader
 from services.ingest.messages import Limits
@@ -50,6 +51,36 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PullSettings:
+    """Which cameras are fetched, and where they may be."""
+
+    cameras_file: Path
+    credentials_file: Path | None
+    networks: Networks
+    limit_s: float
+
+    @classmethod
+    def read(cls, env: Reader) -> "PullSettings | None":
+        """From CAMERAS_FILE and CAMERAS_*; None when no camera is fetched."""
+        path = env.text("CAMERAS_FILE", "")
+        if not path:
+            return None
+        credentials = env.text("CAMERAS_CREDENTIALS_FILE", "")
+        names = env.text("CAMERAS_NETWORKS", ",".join(PRIVATE))
+        networks = Networks(())
+        try:
+            networks = Networks.parse(names.split(","))
+        except ValueError as error:
+            env.problems.append(f"CAMERAS_NETWORKS: {error}")
+        return cls(
+            cameras_file=Path(path),
+            credentials_file=Path(credentials) if credentials else None,
+            networks=networks,
+            limit_s=env.number("CAMERAS_LIMIT_S", 10, 0.1, 60),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE;
     MQTT_HOST, MQTT_PORT (1883), MQTT_TLS (on), MQTT_ALLOW_PLAINTEXT (off), MQTT_CA_FILE,
@@ -59,12 +90,16 @@ class Settings:
     FRAME_MAX_BYTES (1000000), FRAME_MAX_PIXELS (2000000);
     CLOCK_BACK_MS (3600000), CLOCK_AHEAD_MS (5000): how far a device's time may be from receipt;
     HANDOVER_FRAMES (32), HANDOVER_EVENTS (200): how much may wait for Kafka;
+    CAMERAS_FILE: cameras to fetch pictures from (services/ingest/camerafile.py; empty: none),
+    CAMERAS_CREDENTIALS_FILE: their logins, mode 600, CAMERAS_NETWORKS (10.0.0.0/8, 172.16.0.0/12,
+    192.168.0.0/16, fc00::/7): where they may be, CAMERAS_LIMIT_S (10): how long one may take;
     KEYS_FILE: hashed API keys; HTTP_HOST (127.0.0.1), HTTP_PORT (8081); LOG_FORMAT, LOG_LEVEL."""
 
     kafka: KafkaSettings
     mqtt: MqttSettings
     http: HttpSettings
     limits: Limits
+    pull: PullSettings | None
     keys_file: Path
     handover_frames: int
     handover_events: int
@@ -84,6 +119,7 @@ class Settings:
                 clock_back_ms=env.integer("CLOCK_BACK_MS", 3_600_000, 0, 86_400_000),
                 clock_ahead_ms=env.integer("CLOCK_AHEAD_MS", 5_000, 0, 3_600_000),
             ),
+            pull=PullSettings.read(env),
             keys_file=Path(env.text("KEYS_FILE")),
             handover_frames=env.integer("HANDOVER_FRAMES", 32, 1, 10_000),
             handover_events=env.integer("HANDOVER_EVENTS", 200, 1, 100_000),

@@ -2,7 +2,8 @@
 
 Topics in, each instance all partitions, without a group: slot-state, slot-changes, camera-status,
 layouts, sessions; and frames while somebody watches. Topics out, by requests with an API key:
-gate-events, layouts, site-commands.
+gate-events, layouts, site-commands. From ingest, while somebody watches: live pictures of the
+cameras that it fetches (LIVE_URL); ingest away: what comes to Kafka is shown instead.
 
 Kafka away: what is known stays readable, /readyz fails, writes answer 503; on return the tail goes
 on where it stopped. Postgres away: only /api/history and /api/captures answer 503. A record that
@@ -19,10 +20,11 @@ from functools import partial
 
 from parking.devices import Devices
 from parking.keys import KeyFile
-from parking.ops import Health, SystemClock, http_loop, main, serve
+from parking.ops import Health, Loop, SystemClock, http_loop, main, serve
 from services.notifier.adapters import History, KafkaLog, LateProducer
 from services.notifier.app import Parts, make_app
 from services.notifier.feed import Feed
+from services.notifier.live import Live
 from services.notifier.pictures import Pictures
 from services.notifier.settings import Settings
 from services.notifier.tail import Watch, follow_log
@@ -37,6 +39,7 @@ async def build(environ: Mapping[str, str]) -> None:
     pictures = Pictures(frames_log, feed, clock)
     history = History(settings.database_url) if settings.database_url else None
     producer = LateProducer(settings.kafka)
+    live = Live(settings.live, pictures, settings.limits, clock) if settings.live else None
     parts = Parts(
         feed=feed,
         pictures=pictures,
@@ -47,18 +50,20 @@ async def build(environ: Mapping[str, str]) -> None:
         health=health,
         devices=Devices(settings.devices_file) if settings.devices_file else None,
         address=settings.device_address,
+        live=live,
     )
     app = make_app(parts, settings.cors_origins, settings.dashboard_dir)
     follow = partial(follow_log, log_=log_, feed=feed, health=health, clock=clock)
     try:
-        await serve(
-            {
-                "http": http_loop(app, settings.http),
-                "log": follow,
-                "watch": Watch(watch_log, feed, health).loop,
-                "pictures": pictures.run,
-            }
-        )
+        loops: dict[str, Loop] = {
+            "http": http_loop(app, settings.http),
+            "log": follow,
+            "watch": Watch(watch_log, feed, health).loop,
+            "pictures": pictures.run,
+        }
+        if live is not None:
+            loops["live"] = live.run
+        await serve(loops)
     finally:
         await producer.close()
         for reader in (log_, frames_log, watch_log):

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from parking.errors import Retryable
 from services.notifier import sse
 from services.notifier.feed import Feed
+from services.notifier.live import Live
 from services.notifier.pictures import Picture, Pictures
 from services.notifier.web import ApiError, errors, streams
 
@@ -24,7 +25,7 @@ and `site-sessions` (SiteSessions) as they are now. Where it cannot, it sends `r
 hold."""
 
 
-def live_routes(feed: Feed, pictures: Pictures) -> APIRouter:
+def live_routes(feed: Feed, pictures: Pictures, live: Live | None) -> APIRouter:
     """All of them."""
     router = APIRouter()
 
@@ -88,7 +89,12 @@ def live_routes(feed: Feed, pictures: Pictures) -> APIRouter:
         overlay: bool = False,
     ) -> Response:
         pictures.check(camera)  # what can be told is told before the stream begins
-        frames = sse.mjpeg(pictures.frames(camera, drawn=overlay))
+        if live is None or overlay:
+            shown = pictures.frames(camera, drawn=overlay)
+        else:
+            live.check()
+            shown = live.frames(camera)
+        frames = sse.mjpeg(shown)
         media_type = f"multipart/x-mixed-replace; boundary={sse.BOUNDARY}"
         return sse.Stream(frames, feed.limits.send_timeout_s, media_type=media_type)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveSource:
+    """Where ingest answers, and a key of scope `live`. Pictures are no larger than Kafka's."""
+
+    url: str
+    key: str = field(repr=False)
+    picture_max_bytes: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """KAFKA_*, HTTP_HOST, HTTP_PORT (8080), and:
 
@@ -39,6 +48,9 @@ class Settings:
     DEVICE_MQTT_URL, DEVICE_CA_FILE    the broker as devices find it, mqtts://host:port, and its CA
     CORS_ORIGINS         comma list of origins that may read from a browser; empty: none
     DASHBOARD_DIR        the built dashboard (default dashboard/dist)
+    LIVE_URL             ingest's address, for live pictures of the cameras that it fetches; empty:
+                         /api/stream shows what comes to Kafka
+    LIVE_KEY[_FILE]      an API key of scope `live`; needed with LIVE_URL
     NOTIFIER_CLIENTS, NOTIFIER_QUEUE, NOTIFIER_RING, NOTIFIER_RESUME, NOTIFIER_CAMERAS,
     NOTIFIER_VIEWERS, NOTIFIER_SEND_TIMEOUT_S, NOTIFIER_PING_S    see Limits
     """
@@ -52,13 +64,16 @@ class Settings:
     cors_origins: tuple[str, ...]
     dashboard_dir: Path
     limits: Limits
+    live: LiveSource | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Raises SettingsError with every problem."""
         env = Reader(environ)
+        kafka = KafkaSettings.read(env)
         settings = cls(
-            kafka=KafkaSettings.read(env),
+            kafka=kafka,
+            live=_live(env, kafka.frame_max_bytes),
             http=HttpSettings.read(env, 8080),
             database_url=env.secret("DATABASE_URL", optional=True),
             keys_file=Path(env.text("KEYS_FILE")),
@@ -83,6 +98,15 @@ class Settings:
 
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def _live(env: Reader, picture_max_bytes: int) -> LiveSource | None:
+    url = env.text("LIVE_URL", "").rstrip("/")
+    if not url:
+        return None
+    if not _ORIGIN.fullmatch(url):
+        env.problems.append(f"LIVE_URL={url!r} is no address like http://127.0.0.1:8081")
+    return LiveSource(url, env.secret("LIVE_KEY"), picture_max_bytes)
 
 
 def _origins(env: Reader) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +22,8 @@ from parking.topics import (
     FRAMES,
     GATE_EVENTS,
 )
-from services.ingest.handler import choose_time, handle_message, kafka_refused, refuse
+from services.ingest.frames import choose_time
+from services.ingest.handler import handle_message, kafka_refused, refuse
 from services.ingest.messages import Context, Handled, Limits, Message
 
 NOW_MS = 1_750_000_000_000
@@ -45,12 +47,12 @@ FIELDS = [
 ]
 
 
-def message(suffix: str, payload: object = JPEG, **more: bool) -> Message:
+def message(suffix: str, payload: object = JPEG, **more: Any) -> Message:
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     return Message(f"parking/v1/demo/north/{suffix}", body, NOW_MS, **more)
 
 
-def handle(suffix: str, payload: object = JPEG, **more: bool) -> Handled:
+def handle(suffix: str, payload: object = JPEG, **more: Any) -> Handled:
     return handle_message(message(suffix, payload, **more), Context())
 
 

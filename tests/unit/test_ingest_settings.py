@@ -50,3 +50,18 @@ def test_loopback_needs_no_encryption(host):
 
 def test_encryption_is_on_unless_turned_off():
     assert Settings.from_env({k: v for k, v in GOOD.items() if k != "MQTT_TLS"}).mqtt.tls
+
+
+def test_without_a_cameras_file_no_camera_is_asked():
+    assert Settings.from_env(GOOD).pull is None
+    pull = Settings.from_env(GOOD | {"CAMERAS_FILE": "cameras.json"}).pull
+    assert pull is not None
+    assert (pull.credentials_file, pull.limit_s) == (None, 10)
+    pull.networks.check("192.168.1.20")
+    with pytest.raises(OSError, match=r"in none of the allowed networks"):
+        pull.networks.check("127.0.0.1")
+
+
+def test_networks_that_are_none_are_told():
+    wrong = {"CAMERAS_FILE": "cameras.json", "CAMERAS_NETWORKS": "10.0.0.0/8,home"}
+    assert problems(**wrong)[0].startswith("CAMERAS_NETWORKS: 'home'")

@@ -37,3 +37,18 @@ def test_all_faults_are_told_together():
     told = "\n".join(raised.value.problems)
     for name in ("KAFKA_BOOTSTRAP", "KEYS_FILE", "CORS_ORIGINS", "NOTIFIER_PING_S", "HTTP_PORT"):
         assert name in told
+
+
+def test_live_pictures_need_an_address_and_a_key():
+    settings = Settings.from_env(
+        NEEDED | {"LIVE_URL": "http://127.0.0.1:8081/", "LIVE_KEY": "pk_x"}
+    )
+    assert settings.live is not None
+    assert settings.live.url == "http://127.0.0.1:8081"
+    assert "pk_x" not in repr(settings)
+    assert Settings.from_env(NEEDED).live is None
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_env(NEEDED | {"LIVE_URL": "127.0.0.1/x"})
+    told = "\n".join(raised.value.problems)
+    assert "LIVE_URL" in told
+    assert "LIVE_KEY is not set" in told

@@ -38,6 +38,31 @@ def test_a_cameras_life():
     ]
 
 
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("wrong-password: the camera refuses the login (HTTP 401)", "wrong-password"),
+        ("connection lost", "offline"),
+        ("lost", "offline"),
+        ("<b>: x", "offline"),
+        (None, "offline"),
+    ],
+)
+def test_why_a_fetched_camera_cannot_be_reached_is_shown(reason, shown):
+    t = Teller()
+    records = [
+        t.adopt("a", "1"),
+        t.device("a", "offline", reason=reason),
+        t.device("a", "online"),
+        t.see("a", {"1": "f"}),
+        t.device("a", "offline", reason=reason),
+    ]
+    site, outputs = fold(records)
+    told = [one for one in statuses(outputs) if one != ("offline", "no-frame")]
+    assert told == [("offline", shown), ("online", "ok"), ("offline", shown)]
+    assert states(site)["1"] == "unknown"
+
+
 def test_an_adopted_camera_without_a_frame_is_offline_and_a_first_dark_frame_is_believed():
     t = Teller()
     records = [t.adopt("a", "1"), t.see("a", {}, health="dark")]

@@ -23,14 +23,17 @@ export function seenBy(slot: SlotView, cameras: readonly CameraView[]): string {
 
 /** The tracker's reasons are short and stable; those that people meet, in a sentence. */
 const REASONS: Readonly<Record<string, string>> = {
+  "bad-answer": "the camera answers nonsense",
   adopted: "new in the layout",
   blurred: "the camera’s picture is blurred",
   fogged: "fog hides the camera’s view",
   closed: "closed by an operator",
+  "cut-off": "the camera ends the connection",
   corrected: "corrected by an operator",
   covered: "the camera is covered",
   dark: "the camera’s picture is too dark",
   disagree: "the cameras disagree",
+  "forbidden-address": "the camera’s address is not allowed",
   frozen: "the camera sends the same picture again and again",
   moved: "the camera was moved",
   "moved-zone": "moved to another zone",
@@ -38,10 +41,17 @@ const REASONS: Readonly<Record<string, string>> = {
   "no-frame": "no picture from the camera yet",
   "no-layout": "nobody has said where the spaces are",
   observed: "seen by a camera",
+  "no-address": "the camera’s name has no address",
   offline: "the camera is offline",
   ok: "all well",
   opened: "opened again, not seen since",
+  "password-needed": "the camera wants a login",
+  redirected: "the camera sends elsewhere",
+  refused: "the camera refuses connections",
   silent: "the camera has gone silent",
+  timeout: "the camera does not answer in time",
+  unreachable: "there is no way to the camera",
+  "wrong-password": "the camera refuses the login",
 };
 
 /** A reason for people; one that is not known here at least without its hyphens. */

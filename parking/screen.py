@@ -1,0 +1,79 @@
+"""A camera's live pictures shown to many: one source, whatever the number of viewers.
+
+A viewer that is too slow misses pictures; it makes nobody else wait, and holds one picture at most.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+
+class Screen:
+    """A camera's newest picture, and who waits for it."""
+
+    def __init__(self) -> None:
+        self._newest: bytes | None = None
+        self._number = 0
+        self._viewers = 0
+        self._closed = False
+        self._change = asyncio.Event()  # replaced at each change; whoever waits holds its own
+
+    @property
+    def viewers(self) -> int:
+        """How many look."""
+        return self._viewers
+
+    @property
+    def is_watched(self) -> bool:
+        """Somebody looks."""
+        return self._viewers > 0
+
+    @property
+    def is_closed(self) -> bool:
+        """No more pictures come."""
+        return self._closed
+
+    def show(self, jpeg: bytes) -> None:
+        """A new picture."""
+        self._newest = jpeg
+        self._number += 1
+        self._changed()
+
+    def close(self) -> None:
+        """No more come."""
+        self._closed = True
+        self._changed()
+
+    async def watched_within(self, seconds: float) -> None:
+        """Wait, but no longer than until somebody begins to look."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + seconds
+        looked_at = self._viewers
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until_s):
+                while self._viewers <= looked_at:
+                    await self._change.wait()
+
+    async def pictures(self, limit_s: float) -> AsyncGenerator[bytes | None, None]:
+        """Each new picture, the newest one only; None when none came for `limit_s` seconds."""
+        seen = self._number
+        self._viewers += 1
+        self._changed()
+        try:
+            while not self._closed:
+                change = self._change
+                if self._number != seen:
+                    seen = self._number
+                    yield self._newest
+                    continue
+                try:
+                    async with asyncio.timeout(limit_s):
+                        await change.wait()
+                except TimeoutError:
+                    yield None
+        finally:
+            self._viewers -= 1
+
+    def _changed(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()

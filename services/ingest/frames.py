@@ -1,0 +1,100 @@
+"""A picture as an event, and what is reported of a device. Pure: no I/O, no clock."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from parking import codec
+from parking.events import DeviceReported, FrameReceived, TimeSource, Via
+from parking.ports import Outgoing
+from parking.topics import DEVICE_EVENTS, DeviceTopic
+from services.ingest.jpeg import inspect
+from services.ingest.messages import Limits
+
+SOURCE: Final = "ingest"
+ID_HEX: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """An event's one time, where it is from, and why it is not the device's."""
+
+    time_ms: int
+    source: TimeSource
+    reason: str | None = None
+
+
+def reported(event: DeviceReported) -> Outgoing:
+    """A report as a record."""
+    return codec.outgoing(event, DEVICE_EVENTS, event.site_id, SOURCE)
+
+
+def choose_time(captured_at_ms: int | None, received_at_ms: int, limits: Limits) -> Time:
+    """The device's time where it lies within the bounds of receipt, otherwise receipt, and why."""
+    if not captured_at_ms:  # a device without a clock sends 0
+        return Time(received_at_ms, "receipt", "no-clock")
+    if captured_at_ms < received_at_ms - limits.clock_back_ms:
+        return Time(received_at_ms, "receipt", "too-old")
+    if captured_at_ms > received_at_ms + limits.clock_ahead_ms:
+        return Time(received_at_ms, "receipt", "too-new")
+    return Time(captured_at_ms, "device")
+
+
+def accept_frame(
+    device: DeviceTopic, payload: bytes, via: Via, received_at_ms: int, limits: Limits
+) -> tuple[FrameReceived, Outgoing]:
+    """A checked and stripped picture as event and record. Raises Invalid (see jpeg.inspect)."""
+    picture = inspect(payload, limits.frame_max_bytes, limits.frame_max_pixels)
+    time = choose_time(device.captured_at_ms, received_at_ms, limits)
+    if device.boot_id is None:
+        frame_id = f"{device.device_id}/{hashlib.sha256(payload).hexdigest()[:ID_HEX]}"
+    else:
+        frame_id = f"{device.device_id}/{device.boot_id}/{device.seq}"
+    event = FrameReceived(
+        id=frame_id,
+        site_id=device.site_id,
+        time_ms=time.time_ms,
+        camera_id=device.device_id,
+        via=via,
+        width=picture.width,
+        height=picture.height,
+        size_bytes=len(picture.data),
+        sha256=hashlib.sha256(picture.data).hexdigest(),
+        received_at_ms=received_at_ms,
+        time_source=time.source,
+        time_reason=time.reason,
+        captured_at_ms=device.captured_at_ms or None,
+        recorded_at_ms=picture.recorded_at_ms,
+        boot_id=device.boot_id,
+        seq=device.seq,
+    )
+    return event, codec.outgoing_frame(event, picture.data, SOURCE)
+
+
+def frozen(event: FrameReceived) -> Outgoing:
+    """The camera sent the picture of `event` again: no new frame, but it is alive, or frozen."""
+    return reported(
+        DeviceReported(
+            id=f"{event.camera_id}/frozen/{event.sha256[:ID_HEX]}",
+            site_id=event.site_id,
+            time_ms=event.received_at_ms,
+            device_id=event.camera_id,
+            kind="heartbeat",
+            reason="frozen",
+        )
+    )
+
+
+def replayed(device: DeviceTopic, now_ms: int) -> Outgoing:
+    """Somebody sent a frame a second time that was no repeat of the broker's: one report a minute
+    and device, by its id."""
+    return reported(
+        DeviceReported(
+            id=f"{device.device_id}/replay/{now_ms // 60_000}",
+            site_id=device.site_id,
+            time_ms=now_ms,
+            device_id=device.device_id,
+            kind="heartbeat",
+            reason="replay",
+        )
+    )

@@ -1,0 +1,68 @@
+"""Live pictures of the fetched cameras, for the notifier: `GET /ingest/v1/live/{site}/{camera}`.
+
+All viewers of a camera share ingest's one connection to it. While somebody watches, the camera is
+asked at a quicker pace; what goes to Kafka keeps its own.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+
+from parking.keys import KeyFile
+from parking.mjpeg import START, STREAM_TYPE, part
+from parking.screen import Screen
+from parking.topics import HTTP_LIVE
+from services.ingest.door import Denied, require_key
+
+SEND_LIMIT_S: Final = 10.0
+PING_S: Final = 5.0
+_MAX_VIEWERS: Final = 16
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+def live_routes(keys: KeyFile, screen_of: Callable[[str], Screen | None]) -> APIRouter:
+    """The route. `screen_of`: a camera's pictures, None when it is not fetched here."""
+    router = APIRouter()
+
+    @router.get(HTTP_LIVE + "/{site}/{camera}", response_class=Response)
+    async def watch(request: Request, site: str, camera: str) -> Response:
+        """MJPEG, for as long as the camera is in the cameras file. Needs a key of scope `live`."""
+        require_key(keys, request, "live")
+        screen = screen_of(f"{site}/{camera}")
+        if screen is None:
+            raise Denied(404, "not-fetched", "this camera is not in the cameras file")
+        if screen.viewers >= _MAX_VIEWERS:
+            raise Denied(503, "too-many-viewers", "all places are taken: try later")
+        return _Stream(_parts(screen), 200, _NO_STORE, STREAM_TYPE)
+
+    return router
+
+
+async def _parts(screen: Screen) -> AsyncGenerator[bytes, None]:
+    yield START
+    last: bytes | None = None
+    async with aclosing(screen.pictures(PING_S)) as shown:
+        async for jpeg in shown:
+            last = jpeg or last  # the last again shows whether the viewer is still there
+            if last is not None:
+                yield part(last)
+
+
+class _Stream(StreamingResponse):
+    """A viewer that takes nothing for SEND_LIMIT_S is let go."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def bounded(message: Message) -> None:
+            async with asyncio.timeout(SEND_LIMIT_S):
+                await send(message)
+
+        try:
+            await super().__call__(scope, receive, bounded)
+        except (ClientDisconnect, TimeoutError):
+            return

@@ -1,0 +1,187 @@
+"""Stock cameras, asked by ingest as a process, to frames in real Kafka."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parking.admin import publish_layouts
+from parking.kafka import KafkaSettings
+from parking.mjpeg import Splitter, boundary_of
+from parking.stack.checks import HOST, free_ports
+from parking.stack.infra import Infra
+from parking.stack.settings import ROOT
+from parking.topics import DEVICE_EVENTS, FRAMES
+from tests.brokers import Broker, aedes
+from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras
+from tests.ingest_process import Bridge, Log, wait_until
+from tests.notifying import layout
+from tests.rtsp_cameras import RtspCameras, rtsp_cameras
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory) -> Iterator[Broker]:
+    with aedes(tmp_path_factory.mktemp("broker")) as running:
+        running.add("bridge")
+        yield running
+
+
+@pytest.fixture
+def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bridge]:
+    made = Bridge(infra, broker, tmp_path, unique("bridge"))
+    yield made
+    if made.process.poll() is None:
+        made.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def cameras() -> Iterator[tuple[HttpCameras, RtspCameras]]:
+    """Cameras in a thread of their own, for the test itself waits without a loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    stack = AsyncExitStack()
+
+    async def enter() -> tuple[HttpCameras, RtspCameras]:
+        http = await stack.enter_async_context(http_cameras())
+        return http, await stack.enter_async_context(rtsp_cameras())
+
+    async def leave() -> None:
+        await stack.aclose()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    yield asyncio.run_coroutine_threadsafe(enter(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(leave(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def test_a_stock_camera_comes_to_kafka_and_goes(
+    bridge: Bridge, infra: Infra, cameras, tmp_path: Path, unique
+):
+    http, rtsp = cameras
+    log, site = Log(infra), unique("site")
+    wanted = {
+        "esp32": {"kind": "mjpeg", "url": http.url("/stream")},
+        "ip": {"kind": "snapshot", "url": http.url("/digest"), "credential": "ip"},
+        "rtsp": {"kind": "rtsp", "url": rtsp.url("/live")},
+        "away": {"kind": "snapshot", "url": "http://127.0.0.1:9/"},
+        "hung": {"kind": "snapshot", "url": http.url("/hang")},
+    }
+    entries = [{"camera": f"{site}/{n}", "interval_s": 0.3} | one for n, one in wanted.items()]
+    file, logins = tmp_path / "cameras.json", tmp_path / "logins.json"
+    file.write_text(json.dumps({"cameras": entries}))
+    logins.write_text(json.dumps({"ip": {"username": USER, "password": PASSWORD}}))
+    logins.chmod(0o600)
+    bridge.start(
+        CAMERAS_FILE=str(file),
+        CAMERAS_CREDENTIALS_FILE=str(logins),
+        CAMERAS_NETWORKS="127.0.0.1",
+        CAMERAS_LIMIT_S="1",
+    )
+
+    def came() -> bool:
+        per_camera = [frame.camera_id for frame in log.of(FRAMES, site)]
+        return all(per_camera.count(f"{site}/{name}") >= 2 for name in ("esp32", "ip", "rtsp"))
+
+    wait_until(came, 60, "frames of all good cameras")
+    frames = log.of(FRAMES, site)
+    assert {frame.via for frame in frames} == {"mjpeg", "snapshot", "rtsp"}
+    assert len({frame.id for frame in frames}) == len(frames)
+
+    def told(name: str) -> list[tuple[str, str | None]]:
+        events = log.of(DEVICE_EVENTS, site)
+        return [(e.kind, e.reason) for e in events if e.device_id == f"{site}/{name}"]
+
+    wait_until(lambda: told("away") and told("hung"), 30, "both bad cameras told")
+    assert told("away")[0] == ("offline", "refused: nothing listens there")
+    assert told("hung")[0][1] == "timeout: the camera did not answer in time"
+    assert told("ip") == [("online", None)]
+    # A camera is taken out of the file, without a restart.
+    file.write_text(json.dumps({"cameras": entries[:1]}))
+    wait_until(lambda: len(told("ip")) == 2, 20, "the removed camera told")
+    assert told("ip")[1] == ("offline", "removed from the cameras file")
+    assert bridge.metric("parking_pull_up{") == 1
+    assert bridge.end() == 0
+    assert PASSWORD not in (tmp_path / "bridge.log").read_text("utf-8")
+
+
+def test_a_fetched_camera_is_watched_live_through_the_notifier(
+    bridge: Bridge, infra: Infra, cameras, tmp_path: Path, unique
+):
+    http, _ = cameras
+    site = unique("site")
+    file = tmp_path / "cameras.json"
+    entry = {"camera": f"{site}/north", "kind": "mjpeg", "url": http.url("/stream")}
+    file.write_text(json.dumps({"cameras": [entry | {"interval_s": 3600}]}))
+    key = bridge.keys.add("notifier", "live")
+    bridge.start(CAMERAS_FILE=str(file), CAMERAS_NETWORKS="127.0.0.1")
+    asyncio.run(publish_layouts(KafkaSettings(infra.bootstrap), [layout(site)], "test"))
+    with notifier_process(infra, LIVE_URL=bridge.url, LIVE_KEY=key) as url:
+        address = f"{url}/api/stream?camera={site}/north"
+        wait_until(lambda: httpx.get(f"{url}/api/cameras/{site}/north").is_success, 20, "known")
+        with httpx.stream("GET", address) as one, httpx.stream("GET", address) as two:
+            for response in (one, two):
+                assert len(pictures(response, 10)) >= 5
+            assert http.most_open["/stream"] == 1
+        wait_until(lambda: http.open["/stream"] == 0, 10, "let go")
+
+
+def pictures(response: httpx.Response, at_least: int) -> set[bytes]:
+    """The different ones among the next pictures."""
+    splitter = Splitter(boundary_of(response.headers["content-type"]), 1_000_000)
+    found: list[bytes] = []
+    for chunk in response.iter_raw():
+        found += splitter.feed(chunk)
+        if len(found) >= at_least:
+            break
+    return set(found)
+
+
+@contextmanager
+def notifier_process(infra: Infra, **env: str) -> Iterator[str]:
+    [port] = free_ports(1)
+    url = f"http://{HOST}:{port}"
+    more = {"HTTP_PORT": str(port), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "services.notifier"]
+    process = subprocess.Popen(command, env=infra.env_for("notifier") | more | env)
+
+    def is_ready() -> bool:
+        assert process.poll() is None
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{url}/readyz").is_success
+        return False
+
+    try:
+        wait_until(is_ready, 30, "ready")
+        yield url
+        process.terminate()
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_wrong_cameras_file_does_not_start_and_tells_every_fault(bridge: Bridge, tmp_path: Path):
+    file = tmp_path / "cameras.json"
+    wrong = [{"camera": "X"}, {"camera": "demo/a", "kind": "rtsp", "url": "http://u:p@cam"}]
+    file.write_text(json.dumps({"cameras": wrong}))
+    bridge.launch(CAMERAS_FILE=str(file))
+    assert bridge.process.wait(30) == 2
+    told = (tmp_path / "bridge.log").read_text("utf-8")
+    for words in ("camera 1:", "rtsp needs rtsp://", "belong in the credentials file"):
+        assert words in told

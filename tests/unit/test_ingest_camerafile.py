@@ -1,0 +1,141 @@
+"""The cameras file: every fault is told at once, in plain words, and none tells a secret."""
+
+import json
+from typing import Any
+
+import pytest
+
+from parking.errors import SettingsError
+from services.ingest.camerafile import (
+    MAX_CAMERAS,
+    Camera,
+    Credential,
+    read_cameras,
+    read_credentials,
+)
+
+CANARY = "canary-5c1d"
+LOGINS = {"gate": Credential(username="u", password=CANARY)}
+GOOD: dict[str, Any] = {
+    "camera": "demo/gate",
+    "kind": "snapshot",
+    "url": "http://192.168.1.20/capture",
+}
+
+
+def read(*entries: dict[str, Any]) -> dict[str, Camera]:
+    return read_cameras(json.dumps({"cameras": entries}).encode(), LOGINS)
+
+
+def problems(*entries: dict[str, Any]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read(*entries)
+    return caught.value.problems
+
+
+def test_a_good_file_is_read():
+    cameras = read(
+        GOOD,
+        GOOD
+        | {"camera": "demo/a", "kind": "mjpeg", "url": "https://cam.lan:81/s", "interval_s": 2},
+        GOOD | {"camera": "demo/b", "kind": "rtsp", "url": "rtsp://cam/1", "credential": "gate"},
+    )
+    assert [*cameras] == ["demo/gate", "demo/a", "demo/b"]
+    one, two, three = cameras.values()
+    assert (one.host, one.port, one.interval_s) == ("192.168.1.20", 80, 5)
+    assert (two.host, two.port, two.interval_s) == ("cam.lan", 81, 2)
+    assert (three.port, three.credential) == (554, LOGINS["gate"])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"camera": "Demo"}, "camera"),
+        ({"kind": "webcam"}, "kind"),
+        ({"interval_s": 0}, "interval_s"),
+        ({"intervall_s": 5}, "intervall_s"),
+        ({"url": "ftp://cam/x"}, "snapshot needs http:// or https://"),
+        ({"url": "rtsp://cam/x"}, "snapshot needs http:// or https://"),
+        ({"kind": "rtsp"}, "rtsp needs rtsp:// or rtsps://"),
+        ({"url": "http:///x"}, "no host"),
+        ({"url": "http://cam:0/x"}, "port is 0"),
+        ({"url": "http://cam:99999/x"}, "cannot be read"),
+        ({"url": "http://[::1/x"}, "cannot be read"),
+        ({"url": "http://cam/a b"}, "no spaces or control"),
+        ({"url": "http://cam/a\r\nX: y"}, "no spaces or control"),
+        ({"url": f"http://u:{CANARY}@cam/x"}, "belong in the credentials file"),
+        ({"url": f"http://cam/x?user=u&pwd={CANARY}"}, "pwd= may only be {username} or {password}"),
+        ({"url": f"http://cam/x?PASSWORD={CANARY}"}, "PASSWORD= may only be"),
+        ({"url": "http://cam/x?pwd={password}"}, "none is named"),
+        ({"url": "http://cam/x#y"}, "leave it out"),
+        ({"credential": "nobody"}, "'nobody' is not in the credentials file"),
+        ({"tls_sha256": "ab" * 32}, "not encrypted"),
+        ({"tls_sha256": "ab"}, "tls_sha256"),
+    ],
+)
+def test_each_fault_is_told_with_its_place(change, says):
+    (problem,) = [p for p in problems(GOOD, GOOD | {"camera": "demo/x"} | change) if says in p]
+    assert problem.startswith("camera 2")
+    assert CANARY not in problem
+
+
+def test_all_faults_are_told_together():
+    told = problems(GOOD | {"kind": "x"}, GOOD | {"url": "http://u@c/#z"}, GOOD, GOOD)
+    assert len(told) == 5
+    assert "stands in the file twice" in told[-1]
+
+
+def test_a_login_is_filled_into_the_url_and_never_shown():
+    url = "http://cam/snap?user={username}&pwd={password}"
+    one = read(GOOD | {"url": url, "credential": "gate"})["demo/gate"]
+    assert one.secret_url == f"http://cam/snap?user=u&pwd={CANARY}"
+    assert one.shown == "http://cam/snap"
+    assert CANARY not in repr(one)
+
+
+def test_a_login_cannot_change_the_url_around_it():
+    logins = {"gate": Credential(username="a&b=c#", password="{username}/../%")}
+    text = json.dumps(
+        {
+            "cameras": [
+                GOOD | {"url": "http://cam/x?p={password}&u={username}", "credential": "gate"}
+            ]
+        }
+    )
+    one = read_cameras(text.encode(), logins)["demo/gate"]
+    assert one.secret_url == "http://cam/x?p=%7Busername%7D%2F..%2F%25&u=a%26b%3Dc%23"
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"cameras": 3}', b"\xff", b"[" * 5000])
+def test_what_is_no_such_file_is_told(text):
+    with pytest.raises(SettingsError, match="the cameras file"):
+        read_cameras(text, {})
+
+
+def test_the_number_of_cameras_is_bounded():
+    entries = [GOOD | {"camera": f"demo/c{n}"} for n in range(MAX_CAMERAS + 1)]
+    assert problems(*entries) == [f"the cameras file: at most {MAX_CAMERAS} cameras, not 257"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"gate": {{"username": "u", "password": "{CANARY}", "more": 1}}}}',
+        f'{{"gate": {{"username": "a\\"b", "password": "{CANARY}"}}}}',
+        f'{{"gate": {{"username": "a\\r\\nX: y", "password": "{CANARY}"}}}}',
+        f'{{"gate": {{"username": 7, "password": "{CANARY}"}}}}',
+        f'{{"gate": "{CANARY}"}}',
+        f'{{"gate": {{"username": "u", "password": "{CANARY}"',
+        f'["{CANARY}"]',
+    ],
+)
+def test_a_wrong_credentials_file_is_told_without_its_secrets(text):
+    with pytest.raises(SettingsError) as caught:
+        read_credentials(text.encode())
+    assert CANARY not in str(caught.value)
+
+
+def test_a_good_credentials_file_is_read():
+    text = f'{{"gate": {{"username": "u", "password": "{CANARY}"}}}}'
+    assert read_credentials(text.encode()) == LOGINS
+    assert CANARY not in repr(LOGINS)
