@@ -16,6 +16,7 @@ import pytest
 from parking.admin import publish_layouts
 from parking.kafka import KafkaSettings
 from parking.mjpeg import Splitter, boundary_of
+from parking.secret_files import write_private
 from parking.stack.checks import HOST, free_ports
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
@@ -128,10 +129,11 @@ def test_a_fetched_camera_is_watched_live_through_the_notifier(
     file = tmp_path / "cameras.json"
     entry = {"camera": f"{site}/north", "kind": "mjpeg", "url": http.url("/stream")}
     file.write_text(json.dumps({"cameras": [entry | {"interval_s": 3600}]}))
-    key = bridge.keys.add("notifier", "live")
+    key = tmp_path / "live-key"
+    write_private(key, bridge.keys.add("notifier", "live"))
     bridge.start(CAMERAS_FILE=str(file), CAMERAS_NETWORKS="127.0.0.1")
     asyncio.run(publish_layouts(KafkaSettings(infra.bootstrap), [layout(site)], "test"))
-    with notifier_process(infra, LIVE_URL=bridge.url, LIVE_KEY=key) as url:
+    with notifier_process(infra, LIVE_URL=bridge.url, LIVE_KEY_FILE=str(key)) as url:
         address = f"{url}/api/stream?camera={site}/north"
         wait_until(lambda: httpx.get(f"{url}/api/cameras/{site}/north").is_success, 20, "known")
         with httpx.stream("GET", address) as one, httpx.stream("GET", address) as two:
