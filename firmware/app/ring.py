@@ -10,6 +10,7 @@ kept stays a history without holes, and nothing that was written is ever given u
 """
 
 import struct
+from array import array
 from binascii import crc32
 
 _SLOT = 64
@@ -70,13 +71,16 @@ class Ring:
         self._blank = set()  # sectors known to be erased
         self._generation = 0
         self._next = self._slots  # the next slot to write in the newest sector
-        self._live = []  # addresses of events without their ack, oldest first
+        # Slots of events without their ack, oldest first: a circle of fixed size, so that a full
+        # ring needs no more memory, nor another piece of it, than an empty one.
+        self._live = array("H", bytes(2 * count * (self._slots - 1)))
+        self._head = self._held = 0
         self.torn = self.refused = 0
         self._scan()
         self._tidy()
 
     def __len__(self):
-        return len(self._live)
+        return self._held
 
     @property
     def capacity(self):
@@ -85,17 +89,19 @@ class Ring:
 
     def first(self):
         """The oldest event without its ack; None when there is none. Stays until `done`."""
-        return unpack(self._flash.read(self._live[0], _SLOT)) if self._live else None
+        return unpack(self._flash.read(self._at(0), _SLOT)) if self._held else None
 
     def last_boot(self):
         """The highest boot counter of an event kept here; 0 for none."""
-        events = (unpack(self._flash.read(at, _SLOT)) for at in self._live)
-        return max([event.boot_id for event in events] + [0])
+        newest = 0
+        for index in range(self._held):
+            newest = max(newest, unpack(self._flash.read(self._at(index), _SLOT)).boot_id)
+        return newest
 
     def anchor_of(self, boot_id):
         """The kept ANCHOR of that boot; None when there is none."""
-        for at in self._live:
-            raw = self._flash.read(at, _SLOT)
+        for index in range(self._held):
+            raw = self._flash.read(self._at(index), _SLOT)
             if raw[0] == ANCHOR:
                 event = unpack(raw)
                 if event.boot_id == boot_id:
@@ -110,15 +116,16 @@ class Ring:
             self._next += 1
             self._flash.write(at, raw)
             if self._flash.read(at, len(raw)) == raw:  # else a worn cell: the next slot
-                self._live.append(at)
+                self._hold(at)
                 return True
         self.refused += 1
         return False
 
     def done(self):
         """The oldest event has its end-to-end ack: never sent again."""
-        self._flash.write(self._live[0] + _STATE, _ZERO)
-        self._live.pop(0)
+        self._flash.write(self._at(0) + _STATE, _ZERO)
+        self._head = (self._head + 1) % len(self._live)
+        self._held -= 1
         self._tidy()
 
     def _open(self):
@@ -143,7 +150,7 @@ class Ring:
     def _tidy(self):
         """Erase what is behind the oldest event; the sector being written stays."""
         size = self._flash.SECTOR
-        keep = self._live[0] // size if self._live else self._order[-1] if self._order else None
+        keep = self._at(0) // size if self._held else self._order[-1] if self._order else None
         while len(self._order) > 1 and self._order[0] != keep:
             sector = self._order[0]
             self._flash.write(sector * size + _STATE, _ZERO)  # a torn erase finds it retired
@@ -177,4 +184,11 @@ class Ring:
         if unpack(raw) is None:
             self.torn += 1
         elif raw[_STATE:] != _ZERO:
-            self._live.append(at)
+            self._hold(at)
+
+    def _hold(self, at):
+        self._live[(self._head + self._held) % len(self._live)] = at // _SLOT
+        self._held += 1
+
+    def _at(self, index):
+        return self._live[(self._head + index) % len(self._live)] * _SLOT
