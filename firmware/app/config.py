@@ -38,6 +38,7 @@ DEFAULTS = {
     "ultrasonic": False,
     "reconnect_s": 30,
     "keepalive_s": 30,
+    "trial_s": 600,  # a new image that has no end-to-end ack by then gives its boot back
     "ntp_host": "pool.ntp.org",
     "stream_port": 0,  # 0: no MJPEG stream
     "stream_token": "",
@@ -69,6 +70,7 @@ def problems(told):
         (0 < config["port"] < 65536, "port is out of range"),
         (is_interval(config["interval_ms"]), "interval_ms is out of range"),
         (config["frame_size"] in FRAME_SIZES, "frame_size is unknown"),
+        (5 <= config["trial_s"] <= 3600, "trial_s is out of range"),
         (config["frame_qos"] in (0, 1), "frame_qos is 0 or 1"),
         (config["gate"] in ("", "two", "entry", "exit"), "gate is two, entry, exit or nothing"),
         (0 < len(config["gate_name"].encode()) <= 24, "gate_name has 1 to 24 bytes"),

@@ -25,7 +25,6 @@ from loader.slots import Slots
 
 TELEMETRY_S = 30
 SENSOR_MS = 10
-TRIAL_MS = 600_000  # a new image that has no end-to-end ack by then gives its boot back
 CLOCK_AGAIN_S = 3600
 CLOCK_SOON_S = 15
 _LIMITS_MS = {"sensors": 10_000, "link": 400_000, "camera": 120_000, "clock": 4_000_000}
@@ -265,8 +264,9 @@ class Device:
             await asyncio.sleep(CLOCK_AGAIN_S if self.clock.known else CLOCK_SOON_S)
 
     async def _feed(self):
+        trial_ms = self.config["trial_s"] * 1000
         while True:
-            if self.slots.on_trial is not None and self.hal.mono_ms() > TRIAL_MS:
+            if self.slots.on_trial is not None and self.hal.mono_ms() > trial_ms:
                 self.hal.say("no end-to-end ack: this image gives its boot back")
                 self.hal.restart()
             if not self.watch.feed():

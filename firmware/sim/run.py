@@ -24,11 +24,13 @@ def main(path):
 
     def folder(slot):
         place = state + "/" + slot
-        try:
-            open(place + "/app/main.py").close()
-        except OSError:
-            return HERE  # nothing was ever updated: the files of this tree
-        return place
+        for name in ("/app/main.py", "/app/main.mpy"):
+            try:
+                open(place + name).close()
+                return place
+            except OSError:
+                pass  # not that form
+        return HERE  # nothing was ever updated: the files of this tree
 
     boot(FlashFile(32, state + "/flash.bin"), folder, lambda: None, lambda: start(told, path))
 

@@ -5,6 +5,7 @@ device is told once that is durable. Pictures that come over HTTP go through the
 `accept_frame`. Times are Unix milliseconds.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,11 +107,14 @@ def kafka_refused(handled: Handled, error: Invalid, now_ms: int) -> Handled:
     return Handled("refused", letters, reply, reason=error.reason)
 
 
-def choose_time(captured_at_ms: int | None, received_at_ms: int, limits: Limits) -> Time:
-    """The device's time where it lies within the bounds of receipt, otherwise receipt, and why."""
+def choose_time(
+    captured_at_ms: int | None, received_at_ms: int, limits: Limits, back_ms: int | None = None
+) -> Time:
+    """The device's time where it lies within the bounds of receipt (`back_ms`: instead of the usual
+    one), otherwise receipt, and why."""
     if not captured_at_ms:  # a device without a clock sends 0
         return Time(received_at_ms, "receipt", "no-clock")
-    if captured_at_ms < received_at_ms - limits.clock_back_ms:
+    if captured_at_ms < received_at_ms - (limits.clock_back_ms if back_ms is None else back_ms):
         return Time(received_at_ms, "receipt", "too-old")
     if captured_at_ms > received_at_ms + limits.clock_ahead_ms:
         return Time(received_at_ms, "receipt", "too-new")
@@ -184,7 +188,8 @@ def _frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
 
 def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
     payload = _decode(message.payload, GatePayload)
-    time = choose_time(payload.captured_at_ms, message.received_at_ms, context.limits)
+    limits = context.limits
+    time = choose_time(payload.captured_at_ms, message.received_at_ms, limits, limits.gate_back_ms)
     event = GateEventReceived(
         id=f"{device.device_id}/gate/{device.boot_id}/{device.seq}",
         site_id=device.site_id,
@@ -219,7 +224,11 @@ def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:
         connection=status.connection,
         reason=status.reason,
     )
-    return Handled("device", (_reported(event),))
+    reply = None
+    if status.state == "online" and not message.retained:
+        numbered = dataclasses.replace(device, boot_id=status.boot_id, seq=status.connection)
+        reply = _reply(device.device_id, numbered, None)
+    return Handled("device", (_reported(event),), reply)
 
 
 def _telemetry(device: DeviceTopic, message: Message, context: Context) -> Handled:

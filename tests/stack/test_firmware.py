@@ -1,0 +1,147 @@
+"""Row 24, against real servers: the firmware's own files under the MicroPython unix port, a real
+broker that is killed, the real bridge and a real Kafka."""
+
+import os
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from parking.stack.infra import Infra
+from parking.topics import DEVICE_EVENTS, FRAMES, GATE_EVENTS
+from tests.ingest_process import Log, picture, wait_until
+from tools.boards.board import Board
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+EVENTS = 1000
+KILLS = 3
+
+
+@pytest.fixture
+def log(infra: Infra) -> Log:
+    return Log(infra)
+
+
+@pytest.fixture
+def bridge(infra: Infra) -> Iterator[None]:
+    infra.start_service("ingest")
+    yield
+    infra.stop("ingest")
+
+
+def config(infra: Infra, device_id: str, **more: object) -> dict[str, object]:
+    user, password = infra.add_device(*device_id.split("/"))
+    told = {"device_id": user, "password": password, "host": "127.0.0.1", "tls": False}
+    told |= {"port": infra.mqtt_port, "reconnect_s": 2, "interval_ms": 0, "keepalive_s": 10}
+    return told | {"gate": "two", "gate_stable_ms": 0} | more
+
+
+def tend_until(board: Board, condition: Callable[[], bool], limit_s: float, what: str) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not {what}: {board.log[-2000:]}"
+        board.tend()
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def board(infra: Infra, unique, tmp_path: Path) -> Iterator[Callable[..., Board]]:
+    made: list[Board] = []
+
+    def make(world: dict[str, object], **more: object) -> Board:
+        device_id = f"{unique('site')}/gate-1"
+        made.append(Board(tmp_path / str(len(made)), config(infra, device_id, **more), world))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.power_off()
+    if made and os.environ.get("KEEP_SERIAL"):
+        shutil.copy(made[0].state / "serial.log", os.environ["KEEP_SERIAL"])
+
+
+def test_a_thousand_gate_events_through_a_killed_broker_arrive_once_each(
+    infra: Infra, bridge: None, board: Callable[..., Board], log: Log
+):
+    gate = board({"passings": EVENTS})
+    site = site_of(gate)
+    gate.power_on()
+    for kill in range(1, KILLS + 1):
+        tend_until(
+            gate,
+            lambda kill=kill: len(log.ids(GATE_EVENTS, site)) >= kill * EVENTS // (KILLS + 2),
+            120,
+            "new events between the kills",
+        )
+        starts = infra.starts("mqtt")
+        infra.kill("mqtt", signal.SIGKILL)
+        infra.wait_restarted("mqtt", starts + 1)
+    tend_until(gate, lambda: len(set(log.ids(GATE_EVENTS, site))) == EVENTS, 150, "all there")
+    tend_until(gate, lambda: waiting(log, site) == 0, 60, "the ring empty")
+    ids = list(dict.fromkeys(log.ids(GATE_EVENTS, site)))
+    [boot_id] = {event.boot_id for event in log.of(GATE_EVENTS, site)}
+    device_id = f"{site}/gate-1"
+    assert ids == [f"{device_id}/gate/{boot_id}/{n}" for n in range(1, EVENTS + 1)], "in order"
+    directions = Counter(event.direction for event in log.of(GATE_EVENTS, site))
+    assert abs(directions["entry"] - directions["exit"]) <= KILLS, "both ways were told apart"
+    connections = {e.connection for e in log.of(DEVICE_EVENTS, site) if e.kind == "online"}
+    assert len(connections) == KILLS + 1, "every kill cost it its connection"
+
+
+def test_power_cuts_cost_no_event_that_was_in_flash(
+    bridge: None, board: Callable[..., Board], log: Log
+):
+    """The plug is pulled while events wait: they come with the number of the boot they are of."""
+    gate = board({"passings": 40})
+    site = site_of(gate)
+    gate.network(on=False)
+    gate.power_on()
+    flash = gate.state / "flash.bin"
+    wait_until(lambda: flash.exists() and flash.read_bytes().count(b"main") >= 40, 30, "in flash")
+    gate.power_off()
+    gate.network(on=True)
+    gate.power_on()
+    tend_until(gate, lambda: len(set(log.ids(GATE_EVENTS, site))) >= 80, 60, "both boots' events")
+    events = {event.id: event for event in log.of(GATE_EVENTS, site)}
+    first, second = sorted({event.boot_id for event in events.values()})
+    assert second == first + 1
+    assert sum(event.boot_id == first for event in events.values()) == 40
+
+
+def test_pictures_come_by_mqtt_and_by_post(
+    infra: Infra, bridge: None, board: Callable[..., Board], log: Log, tmp_path: Path
+):
+    from parking.keys import KeyFile
+
+    file = tmp_path / "1.jpg"
+    file.write_bytes(picture())
+    world = {"frames": [str(file)], "interval_ms": 500, "length": 1}
+    key = KeyFile(infra.keys_file).add("board", "frames")
+    url = f"{infra.url('ingest')}/ingest/v1/frames/"
+    by_mqtt = board(world, gate="", interval_ms=500, frame_qos=1)
+    by_post = board(world, gate="", interval_ms=500, post_url=url, api_key=key)
+    for one, via in ((by_mqtt, "mqtt"), (by_post, "http")):
+        one.power_on()
+        site = site_of(one)
+        tend_until(one, lambda site=site: len(log.ids(FRAMES, site)) >= 3, 60, "three pictures")
+        frames = log.of(FRAMES, site)
+        assert {frame.via for frame in frames} == {via}
+        assert frames[-1].time_source == "device"
+        assert len({frame.id for frame in frames}) == len(frames)
+
+
+def site_of(board: Board) -> str:
+    import json
+
+    told = json.loads((board.state / "board.json").read_text("utf-8"))
+    return str(told["config"]["device_id"]).split("/")[0]
+
+
+def waiting(log: Log, site: str) -> int | None:
+    """What the device last told of its ring."""
+    told = [e.telemetry for e in log.of(DEVICE_EVENTS, site) if e.telemetry is not None]
+    return told[-1].gate_events_waiting if told else None
