@@ -1,11 +1,11 @@
 """What a device can be told on its `command` topic: a JSON object with one or more of
 
-  {"interval_ms": 5000}      a picture every 5 s; 0: only on command or motion
-  {"frame_size": "SVGA"}     one of FRAME_SIZES
-  {"motion": true}           also send a picture when its size says that something moved
-  {"capture": true}          one picture now
-  {"restart": true}
-  {"update": "https://host/firmware/2/"}   where a signed manifest.json lies (manifest.py)
+{"interval_ms": 5000}      a picture every 5 s; 0: only on command or motion
+{"frame_size": "SVGA"}     one of FRAME_SIZES
+{"motion": true}           also send a picture when its size says that something moved
+{"capture": true}          one picture now
+{"restart": true}
+{"update": "https://host/firmware/2/"}   where a signed manifest.json lies (manifest.py)
 """
 
 import json

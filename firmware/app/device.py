@@ -39,7 +39,9 @@ class Device:
         self.clock = Clock()
         self.ring = Ring(hal.flash, layout.RING, layout.SECTORS - layout.RING)
         begin = boots.base(config["provisioned_at_s"], config["provisioned_chance"])
-        self.boot_id = boots.next_boot(Journal(hal.flash, layout.BOOTS), begin, self.ring.last_boot())
+        self.boot_id = boots.next_boot(
+            Journal(hal.flash, layout.BOOTS), begin, self.ring.last_boot()
+        )
         self.outbox = Outbox(self.ring, self.clock, self.boot_id, hal.mono_ms)
         self.slots = Slots(Journal(hal.flash, layout.SLOTS))
         self.newest = Newest()
@@ -158,10 +160,10 @@ class Device:
     def _acked(self, body):
         mine = body.get("boot_id") == self.boot_id
         of_gate = self.outbox.acked(body)
-        if of_gate or (mine and body.get("of") == "status" and body.get("result") == "accepted"):
-            if self.slots.on_trial is not None:
-                self.slots.confirm()
-                self.hal.say("the new image is confirmed: " + VERSION)
+        of_status = mine and body.get("of") == "status" and body.get("result") == "accepted"
+        if (of_gate or of_status) and self.slots.on_trial is not None:
+            self.slots.confirm()
+            self.hal.say("the new image is confirmed: " + VERSION)
         if body.get("result") == "rejected":
             self.hal.say("refused: %s %s" % (body.get("of"), body.get("reason")))
 

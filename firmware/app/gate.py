@@ -38,9 +38,9 @@ class Near:
 class Direction:
     """Two inputs in the way of a vehicle, the first on the outside: which way did it pass?
 
-    A passing begins when one comes on and ends when both have been off for `gap_ms` (sensors further
-    apart than a car is long need a gap). The input that came on first and the one that went off last
-    tell the way; the same one means that the car backed out, and nothing passed.
+    A passing begins when one comes on and ends when both have been off for `gap_ms` (sensors
+    further apart than a car is long need a gap). The input that came on first and the one that
+    went off last tell the way; the same one means that the car backed out, and nothing passed.
     """
 
     def __init__(self, gap_ms=0):

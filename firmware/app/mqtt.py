@@ -1,7 +1,8 @@
 """An MQTT 3.1.1 connection over asyncio streams: TLS, QoS 0 and 1, last will, keepalive.
 
-One object is one connection: packet numbers, waiting acknowledgements and messages of an earlier one
-cannot be mistaken for its own. It never connects again by itself; who owns it does, after a pause.
+One object is one connection: packet numbers, waiting acknowledgements and messages of an earlier
+one cannot be mistaken for its own. It never connects again by itself; who owns it does, after a
+pause.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Which gate event is sent, and when it is done: one in flight, in order, until the end-to-end ack.
 
-The broker's PUBACK means nothing here: a broker that dies after it has lost the event. Only ingest's
-`ack`, sent once Kafka has the event on disk, takes it out of the ring.
+The broker's PUBACK means nothing here: a broker that dies after it has lost the event. Only
+ingest's `ack`, sent once Kafka has the event on disk, takes it out of the ring.
 """
 
 import json

@@ -42,9 +42,7 @@ def connect(client_id, user, password, keepalive_s, will):
     if user:
         flags |= 0x80 | 0x40
         tail += string(user) + string(password)
-    return packet(
-        0x10, string("MQTT") + bytes((4, flags)) + keepalive_s.to_bytes(2, "big") + tail
-    )
+    return packet(0x10, string("MQTT") + bytes((4, flags)) + keepalive_s.to_bytes(2, "big") + tail)
 
 
 def subscribe(packet_id, topics):

@@ -107,7 +107,8 @@ def page(given=None, wrong=()):
     return _PAGE % (told, "".join(rows))
 
 
-_PAGE = """<!doctype html><meta name=viewport content="width=device-width"><title>Parking device</title>
+_PAGE = """<!doctype html><meta name=viewport content="width=device-width">
+<title>Parking device</title>
 <style>body{font:16px sans-serif;max-width:26em;margin:1em auto;padding:0 1em}label{display:block;
 margin:.6em 0}input,textarea{width:100%%;font:inherit}.no{color:#a00}</style>
 <h1>Parking device</h1>%s<form method=post action=/><label>Configuration file (paste it, the rest
@@ -126,7 +127,9 @@ def serial(write, read, chance):
     configuration. Raises EOFError when the line ends."""
     given = {}
     while True:
-        write("Parking device. Paste the configuration file, or answer; empty keeps [what stands].\n")
+        write(
+            "Parking device. Paste the configuration file, or answer; empty keeps [what stands].\n"
+        )
         given["now_s"] = _ask(write, read, "Seconds since 1970 now (date +%s)", "", False)
         for name, question, default, secret in config.FIELDS:
             answer = _ask(write, read, question, given.get(name, default), secret)

@@ -1,12 +1,13 @@
 """Gate events in flash: written once, kept until the end-to-end ack, in the order they happened.
 
-A ring of sectors; slot 0 of each is its header, every other slot one event with its CRC. Nothing is
-ever rewritten: an acknowledged event has one word cleared to zero, and a sector is erased only when
-all its events are acknowledged. A write that the power cut tore has no matching CRC and is skipped;
-a torn acknowledgement leaves the event, which is sent again under the same id.
+A ring of sectors; slot 0 of each is its header, every other slot one event with its CRC. Nothing
+is ever rewritten: an acknowledged event has one word cleared to zero, and a sector is erased only
+when all its events are acknowledged. A write that the power cut tore has no matching CRC and is
+skipped; a torn acknowledgement leaves the event, which is sent again under the same id.
 
-A full ring keeps the oldest and refuses the newest (`refused` counts, and telemetry tells): what was
-kept stays a history without holes, and nothing that was written is ever given up for what was not.
+A full ring keeps the oldest and refuses the newest (`refused` counts, and telemetry tells): what
+was kept stays a history without holes, and nothing that was written is ever given up for what was
+not.
 """
 
 import struct

@@ -15,9 +15,7 @@ class Watch:
     def late(self):
         """The loops that are silent for too long."""
         now = self._now_ms()
-        return [
-            name for name, seen in self._seen_ms.items() if now - seen > self._limits_ms[name]
-        ]
+        return [name for name, seen in self._seen_ms.items() if now - seen > self._limits_ms[name]]
 
     def feed(self):
         """Feed the watchdog, unless a loop hangs: then let it bite. True when fed."""

@@ -1,11 +1,11 @@
 """The `hal` of a simulated board. `world` is a dict:
 
-  state      folder: flash.bin, the slots a/ and b/, `wifi-off` (exists: no network), `wdt` (its
-             change is the watchdog's feed)
-  frames     JPEG files that the camera plays, by the wall clock, so that all cameras are in step
-  interval_ms, length, gate [[frame, direction]], balance [direction]: the scene and its passings
-  passings   this many more, one after the other, as the inputs show them
-  ntp        "ok", "off", "2000", "2021" (what the time server says)
+state      folder: flash.bin, the slots a/ and b/, `wifi-off` (exists: no network), `wdt` (its
+           change is the watchdog's feed)
+frames     JPEG files that the camera plays, by the wall clock, so that all cameras are in step
+interval_ms, length, gate [[frame, direction]], balance [direction]: the scene and its passings
+passings   this many more, one after the other, as the inputs show them
+ntp        "ok", "off", "2000", "2021" (what the time server says)
 """
 
 import gc
@@ -16,6 +16,7 @@ import time
 
 from app.clock import Monotonic
 from app.tls import context
+from hal.store import Store
 from sim.flash import FlashFile
 
 RESTART = 75
@@ -42,7 +43,7 @@ class Board:
 
     def random(self):
         """0 <= x < 1."""
-        return random.random()  # noqa: S311 -- jitter
+        return random.random()
 
     def say(self, text):
         """To whoever watches the serial line."""
@@ -120,25 +121,6 @@ class Board:
         self._queue += [direction for frame, direction in gate if frame == index]
 
 
-class Store:
-    """The files of the two images."""
-
-    def __init__(self, root):
-        self._root = root
-
-    def clear(self, slot):
-        """Delete what the slot holds."""
-        _remove(self._root + "/" + slot)
-
-    def open(self, slot, name):
-        """A new file of the slot, to be written."""
-        path = self._root + "/" + slot
-        for part in name.split("/"):
-            _make(path)
-            path += "/" + part
-        return open(path, "wb")
-
-
 def _passing(direction, stable_ms):
     steps = _STEP + stable_ms // 10
     way = [(True, False), (True, True), (False, True)]
@@ -153,20 +135,3 @@ def _exists(path):
     except OSError:
         return False
     return True
-
-
-def _make(path):
-    if not _exists(path):
-        os.mkdir(path)
-
-
-def _remove(path):
-    if not _exists(path):
-        return
-    if os.stat(path)[0] & 0x4000:
-        for name in os.listdir(path):
-            if name not in (".", ".."):
-                _remove(path + "/" + name)
-        os.rmdir(path)
-    else:
-        os.remove(path)

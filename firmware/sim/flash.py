@@ -7,9 +7,9 @@ class PowerCut(BaseException):
 
 
 class Flash:
-    """`cut_at`: the n-th write or erase (from 1) is torn; `tear` says how: 0 nothing of it happened,
-    1 all of it, in between that share of its bytes (from its beginning), or, `scattered`, of its
-    bits in no order."""
+    """`cut_at`: the n-th write or erase (from 1) is torn; `tear` says how: 0 nothing of it
+    happened, 1 all of it, in between that share of its bytes (from its beginning), or, `scattered`,
+    of its bits in no order."""
 
     SECTOR = 4096
 

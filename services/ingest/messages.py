@@ -88,9 +88,9 @@ class StatusPayload(msgspec.Struct, frozen=True, kw_only=True):
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True):
     """What a device hears, only after Kafka (or its dead-letter topic) has the message: of every
-    gate event, of its `online` (so that new firmware knows that it reaches the end), and of whatever
-    else was refused. `of`: the kind of topic; the numbers are those of the topic, where it has any,
-    and boot and connection of a status."""
+    gate event, of its `online` (so that new firmware knows that it reaches the end), and of
+    whatever else was refused. `of`: the kind of topic; the numbers are those of the topic, where it
+    has any, and boot and connection of a status."""
 
     of: Literal["frame", "gate", "status", "telemetry", "topic"]
     boot_id: int | None

@@ -249,8 +249,11 @@ def test_an_online_is_acked_so_that_new_firmware_knows_it_reaches_the_end():
 
 @pytest.mark.parametrize(
     ("back_ms", "source"),
-    [(LIMITS.clock_back_ms + 1, "device"), (LIMITS.gate_back_ms, "device")]
-    + [(LIMITS.gate_back_ms + 1, "receipt")],
+    [
+        (LIMITS.clock_back_ms + 1, "device"),
+        (LIMITS.gate_back_ms, "device"),
+        (LIMITS.gate_back_ms + 1, "receipt"),
+    ],
 )
 def test_a_gate_event_kept_through_an_outage_keeps_its_time(back_ms, source):
     body = {"direction": "entry", "gate": "main", "captured_at_ms": NOW_MS - back_ms}

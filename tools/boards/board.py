@@ -1,4 +1,4 @@
-"""One simulated board: its process, its power, its watchdog. What is simulated: docs/firmware.md."""
+"""One simulated board: its process, its power, its watchdog (docs/firmware.md)."""
 
 import json
 import random
@@ -19,8 +19,8 @@ WATCHDOG_S: Final = 30.0
 class Board:
     """A board with a state folder of its own. `config` None: it has yet to be provisioned.
 
-    `tend` is to be called again and again: it restarts the process when the firmware asked for it or
-    crashed, and after `watchdog_s` without a feed, as the hardware would."""
+    `tend` is to be called again and again: it restarts the process when the firmware asked for it
+    or crashed, and after `watchdog_s` without a feed, as the hardware would."""
 
     def __init__(
         self,
@@ -117,5 +117,3 @@ def defaults() -> dict[str, Any]:
     )
     told: dict[str, Any] = json.loads(done.stdout)
     return told
-
-

@@ -1,4 +1,4 @@
-"""The boot counter with the power cut at every write of many boots: it only grows, none comes twice.
+"""The boot counter with the power cut at every write of many boots: it only grows.
 
 Runs under MicroPython: journal_cuts.py. Prints one JSON line.
 """
@@ -32,7 +32,13 @@ def main():
     flash, _, _ = run(0, 0, False)
     total = {"writes": flash.writes, "cuts": 0, "wrong": 0}
     for n in range(1, flash.writes + 1):
-        for tear, scattered in ((0.0, False), (0.3, False), (0.9, False), (1.0, False), (0.5, True)):
+        for tear, scattered in (
+            (0.0, False),
+            (0.3, False),
+            (0.9, False),
+            (1.0, False),
+            (0.5, True),
+        ):
             _, used, cuts = run(n, tear, scattered)
             total["cuts"] += cuts
             # Strictly growing: a number may be left out (its boot never ran), none comes again.
