@@ -1,7 +1,7 @@
 """When to try again: full jitter (a uniform time below a limit that doubles).
 
 After a broker restart all devices lose their connection in the same second. The first wait is
-therefore spread over `base_s` too: 200 devices over 30 s are 7 connections a second on average, and
+therefore spread over `base_s` too: 200 devices over 40 s are 5 connections a second on average, and
 stay below 20 in every second (docs/firmware.md has the simulation). A device loses nothing by
 waiting: gate events are in flash.
 """
@@ -10,7 +10,7 @@ waiting: gate events are in flash.
 class Backoff:
     """`random`: a function that returns 0 <= x < 1."""
 
-    def __init__(self, random, base_s=30.0, cap_s=120.0):
+    def __init__(self, random, base_s=40.0, cap_s=160.0):
         self._random, self._base_s, self._cap_s = random, base_s, cap_s
         self._tries = 0
 

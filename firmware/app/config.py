@@ -36,7 +36,7 @@ DEFAULTS = {
     "gate_stable_ms": 50,
     "gate_gap_ms": 0,
     "ultrasonic": False,
-    "reconnect_s": 30,
+    "reconnect_s": 40,
     "keepalive_s": 30,
     "trial_s": 600,  # a new image that has no end-to-end ack by then gives its boot back
     "ntp_host": "pool.ntp.org",
@@ -58,9 +58,7 @@ def problems(told):
         known = DEFAULTS.get(name, "")
         if name not in DEFAULTS and name not in _NEEDED:
             found.append("unknown setting: " + str(name)[:40])
-        elif isinstance(known, bool) != isinstance(value, bool) or not isinstance(
-            value, (int, float) if isinstance(known, (int, float)) else str
-        ):
+        elif _kind(value) != _kind(known):
             found.append(name + " has the wrong type")
     if found:
         return found
@@ -80,6 +78,13 @@ def problems(told):
         (bool(config["password"] or config["cert"]), "password (or cert and key) is missing"),
     )
     return [words for good, words in checks if not good]
+
+
+def _kind(value):
+    for kind in (bool, str):  # in MicroPython a bool is no int
+        if isinstance(value, kind):
+            return kind
+    return float if isinstance(value, (int, float)) else None
 
 
 def filled(told):

@@ -19,8 +19,8 @@ def split(url):
     host, _, port = place.partition(":")
     try:
         return scheme == "https", host, int(port or (443 if scheme == "https" else 80)), "/" + path
-    except ValueError as error:
-        raise Failed("no port: " + port[:20]) from error
+    except ValueError:
+        raise Failed("no port: " + port[:20])
 
 
 async def request(url, ssl, head, body, sink):
@@ -29,7 +29,7 @@ async def request(url, ssl, head, body, sink):
     try:
         return await asyncio.wait_for(_exchange(url, ssl, head, body, sink), 8 * _TIMEOUT_S)
     except (OSError, EOFError, ValueError, IndexError, asyncio.TimeoutError) as error:
-        raise Failed(str(error) or repr(error)) from error
+        raise Failed(str(error) or repr(error))
 
 
 async def _exchange(url, ssl, head, body, sink):

@@ -52,8 +52,8 @@ def check(raw, key_hex, release, board):
         data = text(body)
         signature = bytes.fromhex(body["signature"])
         modulus = int(key_hex, 16)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused("not a manifest") from error
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Refused("not a manifest")
     if not signed(data, signature, modulus):
         raise Refused("the signature is not by our key")
     if body["release"] <= release:

@@ -166,8 +166,8 @@ class Connection:
     async def _exactly(self, count):
         try:
             return await self._reader.readexactly(count)
-        except EOFError as error:
-            raise OSError("the broker ended the connection") from error
+        except EOFError:
+            raise OSError("the broker ended the connection")
 
     async def _fail(self, error):
         if self.why is None:

@@ -18,6 +18,6 @@ def context(config):
             made.load_cert_chain(der(config["cert"]), der(config["key"]))
         made.verify_mode = ssl.CERT_REQUIRED
         made.load_verify_locations(cadata=der(config["ca"]))
-    except IndexError as error:
-        raise ValueError("ca, cert or key is no PEM") from error
+    except IndexError:
+        raise ValueError("ca, cert or key is no PEM")
     return made

@@ -38,6 +38,7 @@ def main(path):
 def start(told, path):
     """Import the image that is due and run it."""
     from app import main as image
+    from app.config import problems
     from sim.board import Board
 
     if told["config"] is None:
@@ -45,6 +46,9 @@ def start(told, path):
         with open(path, "w") as file:
             json.dump(told, file)
     config = told["config"]
+    wrong = problems(config)
+    if wrong:
+        raise ValueError(", ".join(wrong))
     image.main(Board(config, told["world"]), config)
 
 
