@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from parking.stack.infra import Infra
@@ -67,6 +68,7 @@ def test_a_thousand_gate_events_through_a_killed_broker_arrive_once_each(
 ):
     gate = board({"passings": EVENTS})
     site = site_of(gate)
+    infra.start_service("persister")
     gate.power_on()
     for kill in range(1, KILLS + 1):
         tend_until(
@@ -84,6 +86,9 @@ def test_a_thousand_gate_events_through_a_killed_broker_arrive_once_each(
     [boot_id] = {event.boot_id for event in log.of(GATE_EVENTS, site)}
     device_id = f"{site}/gate-1"
     assert ids == [f"{device_id}/gate/{boot_id}/{n}" for n in range(1, EVENTS + 1)], "in order"
+    wait_until(lambda: len(in_postgres(infra, site)) == EVENTS, 60, "all in Postgres")
+    infra.stop("persister")
+    assert sorted(in_postgres(infra, site)) == [(boot_id, n) for n in range(1, EVENTS + 1)]
     directions = Counter(event.direction for event in log.of(GATE_EVENTS, site))
     assert abs(directions["entry"] - directions["exit"]) <= KILLS, "both ways were told apart"
     connections = {e.connection for e in log.of(DEVICE_EVENTS, site) if e.kind == "online"}
@@ -135,6 +140,12 @@ def test_pictures_come_by_mqtt_and_by_post(
 def site_of(board: Board) -> str:
     told = json.loads((board.state / "board.json").read_text("utf-8"))
     return str(told["config"]["device_id"]).split("/")[0]
+
+
+def in_postgres(infra: Infra, site: str) -> list[tuple[int, int]]:
+    with psycopg.connect(infra.dsn) as connection:
+        query = "select boot_id, seq from gate_events where site_id = %s"
+        return connection.execute(query, (site,)).fetchall()
 
 
 def has(log: Log, topic: str, site: str, count: int) -> bool:
