@@ -119,7 +119,7 @@ class Ring:
             if self._flash.read(at, len(raw)) == raw:  # else a worn cell: the next slot
                 self._hold(at)
                 return True
-        self.refused += 1
+        self.refused += event.kind != ANCHOR
         return False
 
     def done(self):

@@ -52,10 +52,6 @@ class Slots:
         if self._trial != _NONE:
             self._save(self._trial, _NONE, 0)
 
-    def give_up(self):
-        """The trial is over before it proved anything (its files are broken)."""
-        self._save(self._confirmed, _NONE, 0)
-
     def _save(self, confirmed, trial, boots):
         self._confirmed, self._trial, self._boots = confirmed, trial, boots
         self._journal.put(bytes((confirmed, trial, boots)))

@@ -2,6 +2,7 @@
 broker that is killed, the real bridge and a real Kafka."""
 
 import json
+import shutil
 import signal
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 
 from parking.stack.infra import Infra
+from parking.stack.settings import ROOT
 from parking.topics import DEVICE_EVENTS, FRAMES, GATE_EVENTS
 from tests.ingest_process import Log, picture, wait_until
 from tools.boards.board import Board
@@ -95,6 +97,57 @@ def test_a_thousand_gate_events_through_a_killed_broker_arrive_once_each(
     assert len(connections) == KILLS + 1, "every kill cost it its connection"
 
 
+@pytest.mark.parametrize("broken", [False, True], ids=["as it is", "given up at PUBACK"])
+def test_what_a_broker_took_and_lost_comes_again(
+    infra: Infra, bridge: None, board: Callable[..., Board], log: Log, broken: bool
+):
+    """The broker has acknowledged events that no bridge has fetched, and dies: as it is, the device
+    sends them again; one that believes PUBACKs (the negative control) has lost them."""
+    gate = board({"passings": 20})
+    site = site_of(gate)
+    if broken:
+        believe_pubacks(gate.state / "a")
+    infra.stop("ingest")
+    gate.power_on()
+    tend_until(gate, lambda: kept(gate) == 20, 30, "20 events in flash")
+    tend_until(gate, lambda: "connected, boot" in gate.log, 30, "connected")
+    if broken:
+        tend_until(gate, lambda: acknowledged(gate) == 20, 60, "20 given up")
+    starts = infra.starts("mqtt")
+    infra.kill("mqtt", signal.SIGKILL)
+    infra.wait_restarted("mqtt", starts + 1)
+    infra.start("ingest")
+    tend_until(gate, lambda: waiting(log, site) == 0, 60, "nothing waits any more")
+    assert len(set(log.ids(GATE_EVENTS, site))) == (0 if broken else 20)
+
+
+def believe_pubacks(slot: Path) -> None:
+    """The firmware with one line more, in the slot that boots."""
+    for name in ("app", "hal", "boards"):
+        shutil.copytree(ROOT / "firmware" / name, slot / name)
+    line = "                await connection.publish(topic(self.id, *event[0]), event[1])\n"
+    file = slot / "app" / "device.py"
+    text = file.read_text("utf-8")
+    assert text.count(line) == 1
+    file.write_text(text.replace(line, line + "                self.ring.done()\n"), "utf-8")
+
+
+def slots_of(gate: Board) -> list[bytes]:
+    """The used slots of the ring in the board's flash."""
+    file = gate.state / "flash.bin"
+    data = file.read_bytes() if file.exists() else b""
+    slots = [data[at : at + 64] for at in range(4 * 4096, len(data), 64)]
+    return [slot for slot in slots if slot[:1] in (b"\xa1", b"\xa2")]
+
+
+def kept(gate: Board) -> int:
+    return len(slots_of(gate))
+
+
+def acknowledged(gate: Board) -> int:
+    return sum(slot[60:] == b"\0\0\0\0" for slot in slots_of(gate))
+
+
 def test_power_cuts_cost_no_event_that_was_in_flash(
     bridge: None, board: Callable[..., Board], log: Log
 ):
@@ -103,8 +156,7 @@ def test_power_cuts_cost_no_event_that_was_in_flash(
     site = site_of(gate)
     gate.network(on=False)
     gate.power_on()
-    flash = gate.state / "flash.bin"
-    wait_until(lambda: flash.exists() and flash.read_bytes().count(b"main") >= 40, 30, "in flash")
+    wait_until(lambda: kept(gate) >= 40, 30, "in flash")
     gate.power_off()
     gate.network(on=True)
     gate.power_on()

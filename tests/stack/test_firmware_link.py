@@ -29,7 +29,7 @@ def test_a_herd_comes_back_spread_out(tmp_path: Path):
     with aedes(tmp_path / "broker") as broker:
         for n in range(HERD):
             broker.users.set(f"herd/cam-{n}", f"password of herd/cam-{n}")
-        program = [MICROPYTHON, "-X", HEAP, PROGRAMS / "herd.py", str(broker.port)]
+        program = [str(MICROPYTHON), "-X", HEAP, str(PROGRAMS / "herd.py"), str(broker.port)]
         out = tmp_path / "herd.log"
         with out.open("w") as log:
             herd = subprocess.Popen([*program, str(HERD), str(BASE_S)], cwd=ROOT, stdout=log)
@@ -68,9 +68,9 @@ def pki(tmp_path_factory) -> Path:
         openssl("req", "-x509", *rsa(folder / f"{name}.key"), *subject)
     san = folder / "san"
     san.write_text("subjectAltName=DNS:localhost")
-    for name, subject in (("broker", "/CN=localhost"), ("device", "/CN=tls\\/cam")):
+    for name, who in (("broker", "/CN=localhost"), ("device", "/CN=tls\\/cam")):
         request = folder / f"{name}.csr"
-        openssl("req", *rsa(folder / f"{name}.key"), "-subj", subject, "-out", request)
+        openssl("req", *rsa(folder / f"{name}.key"), "-subj", who, "-out", request)
         signed = ["-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-CAcreateserial"]
         out = ["-days", 2, "-extfile", san, "-out", folder / f"{name}.pem"]
         openssl("x509", "-req", "-in", request, *signed, *out)
