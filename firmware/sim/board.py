@@ -21,7 +21,7 @@ from sim.flash import FlashFile
 
 RESTART = 75
 _WRONG_MS = {"2000": 946_684_800_000, "2021": 1_609_459_200_000}
-_STEP = 3  # readings a state of the inputs lasts, beyond the debouncing
+_STEP = 2  # readings a state of the inputs lasts, beyond the debouncing
 
 
 class Board:
