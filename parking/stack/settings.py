@@ -86,9 +86,10 @@ class StackSettings:
             for name in services
             if name not in SERVICES
         ]
-        boards = re.fullmatch(r"unix:(\d{1,2})", env.text("DEVICES", "unix:0"))
+        devices = env.text("DEVICES", "unix:0")
+        boards = re.fullmatch(r"unix:(\d{1,2})", devices)
         if boards is None:
-            env.problems.append("DEVICES is unix:N, N devices that run the firmware itself")
+            env.problems.append(f"DEVICES={devices!r} is not unix:N (N run the firmware itself)")
         footage = env.file("FOOTAGE") if environ.get("FOOTAGE") else None
         settings = cls(
             Paths(state, Path(env.text("CACHE", str(ROOT / ".state" / "cache"))).absolute()),
