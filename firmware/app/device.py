@@ -56,6 +56,7 @@ class Device:
         self._capture_now = False
         self._update = self._restart = None
         self._wake = asyncio.Event()
+        self._shot = asyncio.Event()
         self._ssl = hal.ssl() if config["tls"] or config["ca"] else None
 
     async def run(self):
@@ -94,6 +95,7 @@ class Device:
         user = self.id if config["password"] else ""
         await connection.open(address, (self.id, user, config["password"]), will)
         reader = asyncio.create_task(_quietly(connection.run()))
+        pictures = None
         try:
             await connection.subscribe([topic(self.id, "ack"), topic(self.id, "command")])
             online = self._status("online", "connected")
@@ -102,14 +104,18 @@ class Device:
             self.connection = connection
             self.outbox.connected()
             self.backoff.worked()
+            pictures = asyncio.create_task(_quietly(self._pictures(connection)))
             await self._work(connection)
         finally:
+            if pictures is not None:
+                pictures.cancel()
             reader.cancel()
             await connection.close()
 
     async def _work(self, connection):
         told_ms = None
         while connection.why is None:
+            self._wake.clear()  # whatever comes from here on wakes the next round
             self.watch.alive("link")
             now = self.hal.mono_ms()
             if told_ms is None or now - told_ms >= TELEMETRY_S * 1000:
@@ -118,20 +124,27 @@ class Device:
             event = self.outbox.next()
             if event is not None:
                 await connection.publish(topic(self.id, *event[0]), event[1])
-            await self._send_picture(connection)
             await self._obey()
-            self._wake.clear()
             try:
                 await asyncio.wait_for_ms(self._wake.wait(), 250)
             except asyncio.TimeoutError:
                 pass  # the round goes on: it looks at the clock
         raise connection.why
 
-    async def _send_picture(self, connection):
-        frame = self.newest.take()
-        if frame is None:
-            return
-        jpeg, seq, captured_ms = frame
+    async def _pictures(self, connection):
+        """On their own: a slow picture, or a POST that hangs, delays no gate event."""
+        while connection.why is None:
+            frame = self.newest.take()
+            if frame is not None:
+                await self._send_picture(connection, *frame)
+            else:
+                self._shot.clear()
+                try:
+                    await asyncio.wait_for_ms(self._shot.wait(), 1000)
+                except asyncio.TimeoutError:
+                    pass  # looks whether the connection is still there
+
+    async def _send_picture(self, connection, jpeg, seq, captured_ms):
         if self.config["post_url"]:
             head = ["Authorization: Bearer " + self.config["api_key"], "Content-Type: image/jpeg"]
             head += ["X-Boot-Id: %d" % self.boot_id, "X-Seq: %d" % seq]
@@ -254,7 +267,7 @@ class Device:
             self._seq += 1
             captured_ms = self.clock.wall_at(self.hal.mono_ms()) or 0
             self.newest.put((jpeg, self._seq, captured_ms))
-            self._wake.set()
+            self._shot.set()
 
     async def _time(self):
         while True:
@@ -276,8 +289,8 @@ class Device:
             await asyncio.sleep(1)
 
 
-async def _quietly(reading):
+async def _quietly(work):
     try:
-        await reading
+        await work
     except Lost:
         pass  # whoever works with the connection sees it in `why`
