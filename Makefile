@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 NPM := ../.venv/bin/python -m parking.stack.node npm
-EXTRAS := ingest detector tracker persister notifier stack run
+EXTRAS := ingest detector tracker persister notifier stack run flash
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
 DASHBOARD := $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null | sed 's/ /\\ /g')
@@ -18,7 +18,7 @@ help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
-run: .venv/.run dashboard/dist/index.html ## Run everything: servers, services, demo site (SERVICES=... FOOTAGE=DIR DEMO=off PORT_KAFKA=...)
+run: .venv/.run dashboard/dist/index.html ## Run everything: servers, services, demo site (SERVICES=... FOOTAGE=DIR DEMO=off DEVICES=unix:4 PORT_KAFKA=...)
 	@exec $(PY) -m parking.stack run
 
 .PHONY: status
@@ -50,6 +50,7 @@ check: install ## Check style, types, schemas and architecture; changes nothing
 	$(PY) -m parking.schemas --check
 	$(PY) -m services.notifier.openapi --check
 	$(PY) -m parking.stack.strimzi | diff -q - deploy/kafka/topics.yaml || { echo "deploy/kafka/topics.yaml differs from parking/topics.py; run make schemas"; exit 1; }
+	$(PY) -m tools.boards.check
 	.venv/bin/pytest -q tests/test_architecture.py
 	cd dashboard && $(NPM) run --silent check
 
@@ -104,6 +105,11 @@ train: .venv/.dev .venv/.train ## Train both models again, below runs/ (DATA=DIR
 .PHONY: accuracy
 accuracy: .venv/.dev ## How right the detector is on lots it never saw, by the models that `make train` left out
 	$(PY) -m tools.evaluate.accuracy --data $(DATA) --folds runs --out runs/accuracy
+
+BOARD ?= ai_thinker
+.PHONY: flash
+flash: .venv/.run .venv/.flash ## Put the firmware on a board (PORT=/dev/ttyUSB0 IMAGE=FILE BOARD=ai_thinker CONFIG=FILE; docs/firmware.md)
+	$(PY) -m tools.boards.flash --port $(PORT) --board $(BOARD) $(if $(IMAGE),--image $(IMAGE)) $(if $(CONFIG),--config $(CONFIG))
 
 .PHONY: schemas
 schemas: install ## Write the schemas and what is generated from code

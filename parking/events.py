@@ -96,6 +96,8 @@ class Telemetry(Part, frozen=True, kw_only=True):
     uptime_s: float | None = None
     firmware: Text | None = None
     frames_dropped: Count | None = None
+    gate_events_waiting: Count | None = None
+    gate_events_lost: Annotated[Count, Meta(description="found no room in its flash")] | None = None
 
 
 class DeviceReported(Event, frozen=True, kw_only=True):

@@ -61,6 +61,8 @@ def services() -> list[Path]:
 
 
 ALL = sources("parking", "services", "tools")
+FIRMWARE = sources("firmware")
+HARDWARE = {"machine", "network", "camera", "esp32", "esp", "bluetooth", "hal", "boards", "sim"}
 TESTS = [path for path in sources("tests") if path != Path(__file__).resolve()]
 TOUCHES = re.compile(
     r"\b(tmp_path|infra|read_text|read_bytes|write_text|imread|subprocess|socket)\b"
@@ -116,7 +118,7 @@ def test_names_live_in_one_place(path: Path) -> None:
         assert "getenv" not in text, f"{name_of(path)} reads settings"
 
 
-@pytest.mark.parametrize("path", [*ALL, *TESTS], ids=name_of)
+@pytest.mark.parametrize("path", [*ALL, *TESTS, *FIRMWARE], ids=name_of)
 def test_files_keep_the_habits(path: Path) -> None:
     text = path.read_text("utf-8")
     usual = MAX_TEST_LINES if path in TESTS else MAX_LINES
@@ -125,6 +127,20 @@ def test_files_keep_the_habits(path: Path) -> None:
     assert "unittest.mock" not in text, "fakes are code we ship: parking/memory.py"
     for call in re.findall(r"\bQueue(?:\[[^\]]*\])?\(([^)]*)\)", text):
         assert call.strip(), f"{name_of(path)}: a queue without a limit"
+
+
+@pytest.mark.parametrize("path", sources("firmware/app", "firmware/loader"), ids=name_of)
+def test_what_decides_on_a_device_imports_no_hardware(path: Path) -> None:
+    if name_of(path) == "firmware/loader/partition.py":  # the loader's own flash
+        return
+    for name in imports(path):
+        assert name.split(".")[0] not in HARDWARE, f"{name_of(path)} imports {name}"
+
+
+def test_the_firmware_spells_its_topics_as_the_list_does() -> None:
+    from parking.topics import MQTT_ROOT
+
+    assert f'ROOT = "{MQTT_ROOT}"' in (ROOT / "firmware/app/names.py").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", sources("tests/unit"), ids=name_of)

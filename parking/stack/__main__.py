@@ -8,6 +8,7 @@
   fetch    download what the stack needs, start nothing
 
 Settings (environment, or `make run NAME=value`): SERVICES=ingest,... or none; DEMO=off;
+DEVICES=unix:4 (as many of the demo's devices run the firmware itself, under MicroPython);
 FOOTAGE=DIR; STATE=DIR; PORT_KAFKA=... (every port has one); LOG_FORMAT=json; KAFKA_HEAP_MB=512.
 """
 
@@ -183,7 +184,8 @@ async def _come_up(settings: StackSettings, supervisor: Supervisor, console: Con
     footage = demo.footage(settings)
     if footage is not None:
         await asyncio.to_thread(demo.publish_layouts, settings, footage)
-        supervisor.start(demo.part(settings, footage))
+        for part in demo.parts(settings, footage):
+            supervisor.start(part)
     await supervisor.healthy(list(supervisor.units), UP_LIMIT_S)
     console.say(f"everything runs, after {time.monotonic() - began:.1f} s; Ctrl-C ends it")
     if "notifier" in settings.services:

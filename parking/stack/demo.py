@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from parking.stack.errors import StackError
 from parking.stack.services import env_for
 from parking.stack.settings import ROOT, StackSettings
 from parking.stack.supervisor import Part
-from tools.simulator.footage import load
+from tools.simulator.footage import GATE_DEVICE, load
 
 FOOTAGE: Final = ROOT / "demo"
 PICTURE_MS: Final = 150  # one picture's whole way, on two cores that have more to do
@@ -55,14 +56,33 @@ def env_for_service(service: str, settings: StackSettings) -> dict[str, str]:
     return {name: value for name, value in told.items() if name not in settings.python_env}
 
 
-def part(settings: StackSettings, folder: Path) -> Part:
-    """The simulator as a part: it connects by itself as soon as the broker is there."""
+def parts(settings: StackSettings, folder: Path) -> list[Part]:
+    """What plays it: simulated boards for as many devices as were asked for (the gate first, then
+    the cameras, then cameras more than the site has), the simulator for the rest."""
+    played = load(folder)
+    names = sorted(played.device_ids, key=lambda device: not device.endswith(f"/{GATE_DEVICE}"))
+    more = range(len(names) + 1, settings.boards + 1)
+    boards = [*names[: settings.boards], *(f"{played.site_id}/board-{n}" for n in more)]
+    rest = names[settings.boards :]
     passwords = settings.paths.secrets / "demo_devices.json"
-    devices = {
-        device: mqtt.add_device(settings.paths, device) for device in load(folder).device_ids
-    }
+    devices = {device: mqtt.add_device(settings.paths, device) for device in [*boards, *rest]}
     write_private(passwords, json.dumps(devices))
-    state = settings.paths.data / "devices"
+    common = (
+        *("--footage", str(folder), "--passwords", str(passwords)),
+        *("--state", str(settings.paths.data / "devices")),
+        *("--interval-ms", str(interval_ms(folder))),
+    )
+    in_step = ("--in-step", "--only", *(name.split("/")[1] for name in rest)) if boards else ()
+    made = []
+    if rest:
+        made.append(_part(settings, "demo", ("tools.simulator", *common, *in_step)))
+    if boards:
+        made.append(_part(settings, "boards", ("tools.boards", *common, *boards)))
+    return made
+
+
+def _part(settings: StackSettings, name: str, program: Sequence[str]) -> Part:
+    """A player as a part: it connects by itself as soon as the broker is there."""
     env = _environment(settings) | {
         "MQTT_HOST": "127.0.0.1",
         "MQTT_PORT": str(settings.ports["mqtt"]),
@@ -73,12 +93,8 @@ def part(settings: StackSettings, folder: Path) -> Part:
         return
 
     return Part(
-        name="demo",
-        command=(
-            *(sys.executable, "-m", "tools.simulator", "--footage", str(folder)),
-            *("--passwords", str(passwords), "--state", str(state)),
-            *("--interval-ms", str(interval_ms(folder))),
-        ),
+        name=name,
+        command=(sys.executable, "-m", *program),
         env=env,
         ready=ready,
         needs=needs,

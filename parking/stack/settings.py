@@ -1,5 +1,6 @@
 """Settings of the embedded stack: folder, ports, which services, how to log."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,7 @@ class StackSettings:
     ports: Mapping[str, int] = field(default_factory=lambda: dict(PORTS))
     services: tuple[str, ...] = SERVICES
     demo: bool = True  # the simulated cameras
+    boards: int = 0  # how many of its devices run the firmware itself (DEVICES=unix:N)
     footage: Path | None = None  # a folder with annotations.json; None: the demo site's own
     log_format: str = "text"
     kafka_heap_mb: int = 512
@@ -68,7 +70,7 @@ class StackSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "StackSettings":
-        """STATE, PORT_*, SERVICES, DEMO, FOOTAGE, LOG_FORMAT, KAFKA_HEAP_MB.
+        """STATE, PORT_*, SERVICES, DEMO, DEVICES, FOOTAGE, LOG_FORMAT, KAFKA_HEAP_MB.
 
         Raises SettingsError with every bad value.
         """
@@ -84,12 +86,17 @@ class StackSettings:
             for name in services
             if name not in SERVICES
         ]
+        devices = env.text("DEVICES", "unix:0")
+        boards = re.fullmatch(r"unix:(\d{1,2})", devices)
+        if boards is None:
+            env.problems.append(f"DEVICES={devices!r} is not unix:N (N run the firmware itself)")
         footage = env.file("FOOTAGE") if environ.get("FOOTAGE") else None
         settings = cls(
             Paths(state, Path(env.text("CACHE", str(ROOT / ".state" / "cache"))).absolute()),
             ports,
             services,
             env.flag("DEMO", True),
+            int(boards[1]) if boards else 0,
             footage.absolute() if footage else None,
             env.choice("LOG_FORMAT", ("text", "json"), "text"),
             env.integer("KAFKA_HEAP_MB", 512, 256, 65536),

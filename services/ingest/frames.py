@@ -29,11 +29,14 @@ def reported(event: DeviceReported) -> Outgoing:
     return codec.outgoing(event, DEVICE_EVENTS, event.site_id, SOURCE)
 
 
-def choose_time(captured_at_ms: int | None, received_at_ms: int, limits: Limits) -> Time:
-    """The device's time where it lies within the bounds of receipt, otherwise receipt, and why."""
+def choose_time(
+    captured_at_ms: int | None, received_at_ms: int, limits: Limits, back_ms: int | None = None
+) -> Time:
+    """The device's time where it lies within the bounds of receipt (`back_ms`: instead of the usual
+    one), otherwise receipt, and why."""
     if not captured_at_ms:  # a device without a clock sends 0
         return Time(received_at_ms, "receipt", "no-clock")
-    if captured_at_ms < received_at_ms - limits.clock_back_ms:
+    if captured_at_ms < received_at_ms - (limits.clock_back_ms if back_ms is None else back_ms):
         return Time(received_at_ms, "receipt", "too-old")
     if captured_at_ms > received_at_ms + limits.clock_ahead_ms:
         return Time(received_at_ms, "receipt", "too-new")

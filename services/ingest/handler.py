@@ -5,6 +5,7 @@ device is told once that is durable. Pictures that come over HTTP go through the
 `accept_frame`. Times are Unix milliseconds.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -133,7 +134,8 @@ def _frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
 
 def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
     payload = _decode(message.payload, GatePayload)
-    time = choose_time(payload.captured_at_ms, message.received_at_ms, context.limits)
+    limits = context.limits
+    time = choose_time(payload.captured_at_ms, message.received_at_ms, limits, limits.gate_back_ms)
     event = GateEventReceived(
         id=f"{device.device_id}/gate/{device.boot_id}/{device.seq}",
         site_id=device.site_id,
@@ -170,7 +172,11 @@ def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:
         connection=status.connection,
         reason=status.reason,
     )
-    return Handled("device", (reported(event),))
+    reply = None
+    if status.state == "online" and not message.retained:
+        numbered = dataclasses.replace(device, boot_id=status.boot_id, seq=status.connection)
+        reply = _reply(device.device_id, numbered, None)
+    return Handled("device", (reported(event),), reply)
 
 
 def _telemetry(device: DeviceTopic, message: Message, context: Context) -> Handled:

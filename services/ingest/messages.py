@@ -23,6 +23,7 @@ class Limits:
     frame_max_bytes: int = FRAME_MAX_BYTES
     frame_max_pixels: int = 2_000_000
     clock_back_ms: int = 3_600_000
+    gate_back_ms: int = 7 * 86_400_000  # a device keeps gate events in flash through an outage
     clock_ahead_ms: int = 5_000
 
 
@@ -94,8 +95,9 @@ class StatusPayload(msgspec.Struct, frozen=True, kw_only=True):
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True):
     """What a device hears, only after Kafka (or its dead-letter topic) has the message: of every
-    gate event, and of whatever else was refused. `of`: the kind of topic; the numbers are those of
-    the topic, where it has any."""
+    gate event, of its `online` (so that new firmware knows that it reaches the end), and of
+    whatever else was refused. `of`: the kind of topic; the numbers are those of the topic, where it
+    has any, and boot and connection of a status."""
 
     of: Literal["frame", "gate", "status", "telemetry", "topic"]
     boot_id: int | None

@@ -89,6 +89,7 @@ class Settings:
     the embedded broker cannot);
     FRAME_MAX_BYTES (1000000), FRAME_MAX_PIXELS (2000000);
     CLOCK_BACK_MS (3600000), CLOCK_AHEAD_MS (5000): how far a device's time may be from receipt;
+    GATE_BACK_MS (604800000): the same for gate events, which devices keep through an outage;
     HANDOVER_FRAMES (32), HANDOVER_EVENTS (200): how much may wait for Kafka;
     CAMERAS_FILE: cameras to fetch pictures from (services/ingest/camerafile.py; empty: none),
     CAMERAS_CREDENTIALS_FILE: their logins, mode 600, CAMERAS_NETWORKS (10.0.0.0/8, 172.16.0.0/12,
@@ -117,6 +118,7 @@ class Settings:
                 frame_max_bytes=kafka.frame_max_bytes,
                 frame_max_pixels=env.integer("FRAME_MAX_PIXELS", 2_000_000, 10_000, 50_000_000),
                 clock_back_ms=env.integer("CLOCK_BACK_MS", 3_600_000, 0, 86_400_000),
+                gate_back_ms=env.integer("GATE_BACK_MS", 604_800_000, 0, 2_592_000_000),
                 clock_ahead_ms=env.integer("CLOCK_AHEAD_MS", 5_000, 0, 3_600_000),
             ),
             pull=PullSettings.read(env),

@@ -54,6 +54,7 @@ def test_settings_have_the_documented_defaults() -> None:
 
 def test_every_bad_setting_is_told_at_once() -> None:
     bad = {"PORT_KAFKA": "x", "SERVICES": "ingest,cat", "LOG_FORMAT": "xml", "FOOTAGE": "/no/such"}
+    bad |= {"DEVICES": "4"}
     with pytest.raises(SettingsError) as caught:
         StackSettings.from_env(bad)
     assert [p.split("=")[0].split(":")[0] for p in sorted(caught.value.problems)] == sorted(bad)
@@ -64,6 +65,21 @@ def test_every_bad_setting_is_told_at_once() -> None:
 )
 def test_services_can_be_chosen(value: str, services: tuple[str, ...]) -> None:
     assert StackSettings.from_env({"SERVICES": value}).services == services
+
+
+def test_devices_of_the_demo_site_can_run_the_firmware_itself(tmp_path: Path) -> None:
+    def players(devices: str) -> dict[str, list[str]]:
+        settings = StackSettings.from_env({"STATE": str(tmp_path), "DEVICES": devices})
+        made = demo.parts(settings, demo.FOOTAGE)
+        return {part.name: [str(word) for word in part.command] for part in made}
+
+    assert list(players("unix:0")) == ["demo"]
+    assert "--in-step" not in players("unix:0")["demo"]
+    two = players("unix:2")
+    assert two["boards"][-2:] == ["demo/gate-1", "demo/north"]
+    assert two["demo"][-3:] == ["--in-step", "--only", "south"]
+    assert list(players("unix:4")) == ["boards"]
+    assert players("unix:4")["boards"][-1] == "demo/board-4", "more than the site has"
 
 
 def test_a_service_gets_this_stacks_servers_whatever_the_caller_had(tmp_path: Path) -> None:

@@ -96,13 +96,14 @@ def test_frames_gates_and_status_come_through(bridge: Bridge, broker: Broker, lo
         client.publish(f"{root}/gate/1/1", json.dumps(GATE).encode())
         client.publish(f"{root}/gate/1/2", b'{"direction":"entry"}')
         client.publish(f"{root}/gate/1/1", json.dumps(GATE).encode())
-        acks = [json.loads(client.next().payload) for _ in range(4)]
+        acks = [json.loads(client.next().payload) for _ in range(5)]
         told = [(ack["of"], ack["seq"], ack["result"], ack["reason"]) for ack in acks]
         assert [one for one in told if one[0] == "gate"] == [
             ("gate", 1, "accepted", None),
             ("gate", 2, "rejected", "bad-schema"),
             ("gate", 1, "accepted", None),
         ]
+        assert [one for one in told if one[0] == "status"] == [("status", 1, "accepted", None)]
         assert [one for one in told if one[0] == "frame"] == [("frame", 3, "rejected", "truncated")]
         client.drop()
     wait_until(lambda: f"{device}/status/1/1/offline" in log.ids(DEVICE_EVENTS, site), 20, "gone")

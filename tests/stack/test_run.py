@@ -157,3 +157,27 @@ def test_a_taken_port_is_named(env: dict[str, str]):
     assert done.returncode == 1
     assert str(port) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_devices_of_the_demo_site_run_the_firmware_itself(
+    env: dict[str, str], tmp_path: Path, started: list[Running]
+):
+    """DEVICES=unix:2: the gate and one camera are the firmware's own files, the other camera is the
+    simulator's, in step with them."""
+    running = Running(env | {"SERVICES": "ingest", "DEVICES": "unix:2"}, tmp_path / "run.log")
+    started.append(running)
+    wait_until(partial(running.said, "everything runs"), LIMIT_S, "everything runs")
+    url = f"http://{HOST}:{env[port_setting('ingest')]}/metrics"
+
+    def accepted(name: str) -> float:
+        lines = httpx.get(url).text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+    wait_until(lambda: accepted("parking_frames_accepted_total") >= 20, LIMIT_S, "pictures")
+    wait_until(lambda: accepted("parking_gate_events_total") >= 3, LIMIT_S, "passings at the gate")
+    devices = tmp_path / "state" / "data" / "devices"
+    for name in ("gate-1", "north"):
+        assert "connected, boot" in (devices / f"board-{name}" / "serial.log").read_text("utf-8")
+    assert not (devices / "board-south").exists()
+    assert running.interrupt() == 0
+    assert not running.process.poll(), "it ended, and every board with it"

@@ -238,6 +238,32 @@ def test_status_and_last_will_keep_their_numbers_in_the_id():
     assert will.id == "demo/north/status/7/1/offline"
 
 
+def test_an_online_is_acked_so_that_new_firmware_knows_it_reaches_the_end():
+    online = {"state": "online", "boot_id": 7, "connection": 2, "reason": None}
+    reply = handle("status", online).reply
+    assert reply is not None
+    told = json.loads(reply.payload)
+    assert (told["of"], told["boot_id"], told["seq"]) == ("status", 7, 2)
+    assert (reply.topic, told["result"]) == ("parking/v1/demo/north/ack", "accepted")
+    assert handle("status", online, retained=True).reply is None, "of an unknown age"
+    assert handle("status", online | {"state": "offline"}).reply is None, "nobody listens"
+
+
+@pytest.mark.parametrize(
+    ("back_ms", "source"),
+    [
+        (LIMITS.clock_back_ms + 1, "device"),
+        (LIMITS.gate_back_ms, "device"),
+        (LIMITS.gate_back_ms + 1, "receipt"),
+    ],
+)
+def test_a_gate_event_kept_through_an_outage_keeps_its_time(back_ms, source):
+    body = {"direction": "entry", "gate": "main", "captured_at_ms": NOW_MS - back_ms}
+    told = event(handle("gate/1/2", body))
+    assert told.time_source == source
+    assert told.time_ms == (NOW_MS - back_ms if source == "device" else NOW_MS)
+
+
 def test_a_status_taken_back_is_no_news():
     assert handle("status", b"", retained=True) == Handled("ignored")
 

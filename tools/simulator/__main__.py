@@ -73,7 +73,10 @@ def play(
     each other unless --once."""
     started_s = time.monotonic()
     told_s = float("-inf")
-    pace = Pace(options.interval_ms / 1000, started_s)
+    index = -1
+    if options.in_step:
+        index += time.time_ns() // 1_000_000 // options.interval_ms % footage.length
+    pace = Pace(options.interval_ms / 1000, started_s, index)
     while not stop.is_set():
         now_s = time.monotonic()
         if now_s - told_s >= TELEMETRY_S:
@@ -83,7 +86,7 @@ def play(
         moved = pace.moves(now_s)
         if options.once and pace.index >= footage.length:
             return
-        commanded_ms = {name: devices[name].interval_ms for name in footage.shots}
+        commanded_ms = {n: devices[n].interval_ms for n in footage.shots if n in devices}
         names = pace.due(now_s, moved, commanded_ms)
         _send(footage, devices, pace.index, names, wait_s=30.0 if options.every_frame else 0.0)
         if moved:
@@ -113,6 +116,8 @@ def _send(
 
 def _pass_gate(footage: Footage, devices: Mapping[str, Device], index: int) -> None:
     now_ms = time.time_ns() // 1_000_000
+    if GATE_DEVICE not in devices:
+        return
     for direction in footage.passed(index):
         devices[GATE_DEVICE].gate(direction, now_ms)
 
@@ -148,12 +153,15 @@ def _devices(
         passwords = json.loads(options.passwords.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise Invalid("no-passwords", f"{options.passwords}: {error}") from error
-    missing = [device_id for device_id in footage.device_ids if device_id not in passwords]
+    names = footage.device_ids
+    if options.only:
+        names = [name for name in names if name.split("/")[1] in options.only]
+    missing = [device_id for device_id in names if device_id not in passwords]
     if missing:
         raise Invalid("no-passwords", f"{options.passwords} has none for {', '.join(missing)}")
     return {
         device_id.split("/")[1]: Device(device_id, passwords[device_id], broker, options.state)
-        for device_id in footage.device_ids
+        for device_id in names
     }
 
 
@@ -180,6 +188,10 @@ def _arguments() -> argparse.Namespace:
         "--every-frame",
         action="store_true",
         help="wait for each frame to be taken instead of dropping it for the next one",
+    )
+    parser.add_argument("--only", nargs="+", metavar="DEVICE", help="play these devices alone")
+    parser.add_argument(
+        "--in-step", action="store_true", help="begin where the wall clock is, as tools.boards does"
     )
     options = parser.parse_args()
     if options.interval_ms < 10:

@@ -1,0 +1,60 @@
+"""Wall time, anchored to the monotonic clock; nothing else is believed.
+
+The board's own calendar is ignored: without a battery it says 2000 or 2021 after a power cut. Wall
+time is known once a time server has told it, and then for every moment since the boot, also for
+those before it was told. Milliseconds since 1970 throughout.
+"""
+
+NOT_BEFORE_MS = 1_767_225_600_000  # 2026-01-01: this firmware did not exist
+NOT_AFTER_MS = 4_102_444_800_000  # 2100
+AGREE_MS = 2000
+
+
+class Clock:
+    """`refused` counts answers of time servers that were not believed."""
+
+    def __init__(self):
+        self._offset_ms = None
+        self._candidate_ms = None
+        self.refused = 0
+
+    @property
+    def known(self):
+        """Whether wall time is known."""
+        return self._offset_ms is not None
+
+    def wall_at(self, mono_ms):
+        """Wall time at a moment of this boot; None while it is not known."""
+        return None if self._offset_ms is None else mono_ms + self._offset_ms
+
+    def offer(self, wall_ms, mono_ms):
+        """What a time server said at that moment. True when it is believed: a first plausible
+        answer, one that agrees with the clock, or a jump that a second answer confirms."""
+        if not NOT_BEFORE_MS <= wall_ms < NOT_AFTER_MS:
+            self.refused += 1
+            return False
+        offset_ms = wall_ms - mono_ms
+        known = (self._offset_ms, self._candidate_ms)
+        if self._offset_ms is not None and not any(
+            one is not None and abs(offset_ms - one) <= AGREE_MS for one in known
+        ):
+            self._candidate_ms = offset_ms
+            self.refused += 1
+            return False
+        self._offset_ms, self._candidate_ms = offset_ms, None
+        return True
+
+
+class Monotonic:
+    """Milliseconds since the boot that never wrap, from a counter that does every `period`."""
+
+    def __init__(self, ticks_ms, period=1 << 30):
+        self._ticks_ms, self._period = ticks_ms, period
+        self._last, self._total = ticks_ms(), 0
+
+    def __call__(self):
+        """Now. To be asked at least once a period (12 days on ESP32)."""
+        now = self._ticks_ms()
+        self._total += (now - self._last) % self._period
+        self._last = now
+        return self._total

@@ -1,0 +1,57 @@
+"""What a device can be told on its `command` topic: a JSON object with one or more of
+
+{"interval_ms": 5000}      a picture every 5 s; 0: only on command or motion
+{"frame_size": "SVGA"}     one of FRAME_SIZES
+{"motion": true}           also send a picture when its size says that something moved
+{"capture": true}          one picture now
+{"restart": true}
+{"update": "https://host/firmware/2/"}   where a signed manifest.json lies (manifest.py)
+"""
+
+import json
+
+FRAME_SIZES = ("QVGA", "CIF", "HVGA", "VGA", "SVGA", "XGA", "HD", "SXGA", "UXGA")
+_MIN_INTERVAL_MS = 100
+_MAX_INTERVAL_MS = 86_400_000
+
+
+def parse(payload):
+    """The understood parts, as a dict. Raises ValueError in plain words; nothing of it is done
+    then."""
+    told = json.loads(payload)
+    if not isinstance(told, dict) or not told:
+        raise ValueError("a command is a JSON object")
+    for name, value in told.items():
+        check = _CHECKS.get(name)
+        if check is None:
+            raise ValueError("unknown command: " + str(name)[:40])
+        if not check(value):
+            raise ValueError("wrong value for " + name)
+    return told
+
+
+def is_interval(value):
+    """Whether pictures can come at this interval (ms, 0 for none by themselves)."""
+    return _is_int(value) and (value == 0 or _MIN_INTERVAL_MS <= value <= _MAX_INTERVAL_MS)
+
+
+def _is_int(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_bool(value):
+    return isinstance(value, bool)
+
+
+def _is_base(value):
+    return isinstance(value, str) and value.startswith(("https://", "http://")) and value[-1] == "/"
+
+
+_CHECKS = {
+    "interval_ms": is_interval,
+    "frame_size": lambda value: value in FRAME_SIZES,
+    "motion": _is_bool,
+    "capture": _is_bool,
+    "restart": _is_bool,
+    "update": _is_base,
+}

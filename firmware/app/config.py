@@ -1,0 +1,94 @@
+"""A device's configuration: a JSON object, checked before it is believed.
+
+`FIELDS` is also what provisioning asks for: (name, question, default, secret). The file holds the
+broker password and the Wi-Fi key in clear: whoever holds the board can read its flash.
+"""
+
+from app.commands import FRAME_SIZES, is_interval
+from app.names import is_device
+
+FIELDS = (
+    ("wifi_ssid", "Wi-Fi name", "", False),
+    ("wifi_password", "Wi-Fi password", "", True),
+    ("device_id", "Device, as site/device", "", False),
+    ("host", "Broker host name", "", False),
+    ("port", "Broker port", 8883, False),
+    ("password", "Device password", "", True),
+    ("tls", "TLS, yes or no (yes needs the pasted file)", "yes", False),
+    ("board", "Board", "ai_thinker", False),
+)
+DEFAULTS = {
+    "wifi_ssid": "",
+    "wifi_password": "",
+    "port": 8883,
+    "password": "",
+    "tls": True,  # False only for a broker on this very network that you trust
+    "ca": "",  # PEM of the authority that signed the broker's certificate
+    "cert": "",  # PEM: X.509 instead of, or beside, the password
+    "key": "",
+    "board": "ai_thinker",
+    "interval_ms": 10_000,
+    "frame_size": "SVGA",
+    "frame_qos": 0,
+    "motion": False,
+    "gate": "",  # "", "two" (direction from two inputs), "entry" or "exit" (one input)
+    "gate_name": "main",
+    "gate_stable_ms": 50,
+    "gate_gap_ms": 0,
+    "ultrasonic": False,
+    "reconnect_s": 40,
+    "keepalive_s": 30,
+    "trial_s": 600,  # a new image that has no end-to-end ack by then gives its boot back
+    "ntp_host": "pool.ntp.org",
+    "stream_port": 0,  # 0: no MJPEG stream
+    "stream_token": "",
+    "post_url": "",  # pictures by HTTP POST instead of MQTT
+    "api_key": "",
+    "update_key": "",  # RSA public key (hex of the modulus): updates signed by it are taken
+    "provisioned_at_s": 0,
+    "provisioned_chance": 0.0,
+}
+_NEEDED = ("device_id", "host")
+
+
+def problems(told):
+    """What is wrong with it, in plain words; empty when it can be used."""
+    found = [name + " is missing" for name in _NEEDED if not told.get(name)]
+    for name, value in told.items():
+        known = DEFAULTS.get(name, "")
+        if name not in DEFAULTS and name not in _NEEDED:
+            found.append("unknown setting: " + str(name)[:40])
+        elif _kind(value) != _kind(known):
+            found.append(name + " has the wrong type")
+    if found:
+        return found
+    config = filled(told)
+    checks = (
+        (is_device(config["device_id"]), "device_id is not site/device in [a-z0-9-]"),
+        (0 < config["port"] < 65536, "port is out of range"),
+        (is_interval(config["interval_ms"]), "interval_ms is out of range"),
+        (config["frame_size"] in FRAME_SIZES, "frame_size is unknown"),
+        (5 <= config["trial_s"] <= 3600, "trial_s is out of range"),
+        (config["frame_qos"] in (0, 1), "frame_qos is 0 or 1"),
+        (config["gate"] in ("", "two", "entry", "exit"), "gate is two, entry, exit or nothing"),
+        (0 < len(config["gate_name"].encode()) <= 24, "gate_name has 1 to 24 bytes"),
+        (not config["stream_port"] or len(config["stream_token"]) >= 16, "stream_token is short"),
+        (bool(config["tls"]) <= bool(config["ca"]), "tls needs ca, the authority's certificate"),
+        (bool(config["cert"]) == bool(config["key"]), "cert and key go together"),
+        (bool(config["password"] or config["cert"]), "password (or cert and key) is missing"),
+    )
+    return [words for good, words in checks if not good]
+
+
+def _kind(value):
+    for kind in (bool, str):  # in MicroPython a bool is no int
+        if isinstance(value, kind):
+            return kind
+    return float if isinstance(value, (int, float)) else None
+
+
+def filled(told):
+    """With every default that it does not tell."""
+    config = dict(DEFAULTS)
+    config.update(told)
+    return config

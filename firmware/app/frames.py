@@ -1,0 +1,46 @@
+"""Pictures: the newest wins, and which are worth sending."""
+
+
+class Newest:
+    """Holds one picture; a newer one takes its place. `dropped` counts those that were replaced."""
+
+    def __init__(self):
+        self._frame = None
+        self.dropped = 0
+
+    def put(self, frame):
+        """The newest picture (any object)."""
+        if self._frame is not None:
+            self.dropped += 1
+        self._frame = frame
+
+    def take(self):
+        """The newest picture, once; None when there is no new one."""
+        frame, self._frame = self._frame, None
+        return frame
+
+
+class Motion:
+    """Motion by frame size: what a JPEG weighs changes when the scene does. No pixel is decoded.
+
+    A picture counts as motion when its size is off the running mean by more than `share` of it; the
+    mean follows slowly, so that dusk is no motion and a parked car becomes the new normal.
+    """
+
+    def __init__(self, share=0.08, weight=0.1, needed=5):
+        self._share, self._weight, self._needed = share, weight, needed
+        self._mean = 0.0
+        self._seen = 0
+
+    def feed(self, size_bytes):
+        """Whether this picture's size says that something moved."""
+        first, self._seen = self._seen < self._needed, self._seen + 1
+        mean = self._mean or size_bytes
+        moved = abs(size_bytes - mean) > self._share * mean
+        self._mean = mean + (size_bytes - mean) * (0.5 if first else self._weight)
+        return moved and not first
+
+
+def is_whole(jpeg):
+    """Whether it begins and ends as a JPEG does: a cut transfer from the sensor does not."""
+    return len(jpeg) > 4 and bytes(jpeg[:2]) == b"\xff\xd8" and bytes(jpeg[-2:]) == b"\xff\xd9"

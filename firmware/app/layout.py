@@ -1,0 +1,6 @@
+"""Which sector of the 128 kB `ring` partition holds what."""
+
+BOOTS = 0  # two sectors: the boot counter
+SLOTS = 2  # two sectors: which image boots
+RING = 4  # the rest: gate events
+SECTORS = 32

@@ -1,0 +1,17 @@
+"""The MQTT topics of one device: `parking/v1/{site}/{device}/...` (parking/topics.py)."""
+
+ROOT = "parking/v1"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+
+def is_device(device_id):
+    """Whether it is {site}/{device}, each part [a-z0-9-]{1,40}."""
+    parts = device_id.split("/")
+    return len(parts) == 2 and all(
+        0 < len(part) <= 40 and all(c in _LETTERS for c in part) for part in parts
+    )
+
+
+def topic(device_id, *suffix):
+    """For example topic("demo/north", "gate", 7, 1)."""
+    return "/".join([ROOT, device_id] + [str(part) for part in suffix])

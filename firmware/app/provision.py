@@ -1,0 +1,159 @@
+"""Provisioning: the questions, the checks and the page; the same by serial line and by portal.
+
+No I/O: the portal (portal.py) and the serial line hand in what a person gave and show what comes
+back.
+"""
+
+import json
+
+from app import boots, config
+
+
+def accept(given, now_s, chance):
+    """What a person gave (a dict, values may be text) as (configuration, problems). `now_s`: the
+    clock of the phone or computer, which the boot counter begins with (boots.py)."""
+    told = {}
+    for name, value in given.items():
+        if name == "config":
+            continue
+        value = value.strip() if isinstance(value, str) else value
+        default = config.DEFAULTS.get(name, "")
+        if value == "" and name not in ("wifi_password",):
+            continue
+        told[name] = _typed(value, default)
+    pasted, wrong = _pasted(given.get("config", ""))
+    if wrong:
+        return None, [wrong]
+    pasted.update(told)
+    try:
+        boots.base(now_s, chance)
+    except ValueError:
+        return None, ["the clock of this phone or computer is wrong"]
+    pasted["provisioned_at_s"], pasted["provisioned_chance"] = now_s, chance
+    found = config.problems(pasted)
+    return (None, found) if found else (config.filled(pasted), [])
+
+
+def _pasted(words):
+    """The configuration that `parking devices add` made, pasted or from its QR code."""
+    if not words.strip():
+        return {}, None
+    try:
+        told = json.loads(words)
+    except ValueError:
+        return {}, "the pasted configuration is not JSON"
+    return (told, None) if isinstance(told, dict) else ({}, "the configuration is no JSON object")
+
+
+def _typed(value, default):
+    if isinstance(value, str):
+        if isinstance(default, bool):
+            return value.lower() in ("1", "true", "yes", "on")
+        if isinstance(default, (int, float)):
+            try:
+                return int(value)
+            except ValueError:
+                return value  # the check names it
+    return value
+
+
+def parse_form(body):
+    """The fields of an application/x-www-form-urlencoded body (bytes or str)."""
+    if not isinstance(body, str):
+        body = bytes(body).decode()
+    fields = {}
+    for pair in body.split("&"):
+        name, _, value = pair.partition("=")
+        if name:
+            fields[_unquoted(name)] = _unquoted(value)
+    return fields
+
+
+def _unquoted(words):
+    out = bytearray()
+    raw = words.replace("+", " ").encode()
+    at = 0
+    while at < len(raw):
+        if raw[at] == 37 and at + 2 < len(raw):
+            try:
+                out.append(int(raw[at + 1 : at + 3], 16))
+                at += 3
+                continue
+            except ValueError:
+                pass  # a bare % is itself
+        out.append(raw[at])
+        at += 1
+    return out.decode()
+
+
+def escaped(words):
+    """Text that may stand in HTML."""
+    for char, name in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        words = words.replace(char, name)
+    return words
+
+
+def page(given=None, wrong=()):
+    """The portal's page. Secrets are never written back into it."""
+    rows = []
+    for name, question, default, secret in config.FIELDS:
+        value = "" if secret else escaped(str((given or {}).get(name, default)))
+        kind = "password" if secret else "text"
+        rows.append(
+            '<label>%s<input name="%s" type="%s" value="%s"></label>'
+            % (question, name, kind, value)
+        )
+    told = "".join("<p class=no>%s</p>" % escaped(one) for one in wrong)
+    return _PAGE % (told, "".join(rows))
+
+
+_PAGE = """<!doctype html><meta name=viewport content="width=device-width">
+<title>Parking device</title>
+<style>body{font:16px sans-serif;max-width:26em;margin:1em auto;padding:0 1em}label{display:block;
+margin:.6em 0}input,textarea{width:100%%;font:inherit}.no{color:#a00}</style>
+<h1>Parking device</h1>%s<form method=post action=/><label>Configuration file (paste it, the rest
+may then stay empty)<textarea name=config rows=4></textarea></label>%s
+<input type=hidden name=now_s id=t><button>Save and connect</button></form>
+<script>document.forms[0].onsubmit=function(){document.getElementById("t").value=
+Math.floor(Date.now()/1000)}</script>"""
+
+SAVED = "<!doctype html><title>Saved</title><p>Saved. The device restarts and connects."
+
+
+def serial(write, read, chance):
+    """Ask on a serial line until the answers can be used; returns the configuration.
+
+    `write(text)`; `read()` returns one line. An answer that begins with { is a whole pasted
+    configuration. Raises EOFError when the line ends."""
+    given = {}
+    while True:
+        write(
+            "Parking device. Paste the configuration file, or answer; empty keeps [what stands].\n"
+        )
+        given["now_s"] = _ask(write, read, "Seconds since 1970 now (date +%s)", "", False)
+        for name, question, default, secret in config.FIELDS:
+            answer = _ask(write, read, question, given.get(name, default), secret)
+            if answer.startswith("{"):
+                given["config"] = answer
+                break
+            given[name] = answer
+        try:
+            now_s = int(given.pop("now_s"))
+        except ValueError:
+            now_s = 0
+        made, wrong = accept(given, now_s, chance)
+        for one in wrong:
+            write("! " + one + "\n")
+        if made is not None:
+            write("Saved. The device restarts and connects.\n")
+            return made
+
+
+def _ask(write, read, question, standing, secret):
+    shown = "" if standing == "" or secret else " [%s]" % standing
+    write(question + shown + ": ")
+    line = read()
+    if not line:
+        raise EOFError
+    line = line.strip()
+    return line if line else str(standing)

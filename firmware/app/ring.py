@@ -1,0 +1,195 @@
+"""Gate events in flash: written once, kept until the end-to-end ack, in the order they happened.
+
+A ring of sectors; slot 0 of each is its header, every other slot one event with its CRC. Nothing
+is ever rewritten: an acknowledged event has one word cleared to zero, and a sector is erased only
+when all its events are acknowledged. A write that the power cut tore has no matching CRC and is
+skipped; a torn acknowledgement leaves the event, which is sent again under the same id.
+
+A full ring keeps the oldest and refuses the newest (`refused` counts, and telemetry tells): what
+was kept stays a history without holes, and nothing that was written is ever given up for what was
+not.
+"""
+
+import struct
+from array import array
+from binascii import crc32
+
+_SLOT = 64
+_BLANK = b"\xff" * _SLOT
+_HEADER = "<4sI"
+_MAGIC = b"GAT1"
+_STATE = 60  # where the word is that an acknowledgement clears
+_ZERO = b"\0\0\0\0"
+_EVENT = "<BBHQIqq24s"
+NAME_BYTES = 24
+
+ENTRY, EXIT, ANCHOR = 0xA1, 0xA2, 0xA3
+
+
+class Event:
+    """One gate event, or the moment at which the clock of a boot became known (ANCHOR)."""
+
+    def __init__(self, kind, boot_id, seq, mono_ms, wall_ms=0, gate="main"):
+        self.kind, self.boot_id, self.seq = kind, boot_id, seq
+        self.mono_ms, self.wall_ms, self.gate = mono_ms, wall_ms, gate
+
+    def pack(self):
+        """As 60 bytes with its CRC."""
+        name = self.gate.encode()[:NAME_BYTES]
+        body = struct.pack(
+            _EVENT,
+            self.kind,
+            len(name),
+            0,
+            self.boot_id,
+            self.seq,
+            self.mono_ms,
+            self.wall_ms,
+            name,
+        )
+        return body + struct.pack("<I", crc32(body))
+
+
+def unpack(raw):
+    """The event in a slot; None when it is torn."""
+    if crc32(raw[:56]) != struct.unpack("<I", raw[56:60])[0]:
+        return None
+    kind, size, _, boot_id, seq, mono_ms, wall_ms, name = struct.unpack(_EVENT, raw[:56])
+    if kind not in (ENTRY, EXIT, ANCHOR) or size > NAME_BYTES:
+        return None
+    return Event(kind, boot_id, seq, mono_ms, wall_ms, name[:size].decode())
+
+
+class Ring:
+    """`flash` as in journal.py; the ring has `count` of its sectors from `first` on.
+
+    `torn`: events found torn; `refused`: events that found no room."""
+
+    def __init__(self, flash, first, count):
+        self._flash, self._first, self._count = flash, first, count
+        self._slots = flash.SECTOR // _SLOT
+        self._order = []  # sectors in use, oldest first
+        self._blank = set()  # sectors known to be erased
+        self._generation = 0
+        self._next = self._slots  # the next slot to write in the newest sector
+        # Slots of events without their ack, oldest first: a circle of fixed size, so that a full
+        # ring needs no more memory, nor another piece of it, than an empty one.
+        self._live = array("H", bytes(2 * count * (self._slots - 1)))
+        self._head = self._held = 0
+        self.torn = self.refused = 0
+        self._scan()
+        self._tidy()
+
+    def __len__(self):
+        return self._held
+
+    @property
+    def capacity(self):
+        """How many events fit when all its sectors are free."""
+        return self._count * (self._slots - 1)
+
+    def first(self):
+        """The oldest event without its ack; None when there is none. Stays until `done`."""
+        return unpack(self._flash.read(self._at(0), _SLOT)) if self._held else None
+
+    def last_boot(self):
+        """The highest boot counter of an event kept here; 0 for none."""
+        newest = 0
+        for index in range(self._held):
+            newest = max(newest, unpack(self._flash.read(self._at(index), _SLOT)).boot_id)
+        return newest
+
+    def anchor_of(self, boot_id):
+        """The kept ANCHOR of that boot; None when there is none."""
+        for index in range(self._held):
+            raw = self._flash.read(self._at(index), _SLOT)
+            if raw[0] == ANCHOR:
+                event = unpack(raw)
+                if event.boot_id == boot_id:
+                    return event
+        return None
+
+    def append(self, event):
+        """Keep an event. False when the ring is full: it is lost, and counted in `refused`."""
+        raw = event.pack()
+        while self._next < self._slots or self._open():
+            at = self._order[-1] * self._flash.SECTOR + self._next * _SLOT
+            self._next += 1
+            self._flash.write(at, raw)
+            if self._flash.read(at, len(raw)) == raw:  # else a worn cell: the next slot
+                self._hold(at)
+                return True
+        self.refused += event.kind != ANCHOR
+        return False
+
+    def done(self):
+        """The oldest event has its end-to-end ack: never sent again."""
+        self._flash.write(self._at(0) + _STATE, _ZERO)
+        self._head = (self._head + 1) % len(self._live)
+        self._held -= 1
+        self._tidy()
+
+    def _open(self):
+        """Begin another sector. False when every one holds events without their ack."""
+        free = [s for s in self._sectors() if s not in self._order]
+        if not free:
+            return False
+        # The one erased longest ago comes first: wear spreads over all of them.
+        newest = self._order[-1] if self._order else self._first - 1
+        sector = min(free, key=lambda s: (s - newest - 1) % self._count)
+        if sector not in self._blank:
+            self._flash.erase(sector)
+        self._blank.discard(sector)
+        self._generation += 1
+        head = struct.pack(_HEADER, _MAGIC, self._generation)
+        self._flash.write(sector * self._flash.SECTOR, head + struct.pack("<I", crc32(head)))
+        self._order.append(sector)
+        self._next = 1
+        self._tidy()
+        return True
+
+    def _tidy(self):
+        """Erase what is behind the oldest event; the sector being written stays."""
+        size = self._flash.SECTOR
+        keep = self._at(0) // size if self._held else self._order[-1] if self._order else None
+        while len(self._order) > 1 and self._order[0] != keep:
+            sector = self._order[0]
+            self._flash.write(sector * size + _STATE, _ZERO)  # a torn erase finds it retired
+            self._flash.erase(sector)
+            self._blank.add(sector)
+            self._order.pop(0)
+
+    def _sectors(self):
+        return range(self._first, self._first + self._count)
+
+    def _scan(self):
+        size, found = self._flash.SECTOR, []
+        for sector in self._sectors():
+            raw = self._flash.read(sector * size, _SLOT)
+            head = raw[:8]
+            whole = crc32(head) == struct.unpack("<I", raw[8:12])[0] and head[:4] == _MAGIC
+            if whole and raw[_STATE:] == _BLANK[_STATE:]:
+                found.append((struct.unpack(_HEADER, head)[1], sector))
+        for generation, sector in sorted(found):
+            self._order.append(sector)
+            self._generation = generation
+            self._next = 1
+            for slot in range(1, self._slots):
+                self._look(sector * size + slot * _SLOT, slot)
+
+    def _look(self, at, slot):
+        raw = self._flash.read(at, _SLOT)
+        if raw == _BLANK:
+            return
+        self._next = slot + 1
+        if unpack(raw) is None:
+            self.torn += 1
+        elif raw[_STATE:] != _ZERO:
+            self._hold(at)
+
+    def _hold(self, at):
+        self._live[(self._head + self._held) % len(self._live)] = at // _SLOT
+        self._held += 1
+
+    def _at(self, index):
+        return self._live[(self._head + index) % len(self._live)] * _SLOT

@@ -1,0 +1,59 @@
+"""Fetch a signed image into the slot that is not in use, check every byte, put it on trial."""
+
+from hashlib import sha256
+
+from app import http, manifest
+
+_MANIFEST_BYTES = 32_000
+
+
+class Updater:
+    """`store`: clear(slot), open(slot, name) -> file to write; `slots`: loader/slots.py; `mine`:
+    (release, board, update_key); `ssl`: the context for https; `alive()`: called as it goes on."""
+
+    def __init__(self, store, slots, mine, ssl, alive):
+        self._store, self._slots, self._mine, self._ssl = store, slots, mine, ssl
+        self._alive = alive
+
+    async def install(self, base):
+        """Install what lies at this address (it ends in a slash); the next boot tries it. Returns
+        its version. Raises manifest.Refused or http.Failed; the running image is untouched."""
+        if self._slots.on_trial is not None:
+            raise manifest.Refused("the image that runs has not proved itself yet")
+        raw = bytearray()
+
+        def keep(piece):
+            if len(raw) + len(piece) > _MANIFEST_BYTES:
+                raise manifest.Refused("the manifest is too large")
+            raw.extend(piece)
+
+        await self._get(base + "manifest.json", keep)
+        release, board, key = self._mine
+        body = manifest.check(bytes(raw), key, release, board)
+        slot = self._slots.other
+        self._store.clear(slot)
+        for name, size, digest in body["files"]:
+            await self._fetch(base, slot, name, size, digest)
+        self._slots.install()
+        return body["version"]
+
+    async def _fetch(self, base, slot, name, size, digest):
+        running, seen = sha256(), [0]
+        with self._store.open(slot, name) as file:
+
+            def keep(piece):
+                seen[0] += len(piece)
+                if seen[0] > size:
+                    raise manifest.Refused(name + " is longer than signed")
+                running.update(piece)
+                file.write(piece)
+
+            await self._get(base + name, keep)
+        if seen[0] != size or running.digest().hex() != digest:
+            raise manifest.Refused(name + " is not what was signed")
+
+    async def _get(self, url, sink):
+        self._alive()
+        status = await http.request(url, self._ssl, [], None, sink)
+        if status != 200:
+            raise http.Failed("%d for %s" % (status, url[-60:]))

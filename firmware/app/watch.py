@@ -1,0 +1,25 @@
+"""The watchdog is fed only while every loop of the device is alive."""
+
+
+class Watch:
+    """`limits_ms`: the name of each loop and how long it may be silent; `feed()`: the hardware."""
+
+    def __init__(self, limits_ms, now_ms, feed):
+        self._limits_ms, self._now_ms, self._feed = limits_ms, now_ms, feed
+        self._seen_ms = {name: now_ms() for name in limits_ms}
+
+    def alive(self, name):
+        """That loop came round."""
+        self._seen_ms[name] = self._now_ms()
+
+    def late(self):
+        """The loops that are silent for too long."""
+        now = self._now_ms()
+        return [name for name, seen in self._seen_ms.items() if now - seen > self._limits_ms[name]]
+
+    def feed(self):
+        """Feed the watchdog, unless a loop hangs: then let it bite. True when fed."""
+        if self.late():
+            return False
+        self._feed()
+        return True

@@ -1,0 +1,1 @@
+"""One file a board: which pin is what."""

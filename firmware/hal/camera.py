@@ -1,0 +1,34 @@
+"""The camera, through the micropython-camera-API binding (module `camera` of its builds)."""
+
+import camera
+
+QUALITY = 85
+_BUFFERS = 2
+
+
+class Camera:
+    """`pins`: what a file in boards/ names CAMERA."""
+
+    def __init__(self, pins, frame_size):
+        self._camera = camera.Camera(
+            frame_size=getattr(camera.FrameSize, frame_size),
+            pixel_format=camera.PixelFormat.JPEG,
+            jpeg_quality=QUALITY,
+            fb_count=_BUFFERS,
+            grab_mode=camera.GrabMode.LATEST,
+            **pins,
+        )
+
+    def capture(self):
+        """The newest picture as bytes of our own (the driver goes on with its buffer); None when
+        the sensor gives none."""
+        picture = self._camera.capture()
+        if not picture:
+            return None
+        kept = bytes(picture)
+        self._camera.free_buffer()
+        return kept
+
+    def set_frame_size(self, name):
+        """One of commands.FRAME_SIZES."""
+        self._camera.reconfigure(frame_size=getattr(camera.FrameSize, name))

@@ -1,0 +1,158 @@
+"""An ESP32 with a camera: everything app/ wants of its board."""
+
+import asyncio
+import gc
+import json
+import os
+import random
+import socket
+import time
+
+import machine
+import network
+
+from app import main, sntp
+from app.clock import Monotonic
+from app.config import FIELDS, problems
+from app.portal import saved, serve_dns
+from app.tls import context
+from hal.camera import Camera
+from hal.inputs import Inputs
+from hal.store import Store
+
+CONFIG = "/config.json"
+PORTAL_KEY = "/portal.key"
+WATCHDOG_MS = 60_000  # beyond the longest blocking call: a DNS look-up, a TLS handshake
+JOIN_S = 20
+NTP_S = 5
+
+
+class Esp32:
+    """See app/device.py for what each of these is for."""
+
+    def __init__(self, config, flash):
+        self._config = config
+        self.flash, self.store = flash, Store("")
+        self.mono_ms = Monotonic(time.ticks_ms)
+        self._wifi = network.WLAN(network.STA_IF)
+        pins = __import__("boards." + config["board"], None, None, ["x"])
+        self._camera = Camera(pins.CAMERA, config["frame_size"])
+        self.inputs = Inputs(pins, config).read
+        self.capture, self.set_frame_size = self._camera.capture, self._camera.set_frame_size
+        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+
+    def random(self):
+        """0 <= x < 1, from the hardware."""
+        return int.from_bytes(os.urandom(4), "big") / 4_294_967_296
+
+    def say(self, text):
+        """To the serial line."""
+        print(text)
+
+    def ssl(self):
+        """The context for TLS."""
+        return context(self._config)
+
+    def online(self):
+        """Whether the Wi-Fi is there."""
+        return self._wifi.isconnected()
+
+    async def join(self):
+        """Join the Wi-Fi; whether it worked."""
+        self._wifi.active(False)  # a stuck radio is a known cause of never coming back
+        self._wifi.active(True)
+        self._wifi.connect(self._config["wifi_ssid"], self._config["wifi_password"])
+        for _ in range(JOIN_S * 10):
+            if self._wifi.isconnected():
+                return True
+            await asyncio.sleep_ms(100)
+        return False
+
+    async def ntp(self):
+        """(wall ms, monotonic ms) by a time server; None without an answer."""
+        asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            asking.setblocking(False)
+            place = socket.getaddrinfo(self._config["ntp_host"], 123)[0][-1]
+            asked_ms = self.mono_ms()
+            asking.sendto(sntp.REQUEST, place)
+            for _ in range(NTP_S * 100):
+                await asyncio.sleep_ms(10)
+                try:
+                    reply = asking.recv(48)
+                except OSError:
+                    continue  # nothing yet
+                now_ms = self.mono_ms()
+                told = sntp.wall_ms(reply, now_ms - asked_ms)
+                return None if told is None else (told, now_ms)
+        except OSError:
+            return None  # no such name, no route: asked again later
+        finally:
+            asking.close()
+        return None
+
+    def health(self):
+        """A part of the telemetry."""
+        gc.collect()
+        return {"rssi_dbm": float(self._wifi.status("rssi")), "heap_free_bytes": gc.mem_free()}
+
+    def feed(self):
+        """Feed the watchdog."""
+        self._watchdog.feed()
+
+    def restart(self):
+        """Begin anew."""
+        machine.reset()
+
+
+def run(flash):
+    """Provision the device if it has no configuration, else run it."""
+    gc.threshold(100_000)  # small garbage is collected before it lies between two pictures
+    config = _kept()
+    if config is None:
+        _keep(asyncio.run(_provision()))
+        machine.reset()
+    main.main(Esp32(config, flash), config)
+
+
+def _kept():
+    try:
+        with open(CONFIG) as file:
+            config = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return None if problems(config) else config
+
+
+def _keep(config):
+    with open(CONFIG + ".new", "w") as file:
+        file.write(saved(config))
+    os.rename(CONFIG + ".new", CONFIG)
+
+
+async def _provision():
+    """The captive portal: a network of the device's own, its key on the serial line."""
+    key = _portal_key()
+    name = "parking-" + machine.unique_id().hex()[-4:]
+    point = network.WLAN(network.AP_IF)
+    point.active(True)
+    point.config(essid=name, password=key, authmode=3)  # WPA2
+    print("No configuration (%d settings). Join Wi-Fi %s with key %s" % (len(FIELDS), name, key))
+    address = bytes(int(part) for part in point.ifconfig()[0].split("."))
+    names = asyncio.create_task(serve_dns(address))
+    try:
+        return await main.provision(random.random, "0.0.0.0", 80)  # noqa: S104 -- its own network
+    finally:
+        names.cancel()
+        point.active(False)
+
+
+def _portal_key():
+    try:
+        with open(PORTAL_KEY) as file:
+            return file.read()
+    except OSError:
+        key = os.urandom(5).hex()
+        with open(PORTAL_KEY, "w") as file:
+            file.write(key)
+        return key

@@ -1,0 +1,43 @@
+"""The files of the two images, on the board's file system or on the simulated board's."""
+
+import os
+
+
+class Store:
+    """`root`: the folder that holds a/ and b/ ("" on a board)."""
+
+    def __init__(self, root):
+        self._root = root
+
+    def clear(self, slot):
+        """Delete what the slot holds."""
+        _remove(self._root + "/" + slot)
+
+    def open(self, slot, name):
+        """A new file of the slot, to be written."""
+        path = self._root + "/" + slot
+        for part in name.split("/"):
+            if not _exists(path):
+                os.mkdir(path)
+            path += "/" + part
+        return open(path, "wb")
+
+
+def _exists(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path):
+    if not _exists(path):
+        return
+    if os.stat(path)[0] & 0x4000:
+        for name in os.listdir(path):
+            if name not in (".", ".."):
+                _remove(path + "/" + name)
+        os.rmdir(path)
+    else:
+        os.remove(path)

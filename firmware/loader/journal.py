@@ -1,0 +1,66 @@
+"""The newest of a small record, through any power cut, in two sectors of flash.
+
+A record is written behind the last one; once a sector is full the other is erased and goes on. The
+one before is therefore always whole when the newest is torn.
+"""
+
+import struct
+from binascii import crc32
+
+_SLOT = 64
+_HEAD = "<HBBI"  # magic, length, nothing, count
+_MAGIC = 0x4A52
+DATA_BYTES = 52
+
+
+class Journal:
+    """`flash`: read(at, n), write(at, data), erase(sector), SECTOR (bytes); bits are only ever
+    cleared by a write. `first`: the first of its two sectors."""
+
+    def __init__(self, flash, first):
+        self._flash = flash
+        self._first = first
+        self._count = 0
+        self._sector = first
+        self._slot = 0
+        self.data = None
+        self._scan()
+
+    def put(self, data):
+        """Keep this instead (bytes, at most DATA_BYTES). Power cut: this or the one before."""
+        if len(data) > DATA_BYTES:
+            raise ValueError("too long")
+        per_sector = self._flash.SECTOR // _SLOT
+        if self._slot >= per_sector:
+            self._sector = self._first + (self._sector == self._first)
+            self._flash.erase(self._sector)
+            self._slot = 0
+        at = self._sector * self._flash.SECTOR + self._slot * _SLOT
+        self._slot += 1
+        head = struct.pack(_HEAD, _MAGIC, len(data), 0, self._count + 1) + data
+        head += b"\0" * (_SLOT - 4 - len(head))
+        self._flash.write(at, head + struct.pack("<I", crc32(head)))
+        self._count += 1
+        self.data = bytes(data)
+
+    def _scan(self):
+        flash, per_sector = self._flash, self._flash.SECTOR // _SLOT
+        for sector in (self._first, self._first + 1):
+            used = 0
+            for slot in range(per_sector):
+                raw = flash.read(sector * flash.SECTOR + slot * _SLOT, _SLOT)
+                if raw != b"\xff" * _SLOT:
+                    used = slot + 1
+                    self._look(sector, raw)
+            if self._sector == sector:
+                self._slot = used
+        if self.data is None:  # nothing whole: the first put erases and begins
+            self._slot = per_sector
+            self._sector = self._first + 1
+
+    def _look(self, sector, raw):
+        magic, length, _, count = struct.unpack(_HEAD, raw)
+        whole = magic == _MAGIC and length <= DATA_BYTES
+        if whole and crc32(raw[:-4]) == struct.unpack("<I", raw[-4:])[0] and count > self._count:
+            self._count, self._sector = count, sector
+            self.data = bytes(raw[8 : 8 + length])

@@ -1,0 +1,31 @@
+"""The `ring` partition of an ESP32's flash as journal.py and the ring want it. Hardware."""
+
+from esp32 import Partition
+
+SECTOR = 4096
+
+
+class Flash:
+    """read(at, n), write(at, data), erase(sector); writes clear bits and never erase."""
+
+    SECTOR = SECTOR
+
+    def __init__(self):
+        found = Partition.find(Partition.TYPE_DATA, label="ring")
+        if not found:
+            raise OSError("no ring partition: flash with `make flash`")
+        self._partition = found[0]
+
+    def read(self, at, count):
+        """`count` bytes."""
+        data = bytearray(count)
+        self._partition.readblocks(at // SECTOR, data, at % SECTOR)
+        return bytes(data)
+
+    def write(self, at, data):
+        """Clear the bits that are zero in `data`; with an offset, the port does not erase first."""
+        self._partition.writeblocks(at // SECTOR, data, at % SECTOR)
+
+    def erase(self, sector):
+        """All ones."""
+        self._partition.ioctl(6, sector)

@@ -1,0 +1,23 @@
+"""The firmware's smaller decisions, in its own files under the MicroPython unix port, and the herd:
+200 devices after a broker restart, as a simulation of the back-off. The real client at a real
+broker is in tests/stack/test_firmware_link.py."""
+
+import pytest
+
+from tests.firmware.running import report
+
+BEHAVIOURS = (
+    *("directions", "bounces", "pictures", "told", "settings", "names_everywhere", "viewers"),
+    *("time_server", "hang", "forged"),
+)
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_behaviour(behaviour: str):
+    report("decisions", behaviour)
+
+
+def test_200_devices_reconnect_at_no_more_than_20_a_second():
+    told = report("decisions", "herd")
+    assert told["worst"] <= 20
+    assert told["without_jitter"] == 200, "NC: without jitter they all come at once"

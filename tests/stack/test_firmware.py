@@ -1,0 +1,210 @@
+"""Row 24, against real servers: the firmware's own files under the MicroPython unix port, a real
+broker that is killed, the real bridge and a real Kafka."""
+
+import json
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from parking.stack.infra import Infra
+from parking.stack.settings import ROOT
+from parking.topics import DEVICE_EVENTS, FRAMES, GATE_EVENTS
+from tests.ingest_process import Log, picture, wait_until
+from tools.boards.board import Board
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+EVENTS = 1000
+KILLS = 3
+
+
+@pytest.fixture
+def log(infra: Infra) -> Log:
+    return Log(infra)
+
+
+@pytest.fixture
+def bridge(infra: Infra) -> Iterator[None]:
+    infra.start_service("ingest")
+    yield
+    infra.stop("ingest")
+
+
+def config(infra: Infra, device_id: str, **more: object) -> dict[str, object]:
+    user, password = infra.add_device(*device_id.split("/"))
+    told = {"device_id": user, "password": password, "host": "127.0.0.1", "tls": False}
+    told |= {"port": infra.mqtt_port, "reconnect_s": 2, "interval_ms": 0, "keepalive_s": 10}
+    return told | {"gate": "two", "gate_stable_ms": 0} | more
+
+
+def tend_until(board: Board, condition: Callable[[], bool], limit_s: float, what: str) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not {what}: {board.log[-2000:]}"
+        board.tend()
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def board(infra: Infra, unique, tmp_path: Path) -> Iterator[Callable[..., Board]]:
+    made: list[Board] = []
+
+    def make(world: dict[str, object], **more: object) -> Board:
+        device_id = f"{unique('site')}/gate-1"
+        made.append(Board(tmp_path / str(len(made)), config(infra, device_id, **more), world))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.power_off()
+
+
+def test_a_thousand_gate_events_through_a_killed_broker_arrive_once_each(
+    infra: Infra, bridge: None, board: Callable[..., Board], log: Log
+):
+    gate = board({"passings": EVENTS})
+    site = site_of(gate)
+    infra.start_service("persister")
+    gate.power_on()
+    for kill in range(1, KILLS + 1):
+        tend_until(
+            gate,
+            partial(has, log, GATE_EVENTS, site, kill * EVENTS // (KILLS + 2)),
+            120,
+            "new events between the kills",
+        )
+        starts = infra.starts("mqtt")
+        infra.kill("mqtt", signal.SIGKILL)
+        infra.wait_restarted("mqtt", starts + 1)
+    tend_until(gate, lambda: len(set(log.ids(GATE_EVENTS, site))) == EVENTS, 150, "all there")
+    tend_until(gate, lambda: waiting(log, site) == 0, 60, "the ring empty")
+    ids = list(dict.fromkeys(log.ids(GATE_EVENTS, site)))
+    [boot_id] = {event.boot_id for event in log.of(GATE_EVENTS, site)}
+    device_id = f"{site}/gate-1"
+    assert ids == [f"{device_id}/gate/{boot_id}/{n}" for n in range(1, EVENTS + 1)], "in order"
+    wait_until(lambda: len(in_postgres(infra, site)) == EVENTS, 60, "all in Postgres")
+    infra.stop("persister")
+    assert sorted(in_postgres(infra, site)) == [(boot_id, n) for n in range(1, EVENTS + 1)]
+    directions = Counter(event.direction for event in log.of(GATE_EVENTS, site))
+    assert abs(directions["entry"] - directions["exit"]) <= KILLS, "both ways were told apart"
+    connections = {e.connection for e in log.of(DEVICE_EVENTS, site) if e.kind == "online"}
+    assert len(connections) == KILLS + 1, "every kill cost it its connection"
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["as it is", "given up at PUBACK"])
+def test_what_a_broker_took_and_lost_comes_again(
+    infra: Infra, bridge: None, board: Callable[..., Board], log: Log, broken: bool
+):
+    """The broker has acknowledged events that no bridge has fetched, and dies: as it is, the device
+    sends them again; one that believes PUBACKs (the negative control) has lost them."""
+    gate = board({"passings": 20})
+    site = site_of(gate)
+    if broken:
+        believe_pubacks(gate.state / "a")
+    infra.stop("ingest")
+    gate.power_on()
+    tend_until(gate, lambda: kept(gate) == 20, 30, "20 events in flash")
+    tend_until(gate, lambda: "connected, boot" in gate.log, 30, "connected")
+    if broken:
+        tend_until(gate, lambda: acknowledged(gate) == 20, 60, "20 given up")
+    starts = infra.starts("mqtt")
+    infra.kill("mqtt", signal.SIGKILL)
+    infra.wait_restarted("mqtt", starts + 1)
+    infra.start("ingest")
+    tend_until(gate, lambda: waiting(log, site) == 0, 60, "nothing waits any more")
+    assert len(set(log.ids(GATE_EVENTS, site))) == (0 if broken else 20)
+
+
+def believe_pubacks(slot: Path) -> None:
+    """The firmware with one line more, in the slot that boots."""
+    for name in ("app", "hal", "boards"):
+        shutil.copytree(ROOT / "firmware" / name, slot / name)
+    line = "                await connection.publish(topic(self.id, *event[0]), event[1])\n"
+    file = slot / "app" / "device.py"
+    text = file.read_text("utf-8")
+    assert text.count(line) == 1
+    file.write_text(text.replace(line, line + "                self.ring.done()\n"), "utf-8")
+
+
+def slots_of(gate: Board) -> list[bytes]:
+    """The used slots of the ring in the board's flash."""
+    file = gate.state / "flash.bin"
+    data = file.read_bytes() if file.exists() else b""
+    slots = [data[at : at + 64] for at in range(4 * 4096, len(data), 64)]
+    return [slot for slot in slots if slot[:1] in (b"\xa1", b"\xa2")]
+
+
+def kept(gate: Board) -> int:
+    return len(slots_of(gate))
+
+
+def acknowledged(gate: Board) -> int:
+    return sum(slot[60:] == b"\0\0\0\0" for slot in slots_of(gate))
+
+
+def test_power_cuts_cost_no_event_that_was_in_flash(
+    bridge: None, board: Callable[..., Board], log: Log
+):
+    """The plug is pulled while events wait: they come with the number of the boot they are of."""
+    gate = board({"passings": 40})
+    site = site_of(gate)
+    gate.network(on=False)
+    gate.power_on()
+    wait_until(lambda: kept(gate) >= 40, 30, "in flash")
+    gate.power_off()
+    gate.network(on=True)
+    gate.power_on()
+    tend_until(gate, lambda: len(set(log.ids(GATE_EVENTS, site))) >= 80, 60, "both boots' events")
+    events = {event.id: event for event in log.of(GATE_EVENTS, site)}
+    first, second = sorted({event.boot_id for event in events.values()})
+    assert second == first + 1
+    assert sum(event.boot_id == first for event in events.values()) == 40
+
+
+def test_pictures_come_by_mqtt_and_by_post(
+    infra: Infra, bridge: None, board: Callable[..., Board], log: Log, tmp_path: Path
+):
+    from parking.keys import KeyFile
+
+    file = tmp_path / "1.jpg"
+    file.write_bytes(picture())
+    world = {"frames": [str(file)], "interval_ms": 500, "length": 1}
+    key = KeyFile(infra.keys_file).add("board", "frames")
+    url = f"{infra.url('ingest')}/ingest/v1/frames/"
+    by_mqtt = board(world, gate="", interval_ms=500, frame_qos=1)
+    by_post = board(world, gate="", interval_ms=500, post_url=url, api_key=key)
+    for one, via in ((by_mqtt, "mqtt"), (by_post, "http")):
+        one.power_on()
+        site = site_of(one)
+        tend_until(one, partial(has, log, FRAMES, site, 3), 60, "three pictures")
+        frames = log.of(FRAMES, site)
+        assert {frame.via for frame in frames} == {via}
+        assert frames[-1].time_source == "device"
+        assert len({frame.id for frame in frames}) == len(frames)
+
+
+def site_of(board: Board) -> str:
+    told = json.loads((board.state / "board.json").read_text("utf-8"))
+    return str(told["config"]["device_id"]).split("/")[0]
+
+
+def in_postgres(infra: Infra, site: str) -> list[tuple[int, int]]:
+    with psycopg.connect(infra.dsn) as connection:
+        query = "select boot_id, seq from gate_events where site_id = %s"
+        return connection.execute(query, (site,)).fetchall()
+
+
+def has(log: Log, topic: str, site: str, count: int) -> bool:
+    return len(set(log.ids(topic, site))) >= count
+
+
+def waiting(log: Log, site: str) -> int | None:
+    """What the device last told of its ring."""
+    told = [e.telemetry for e in log.of(DEVICE_EVENTS, site) if e.telemetry is not None]
+    return told[-1].gate_events_waiting if told else None

@@ -1,0 +1,172 @@
+"""Row 24: updates over the air, signed, to a device at the real broker and bridge; bad ones are
+rolled back within three boots."""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from parking.stack.checks import HOST
+from parking.stack.infra import Infra
+from parking.stack.settings import ROOT
+from parking.topics import DEVICE_EVENTS
+from tests.ingest_process import Log
+from tools.boards import image
+from tools.boards.board import Board
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+BAD = {
+    # What is put at the end of a file of the new image.
+    "crashes": ("app/device.py", "raise RuntimeError('a bad image')\n"),
+    "hangs": ("app/main.py", "def main(hal, config):\n    while True:\n        pass\n"),
+    "never-connects": (
+        "app/mqtt.py",
+        "async def _never(self, *_):\n    raise Lost('a bad image')\nConnection.open = _never\n",
+    ),
+    "never-acked": ("app/mqtt.py", "async def _no(*_):\n    pass\nConnection._take = _no\n"),
+}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder, and where it is served."""
+    folder = tmp_path / "www"
+    folder.mkdir()
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer((HOST, 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://{HOST}:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory) -> Path:
+    path: Path = tmp_path_factory.mktemp("key") / "release.pem"
+    image.new_key(path)
+    return path
+
+
+class World:
+    """A device that runs release 1, and somebody who can command it."""
+
+    def __init__(self, infra: Infra, device_id: str, folder: Path, key: Path) -> None:
+        user, password = infra.add_device(*device_id.split("/"))
+        told = {"device_id": user, "password": password, "host": HOST, "port": infra.mqtt_port}
+        told |= {"tls": False, "reconnect_s": 1, "interval_ms": 0, "trial_s": 8, "board": "unix"}
+        told |= {"update_key": image.public_key(key)}
+        self.device_id, self.infra, self.log = device_id, infra, Log(infra)
+        self.board = Board(folder, told, {}, watchdog_s=10)
+
+    def command(self, **body: object) -> None:
+        import paho.mqtt.publish as publish
+
+        user, password = self.infra.mqtt_bridge
+        publish.single(
+            f"parking/v1/{self.device_id}/command",
+            json.dumps(body),
+            qos=1,
+            hostname=HOST,
+            port=self.infra.mqtt_port,
+            auth={"username": user, "password": password},
+        )
+
+    def connected(self, times: int) -> bool:
+        return self.board.log.count("connected, boot") >= times
+
+    def firmware(self) -> list[str | None]:
+        events = self.log.of(DEVICE_EVENTS, self.device_id.split("/")[0])
+        return [event.telemetry.firmware for event in events if event.telemetry is not None]
+
+    def until(self, condition: Callable[[], bool], limit_s: float, what: str) -> None:
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            assert time.monotonic() < deadline, f"not {what}: {self.board.log[-3000:]}"
+            self.board.tend()
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def world(infra: Infra, unique, tmp_path: Path, key: Path) -> Iterator[World]:
+    infra.start_service("ingest")
+    made = World(infra, f"{unique('site')}/cam", tmp_path / "board", key)
+    made.board.power_on()
+    made.until(lambda: "0.1.0" in made.firmware(), 30, "running the first image")
+    yield made
+    made.board.power_off()
+    infra.stop("ingest")
+
+
+def new_image(folder: Path, key: Path, bad: str = "") -> None:
+    source = folder.parent / "source"
+    for name in image.FOLDERS:
+        shutil.copytree(ROOT / "firmware" / name, source / name)
+    if bad:
+        name, more = BAD[bad]
+        with (source / name).open("a", encoding="utf-8") as file:
+            file.write(more)
+    image.build(source, folder / "2", 2, "0.2.0")
+    image.sign(folder / "2", key)
+
+
+def test_a_signed_image_is_installed_and_confirmed_by_the_end_to_end_ack(world: World, files, key):
+    folder, url = files
+    new_image(folder, key)
+    world.command(update=url + "2/")
+    world.until(lambda: "confirmed: 0.2.0" in world.board.log, 60, "confirmed")
+    world.until(lambda: "0.2.0" in world.firmware(), 20, "telling so")
+    for _ in range(4):  # more boots than a trial has: it is no trial any more
+        told = world.board.log.count("connected, boot")
+        world.board.power_off()
+        world.board.power_on()
+        world.until(functools.partial(world.connected, told + 1), 20, "back")
+    world.until(lambda: world.firmware()[-1] == "0.2.0", 20, "still the new one")
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_bad_image_is_rolled_back_within_three_boots(world: World, files, key, bad: str):
+    folder, url = files
+    new_image(folder, key, bad)
+    boots = world.board.boots
+    told = len(world.firmware())
+    world.command(update=url + "2/")
+    world.until(lambda: "update to 0.2.0" in world.board.log, 30, "installed")
+    world.until(lambda: "0.1.0" in world.firmware()[told + 1 :], 90, "back")
+    assert world.board.boots - boots <= 3 + 1, "three of the bad image, then the one that works"
+    assert "confirmed" not in world.board.log
+    if bad == "hangs":
+        assert world.board.bites == 3
+
+
+@pytest.mark.parametrize("wrong", ["another key", "changed file", "old release", "other board"])
+def test_what_is_not_signed_for_this_device_is_not_installed(world: World, files, key, wrong):
+    folder, url = files
+    new_image(folder, key)
+    manifest = folder / "2" / "manifest.json"
+    if wrong == "another key":
+        other = folder.parent / "other.pem"
+        image.new_key(other)
+        image.sign(folder / "2", other)
+    elif wrong == "changed file":
+        (folder / "2" / "app" / "ring.mpy").write_bytes(b"M\x06\x00\x1f")
+    else:
+        body = json.loads(manifest.read_text("utf-8"))
+        body |= {"release": 1} if wrong == "old release" else {"boards": ["toaster"]}
+        manifest.write_text(json.dumps(body), "utf-8")
+        image.sign(folder / "2", key)
+    world.command(update=url + "2/")
+    world.until(lambda: "update refused" in world.board.log, 30, "refused")
+    words = {"another key": "signature", "changed file": "not what was signed"}
+    words |= {"old release": "not newer", "other board": "not made for"}
+    assert words[wrong] in world.board.log
+    assert world.board.boots == 1, "it never even restarted"

@@ -1,0 +1,1 @@
+"""Simulated boards: the files of firmware/ under the MicroPython unix port, one process a board."""

@@ -1,0 +1,114 @@
+"""Play footage by simulated boards: the firmware's own files, one MicroPython process a device.
+
+  python -m tools.boards --footage demo --passwords FILE --state DIR demo/gate-1 demo/north
+
+The broker: MQTT_HOST (127.0.0.1), MQTT_PORT (1883). All boards go by the wall clock, so that they
+show the same moment of the scene.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from parking.errors import Invalid, SettingsError
+from parking.ops import set_up_logging
+from parking.settings import Reader
+from tools.boards.board import Board
+from tools.simulator.footage import GATE_DEVICE, Footage, load
+
+log = logging.getLogger("boards")
+
+_TEND_S = 0.5
+_GATE_STABLE_MS = 30
+
+
+def main() -> None:
+    """Command line."""
+    options = _arguments()
+    set_up_logging("boards", os.environ)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        boards = _boards(options)
+    except (Invalid, SettingsError, OSError) as error:
+        sys.exit(f"boards: {error}")
+    try:
+        for board in boards.values():
+            board.power_on()
+        while not stop.wait(_TEND_S):
+            for name, board in boards.items():
+                if board.tend():
+                    log.warning("%s started again; its last words are in %s", name, board.state)
+    finally:
+        for board in boards.values():
+            board.power_off()
+
+
+def world_of(footage: Footage, device: str, interval_ms: int) -> dict[str, Any]:
+    """What a board of this name (without its site) sees of the footage."""
+    if device == GATE_DEVICE:
+        world: dict[str, Any] = {
+            "gate": footage.gate,
+            "balance": footage.passed(footage.length)[: _balance(footage)],
+        }
+    else:
+        shots = footage.shots.get(device) or next(iter(footage.shots.values()))
+        world = {"frames": [str(shot.path.resolve()) for shot in shots]}
+    return world | {"interval_ms": interval_ms, "length": footage.length}
+
+
+def _balance(footage: Footage) -> int:
+    directions = [direction for _, direction in footage.gate]
+    return abs(directions.count("entry") - directions.count("exit"))
+
+
+def _boards(options: argparse.Namespace) -> Mapping[str, Board]:
+    env = Reader(os.environ)
+    host, port = env.text("MQTT_HOST", "127.0.0.1"), env.integer("MQTT_PORT", 1883, 1, 65535)
+    env.done()
+    footage = load(options.footage)
+    passwords = json.loads(options.passwords.read_text("utf-8"))
+    made: dict[str, Board] = {}
+    for device_id in options.devices:
+        name = device_id.split("/")[1]
+        config = {
+            "device_id": device_id,
+            "password": passwords[device_id],
+            "host": host,
+            "port": port,
+            "tls": False,
+            "reconnect_s": 2,  # a handful of devices: nothing to spread
+            "gate": "two" if name == GATE_DEVICE else "",
+            "gate_stable_ms": _GATE_STABLE_MS,
+            "interval_ms": 0 if name == GATE_DEVICE else options.interval_ms,
+            "frame_qos": 1,
+        }
+        world = world_of(footage, name, options.interval_ms)
+        made[device_id] = Board(options.state / f"board-{name}", config, world)
+    return made
+
+
+def _arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.boards",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--footage", type=Path, default=Path("demo"), help="folder to play (demo)")
+    parser.add_argument("--passwords", type=Path, required=True, help='{"site/device": "password"}')
+    parser.add_argument("--state", type=Path, required=True, help="where the boards' flash is kept")
+    parser.add_argument("--interval-ms", type=int, default=1000, help="pace of the scene (1000)")
+    parser.add_argument("devices", nargs="+", metavar="site/device")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""What `make check` asks of the firmware: every file compiles, and the image stays small.
+
+The budget: docs/firmware.md. Prints the size."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from tools.boards import image
+
+BUDGET_BYTES: Final = 48 * 1024  # compiled, all that an update replaces
+
+
+def main() -> None:
+    """Command line; status 1 with the reason."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for path in sorted(image.FIRMWARE.rglob("*.py")):
+                image.compile_to(path, Path(folder) / "one.mpy")
+            size = image.build(image.FIRMWARE, Path(folder) / "image", 1, "0")
+        except subprocess.CalledProcessError as error:
+            sys.exit(f"firmware: {path}: {error.stderr.decode(errors='replace')}")
+    print(f"firmware: {size} bytes compiled, of {BUDGET_BYTES}")
+    if size > BUDGET_BYTES:
+        sys.exit("firmware: over its budget")
+
+
+if __name__ == "__main__":
+    main()
