@@ -60,15 +60,33 @@ class Look:
     place: Place | None = None
 
 
-def assess(
-    grey: Grey, earlier: Look | None, limits: Thresholds = Thresholds()
-) -> tuple[ImageHealth, Look]:
-    """The picture's health and what to remember. `grey` is [H, W] with `LONG_SIDE_PX` as long side.
-    Without an earlier look (a new camera, a restart) nothing is `frozen`."""
-    repeats = earlier.repeats + 1 if earlier and _same(grey, earlier.grey, limits) else 0
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a picture shows by itself, whatever the camera showed before."""
+
+    grey: Grey
+    dark_end: float
+    bright_end: float
+    detail: float
+    sharp: float
+
+
+def measured(grey: Grey) -> Measured:
+    """The costly part. `grey` is [H, W] with `LONG_SIDE_PX` as long side."""
     dark_end, bright_end = (float(level) / 255 for level in np.percentile(grey, _ENDS))
-    seen = _Seen(dark_end, bright_end, _detail(grey), _sharpness(grey), repeats)
-    status, reason = _verdict(seen, limits)
+    return Measured(grey, dark_end, bright_end, _detail(grey), _sharpness(grey))
+
+
+def assess(
+    seen: Measured | Grey, earlier: Look | None, limits: Thresholds = Thresholds()
+) -> tuple[ImageHealth, Look]:
+    """The picture's health and what to remember. Without an earlier look (a new camera, a restart)
+    nothing is `frozen`."""
+    if not isinstance(seen, Measured):
+        seen = measured(seen)
+    grey = seen.grey
+    repeats = earlier.repeats + 1 if earlier and _same(grey, earlier.grey, limits) else 0
+    status, reason = _verdict(seen, repeats, limits)
     health = ImageHealth(
         status=status,
         brightness=round(float(grey.mean()) / 255, 4),
@@ -79,18 +97,7 @@ def assess(
     return health, Look(grey, repeats, earlier.place if earlier else None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What was measured of a picture."""
-
-    dark_end: float
-    bright_end: float
-    detail: float
-    sharp: float
-    repeats: int
-
-
-def _verdict(seen: _Seen, limits: Thresholds) -> tuple[Health, str | None]:
+def _verdict(seen: Measured, repeats: int, limits: Thresholds) -> tuple[Health, str | None]:
     """The first fault that explains the others: what is dark is neither sharp nor detailed."""
     if seen.bright_end < limits.dark_below:
         return "dark", f"{_ENDS[1]} % of the picture are darker than {seen.bright_end:.2f} of 1"
@@ -101,8 +108,8 @@ def _verdict(seen: _Seen, limits: Thresholds) -> tuple[Health, str | None]:
         return "fogged", f"no part is dark, and all light lies within {contrast:.2f} of 1"
     if seen.sharp < limits.blurred_below:
         return "blurred", f"sharpness {seen.sharp:.2f} is below {limits.blurred_below:.2f}"
-    if limits.frozen_after and seen.repeats >= limits.frozen_after:
-        return "frozen", f"the same picture {seen.repeats + 1} times in a row"
+    if limits.frozen_after and repeats >= limits.frozen_after:
+        return "frozen", f"the same picture {repeats + 1} times in a row"
     return "ok", None
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from parking.errors import Invalid
-from parking.events import Box, ImageHealth, LayoutPublished, Observation
+from parking.events import Box, ImageHealth, LayoutPublished, LayoutSlot, Observation
 from parking.gating import Limits
-from parking.imagehealth import Look, Thresholds, assess, blank_shares
+from parking.imagehealth import Look, Measured, Thresholds, assess, blank_shares, measured
 from parking.inputsize import half_is_enough, input_size
 from parking.jpeghead import header_size
 from parking.metrics import FRAMES_REUSED, STAGE_SECONDS
@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a picture says. `timings_ms`: decode, health, gate, inference, slots, match.
+    """What a picture says. `timings_ms`: decode, look, health, gate, inference, slots, match.
     `reused_from`: the frame that was searched, whose boxes and observations these are: nothing has
     changed since."""
 
@@ -57,11 +57,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
-    """A picture as pixels, and as the small grey one that health and the gate look at."""
+    """A picture as pixels, and what the small grey one of it shows: of the whole, and of each slot
+    the share that shows nothing."""
 
     job: Job
     picture: Picture
-    grey: Picture
+    seen: Measured
+    blank: list[float]
     size_wh: tuple[int, int]
     size_px: int
     timings_ms: dict[str, float]
@@ -77,6 +79,7 @@ class _Opened:
     size_wh: tuple[int, int]
     size_px: int
     health: ImageHealth
+    blank: list[float]
     gated: Gated | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
 
@@ -148,7 +151,11 @@ class Analyser:
                 size_px = self._size_px(job, size_wh)
                 halve = half_is_enough(job.layout, size_wh, size_px)
                 picture = decode(job.jpeg, self._options.max_pixels, job.expected_wh, halve=halve)
-                return _Decoded(job, picture, small_grey(picture), size_wh, size_px, timings)
+            with _timed("look", timings):
+                grey = small_grey(picture)
+                outlines = [np.asarray(slot.polygon) for slot in _enabled(job.layout)]
+                seen, blank = measured(grey), blank_shares(grey, outlines).tolist()
+            return _Decoded(job, picture, seen, blank, size_wh, size_px, timings)
         except Invalid as error:
             return error
 
@@ -160,16 +167,17 @@ class Analyser:
         job, timings = decoded.job, decoded.timings_ms
         with _timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
-            health, look = assess(decoded.grey, earlier, self._options.health)
+            health, look = assess(decoded.seen, earlier, self._options.health)
         if job.layout and job.layout.reference and health.status == "ok":
             with _timed("place", timings):
                 health, look = self._placing.judge(job.layout, decoded.size_wh[0], health, look)
         if job.camera_id:
             looks[job.camera_id] = look
         opened = _Opened(
-            job, decoded.picture, look, decoded.size_wh, decoded.size_px, health, None, timings
+            *(job, decoded.picture, look, decoded.size_wh, decoded.size_px),
+            *(health, decoded.blank, None, timings),
         )
-        opened.gated = self._gate(opened, decoded.grey, helds)
+        opened.gated = self._gate(opened, decoded.seen.grey, helds)
         return opened
 
     def _gate(self, opened: _Opened, grey: Picture, helds: Mapping[str, Held]) -> Gated | None:
@@ -185,7 +193,7 @@ class Analyser:
                 opened.size_wh,
                 opened.size_px,
             )
-            slots = [slot for slot in job.layout.slots if slot.enabled]
+            slots = _enabled(job.layout)
             view = view_of(grey, slots, context)
             return gated(view, helds.get(job.camera_id), limits)
 
@@ -240,14 +248,16 @@ class Analyser:
 
     def _observe(self, opened: _Opened, found: Boxes) -> list[Observation]:
         """One observation per enabled slot; all unknown when the picture cannot be believed."""
-        layout = opened.job.layout
-        slots = [slot for slot in layout.slots if slot.enabled] if layout else []
+        slots = _enabled(opened.job.layout)
         if opened.health.status != "ok":
             return [Observation(slot_id=s.slot_id, state="unknown", confidence=0.0) for s in slots]
         with _timed("slots", opened.timings_ms):
             seen = self._judge.observe(opened.picture, found, slots)
-        blank = blank_shares(opened.look.grey, [np.asarray(s.polygon) for s in slots])
-        return without_hidden(seen, blank.tolist())
+        return without_hidden(seen, opened.blank)
+
+
+def _enabled(layout: LayoutPublished | None) -> list[LayoutSlot]:
+    return [slot for slot in layout.slots if slot.enabled] if layout else []
 
 
 def _held(opened: _Opened) -> Held | None:
