@@ -29,26 +29,29 @@ from parking.topics import FRAMES
 IN_FLIGHT: Final = 256
 """So many records at once wait for their acknowledgement, as ingest's batches do."""
 
-Writer = Callable[[str, list[bytes]], Coroutine[Any, Any, None]]
+Keyed = tuple[bytes, bytes]
+"""Key and value of a record."""
+
+Writer = Callable[[str, list[Keyed]], Coroutine[Any, Any, None]]
 
 
-async def ours(bootstrap: str, values: list[bytes]) -> None:
+async def ours(bootstrap: str, values: list[Keyed]) -> None:
     """As every service writes."""
     await _by_aiokafka(new_producer(KafkaSettings(bootstrap)), values)
 
 
-async def defaults(bootstrap: str, values: list[bytes]) -> None:
+async def defaults(bootstrap: str, values: list[Keyed]) -> None:
     """aiokafka as it comes: acks=1, batches of 16 kB."""
     await _by_aiokafka(AIOKafkaProducer(bootstrap_servers=bootstrap), values)
 
 
-async def safe_defaults(bootstrap: str, values: list[bytes]) -> None:
+async def safe_defaults(bootstrap: str, values: list[Keyed]) -> None:
     """aiokafka's batches with our promises: acks=all, idempotent."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     await _by_aiokafka(producer, values)
 
 
-async def _by_aiokafka(producer: Any, values: list[bytes]) -> None:
+async def _by_aiokafka(producer: Any, values: list[Keyed]) -> None:
     await producer.start()
     try:
         for start in range(0, len(values), IN_FLIGHT):
@@ -61,7 +64,7 @@ async def _by_aiokafka(producer: Any, values: list[bytes]) -> None:
         await producer.stop()
 
 
-async def by_librdkafka(bootstrap: str, values: list[bytes]) -> None:
+async def by_librdkafka(bootstrap: str, values: list[Keyed]) -> None:
     """confluent-kafka with the same promises."""
     confluent: Any = importlib.import_module("confluent_kafka")
     producer = confluent.Producer(
@@ -74,24 +77,19 @@ async def by_librdkafka(bootstrap: str, values: list[bytes]) -> None:
         }
     )
     for start in range(0, len(values), IN_FLIGHT):
-        for i, value in enumerate(values[start : start + IN_FLIGHT]):
-            producer.produce(FRAMES, value, key=_key(i))
+        for key, value in values[start : start + IN_FLIGHT]:
+            producer.produce(FRAMES, value, key=key)
         producer.flush()
 
 
-def _key(index: int) -> bytes:
-    return f"bench/cam-{index % 8}".encode()
-
-
-def measure(bootstrap: str, writers: dict[str, Writer], count: int, rounds: int) -> str:
+def measure(bootstrap: str, writers: dict[str, Writer], values: list[Keyed], rounds: int) -> str:
     """The table."""
-    values = [os.urandom(80_000) for _ in range(count)]
     rates: dict[str, list[float]] = {name: [] for name in writers}
     for _ in track(range(rounds), "writing"):
         for name, write in writers.items():
             began = time.monotonic()
             asyncio.run(write(bootstrap, values))
-            rates[name].append(count / (time.monotonic() - began))
+            rates[name].append(len(values) / (time.monotonic() - began))
     lines = ["| producer | records a second | ours / it |", "|---|---|---|"]
     for name, found in rates.items():
         ratio = median(a / b for a, b in zip(rates["ours"], found, strict=True))
@@ -108,7 +106,12 @@ def main() -> None:
     )
     parser.add_argument("--records", type=int, default=3_000, help="a turn (3000)")
     parser.add_argument("--rounds", type=int, default=3, help="turns each (3)")
+    parser.add_argument("--cameras", type=int, default=8, help="keys, so partitions at most (8)")
     options = parser.parse_args()
+    values = [
+        (f"bench/cam-{number % options.cameras}".encode(), os.urandom(80_000))
+        for number in range(options.records)
+    ]
     writers: dict[str, Writer] = {
         "ours": ours,
         "aiokafka's defaults": defaults,
@@ -120,7 +123,7 @@ def main() -> None:
         paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")
         with Infra(paths, os.environ, parts=("kafka",)) as infra:
             asyncio.run(admin.apply_topics(KafkaSettings(infra.bootstrap)))
-            print(measure(infra.bootstrap, writers, options.records, options.rounds))
+            print(measure(infra.bootstrap, writers, values, options.rounds))
 
 
 if __name__ == "__main__":
