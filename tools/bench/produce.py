@@ -56,9 +56,7 @@ async def _by_aiokafka(producer: Any, values: list[Keyed]) -> None:
     try:
         for start in range(0, len(values), IN_FLIGHT):
             part = values[start : start + IN_FLIGHT]
-            begun = [
-                await producer.send(FRAMES, value, key=_key(i)) for i, value in enumerate(part)
-            ]
+            begun = [await producer.send(FRAMES, value, key=key) for key, value in part]
             await asyncio.gather(*begun)
     finally:
         await producer.stop()
