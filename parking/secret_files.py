@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from parking.errors import Invalid
+
 # The passwords are random, 192 bits: stretching protects nothing more, and a reconnect storm of
 # devices would pay for it.
 _ITERATIONS: Final = 1000
@@ -28,12 +30,27 @@ def write_private(path: Path, text: str) -> None:
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
-    with contextlib.suppress(FileNotFoundError):
-        before = path.stat()
-        with contextlib.suppress(PermissionError):  # who may not is neither root nor the owner
-            os.chown(new, before.st_uid, before.st_gid)
-        new.chmod(before.st_mode & 0o777)
+    if path.exists():
+        _as_before(new, path)
     new.replace(path)
+
+
+def _as_before(new: Path, path: Path) -> None:
+    """Owner, group and mode of the file that is replaced: whoever reads it must still be able to.
+    Raises Invalid, and leaves the old one."""
+    before, mode = path.stat(), path.stat().st_mode & 0o777
+    try:
+        os.chown(new, before.st_uid, before.st_gid)
+    except PermissionError:  # neither root nor the owner
+        try:
+            os.chown(new, -1, before.st_gid)
+        except PermissionError:
+            mode = 0
+        if not mode & 0o040:
+            new.unlink()
+            detail = f"{path} belongs to another user: let its group write the folder and read it"
+            raise Invalid("not-the-owner", f"{detail} (chmod g+r), and be of that group") from None
+    new.chmod(mode)
 
 
 def made_once(path: Path) -> str:
@@ -76,9 +93,12 @@ class PasswordFile:
     def _locked(self) -> Iterator[None]:
         """A command and the API may write at once: neither must undo what the other did."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self.path.with_name(f".{self.path.name}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(folder)
 
 
 def _b64(value: bytes) -> str:

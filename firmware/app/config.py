@@ -5,7 +5,7 @@ broker password and the Wi-Fi key in clear: whoever holds the board can read its
 """
 
 from app.commands import FRAME_SIZES, is_interval
-from app.names import is_device
+from app.names import is_device, is_name
 
 FIELDS = (
     ("wifi_ssid", "Wi-Fi name", "", False),
@@ -71,7 +71,7 @@ def problems(told):
         (5 <= config["trial_s"] <= 3600, "trial_s is out of range"),
         (config["frame_qos"] in (0, 1), "frame_qos is 0 or 1"),
         (config["gate"] in ("", "two", "entry", "exit"), "gate is two, entry, exit or nothing"),
-        (0 < len(config["gate_name"].encode()) <= 24, "gate_name has 1 to 24 bytes"),
+        (is_name(config["gate_name"]), "gate_name is 1 to 24 of a-z A-Z 0-9 . _ -"),
         (not config["stream_port"] or len(config["stream_token"]) >= 16, "stream_token is short"),
         (bool(config["tls"]) <= bool(config["ca"]), "tls needs ca, the authority's certificate"),
         (bool(config["cert"]) == bool(config["key"]), "cert and key go together"),

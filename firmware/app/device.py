@@ -82,7 +82,7 @@ class Device:
                 continue
             try:
                 await self._connected()
-            except Lost as error:
+            except (Lost, OSError) as error:
                 self.hal.say("connection: %s" % error)
             self.connection = None
 

@@ -72,13 +72,16 @@ class Connection:
         packet_id, event = self._new_id() if qos else (0, None)
         view = memoryview(payload)
         async with self._lock:
+            writer = self._writer  # lost, it may be, while this waited for the lock
+            if self.why or writer is None:
+                await self._fail(self.why or Lost("the connection has ended"))
             try:
                 head = packets.publish_head(topic, len(payload), qos, retain, packet_id)
-                self._writer.write(head)
+                writer.write(head)
                 for at in range(0, len(payload), _CHUNK):
-                    self._writer.write(view[at : at + _CHUNK])
-                    await asyncio.wait_for(self._writer.drain(), self._answer_s)
-                await asyncio.wait_for(self._writer.drain(), self._answer_s)
+                    writer.write(view[at : at + _CHUNK])
+                    await asyncio.wait_for(writer.drain(), self._answer_s)
+                await asyncio.wait_for(writer.drain(), self._answer_s)
             except (OSError, asyncio.TimeoutError) as error:
                 await self._fail(error)
         self._sent = True

@@ -2,6 +2,7 @@
 
 ROOT = "parking/v1"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
+_MORE = _LETTERS + "ABCDEFGHIJKLMNOPQRSTUVWXYZ._"
 
 
 def is_device(device_id):
@@ -10,6 +11,11 @@ def is_device(device_id):
     return len(parts) == 2 and all(
         0 < len(part) <= 40 and all(c in _LETTERS for c in part) for part in parts
     )
+
+
+def is_name(gate):
+    """Whether ingest takes it as a gate's name, and the ring has room for it."""
+    return 0 < len(gate) <= 24 and all(c in _MORE for c in gate)
 
 
 def topic(device_id, *suffix):

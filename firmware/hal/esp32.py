@@ -13,7 +13,7 @@ import network
 
 from app import main, sntp
 from app.clock import Monotonic
-from app.config import FIELDS, problems
+from app.config import FIELDS, filled, problems
 from app.portal import saved, serve_dns
 from app.tls import context
 from hal.camera import Camera
@@ -94,7 +94,12 @@ class Esp32:
     def health(self):
         """A part of the telemetry."""
         gc.collect()
-        return {"rssi_dbm": float(self._wifi.status("rssi")), "heap_free_bytes": gc.mem_free()}
+        told = {"heap_free_bytes": gc.mem_free()}
+        try:
+            told["rssi_dbm"] = float(self._wifi.status("rssi"))
+        except OSError:
+            pass  # not associated just now
+        return told
 
     def feed(self):
         """Feed the watchdog."""
@@ -121,7 +126,11 @@ def _kept():
             config = json.load(file)
     except (OSError, ValueError):
         return None
-    return None if problems(config) else config
+    if problems(config):
+        return None
+    config = filled(config)  # a newer image has settings that the file does not tell
+    # Made for the device, but not yet told the Wi-Fi: the portal asks for what is missing.
+    return config if config["wifi_ssid"] and config["provisioned_at_s"] else None
 
 
 def _keep(config):

@@ -38,7 +38,7 @@ def main(path):
 def start(told, path):
     """Import the image that is due and run it."""
     from app import main as image
-    from app.config import problems
+    from app.config import filled, problems
     from sim.board import Board
 
     if told["config"] is None:
@@ -49,6 +49,7 @@ def start(told, path):
     wrong = problems(config)
     if wrong:
         raise ValueError(", ".join(wrong))
+    config = filled(config)
     image.main(Board(config, told["world"]), config)
 
 

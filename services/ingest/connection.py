@@ -78,6 +78,7 @@ class Connection:
         self._reading = wanted
         if wanted:
             self._loop.add_reader(watched, self._readable)
+            self._read_on()
         else:
             self._loop.remove_reader(watched)
 
@@ -116,10 +117,17 @@ class Connection:
                 more = isinstance(watched, ssl.SSLSocket) and watched.pending()
                 if not self._reading or (self._messages == before and not more):
                     break
+            self._read_on()
         except Exception as error:  # any broken packet: a new connection, not the end
             log.warning("MQTT: a packet could not be read", exc_info=True)
             self.close(f"unreadable packet: {error!r}")
         self._flush()
+
+    def _read_on(self) -> None:
+        """Bytes that TLS has decrypted already wake no selector."""
+        watched = self._client.socket()
+        if self._reading and isinstance(watched, ssl.SSLSocket) and watched.pending():
+            self._loop.call_soon(self._readable)
 
     def _flush(self) -> None:
         wanted, watched = self._client.want_write(), self._client.socket()

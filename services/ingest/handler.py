@@ -17,6 +17,7 @@ from parking import codec
 from parking.errors import Invalid
 from parking.events import (
     DeviceReported,
+    FrameReceived,
     GateEventReceived,
     Telemetry,
 )
@@ -128,8 +129,13 @@ def _frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
         (record,),
         frame_of=event.camera_id,
         picture=event.sha256 if plain else None,
-        number=number,
+        # A wrong clock must not make all later pictures of the device look old.
+        number=number and number._replace(captured_at_ms=_believed(event)),
     )
+
+
+def _believed(event: FrameReceived) -> int:
+    return event.time_ms if event.time_source == "device" else 0
 
 
 def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:

@@ -209,7 +209,9 @@ class Puller:
         """A camera that is asked is told nothing."""
 
     def receive(self, camera: Camera, jpeg: bytes) -> Handled:
-        """To Kafka."""
+        """To Kafka; while Kafka is away and too much waits, pictures are let go."""
+        if not self._has_room():
+            return Handled("ignored")
         taken = fetched(camera.camera_id, camera.kind, jpeg, self._clock.now_ms())
         return self._receive(taken, Delivery(0, None))
 

@@ -341,3 +341,10 @@ def record_of(outgoing: Outgoing):
     broker = MemoryBroker()
     broker.append(outgoing)
     return broker.records(outgoing.topic)[0]
+
+
+@pytest.mark.parametrize(("captured_at_ms", "kept"), [(NOW_MS, NOW_MS), (NOW_MS + 10**12, 0)])
+def test_a_wrong_clock_does_not_make_later_frames_old(captured_at_ms: int, kept: int):
+    handled = handle(f"frame/7/1/{captured_at_ms}")
+    assert handled.number is not None
+    assert handled.number.captured_at_ms == kept

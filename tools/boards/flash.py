@@ -9,9 +9,12 @@ the compiled firmware. Needs the extra `flash` (esptool, mpremote).
 """
 
 import argparse
+import json
+import random
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +48,8 @@ def main() -> None:
 def _micropython(options: argparse.Namespace, folder: Path) -> None:
     esptool = [sys.executable, "-m", "esptool", "--port", options.port]
     table = folder / "table.bin"
+    # The board must not boot before its last step: it would make a file system of the wrong size.
+    esptool += ["--after", "no-reset"]
     _run(*esptool, "erase-flash")
     _run(*esptool, "write-flash", hex(_START[options.board]), str(options.image))
     _run(*esptool, "read-flash", hex(_TABLE_AT), hex(_TABLE_BYTES), str(table))
@@ -54,7 +59,7 @@ def _micropython(options: argparse.Namespace, folder: Path) -> None:
         sys.exit(f"flash: {error}")
     table.write_bytes(made)
     # The flash is erased, so the file system is made anew, in its smaller size, at the first boot.
-    _run(*esptool, "write-flash", hex(_TABLE_AT), str(table))
+    _run(*esptool[:-2], "write-flash", hex(_TABLE_AT), str(table))
 
 
 def _firmware(options: argparse.Namespace, folder: Path) -> None:
@@ -73,8 +78,21 @@ def _firmware(options: argparse.Namespace, folder: Path) -> None:
     _run(*mpremote, "fs", "cp", "-r", str(out), str(loader), ":")
     _run(*mpremote, "fs", "cp", str(image.FIRMWARE / "main.py"), ":main.py")
     if options.config:
-        _run(*mpremote, "fs", "cp", str(options.config), ":config.json")
+        _run(*mpremote, "fs", "cp", str(_stamped(options.config, folder)), ":config.json")
     _run(*mpremote, "reset")
+
+
+def _stamped(config: Path, folder: Path) -> Path:
+    """The configuration with the second of its provisioning, from which the board counts."""
+    told = json.loads(config.read_text("utf-8"))
+    if not told.get("wifi_ssid"):
+        sys.exit(
+            f"flash: {config} has no wifi_ssid (and wifi_password): add them, or use the portal"
+        )
+    told |= {"provisioned_at_s": int(time.time()), "provisioned_chance": random.random()}  # noqa: S311 -- no secret
+    stamped = folder / "config.json"
+    stamped.write_text(json.dumps(told), "utf-8")
+    return stamped
 
 
 def _run(*command: str) -> None:

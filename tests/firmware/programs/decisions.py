@@ -1,12 +1,13 @@
 """The smaller decisions, one function a behaviour; run under MicroPython: decisions.py NAME."""
 
+import asyncio
 import json
 import random
 import sys
 
 sys.path.insert(0, "firmware")
 
-from app import commands, config, manifest, portal, provision, sntp, stream
+from app import commands, config, manifest, mqtt, portal, provision, sntp, stream
 from app.backoff import Backoff
 from app.clock import Monotonic
 from app.frames import Motion, Newest, is_whole
@@ -99,6 +100,7 @@ def settings():
         {"typo": 1},
         {"stream_port": 80},
         {"gate": "three"},
+        {"gate_name": "Tor Nord"},  # ingest would refuse every event of it
         {"password": ""},
         {"cert": "x"},
     )
@@ -122,6 +124,22 @@ def names_everywhere():
     assert answer[-4:] == b"\xc0\xa8\x04\x01"
     assert portal.dns_answer(b"short", b"\0\0\0\0") is None
     assert portal.dns_answer(query[:-3], b"\0\0\0\0") is None
+
+
+def link_lost_while_waiting():
+    """A gate event waits behind a picture whose connection breaks: Lost, and no other error."""
+
+    async def publish(why):
+        connection = mqtt.Connection(lambda *_: None, 30)
+        connection.why = why
+        try:
+            await connection.publish("t", b"x", 1)
+        except mqtt.Lost:
+            return
+        raise AssertionError("published into nothing")
+
+    for why in (None, mqtt.Lost("gone")):
+        asyncio.run(publish(why))
 
 
 def viewers():
