@@ -149,7 +149,8 @@ class Feed:
         client = Client(site_id, self.limits.queue_messages)
         SSE_CLIENTS.inc()
         try:
-            messages = await self._opening(client, last_id)
+            # Who has missed nothing of a system without sites is told so by a ping.
+            messages = await self._opening(client, last_id) or [self._ping()]
             while messages:
                 for message in messages:
                     SSE_EVENTS.labels(message.type).inc()
@@ -157,10 +158,13 @@ class Feed:
                 try:
                     messages = await client.next(self.limits.ping_s)
                 except TimeoutError:
-                    messages = [Message("ping", b'{"time_ms":%d}' % self._clock.now_ms())]
+                    messages = [self._ping()]
         finally:
             SSE_CLIENTS.dec()
             self._clients.discard(client)
+
+    def _ping(self) -> Message:
+        return Message("ping", b'{"time_ms":%d}' % self._clock.now_ms())
 
     async def _opening(self, client: Client, last_id: str | None) -> list[Message]:
         """What the client gets first. From its attachment on, everything is in its queue."""

@@ -70,6 +70,7 @@ async def collect(http: httpx.AsyncClient, site: str, last_id: str, upto: int) -
     got: dict[int, str] = {}
     headers = {"Last-Event-ID": last_id} if last_id else {}
     async with http.stream("GET", "/api/events", headers=headers) as response:
+        assert response.status_code == 200, await response.aread()
         events = Events(response)
         while upto not in got:
             event = await events.next()

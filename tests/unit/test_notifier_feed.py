@@ -172,6 +172,20 @@ async def test_a_place_that_only_another_instance_has_reached_is_waited_for():
     assert messages[0].type == "site-sessions"  # nothing was missed, so nothing is told again
 
 
+async def test_who_comes_back_to_a_system_without_sites_stays_connected():
+    running = Running()
+    async with running:
+        async with asyncio.timeout(5):
+            await running.feed.until(lambda: running.feed.ready)
+        place = running.feed.ring.id
+        async with aclosing(running.feed.follow(None, place)) as batches:
+            assert [message.type for message in await anext(batches)] == ["ping"]
+            running.write(record(changed("demo", 1)))
+            async with asyncio.timeout(5):
+                told = await anext(batches)
+    assert [message.type for message in told] == ["slot-change"]
+
+
 async def test_a_record_that_cannot_be_read_is_passed_over():
     running = Running()
     async with running:
