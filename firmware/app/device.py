@@ -132,7 +132,8 @@ class Device:
         raise connection.why
 
     async def _pictures(self, connection):
-        """On their own: a slow picture, or a POST that hangs, delays no gate event."""
+        """On their own: a POST that hangs delays no gate event. By MQTT both share one
+        connection, and a gate event waits for the picture that is on its way."""
         while connection.why is None:
             frame = self.newest.take()
             if frame is not None:

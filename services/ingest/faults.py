@@ -51,6 +51,18 @@ def fault_of(error: Exception) -> CameraFault:
     return CameraFault("cut-off", f"the connection failed ({type(error).__name__})")
 
 
+def status_fault(protocol: str, status: int, *, has_login: bool) -> CameraFault:
+    """What an answer without a picture means. `protocol`: HTTP or RTSP, alike in their numbers."""
+    told = f"{protocol} {status}"
+    if status in (401, 403):
+        if has_login:
+            return CameraFault("wrong-password", f"the camera refuses the login ({told})")
+        return CameraFault("password-needed", f"the camera wants a login ({told})")
+    if 300 <= status < 400:
+        return CameraFault("redirected", "it sends elsewhere, which is not followed: give that URL")
+    return CameraFault(f"{protocol.lower()}-error", f"the camera answers {told}")
+
+
 def _chain(error: BaseException | None) -> list[BaseException]:
     found: list[BaseException] = []
     while error is not None and len(found) < 10 and error not in found:

@@ -19,7 +19,7 @@ from parking.errors import Invalid
 from parking.mjpeg import Splitter, boundary_of
 from parking.networks import Networks
 from services.ingest.camerafile import Camera
-from services.ingest.faults import CameraFault, fault_of
+from services.ingest.faults import CameraFault, fault_of, status_fault
 
 _CHUNK: Final = 65_536
 _AGENT: Final = {"User-Agent": "smart-parking"}
@@ -114,7 +114,7 @@ class HttpCamera:
         if response.status == 200:
             return response
         response.close()
-        raise _status_fault(response.status, login is not None)
+        raise status_fault("HTTP", response.status, has_login=login is not None)
 
     async def _ask(self, session: aiohttp.ClientSession) -> aiohttp.ClientResponse:
         login = self._camera.credential
@@ -162,13 +162,3 @@ class HttpCamera:
 
     def _too_large(self) -> CameraFault:
         return CameraFault("too-large", f"at most {self._max_bytes} bytes a picture are taken")
-
-
-def _status_fault(status: int, has_login: bool) -> CameraFault:
-    if status in (401, 403):
-        if has_login:
-            return CameraFault("wrong-password", f"the camera refuses the login (HTTP {status})")
-        return CameraFault("password-needed", f"the camera wants a login (HTTP {status})")
-    if 300 <= status < 400:
-        return CameraFault("redirected", "it sends elsewhere, which is not followed: give that URL")
-    return CameraFault("http-error", f"the camera answers HTTP {status}")

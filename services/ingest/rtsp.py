@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from parking.networks import Forbidden, Networks
 from services.ingest.camerafile import Camera, Credential
-from services.ingest.faults import CameraFault
+from services.ingest.faults import CameraFault, status_fault
 from services.ingest.rtp import Track, video_track
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -140,7 +140,7 @@ class Session:
                 continue
             break
         if status != 200:
-            raise _status_fault(status, login is not None)
+            raise status_fault("RTSP", status, has_login=login is not None)
         return head, body
 
     async def _send(self, method: str, url: str, more: Mapping[str, str]) -> None:
@@ -241,16 +241,6 @@ def _under(base: str, control: str) -> str:
     if control == "*":
         return base
     return control if "://" in control else f"{base.rstrip('/')}/{control}"
-
-
-def _status_fault(status: int, has_login: bool) -> CameraFault:
-    if status in (401, 403):
-        if has_login:
-            return CameraFault("wrong-password", f"the camera refuses the login (RTSP {status})")
-        return CameraFault("password-needed", f"the camera wants a login (RTSP {status})")
-    if 300 <= status < 400:
-        return CameraFault("redirected", "it sends elsewhere, which is not followed: give that URL")
-    return CameraFault("rtsp-error", f"the camera answers RTSP {status}")
 
 
 def _now_s() -> float:
