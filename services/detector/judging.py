@@ -1,7 +1,7 @@
 """From vehicles and slots to one observation a slot."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -10,10 +10,13 @@ from parking.geometry import match_boxes
 from parking.ports import Boxes
 from services.detector.crops import Picture
 from services.detector.model import Facts
-from services.detector.slotnet import SlotNet
+from services.detector.slotnet import SlotNet, doubtful_band
 
 HIDDEN_FROM: Final = 0.5
 """Share of a slot's box that must show nothing; see parking.imagehealth.blank_shares."""
+FREE_HIDDEN_FROM: Final = 0.35
+"""The same for a slot that seems free: what shows nothing may hide a vehicle, while a vehicle that
+is seen stands there."""
 
 
 class Judge:
@@ -36,8 +39,14 @@ class Judge:
                 self._by_boxes(s.slot_id, score) for s, score in zip(slots, scores, strict=True)
             ]
         logits = self._slotnet.logits(picture, outlines).tolist()
-        opinions = zip(slots, scores, logits, matches.covered.tolist(), strict=True)
-        return [self._together(self._slotnet, slot.slot_id, opinion) for slot, *opinion in opinions]
+        fusion = self._slotnet.fusion
+        opinions = zip(scores, logits, matches.covered.tolist(), strict=True)
+        chances = [fusion.probability(*opinion) for opinion in opinions]
+        band = doubtful_band(fusion, chances)
+        return [
+            _told(slot.slot_id, occupied, band)
+            for slot, occupied in zip(slots, chances, strict=True)
+        ]
 
     def _by_boxes(self, slot_id: str, score: float) -> Observation:
         occupied = self._facts.probability(score)
@@ -45,27 +54,23 @@ class Judge:
             return Observation(slot_id=slot_id, state="occupied", confidence=unit(occupied))
         return Observation(slot_id=slot_id, state="free", confidence=unit(1 - occupied))
 
-    @staticmethod
-    def _together(slotnet: SlotNet, slot_id: str, opinion: Sequence[float]) -> Observation:
-        """Within the band nobody knows, and the confidence is how near it came to knowing."""
-        fusion = slotnet.fusion
-        occupied = fusion.probability(*opinion)
-        sure = unit(max(occupied, 1 - occupied))
-        if fusion.low < occupied < fusion.high:
-            return Observation(slot_id=slot_id, state="unknown", confidence=sure)
-        return Observation(
-            slot_id=slot_id,
-            state="occupied" if occupied >= fusion.high else "free",
-            confidence=sure,
-        )
+
+def _told(slot_id: str, occupied: float, band: tuple[float, float]) -> Observation:
+    """Within the band nobody knows, and the confidence is how near it came to knowing."""
+    low, high = band
+    sure = unit(max(occupied, 1 - occupied))
+    if low < occupied < high:
+        return Observation(slot_id=slot_id, state="unknown", confidence=sure)
+    state: Literal["occupied", "free"] = "occupied" if occupied >= high else "free"
+    return Observation(slot_id=slot_id, state=state, confidence=sure)
 
 
 def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[Observation]:
-    """The observations, unknown where more than half of a slot's box shows nothing at all: behind
-    a leaf or snow on the lens, in a lamp's glare, in the dark."""
+    """The observations, unknown where much of a slot's box shows nothing at all: behind a leaf or
+    snow on the lens, in a lamp's glare, in the dark."""
     return [
         Observation(slot_id=one.slot_id, state="unknown", confidence=0.0)
-        if share > HIDDEN_FROM
+        if share > (FREE_HIDDEN_FROM if one.state == "free" else HIDDEN_FROM)
         else one
         for one, share in zip(seen, blank, strict=True)
     ]

@@ -41,7 +41,7 @@ def test_the_sample_is_drawn_by_the_seed_and_counted_whole(tmp_path):
     frames = sample(tmp_path, 2, seed=1)
     assert [f.name for f in frames] == [f.name for f in sample(tmp_path, 2, seed=1)]
     assert [f.name for f in frames] != [f.name for f in sample(tmp_path, 2, seed=2)]
-    tallies = measure(frames, analyser().analyse, ["cover-whole"])
+    tallies = measure(frames, {"demo": analyser().analyse}, ["cover-whole"])
     assert set(tallies) == {(CLEAN, 0), *(("cover-whole", s) for s in STRENGTHS)}
     slots = sum(len(f.truth) for f in frames)
     for tally in tallies.values():
@@ -60,7 +60,7 @@ def test_a_refused_frame_is_unknown_and_ends_nothing(tmp_path):
             return analyser().analyse(jobs, looks)
         return [Invalid("undecodable", "its last block is blank")]
 
-    tallies = measure([one], refuses_the_damaged, ["jpeg"])
+    tallies = measure([one], {"demo": refuses_the_damaged}, ["jpeg"])
     assert tallies["jpeg", 5].share("unknown") == 1.0
     assert tallies["jpeg", 5].health == {"undecodable": 1}
     assert tallies[CLEAN, 0].health == {"ok": 1}
@@ -69,7 +69,7 @@ def test_a_refused_frame_is_unknown_and_ends_nothing(tmp_path):
 def test_only_what_the_clean_frame_had_right_is_spoilt(tmp_path):
     """The detector of the tests finds no vehicle on footage: occupied slots are wrong at once."""
     (tmp_path / "demo").symlink_to(DEMO)
-    tallies = measure(sample(tmp_path, 1, seed=1), analyser().analyse, ["jpeg"])
+    tallies = measure(sample(tmp_path, 1, seed=1), {"demo": analyser().analyse}, ["jpeg"])
     assert tallies[CLEAN, 0].slots["wrong"] > 0
     assert tallies[CLEAN, 0].slots["spoilt"] == tallies["jpeg", 1].slots["spoilt"] == 0
 

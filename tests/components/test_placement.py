@@ -77,13 +77,14 @@ def test_a_moved_camera_stays_moved_while_it_is_dark():
     assert place(shaken(frame(20), 0.05), *[dusk] * 4).moved
 
 
-def test_another_scene_is_lost_only_after_several_pictures():
+def test_another_scene_is_lost_at_once_and_found_again():
     across = np.rot90(frame(20))  # a scene whose edges all run the other way
     other = np.asarray(cv2.resize(across, frame(20).shape[1::-1]), np.uint8)
-    assert not place(other).moved
-    told = place(*[other] * 20)
+    told = place(other)
     assert told.lost
     assert "nothing" in told.words(1280)
+    assert place(*[other] * 20).lost
+    assert not place(other, frame(20), frame(21)).moved
 
 
 def test_the_words_tell_where_to():

@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 
 from parking.errors import SettingsError
-from parking.events import LayoutSlot
+from parking.events import LayoutSlot, Observation
 from parking.ports import Boxes
 from services.detector.crops import CROP_PX, crop, crops
-from services.detector.judging import Judge
+from services.detector.judging import Judge, without_hidden
 from services.detector.model import Facts
-from services.detector.slotnet import CHUNK, Fusion, SlotNet, read_fusion
+from services.detector.slotnet import (
+    CHUNK,
+    DOUBT_LEAST,
+    Fusion,
+    SlotNet,
+    doubtful_band,
+    read_fusion,
+)
 
 EVEN = Fusion(bias=0, box=0, crop=1, covered=0, low=0.3, high=0.7)
 SQUARE = [(0.25, 0.25), (0.5, 0.25), (0.5, 0.5), (0.25, 0.5)]
@@ -91,6 +98,36 @@ def test_between_the_bands_ends_nobody_knows(value, state):
     (said,) = Judge(Facts(), net()).observe(picture(value), NOTHING, [slot()])
     assert said.state == state
     assert said.confidence >= 0.5
+
+
+def test_a_picture_in_doubt_is_told_only_where_it_is_sure():
+    fusion = Fusion(bias=0, box=1, crop=1, covered=0, low=0.3, high=0.7)
+    assert doubtful_band(fusion, [0.02] * 20 + [0.99] * 20) == (0.3, 0.7)
+    low, high = doubtful_band(fusion, [0.25] * 20 + [0.9] * 20)
+    assert low == DOUBT_LEAST
+    assert high == pytest.approx(1 - DOUBT_LEAST)
+    a_little, _ = doubtful_band(fusion, [0.08] * 40)
+    assert DOUBT_LEAST < a_little < 0.3
+
+
+def test_one_slot_in_doubt_makes_no_picture_doubtful():
+    fusion = Fusion(bias=0, box=1, crop=1, covered=0, low=0.3, high=0.7)
+    assert doubtful_band(fusion, [0.2]) == (0.3, 0.7)
+    assert doubtful_band(fusion, []) == (0.3, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("state", "blank", "told"),
+    [
+        ("free", 0.3, "free"),
+        ("free", 0.4, "unknown"),  # what shows nothing may hide a vehicle
+        ("occupied", 0.4, "occupied"),
+        ("occupied", 0.6, "unknown"),
+    ],
+)
+def test_what_shows_nothing_is_not_free(state, blank, told):
+    seen = [Observation(slot_id="A", state=state, confidence=0.9)]
+    assert without_hidden(seen, [blank])[0].state == told
 
 
 def test_without_the_network_boxes_alone_decide():

@@ -14,7 +14,7 @@ from tools.train.labels import Frame
 def test_measures_of_known_answers():
     chance = np.array([0.9, 0.8, 0.4, 0.2, 0.1])
     occupied = np.array([True, False, True, False, False])
-    one = measures(chance, occupied, (0.3, 0.7))
+    one = measures(chance, occupied, (chance > 0.3) & (chance < 0.7))
     assert one.slots == 5
     assert one.accuracy == pytest.approx(3 / 5)
     assert one.balanced == pytest.approx((1 / 2 + 2 / 3) / 2)

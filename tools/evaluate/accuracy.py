@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.detector.settings import DEFAULT_MODEL
 from tools.evaluate import plots
-from tools.evaluate.leave_out import without
 from tools.evaluate.measures import Measures, measures
-from tools.evaluate.opinions import Judged, box_model, judged, slot_forward
+from tools.evaluate.opinions import Judged, withheld
 from tools.evaluate.sequence import STEP_DAYS, Hysteresis, told
-from tools.train.fusion import fitted, probabilities
+from tools.evaluate.unseen import Folds, unseen
+from tools.train.fusion import probabilities
 from tools.train.labels import Frame, frames_of
 
 SEQUENCES = ("pklot-ufpr04-seq", "pklot-ufpr05-day")
@@ -38,41 +37,32 @@ def main() -> None:
     options = _arguments()
     folders = sorted(path.parent for path in options.data.glob("*/annotations.json"))
     frames = {folder.name: frames_of(folder) for folder in folders}
-    lots = without(frames)
-    said = {
-        name: _judge(frames[name], options, lot) for lot, names in lots.items() for name in names
-    }
-    chances: dict[str, NDArray[np.float64]] = {}
-    for names in lots.values():
-        others = {name: one.opinions for name, one in said.items() if name not in names}
-        fusion = fitted(others, tuple(options.band))
-        chances |= {name: probabilities(fusion, said[name].opinions) for name in names}
-    report = _report(frames, said, chances, tuple(options.band))
+    band = tuple(options.band)
+    folds = Folds(options.folds, options.boxes, options.threads, options.size, band)
+    _, said, fusion = unseen(frames, folds)
+    chances = {name: probabilities(fusion[name], said[name].opinions) for name in said}
+    unknown = {name: withheld(said[name], chances[name], fusion[name]) for name in said}
+    report = _report(frames, said, chances, unknown)
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "accuracy.json").write_text(json.dumps(report, indent=1), "utf-8")
+    told = json.dumps({"band": options.band} | report, indent=1)
+    (options.out / "accuracy.json").write_text(told, "utf-8")
     plots.calibration(said, chances, options.out / "calibration.svg")
     plots.bars(report["by height"], "accuracy by height at the input", options.out / "height.svg")
     plots.worst(frames, said, chances, options.out / "worst.jpg")
     print(_table(report))
 
 
-def _judge(frames: list[Frame], options: argparse.Namespace, lot: str) -> Judged:
-    own = options.folds / f"boxes-without-{lot}.onnx"
-    boxes = box_model(own if own.exists() else options.boxes, options.threads)
-    forward = slot_forward(options.folds / f"without-{lot}.onnx", options.threads)
-    return judged(frames, boxes, forward, options.size)
-
-
 def _report(
     frames: Mapping[str, list[Frame]],
     said: Mapping[str, Judged],
     chances: Mapping[str, Any],
-    band: tuple[float, float],
+    withheld: Mapping[str, Any],
 ) -> dict[str, Any]:
-    sets = {n: measures(chances[n], said[n].opinions.occupied, band) for n in sorted(said)}
+    sets = {n: measures(chances[n], said[n].opinions.occupied, withheld[n]) for n in sorted(said)}
     macro = {f: float(np.nanmean([getattr(one, f) for one in sets.values()])) for f in FIELDS}
     occupied = np.concatenate([said[n].opinions.occupied for n in sets])
     chance = np.concatenate([chances[n] for n in sets])
+    unknown = np.concatenate([withheld[n] for n in sets])
     height = np.concatenate([said[n].height_px for n in sets])
     light = np.concatenate([said[n].brightness for n in sets])
     by_height = {
@@ -82,13 +72,12 @@ def _report(
     }
     by_light = {n: (light >= low) & (light < high) for n, (low, high) in LIGHTS.items()}
     return {
-        "band": band,
         "sets": {name: one._asdict() for name, one in sets.items()},
         "macro": macro,
-        "by height": _parts(by_height, chance, occupied, band),
-        "by light": _parts(by_light, chance, occupied, band),
+        "by height": _parts(by_height, chance, occupied, unknown),
+        "by light": _parts(by_light, chance, occupied, unknown),
         "sequences": {
-            name: told(frames[name], said[name], chances[name], band)
+            name: told(frames[name], said[name], chances[name], withheld[name])
             for name in SEQUENCES
             if name in said
         },
@@ -98,10 +87,10 @@ def _report(
 
 
 def _parts(
-    masks: Mapping[str, Any], chance: Any, occupied: Any, band: tuple[float, float]
+    masks: Mapping[str, Any], chance: Any, occupied: Any, unknown: Any
 ) -> dict[str, dict[str, float]]:
     return {
-        name: measures(chance[mask], occupied[mask], band)._asdict()
+        name: measures(chance[mask], occupied[mask], unknown[mask])._asdict()
         for name, mask in masks.items()
         if mask.any()
     }

@@ -11,7 +11,7 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,8 +26,12 @@ from parking.reference import decoded, with_references
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import DEFAULT_MODEL, DEFAULT_SLOT_MODEL, ModelSettings
+from services.detector.slotnet import SlotNet
 from tools.evaluate.corrupt import KINDS, STRENGTHS, Picture, corrupt
 from tools.evaluate.healthreport import write_report
+from tools.evaluate.opinions import slot_forward
+from tools.evaluate.unseen import Folds, unseen
+from tools.train.labels import frames_of
 
 CLEAN: Final = "clean"
 _QUALITY: Final = 95
@@ -85,6 +89,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=1, help="another one draws other frames")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="ONNX model (shipped)")
     parser.add_argument("--slots", type=Path, help="its slot network (with the shipped model: its)")
+    parser.add_argument("--folds", type=Path, help="models that left a lot out, instead of these")
     parser.add_argument("--threads", type=int, default=1, help="inference threads (1)")
     parser.add_argument("--size", type=int, default=0, help="detector input, px (by need)")
     parser.set_defaults(run=run)
@@ -96,17 +101,12 @@ def run(options: argparse.Namespace) -> None:
     frames = sample(options.data, options.frames, options.seed)
     if not frames:
         raise SystemExit(f"evaluate: {options.data} holds no folder with an annotations.json")
-    slots = options.slots or (DEFAULT_SLOT_MODEL if options.model == DEFAULT_MODEL else None)
-    settings = ModelSettings(
-        *(options.model, "onnx", "f32", options.threads, 0, options.size, 1), slots=slots
-    )
-    detector, facts = load_model(settings)
-    analyser = Analyser(
-        detector, facts, Options(size_px=options.size), lambda: None, load_slotnet(settings)
-    )
-    tallies = measure(frames, analyser.analyse, options.kinds)
+    analysers = _unseen(options) if options.folds else _one(options, frames)
+    analyse = {name: analyser.analyse for name, analyser in analysers.items()}
+    tallies = measure(frames, analyse, options.kinds)
+    models = sorted({analyser.model_id for analyser in analysers.values()})
     rows = {f"{kind} {strength}": tally.row() for (kind, strength), tally in tallies.items()}
-    print(f"{len(frames)} frames, model {analyser.model_id}")
+    print(f"{len(frames)} frames, model {', '.join(models)}")
     print(f"{'':<15}{'right':>7}{'wrong':>7}{'unknown':>8}{'spoilt':>7}{'wrong if ok':>12}  health")
     for name, row in rows.items():
         shares = [f"{row[k]:.1%}" for k in ("right", "wrong", "unknown", "spoilt")]
@@ -116,10 +116,41 @@ def run(options: argparse.Namespace) -> None:
             f"{row['wrong_in_ok_frames']:>12.1%}  {told}"
         )
     options.out.mkdir(parents=True, exist_ok=True)
-    head = {"frames": len(frames), "seed": options.seed, "model": analyser.model_id}
+    head = {"frames": len(frames), "seed": options.seed, "model": ", ".join(models)}
     (options.out / "health.json").write_text(json.dumps(head | {"rows": rows}, indent=1), "utf-8")
     write_report(options.out, head, rows, (frames[0].name, frames[0].picture()), options.kinds)
     print(f"written: {options.out / 'health.html'}, health.json, examples.png")
+
+
+def _one(options: argparse.Namespace, frames: Sequence[Frame]) -> dict[str, Analyser]:
+    """The same models for every data set."""
+    slots = options.slots or (DEFAULT_SLOT_MODEL if options.model == DEFAULT_MODEL else None)
+    settings = _settings(options, options.model, slots)
+    analyser = _analyser(settings, load_slotnet(settings))
+    return dict.fromkeys({frame.folder.name for frame in frames}, analyser)
+
+
+def _unseen(options: argparse.Namespace) -> dict[str, Analyser]:
+    """By data set: models that have not seen its lot."""
+    folders = sorted(path.parent for path in options.data.glob("*/annotations.json"))
+    folds = Folds(options.folds, options.model, options.threads, options.size)
+    lots, _, fusion = unseen({folder.name: frames_of(folder) for folder in folders}, folds)
+    return {
+        name: _analyser(
+            _settings(options, folds.boxes_of(lot), None),
+            SlotNet(name, fusion[name], slot_forward(folds.slots_of(lot), options.threads)),
+        )
+        for name, lot in lots.items()
+    }
+
+
+def _settings(options: argparse.Namespace, boxes: Path, slots: Path | None) -> ModelSettings:
+    return ModelSettings(boxes, "onnx", "f32", options.threads, 0, options.size, 1, slots=slots)
+
+
+def _analyser(settings: ModelSettings, slotnet: SlotNet | None) -> Analyser:
+    detector, facts = load_model(settings)
+    return Analyser(detector, facts, Options(size_px=settings.size_px), lambda: None, slotnet)
 
 
 def sample(data: Path, count: int, seed: int) -> list[Frame]:
@@ -154,15 +185,15 @@ Analyse = Callable[[Sequence[Job], dict[str, Any]], list[Finding | Invalid]]
 
 
 def measure(
-    frames: Sequence[Frame], analyse: Analyse, kinds: Sequence[str]
+    frames: Sequence[Frame], analyse: Mapping[str, Analyse], kinds: Sequence[str]
 ) -> dict[tuple[str, int], Tally]:
-    """Tallies by kind and strength; ("clean", 0) is the first."""
+    """Tallies by kind and strength; ("clean", 0) is the first. `analyse`: by data set."""
     tallies: dict[tuple[str, int], Tally] = {}
     for number, frame in enumerate(frames):
         _progress(number, len(frames))
         clean_wrong: set[str] | None = None
         for kind, strength, jpeg in _versions(frame, kinds):
-            (finding,) = analyse([Job(jpeg, None, frame.layout)], {})
+            (finding,) = analyse[frame.folder.name]([Job(jpeg, None, frame.layout)], {})
             tally = tallies.setdefault((kind, strength), Tally())
             wrong = count(tally, frame, finding, clean_wrong)
             if kind == CLEAN:

@@ -13,7 +13,7 @@ BINS = 10
 
 class Measures(NamedTuple):
     """Of one group of slots. Accuracy, balanced accuracy and F1 are of the state that is more
-    likely, whatever the band; `unknown` and `wrong` are shares of what would be told."""
+    likely, told or not; `unknown` and `wrong` are shares of what would be told."""
 
     slots: int
     accuracy: float
@@ -25,8 +25,8 @@ class Measures(NamedTuple):
     wrong: float
 
 
-def measures(probability: Floats, occupied: Truth, band: tuple[float, float]) -> Measures:
-    """`probability` [N] of "occupied", `occupied` [N], `band`: within it the answer is unknown."""
+def measures(probability: Floats, occupied: Truth, unknown: Truth) -> Measures:
+    """`probability` [N] of "occupied", `occupied` [N], `unknown` [N]: what would not be told."""
     said = probability >= 0.5
     right = said == occupied
     sides = [
@@ -34,7 +34,6 @@ def measures(probability: Floats, occupied: Truth, band: tuple[float, float]) ->
     ]
     hits = int((said & occupied).sum())
     wrong_calls = int((said != occupied).sum())
-    unknown = (probability > band[0]) & (probability < band[1])
     return Measures(
         slots=len(occupied),
         accuracy=float(right.mean()),

@@ -15,7 +15,7 @@ from parking.ports import Detector
 from services.detector.model import Forward
 from services.detector.runtimes import load_model, onnx_forward
 from services.detector.settings import ModelSettings
-from services.detector.slotnet import Fusion, SlotNet
+from services.detector.slotnet import Fusion, SlotNet, doubtful_band
 from tools.train.examples import read
 from tools.train.fusion import Opinions
 from tools.train.labels import Frame
@@ -82,6 +82,16 @@ def judged(
         np.array(tall_px, np.float64),
         np.array(bright, np.float64),
     )
+
+
+def withheld(said: Judged, chance: NDArray[np.float64], fusion: Fusion) -> NDArray[np.bool_]:
+    """[N]: the slots that the detector calls unknown, picture by picture."""
+    unknown = np.zeros(len(chance), np.bool_)
+    for frame in np.unique(said.frame):
+        of_frame = said.frame == frame
+        low, high = doubtful_band(fusion, chance[of_frame].tolist())
+        unknown[of_frame] = (chance[of_frame] > low) & (chance[of_frame] < high)
+    return unknown
 
 
 def layout_of(frame: Frame) -> LayoutPublished:

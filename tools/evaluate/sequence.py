@@ -42,19 +42,22 @@ class Hysteresis(NamedTuple):
 
 
 def told(
-    frames: Sequence[Frame], said: Judged, chance: NDArray[np.float64], band: tuple[float, float]
+    frames: Sequence[Frame],
+    said: Judged,
+    chance: NDArray[np.float64],
+    unknown: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """Flips a slot-day and delays of true changes, of the observations and of the shown states."""
     slots = sorted(set(said.slot))
     truth = np.full((len(frames), len(slots)), -1, np.int8)
     seen, confidence = truth.copy(), np.zeros(truth.shape)
     column = {slot: number for number, slot in enumerate(slots)}
-    for frame, slot, occupied, p in zip(
-        said.frame.tolist(), said.slot, said.opinions.occupied.tolist(), chance, strict=True
-    ):
+    columns = (said.frame, said.opinions.occupied, chance, unknown)
+    rows = zip(said.slot, *(values.tolist() for values in columns), strict=True)
+    for slot, frame, occupied, p, withheld in rows:
         place = frame, column[slot]
         truth[place], confidence[place] = occupied, max(p, 1 - p)
-        seen[place] = -1 if band[0] < p < band[1] else int(p >= 0.5)
+        seen[place] = -1 if withheld else int(p >= 0.5)
     days = len(frames) * STEP_DAYS
     stages = {"as observed": seen, "after hysteresis": shown(seen, confidence)}
     return {stage: _summary(states, truth, days) for stage, states in stages.items()}

@@ -1,0 +1,63 @@
+"""The models as they would be on a lot they have never seen: of each lot the pair that left it out,
+weighed by the answers for the other lots."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from services.detector.settings import DEFAULT_MODEL
+from services.detector.slotnet import Fusion
+from tools.evaluate.leave_out import without
+from tools.evaluate.opinions import Judged, box_model, judged, slot_forward
+from tools.train.fusion import fitted
+from tools.train.labels import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """The models that left a lot out, below `folder` (what `python -m tools.train.slots` left)."""
+
+    folder: Path
+    boxes: Path = DEFAULT_MODEL
+    """Where no fold has its own vehicle model."""
+    threads: int = 2
+    size_px: int = 0
+    """Input of the vehicle model; 0: by need."""
+    band: tuple[float, float] = (0.3, 0.7)
+
+    def boxes_of(self, lot: str) -> Path:
+        """The vehicle model for a lot."""
+        own = self.folder / f"boxes-without-{lot}.onnx"
+        return own if own.exists() else self.boxes
+
+    def slots_of(self, lot: str) -> Path:
+        """The slot network for a lot."""
+        return self.folder / f"without-{lot}.onnx"
+
+
+class Unseen(NamedTuple):
+    """By data set: its lot, what was said of its slots, and the fusion fitted on the other lots."""
+
+    lot: dict[str, str]
+    said: dict[str, Judged]
+    fusion: dict[str, Fusion]
+
+
+def unseen(frames: Mapping[str, list[Frame]], folds: Folds) -> Unseen:
+    """Judge every data set by models that have not seen its lot."""
+    lot_of = {name: lot for lot, names in without(frames).items() for name in names}
+    said = {
+        name: judged(
+            frames[name],
+            box_model(folds.boxes_of(lot), folds.threads),
+            slot_forward(folds.slots_of(lot), folds.threads),
+            folds.size_px,
+        )
+        for name, lot in lot_of.items()
+    }
+    fusion = {
+        lot: fitted({n: said[n].opinions for n in said if lot_of[n] != lot}, folds.band)
+        for lot in set(lot_of.values())
+    }
+    return Unseen(lot_of, said, {name: fusion[lot] for name, lot in lot_of.items()})
