@@ -58,3 +58,8 @@ class Monotonic:
         self._total += (now - self._last) % self._period
         self._last = now
         return self._total
+
+    def at(self, ticks):
+        """The moment of a count (modulo the period, at most one period old)."""
+        now = self()
+        return now - (self._last - ticks) % self._period

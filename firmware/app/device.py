@@ -1,23 +1,23 @@
 """The device: its loops, wired. What decides is in the other files; what is hardware is in `hal`.
 
-`hal` (hal/esp32.py, hal/unix.py): mono_ms(), random(), flash, store, online(), join(), capture(),
-set_frame_size(name), inputs() -> (outside, inside), ntp(), health() -> dict, ssl(), feed(),
-restart(), say(text).
+`hal` (hal/esp32.py, sim/board.py): mono_ms(), random(), flash, store, online(), join(), capture(),
+set_frame_size(name), edges (edges.py: filled whatever the loop does), ntp(), health() -> dict,
+ssl(), feed(), restart(), say(text).
 """
 
 import asyncio
 import json
 
-from app import RELEASE, VERSION, boots, http, layout, manifest, stream
+from app import RELEASE, VERSION, boots, http, layout, stream
 from app.backoff import Backoff
 from app.clock import Clock
 from app.commands import parse
 from app.frames import Motion, Newest, is_whole
-from app.gate import Debounce, Direction, OneWay
 from app.mqtt import Connection, Lost
 from app.names import topic
 from app.outbox import Outbox
 from app.ring import Ring
+from app.sensors import Sensors
 from app.update import Updater
 from app.watch import Watch
 from loader.journal import Journal
@@ -27,7 +27,14 @@ TELEMETRY_S = 30
 SENSOR_MS = 10
 CLOCK_AGAIN_S = 3600
 CLOCK_SOON_S = 15
-_LIMITS_MS = {"sensors": 10_000, "link": 400_000, "camera": 120_000, "clock": 4_000_000}
+PASSING_MS = 30_000  # a restart waits no longer for a vehicle in the gate
+_LIMITS_MS = {
+    "sensors": 10_000,
+    "link": 400_000,
+    "camera": 120_000,
+    "clock": 4_000_000,
+    "updates": 400_000,
+}
 
 
 class Device:
@@ -44,6 +51,7 @@ class Device:
         )
         self.outbox = Outbox(self.ring, self.clock, self.boot_id, hal.mono_ms)
         self.slots = Slots(Journal(hal.flash, layout.SLOTS))
+        self.sensors = Sensors(config, hal.edges, hal.mono_ms, self._passed)
         self.newest = Newest()
         self.motion = Motion()
         self.backoff = Backoff(hal.random, config["reconnect_s"], 4 * config["reconnect_s"])
@@ -54,14 +62,18 @@ class Device:
         self.told_motion = config["motion"]
         self._seq = 0
         self._capture_now = False
-        self._update = self._restart = None
+        self._restart_ms = None
         self._wake = asyncio.Event()
         self._shot = asyncio.Event()
         self._ssl = hal.ssl() if config["tls"] or config["ca"] else None
+        mine = (RELEASE, config["board"], config["update_key"])
+        alive = lambda: self.watch.alive("updates")  # noqa: E731
+        self.updater = Updater(hal.store, self.slots, mine, self._ssl, alive)
 
     async def run(self):
         """Until the device restarts; any loop that ends by itself is a fault, and restarts it."""
         loops = [self._link(), self._sensors(), self._camera(), self._time(), self._feed()]
+        loops.append(self.updater.run(self.hal.say, self._restart_soon))
         if self.config["stream_port"]:
             served = stream.Stream(self.hal.capture, self.config["stream_token"])
             await served.serve("0.0.0.0", self.config["stream_port"])  # noqa: S104 -- its own port
@@ -185,24 +197,20 @@ class Device:
         self.interval_ms = command.get("interval_ms", self.interval_ms)
         self.told_motion = command.get("motion", self.told_motion)
         self._capture_now = command.get("capture", self._capture_now)
-        self._update = command.get("update", self._update)
-        self._restart = command.get("restart", self._restart)
+        self.updater.wanted = command.get("update", self.updater.wanted)
+        if command.get("restart"):
+            self._restart_soon()
         if "frame_size" in command:
             self.hal.set_frame_size(command["frame_size"])
 
+    def _restart_soon(self):
+        self._restart_ms = self.hal.mono_ms()
+
     async def _obey(self):
-        if self._update:
-            base, self._update = self._update, None
-            mine = (RELEASE, self.config["board"], self.config["update_key"])
-            try:
-                alive = lambda: self.watch.alive("link")  # noqa: E731
-                updater = Updater(self.hal.store, self.slots, mine, self._ssl, alive)
-                version = await updater.install(base)
-                self.hal.say("update to %s: restarting" % version)
-                self._restart = True
-            except (manifest.Refused, http.Failed, OSError) as error:
-                self.hal.say("update refused: %s" % error)
-        if self._restart:
+        if self._restart_ms is None:
+            return
+        self.sensors.look()
+        if not self.sensors.busy or self.hal.mono_ms() - self._restart_ms > PASSING_MS:
             await self.connection.close()
             self.hal.restart()
 
@@ -218,28 +226,21 @@ class Device:
         body["frames_dropped"] = self.newest.dropped
         body["gate_events_waiting"] = len(self.ring)
         body["gate_events_lost"] = self.ring.refused
+        if self.config["gate"]:
+            body.update(self.sensors.telemetry())
         return json.dumps(body)
 
     # ------------------------------------------------------------ the other loops
     async def _sensors(self):
-        config, hal = self.config, self.hal
-        both = [Debounce(config["gate_stable_ms"]), Debounce(config["gate_stable_ms"])]
-        way = Direction(config["gate_gap_ms"]) if config["gate"] == "two" else None
-        way = way or OneWay(config["gate"])
         while True:
             self.watch.alive("sensors")
-            now = hal.mono_ms()
-            if config["gate"]:
-                outside, inside = hal.inputs()
-                passed = way.feed(both[0].feed(outside, now), both[1].feed(inside, now), now)
-                if passed:
-                    self.passed(passed)
+            self.sensors.look()
             await asyncio.sleep_ms(SENSOR_MS)
 
-    def passed(self, direction):
+    def _passed(self, direction, at_ms):
         """A vehicle passed the gate: into flash, then out."""
         self._seq += 1
-        if not self.outbox.add(direction, self.config["gate_name"], self._seq):
+        if not self.outbox.add(direction, self.config["gate_name"], self._seq, at_ms):
             self.hal.say("the ring is full: a gate event is lost (%d)" % self.ring.refused)
         self._wake.set()
 

@@ -25,11 +25,11 @@ class Outbox:
         self.accepted = self.rejected = 0
         self._anchored = False
 
-    def add(self, direction, gate, seq):
-        """Write an event to flash. False when the ring is full: it is lost and counted."""
-        now = self._now_ms()
-        wall = self._clock.wall_at(now) or 0
-        return self._ring.append(Event(_KINDS[direction], self._boot_id, seq, now, wall, gate))
+    def add(self, direction, gate, seq, at_ms):
+        """Write an event of that moment (monotonic) to flash. False when the ring is full: it is
+        lost and counted."""
+        wall = self._clock.wall_at(at_ms) or 0
+        return self._ring.append(Event(_KINDS[direction], self._boot_id, seq, at_ms, wall, gate))
 
     def anchored(self):
         """The clock has become known. Events of this boot that are still in flash without a time

@@ -50,7 +50,7 @@ def boot(world):
             if world.made < EVENTS:
                 world.made += 1
                 world.begun = (boot_id, world.made)
-                if box.add("entry" if world.made % 2 else "exit", "main", world.made):
+                if box.add("entry" if world.made % 2 else "exit", "main", world.made, 0):
                     world.wanted.append(world.begun)
                 world.begun = None
         deliver(world, events, box)
