@@ -28,13 +28,8 @@ SENSOR_MS = 10
 CLOCK_AGAIN_S = 3600
 CLOCK_SOON_S = 15
 PASSING_MS = 30_000  # a restart waits no longer for a vehicle in the gate
-_LIMITS_MS = {
-    "sensors": 10_000,
-    "link": 400_000,
-    "camera": 120_000,
-    "clock": 4_000_000,
-    "updates": 400_000,
-}
+_LIMITS_MS = {"sensors": 10_000, "link": 400_000, "camera": 120_000, "clock": 4_000_000}
+_LIMITS_MS["updates"] = 400_000
 
 
 class Device:
@@ -210,7 +205,11 @@ class Device:
         if self._restart_ms is None:
             return
         self.sensors.look()
-        if not self.sensors.busy or self.hal.mono_ms() - self._restart_ms > PASSING_MS:
+        late = self.hal.mono_ms() - self._restart_ms > PASSING_MS
+        if not self.sensors.busy or late:
+            self.hal.say(
+                "restarting: " + ("a vehicle stays" if late else "no vehicle is in the gate")
+            )
             await self.connection.close()
             self.hal.restart()
 
