@@ -41,12 +41,11 @@ class Device:
         self.clock = Clock()
         self.ring = Ring(hal.flash, layout.RING, layout.SECTORS - layout.RING)
         begin = boots.base(config["provisioned_at_s"], config["provisioned_chance"])
-        self.boot_id = boots.next_boot(
-            Journal(hal.flash, layout.BOOTS), begin, self.ring.last_boot()
-        )
+        self.boot_id = boots.next_boot(Journal(hal.flash, layout.BOOTS), begin, self.ring.last_boot)
         self.outbox = Outbox(self.ring, self.clock, self.boot_id, hal.mono_ms)
         self.slots = Slots(Journal(hal.flash, layout.SLOTS))
-        self.sensors = Sensors(config, hal.edges, hal.mono_ms, self._passed)
+        self.on_trial = self.slots.on_trial is not None  # this image; not one that comes later
+        self.sensors = Sensors(config, hal.edges, hal.mono_ms, self.passed)
         self.newest = Newest()
         self.motion = Motion()
         self.backoff = Backoff(hal.random, config["reconnect_s"], 4 * config["reconnect_s"])
@@ -96,7 +95,7 @@ class Device:
     async def _connected(self):
         config = self.config
         self.connections += 1
-        connection = Connection(self._received, config["keepalive_s"])
+        connection = Connection(self.received, config["keepalive_s"])
         address = (config["host"], config["port"], self._ssl if config["tls"] else None)
         will = (topic(self.id, "status"), self._status("offline", "connection lost"))
         user = self.id if config["password"] else ""
@@ -168,7 +167,8 @@ class Device:
         suffix = ("frame", self.boot_id, seq, captured_ms)
         await connection.publish(topic(self.id, *suffix), jpeg, self.config["frame_qos"])
 
-    def _received(self, name, payload):
+    def received(self, name, payload):
+        """A message came, on `ack` or `command`."""
         try:
             if name.endswith("/ack"):
                 self._acked(json.loads(payload))
@@ -181,8 +181,9 @@ class Device:
     def _acked(self, body):
         mine = body.get("boot_id") == self.boot_id
         of_gate = self.outbox.acked(body)
-        of_status = mine and body.get("of") == "status" and body.get("result") == "accepted"
-        if (of_gate or of_status) and self.slots.on_trial is not None:
+        of_status = mine and body.get("of") == "status"
+        if self.on_trial and body.get("result") == "accepted" and (of_gate or of_status):
+            self.on_trial = False
             self.slots.confirm()
             self.hal.say("the new image is confirmed: " + VERSION)
         if body.get("result") == "rejected":
@@ -236,7 +237,7 @@ class Device:
             self.sensors.look()
             await asyncio.sleep_ms(SENSOR_MS)
 
-    def _passed(self, direction, at_ms):
+    def passed(self, direction, at_ms):
         """A vehicle passed the gate: into flash, then out."""
         self._seq += 1
         if not self.outbox.add(direction, self.config["gate_name"], self._seq, at_ms):
@@ -282,7 +283,7 @@ class Device:
     async def _feed(self):
         trial_ms = self.config["trial_s"] * 1000
         while True:
-            if self.slots.on_trial is not None and self.hal.mono_ms() > trial_ms:
+            if self.on_trial and self.hal.mono_ms() > trial_ms:
                 self.hal.say("no end-to-end ack: this image gives its boot back")
                 self.hal.restart()
             if not self.watch.feed():
