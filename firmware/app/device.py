@@ -278,6 +278,8 @@ class Device:
             if told is not None and self.clock.offer(*told):
                 self.outbox.anchored()
                 self._wake.set()
+            elif told is not None:
+                self.hal.say("the time server is not believed: %d" % told[0])
             await asyncio.sleep(CLOCK_AGAIN_S if self.clock.known else CLOCK_SOON_S)
 
     async def _feed(self):
