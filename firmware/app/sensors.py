@@ -2,7 +2,7 @@
 
 from app.gate import Gate
 
-ULTRASONIC_STABLE_MS = 120  # two readings of hal/inputs.py: one alone counts for nothing
+ULTRASONIC_STABLE_MS = 150  # two readings of hal/inputs.py: one alone counts for nothing
 
 
 class Sensors:

@@ -4,13 +4,17 @@ The main thread is held up for seconds by names that are looked up and by TLS, s
 for it. This port runs the handler of a pin interrupt not at once, but in whichever thread turns
 next, from a queue of eight. Hence a thread that only turns: while the main thread is in a call that
 lets others run (a look-up, a connect, a wait for the network), the handlers run here. It also looks
-at the inputs itself every few ms, for edges that found the queue full. A call that lets nobody run
-(one step of a TLS handshake, an erase of flash) delays both: `Edges.blind_ms` measures that.
+at the inputs itself every 10 to 20 ms, for edges that found the queue full. A call that lets nobody
+run (one step of a TLS handshake, an erase of flash) delays both: `Edges.blind_ms` measures that.
 All writers of `edges` are scheduled callbacks, of which one runs at a time, or this thread alone.
+
+The thread waits in an empty poll: that gives the processor away until the next tick of the system
+(10 ms). sleep_ms would keep it, with the lock of the interpreter, for the last 10 ms of any sleep.
 """
 
 import _thread
-from time import sleep_ms, sleep_us, ticks_ms
+from select import poll
+from time import sleep_us, ticks_ms
 
 from machine import Pin, time_pulse_us
 from micropython import schedule
@@ -18,8 +22,8 @@ from micropython import schedule
 from app.edges import INSIDE, OUTSIDE
 from app.gate import Near
 
-_LOOK_MS = 5
-_PING_MS = 40  # one sensor, then the other: less, and one hears the other's echo
+_LOOK_MS = 10
+_PING_MS = 40  # one sensor, then the other: sooner, and one hears the other's echo
 _LONGEST_US = 15_000  # 2.5 m there and back; longer is "nothing there"
 _US_PER_CM = 58
 
@@ -39,13 +43,13 @@ class Contacts:
         return lambda pin: edges.one(bit, not pin.value(), ticks_ms())
 
     def _turn(self):
-        look = self._look
+        look, wait = self._look, poll()
         while True:
             try:
                 schedule(look, 0)
             except RuntimeError:
                 pass  # the queue is full of what is to be heard first
-            sleep_ms(_LOOK_MS)
+            wait.poll(_LOOK_MS)
 
     def _look(self, _):
         outside, inside = self._pins
@@ -54,8 +58,8 @@ class Contacts:
 
 
 class Ultrasonic:
-    """No edges to wait for: a thread asks each sensor every 80 ms. What is before it for less than
-    two of those may be missed, and counts for nothing (app/sensors.py, ULTRASONIC_STABLE_MS)."""
+    """No edges to wait for: a thread asks each sensor every 80 to 130 ms. What is before it for
+    less than two of those may be missed; one alone counts for nothing (app/sensors.py)."""
 
     def __init__(self, pins, edges):
         self._edges = edges
@@ -65,14 +69,14 @@ class Ultrasonic:
         _thread.start_new_thread(self._turn, ())
 
     def _turn(self):
-        state, turn = 0, 0
+        state, turn, wait = 0, 0, poll()
         while True:
             bit = INSIDE if turn else OUTSIDE
             near = self._near[turn].feed(self._distance_cm(turn))
             state = state | bit if near else state & ~bit
             self._edges.look(state, ticks_ms())
             turn = 1 - turn
-            sleep_ms(_PING_MS)
+            wait.poll(_PING_MS)
 
     def _distance_cm(self, index):
         self._triggers[index].on()

@@ -32,3 +32,8 @@ def test_a_ring_that_is_too_small_counts_what_it_loses_and_makes_nothing_up():
     assert told["edges_lost"] > 0
     assert 0 < len(told["kept"]) < len(told["truth"])
     assert all(one in told["truth"] for one in told["kept"])
+
+
+@pytest.mark.parametrize("kind", ["contacts", "ultrasonic"])
+def test_the_boards_inputs_with_simulated_pins(kind: str):
+    report("inputs", kind)
