@@ -44,6 +44,7 @@ DELIVERIES = (
     "a_worn_cell_loses_no_boot_number",
     "only_the_image_that_runs_is_confirmed_and_only_by_what_was_accepted",
     "a_retained_command_is_not_obeyed",
+    "a_restart_waits_for_the_vehicle_in_the_gate_but_not_for_ever",
 )
 
 

@@ -11,7 +11,7 @@ from app import boots, layout, mqtt, packets
 from app.clock import Clock, Monotonic
 from app.config import filled
 from app.device import Device
-from app.edges import Edges
+from app.edges import INSIDE, OUTSIDE, Edges
 from app.outbox import Outbox
 from app.ring import Ring
 from loader.journal import Journal
@@ -174,7 +174,8 @@ class Hal:
 
     def __init__(self, flash):
         self.flash, self.store, self.said = flash, None, []
-        self.mono_ms = Monotonic(lambda: 0)
+        self.now = 0
+        self.mono_ms = Monotonic(lambda: self.now)
         self.edges = Edges(self.mono_ms)
         self.say = self.said.append
 
@@ -183,6 +184,9 @@ class Hal:
 
     def feed(self):
         pass
+
+    def restart(self):
+        self.said.append("restarted")
 
 
 def hears(device, **body):
@@ -211,6 +215,32 @@ def only_the_image_that_runs_is_confirmed_and_only_by_what_was_accepted():
     assert on_trial(flash) == "b", "ingest does not take what it sends"
     hears(device, of="status", boot_id=device.boot_id, result="accepted")
     assert on_trial(flash) is None
+
+
+class Link:
+    """A connection that only has to be closed."""
+
+    async def close(self):
+        pass
+
+
+def a_restart_waits_for_the_vehicle_in_the_gate_but_not_for_ever():
+    def asked(stays):
+        device = Device(filled(CONFIG), Hal(Flash(layout.SECTORS)))
+        hal, device.connection = device.hal, Link()
+        hal.edges.put(OUTSIDE, 0)
+        device.received("parking/v1/demo/gate-1/command", '{"restart": true}')
+        for hal.now in range(100, 40_000, 100):
+            if hal.now == 3000 and not stays:
+                for at_ms, state in ((1000, OUTSIDE | INSIDE), (2000, INSIDE), (2900, 0)):
+                    hal.edges.put(state, at_ms)
+            asyncio.run(device._obey())  # noqa: SLF001 -- as the link does at every round
+            if "restarted" in hal.said:
+                return hal.now, len(device.ring)
+        raise AssertionError("never")
+
+    assert asked(stays=False) == (3000, 1), "the moment it had passed, and it is in flash"
+    assert asked(stays=True) == (30_100, 0)
 
 
 def a_retained_command_is_not_obeyed():
