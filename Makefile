@@ -108,8 +108,8 @@ accuracy: .venv/.dev ## How right the detector is on lots it never saw, by the m
 
 BOARD ?= ai_thinker
 .PHONY: flash
-flash: .venv/.run .venv/.flash ## Put the firmware on a board (PORT=/dev/ttyUSB0 IMAGE=FILE BOARD=ai_thinker CONFIG=FILE; docs/firmware.md)
-	$(PY) -m tools.boards.flash --port $(PORT) --board $(BOARD) $(if $(IMAGE),--image $(IMAGE)) $(if $(CONFIG),--config $(CONFIG))
+flash: .venv/.run .venv/.flash ## Put the firmware on a board (PORT=/dev/ttyUSB0 IMAGE=FILE BOARD=ai_thinker CONFIG=FILE DRY=new; docs/firmware.md)
+	$(PY) -m tools.boards.flash --port $(PORT) --board $(BOARD) $(if $(IMAGE),--image $(IMAGE)) $(if $(CONFIG),--config $(CONFIG)) $(if $(DRY),--dry-run $(DRY))
 
 .PHONY: schemas
 schemas: install ## Write the schemas and what is generated from code

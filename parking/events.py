@@ -98,6 +98,8 @@ class Telemetry(Part, frozen=True, kw_only=True):
     frames_dropped: Count | None = None
     gate_events_waiting: Count | None = None
     gate_events_lost: Annotated[Count, Meta(description="found no room in its flash")] | None = None
+    gate_edges_lost: Annotated[Count, Meta(description="no room in its memory")] | None = None
+    gate_blind_ms: Annotated[Count, Meta(description="longest between two looks")] | None = None
 
 
 class DeviceReported(Event, frozen=True, kw_only=True):

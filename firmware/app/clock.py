@@ -11,12 +11,13 @@ AGREE_MS = 2000
 
 
 class Clock:
-    """`refused` counts answers of time servers that were not believed."""
+    """`refused` counts answers of time servers that were not believed; `jumps` how often the clock
+    was found to have been wrong, and set right."""
 
     def __init__(self):
         self._offset_ms = None
         self._candidate_ms = None
-        self.refused = 0
+        self.refused = self.jumps = 0
 
     @property
     def known(self):
@@ -41,6 +42,7 @@ class Clock:
             self._candidate_ms = offset_ms
             self.refused += 1
             return False
+        self.jumps += self._offset_ms is not None and abs(offset_ms - self._offset_ms) > AGREE_MS
         self._offset_ms, self._candidate_ms = offset_ms, None
         return True
 
@@ -58,3 +60,8 @@ class Monotonic:
         self._total += (now - self._last) % self._period
         self._last = now
         return self._total
+
+    def at(self, ticks):
+        """The moment of a count (modulo the period, at most one period old)."""
+        now = self()
+        return now - (self._last - ticks) % self._period

@@ -1,23 +1,23 @@
 """The device: its loops, wired. What decides is in the other files; what is hardware is in `hal`.
 
-`hal` (hal/esp32.py, hal/unix.py): mono_ms(), random(), flash, store, online(), join(), capture(),
-set_frame_size(name), inputs() -> (outside, inside), ntp(), health() -> dict, ssl(), feed(),
-restart(), say(text).
+`hal` (hal/esp32.py, sim/board.py): mono_ms(), random(), flash, store, online(), join(), capture(),
+set_frame_size(name), edges (edges.py: filled whatever the loop does), ntp(), health() -> dict,
+ssl(), feed(), restart(), say(text).
 """
 
 import asyncio
 import json
 
-from app import RELEASE, VERSION, boots, http, layout, manifest, stream
+from app import RELEASE, VERSION, boots, http, layout, stream
 from app.backoff import Backoff
 from app.clock import Clock
 from app.commands import parse
 from app.frames import Motion, Newest, is_whole
-from app.gate import Debounce, Direction, OneWay
 from app.mqtt import Connection, Lost
 from app.names import topic
 from app.outbox import Outbox
 from app.ring import Ring
+from app.sensors import Sensors
 from app.update import Updater
 from app.watch import Watch
 from loader.journal import Journal
@@ -27,7 +27,9 @@ TELEMETRY_S = 30
 SENSOR_MS = 10
 CLOCK_AGAIN_S = 3600
 CLOCK_SOON_S = 15
+PASSING_MS = 30_000  # a restart waits no longer for a vehicle in the gate
 _LIMITS_MS = {"sensors": 10_000, "link": 400_000, "camera": 120_000, "clock": 4_000_000}
+_LIMITS_MS["updates"] = 400_000
 
 
 class Device:
@@ -39,11 +41,11 @@ class Device:
         self.clock = Clock()
         self.ring = Ring(hal.flash, layout.RING, layout.SECTORS - layout.RING)
         begin = boots.base(config["provisioned_at_s"], config["provisioned_chance"])
-        self.boot_id = boots.next_boot(
-            Journal(hal.flash, layout.BOOTS), begin, self.ring.last_boot()
-        )
+        self.boot_id = boots.next_boot(Journal(hal.flash, layout.BOOTS), begin, self.ring.last_boot)
         self.outbox = Outbox(self.ring, self.clock, self.boot_id, hal.mono_ms)
         self.slots = Slots(Journal(hal.flash, layout.SLOTS))
+        self.on_trial = self.slots.on_trial is not None  # this image; not one that comes later
+        self.sensors = Sensors(config, hal.edges, hal.mono_ms, self.passed)
         self.newest = Newest()
         self.motion = Motion()
         self.backoff = Backoff(hal.random, config["reconnect_s"], 4 * config["reconnect_s"])
@@ -54,14 +56,18 @@ class Device:
         self.told_motion = config["motion"]
         self._seq = 0
         self._capture_now = False
-        self._update = self._restart = None
+        self._restart_ms = None
         self._wake = asyncio.Event()
         self._shot = asyncio.Event()
         self._ssl = hal.ssl() if config["tls"] or config["ca"] else None
+        mine = (RELEASE, config["board"], config["update_key"])
+        alive = lambda: self.watch.alive("updates")  # noqa: E731
+        self.updater = Updater(hal.store, self.slots, mine, self._ssl, alive)
 
     async def run(self):
         """Until the device restarts; any loop that ends by itself is a fault, and restarts it."""
         loops = [self._link(), self._sensors(), self._camera(), self._time(), self._feed()]
+        loops.append(self.updater.run(self.hal.say, self._restart_soon))
         if self.config["stream_port"]:
             served = stream.Stream(self.hal.capture, self.config["stream_token"])
             await served.serve("0.0.0.0", self.config["stream_port"])  # noqa: S104 -- its own port
@@ -89,7 +95,7 @@ class Device:
     async def _connected(self):
         config = self.config
         self.connections += 1
-        connection = Connection(self._received, config["keepalive_s"])
+        connection = Connection(self.received, config["keepalive_s"])
         address = (config["host"], config["port"], self._ssl if config["tls"] else None)
         will = (topic(self.id, "status"), self._status("offline", "connection lost"))
         user = self.id if config["password"] else ""
@@ -161,7 +167,8 @@ class Device:
         suffix = ("frame", self.boot_id, seq, captured_ms)
         await connection.publish(topic(self.id, *suffix), jpeg, self.config["frame_qos"])
 
-    def _received(self, name, payload):
+    def received(self, name, payload):
+        """A message came, on `ack` or `command`."""
         try:
             if name.endswith("/ack"):
                 self._acked(json.loads(payload))
@@ -174,8 +181,9 @@ class Device:
     def _acked(self, body):
         mine = body.get("boot_id") == self.boot_id
         of_gate = self.outbox.acked(body)
-        of_status = mine and body.get("of") == "status" and body.get("result") == "accepted"
-        if (of_gate or of_status) and self.slots.on_trial is not None:
+        of_status = mine and body.get("of") == "status"
+        if self.on_trial and body.get("result") == "accepted" and (of_gate or of_status):
+            self.on_trial = False
             self.slots.confirm()
             self.hal.say("the new image is confirmed: " + VERSION)
         if body.get("result") == "rejected":
@@ -185,24 +193,24 @@ class Device:
         self.interval_ms = command.get("interval_ms", self.interval_ms)
         self.told_motion = command.get("motion", self.told_motion)
         self._capture_now = command.get("capture", self._capture_now)
-        self._update = command.get("update", self._update)
-        self._restart = command.get("restart", self._restart)
+        self.updater.wanted = command.get("update", self.updater.wanted)
+        if command.get("restart"):
+            self._restart_soon()
         if "frame_size" in command:
             self.hal.set_frame_size(command["frame_size"])
 
+    def _restart_soon(self):
+        self._restart_ms = self.hal.mono_ms()
+
     async def _obey(self):
-        if self._update:
-            base, self._update = self._update, None
-            mine = (RELEASE, self.config["board"], self.config["update_key"])
-            try:
-                alive = lambda: self.watch.alive("link")  # noqa: E731
-                updater = Updater(self.hal.store, self.slots, mine, self._ssl, alive)
-                version = await updater.install(base)
-                self.hal.say("update to %s: restarting" % version)
-                self._restart = True
-            except (manifest.Refused, http.Failed, OSError) as error:
-                self.hal.say("update refused: %s" % error)
-        if self._restart:
+        if self._restart_ms is None:
+            return
+        self.sensors.look()
+        late = self.hal.mono_ms() - self._restart_ms > PASSING_MS
+        if not self.sensors.busy or late:
+            self.hal.say(
+                "restarting: " + ("a vehicle stays" if late else "no vehicle is in the gate")
+            )
             await self.connection.close()
             self.hal.restart()
 
@@ -218,28 +226,21 @@ class Device:
         body["frames_dropped"] = self.newest.dropped
         body["gate_events_waiting"] = len(self.ring)
         body["gate_events_lost"] = self.ring.refused
+        if self.config["gate"]:
+            body.update(self.sensors.telemetry())
         return json.dumps(body)
 
     # ------------------------------------------------------------ the other loops
     async def _sensors(self):
-        config, hal = self.config, self.hal
-        both = [Debounce(config["gate_stable_ms"]), Debounce(config["gate_stable_ms"])]
-        way = Direction(config["gate_gap_ms"]) if config["gate"] == "two" else None
-        way = way or OneWay(config["gate"])
         while True:
             self.watch.alive("sensors")
-            now = hal.mono_ms()
-            if config["gate"]:
-                outside, inside = hal.inputs()
-                passed = way.feed(both[0].feed(outside, now), both[1].feed(inside, now), now)
-                if passed:
-                    self.passed(passed)
+            self.sensors.look()
             await asyncio.sleep_ms(SENSOR_MS)
 
-    def passed(self, direction):
+    def passed(self, direction, at_ms):
         """A vehicle passed the gate: into flash, then out."""
         self._seq += 1
-        if not self.outbox.add(direction, self.config["gate_name"], self._seq):
+        if not self.outbox.add(direction, self.config["gate_name"], self._seq, at_ms):
             self.hal.say("the ring is full: a gate event is lost (%d)" % self.ring.refused)
         self._wake.set()
 
@@ -277,12 +278,14 @@ class Device:
             if told is not None and self.clock.offer(*told):
                 self.outbox.anchored()
                 self._wake.set()
+            elif told is not None:
+                self.hal.say("the time server is not believed: %d" % told[0])
             await asyncio.sleep(CLOCK_AGAIN_S if self.clock.known else CLOCK_SOON_S)
 
     async def _feed(self):
         trial_ms = self.config["trial_s"] * 1000
         while True:
-            if self.slots.on_trial is not None and self.hal.mono_ms() > trial_ms:
+            if self.on_trial and self.hal.mono_ms() > trial_ms:
                 self.hal.say("no end-to-end ack: this image gives its boot back")
                 self.hal.restart()
             if not self.watch.feed():

@@ -1,23 +1,30 @@
-"""From bouncing inputs to entry and exit. Times are monotonic milliseconds."""
+"""From bouncing inputs to entry and exit. Times are monotonic milliseconds and those of the changes
+themselves: it does not matter how much later they are fed in."""
 
 
 class Debounce:
-    """An input counts as changed once it has kept its new value for `stable_ms`."""
+    """An input counts as changed, from its first change on, once it has kept the new value for
+    `stable_ms`."""
 
     def __init__(self, stable_ms=50):
         self._stable_ms = stable_ms
-        self._since_ms = None
         self.value = False
+        self.since = None  # when and as the how-manieth change it left `value`; None: it did not
 
-    def feed(self, raw, now_ms):
-        """The debounced value after this reading."""
+    def feed(self, raw, at_ms, number=0):
+        """The input as it is from this moment on; `number` tells changes of one moment apart."""
         if bool(raw) == self.value:
-            self._since_ms = None
-        elif self._since_ms is None:
-            self._since_ms = now_ms
-        elif now_ms - self._since_ms >= self._stable_ms:
-            self.value, self._since_ms = not self.value, None
-        return self.value
+            self.since = None
+        elif self.since is None:
+            self.since = (at_ms, number)
+
+    def is_due(self, now_ms):
+        """Whether a new value has been kept for long enough."""
+        return self.since is not None and now_ms - self.since[0] >= self._stable_ms
+
+    def flip(self):
+        """Take the new value."""
+        self.value, self.since = not self.value, None
 
 
 class Near:
@@ -47,36 +54,100 @@ class Direction:
         self._gap_ms = gap_ms
         self._first = self._last = None
         self._both = (False, False)
-        self._idle_ms = 0
+        self._off_ms = None
 
-    def feed(self, outside, inside, now_ms):
-        """ "entry", "exit" or None, after these debounced values."""
+    @property
+    def busy(self):
+        """Whether a passing is under way."""
+        return self._first is not None
+
+    def feed(self, outside, inside, at_ms):
+        """(direction, when it ended) or None, after the debounced inputs changed to these."""
+        told = self.ended(at_ms)
         now, before, self._both = (outside, inside), self._both, (outside, inside)
         if any(now):
             if self._first is None:  # both at once tell no way
                 self._first = "both" if all(now) else "outside" if outside else "inside"
-            self._last = None
-            return None
-        if self._first is None:
-            return None
-        if any(before):
+            self._off_ms = None
+        elif any(before):
             self._last = "both" if all(before) else "outside" if before[0] else "inside"
-            self._idle_ms = now_ms
-        if now_ms - self._idle_ms < self._gap_ms:
+            self._off_ms = at_ms
+        return told or self.ended(at_ms)
+
+    def ended(self, now_ms):
+        """The same, when nothing changed until this moment."""
+        if self._off_ms is None or now_ms - self._off_ms < self._gap_ms:
             return None
-        way = (self._first, self._last)
-        self._first = self._last = None
-        return {("outside", "inside"): "entry", ("inside", "outside"): "exit"}.get(way)
+        way, at_ms = (self._first, self._last), self._off_ms
+        self._first = self._last = self._off_ms = None
+        told = {("outside", "inside"): "entry", ("inside", "outside"): "exit"}.get(way)
+        return told and (told, at_ms)
+
+    def forget(self):
+        """Changes were lost: what is under way tells no way any more."""
+        if self._first is not None:
+            self._first = "both"
 
 
 class OneWay:
     """A single input at a gate with one direction: each time it comes on, a vehicle passed."""
 
+    busy = False
+
     def __init__(self, direction):
         self._direction = direction
         self._before = False
 
-    def feed(self, on, _inside, _now_ms):
-        """The direction when the input came on, else None."""
+    def feed(self, on, _inside, at_ms):
+        """(direction, when) when the input came on, else None."""
         came, self._before = on and not self._before, on
-        return self._direction if came else None
+        return (self._direction, at_ms) if came else None
+
+    def ended(self, _now_ms):
+        """Nothing waits."""
+
+    def forget(self):
+        """Nothing to forget."""
+
+
+class Gate:
+    """Both inputs debounced, in the order of their changes. `kind`: "two", "entry" or "exit"."""
+
+    def __init__(self, kind, stable_ms, gap_ms):
+        self._boxes = (Debounce(stable_ms), Debounce(stable_ms))
+        self._stable_ms = stable_ms
+        self._way = Direction(gap_ms) if kind == "two" else OneWay(kind)
+        self._number = 0
+
+    @property
+    def busy(self):
+        """Whether a vehicle is in the gate, or may be."""
+        return self._way.busy or any(box.value or box.since for box in self._boxes)
+
+    def feed(self, at_ms, outside, inside, hole=False):
+        """The inputs changed to this at that moment: [(direction, when)] of what is certain now.
+        `hole`: changes before this one were lost."""
+        told = self.settle(at_ms)
+        if hole:
+            self._way.forget()
+        self._number += 1
+        for box, raw in zip(self._boxes, (outside, inside)):
+            box.feed(raw, at_ms, self._number)
+        return told + self.settle(at_ms)
+
+    def settle(self, now_ms):
+        """The same, when every change until this moment was fed."""
+        told = []
+        while True:
+            due = [box.since for box in self._boxes if box.is_due(now_ms)]
+            if not due:
+                break
+            first = min(due)
+            for box in self._boxes:
+                if box.since == first:
+                    box.flip()
+            outside, inside = self._boxes
+            told.append(self._way.feed(outside.value, inside.value, first[0]))
+        # A change that is younger than stable_ms may still come to count, from when it was.
+        told.append(self._way.ended(now_ms - self._stable_ms))
+        return [one for one in told if one]

@@ -101,7 +101,8 @@ class Connection:
             topic, payload, packet_id = packets.parse_publish(flags, body)
             if packet_id is not None:
                 await self._write(packets.puback(packet_id))
-            self._on_message(topic, payload)
+            if not flags & 1:  # a retained one is old, and would come at every connection
+                self._on_message(topic, payload)
         elif kind in (packets.PUBACK, packets.SUBACK):
             waiting = self._waiting.pop(int.from_bytes(body[:2], "big"), None)
             if waiting:

@@ -6,11 +6,13 @@ ingest's `ack`, sent once Kafka has the event on disk, takes it out of the ring.
 
 import json
 
+from app.clock import AGREE_MS
 from app.ring import ANCHOR, ENTRY, EXIT, Event
 
 ACK_TIMEOUT_MS = 10_000
 FRESH_MS = 2000  # younger than this, the time of receipt is as good as our own
-ANCHOR_WAIT_MS = 120_000
+ANCHOR_WAIT_MS = 120_000  # of connected time, all together
+DRIFT = 10_000  # crystals are better than 100 ppm
 _KINDS = {"entry": ENTRY, "exit": EXIT}
 
 
@@ -21,39 +23,47 @@ class Outbox:
         self._ring, self._clock, self._boot_id, self._now_ms = ring, clock, boot_id, now_ms
         self._in_flight = None
         self._sent_ms = None
-        self._connected_ms = None
+        self._asked_ms = None
+        self._waited_ms = 0  # for the clock, while connected
+        self._anchored = None
         self.accepted = self.rejected = 0
-        self._anchored = False
 
-    def add(self, direction, gate, seq):
-        """Write an event to flash. False when the ring is full: it is lost and counted."""
-        now = self._now_ms()
-        wall = self._clock.wall_at(now) or 0
-        return self._ring.append(Event(_KINDS[direction], self._boot_id, seq, now, wall, gate))
+    def add(self, direction, gate, seq, at_ms):
+        """Write an event of that moment (monotonic) to flash. False when the ring is full: it is
+        lost and counted."""
+        wall = self._clock.wall_at(at_ms) or 0
+        return self._ring.append(Event(_KINDS[direction], self._boot_id, seq, at_ms, wall, gate))
 
     def anchored(self):
-        """The clock has become known. Events of this boot that are still in flash without a time
-        must get it after a power cut too, so the anchor is kept behind them."""
-        if not self._anchored and len(self._ring):
+        """The clock has become known, or was set right. Events of this boot that are still in flash
+        must get their time after a power cut too, so the anchor is kept behind them."""
+        if not self._clock.known or self._anchored == self._clock.jumps:
+            return
+        if len(self._ring):
             now = self._now_ms()
-            self._ring.append(Event(ANCHOR, self._boot_id, 0, now, self._clock.wall_at(now)))
-        self._anchored = True
+            anchor = Event(ANCHOR, self._boot_id, 0, now, self._clock.wall_at(now))
+            if not self._ring.append(anchor):
+                return  # full: again when an event has gone
+        self._anchored = self._clock.jumps
 
     def connected(self):
         """A new connection: whatever was in flight is sent again."""
         self._in_flight = None
-        self._connected_ms = self._now_ms()
+        self._asked_ms = self._now_ms()
 
     def next(self):
         """What is to be published now, as (topic suffix, payload); None for nothing yet."""
+        now = self._now_ms()
+        if self._asked_ms is not None:
+            self._waited_ms += now - self._asked_ms
+        self._asked_ms = now
         event = self._first()
         if event is None:
             return None
-        now = self._now_ms()
         key = (event.boot_id, event.seq)
         if self._in_flight == key and now - self._sent_ms < ACK_TIMEOUT_MS:
             return None
-        captured = self._captured(event)
+        captured = self._captured(event, now)
         if captured is None and self._waits(event, now):
             return None
         self._in_flight, self._sent_ms = key, now
@@ -71,12 +81,14 @@ class Outbox:
             return False
         if (body.get("boot_id"), body.get("seq")) != (event.boot_id, event.seq):
             return False
+        result = body.get("result")
+        if result not in ("accepted", "rejected"):
+            return False  # of a protocol we do not know: nothing is given up for it
         self._ring.done()
         self._in_flight = None
-        if body.get("result") == "accepted":
-            self.accepted += 1
-        else:
-            self.rejected += 1
+        self.accepted += result == "accepted"
+        self.rejected += result == "rejected"
+        self.anchored()
         return True
 
     def _first(self):
@@ -86,17 +98,22 @@ class Outbox:
             event = self._ring.first()
         return event
 
-    def _captured(self, event):
-        if event.wall_ms:
-            return event.wall_ms
+    def _captured(self, event, now):
+        """What the clock said when it happened, unless what became known later contradicts that by
+        more than a crystal drifts: then the clock was wrong. None when nobody knows."""
         if event.boot_id == self._boot_id:
-            return self._clock.wall_at(event.mono_ms)
-        anchor = self._ring.anchor_of(event.boot_id)
-        return None if anchor is None else anchor.wall_ms + event.mono_ms - anchor.mono_ms
+            known, known_at = self._clock.wall_at(event.mono_ms), now
+        else:
+            anchor = self._ring.anchor_of(event.boot_id)
+            known = anchor and anchor.wall_ms + event.mono_ms - anchor.mono_ms
+            known_at = anchor and anchor.mono_ms
+        if not event.wall_ms or known is None:
+            return event.wall_ms or known
+        drift_ms = AGREE_MS + abs(known_at - event.mono_ms) // DRIFT
+        return event.wall_ms if abs(known - event.wall_ms) <= drift_ms else known
 
     def _waits(self, event, now):
         """Whether its time may still become known. An event of an earlier boot without an anchor
         has none, and one that is fresh needs none: receipt tells it."""
         mine = event.boot_id == self._boot_id
-        waited = self._connected_ms is not None and now - self._connected_ms > ANCHOR_WAIT_MS
-        return mine and not waited and now - event.mono_ms > FRESH_MS
+        return mine and self._waited_ms <= ANCHOR_WAIT_MS and now - event.mono_ms > FRESH_MS

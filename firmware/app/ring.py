@@ -63,7 +63,8 @@ def unpack(raw):
 class Ring:
     """`flash` as in journal.py; the ring has `count` of its sectors from `first` on.
 
-    `torn`: events found torn; `refused`: events that found no room."""
+    `torn`: events found torn; `refused`: events that found no room; `last_boot`: the highest boot
+    counter found in it when it was opened, 0 for none."""
 
     def __init__(self, flash, first, count):
         self._flash, self._first, self._count = flash, first, count
@@ -76,7 +77,8 @@ class Ring:
         # ring needs no more memory, nor another piece of it, than an empty one.
         self._live = array("H", bytes(2 * count * (self._slots - 1)))
         self._head = self._held = 0
-        self.torn = self.refused = 0
+        self._anchors = {}  # by boot, the newest of those that are kept
+        self.torn = self.refused = self.last_boot = 0
         self._scan()
         self._tidy()
 
@@ -90,24 +92,18 @@ class Ring:
 
     def first(self):
         """The oldest event without its ack; None when there is none. Stays until `done`."""
-        return unpack(self._flash.read(self._at(0), _SLOT)) if self._held else None
-
-    def last_boot(self):
-        """The highest boot counter of an event kept here; 0 for none."""
-        newest = 0
-        for index in range(self._held):
-            newest = max(newest, unpack(self._flash.read(self._at(index), _SLOT)).boot_id)
-        return newest
+        while self._held:
+            event = unpack(self._flash.read(self._at(0), _SLOT))
+            if event is not None:
+                return event
+            self.torn += 1  # it was whole once; nothing waits behind it for ever
+            self._drop()
+            self._tidy()
+        return None
 
     def anchor_of(self, boot_id):
-        """The kept ANCHOR of that boot; None when there is none."""
-        for index in range(self._held):
-            raw = self._flash.read(self._at(index), _SLOT)
-            if raw[0] == ANCHOR:
-                event = unpack(raw)
-                if event.boot_id == boot_id:
-                    return event
-        return None
+        """The newest kept ANCHOR of that boot; None when there is none."""
+        return self._anchors.get(boot_id)
 
     def append(self, event):
         """Keep an event. False when the ring is full: it is lost, and counted in `refused`."""
@@ -117,17 +113,26 @@ class Ring:
             self._next += 1
             self._flash.write(at, raw)
             if self._flash.read(at, len(raw)) == raw:  # else a worn cell: the next slot
-                self._hold(at)
+                self._hold(at, event)
                 return True
         self.refused += event.kind != ANCHOR
         return False
 
     def done(self):
         """The oldest event has its end-to-end ack: never sent again."""
+        event = self.first()
+        if event is None:
+            return
         self._flash.write(self._at(0) + _STATE, _ZERO)
+        anchor = self._anchors.get(event.boot_id)
+        if event.kind == ANCHOR and anchor is not None and anchor.mono_ms == event.mono_ms:
+            self._anchors.pop(event.boot_id)
+        self._drop()
+        self._tidy()
+
+    def _drop(self):
         self._head = (self._head + 1) % len(self._live)
         self._held -= 1
-        self._tidy()
 
     def _open(self):
         """Begin another sector. False when every one holds events without their ack."""
@@ -182,12 +187,17 @@ class Ring:
         if raw == _BLANK:
             return
         self._next = slot + 1
-        if unpack(raw) is None:
+        event = unpack(raw)
+        if event is None:
             self.torn += 1
-        elif raw[_STATE:] != _ZERO:
-            self._hold(at)
+            return
+        self.last_boot = max(self.last_boot, event.boot_id)
+        if raw[_STATE:] != _ZERO:
+            self._hold(at, event)
 
-    def _hold(self, at):
+    def _hold(self, at, event):
+        if event.kind == ANCHOR:
+            self._anchors[event.boot_id] = event
         self._live[(self._head + self._held) % len(self._live)] = at // _SLOT
         self._held += 1
 

@@ -1,19 +1,40 @@
-"""Fetch a signed image into the slot that is not in use, check every byte, put it on trial."""
+"""Fetch a signed image into the slot that is not in use, check every byte, put it on trial.
 
+Everything goes in steps (4 kB fetched, hashed and written; one file deleted), so that the device's
+other loops have their turn between any two."""
+
+import asyncio
 from hashlib import sha256
 
 from app import http, manifest
 
 _MANIFEST_BYTES = 32_000
+_PAUSE_MS = 250
 
 
 class Updater:
-    """`store`: clear(slot), open(slot, name) -> file to write; `slots`: loader/slots.py; `mine`:
-    (release, board, update_key); `ssl`: the context for https; `alive()`: called as it goes on."""
+    """`store`: clear(slot) in steps, open(slot, name) -> file to write; `slots`: loader/slots.py;
+    `mine`: (release, board, update_key); `ssl`: the context for https; `alive()`: called as it goes
+    on. `wanted`: the address of what is to be installed next."""
 
     def __init__(self, store, slots, mine, ssl, alive):
         self._store, self._slots, self._mine, self._ssl = store, slots, mine, ssl
         self._alive = alive
+        self.wanted = None
+
+    async def run(self, say, installed):
+        """Beside the link, so that gate events go out and are acknowledged meanwhile. `say(text)`
+        how it went; `installed()`: a restart is due."""
+        while True:
+            self._alive()
+            base, self.wanted = self.wanted, None
+            if base:
+                try:
+                    say("update to %s: restarting" % await self.install(base))
+                    installed()
+                except (manifest.Refused, http.Failed, OSError) as error:
+                    say("update refused: %s" % error)
+            await asyncio.sleep_ms(_PAUSE_MS)
 
     async def install(self, base):
         """Install what lies at this address (it ends in a slash); the next boot tries it. Returns
@@ -31,7 +52,8 @@ class Updater:
         release, board, key = self._mine
         body = manifest.check(bytes(raw), key, release, board)
         slot = self._slots.other
-        self._store.clear(slot)
+        for _ in self._store.clear(slot):
+            await asyncio.sleep_ms(0)
         for name, size, digest in body["files"]:
             await self._fetch(base, slot, name, size, digest)
         self._slots.install()

@@ -14,10 +14,11 @@ import network
 from app import main, sntp
 from app.clock import Monotonic
 from app.config import FIELDS, filled, problems
+from app.edges import Edges
 from app.portal import saved, serve_dns
 from app.tls import context
 from hal.camera import Camera
-from hal.inputs import Inputs
+from hal.inputs import Contacts, Ultrasonic
 from hal.store import Store
 
 CONFIG = "/config.json"
@@ -37,7 +38,9 @@ class Esp32:
         self._wifi = network.WLAN(network.STA_IF)
         pins = __import__("boards." + config["board"], None, None, ["x"])
         self._camera = Camera(pins.CAMERA, config["frame_size"])
-        self.inputs = Inputs(pins, config).read
+        self.edges = Edges(self.mono_ms)
+        if config["gate"]:
+            (Ultrasonic if config["ultrasonic"] else Contacts)(pins, self.edges)
         self.capture, self.set_frame_size = self._camera.capture, self._camera.set_frame_size
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
 

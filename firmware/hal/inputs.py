@@ -1,39 +1,86 @@
-"""The gate's sensors: two contacts (loop detector, light barrier) or two ultrasonic ones."""
+"""The gate's sensors: two contacts (loop detector, light barrier) or two ultrasonic ones.
 
-from time import sleep_us
+The main thread is held up for seconds by names that are looked up and by TLS, so none of this waits
+for it. This port runs the handler of a pin interrupt not at once, but in whichever thread turns
+next, from a queue of eight. Hence a thread that only turns: while the main thread is in a call that
+lets others run (a look-up, a connect, a wait for the network), the handlers run here. It also looks
+at the inputs itself every 10 to 20 ms, for edges that found the queue full. A call that lets nobody
+run (one step of a TLS handshake, an erase of flash) delays both: `Edges.blind_ms` measures that.
+All writers of `edges` are scheduled callbacks, of which one runs at a time, or this thread alone.
+
+The thread waits in an empty poll: that gives the processor away until the next tick of the system
+(10 ms). sleep_ms would keep it, with the lock of the interpreter, for the last 10 ms of any sleep.
+"""
+
+import _thread
+from select import poll
+from time import sleep_us, ticks_ms
 
 from machine import Pin, time_pulse_us
+from micropython import schedule
 
+from app.edges import INSIDE, OUTSIDE
 from app.gate import Near
 
+_LOOK_MS = 10
+_PING_MS = 40  # one sensor, then the other: sooner, and one hears the other's echo
 _LONGEST_US = 15_000  # 2.5 m there and back; longer is "nothing there"
 _US_PER_CM = 58
 
 
-class Inputs:
-    """`pins`: a file in boards/. A contact closes to ground: on is low."""
+class Contacts:
+    """Contacts to ground: on is low. `pins`: a file in boards/; `edges`: app/edges.py."""
 
-    def __init__(self, pins, config):
-        self._contacts = [Pin(number, Pin.IN, Pin.PULL_UP) for number in pins.GATE]
+    def __init__(self, pins, edges):
+        self._edges = edges
+        self._pins = [Pin(number, Pin.IN, Pin.PULL_UP) for number in pins.GATE]
+        for pin, bit in zip(self._pins, (OUTSIDE, INSIDE)):
+            pin.irq(self._handler(bit), Pin.IRQ_RISING | Pin.IRQ_FALLING)
+        _thread.start_new_thread(self._turn, ())
+
+    def _handler(self, bit):
+        edges = self._edges
+        return lambda pin: edges.one(bit, not pin.value(), ticks_ms())
+
+    def _turn(self):
+        look, wait = self._look, poll()
+        while True:
+            try:
+                schedule(look, 0)
+            except RuntimeError:
+                pass  # the queue is full of what is to be heard first
+            wait.poll(_LOOK_MS)
+
+    def _look(self, _):
+        outside, inside = self._pins
+        state = (0 if outside.value() else OUTSIDE) | (0 if inside.value() else INSIDE)
+        self._edges.look(state, ticks_ms())
+
+
+class Ultrasonic:
+    """No edges to wait for: a thread asks each sensor every 80 to 130 ms. What is before it for
+    less than two of those may be missed; one alone counts for nothing (app/sensors.py)."""
+
+    def __init__(self, pins, edges):
+        self._edges = edges
+        self._echoes = [Pin(number, Pin.IN, Pin.PULL_UP) for number in pins.GATE]
+        self._triggers = [Pin(number, Pin.OUT, value=0) for number in pins.TRIGGERS]
         self._near = [Near(), Near()]
-        self._triggers = []
-        if config["ultrasonic"]:
-            self._triggers = [Pin(number, Pin.OUT, value=0) for number in pins.TRIGGERS]
-        self._turn = 0
-        self._last = [False, False]
+        _thread.start_new_thread(self._turn, ())
 
-    def read(self):
-        """(outside, inside)"""
-        if not self._triggers:
-            return tuple(not pin.value() for pin in self._contacts)
-        # One after the other, or each hears the other's echo.
-        self._turn = turn = 1 - self._turn
-        self._last[turn] = self._near[turn].feed(self._distance_cm(turn))
-        return tuple(self._last)
+    def _turn(self):
+        state, turn, wait = 0, 0, poll()
+        while True:
+            bit = INSIDE if turn else OUTSIDE
+            near = self._near[turn].feed(self._distance_cm(turn))
+            state = state | bit if near else state & ~bit
+            self._edges.look(state, ticks_ms())
+            turn = 1 - turn
+            wait.poll(_PING_MS)
 
     def _distance_cm(self, index):
         self._triggers[index].on()
         sleep_us(10)
         self._triggers[index].off()
-        echo_us = time_pulse_us(self._contacts[index], 1, _LONGEST_US)
+        echo_us = time_pulse_us(self._echoes[index], 1, _LONGEST_US)
         return echo_us / _US_PER_CM if echo_us > 0 else 1000.0

@@ -10,8 +10,8 @@ class Store:
         self._root = root
 
     def clear(self, slot):
-        """Delete what the slot holds."""
-        _remove(self._root + "/" + slot)
+        """Delete what the slot holds: a generator, one file a step."""
+        yield from _remove(self._root + "/" + slot)
 
     def open(self, slot, name):
         """A new file of the slot, to be written."""
@@ -37,7 +37,8 @@ def _remove(path):
     if os.stat(path)[0] & 0x4000:
         for name in os.listdir(path):
             if name not in (".", ".."):
-                _remove(path + "/" + name)
+                yield from _remove(path + "/" + name)
         os.rmdir(path)
     else:
         os.remove(path)
+    yield

@@ -27,21 +27,30 @@ class Journal:
         self._scan()
 
     def put(self, data):
-        """Keep this instead (bytes, at most DATA_BYTES). Power cut: this or the one before."""
+        """Keep this instead (bytes, at most DATA_BYTES). Power cut: this or the one before. Raises
+        OSError when no cell holds it."""
         if len(data) > DATA_BYTES:
             raise ValueError("too long")
-        per_sector = self._flash.SECTOR // _SLOT
-        if self._slot >= per_sector:
+        head = struct.pack(_HEAD, _MAGIC, len(data), 0, self._count + 1) + data
+        head += b"\0" * (_SLOT - 4 - len(head))
+        raw = head + struct.pack("<I", crc32(head))
+        for _ in range(self._flash.SECTOR // _SLOT):
+            at = self._free()
+            self._flash.write(at, raw)
+            if self._flash.read(at, _SLOT) == raw:  # else a worn cell: the next slot
+                self._count += 1
+                self.data = bytes(data)
+                return
+        raise OSError("the flash is worn out")
+
+    def _free(self):
+        """Where the next record goes; the sector before the newest is erased when that is full."""
+        if self._slot >= self._flash.SECTOR // _SLOT:
             self._sector = self._first + (self._sector == self._first)
             self._flash.erase(self._sector)
             self._slot = 0
-        at = self._sector * self._flash.SECTOR + self._slot * _SLOT
         self._slot += 1
-        head = struct.pack(_HEAD, _MAGIC, len(data), 0, self._count + 1) + data
-        head += b"\0" * (_SLOT - 4 - len(head))
-        self._flash.write(at, head + struct.pack("<I", crc32(head)))
-        self._count += 1
-        self.data = bytes(data)
+        return self._sector * self._flash.SECTOR + (self._slot - 1) * _SLOT
 
     def _scan(self):
         flash, per_sector = self._flash, self._flash.SECTOR // _SLOT

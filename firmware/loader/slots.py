@@ -47,6 +47,11 @@ class Slots:
         """The other slot holds a whole, checked image: it is on trial from the next boot on."""
         self._save(self._confirmed, 1 - self._confirmed, 0)
 
+    def cancel(self):
+        """The other slot is about to be written by hand: what is in it is not tried any more."""
+        if self._trial != _NONE:
+            self._save(self._confirmed, _NONE, 0)
+
     def confirm(self):
         """The image that runs has reached the end of the pipeline: it is the confirmed one."""
         if self._trial != _NONE:

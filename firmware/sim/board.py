@@ -5,7 +5,7 @@ state      folder: flash.bin, the slots a/ and b/, `wifi-off` (exists: no networ
 frames     JPEG files that the camera plays, by the wall clock, so that all cameras are in step
 interval_ms, length, gate [[frame, direction]], balance [direction]: the scene and its passings
 passings   this many more, one after the other, as the inputs show them
-ntp        "ok", "off", "2000", "2021" (what the time server says)
+ntp        "ok", "off", "2000", "2021" (what the time server says, until a file `ntp-ok` is there)
 """
 
 import gc
@@ -15,13 +15,14 @@ import sys
 import time
 
 from app.clock import Monotonic
+from app.edges import Edges
 from app.tls import context
 from hal.store import Store
 from sim.flash import FlashFile
+from sim.sensors import Sensors
 
 RESTART = 75
 _WRONG_MS = {"2000": 946_684_800_000, "2021": 1_609_459_200_000}
-_STEP = 2  # readings a state of the inputs lasts, beyond the debouncing
 
 
 class Board:
@@ -34,12 +35,9 @@ class Board:
         self.store = Store(self._state)
         self.mono_ms = Monotonic(time.ticks_ms)
         self._frames = world.get("frames", [])
-        self._left = world.get("passings", 0)
-        self._passed = 0
-        self._index = None
-        self._rounds = 0
-        self._queue = []
-        self._shape = []
+        self.edges = Edges(self.mono_ms)
+        if config["gate"]:
+            Sensors(world, config["gate_stable_ms"], self.edges.look).start()
 
     def random(self):
         """0 <= x < 1."""
@@ -64,6 +62,8 @@ class Board:
     async def ntp(self):
         """(wall ms, monotonic ms), or None."""
         kind = self._world.get("ntp", "ok")
+        if _exists(self._state + "/ntp-ok"):
+            kind = "ok"
         if kind == "off":
             return None
         return _WRONG_MS.get(kind) or time.time_ns() // 1_000_000, self.mono_ms()
@@ -93,40 +93,6 @@ class Board:
         scene = time.time_ns() // 1_000_000 // interval_ms % self._world["length"]
         with open(self._frames[scene % len(self._frames)], "rb") as file:
             return file.read()
-
-    def inputs(self):
-        """(outside, inside) at the gate."""
-        self._plan()
-        if not self._shape:
-            if not self._queue:
-                return False, False
-            self._shape = _passing(self._queue.pop(0), self._config["gate_stable_ms"])
-        return self._shape.pop(0)
-
-    def _plan(self):
-        if self._left and not self._queue and not self._shape:
-            self._left -= 1
-            self._passed += 1
-            self._queue.append("entry" if self._passed % 2 else "exit")
-        gate = self._world.get("gate")
-        if not gate:
-            return
-        index = time.time_ns() // 1_000_000 // self._world["interval_ms"] % self._world["length"]
-        if index == self._index:
-            return
-        began = self._index is not None and index == 0
-        self._index = index
-        if began:
-            self._queue += self._world.get("balance", [])
-        self._queue += [direction for frame, direction in gate if frame == index]
-
-
-def _passing(direction, stable_ms):
-    steps = _STEP + stable_ms // 10
-    way = [(True, False), (True, True), (False, True)]
-    if direction == "exit":
-        way.reverse()
-    return [state for state in way + [(False, False)] for _ in range(steps)]
 
 
 def _exists(path):

@@ -8,7 +8,7 @@ from tests.firmware.running import report
 
 BEHAVIOURS = (
     *("directions", "bounces", "pictures", "told", "settings", "names_everywhere", "viewers"),
-    *("time_server", "hang", "forged", "link_lost_while_waiting"),
+    *("time_server", "hang", "forged", "link_lost_while_waiting", "late", "together", "kept_edges"),
 )
 
 

@@ -15,6 +15,8 @@ def test_a_power_cut_at_any_flash_write_loses_no_event_and_makes_none():
     assert told["torn"] > 0, "torn records were there to be ignored"
     assert told["again"] > 0, "acknowledgements were torn too: those events came again, same id"
     assert (told["lost"], told["extra"], told["disordered"]) == (0, 0, 0)
+    assert told["wrong_times"] == 0, "within 2 s of the truth, or none is told"
+    assert told["timeless"] > 0, "cut before the clock was known"
 
 
 def test_negative_control_an_event_given_up_at_the_brokers_puback_is_lost():
@@ -30,6 +32,25 @@ def test_boot_numbers_only_grow_whenever_the_power_goes():
     assert told["cuts"] == 5 * told["writes"], "every cut bit"
     assert told["wrong"] == 0
     assert told["begins_later"] >= 1 << 20, "flashed again a second later, it begins beyond"
+
+
+DELIVERIES = (
+    "an_ack_of_no_known_result_gives_nothing_up",
+    "a_link_that_comes_and_goes_does_not_hold_events_for_ever",
+    "a_full_ring_keeps_the_moment_of_the_clock_once_there_is_room",
+    "a_clock_that_is_set_right_sets_right_what_it_told_before",
+    "a_crystal_that_drifts_is_no_clock_that_was_wrong",
+    "a_slot_that_rots_is_skipped",
+    "a_worn_cell_loses_no_boot_number",
+    "only_the_image_that_runs_is_confirmed_and_only_by_what_was_accepted",
+    "a_retained_command_is_not_obeyed",
+    "a_restart_waits_for_the_vehicle_in_the_gate_but_not_for_ever",
+)
+
+
+@pytest.mark.parametrize("behaviour", DELIVERIES)
+def test_delivery(behaviour: str):
+    report("deliveries", behaviour)
 
 
 @pytest.fixture(scope="module")

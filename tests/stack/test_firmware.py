@@ -4,6 +4,7 @@ broker that is killed, the real bridge and a real Kafka."""
 import json
 import shutil
 import signal
+import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -165,6 +166,36 @@ def test_power_cuts_cost_no_event_that_was_in_flash(
     first, second = sorted({event.boot_id for event in events.values()})
     assert second == first + 1
     assert sum(event.boot_id == first for event in events.values()) == 40
+
+
+@pytest.mark.parametrize("clock", ["off", "2000", "2021"])
+def test_events_without_a_clock_get_their_time_once_it_is_known(
+    bridge: None, board: Callable[..., Board], log: Log, clock: str
+):
+    """No network, then one whose time server is silent or wrong, then the right time."""
+    gate = board({"passings": 10, "ntp": clock})
+    gate.network(on=False)
+    on_ms = time.time_ns() // 1_000_000
+    gate.power_on()
+    wait_until(lambda: kept(gate) == 10, 30, "in flash")
+    seen_ms = time.time_ns() // 1_000_000
+    wait_until(lambda: time.time_ns() // 1_000_000 > seen_ms + 5000, 10, "receipt far from it")
+    gate.network(on=True)
+    words = "connected, boot" if clock == "off" else "time server is not believed"
+    tend_until(gate, lambda: words in gate.log, 60, words)
+    assert not log.ids(GATE_EVENTS, site_of(gate)), "none is sent with a time made up"
+    (gate.state / "ntp-ok").touch()
+    tend_until(gate, partial(has, log, GATE_EVENTS, site_of(gate), 10), 60, "all there")
+    events = log.of(GATE_EVENTS, site_of(gate))
+    assert {event.time_source for event in events} == {"device"}
+    for event, mono_ms in zip(events, monotonic(gate), strict=True):
+        assert on_ms - 2000 <= event.time_ms - mono_ms, "it had power by then"
+        assert event.time_ms <= seen_ms + 2000, "and it lay in flash by then"
+
+
+def monotonic(gate: Board) -> list[int]:
+    """When each kept event was, in ms since the boot (firmware/app/ring.py)."""
+    return [struct.unpack_from("<BBHQIq", slot)[5] for slot in slots_of(gate)]
 
 
 def test_pictures_come_by_mqtt_and_by_post(

@@ -8,19 +8,23 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
 from parking.stack.checks import HOST
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
-from parking.topics import DEVICE_EVENTS
+from parking.topics import DEVICE_EVENTS, GATE_EVENTS
 from tests.ingest_process import Log
 from tools.boards import image
 from tools.boards.board import Board
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+PASSINGS = 2000  # of a board with a gate: more than the test waits for
 BAD = {
     # What is put at the end of a file of the new image.
     "crashes": ("app/device.py", "raise RuntimeError('a bad image')\n"),
@@ -34,20 +38,37 @@ BAD = {
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
+    """`gate`: (a file's name, set when it is asked for, to be set before it is served)."""
+
+    def __init__(self, *told: Any, gate: tuple[str, Event, Event] | None = None, **more: Any):
+        self._gate = gate
+        super().__init__(*told, **more)
+
+    def do_GET(self) -> None:
+        if self._gate is not None and self.path.endswith(self._gate[0]):
+            self._gate[1].set()
+            self._gate[2].wait(15)
+        super().do_GET()
+
     def log_message(self, *_: object) -> None:
         pass
+
+
+@contextmanager
+def served(folder: Path, **more: Any) -> Iterator[str]:
+    folder.mkdir()
+    handler = functools.partial(Quiet, directory=str(folder), **more)
+    with http.server.ThreadingHTTPServer((HOST, 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{HOST}:{server.server_port}/"
+        server.shutdown()
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """A folder, and where it is served."""
-    folder = tmp_path / "www"
-    folder.mkdir()
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer((HOST, 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://{HOST}:{server.server_port}/"
-        server.shutdown()
+    with served(tmp_path / "www") as url:
+        yield tmp_path / "www", url
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +81,13 @@ def key(tmp_path_factory) -> Path:
 class World:
     """A device that runs release 1, and somebody who can command it."""
 
-    def __init__(self, infra: Infra, device_id: str, folder: Path, key: Path) -> None:
+    def __init__(self, infra: Infra, device_id: str, folder: Path, key: Path, **more: Any) -> None:
         user, password = infra.add_device(*device_id.split("/"))
         told = {"device_id": user, "password": password, "host": HOST, "port": infra.mqtt_port}
         told |= {"tls": False, "reconnect_s": 1, "interval_ms": 0, "trial_s": 8, "board": "unix"}
-        told |= {"update_key": image.public_key(key)}
+        told |= {"update_key": image.public_key(key)} | more
         self.device_id, self.infra, self.log = device_id, infra, Log(infra)
-        self.board = Board(folder, told, {}, watchdog_s=10)
+        self.board = Board(folder, told, {"passings": PASSINGS}, watchdog_s=10)
 
     def command(self, **body: object) -> None:
         import paho.mqtt.publish as publish
@@ -96,15 +117,23 @@ class World:
             time.sleep(0.1)
 
 
+@contextmanager
+def running(infra: Infra, device_id: str, folder: Path, key: Path, **more: Any) -> Iterator[World]:
+    infra.start_service("ingest")
+    made = World(infra, device_id, folder, key, **more)
+    made.board.power_on()
+    try:
+        made.until(lambda: "0.1.0" in made.firmware(), 30, "running the first image")
+        yield made
+    finally:
+        made.board.power_off()
+        infra.stop("ingest")
+
+
 @pytest.fixture
 def world(infra: Infra, unique, tmp_path: Path, key: Path) -> Iterator[World]:
-    infra.start_service("ingest")
-    made = World(infra, f"{unique('site')}/cam", tmp_path / "board", key)
-    made.board.power_on()
-    made.until(lambda: "0.1.0" in made.firmware(), 30, "running the first image")
-    yield made
-    made.board.power_off()
-    infra.stop("ingest")
+    with running(infra, f"{unique('site')}/cam", tmp_path / "board", key) as made:
+        yield made
 
 
 def new_image(folder: Path, key: Path, bad: str = "") -> None:
@@ -170,3 +199,40 @@ def test_what_is_not_signed_for_this_device_is_not_installed(world: World, files
     words |= {"old release": "not newer", "other board": "not made for"}
     assert words[wrong] in world.board.log
     assert world.board.boots == 1, "it never even restarted"
+
+
+def test_gate_events_go_out_and_are_acknowledged_while_an_update_is_fetched(
+    infra: Infra, unique, tmp_path: Path, key: Path
+):
+    asked, go, site = Event(), Event(), unique("site")
+    gate = {"gate": "two", "gate_stable_ms": 50, "trial_s": 60}
+    with (
+        served(tmp_path / "www", gate=("/app/ring.mpy", asked, go)) as url,
+        running(infra, f"{site}/gate-1", tmp_path / "board", key, **gate) as world,
+    ):
+        new_image(tmp_path / "www", key)
+        world.command(update=url + "2/")
+        world.until(asked.is_set, 30, "fetching")
+        before = len(set(world.log.ids(GATE_EVENTS, site)))
+        # One is in flight at a time: the next is not sent before the ack of the last one.
+        more = before + 10
+        try:
+            world.until(
+                lambda: len(set(world.log.ids(GATE_EVENTS, site))) >= more, 12, "acknowledged"
+            )
+            assert "confirmed" not in world.board.log
+            assert world.board.boots == 1, "the update is still under way"
+        finally:
+            go.set()
+        world.until(lambda: "confirmed: 0.2.0" in world.board.log, 60, "confirmed")
+        world.until(lambda: len(boots(world, site)) == 2, 60, "the first boot's all there")
+        events = {event.id: event for event in world.log.of(GATE_EVENTS, site)}
+        first = min(boots(world, site))
+        ways = [event.direction for event in events.values() if event.boot_id == first]
+        assert ways == (["entry", "exit"] * PASSINGS)[: len(ways)], "in order, both ways"
+        [told] = [line for line in world.board.log.splitlines() if "vehicle" in line]
+        assert told.endswith("no vehicle is in the gate"), "the restart waited for that"
+
+
+def boots(world: World, site: str) -> set[int]:
+    return {event.boot_id for event in world.log.of(GATE_EVENTS, site)}

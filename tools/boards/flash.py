@@ -2,28 +2,35 @@
 
 IMAGE is a build of MicroPython with the camera module for your board (docs/firmware.md says where
 from). The steps: erase and write IMAGE, make room for the ring of gate events, copy the loader and
-the compiled firmware. Needs the extra `flash` (esptool, mpremote).
+the compiled firmware. Without IMAGE the board is asked which of its two slots it runs from; the
+firmware goes into the other one, on trial, so that what works stays. Needs the extra `flash`
+(esptool, mpremote).
 
   python -m tools.boards.flash --port /dev/ttyUSB0 --image FILE --board ai_thinker
   python -m tools.boards.flash --port /dev/ttyUSB0 --board ai_thinker      only the firmware
+  python -m tools.boards.flash --port x --dry-run b     what would be done to a board that runs b
 """
 
 import argparse
 import json
 import random
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from tools.boards import image
+from tools.boards.on_board import FEED, LOOK, TRY, NotReady, prepare, target
 from tools.boards.partitions import NoRoom, with_ring
 
 _TABLE_AT: Final = 0x8000
 _TABLE_BYTES: Final = 0xC00
 _START: Final = {"ai_thinker": 0x1000, "xiao_s3_sense": 0x0, "freenove_s3": 0x0}
+LOOKS: Final = {"new": "slot a is empty", "a": "slot a runs", "b": "slot b runs"}
 _LOADER: Final = ("boot.py", "journal.py", "partition.py", "slots.py", "__init__.py")
 
 
@@ -38,6 +45,7 @@ def main() -> None:
     parser.add_argument("--image", type=Path, help="MicroPython with the camera module")
     parser.add_argument("--board", choices=sorted(_START), default="ai_thinker")
     parser.add_argument("--config", type=Path, help="a configuration file to copy too")
+    parser.add_argument("--dry-run", choices=LOOKS, help="only say what would be done, were it so")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.image:
@@ -47,39 +55,68 @@ def main() -> None:
 
 def _micropython(options: argparse.Namespace, folder: Path) -> None:
     esptool = [sys.executable, "-m", "esptool", "--port", options.port]
-    table = folder / "table.bin"
+    table, dry = folder / "table.bin", options.dry_run
     # The board must not boot before its last step: it would make a file system of the wrong size.
     esptool += ["--after", "no-reset"]
-    _run(*esptool, "erase-flash")
-    _run(*esptool, "write-flash", hex(_START[options.board]), str(options.image))
-    _run(*esptool, "read-flash", hex(_TABLE_AT), hex(_TABLE_BYTES), str(table))
-    try:
-        made, _, _ = with_ring(table.read_bytes())
-    except NoRoom as error:
-        sys.exit(f"flash: {error}")
-    table.write_bytes(made)
+    _run(*esptool, "erase-flash", dry=dry)
+    _run(*esptool, "write-flash", hex(_START[options.board]), str(options.image), dry=dry)
+    _run(*esptool, "read-flash", hex(_TABLE_AT), hex(_TABLE_BYTES), str(table), dry=dry)
+    if not dry:
+        try:
+            made, _, _ = with_ring(table.read_bytes())
+        except NoRoom as error:
+            sys.exit(f"flash: {error}")
+        table.write_bytes(made)
     # The flash is erased, so the file system is made anew, in its smaller size, at the first boot.
-    _run(*esptool[:-2], "write-flash", hex(_TABLE_AT), str(table))
+    _run(*esptool[:-2], "write-flash", hex(_TABLE_AT), str(table), dry=dry)
 
 
 def _firmware(options: argparse.Namespace, folder: Path) -> None:
-    mpremote = [sys.executable, "-m", "mpremote", "connect", options.port]
-    out = folder / "a"
-    text = (image.FIRMWARE / "app" / "__init__.py").read_text("utf-8")
-    told: dict[str, object] = {}
-    exec(compile(text, "app", "exec"), told)  # noqa: S102 -- our own file: VERSION and RELEASE
-    size = image.build(image.FIRMWARE, out, int(str(told["RELEASE"])), str(told["VERSION"]))
-    (out / "manifest.json").unlink()
-    print(f"firmware {told['VERSION']}: {size} bytes")
+    said = _run(*look(options.port, folder), dry=options.dry_run, ask=True)
+    if options.dry_run:
+        said = LOOKS[options.dry_run]
+    try:
+        slot, trial = target(said)
+    except NotReady as error:
+        sys.exit(f"flash: {error} (a board that is new is flashed with --image)")
+    config = _stamped(options.config, folder) if options.config else None
+    _run(*copy(options.port, folder, slot, trial, config), dry=options.dry_run)
+    if trial:
+        print(f"The new firmware is in slot {slot}, on trial: if it does not reach ingest within")
+        print("three boots, the board goes back to the one it ran before.")
+
+
+def look(port: str, folder: Path) -> Sequence[str]:
+    """The command that copies the loader and asks which slot the board runs from."""
     loader = folder / "loader"
     loader.mkdir()
     for name in _LOADER:
         image.compile_to(image.FIRMWARE / "loader" / name, loader / Path(name).with_suffix(".mpy"))
-    _run(*mpremote, "fs", "cp", "-r", str(out), str(loader), ":")
-    _run(*mpremote, "fs", "cp", str(image.FIRMWARE / "main.py"), ":main.py")
-    if options.config:
-        _run(*mpremote, "fs", "cp", str(_stamped(options.config, folder)), ":config.json")
-    _run(*mpremote, "reset")
+    return [*_mpremote(port), "fs", "cp", "-r", str(loader), ":", "+", "exec", LOOK]
+
+
+def copy(port: str, folder: Path, slot: str, trial: bool, config: Path | None) -> Sequence[str]:
+    """The command that copies the firmware into that slot. One command, or the board would begin
+    anew in between and nobody would feed its watchdog."""
+    text = (image.FIRMWARE / "app" / "__init__.py").read_text("utf-8")
+    told: dict[str, object] = {}
+    exec(compile(text, "app", "exec"), told)  # noqa: S102 -- our own file: VERSION and RELEASE
+    out = folder / slot
+    size = image.build(image.FIRMWARE, out, int(str(told["RELEASE"])), str(told["VERSION"]))
+    (out / "manifest.json").unlink()
+    print(f"firmware {told['VERSION']}: {size} bytes, for slot {slot}")
+    steps = [["exec", FEED], ["exec", prepare(slot)], ["fs", "cp", "-r", str(out), ":"]]
+    steps.append(["fs", "cp", str(image.FIRMWARE / "main.py"), ":main.py"])
+    if config is not None:
+        steps.append(["fs", "cp", str(config), ":config.json"])
+    if trial:
+        steps.append(["exec", TRY])
+    steps.append(["reset"])
+    return [*_mpremote(port), *(word for step in steps for word in ("+", *step))]
+
+
+def _mpremote(port: str) -> Sequence[str]:
+    return [sys.executable, "-m", "mpremote", "connect", port]
 
 
 def _stamped(config: Path, folder: Path) -> Path:
@@ -95,11 +132,16 @@ def _stamped(config: Path, folder: Path) -> Path:
     return stamped
 
 
-def _run(*command: str) -> None:
-    print("$", *command)
-    done = subprocess.run(command, check=False)
+def _run(*command: str, dry: str | None = None, ask: bool = False) -> str:
+    """What it printed, if asked for that."""
+    print("$", shlex.join(command), flush=True)
+    if dry:
+        return ""
+    pipe = subprocess.PIPE if ask else None
+    done = subprocess.run(command, check=False, stdout=pipe, text=True)
     if done.returncode != 0:
         sys.exit(f"flash: {Path(command[2]).name} ended with status {done.returncode}")
+    return done.stdout or ""
 
 
 if __name__ == "__main__":

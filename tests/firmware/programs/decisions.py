@@ -10,8 +10,9 @@ sys.path.insert(0, "firmware")
 from app import commands, config, manifest, mqtt, portal, provision, sntp, stream
 from app.backoff import Backoff
 from app.clock import Monotonic
+from app.edges import INSIDE, OUTSIDE, Edges
 from app.frames import Motion, Newest, is_whole
-from app.gate import Debounce, Direction, Near, OneWay
+from app.gate import Debounce, Direction, Gate, Near, OneWay
 from app.watch import Watch
 
 GOOD = {"device_id": "demo/cam", "host": "broker", "password": "p", "tls": False}
@@ -21,7 +22,7 @@ def passes(states, gap_ms=0, step_ms=100):
     """What a series of (outside, inside) readings is taken for."""
     way = Direction(gap_ms)
     told = [way.feed(bool(a), bool(b), n * step_ms) for n, (a, b) in enumerate(states)]
-    return [one for one in told if one]
+    return [one[0] for one in told if one]
 
 
 def directions():
@@ -42,19 +43,100 @@ def directions():
     assert passes(waits) == ["entry"], "five minutes before the barrier"
     one = OneWay("exit")
     came = [one.feed(on, False, 0) for on in (True, True, False, True)]
-    assert came == ["exit", None, None, "exit"]
+    assert came == [("exit", 0), None, None, ("exit", 0)]
 
 
 def bounces():
-    box, told = Debounce(50), []
-    for now, raw in zip((0, 10, 20, 30, 60, 70, 80, 90, 200), (1, 0, 1, 1, 1, 1, 0, 1, 1)):
-        told.append(box.feed(raw, now))
-    assert told == [False] * 5 + [True] * 4, told
-    raw_box = Debounce(0)
-    changes = [raw_box.feed(raw, n) for n, raw in enumerate((1, 1, 0, 0, 1, 1))]
-    assert changes != [True] * 6, "NC: without it every bounce is a change"
+    bouncy = ((0, 1), (10, 0), (20, 1), (90, 0), (95, 1), (300, 0), (304, 1), (310, 0))
+    assert counted(50, bouncy) == [(20, True), (310, False)], "from its first change on, once kept"
+    assert len(counted(0, bouncy)) == 8, "NC: without it every bounce is a change"
     near = Near(150, 200)
     assert [near.feed(cm) for cm in (300, 149, 180, None, 201)] == [False, True, True, True, False]
+
+
+def counted(stable_ms, edges):
+    """When a debounced input changed, and to what."""
+    box, told = Debounce(stable_ms), []
+    for at_ms, raw in edges + ((1000, None),):
+        if box.is_due(at_ms):
+            told.append((box.since[0], not box.value))
+            box.flip()
+        if raw is not None:
+            box.feed(raw, at_ms)
+            if box.is_due(at_ms):
+                told.append((at_ms, not box.value))
+                box.flip()
+    return told
+
+
+def late():
+    """Edges tell the same, whether the loop hears of them at once or a minute later."""
+    entry = [(0, 1, 0), (400, 1, 1), (900, 0, 1), (1300, 0, 0)]
+    for lag in (1, 70_000):
+        gate = Gate("two", 50, 0)
+        told = [one for edge in entry for one in gate.feed(*edge)]
+        assert gate.busy
+        assert told + gate.settle(1300 + lag) == ([("entry", 1300)] if lag > 50 else [])
+    random.seed(6)
+    for gap_ms in (0, 120):
+        edges, at_ms = [], 0
+        for _ in range(4000):
+            at_ms += random.choice((1, 5, 30, 80, 200))
+            edges.append((at_ms, random.random() < 0.5, random.random() < 0.5))
+        timely, lagging, told = Gate("two", 50, gap_ms), Gate("two", 50, gap_ms), []
+        rest = list(edges)
+        for now in range(0, at_ms + 1000, 10):
+            while rest and rest[0][0] <= now:
+                told += timely.feed(*rest.pop(0))
+            told += timely.settle(now)
+        heard = [one for edge in edges for one in lagging.feed(*edge)] + lagging.settle(
+            at_ms + 1000
+        )
+        assert told == heard
+        assert len(heard) > 20
+        moments = [at for _, at in heard]
+        assert moments == sorted(moments)
+        assert set(moments) <= {edge[0] for edge in edges}, "an event is when an edge was"
+
+
+def together():
+    """Two inputs that changed at one moment tell no way; in one moment, but one after the other
+    (interrupts that had to wait), they do."""
+    at_once = Gate("two", 50, 0)
+    for edge in ((0, 1, 1), (500, 0, 1), (900, 0, 0)):
+        assert at_once.feed(*edge) == []
+    assert at_once.settle(2000) == []
+    waited = Gate("two", 50, 0)
+    for edge in ((0, 1, 0), (0, 1, 1), (500, 0, 1), (500, 0, 0)):
+        assert waited.feed(*edge) == []
+    assert waited.settle(2000) == [("entry", 500)]
+
+
+def kept_edges():
+    """A ring of four holds three; what finds no room is counted, and voids what is under way."""
+    ticks = [(1 << 30) - 3]
+    box = Edges(Monotonic(lambda: ticks[0]), 4)
+    box.put(0, ticks[0])
+    assert box.take() is None, "nothing changed"
+    box.one(OUTSIDE, True, ticks[0])
+    ticks[0] = 5  # the counter wrapped
+    box.one(INSIDE, True, 2)
+    assert [box.take() for _ in range(3)] == [(0, True, False, False), (5, True, True, False), None]
+    for state, lost in ((INSIDE, 0), (0, 0), (OUTSIDE, 0), (0, 1), (0, 1), (INSIDE, 2), (0, 3)):
+        box.look(state, ticks[0])
+        assert box.lost == lost, state
+    kept = [box.take()[1:] for _ in range(3)]
+    assert kept == [(False, True, False), (False,) * 3, (True, False, False)]
+    box.look(0, ticks[0])
+    assert box.take()[1:] == (False, False, True), "mended at the next look, and told"
+    box.look(0, 505)
+    box.look(0, 510)
+    assert box.blind_ms == 500
+    gate = Gate("two", 50, 0)
+    told = [gate.feed(*edge) for edge in ((0, 1, 0), (400, 1, 1), (900, 0, 1, True), (1300, 0, 0))]
+    assert told + gate.settle(3000) == [[]] * 4, "which way it went, nobody knows"
+    told = [gate.feed(*edge) for edge in ((4000, 1, 0), (4400, 1, 1), (4900, 0, 1))]
+    assert gate.feed(5300, 0, 0) + gate.settle(6000) == [("entry", 5300)]
 
 
 def pictures():

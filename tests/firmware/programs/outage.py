@@ -50,7 +50,7 @@ class Board:
     def passes(self):
         self.seq += 1
         self.happened[(self.boot_id, self.seq)] = self.true_ms
-        assert self.box.add("entry", "main", self.seq)
+        assert self.box.add("entry", "main", self.seq, self.mono_ms())
 
     def time_server(self, says_ms=None):
         believed = self.clock.offer(says_ms or self.true_ms, self.mono_ms())
@@ -174,12 +174,12 @@ def full():
     board.power_on()
     refused = 0
     for seq in range(1, 2001):
-        refused += not board.box.add("entry", "main", seq)
+        refused += not board.box.add("entry", "main", seq, board.mono_ms())
         if not refused:
             board.happened[(1, seq)] = board.true_ms
     held, counted, capacity = len(board.ring), board.ring.refused, board.ring.capacity
     board.drain()
-    again = board.box.add("exit", "main", 2001)
+    again = board.box.add("exit", "main", 2001, board.mono_ms())
     return dict(
         board.result(), held=held, refused=refused, counted=counted, capacity=capacity, again=again
     )

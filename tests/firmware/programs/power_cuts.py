@@ -18,6 +18,7 @@ from sim.flash import Flash, PowerCut
 BROKEN = sys.argv[1] if len(sys.argv) > 1 else ""
 Flash.SECTOR = 1024  # 15 events a sector: the ring goes round, the journal changes sectors
 SECTORS, EVENTS, BEGIN = 7, 60, 1000
+TRUE_MS, CLOCK_AFTER = 1_790_000_000_000, 8
 TEARS = ((0.0, False), (0.03, False), (0.5, False), (0.97, False), (1.0, False), (0.5, True))
 
 
@@ -32,6 +33,9 @@ class World:
         self.boots = []
         self.made = 0
         self.torn = 0
+        self.ms = 0  # true time
+        self.happened = {}  # event: when, in true time
+        self.timeless = self.wrong_times = 0
 
 
 def boot(world):
@@ -39,20 +43,29 @@ def boot(world):
     flash = world.flash
     events = ring.Ring(flash, 4, SECTORS - 4)
     world.torn += events.torn
-    boot_id = boots.next_boot(Journal(flash, 0), BEGIN, events.last_boot())
+    boot_id = boots.next_boot(Journal(flash, 0), BEGIN, events.last_boot)
     assert boot_id not in world.boots, "a boot number came twice"
     world.boots.append(boot_id)
-    box = Outbox(events, Clock(), boot_id, lambda: 0)
+    began, clock = world.ms, Clock()
+    box = Outbox(events, clock, boot_id, lambda: world.ms - began)
     box.connected()
+    rounds = 0
     while world.made < EVENTS or len(events):
         # Two come in for one that goes out, until all are there: the ring fills and goes round.
         for _ in range(2):
             if world.made < EVENTS:
                 world.made += 1
                 world.begun = (boot_id, world.made)
-                if box.add("entry" if world.made % 2 else "exit", "main", world.made):
+                world.happened[world.begun] = world.ms
+                if box.add(
+                    "entry" if world.made % 2 else "exit", "main", world.made, world.ms - began
+                ):
                     world.wanted.append(world.begun)
                 world.begun = None
+        world.ms += 1000
+        rounds += 1
+        if rounds == CLOCK_AFTER and clock.offer(TRUE_MS + world.ms, world.ms - began):
+            box.anchored()
         deliver(world, events, box)
 
 
@@ -60,7 +73,12 @@ def deliver(world, events, box):
     told = box.next()
     if told is None:
         return
-    (_, boot_id, seq), _ = told
+    (_, boot_id, seq), payload = told
+    captured_ms = json.loads(payload)["captured_at_ms"]
+    if captured_ms is None:
+        world.timeless += 1
+    elif abs(captured_ms - TRUE_MS - world.happened[(boot_id, seq)]) > 2000:
+        world.wrong_times += 1
     if BROKEN == "erase-on-puback":  # the broker has it, and dies with every third
         events.done()
         if seq % 3:
@@ -117,6 +135,7 @@ def main():
         return
     total = {"writes": whole.flash.writes, "erases": whole.flash.erases, "runs": 0, "cuts": 0}
     total.update({"lost": 0, "extra": 0, "disordered": 0, "again": 0, "torn": 0})
+    total.update({"timeless": 0, "wrong_times": 0})
     if BROKEN == "no-crc":  # what a torn write left is taken for an event
         ring.crc32 = lambda _: 0xFFFFFFFF
         print(json.dumps({"garbage": sum(garbage(n) for n in range(1, whole.flash.writes + 1))}))
@@ -133,6 +152,8 @@ def main():
         total["disordered"] += not ordered
         total["again"] += repeated
         total["torn"] += world.torn
+        total["timeless"] += world.timeless
+        total["wrong_times"] += world.wrong_times
     print(json.dumps(total))
 
 

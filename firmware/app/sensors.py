@@ -1,0 +1,41 @@
+"""The gate's inputs, from what was kept of them (edges.py) to vehicles that passed (gate.py)."""
+
+from app.gate import Gate
+
+ULTRASONIC_STABLE_MS = 150  # two readings of hal/inputs.py: one alone counts for nothing
+
+
+class Sensors:
+    """`config`: checked; `edges`: edges.Edges; `passed(direction, at_ms)`: called for each vehicle,
+    in their order, with the moment (monotonic) at which it had passed."""
+
+    def __init__(self, config, edges, now_ms, passed):
+        stable_ms = config["gate_stable_ms"]
+        if config["ultrasonic"]:
+            stable_ms = max(stable_ms, ULTRASONIC_STABLE_MS)
+        self._gate = Gate(config["gate"], stable_ms, config["gate_gap_ms"])
+        self._edges, self._now_ms, self._passed = edges, now_ms, passed
+
+    @property
+    def busy(self):
+        """Whether a vehicle is in the gate, or may be."""
+        return self._gate.busy
+
+    def look(self):
+        """Take in what the inputs did since the last time, however long ago that was."""
+        now = self._now_ms()  # before the edges are read: of those until now, none is missed
+        edge = self._edges.take()
+        while edge is not None:
+            self._tell(self._gate.feed(*edge))
+            edge = self._edges.take()
+        self._tell(self._gate.settle(now))
+
+    def telemetry(self):
+        """A part of it: what may have been missed."""
+        edges = self._edges
+        blind_ms, edges.blind_ms = edges.blind_ms, 0
+        return {"gate_edges_lost": edges.lost, "gate_blind_ms": blind_ms}
+
+    def _tell(self, passings):
+        for direction, at_ms in passings:
+            self._passed(direction, at_ms)

@@ -1,0 +1,170 @@
+"""`make flash` without IMAGE, played to a folder that stands for the board's file system: the files
+are copied, and what is run on the board runs under MicroPython with a simulated flash. mpremote and
+the serial line themselves are not in it."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from parking.stack.settings import ROOT
+from tests.firmware.running import MICROPYTHON
+from tools.boards import flash
+from tools.boards.on_board import NotReady, target
+
+ESP32 = f"""
+import sys
+sys.path.append("{ROOT}/firmware")
+from sim.flash import FlashFile
+
+class Partition:
+    TYPE_DATA = 1
+
+    @staticmethod
+    def find(_kind, label):
+        return [Partition()] if label == "ring" else []
+
+    def __init__(self):
+        self.flash = FlashFile(32, "ring.bin")
+
+    def readblocks(self, block, data, offset):
+        data[:] = self.flash.read(block * 4096 + offset, len(data))
+
+    def writeblocks(self, block, data, offset):
+        self.flash.write(block * 4096 + offset, data)
+
+    def ioctl(self, _op, block):
+        self.flash.erase(block)
+"""
+MACHINE = """
+class WDT:
+    def __init__(self, timeout):
+        print("watchdog", timeout)
+
+    def feed(self):
+        print("fed")
+
+class Timer:
+    PERIODIC = 1
+
+    def __init__(self, _number):
+        pass
+
+    def init(self, mode, period, callback):
+        assert period < 60000
+        callback(self)
+"""
+BEGIN = """
+from loader.journal import Journal
+from loader.partition import Flash
+from loader.slots import Slots
+slots = Slots(Journal(Flash(), 2))
+print(*slots.begin())
+"""
+
+
+class Machine:
+    """The board: its files, and what it printed last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        (folder / "esp32.py").write_text(ESP32, "utf-8")
+        (folder / "machine.py").write_text(MACHINE, "utf-8")
+
+    def says(self, code: str) -> str:
+        done = subprocess.run(
+            [MICROPYTHON, "-c", code], cwd=self.folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def play(self, command: Sequence[str]) -> str:
+        """Does what mpremote would; all that was printed."""
+        assert list(command[1:5]) == ["-m", "mpremote", "connect", "PORT"]
+        said, step = "", list[str]()
+        for word in (*command[5:], "+"):
+            if word != "+":
+                step.append(word)
+                continue
+            match step:
+                case ["exec", code]:
+                    said += self.says(code)
+                case ["fs", "cp", "-r", source, ":"]:
+                    shutil.copytree(source, self.folder / Path(source).name, dirs_exist_ok=True)
+                case ["fs", "cp", source, to]:
+                    shutil.copy(source, self.folder / to.removeprefix(":"))
+                case [] | ["reset"]:
+                    pass
+                case _:
+                    pytest.fail(f"mpremote does not know {step}")
+            step = []
+        return said
+
+    def flash(self, folder: Path, *, cut: bool = False) -> tuple[str, bool]:
+        """`make flash` without IMAGE; `cut`: the cable is pulled before the last step."""
+        folder.mkdir()
+        slot, trial = target(self.play(flash.look("PORT", folder)))
+        command = flash.copy("PORT", folder, slot, trial, None)
+        if cut:
+            command = command[: command.index(str(folder / slot))]
+            command = [*command, str(folder / slot), ":"]
+        assert "watchdog 60000\nfed" in self.play(command)
+        return slot, trial
+
+    def boot(self) -> list[str]:
+        """The slot that boots, and whether on trial."""
+        return self.says(BEGIN).split()
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "board")
+
+
+def test_the_slot_that_runs_is_never_written_and_the_other_one_is_on_trial(
+    board: Machine, tmp_path: Path
+):
+    assert board.flash(tmp_path / "1") == ("a", False)
+    assert (board.folder / "a/app/main.mpy").exists()
+    assert board.boot() == ["a", "False"]
+    (board.folder / "a/app/mark").touch()
+    (board.folder / "b/app").mkdir(parents=True)
+    (board.folder / "b/app/old.mpy").touch()
+    assert board.flash(tmp_path / "2") == ("b", True)
+    assert (board.folder / "a/app/mark").exists(), "what works stays as it is"
+    assert not (board.folder / "b/app/old.mpy").exists(), "nothing of an older image is left"
+    assert board.boot() == ["b", "True"]
+    board.says(BEGIN.replace("*slots.begin()", "slots.confirm()"))
+    assert board.flash(tmp_path / "3") == ("a", True), "it runs from b now"
+    assert not (board.folder / "a/app/mark").exists()
+    boots = [board.boot() for _ in range(4)]
+    assert boots == [["a", "True"]] * 3 + [["b", "False"]], "no ack in three boots: back"
+
+
+def test_a_cable_pulled_while_copying_leaves_what_works(board: Machine, tmp_path: Path):
+    board.flash(tmp_path / "1", cut=True)
+    assert board.flash(tmp_path / "2") == ("a", False), "there was nothing whole yet"
+    board.flash(tmp_path / "3")
+    assert board.boot() == ["b", "True"]
+    assert board.flash(tmp_path / "4", cut=True) == ("b", True)
+    assert board.boot() == ["a", "False"], "no half of an image is tried, though one was on trial"
+
+
+def test_a_board_without_a_ring_is_told_apart():
+    for said in ("board: no ring partition: flash with `make flash`", "", "slot c runs"):
+        with pytest.raises(NotReady):
+            target(said)
+
+
+@pytest.mark.parametrize(("runs", "written"), [("new", "a"), ("a", "b"), ("b", "a")])
+def test_a_dry_run_says_every_command_and_needs_no_board(
+    runs: str, written: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sys.argv", ["flash", "--port", "PORT", "--dry-run", runs])
+    flash.main()
+    said = capsys.readouterr().out
+    assert f"/{written} : + fs cp" in said
+    assert ("on trial" in said) == ("install()" in said) == (runs != "new")

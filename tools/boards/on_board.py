@@ -1,0 +1,73 @@
+"""What `make flash` says to the board itself: MicroPython, run there by mpremote, beside the loader
+that was just copied. Paths are relative: a board's own folder is its root."""
+
+from typing import Final
+
+# Nothing stops a watchdog that runs, and copying takes longer than it waits.
+FEED: Final = """
+import machine
+wdt = machine.WDT(timeout=60000)
+machine.Timer(1).init(period=5000, mode=machine.Timer.PERIODIC, callback=lambda _: wdt.feed())
+"""
+
+_SLOTS: Final = """
+from loader.journal import Journal
+from loader.partition import Flash
+from loader.slots import Slots
+slots = Slots(Journal(Flash(), 2))
+"""
+
+LOOK: Final = """
+import os
+from loader.journal import Journal
+from loader.partition import Flash
+from loader.slots import Slots
+try:
+    confirmed = Slots(Journal(Flash(), 2)).confirmed
+    try:
+        os.stat(confirmed + "/app")
+        os.stat("main.py")  # copied last: without it, that of the image was cut
+        print("slot", confirmed, "runs")
+    except OSError:
+        print("slot", confirmed, "is empty")
+except OSError as error:
+    print("board:", error)
+"""
+
+_CLEAR: Final = """
+import os
+def clear(path):
+    try:
+        is_folder = os.stat(path)[0] & 0x4000
+    except OSError:
+        return
+    if is_folder:
+        for name in os.listdir(path):
+            clear(path + "/" + name)
+        os.rmdir(path)
+    else:
+        os.remove(path)
+"""
+
+TRY: Final = _SLOTS + "slots.install()\n"
+
+
+class NotReady(ValueError):
+    """The board cannot be given only the firmware; says why."""
+
+
+def prepare(slot: str) -> str:
+    """Empty this slot, which is not the one that works; no trial of it goes on."""
+    return f"{_SLOTS}slots.cancel()\n{_CLEAR}clear('{slot}')\n"
+
+
+def target(said: str) -> tuple[str, bool]:
+    """From what LOOK printed: the slot to write, and whether another one works, so that it is to be
+    on trial. Raises NotReady."""
+    for line in said.splitlines():
+        match line.split():
+            case ["slot", ("a" | "b") as slot, "is", "empty"]:
+                return slot, False
+            case ["slot", ("a" | "b") as slot, "runs"]:
+                return "ab".replace(slot, ""), True
+    raise NotReady(said.strip() or "the board said nothing")
