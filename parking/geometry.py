@@ -13,14 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-MATCH_RULE = "footprint-v1"
+MATCH_RULE = "footprint-v2"
 """Version of `match_boxes`' rule: a model's threshold and calibration hold for one rule."""
 
 FOOTPRINT = 0.7
 """The lower share of a box that stands for the ground under the vehicle."""
 
-MIN_OVERLAP = 0.2
+MIN_OVERLAP = 0.1
 """Least overlap for a box to count: area shared by footprint and slot / area of their union."""
+
+CLAIMS_FROM = 0.15
+"""Least score of a box that takes part in a contest for a slot."""
+
+SAME_VEHICLE = 0.55
+"""Boxes that share this much (area shared / area of their union) are one vehicle, seen twice."""
 
 
 class Matches(NamedTuple):
@@ -146,7 +152,8 @@ def _share(distance: Floats, length: Floats) -> Floats:
 
 
 def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayLike]) -> Matches:
-    """Give each box to the one slot that its footprint overlaps most.
+    """Give each box to the one slot that its footprint overlaps most, unless another box fits there
+    better and a slot beside it is left for this one.
 
     A vehicle rises above the ground it stands on, so its box reaches over the slots behind it:
     only the box's lower part (`FOOTPRINT`) is compared. A box whose overlap stays below
@@ -159,6 +166,7 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
     if not len(slots) or not len(boxes):
         return best
     hidden = overlap_areas(boxes, slots)
+    whole = boxes.copy()
     boxes[:, 1] = boxes[:, 3] - FOOTPRINT * (boxes[:, 3] - boxes[:, 1])
     box_areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     slot_areas = np.array([polygon_area(slot) for slot in slots])
@@ -167,6 +175,7 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
     overlap = shared / union
     slot_of_box = overlap.argmax(axis=1)
     counts = overlap.max(axis=1) >= MIN_OVERLAP
+    _settle_contests(whole, counts & (score >= CLAIMS_FROM), overlap, slot_of_box)
     for box in np.flatnonzero(counts)[np.argsort(score[counts], kind="stable")]:
         best.scores[slot_of_box[box]] = score[box]
         best.box_index[slot_of_box[box]] = box
@@ -174,3 +183,28 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
     hidden[np.arange(len(boxes)), slot_of_box] = 0
     np.minimum(hidden.max(axis=0), 1.0, out=best.covered)
     return best
+
+
+def _settle_contests(
+    boxes: Floats, claims: NDArray[np.bool_], overlap: Floats, slot_of_box: NDArray[np.intp]
+) -> None:
+    """Where several vehicles claim one slot, leave it to the one that overlaps it most and give
+    each other one the slot that it overlaps next, if no box claims that. Changes `slot_of_box`."""
+    claimed = np.bincount(slot_of_box[claims], minlength=overlap.shape[1])
+    for slot in np.flatnonzero(claimed > 1):
+        rivals = np.flatnonzero(claims & (slot_of_box == slot))
+        winner = rivals[overlap[rivals, slot].argmax()]
+        for box in rivals:
+            others = np.where(np.arange(len(claimed)) == slot, 0.0, overlap[box])
+            second = int(others.argmax())
+            free = others[second] >= MIN_OVERLAP and not claimed[second]
+            if box != winner and free and _box_iou(boxes[box], boxes[winner]) < SAME_VEHICLE:
+                slot_of_box[box] = second
+
+
+def _box_iou(first: Floats, second: Floats) -> float:
+    """Return the area shared by two boxes over that of their union."""
+    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
+    shared = float(np.prod(np.maximum(sides, 0)))
+    areas = float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]))
+    return shared / max(areas - shared, float(np.finfo(np.float64).tiny))

@@ -109,6 +109,37 @@ def test_the_best_of_several_boxes_counts() -> None:
     assert found.box_index.tolist() == [1, -1]
 
 
+def two_vehicles(second: list[float]) -> list[list[float]]:
+    """One stands in the middle slot of three; the second overlaps that slot most, too."""
+    return [[0.11, 0.36, 0.19, 0.6], second]
+
+
+def test_of_two_vehicles_in_one_slot_the_one_that_fits_worse_goes_to_the_next() -> None:
+    """It stands low and leans over: its footprint lies more in the slot before it."""
+    leaning = [0.155, 0.36, 0.24, 0.6]
+    alone = match_boxes([leaning], [0.9], row_of_slots(3))
+    assert alone.box_index.tolist() == [-1, 0, -1]
+    both = match_boxes(two_vehicles(leaning), [0.8, 0.9], row_of_slots(3))
+    assert both.box_index.tolist() == [-1, 0, 1]
+    assert both.scores.tolist() == [0, 0.8, 0.9]
+
+
+def test_an_unsure_box_wins_no_second_slot() -> None:
+    both = match_boxes(two_vehicles([0.155, 0.36, 0.24, 0.6]), [0.8, 0.1], row_of_slots(3))
+    assert both.box_index.tolist() == [-1, 0, -1]
+
+
+def test_one_vehicle_seen_twice_takes_one_slot() -> None:
+    twice = two_vehicles([0.13, 0.36, 0.21, 0.6])
+    assert match_boxes(twice, [0.8, 0.9], row_of_slots(3)).box_index.tolist() == [-1, 1, -1]
+
+
+def test_a_slot_that_another_vehicle_claims_is_no_second_choice() -> None:
+    boxes = [*two_vehicles([0.155, 0.36, 0.24, 0.6]), [0.21, 0.36, 0.29, 0.6]]
+    found = match_boxes(boxes, [0.8, 0.9, 0.7], row_of_slots(3))
+    assert found.scores.tolist() == [0, 0.9, 0.7]
+
+
 def test_a_vehicle_outside_belongs_to_no_slot() -> None:
     passing = [[0.0, 0.55, 0.2, 0.9], [0.7, 0.7, 0.9, 0.9]]
     assert match_boxes(passing, [0.9, 0.9], row_of_slots(2)).scores.tolist() == [0, 0]
