@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from parking.keys import KeyFile
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
 from parking.topics import DEVICE_EVENTS, FRAMES, GATE_EVENTS
@@ -40,6 +41,8 @@ def config(infra: Infra, device_id: str, **more: object) -> dict[str, object]:
     user, password = infra.add_device(*device_id.split("/"))
     told = {"device_id": user, "password": password, "host": "127.0.0.1", "tls": False}
     told |= {"port": infra.mqtt_port, "reconnect_s": 2, "interval_ms": 0, "keepalive_s": 10}
+    if "post_url" in more:
+        told["api_key"] = KeyFile(infra.keys_file).add(user, "frames")
     return told | {"gate": "two", "gate_stable_ms": 0} | more
 
 
@@ -170,15 +173,12 @@ def test_power_cuts_cost_no_event_that_was_in_flash(
 def test_pictures_come_by_mqtt_and_by_post(
     infra: Infra, bridge: None, board: Callable[..., Board], log: Log, tmp_path: Path
 ):
-    from parking.keys import KeyFile
-
     file = tmp_path / "1.jpg"
     file.write_bytes(picture())
     world = {"frames": [str(file)], "interval_ms": 500, "length": 1}
-    key = KeyFile(infra.keys_file).add("board", "frames")
     url = f"{infra.url('ingest')}/ingest/v1/frames/"
     by_mqtt = board(world, gate="", interval_ms=500, frame_qos=1)
-    by_post = board(world, gate="", interval_ms=500, post_url=url, api_key=key)
+    by_post = board(world, gate="", interval_ms=500, post_url=url)
     for one, via in ((by_mqtt, "mqtt"), (by_post, "http")):
         one.power_on()
         site = site_of(one)

@@ -231,7 +231,7 @@ def test_it_starts_before_kafka_and_broker_and_says_what_it_waits_for(bridge: Br
 
     wait_until(told, 30, "told")
     assert httpx.get(f"{bridge.url}/healthz").status_code == 200
-    key = bridge.keys.add("camera", "frames")
+    key = bridge.keys.add("demo/cam", "frames")
     headers = {"Content-Type": "image/jpeg", "Authorization": f"Bearer {key}"}
     url = f"{bridge.url}/ingest/v1/frames/demo/cam"
     answer = httpx.post(url, content=picture(), headers=headers, timeout=10)
@@ -241,7 +241,7 @@ def test_it_starts_before_kafka_and_broker_and_says_what_it_waits_for(bridge: Br
 
 
 def test_the_http_intake_takes_pictures_with_a_key_only(bridge: Bridge, log: Log, device: str):
-    key = bridge.keys.add("camera", "frames")
+    key = bridge.keys.add(device, "frames")
     bridge.start()
     url = f"{bridge.url}/ingest/v1/frames/{device}"
     jpeg = {"Content-Type": "image/jpeg"}
