@@ -195,17 +195,18 @@ async def _stamp(consumer: Any, place: Any, offset: int) -> int:
     return stamp
 
 
-def throughput(bench: Bench, rounds: int) -> str:
-    """The table."""
+def throughput(bench: Bench, rounds: int, loads: Sequence[Load]) -> str:
+    """The table: medians, and the lowest and highest ratio of a round."""
     lines = ["| load | bridge, a second | bare, a second | bridge / bare |", "|---|---|---|---|"]
-    for load in LOADS:
+    for load in loads:
         rates: dict[str, list[float]] = {"bridge": [], "bare": []}
         for _ in track(range(rounds), load.name):
             for candidate, found in rates.items():
                 found.append(bench.rate(candidate, load))
-        ratio = median(a / b for a, b in zip(rates["bridge"], rates["bare"], strict=True))
+        ratios = [a / b for a, b in zip(rates["bridge"], rates["bare"], strict=True)]
         ours, bare = (median(found) for found in rates.values())
-        lines.append(f"| {load.name} | {ours:.0f} | {bare:.0f} | {ratio:.2f} |")
+        spread = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        lines.append(f"| {load.name} | {ours:.0f} | {bare:.0f} | {spread} |")
     return "\n".join(lines)
 
 
@@ -231,6 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rounds", type=int, default=3, help="turns each (3)")
+    parser.add_argument("--only", default="", help="loads with this in their name: pictures")
     parser.add_argument("--devices", type=int, default=0, help="measure memory with so many")
     parser.add_argument("--seconds", type=int, default=20, help="how long for memory (20)")
     options = parser.parse_args(arguments)
@@ -242,7 +244,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if options.devices:
                 print(memory(bench, options.devices, options.seconds))
             else:
-                print(throughput(bench, options.rounds))
+                loads = [load for load in LOADS if options.only in load.name]
+                print(throughput(bench, options.rounds, loads))
 
 
 if __name__ == "__main__":
