@@ -79,7 +79,7 @@ class Lane:
         self._waits_as = f"kafka-{name}"
         self._clock = clock
         self._filled = asyncio.Event()
-        self._size = metrics.HANDOVER_SIZE.labels(name)
+        metrics.HANDOVER_SIZE.labels(name).set_function(lambda: len(room))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Both directions, until `stop` is set. Ends, with an error, when either of them does."""
@@ -124,7 +124,6 @@ class Lane:
         given_way = self._room.put(Item(handled, delivery))
         if given_way is not None:
             self._give_way([given_way])
-        self._size.set(len(self._room))
         self._filled.set()
         return handled
 
@@ -139,7 +138,6 @@ class Lane:
                 continue
             for item in await self._send(batch, stop):
                 self._settle(item)
-            self._size.set(len(self._room))
 
     async def _send(self, batch: Sequence[Item], stop: asyncio.Event) -> list[Item]:
         """Write until Kafka has it all; what of the batch was written. Older frames give way to

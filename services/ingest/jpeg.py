@@ -8,6 +8,7 @@ no reason to refuse: the ESP32-CAM pads its buffer with zeros or remains of an e
 """
 
 import re
+import threading
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -31,6 +32,17 @@ _IDENTIFIERS: Final = {_APP0: b"JFIF\0", _APP14: b"Adobe"}
 _MARKER: Final = re.compile(rb"\xff+([^\x00\xff])")
 _BLOCK_PX: Final = 8
 _SCANNED_BYTES: Final = 1 << 17
+
+
+class _Scratch(threading.local):
+    """What the search for markers writes on. Made anew for each picture, the pages would have to
+    come from the system each time: that took longer than the search."""
+
+    def __init__(self) -> None:
+        self.marked, self.stuffed = (np.empty(_SCANNED_BYTES, np.bool_) for _ in range(2))
+
+
+_scratch: Final = _Scratch()
 
 
 class _Recorded(msgspec.Struct):
@@ -165,7 +177,11 @@ def next_marker(data: bytes, start: int) -> int:
     for begin in range(start, len(data) - 1, _SCANNED_BYTES):
         part = codes[begin : begin + _SCANNED_BYTES + 1]
         second = part[1:]
-        (places,) = ((part[:-1] == 0xFF) & (second != 0)).nonzero()  # few: stuffing is left out
+        marked, stuffed = _scratch.marked[: second.size], _scratch.stuffed[: second.size]
+        np.equal(part[:-1], 0xFF, out=marked)
+        np.equal(second, 0x00, out=stuffed)
+        np.greater(marked, stuffed, out=marked)
+        (places,) = marked.nonzero()  # few
         found = second[places]
         places = places[(found != 0xFF) & (found & 0xF8 != 0xD0)]
         if places.size:

@@ -50,7 +50,7 @@ class MqttLink:
         self._clock = clock
         self._epoch = 0
         self._order = AckOrder(0)
-        self._unacked = metrics.MQTT_UNACKED.labels(lane)
+        metrics.MQTT_UNACKED.labels(lane).set_function(lambda: len(self._order))
         self._connection: Connection | None = None
         self._receive: Callable[[Message, Delivery], None]
         self._has_room: Callable[[], bool]
@@ -132,7 +132,6 @@ class MqttLink:
         return self._has_room() and len(self._order) < MAX_UNACKED
 
     def _regulate(self) -> None:
-        self._unacked.set(len(self._order))
         if self._connection is not None:
             self._connection.read(self._may_read())
 

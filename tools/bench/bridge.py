@@ -4,7 +4,8 @@
   python -m tools.bench.bridge --devices 200   memory while so many devices send a picture a second
 
 Messages wait in a persistent session while nobody reads; then a candidate is started, and the time
-from the first record in Kafka to the last counts. Starts servers of its own on free ports.
+from the first record in Kafka to the last counts, and the processor's time that the candidate
+itself took, which a busy machine disturbs less. Starts servers of its own on free ports.
 """
 
 import argparse
@@ -49,6 +50,14 @@ class Load:
     topic: str
     suffix: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Messages a second, and microseconds of the processor a message."""
+
+    rate: float
+    cpu_us: float
 
 
 LOADS = (
@@ -111,16 +120,20 @@ class Bench:
         for info in sent:
             info.wait_for_publish(LIMIT_S)
 
-    def rate(self, candidate: str, load: Load) -> float:
-        """Messages a second."""
+    def rate(self, candidate: str, load: Load) -> Found:
+        """One turn."""
         self._runs += 1
         name = f"{candidate}-{self._runs}"
         with self.candidate(candidate, load, name):
             pass  # its session is made
         self.send(load, load.count, self._runs * 1_000_000)
         before = asyncio.run(self._reading(load.topic, _ends))
-        with self.candidate(candidate, load, name):
-            return asyncio.run(self._reading(load.topic, partial(_rate, load.count, before)))
+        with self.candidate(candidate, load, name) as process:
+            seen = psutil.Process(process.pid)
+            used_s = sum(seen.cpu_times()[:2])
+            rate = asyncio.run(self._reading(load.topic, partial(_rate, load.count, before)))
+            used_s = sum(seen.cpu_times()[:2]) - used_s
+        return Found(rate, used_s / load.count * 1e6)
 
     @contextmanager
     def candidate(self, kind: str, load: Load, name: str) -> Iterator[subprocess.Popen[str]]:
@@ -197,16 +210,25 @@ async def _stamp(consumer: Any, place: Any, offset: int) -> int:
 
 def throughput(bench: Bench, rounds: int, loads: Sequence[Load]) -> str:
     """The table: medians, and the lowest and highest ratio of a round."""
-    lines = ["| load | bridge, a second | bare, a second | bridge / bare |", "|---|---|---|---|"]
+    heads = (
+        "load",
+        "bridge, a second",
+        "bare, a second",
+        "bridge / bare",
+        "CPU, us: bridge",
+        "bare",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for load in loads:
-        rates: dict[str, list[float]] = {"bridge": [], "bare": []}
+        turns: dict[str, list[Found]] = {"bridge": [], "bare": []}
         for _ in track(range(rounds), load.name):
-            for candidate, found in rates.items():
+            for candidate, found in turns.items():
                 found.append(bench.rate(candidate, load))
-        ratios = [a / b for a, b in zip(rates["bridge"], rates["bare"], strict=True)]
-        ours, bare = (median(found) for found in rates.values())
+        ratios = [a.rate / b.rate for a, b in zip(*turns.values(), strict=True)]
+        rates = [f"{median(one.rate for one in found):.0f}" for found in turns.values()]
+        cpu = [f"{median(one.cpu_us for one in found):.0f}" for found in turns.values()]
         spread = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        lines.append(f"| {load.name} | {ours:.0f} | {bare:.0f} | {spread} |")
+        lines.append(f"| {' | '.join((load.name, *rates, spread, *cpu))} |")
     return "\n".join(lines)
 
 
