@@ -55,9 +55,9 @@ check: install ## Check style, types, schemas and architecture; changes nothing
 	cd dashboard && $(NPM) run --silent check
 
 .PHONY: test
-test: fetch ## All tests: unit, components, contracts, stack, chaos, browser
+test: fetch ## All tests but the nightly ones: unit, components, contracts, stack, chaos, browser
 	cd dashboard && $(NPM) run --silent test
-	.venv/bin/pytest -m '' $(ARGS)
+	.venv/bin/pytest -m 'not nightly' $(ARGS)
 
 .PHONY: test-unit
 test-unit: install ## The tests of the pure parts, in seconds: no files, no servers
@@ -65,7 +65,11 @@ test-unit: install ## The tests of the pure parts, in seconds: no files, no serv
 
 .PHONY: test-stack
 test-stack: fetch ## The tests with real Kafka, Postgres, S3 and MQTT
-	.venv/bin/pytest -m stack $(ARGS)
+	.venv/bin/pytest -m 'stack and not nightly' $(ARGS)
+
+.PHONY: test-nightly
+test-nightly: fetch ## The tests that take many minutes: 20 kills of the broker, ten minutes without Kafka
+	.venv/bin/pytest -m nightly $(ARGS)
 
 .PHONY: fetch
 fetch: install dashboard/dist/index.html

@@ -258,7 +258,7 @@ def _slot_parser(parser: argparse.ArgumentParser) -> None:
 def _keys_parser(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     add = actions.add_parser("add", help="make a key; it is shown once")
-    add.add_argument("name")
+    add.add_argument("name", help="a name; for scope `frames` the camera, SITE/CAMERA")
     add.add_argument("scopes", nargs="+", choices=SCOPES, metavar="SCOPE", help=", ".join(SCOPES))
     add.set_defaults(run=keys_add)
     actions.add_parser("list", help="names of the keys").set_defaults(run=keys_list)

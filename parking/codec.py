@@ -56,16 +56,15 @@ def from_json(data: bytes, cls: type[E]) -> E:
 def cloud_headers(event: AnyEvent, source: str, content_type: str = "application/json") -> Headers:
     """The binary binding's headers."""
     time = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": event.id,
-        "ce_source": f"/parking/{source}",
-        "ce_type": event.TYPE,
-        "ce_time": time.replace("+00:00", "Z"),
-        "ce_dataschema": f"urn:parking:schema:{schema_name(event.TYPE)}",
-        "content-type": content_type,
-    }
-    return tuple((name, value.encode()) for name, value in attributes.items())
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event.id.encode()),
+        ("ce_source", f"/parking/{source}".encode()),
+        ("ce_type", event.TYPE.encode()),
+        ("ce_time", time.replace("+00:00", "Z").encode()),
+        ("ce_dataschema", f"urn:parking:schema:{schema_name(event.TYPE)}".encode()),
+        ("content-type", content_type.encode()),
+    )
 
 
 def outgoing(event: Event, topic: str, key: str, source: str) -> Outgoing:

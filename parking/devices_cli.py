@@ -1,23 +1,28 @@
-"""`parking devices`: who may speak at the MQTT broker."""
+"""`parking devices`: who may speak at the MQTT broker, and post pictures by HTTP."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from parking.devices import Address, Devices, as_text, configuration
+from parking.devices import Address, Devices, Secrets, as_text, configuration
 from parking.errors import Invalid
+from parking.keys import KeyFile
 from parking.secret_files import write_private
 from parking.settings import Reader
 
 
 def parser(of: argparse.ArgumentParser) -> None:
     """Fill the command's parser."""
-    of.description = "DEVICES_FILE names the broker's password file, one user a device."
+    of.description = (
+        "DEVICES_FILE names the broker's password file, one user a device; KEYS_FILE the API keys, "
+        "one of them for each device that posts its pictures by HTTP."
+    )
     actions = of.add_subparsers(required=True, metavar="ACTION")
     for name, run in (("add", add), ("rotate", rotate)):
         action = actions.add_parser(name, help=(run.__doc__ or "").rstrip("."))
         action.add_argument("device", metavar="SITE/DEVICE")
+        action.add_argument("--http", action="store_true", help="it posts pictures: an API key too")
         action.add_argument("--url", help="the broker's address for devices (DEVICE_MQTT_URL)")
         action.add_argument("--ca", type=Path, help="its certificate authority (DEVICE_CA_FILE)")
         action.add_argument("--allow-plaintext", action="store_true", help="for a closed network")
@@ -35,32 +40,42 @@ def parser(of: argparse.ArgumentParser) -> None:
 def add(options: argparse.Namespace) -> None:
     """Let a device in, and show what it is to be told."""
     address = _address(options)
-    _tell_device(options, _devices().add(options.device), address)
+    _tell_device(options, _devices().add(options.device, http=options.http), address)
 
 
 def rotate(options: argparse.Namespace) -> None:
-    """Another password for a device; the one it has stops working now."""
+    """Another password for a device, and another key if it has one; what it has stops working."""
     address = _address(options)
-    _tell_device(options, _devices().rotate(options.device), address)
+    _tell_device(options, _devices().rotate(options.device, http=options.http), address)
+    _tell_of_keys()
 
 
 def show(options: argparse.Namespace) -> None:
     """Who may speak."""
-    for name in _devices().names(options.site):
-        _say(name)
+    devices = _devices()
+    names, posting = devices.names(options.site), devices.posting(options.site)
+    for name in sorted({*names, *posting}):
+        doors = [door for door, has in (("mqtt", names), ("http", posting)) if name in has]
+        _say(f"{name}  {' '.join(doors)}")
 
 
 def revoke(options: argparse.Namespace) -> None:
     """Shut a device out."""
     _devices().revoke(options.device)
     _say(f"{options.device} is shut out; the broker ends its connection within seconds")
+    _tell_of_keys()
 
 
 def _devices() -> Devices:
     env = Reader(os.environ)
-    path = env.text("DEVICES_FILE")
+    path, keys = env.text("DEVICES_FILE"), env.text("KEYS_FILE", "")
     env.done()
-    return Devices(Path(path))
+    return Devices(Path(path), KeyFile(Path(keys)) if keys else None)
+
+
+def _tell_of_keys() -> None:
+    if not os.environ.get("KEYS_FILE"):
+        _say("KEYS_FILE is not set: a key for HTTP, if the device has one, still works")
 
 
 def _address(options: argparse.Namespace) -> Address:
@@ -75,8 +90,8 @@ def _address(options: argparse.Namespace) -> Address:
     return address
 
 
-def _tell_device(options: argparse.Namespace, password: str, address: Address) -> None:
-    told = configuration(options.device, password, address)
+def _tell_device(options: argparse.Namespace, secrets: Secrets, address: Address) -> None:
+    told = configuration(options.device, secrets, address)
     if not (options.config and _written(options.config, as_text(told))):
         _say(as_text(told))
     if options.qr:
@@ -84,7 +99,9 @@ def _tell_device(options: argparse.Namespace, password: str, address: Address) -
 
         told.pop("ca", None)  # too long for a code that a phone can read
         segno.make(as_text(told), error="l").terminal(compact=True)
-    _say("This is the only time the password is shown; the broker keeps its hash.")
+    if secrets.api_key and not address.post_url:
+        _say("Add `post_url` by hand: DEVICE_HTTP_URL, which says where ingest is, is not set.")
+    _say("This is the only time it is shown; what is kept is its hash.")
 
 
 def _written(path: Path, text: str) -> bool:

@@ -29,6 +29,9 @@ BROKER_DROPPED: Final = Gauge(
 BROKER_REFUSED: Final = Gauge(
     "parking_broker_refusals", "Logins, publishes and subscriptions refused, as it tells", ["kind"]
 )
+MQTT_UNACKED: Final = Gauge(
+    "parking_mqtt_unacked_messages", "Received and not acknowledged yet", ["lane"]
+)
 STALE_ACKS: Final = Counter("parking_stale_acks_total", "Acks not sent: their connection had ended")
 HANDOVER_SIZE: Final = Gauge(
     "parking_handover_messages", "Messages between MQTT and Kafka", ["kind"]

@@ -53,6 +53,18 @@ def _as_before(new: Path, path: Path) -> None:
     new.chmod(mode)
 
 
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """A command and the API may write at once: neither must undo what the other did."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def made_once(path: Path) -> str:
     """The secret in this file; a new one the first time."""
     if not path.exists():
@@ -75,12 +87,12 @@ class PasswordFile:
         salt = os.urandom(12)
         digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
         entry = f"{user}:$7${_ITERATIONS}${_b64(salt)}${_b64(digest)}\n"
-        with self._locked():
+        with locked(self.path.parent):
             write_private(self.path, "".join([*self._others(user), entry]))
 
     def remove(self, user: str) -> None:
         """Forget a user; its next connection is refused."""
-        with self._locked():
+        with locked(self.path.parent):
             write_private(self.path, "".join(self._others(user)))
 
     def _others(self, user: str) -> list[str]:
@@ -88,17 +100,6 @@ class PasswordFile:
 
     def _lines(self) -> list[str]:
         return self.path.read_text("utf-8").splitlines(True) if self.path.exists() else []
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """A command and the API may write at once: neither must undo what the other did."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
 
 
 def _b64(value: bytes) -> str:

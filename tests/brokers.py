@@ -9,10 +9,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -30,13 +31,17 @@ QUIET_S = 0.5  # long enough for what is on its way on this machine
 
 @dataclass
 class Broker:
-    """A running broker."""
+    """A running broker. `kill` (-9) ends it, `back` starts it again; `store`: the file that its
+    sessions outlive it in, where there is one."""
 
     port: int
     users: PasswordFile
     pid: int
     reads_by_itself: bool  # else SIGHUP tells it that the password file changed
     bridge_port: int = 0  # where the bridge has a listener of its own
+    kill: Callable[[], None] = lambda: None
+    back: Callable[[], None] = lambda: None
+    store: Path | None = None
 
     def add(self, user: str) -> None:
         if not (user == "bridge" and self.bridge_port):  # that listener's file holds it
@@ -153,7 +158,18 @@ def aedes(folder: Path) -> Iterator[Broker]:
     paths = Paths(folder, ROOT / ".state" / "cache")
     with Infra(paths, os.environ, parts=("mqtt",)) as infra:
         users = PasswordFile(paths.secrets / "mqtt_passwords")
-        yield Broker(infra.mqtt_port, users, infra.pid("mqtt"), reads_by_itself=True)
+        broker = Broker(infra.mqtt_port, users, infra.pid("mqtt"), reads_by_itself=True)
+
+        def kill() -> None:
+            infra.kill("mqtt", signal.SIGKILL)
+            infra.stop("mqtt")  # else its supervisor would start it again, later and later
+
+        def back() -> None:
+            infra.start("mqtt")
+            broker.pid = infra.pid("mqtt")
+
+        broker.kill, broker.back = kill, back
+        yield broker
 
 
 @contextmanager
@@ -182,14 +198,34 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
     if os.geteuid() == 0:
         text += "user root\n"
     (folder / "mosquitto.conf").write_text(text, "utf-8")
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([program, "-c", str(folder / "mosquitto.conf")], stderr=log)
+    command = [program, "-c", str(folder / "mosquitto.conf")]
+    store = folder / "mosquitto.db"
+    broker = Broker(port, users, 0, False, bridge_port, store=store)
+    with (folder / "log").open("w") as log, ExitStack() as running:
+
+        def back() -> None:
+            process = running.enter_context(_process(command, log))
+            _await_port(port, folder / "log")
+            broker.pid, broker.kill = process.pid, partial(_kill, process)
+
+        back()
+        broker.back = back
+        yield broker
+
+
+@contextmanager
+def _process(command: list[str], log: IO[str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, stderr=log)
     try:
-        _await_port(port, folder / "log")
-        yield Broker(port, users, process.pid, False, bridge_port)
+        yield process
     finally:
         process.terminate()
         process.wait(LIMIT_S)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait(LIMIT_S)
 
 
 def until(holds: Callable[[], bool], limit_s: float = LIMIT_S) -> bool:

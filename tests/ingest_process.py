@@ -48,6 +48,7 @@ class Bridge:
     """One bridge with its place at the broker; may be killed and started again."""
 
     def __init__(self, infra: Infra, broker: Broker, folder: Path, client_id: str) -> None:
+        self.client_id = client_id
         [self.port] = free_ports(1)
         self.url = f"http://{HOST}:{self.port}"
         self.keys = KeyFile(folder / "keys")

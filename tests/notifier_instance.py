@@ -88,15 +88,16 @@ class Instance:
         self.feed = Feed(self._log, clock, given.limits)
         self.pictures = Pictures(backend.log(), self.feed, clock)
         self.live = Live(given.live, self.pictures, given.limits, clock) if given.live else None
+        keys = KeyFile(given.keys)
         parts = Parts(
             feed=self.feed,
             pictures=self.pictures,
             history=given.history,
             producer=backend.producer,
-            keys=KeyFile(given.keys),
+            keys=keys,
             clock=clock,
             health=self.health,
-            devices=Devices(given.devices) if given.devices else None,
+            devices=Devices(given.devices, keys) if given.devices else None,
             address=Address("broker.example", 8883) if given.devices else None,
             live=self.live,
         )

@@ -195,7 +195,7 @@ async def _come_up(settings: StackSettings, supervisor: Supervisor, console: Con
 def _make_first_key(settings: StackSettings) -> None:
     keys = KeyFile(services.key_file(settings.paths))
     if settings.services and not set(keys.names()) - {services.NOTIFIERS_KEY}:
-        key = keys.add("local", *SCOPES)
+        key = keys.add("local", *(scope for scope in SCOPES if scope != "frames"))
         print(f"\n  Your API key, shown this once (it is kept hashed): {key}\n", flush=True)
 
 

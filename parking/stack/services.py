@@ -128,6 +128,7 @@ def _tool(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
         "KEYS_FILE": str(key_file(paths)),
         "DEVICES_FILE": str(mqtt.passwords(paths).path),
         "DEVICE_MQTT_URL": f"mqtt://{HOST}:{ports['mqtt']}",
+        "DEVICE_HTTP_URL": f"http://{HOST}:{ports['ingest']}",
     }
 
 

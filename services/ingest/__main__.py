@@ -1,7 +1,7 @@
 """ingest: frames, gate events and device reports from the edge onto Kafka.
 
 In: MQTT `parking/v1/{site}/{device}/...` (see parking/topics.py) in two persistent sessions, frames
-and events; HTTP `POST /ingest/v1/frames/{site}/{camera}` with an API key of scope `frames`; and the
+and events; HTTP `POST /ingest/v1/frames/{site}/{camera}` with the camera's own API key; and the
 cameras of CAMERAS_FILE (RTSP, MJPEG, HTTP snapshots), which are asked.
 Out: parking.frames, parking.gate-events, parking.device-events, parking.dead-letters and
 parking.dead-letters.frames; to devices the end-to-end `ack` of gate events.
@@ -19,6 +19,7 @@ Settings (environment):
 
 import argparse
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 
 from parking import ops
@@ -41,8 +42,11 @@ from services.ingest.http import Intake, new_app
 from services.ingest.mqtt import MqttLink
 from services.ingest.pulled import handle_pulled
 from services.ingest.puller import Puller
+from services.ingest.replay import Known
 from services.ingest.settings import PullSettings, Settings
 from services.ingest.sources import sources
+
+log = logging.getLogger(__name__)
 
 TOPICS = (FRAMES, GATE_EVENTS, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
 LANES: Mapping[str, Sequence[str]] = {
@@ -60,7 +64,10 @@ _HTTP_LIMIT_S = 5.0
 async def build(environ: Mapping[str, str]) -> None:
     """Wire everything and run until told to stop."""
     settings = Settings.from_env(environ)
-    health, clock = Health(), SystemClock()
+    health, clock, known = Health(), SystemClock(), Known()
+    keys = KeyFile(settings.keys_file)
+    for name in keys.without_camera():
+        log.warning("the key %r sends no pictures any more: it names no camera", name)
     producers = []
 
     def new_producer(limit_s: float) -> SteadyProducer:
@@ -78,6 +85,7 @@ async def build(environ: Mapping[str, str]) -> None:
             settings.limits,
             health=health,
             clock=clock,
+            known=known,
         )
         for name, filters in LANES.items()
     }
@@ -96,11 +104,12 @@ async def build(environ: Mapping[str, str]) -> None:
             decide=handle_pulled,
         )
     intake = Intake(
-        KeyFile(settings.keys_file),
+        keys,
         new_producer(_HTTP_LIMIT_S),
         settings.limits,
         clock,
         puller.screen if puller else None,
+        known,
     )
     http = ops.http_loop(new_app(intake, health), settings.http)
     try:

@@ -22,11 +22,11 @@ from parking import metrics
 from parking.errors import Invalid, Refused, Retryable
 from parking.ops import Health
 from parking.ports import Clock, Producer
-from services.ingest.frames import SOURCE
+from services.ingest.counting import count
 from services.ingest.handler import handle_message, kafka_refused, refuse
 from services.ingest.handover import Delivery, Item, Room
 from services.ingest.messages import Context, Handled, Limits, Message, Reply
-from services.ingest.replay import Used
+from services.ingest.replay import Known
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ _IDLE_S: Final = 0.5
 _SLOW_S: Final = 3.0
 FIRST_DELAY_S: Final = 0.25
 MAX_DELAY_S: Final = 5.0
-_MAX_CAMERAS: Final = 10_000
 T = TypeVar("T")
 Decide = Callable[[Message, Context], Handled]
 
@@ -67,20 +66,20 @@ class Lane:
         health: Health,
         clock: Clock,
         decide: Decide = handle_message,
+        known: Known | None = None,
     ) -> None:
         self._decide = decide
         self._name = name
         self._link = link
         self._room = room
         self._producer = producer
-        self._last_pictures: dict[str, str] = {}
-        self._used = Used()
-        self._context = Context(limits, self._last_pictures, self._used)
+        self._known = known or Known()
+        self._context = Context(limits, self._known.pictures, self._known.used)
         self._health = health
         self._waits_as = f"kafka-{name}"
         self._clock = clock
         self._filled = asyncio.Event()
-        self._size = metrics.HANDOVER_SIZE.labels(name)
+        metrics.HANDOVER_SIZE.labels(name).set_function(lambda: len(room))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Both directions, until `stop` is set. Ends, with an error, when either of them does."""
@@ -117,15 +116,14 @@ class Lane:
             self._link.settle(delivery)
             return handled
         if handled.frame_of and handled.picture:
-            self._remember(handled.frame_of, handled.picture)
+            self._known.remember(handled.frame_of, handled.picture)
         if handled.number is not None:
-            if handled.number in self._used:
+            if handled.number in self._known.used:
                 metrics.REPLAYS.labels("gate").inc()
-            self._used.add(handled.number)
+            self._known.used.add(handled.number)
         given_way = self._room.put(Item(handled, delivery))
         if given_way is not None:
             self._give_way([given_way])
-        self._size.set(len(self._room))
         self._filled.set()
         return handled
 
@@ -140,7 +138,6 @@ class Lane:
                 continue
             for item in await self._send(batch, stop):
                 self._settle(item)
-            self._size.set(len(self._room))
 
     async def _send(self, batch: Sequence[Item], stop: asyncio.Event) -> list[Item]:
         """Write until Kafka has it all; what of the batch was written. Older frames give way to
@@ -181,7 +178,7 @@ class Lane:
 
     def _settle(self, item: Item) -> None:
         handled = item.handled
-        _count(handled)
+        count(handled)
         if handled.reply is not None:
             self._link.publish(handled.reply)
         self._link.settle(item.delivery)
@@ -190,12 +187,6 @@ class Lane:
         for item in items:
             metrics.FRAMES_DROPPED.labels("handover").inc()
             self._link.settle(item.delivery)
-
-    def _remember(self, camera_id: str, picture: str) -> None:
-        self._last_pictures.pop(camera_id, None)
-        self._last_pictures[camera_id] = picture
-        if len(self._last_pictures) > _MAX_CAMERAS:
-            self._last_pictures.pop(next(iter(self._last_pictures)))
 
     async def _never_ends(self, work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
         await work
@@ -244,18 +235,3 @@ _MESSAGES: Final = {
     kind: metrics.MQTT_MESSAGES.labels(kind)
     for kind in ("frame", "gate", "status", "telemetry", "other")
 }
-
-
-def _count(handled: Handled) -> None:
-    if handled.outcome == "frame":
-        metrics.FRAMES_ACCEPTED.labels(handled.via).inc()
-    elif handled.outcome == "repeated":
-        metrics.FRAMES_REPEATED.labels(handled.via).inc()
-    elif handled.outcome == "replayed":
-        metrics.REPLAYS.labels("frame").inc()
-    elif handled.outcome == "refused":
-        metrics.DEAD_LETTERS.labels(SOURCE, handled.reason).inc()
-    elif handled.outcome == "gate":
-        metrics.GATE_EVENTS.labels("accepted").inc()
-    if handled.outcome == "refused" and handled.reply and handled.reply.of == "gate":
-        metrics.GATE_EVENTS.labels("rejected").inc()

@@ -50,6 +50,10 @@ class Connection:
         )
         client.connect_timeout = CONNECT_LIMIT_S
         client.max_queued_messages_set(_MAX_REPLIES)
+        # By default 20 go out until the broker has acknowledged one, and the PUBACK of a gate event
+        # would overtake what its device is told. 0: all at once (with any other number paho walks
+        # through all of them at each acknowledgement).
+        client.max_inflight_messages_set(0)
         client.username_pw_set(settings.username, settings.password)
         if settings.tls:
             client.tls_set_context(ssl.create_default_context(cafile=settings.ca_file or None))

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import Request
 
-from parking.keys import SCOPES, KeyFile, bearer
+from parking.keys import SCOPES, Key, KeyFile, bearer
 
 _LOGIN: Final = {"WWW-Authenticate": "Bearer"}
 _MAY: Final = {"frames": "send frames", "live": "watch cameras"}
@@ -18,12 +18,23 @@ class Denied(Exception):
         self.status, self.error, self.detail, self.headers = status, error, detail, headers
 
 
-def require_key(keys: KeyFile, request: Request, scope: str) -> None:
-    """Raises Denied 401 without a known key, 403 with one of another scope."""
+def require_key(keys: KeyFile, request: Request, scope: str) -> Key:
+    """The request's key. Raises Denied 401 without a known one, 403 with one of another scope."""
     presented = bearer(request.headers.get("authorization"))
-    if keys.check(presented, scope):
-        return
+    key = keys.check(presented, scope)
+    if key is not None:
+        return key
     if any(keys.check(presented, other) for other in SCOPES):
         raise Denied(403, "wrong-scope", f"this key may not {_MAY[scope]}")
     detail = "an API key is needed: Authorization: Bearer pk_..."
     raise Denied(401, "no-key", detail, **_LOGIN)
+
+
+def require_camera(keys: KeyFile, request: Request, camera_id: str) -> None:
+    """The request's key must be the camera's own. Raises Denied as `require_key`, and 403."""
+    own = require_key(keys, request, "frames").camera_id
+    if own is None:
+        detail = "this key names no camera: `python -m parking keys add SITE/CAMERA frames` makes"
+        raise Denied(403, "no-camera", f"{detail} one that does")
+    if own != camera_id:
+        raise Denied(403, "other-camera", f"this key sends the pictures of {own} only")

@@ -2,7 +2,7 @@
 
 `handle_message` takes what came over MQTT and says what is to be written to Kafka, and what the
 device is told once that is durable. Pictures that come over HTTP go through the same
-`accept_frame`. Times are Unix milliseconds.
+`handle_frame`. Times are Unix milliseconds.
 """
 
 import dataclasses
@@ -109,24 +109,27 @@ def _number(device: DeviceTopic, captured_at_ms: int | None = None) -> Number | 
     return Number(sender, device.boot_id, device.seq, captured_at_ms or 0)
 
 
-def _frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
+def handle_frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
+    """Decide on one picture that a device sent, by MQTT or HTTP. Raises Invalid (jpeg.inspect)."""
     if message.retained:
         return Handled("ignored")  # of unknown age: as an observation it could be days old
     number = _number(device, device.captured_at_ms)
     if number in context.used and not message.redelivered:
-        return Handled("replayed", (replayed(device, message.received_at_ms),))
+        return Handled("replayed", (replayed(device, message.received_at_ms),), via=message.via)
     event, record = accept_frame(
-        device, message.payload, "mqtt", message.received_at_ms, context.limits
+        device, message.payload, message.via, message.received_at_ms, context.limits
     )
     plain = device.boot_id is None
     again = plain and context.last_pictures.get(event.camera_id) == event.sha256
     # What the broker repeats (DUP) is the frame once more, for its original may still wait for
     # Kafka: written again it waits too, and its id tells that it is the same.
     if again and not message.redelivered:
-        return Handled("repeated", (frozen(event),))
+        return Handled("repeated", (frozen(event),), event=event, via=message.via)
     return Handled(
         "frame",
         (record,),
+        event=event,
+        via=message.via,
         frame_of=event.camera_id,
         picture=event.sha256 if plain else None,
         # A wrong clock must not make all later pictures of the device look old.
@@ -222,7 +225,7 @@ def _decode(payload: bytes, kind: type[P]) -> P:
 
 
 HANDLERS: Final[dict[str, Callable[[DeviceTopic, Message, Context], Handled]]] = {
-    "frame": _frame,
+    "frame": handle_frame,
     "gate": _gate,
     "status": _status,
     "telemetry": _telemetry,

@@ -1,11 +1,13 @@
 """The HTTP intake of pictures, for devices that speak only HTTP: `POST /ingest/v1/frames/...`.
 
 202 only once Kafka has the picture; every refusal says why, as `{"error": slug, "detail": words}`.
+A key sends the pictures of one camera. A number that was used before, also over MQTT, is a replay:
+counted, told, and not written.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, Request, Response
@@ -14,23 +16,22 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
-from parking import metrics
 from parking.errors import Invalid, Retryable
 from parking.keys import KeyFile
 from parking.ops import Health
 from parking.ports import Clock, Producer
 from parking.screen import Screen
 from parking.topics import HTTP_FRAMES, DeviceTopic, site_of
-from services.ingest.door import Denied, require_key
-from services.ingest.frames import SOURCE, accept_frame, frozen
-from services.ingest.handler import dead_letter
+from services.ingest.counting import count
+from services.ingest.door import Denied, require_camera, require_key
+from services.ingest.handler import dead_letter, handle_frame
 from services.ingest.live import live_routes
-from services.ingest.messages import Limits
+from services.ingest.messages import Context, Handled, Limits, Message
+from services.ingest.replay import Known
 
 BODY_LIMIT_S: Final = 15.0
 RETRY_AFTER_S: Final = 2
 _MAX_CONCURRENT: Final = 16
-_KNOWN_PICTURES: Final = 10_000
 _STATUS: Final = {"too-large": 413, "bad-camera-id": 404, "slow-body": 408, "empty": 400}
 _RETRY: Final = {"Retry-After": str(RETRY_AFTER_S)}
 _MAX_NUMBER: Final = 10**16
@@ -53,6 +54,7 @@ class Intake:
     limits: Limits
     clock: Clock
     screen_of: Callable[[str], Screen | None] | None = None
+    known: Known = field(default_factory=Known)
 
 
 def new_app(intake: Intake, health: Health) -> FastAPI:
@@ -69,7 +71,6 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
     app.add_exception_handler(Denied, _refused)
     app.add_exception_handler(RequestValidationError, _bad_request)
     room = asyncio.Semaphore(_MAX_CONCURRENT)
-    last: dict[str, str] = {}
 
     @app.post(HTTP_FRAMES + "/{site}/{camera}", status_code=202)
     async def post_frame(
@@ -81,14 +82,17 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
         x_captured_at_ms: _Number = None,
     ) -> Accepted:
         """Take one JPEG (`Content-Type: image/jpeg`, `Authorization: Bearer pk_...`)."""
-        require_key(intake.keys, request, "frames")
+        require_key(intake.keys, request, "frames")  # who has none is told no more than that
         if room.locked():
             raise Denied(503, "busy", "too many pictures at once", **_RETRY)
         try:
             device = _device(site, camera, x_boot_id, x_seq, x_captured_at_ms)
+            require_camera(intake.keys, request, device.device_id)
             async with room:
                 body = await _body(request, intake.limits.frame_max_bytes)
-                return await _take(intake, device, body, request.url.path, last)
+                # A body may take its time, and the key may have been taken back meanwhile.
+                require_camera(intake.keys, request, device.device_id)
+                return await _take(intake, device, body, request.url.path)
         except Invalid as error:
             status = _STATUS.get(error.reason, 422)
             raise Denied(status, error.reason, error.detail) from error
@@ -129,29 +133,34 @@ async def _body(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-async def _take(
-    intake: Intake, device: DeviceTopic, body: bytes, path: str, last: dict[str, str]
-) -> Accepted:
-    """Durable in Kafka, as a frame or as a dead letter. Raises Invalid or Retryable."""
-    now_ms = intake.clock.now_ms()
+async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> Accepted:
+    """Durable in Kafka, as a frame or as a dead letter. Raises Invalid, Retryable or Denied."""
+    known, now_ms = intake.known, intake.clock.now_ms()
+    message = Message(path, body, now_ms, via="http")
+    context = Context(intake.limits, known.pictures, known.used)
     try:
-        event, record = accept_frame(device, body, "http", now_ms, intake.limits)
+        handled = handle_frame(device, message, context)
     except Invalid as error:
         key = device.device_id.encode()
         letter = dead_letter(path, key, body, error, now_ms, intake.limits)
         await intake.producer.send([letter])
-        metrics.DEAD_LETTERS.labels(SOURCE, error.reason).inc()
+        count(Handled("refused", reason=error.reason))
         raise
-    repeated = device.boot_id is None and last.get(event.camera_id) == event.sha256
-    await intake.producer.send([frozen(event) if repeated else record])
-    if repeated:
-        metrics.FRAMES_REPEATED.labels("http").inc()
-    else:
-        metrics.FRAMES_ACCEPTED.labels("http").inc()
-        last[event.camera_id] = event.sha256
-        if len(last) > _KNOWN_PICTURES:
-            last.pop(next(iter(last)))
-    return Accepted(frame_id=event.id, time_ms=event.time_ms)
+    if handled.number is not None:
+        known.used.add(handled.number)  # now: the same again, before this is durable, is a replay
+    try:
+        await intake.producer.send(handled.outgoing)
+    except BaseException:
+        if handled.number is not None:
+            known.used.forget(handled.number)
+        raise
+    count(handled)
+    if handled.event is None:
+        detail = "this boot and sequence number were used before: it is not written again"
+        raise Denied(409, "replayed", detail)
+    if handled.picture:
+        known.remember(handled.event.camera_id, handled.picture)
+    return Accepted(frame_id=handled.event.id, time_ms=handled.event.time_ms)
 
 
 async def _refused(_: Request, error: Any) -> Response:

@@ -8,10 +8,12 @@ no reason to refuse: the ESP32-CAM pads its buffer with zeros or remains of an e
 """
 
 import re
+import threading
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 import msgspec
+import numpy as np
 
 from parking.errors import Invalid
 
@@ -27,10 +29,20 @@ _SOF_DECODABLE: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, pro
 # Markers that have a length and may stand between pictures' parts: tables, DRI, APPn, COM.
 _WITH_LENGTH: Final = frozenset({0xC4, 0xDB, 0xDD, _COM, *_APPLICATION})
 _IDENTIFIERS: Final = {_APP0: b"JFIF\0", _APP14: b"Adobe"}
-# In entropy-coded data FF is followed by 00 (stuffing), by a restart number, or by more fill.
-_NEXT_MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _MARKER: Final = re.compile(rb"\xff+([^\x00\xff])")
 _BLOCK_PX: Final = 8
+_SCANNED_BYTES: Final = 1 << 17
+
+
+class _Scratch(threading.local):
+    """What the search for markers writes on. Made anew for each picture, the pages would have to
+    come from the system each time: that took longer than the search."""
+
+    def __init__(self) -> None:
+        self.marked, self.stuffed = (np.empty(_SCANNED_BYTES, np.bool_) for _ in range(2))
+
+
+_scratch: Final = _Scratch()
 
 
 class _Recorded(msgspec.Struct):
@@ -151,11 +163,30 @@ def _scan(walk: _Walk, start: int) -> int:
     walk.scans += 1
     if walk.scans > MAX_SCANS:
         raise Invalid("too-many-scans", f"more than {MAX_SCANS} scans")
-    found = _NEXT_MARKER.search(walk.data, start)
-    if not found:
+    found = next_marker(walk.data, start)
+    if found < 0:
         raise Invalid("truncated", f"ends at byte {len(walk.data)} within a scan")
-    walk.scan_bytes += found.start() - start
-    return found.start()
+    walk.scan_bytes += found - start
+    return found
+
+
+def next_marker(data: bytes, start: int) -> int:
+    """Where the first marker from `start` on is within entropy-coded data, -1 without one. There
+    FF may be followed by 00 (stuffing), by a restart number (D0 to D7), or by more fill."""
+    codes = np.frombuffer(data, np.uint8)
+    for begin in range(start, len(data) - 1, _SCANNED_BYTES):
+        part = codes[begin : begin + _SCANNED_BYTES + 1]
+        second = part[1:]
+        marked, stuffed = _scratch.marked[: second.size], _scratch.stuffed[: second.size]
+        np.equal(part[:-1], 0xFF, out=marked)
+        np.equal(second, 0x00, out=stuffed)
+        np.greater(marked, stuffed, out=marked)
+        (places,) = marked.nonzero()  # few
+        found = second[places]
+        places = places[(found != 0xFF) & (found & 0xF8 != 0xD0)]
+        if places.size:
+            return begin + int(places[0])
+    return -1
 
 
 def _finish(walk: _Walk, end: int) -> Picture:

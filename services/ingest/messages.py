@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from parking.events import SlotId, Text, Via
+from parking.events import FrameReceived, SlotId, Text, Via
 from parking.ports import Outgoing
 from parking.topics import FRAME_MAX_BYTES
 from services.ingest.replay import Number
@@ -53,7 +53,7 @@ class Reply:
 class Handled:
     """The decision. `frame_of`: the camera whose newer frame may replace this one while it waits;
     `picture`: sha256 of a plain frame, to know the same one again; `number`: the device's, to know
-    it again; `reason`: why it was refused; `via`: the way it came."""
+    it again; `reason`: why it was refused; `via`: the way it came; `event`: the picture's."""
 
     outcome: Outcome
     outgoing: tuple[Outgoing, ...] = ()
@@ -63,6 +63,7 @@ class Handled:
     number: Number | None = None
     reason: str = ""
     via: Via = "mqtt"
+    event: FrameReceived | None = None
 
 
 @dataclass(frozen=True, slots=True)

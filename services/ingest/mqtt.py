@@ -50,6 +50,7 @@ class MqttLink:
         self._clock = clock
         self._epoch = 0
         self._order = AckOrder(0)
+        metrics.MQTT_UNACKED.labels(lane).set_function(lambda: len(self._order))
         self._connection: Connection | None = None
         self._receive: Callable[[Message, Delivery], None]
         self._has_room: Callable[[], bool]

@@ -1,5 +1,6 @@
-"""Which numbers a device has used already: the sliding window of RFC 4303 (IPsec), one a device and
-kind of message. Pure, bounded."""
+"""What came before: the numbers that a device has used already, in the sliding window of RFC 4303
+(IPsec), one a device and kind of message; and the last picture of each that numbers nothing. Pure,
+bounded."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -8,6 +9,7 @@ WINDOW: Final = 1024
 """So many numbers behind the highest may still come late, once; what is further back is old."""
 
 _MAX_SENDERS: Final = 20_000
+_MAX_CAMERAS: Final = 10_000
 
 
 class Number(NamedTuple):
@@ -67,3 +69,28 @@ class Used:
         self._windows[number.sender] = window
         if len(self._windows) > self._max_senders:
             self._windows.pop(next(iter(self._windows)))
+
+    def forget(self, number: Number) -> None:
+        """It has not been taken after all, and may come again."""
+        window = self._windows.get(number.sender)
+        if window is None or window.boot_id != number.boot_id:
+            return
+        behind = window.top - number.seq
+        if 0 <= behind < WINDOW:
+            window.used &= ~(1 << behind)
+
+
+class Known:
+    """What came before, by whichever door: one for all lanes and the HTTP intake."""
+
+    def __init__(self) -> None:
+        self.used = Used()
+        self.pictures: dict[str, str] = {}
+        """sha256 of each plain camera's last picture."""
+
+    def remember(self, camera_id: str, picture: str) -> None:
+        """It is the camera's last."""
+        self.pictures.pop(camera_id, None)
+        self.pictures[camera_id] = picture
+        if len(self.pictures) > _MAX_CAMERAS:
+            self.pictures.pop(next(iter(self.pictures)))

@@ -40,15 +40,16 @@ async def build(environ: Mapping[str, str]) -> None:
     history = History(settings.database_url) if settings.database_url else None
     producer = LateProducer(settings.kafka)
     live = Live(settings.live, pictures, settings.limits, clock) if settings.live else None
+    keys = KeyFile(settings.keys_file)
     parts = Parts(
         feed=feed,
         pictures=pictures,
         history=history,
         producer=producer,
-        keys=KeyFile(settings.keys_file),
+        keys=keys,
         clock=clock,
         health=health,
-        devices=Devices(settings.devices_file) if settings.devices_file else None,
+        devices=Devices(settings.devices_file, keys) if settings.devices_file else None,
         address=settings.device_address,
         live=live,
     )

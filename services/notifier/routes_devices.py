@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
-from parking.devices import Address, Devices, configuration
+from parking.devices import Address, Devices, Secrets, configuration
 from parking.errors import Invalid, Retryable
 from parking.events import CameraStatusChanged
 from services.notifier.adapters import History
@@ -37,6 +37,7 @@ _DONE: Final[Responses] = {204: {"description": "Done"}}
 _PART: Final = "^[a-z0-9-]{1,40}$"
 Site = Annotated[str, Path(pattern=_PART)]
 Device = Annotated[str, Path(pattern=_PART)]
+Http = Annotated[bool, Query(description="give it a key to post pictures, if it has none")]
 
 # Walks from name to name, and from each to its newest rows, by indexes alone.
 _TOLD: Final = """
@@ -82,21 +83,22 @@ class Fleet:
     async def views(self, site: str) -> list[DeviceView]:
         """Every device that may connect or has told of itself, by name."""
         known = set(await self._file(lambda devices: devices.names(site)))
+        posting = set(await self._file(lambda devices: devices.posting(site)))
         told = {row["device_id"]: row for row in await self._told(site)}
         statuses = self.feed.state.statuses
         cameras = {name for name in statuses if name.split("/")[0] == site}
         return [
-            _view(name, name in known, told.get(name, {}), statuses.get(name))
-            for name in sorted(known | told.keys() | cameras)
+            _view(name, (name in known, name in posting), told.get(name, {}), statuses.get(name))
+            for name in sorted(known | posting | told.keys() | cameras)
         ]
 
-    async def secret(self, change: Callable[[Devices], str], device_id: str) -> Response:
-        """A device's new password with all else it is told."""
+    async def secret(self, change: Callable[[Devices], Secrets], device_id: str) -> Response:
+        """A device's new password, and key, with all else it is told."""
         if self.address is None:
             detail = "DEVICE_MQTT_URL is not set: the device could not be told its broker"
             raise ApiError(503, "no-address", detail)
-        password = await self._file(change)
-        return json_response(DeviceSecret(**configuration(device_id, password, self.address)), 201)
+        secrets = await self._file(change)
+        return json_response(DeviceSecret(**configuration(device_id, secrets, self.address)), 201)
 
     async def forget(self, device_id: str) -> Response:
         """Revoke."""
@@ -110,7 +112,7 @@ class Fleet:
         try:
             return await asyncio.to_thread(work, self.devices)
         except OSError as error:
-            detail = f"the broker's password file cannot be used: {error.strerror}"
+            detail = f"the file of passwords, or of keys, cannot be used: {error.strerror}"
             raise ApiError(503, "no-devices-file", detail) from error
         except Invalid as error:
             raise ApiError(_STATUS.get(error.reason, 422), error.reason, error.detail) from error
@@ -153,27 +155,30 @@ def device_routes(fleet: Fleet) -> APIRouter:
     )
     async def add_device(request: Request, site: Site) -> Response:
         fleet.door.holder(request, SCOPE)
-        name = f"{site}/{(await read_json(request, NewDevice)).device}"
-        return await fleet.secret(lambda devices: devices.add(name), name)
+        new = await read_json(request, NewDevice)
+        name = f"{site}/{new.device}"
+        return await fleet.secret(lambda devices: devices.add(name, http=new.http), name)
 
     @router.post(
         path + "/{device}/rotate",
         status_code=201,
         tags=["devices"],
-        summary="Another password: the one before stops working",
+        summary="Another password, and another key if it has one: those before stop working",
         responses=secret,
         openapi_extra=_NEEDS_KEY,
     )
-    async def rotate_device(request: Request, site: Site, device: Device) -> Response:
+    async def rotate_device(
+        request: Request, site: Site, device: Device, http: Http = False
+    ) -> Response:
         fleet.door.holder(request, SCOPE)
         name = f"{site}/{device}"
-        return await fleet.secret(lambda devices: devices.rotate(name), name)
+        return await fleet.secret(lambda devices: devices.rotate(name, http=http), name)
 
     @router.delete(
         path + "/{device}",
         status_code=204,
         tags=["devices"],
-        summary="Shut a device out: its connection ends and it cannot come back",
+        summary="Shut a device out, by every door: its connection ends and it cannot come back",
         responses=_DONE | WRITE_ERRORS,
         openapi_extra=_NEEDS_KEY,
     )
@@ -185,15 +190,20 @@ def device_routes(fleet: Fleet) -> APIRouter:
 
 
 def _view(
-    name: str, may_connect: bool, told: Mapping[str, Any], camera: CameraStatusChanged | None
+    name: str, doors: tuple[bool, bool], told: Mapping[str, Any], camera: CameraStatusChanged | None
 ) -> DeviceView:
-    """`told`: a row of _TOLD."""
+    """`doors`: whether the broker and the HTTP intake know it; `told`: a row of _TOLD."""
     facts = {key: told[key] for key in _FACTS if key in told}
     telemetry = told.get("telemetry") or {}
     facts |= {key: telemetry[key] for key in _TELEMETRY if key in telemetry}
     last_frame_at_ms = camera.last_frame_at_ms if camera else None
+    may_connect, may_post = doors
     return DeviceView(
-        device_id=name, may_connect=may_connect, last_frame_at_ms=last_frame_at_ms, **facts
+        device_id=name,
+        may_connect=may_connect,
+        may_post=may_post,
+        last_frame_at_ms=last_frame_at_ms,
+        **facts,
     )
 
 

@@ -46,6 +46,7 @@ class Settings:
     KEYS_FILE            API keys; without it nothing can be written
     DEVICES_FILE         the MQTT broker's password file, for /api/sites/{site}/devices; empty: 503
     DEVICE_MQTT_URL, DEVICE_CA_FILE    the broker as devices find it, mqtts://host:port, and its CA
+    DEVICE_HTTP_URL      ingest as devices find it, https://host:port, for those that post pictures
     CORS_ORIGINS         comma list of origins that may read from a browser; empty: none
     DASHBOARD_DIR        the built dashboard (default dashboard/dist)
     LIVE_URL             ingest's address, for live pictures of the cameras that it fetches; empty:

@@ -168,12 +168,14 @@ class Capture(View, frozen=True, kw_only=True):
 
 
 class DeviceView(View, frozen=True, kw_only=True):
-    """A device. `may_connect`: the broker holds a password for it. What it told of itself is null
+    """A device. `may_connect`: the broker holds a password for it; `may_post`: it has a key to post
+    pictures by HTTP. What it told of itself is null
     until it did, or while Postgres (DATABASE_URL), which knows, is away. `replayed_at_ms`: when
     somebody last sent again what it had sent before."""
 
     device_id: CameraId
     may_connect: bool
+    may_post: bool
     state: Literal["online", "offline"] | None = None
     state_since_ms: TimeMs | None = None
     state_reason: Text | None = None
@@ -188,8 +190,9 @@ class DeviceView(View, frozen=True, kw_only=True):
 
 
 class DeviceSecret(View, frozen=True, kw_only=True, omit_defaults=True):
-    """What the device is told, once: the password is kept as a hash only. `ca`: the certificate
-    authority (PEM) that it believes the broker by, where there is one of its own."""
+    """What the device is told, once: password and key are kept as hashes only. `ca`: the
+    certificate authority (PEM) that it believes the broker by, where there is one of its own;
+    `api_key`: for `POST {post_url}{device_id}`, where it posts its pictures by HTTP."""
 
     device_id: CameraId
     password: str
@@ -197,6 +200,8 @@ class DeviceSecret(View, frozen=True, kw_only=True, omit_defaults=True):
     port: int
     tls: bool
     ca: str | None = None
+    api_key: str | None = None
+    post_url: str | None = None
 
 
 class Accepted(View, frozen=True, kw_only=True):
@@ -231,9 +236,10 @@ class Passage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewDevice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device to let in, without its site."""
+    """A device to let in, without its site. `http`: it posts pictures, and needs a key for that."""
 
     device: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
+    http: bool = False
 
 
 class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from parking.__main__ import main
-from parking.devices import Address, Devices, as_text, configuration
+from parking.devices import Address, Devices, Secrets, as_text, configuration
 from parking.errors import Invalid
+from parking.keys import KeyFile
 from parking.secret_files import PasswordFile
 
 
@@ -20,7 +21,8 @@ def test_a_device_is_added_rotated_and_revoked(tmp_path: Path) -> None:
     before = users.path.read_text("utf-8")
     assert devices.names() == ["demo/cam"]
     assert devices.names("other") == []
-    assert first not in before
+    assert first.password not in before
+    assert first.api_key == ""
     assert devices.rotate("demo/cam") != first
     assert users.path.read_text("utf-8") != before
     devices.revoke("demo/cam")
@@ -44,6 +46,57 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     devices.add("demo/cam")
     with pytest.raises(Invalid, match="device-exists"):
         devices.add("demo/cam")
+
+
+def test_a_key_for_http_is_issued_renewed_and_taken_back_with_its_device(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys")
+    devices = Devices(tmp_path / "passwords", keys)
+    devices.add("demo/mqtt")
+    first = devices.add("demo/cam", http=True).api_key
+    assert keys.check(first, "frames")
+    assert (devices.posting(), devices.posting("other")) == (["demo/cam"], [])
+    second = devices.rotate("demo/cam").api_key
+    assert not keys.check(first, "frames")
+    assert keys.check(second, "frames")
+    assert devices.rotate("demo/mqtt").api_key == ""
+    devices.revoke("demo/cam")
+    assert not keys.check(second, "frames")
+    assert keys.check(devices.rotate("demo/mqtt", http=True).api_key, "frames")
+    assert (devices.names(), devices.posting()) == (["demo/mqtt"], ["demo/mqtt"])
+
+
+def test_a_camera_that_only_has_a_key_is_shut_out_too(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys")
+    secret = keys.add("demo/cam", "frames")
+    Devices(tmp_path / "passwords", keys).revoke("demo/cam")
+    assert not keys.check(secret, "frames")
+    assert not (tmp_path / "passwords").exists()
+
+
+def test_without_a_file_of_keys_none_is_promised(tmp_path: Path) -> None:
+    devices = Devices(tmp_path / "passwords")
+    with pytest.raises(Invalid, match="KEYS_FILE"):
+        devices.add("demo/cam", http=True)
+    assert devices.names() == []
+
+
+def test_a_device_that_posts_is_told_where_to(tmp_path: Path) -> None:
+    address = Address.of("mqtts://b", post="https://ingest.example/")
+    told = configuration("demo/cam", Secrets("pw", "pk_1"), address)
+    assert told["api_key"] == "pk_1"
+    assert told["post_url"] == "https://ingest.example/ingest/v1/frames/"
+    assert "post_url" not in configuration("demo/cam", Secrets("pw"), address)
+    assert "post_url" not in configuration("demo/cam", Secrets("pw", "pk_1"), Address("b", 1))
+
+
+@pytest.mark.parametrize(
+    ("post", "reason"),
+    [("http://ingest.example", "plain-text"), ("mqtts://x", "bad-address"), ("x", "bad-address")],
+)
+def test_bad_addresses_to_post_to_are_told(post: str, reason: str) -> None:
+    with pytest.raises(Invalid) as told:
+        Address.of("mqtts://b", post=post)
+    assert told.value.reason == reason
 
 
 def test_the_brokers_file_keeps_its_mode(tmp_path: Path) -> None:
@@ -89,7 +142,7 @@ def test_bad_addresses_are_told(url: str, reason: str) -> None:
 def test_the_configuration_holds_the_authority_where_there_is_one(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     authority.write_text("-----BEGIN CERTIFICATE-----", "ascii")
-    told = configuration("demo/cam", "pw", Address.of("mqtts://b", authority))
+    told = configuration("demo/cam", Secrets("pw"), Address.of("mqtts://b", authority))
     assert json.loads(as_text(told)) == {
         "device_id": "demo/cam",
         "password": "pw",
@@ -119,9 +172,34 @@ def test_the_commands(broker: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert written["password"] not in capsys.readouterr().out
     assert (broker / "cam.json").stat().st_mode & 0o777 == 0o600
     main(["devices", "list"])
-    assert capsys.readouterr().out == "demo/cam\n"
+    assert capsys.readouterr().out == "demo/cam  mqtt\n"
     main(["devices", "revoke", "demo/cam"])
+    assert "KEYS_FILE is not set" in capsys.readouterr().out
     assert Devices(broker / "passwords").names() == []
+
+
+def test_the_commands_about_keys_for_http(
+    broker: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KEYS_FILE", str(broker / "keys"))
+    keys = KeyFile(broker / "keys")
+
+    def told(*command: str) -> str:
+        main(["devices", *command])
+        return capsys.readouterr().out
+
+    shown = told("add", "demo/cam", "--http")
+    first = json.loads(shown.splitlines()[0])["api_key"]
+    assert keys.check(first, "frames")
+    assert "DEVICE_HTTP_URL" in shown
+    assert told("list") == "demo/cam  mqtt http\n"
+    monkeypatch.setenv("DEVICE_HTTP_URL", "https://ingest.example")
+    second = json.loads(told("rotate", "demo/cam").splitlines()[0])
+    assert second["post_url"].startswith("https://ingest.example/")
+    assert keys.check(second["api_key"], "frames")
+    assert not keys.check(first, "frames")
+    assert "KEYS_FILE" not in told("revoke", "demo/cam")
+    assert keys.names() == []
 
 
 def test_a_configuration_that_cannot_be_written_is_shown(

@@ -21,10 +21,10 @@ def test_a_key_is_known_by_its_scope_and_kept_only_as_a_hash(tmp_path):
 def test_a_removed_key_stops_working_in_another_process_view(tmp_path):
     path = tmp_path / "keys"
     ours, theirs = KeyFile(path), KeyFile(path)
-    secret = ours.add("camera", "frames")
+    secret = ours.add("demo/cam", "frames")
     assert theirs.check(secret, "frames") is not None
-    assert ours.remove("camera")
-    assert not ours.remove("camera")
+    assert ours.remove("demo/cam")
+    assert not ours.remove("demo/cam")
     assert theirs.check(secret, "frames") is None
 
 
@@ -32,10 +32,10 @@ def test_a_reader_sees_the_file_before_or_after_a_removal_never_half_of_it(tmp_p
     path = tmp_path / "keys"
     keys = KeyFile(path)
     kept = keys.add("operator", "write")
-    keys.add("camera", "frames")
+    keys.add("demo/cam", "frames")
     before = path.read_text()
     with path.open() as reader:
-        assert keys.remove("camera")
+        assert keys.remove("demo/cam")
         assert reader.read() == before
     assert KeyFile(path).check(kept, "write") is not None
     assert [file.name for file in tmp_path.iterdir()] == ["keys"]
@@ -47,11 +47,51 @@ def test_without_a_file_nobody_is_known(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "scopes"), [("Bad Name", ("write",)), ("ok", ()), ("ok", ("all",))]
+    ("name", "scopes"),
+    [
+        ("Bad Name", ("write",)),
+        ("ok", ()),
+        ("ok", ("all",)),
+        ("demo/cam", ("write",)),
+        ("cam", ("frames",)),
+        ("demo/Cam", ("frames",)),
+        ("demo/cam", ("frames", "write")),
+    ],
 )
 def test_bad_names_and_scopes_are_refused(tmp_path, name, scopes):
     with pytest.raises(Invalid):
         KeyFile(tmp_path / "keys").add(name, *scopes)
+
+
+def test_a_key_for_frames_is_one_cameras_own(tmp_path):
+    keys = KeyFile(tmp_path / "keys")
+    found = keys.check(keys.add("demo/cam", "frames"), "frames")
+    assert found is not None
+    assert found.camera_id == "demo/cam"
+    assert keys.cameras() == ["demo/cam"]
+    assert keys.without_camera() == []
+
+
+def test_a_key_of_an_earlier_version_names_no_camera(tmp_path):
+    path = tmp_path / "keys"
+    keys = KeyFile(path)
+    secret = keys.add("demo/cam", "frames")
+    path.write_text(path.read_text().replace("demo/cam", "old"))
+    found = KeyFile(path).check(secret, "frames")
+    assert found is not None
+    assert found.camera_id is None
+    assert KeyFile(path).without_camera() == ["old"]
+
+
+def test_a_renewed_key_takes_the_place_of_the_one_before(tmp_path):
+    path = tmp_path / "keys"
+    ours, theirs = KeyFile(path), KeyFile(path)
+    first = ours.renew("demo/cam")
+    assert theirs.check(first, "frames") is not None
+    second = ours.renew("demo/cam")
+    assert theirs.check(first, "frames") is None
+    assert theirs.check(second, "frames") is not None
+    assert ours.names() == ["demo/cam"]
 
 
 def test_a_name_is_taken_once(tmp_path):

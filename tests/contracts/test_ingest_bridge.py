@@ -18,7 +18,7 @@ from services.ingest import mqtt
 from services.ingest.handover import Delivery
 from services.ingest.mqtt import MqttLink
 from services.ingest.replay import Used
-from tests.scripted_mqtt import JPEG, Bridge, Peer, bridge, count, gate, until
+from tests.scripted_mqtt import JPEG, Bridge, Peer, ScriptedBroker, bridge, count, gate, until
 
 DUP = 0x08
 NOW_MS = 1_795_000_000_000
@@ -52,6 +52,29 @@ async def test_acknowledgements_are_sent_in_the_order_of_receipt():
         await until(lambda: len(peer.acked) == 100)
         assert peer.acked == list(range(1, 101))
         assert b.kafka.ids(GATE_EVENTS) == [f"demo/gate/gate/1/{n}" for n in range(1, 101)]
+
+
+async def test_devices_are_told_first_also_by_a_broker_that_takes_its_time(monkeypatch):
+    """It acknowledges nothing of what the bridge publishes: no PUBACK may overtake an answer."""
+    answer = ScriptedBroker.answer
+
+    def silent(self: ScriptedBroker, peer: Peer, kind: int, body: bytes) -> None:
+        if kind == 3:
+            peer.got.append(("publish", body))
+        else:
+            answer(self, peer, kind, body)
+
+    monkeypatch.setattr(ScriptedBroker, "answer", silent)
+    async with bridge() as b:
+        peer = await b.broker.peer()
+        b.kafka.open()
+        for mid in range(1, 101):
+            await peer.publish(*gate(mid), mid=mid)
+        await until(lambda: len(peer.acked) == 100)
+        told = 0
+        for kind, what in peer.got:
+            told += kind == "publish"
+            assert kind == "publish" or told >= int(str(what))
 
 
 async def test_a_plain_frame_sent_again_waits_for_kafka_as_its_original_does():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
+from parking import metrics
 from parking.codec import decode
 from parking.errors import Retryable
 from parking.keys import KeyFile
@@ -20,8 +21,11 @@ from parking.ops import Health
 from parking.ports import Outgoing, Producer
 from parking.topics import DEAD_LETTERS_FRAMES, DEVICE_EVENTS, FRAMES
 from services.ingest import http
+from services.ingest.handler import handle_message
 from services.ingest.http import Intake, new_app
-from services.ingest.messages import Limits
+from services.ingest.messages import Context, Limits, Message
+from services.ingest.replay import Known, Used
+from tests.scripted_mqtt import count
 
 NOW_MS = 1_750_000_000_000
 JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
@@ -40,13 +44,15 @@ class Intakes:
     def __init__(self, folder: Path) -> None:
         self.broker = MemoryBroker()
         self.keys = KeyFile(folder / "keys")
-        self.key = self.keys.add("camera", "frames")
+        self.key = self.keys.add("demo/north", "frames")
         self.writer_key = self.keys.add("writer", "write")
         self.limits = Limits(frame_max_bytes=50_000)
+        self.known = Known()
 
     def app(self, kafka: Producer | None = None) -> FastAPI:
         producer = kafka or MemoryProducer(self.broker)
-        intake = Intake(self.keys, producer, self.limits, ManualClock(NOW_MS))
+        clock = ManualClock(NOW_MS)
+        intake = Intake(self.keys, producer, self.limits, clock, known=self.known)
         return new_app(intake, Health())
 
     def client(self, kafka: Producer | None = None) -> httpx.AsyncClient:
@@ -114,6 +120,94 @@ async def test_a_key_for_something_else_is_forbidden(intakes: Intakes):
     async with intakes.client() as client:
         answer = await client.post(PATH, content=JPEG, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (403, "wrong-scope")
+
+
+async def test_a_key_opens_the_way_of_its_own_camera_only(intakes: Intakes):
+    own = intakes.headers(intakes.keys.add("demo/south", "frames"))
+    async with intakes.client() as client:
+        other = await client.post(PATH, content=JPEG, headers=own)
+        taken = await client.post("/ingest/v1/frames/demo/south", content=JPEG, headers=own)
+    assert (other.status_code, other.json()["error"]) == (403, "other-camera")
+    assert "demo/south only" in other.json()["detail"]
+    assert taken.status_code == 202
+    assert [event.camera_id for event in intakes.events(FRAMES)] == ["demo/south"]
+
+
+async def test_a_key_of_an_earlier_version_opens_nothing(intakes: Intakes, tmp_path: Path):
+    path = tmp_path / "keys"
+    path.write_text(path.read_text("utf-8").replace("demo/north", "camera"), "utf-8")
+    async with intakes.client() as client:
+        answer = await client.post(PATH, content=JPEG, headers=intakes.headers())
+    assert (answer.status_code, answer.json()["error"]) == (403, "no-camera")
+    assert "keys add" in answer.json()["detail"]
+    assert intakes.broker.records(FRAMES) == []
+
+
+async def test_a_key_taken_back_while_its_picture_comes_opens_nothing(intakes: Intakes):
+    async def interrupted() -> AsyncIterator[bytes]:
+        yield JPEG[:100]
+        intakes.keys.remove("demo/north")
+        yield JPEG[100:]
+
+    async with intakes.client() as client:
+        answer = await client.post(PATH, content=interrupted(), headers=intakes.headers())
+    assert (answer.status_code, answer.json()["error"]) == (401, "no-key")
+    assert intakes.broker.records(FRAMES) == []
+
+
+# ---------------------------------------------------------------- replay
+CAPTURED = 100
+
+
+async def replay(intakes: Intakes) -> tuple[int, int]:
+    """A camera's pictures, and somebody who sends all of them again: how many were written twice,
+    and how many were counted."""
+    before = count(metrics.REPLAYS, "frame")
+    async with intakes.client() as client:
+        for seq in [*range(1, CAPTURED + 1)] * 2:
+            headers = intakes.headers(X_Boot_Id="1", X_Seq=str(seq))
+            await client.post(PATH, content=JPEG, headers=headers)
+    ids = [event.id for event in intakes.events(FRAMES)]
+    return len(ids) - len(set(ids)), int(count(metrics.REPLAYS, "frame") - before)
+
+
+async def test_replayed_pictures_are_counted_told_and_not_written(intakes: Intakes):
+    assert await replay(intakes) == (0, CAPTURED)
+    assert {event.id.rpartition("/")[0] for event in intakes.events(DEVICE_EVENTS)} == {
+        "demo/north/replay"
+    }
+
+
+async def test_negative_control_without_a_memory_replayed_pictures_are_written(
+    intakes: Intakes, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Used, "__contains__", lambda _self, _number: False)
+    assert await replay(intakes) == (CAPTURED, 0)
+
+
+async def test_who_sends_a_picture_again_is_told_so(intakes: Intakes):
+    headers = intakes.headers(X_Boot_Id="1", X_Seq="1")
+    async with intakes.client() as client:
+        answers = [await client.post(PATH, content=JPEG, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 409]
+    assert answers[1].json()["error"] == "replayed"
+
+
+async def test_what_came_by_one_door_is_known_at_the_other(intakes: Intakes):
+    headers = intakes.headers(X_Boot_Id="1", X_Seq="1", X_Captured_At_Ms=str(NOW_MS))
+    async with intakes.client() as client:
+        await client.post(PATH, content=JPEG, headers=headers)
+    context = Context(intakes.limits, intakes.known.pictures, intakes.known.used)
+    by_mqtt = Message(f"parking/v1/demo/north/frame/1/1/{NOW_MS}", JPEG, NOW_MS)
+    assert handle_message(by_mqtt, context).outcome == "replayed"
+
+
+async def test_a_picture_that_kafka_did_not_take_may_come_again(intakes: Intakes):
+    headers = intakes.headers(X_Boot_Id="1", X_Seq="1")
+    async with intakes.client(AbsentKafka()) as client:
+        assert (await client.post(PATH, content=JPEG, headers=headers)).status_code == 503
+    async with intakes.client() as client:
+        assert (await client.post(PATH, content=JPEG, headers=headers)).status_code == 202
 
 
 async def test_what_is_too_large_is_refused_unread(intakes: Intakes):

@@ -182,7 +182,7 @@ async def test_when_ingest_goes_away_kafka_takes_over(keys):
 
 
 async def test_only_a_key_of_its_scope_watches(keys):
-    frames_key, live_key = keys.add("camera", "frames"), keys.add("notifier", "live")
+    frames_key, live_key = keys.add("demo/cam", "frames"), keys.add("notifier", "live")
     async with ingest(keys, "/stream", "mjpeg") as behind, httpx.AsyncClient() as client:
         address = f"{behind.url}/ingest/v1/live/{CAMERA}"
         for key, status in ((None, 401), ("pk_wrong", 401), (frames_key, 403)):

@@ -75,7 +75,8 @@ ROLES = {
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, str]:
     file = KeyFile(tmp_path / "keys")
-    made = {scope: file.add(scope, scope) for scope in SCOPES}
+    names = {scope: "demo/cam" if scope == "frames" else scope for scope in SCOPES}
+    made = {scope: file.add(name, scope) for scope, name in names.items()}
     return {"none": "", "wrong": "pk_wrong", **made}
 
 
@@ -156,6 +157,33 @@ async def test_each_route_that_is_not_open_needs_its_own_scope(
     assert (after == before) == (role != "write")
 
 
+async def test_a_device_that_posts_has_a_key_for_as_long_as_it_is_a_device(
+    notifier: Instance, keys: dict[str, str], tmp_path: Path
+):
+    path, headers = "/api/sites/demo/devices", bearing(keys["devices"])
+    file = KeyFile(tmp_path / "keys")
+    body = {"device": "post", "http": True}
+    first = (await notifier.http.post(path, json=body, headers=headers)).json()
+    assert file.check(first["api_key"], "frames")
+    assert first["api_key"] not in (tmp_path / "keys").read_text("utf-8")
+    plain = (await notifier.http.post(path, json={"device": "mqtt"}, headers=headers)).json()
+    assert "api_key" not in plain
+    second = (await notifier.http.post(f"{path}/post/rotate", headers=headers)).json()
+    assert not file.check(first["api_key"], "frames")
+    assert file.check(second["api_key"], "frames")
+    late = (await notifier.http.post(f"{path}/mqtt/rotate?http=true", headers=headers)).json()
+    assert file.check(late["api_key"], "frames")
+    listed = (await notifier.http.get(path, headers=headers)).json()
+    assert {d["device_id"]: (d["may_connect"], d["may_post"]) for d in listed} == {
+        "demo/cam": (False, True),
+        "demo/mqtt": (True, True),
+        "demo/north": (False, False),
+        "demo/post": (True, True),
+    }
+    assert (await notifier.http.delete(f"{path}/post", headers=headers)).status_code == 204
+    assert not file.check(second["api_key"], "frames")
+
+
 async def test_a_devices_password_is_shown_once_and_its_name_is_checked(
     notifier: Instance, keys: dict[str, str], tmp_path: Path
 ):
@@ -171,8 +199,9 @@ async def test_a_devices_password_is_shown_once_and_its_name_is_checked(
         refused = await notifier.http.post(path, json={"device": name}, headers=headers)
         assert refused.status_code == 422, name
     listed = (await notifier.http.get(path, headers=headers)).json()
-    # A camera that was seen and has no password (any more) is listed, too.
+    # A camera that was seen, or has a key, and no password (any more) is listed, too.
     assert {d["device_id"]: d["may_connect"] for d in listed} == {
+        "demo/cam": False,
         "demo/gate-2": True,
         "demo/north": False,
     }

@@ -32,7 +32,7 @@ CROSSED = [(0.1, 0.1), (0.3, 0.3), (0.3, 0.1), (0.1, 0.3)]
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, str]:
     file = KeyFile(tmp_path / "keys")
-    made = {scope: file.add(scope, scope) for scope in ("frames", "write")}
+    made = {"frames": file.add("demo/cam", "frames"), "write": file.add("write", "write")}
     return {"none": "", "wrong": "pk_wrong", **made}
 
 

@@ -83,7 +83,7 @@ def test_each_is_refused_to_its_senders_face_and_the_next_good_one_passes(
 )
 def test_over_http_the_answer_says_what_is_wrong(infra, bridge, body, kind, status, error):
     made, device, _ = bridge
-    key = made.keys.add("camera", "frames")
+    key = made.keys.renew(device)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": kind}
     answer = httpx.post(f"{made.url}/ingest/v1/frames/{device}", content=body, headers=headers)
     assert answer.status_code == status, answer.text

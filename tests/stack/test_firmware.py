@@ -1,8 +1,6 @@
 """Row 24, against real servers: the firmware's own files under the MicroPython unix port, a real
 broker that is killed, the real bridge and a real Kafka."""
 
-import json
-import shutil
 import signal
 import struct
 import time
@@ -11,12 +9,21 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from parking.stack.infra import Infra
-from parking.stack.settings import ROOT
 from parking.topics import DEVICE_EVENTS, FRAMES, GATE_EVENTS
+from tests.boards import (
+    acknowledged,
+    believe_pubacks,
+    config,
+    in_postgres,
+    kept,
+    site_of,
+    slots_of,
+    tend_until,
+    waiting,
+)
 from tests.ingest_process import Log, picture, wait_until
 from tools.boards.board import Board
 
@@ -35,21 +42,6 @@ def bridge(infra: Infra) -> Iterator[None]:
     infra.start_service("ingest")
     yield
     infra.stop("ingest")
-
-
-def config(infra: Infra, device_id: str, **more: object) -> dict[str, object]:
-    user, password = infra.add_device(*device_id.split("/"))
-    told = {"device_id": user, "password": password, "host": "127.0.0.1", "tls": False}
-    told |= {"port": infra.mqtt_port, "reconnect_s": 2, "interval_ms": 0, "keepalive_s": 10}
-    return told | {"gate": "two", "gate_stable_ms": 0} | more
-
-
-def tend_until(board: Board, condition: Callable[[], bool], limit_s: float, what: str) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not {what}: {board.log[-2000:]}"
-        board.tend()
-        time.sleep(0.2)
 
 
 @pytest.fixture
@@ -122,33 +114,6 @@ def test_what_a_broker_took_and_lost_comes_again(
     assert len(set(log.ids(GATE_EVENTS, site))) == (0 if broken else 20)
 
 
-def believe_pubacks(slot: Path) -> None:
-    """The firmware with one line more, in the slot that boots."""
-    for name in ("app", "hal", "boards"):
-        shutil.copytree(ROOT / "firmware" / name, slot / name)
-    line = "                await connection.publish(topic(self.id, *event[0]), event[1])\n"
-    file = slot / "app" / "device.py"
-    text = file.read_text("utf-8")
-    assert text.count(line) == 1
-    file.write_text(text.replace(line, line + "                self.ring.done()\n"), "utf-8")
-
-
-def slots_of(gate: Board) -> list[bytes]:
-    """The used slots of the ring in the board's flash."""
-    file = gate.state / "flash.bin"
-    data = file.read_bytes() if file.exists() else b""
-    slots = [data[at : at + 64] for at in range(4 * 4096, len(data), 64)]
-    return [slot for slot in slots if slot[:1] in (b"\xa1", b"\xa2")]
-
-
-def kept(gate: Board) -> int:
-    return len(slots_of(gate))
-
-
-def acknowledged(gate: Board) -> int:
-    return sum(slot[60:] == b"\0\0\0\0" for slot in slots_of(gate))
-
-
 def test_power_cuts_cost_no_event_that_was_in_flash(
     bridge: None, board: Callable[..., Board], log: Log
 ):
@@ -201,15 +166,12 @@ def monotonic(gate: Board) -> list[int]:
 def test_pictures_come_by_mqtt_and_by_post(
     infra: Infra, bridge: None, board: Callable[..., Board], log: Log, tmp_path: Path
 ):
-    from parking.keys import KeyFile
-
     file = tmp_path / "1.jpg"
     file.write_bytes(picture())
     world = {"frames": [str(file)], "interval_ms": 500, "length": 1}
-    key = KeyFile(infra.keys_file).add("board", "frames")
     url = f"{infra.url('ingest')}/ingest/v1/frames/"
     by_mqtt = board(world, gate="", interval_ms=500, frame_qos=1)
-    by_post = board(world, gate="", interval_ms=500, post_url=url, api_key=key)
+    by_post = board(world, gate="", interval_ms=500, post_url=url)
     for one, via in ((by_mqtt, "mqtt"), (by_post, "http")):
         one.power_on()
         site = site_of(one)
@@ -220,22 +182,5 @@ def test_pictures_come_by_mqtt_and_by_post(
         assert len({frame.id for frame in frames}) == len(frames)
 
 
-def site_of(board: Board) -> str:
-    told = json.loads((board.state / "board.json").read_text("utf-8"))
-    return str(told["config"]["device_id"]).split("/")[0]
-
-
-def in_postgres(infra: Infra, site: str) -> list[tuple[int, int]]:
-    with psycopg.connect(infra.dsn) as connection:
-        query = "select boot_id, seq from gate_events where site_id = %s"
-        return connection.execute(query, (site,)).fetchall()
-
-
 def has(log: Log, topic: str, site: str, count: int) -> bool:
     return len(set(log.ids(topic, site))) >= count
-
-
-def waiting(log: Log, site: str) -> int | None:
-    """What the device last told of its ring."""
-    told = [e.telemetry for e in log.of(DEVICE_EVENTS, site) if e.telemetry is not None]
-    return told[-1].gate_events_waiting if told else None

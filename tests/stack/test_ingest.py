@@ -155,6 +155,14 @@ def test_what_is_published_while_the_bridge_is_away_comes_when_it_is_back(
     assert log.ids(GATE_EVENTS, site) == [f"{device}/gate/1/{n}" for n in range(1, 21)]
 
 
+def acked_all(client: Client, seqs: range) -> bool:
+    """Each of them, at least once: what a lost connection took is acked again."""
+    left = set(seqs)
+    while left:
+        left.discard(json.loads(client.next(60).payload)["seq"])
+    return True
+
+
 def test_while_kafka_stands_still_nothing_is_acknowledged_nothing_grows_nothing_is_lost(
     infra: Infra, bridge: Bridge, broker: Broker, log: Log, device
 ):
@@ -186,8 +194,7 @@ def test_while_kafka_stands_still_nothing_is_acknowledged_nothing_grows_nothing_
             assert httpx.get(f"{bridge.url}/healthz").status_code == 200
         finally:
             infra.kill("kafka", signal.SIGCONT)
-        acked = {json.loads(client.next(60).payload)["seq"] for _ in range(events)}
-        assert acked == set(range(1, events + 1))
+        assert acked_all(client, range(1, events + 1))
     assert set(log.ids(GATE_EVENTS, site)) == {f"{device}/gate/1/{n}" for n in range(events + 1)}
 
     def settled() -> float:
@@ -195,7 +202,7 @@ def test_while_kafka_stands_still_nothing_is_acknowledged_nothing_grows_nothing_
         return accepted + bridge.metric("parking_frames_dropped_total")
 
     wait_until(lambda: settled() >= frames + 1, 20, "every frame accepted or dropped, counted")
-    assert f"{device}/1/{frames}" in log.ids(FRAMES, site), "the newest won"
+    wait_until(lambda: f"{device}/1/{frames}" in log.ids(FRAMES, site), 20, "the newest won")
     wait_until(bridge.is_ready, 20, "ready again")
 
 
@@ -210,8 +217,7 @@ def test_a_killed_kafka_costs_no_event(infra: Infra, bridge: Bridge, broker: Bro
                 infra.kill("kafka", signal.SIGKILL)
             client.client.publish(f"{root}/gate/1/{seq}", json.dumps(GATE).encode(), qos=1)
         infra.wait_restarted("kafka", starts + 1, 90)
-        acked = {json.loads(client.next(60).payload)["seq"] for _ in range(events)}
-    assert acked == set(range(events))
+        assert acked_all(client, range(events))
     assert set(log.ids(GATE_EVENTS, site)) == {f"{device}/gate/1/{n}" for n in range(events)}
     wait_until(bridge.is_ready, 20, "ready again")
 
@@ -231,7 +237,7 @@ def test_it_starts_before_kafka_and_broker_and_says_what_it_waits_for(bridge: Br
 
     wait_until(told, 30, "told")
     assert httpx.get(f"{bridge.url}/healthz").status_code == 200
-    key = bridge.keys.add("camera", "frames")
+    key = bridge.keys.add("demo/cam", "frames")
     headers = {"Content-Type": "image/jpeg", "Authorization": f"Bearer {key}"}
     url = f"{bridge.url}/ingest/v1/frames/demo/cam"
     answer = httpx.post(url, content=picture(), headers=headers, timeout=10)
@@ -241,7 +247,7 @@ def test_it_starts_before_kafka_and_broker_and_says_what_it_waits_for(bridge: Br
 
 
 def test_the_http_intake_takes_pictures_with_a_key_only(bridge: Bridge, log: Log, device: str):
-    key = bridge.keys.add("camera", "frames")
+    key = bridge.keys.add(device, "frames")
     bridge.start()
     url = f"{bridge.url}/ingest/v1/frames/{device}"
     jpeg = {"Content-Type": "image/jpeg"}

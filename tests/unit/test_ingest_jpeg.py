@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parking.errors import Invalid
-from services.ingest.jpeg import MAX_SCANS, MAX_SEGMENTS, inspect
+from services.ingest.jpeg import MAX_SCANS, MAX_SEGMENTS, inspect, next_marker
 
 BYTES, PIXELS = 1_000_000, 2_000_000
 
@@ -190,3 +190,25 @@ def check(data: bytes) -> None:
     assert len(passed.data) <= len(data)
     assert 0 < passed.width * passed.height <= PIXELS
     assert inspect(passed.data, BYTES, PIXELS).data == passed.data
+
+
+@given(
+    st.lists(st.sampled_from(b"\x00\x01\xcf\xd0\xd7\xd8\xd9\xfe\xff"), max_size=30),
+    st.integers(0, 31),
+)
+def test_the_first_marker_in_coded_data_is_found_wherever_it_is(codes: list[int], start: int):
+    data = bytes(codes)
+    no_marker = {0x00, *range(0xD0, 0xD8), 0xFF}
+    markers = [
+        at
+        for at in range(start, len(data) - 1)
+        if data[at] == 0xFF and data[at + 1] not in no_marker
+    ]
+    assert next_marker(data, start) == (markers[0] if markers else -1)
+
+
+@pytest.mark.parametrize("at", [131_070, 131_071, 131_072, 131_073, 280_000])
+def test_a_marker_is_found_far_behind_too(at: int):
+    data = bytearray(300_000)
+    data[at : at + 2] = b"\xff\xd9"
+    assert next_marker(bytes(data), 0) == at

@@ -56,3 +56,12 @@ def test_senders_are_apart_and_bounded() -> None:
         made.add(frame(1, sender=sender))
     assert frame(1, sender="a") not in made
     assert frame(1, sender="c") in made
+
+
+def test_what_was_not_taken_after_all_may_come_again_and_nothing_else_may() -> None:
+    made = used(*(frame(seq) for seq in range(1, 6)))
+    made.forget(frame(3))
+    assert [seq for seq in range(1, 7) if frame(seq) not in made] == [3, 6]
+    for other in (frame(4, boot_id=6), frame(9), frame(4, sender="x"), frame(5 - WINDOW)):
+        made.forget(other)
+    assert [seq for seq in range(1, 6) if frame(seq) not in made] == [3]

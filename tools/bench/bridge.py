@@ -4,7 +4,8 @@
   python -m tools.bench.bridge --devices 200   memory while so many devices send a picture a second
 
 Messages wait in a persistent session while nobody reads; then a candidate is started, and the time
-from the first record in Kafka to the last counts. Starts servers of its own on free ports.
+from the first record in Kafka to the last counts, and the processor's time that the candidate
+itself took, which a busy machine disturbs less. Starts servers of its own on free ports.
 """
 
 import argparse
@@ -49,6 +50,14 @@ class Load:
     topic: str
     suffix: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Messages a second, and microseconds of the processor a message."""
+
+    rate: float
+    cpu_us: float
 
 
 LOADS = (
@@ -111,16 +120,20 @@ class Bench:
         for info in sent:
             info.wait_for_publish(LIMIT_S)
 
-    def rate(self, candidate: str, load: Load) -> float:
-        """Messages a second."""
+    def rate(self, candidate: str, load: Load) -> Found:
+        """One turn."""
         self._runs += 1
         name = f"{candidate}-{self._runs}"
         with self.candidate(candidate, load, name):
             pass  # its session is made
         self.send(load, load.count, self._runs * 1_000_000)
         before = asyncio.run(self._reading(load.topic, _ends))
-        with self.candidate(candidate, load, name):
-            return asyncio.run(self._reading(load.topic, partial(_rate, load.count, before)))
+        with self.candidate(candidate, load, name) as process:
+            seen = psutil.Process(process.pid)
+            used_s = sum(seen.cpu_times()[:2])
+            rate = asyncio.run(self._reading(load.topic, partial(_rate, load.count, before)))
+            used_s = sum(seen.cpu_times()[:2]) - used_s
+        return Found(rate, used_s / load.count * 1e6)
 
     @contextmanager
     def candidate(self, kind: str, load: Load, name: str) -> Iterator[subprocess.Popen[str]]:
@@ -195,17 +208,27 @@ async def _stamp(consumer: Any, place: Any, offset: int) -> int:
     return stamp
 
 
-def throughput(bench: Bench, rounds: int) -> str:
-    """The table."""
-    lines = ["| load | bridge, a second | bare, a second | bridge / bare |", "|---|---|---|---|"]
-    for load in LOADS:
-        rates: dict[str, list[float]] = {"bridge": [], "bare": []}
+def throughput(bench: Bench, rounds: int, loads: Sequence[Load]) -> str:
+    """The table: medians, and the lowest and highest ratio of a round."""
+    heads = (
+        "load",
+        "bridge, a second",
+        "bare, a second",
+        "bridge / bare",
+        "CPU, us: bridge",
+        "bare",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for load in loads:
+        turns: dict[str, list[Found]] = {"bridge": [], "bare": []}
         for _ in track(range(rounds), load.name):
-            for candidate, found in rates.items():
+            for candidate, found in turns.items():
                 found.append(bench.rate(candidate, load))
-        ratio = median(a / b for a, b in zip(rates["bridge"], rates["bare"], strict=True))
-        ours, bare = (median(found) for found in rates.values())
-        lines.append(f"| {load.name} | {ours:.0f} | {bare:.0f} | {ratio:.2f} |")
+        ratios = [a.rate / b.rate for a, b in zip(*turns.values(), strict=True)]
+        rates = [f"{median(one.rate for one in found):.0f}" for found in turns.values()]
+        cpu = [f"{median(one.cpu_us for one in found):.0f}" for found in turns.values()]
+        spread = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        lines.append(f"| {' | '.join((load.name, *rates, spread, *cpu))} |")
     return "\n".join(lines)
 
 
@@ -231,6 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rounds", type=int, default=3, help="turns each (3)")
+    parser.add_argument("--only", default="", help="loads with this in their name: pictures")
     parser.add_argument("--devices", type=int, default=0, help="measure memory with so many")
     parser.add_argument("--seconds", type=int, default=20, help="how long for memory (20)")
     options = parser.parse_args(arguments)
@@ -242,7 +266,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if options.devices:
                 print(memory(bench, options.devices, options.seconds))
             else:
-                print(throughput(bench, options.rounds))
+                loads = [load for load in LOADS if options.only in load.name]
+                print(throughput(bench, options.rounds, loads))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,23 @@
 """How fast pictures are written to Kafka: our producer, aiokafka's defaults, and librdkafka.
 
   python -m tools.bench.produce     (`pip install confluent-kafka` adds the third)
+  python -m tools.bench.produce --one-way-ms 0 1 5      a proxy that delays between them and Kafka
 
 Each writes the same 80 kB records to one topic, waits for all acknowledgements, and takes turns
-with the others. Starts a Kafka of its own on a free port.
+with the others. Starts a Kafka of its own on a free port: on loopback, unless `--one-way-ms` puts
+it at a distance, for which every request has to pay.
 """
 
 import argparse
 import asyncio
 import importlib.util
 import os
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -22,6 +27,7 @@ from rich.progress import track
 
 from parking import admin
 from parking.kafka import KafkaSettings, new_producer
+from parking.stack.checks import HOST, free_ports
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
 from parking.topics import FRAMES
@@ -95,6 +101,38 @@ def measure(bootstrap: str, writers: dict[str, Writer], values: list[Keyed], rou
     return "\n".join(lines)
 
 
+@contextmanager
+def farther(near_port: int, far_port: int, one_way_ms: float) -> Iterator[str]:
+    """Kafka's address at a distance, while the block runs."""
+    command = ["tools.bench.distance", str(far_port), str(near_port), str(one_way_ms)]
+    proxy = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, cwd=ROOT)
+    try:
+        assert proxy.stdout is not None  # noqa: S101 -- asked for above
+        proxy.stdout.readline()
+        yield f"{HOST}:{far_port}"
+    finally:
+        proxy.kill()
+        proxy.wait()
+
+
+def second_way(infra: Infra) -> tuple[int, int]:
+    """Kafka started again with a second listener, and the port that it tells its clients for it:
+    they go where the broker says it is, so a proxy in between must be where it says."""
+    near_port, far_port = free_ports(2)
+    kafka, controller = (infra.settings.ports[name] for name in ("kafka", "kafka_controller"))
+    infra.stop("kafka")
+    with (infra.settings.paths.state / "kafka" / "server.properties").open("a") as properties:
+        properties.write(
+            f"listeners=PLAINTEXT://{HOST}:{kafka},FAR://{HOST}:{near_port},"
+            f"CONTROLLER://{HOST}:{controller}\n"
+            f"advertised.listeners=PLAINTEXT://{HOST}:{kafka},FAR://{HOST}:{far_port}\n"
+            "listener.security.protocol.map="
+            "PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+        )
+    infra.start("kafka")
+    return near_port, far_port
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -105,6 +143,9 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=3_000, help="a turn (3000)")
     parser.add_argument("--rounds", type=int, default=3, help="turns each (3)")
     parser.add_argument("--cameras", type=int, default=8, help="keys, so partitions at most (8)")
+    parser.add_argument(
+        "--one-way-ms", type=float, nargs="*", default=[], help="the way to Kafka, one table each"
+    )
     options = parser.parse_args()
     values = [
         (f"bench/cam-{number % options.cameras}".encode(), os.urandom(80_000))
@@ -121,7 +162,14 @@ def main() -> None:
         paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")
         with Infra(paths, os.environ, parts=("kafka",)) as infra:
             asyncio.run(admin.apply_topics(KafkaSettings(infra.bootstrap)))
-            print(measure(infra.bootstrap, writers, values, options.rounds))
+            if not options.one_way_ms:
+                print(measure(infra.bootstrap, writers, values, options.rounds))
+                return
+            near_port, far_port = second_way(infra)
+            for one_way_ms in options.one_way_ms:
+                with farther(near_port, far_port, one_way_ms) as bootstrap:
+                    table = measure(bootstrap, writers, values, options.rounds)
+                print(f"\n{one_way_ms:g} ms one way\n\n{table}")
 
 
 if __name__ == "__main__":

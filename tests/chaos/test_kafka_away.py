@@ -1,0 +1,188 @@
+"""Row 5: Kafka stands still, or is dead, for a minute (nightly: ten). The bridge takes no more than
+it may, its memory does not grow, and afterwards no gate event is missing.
+
+Its device keeps sending at its pace all the while: the MQTT broker holds what the bridge leaves.
+"""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from parking.stack.infra import Infra
+from parking.topics import FRAMES
+from services.ingest.mqtt import MAX_UNACKED
+from tests.boards import in_postgres
+from tests.brokers import Broker, Client, aedes, mosquitto
+from tests.ingest_process import Bridge, Log, picture, wait_until
+
+A_MINUTE, TEN_MINUTES = 60, 600
+DRAIN_S = 120
+GATES_PER_S, FRAMES_PER_S = 1, 4
+CALM_S = 3  # before the fault
+MAX_GROWTH_MB, LANES = 50, 2
+MOSQUITTO_WINDOW = 100  # max_inflight_messages in deploy/mosquitto/conf.d
+EVENTS_WAIT = 20
+WAITING = EVENTS_WAIT + 32 + 32  # HANDOVER_FRAMES, and what one read may bring
+HAS_MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is not None
+ACCEPTED, DROPPED = "parking_frames_accepted_total", "parking_frames_dropped_total"
+pytestmark = pytest.mark.timeout(360)
+
+
+@dataclass
+class Load:
+    """What one device sends, and what it was told."""
+
+    client: Client
+    root: str
+    gates: int = 0
+    frames: int = 0
+    acked: set[int] = field(default_factory=set)
+
+    def send(self, second: float) -> None:
+        """All that is due by this second."""
+        gate = json.dumps({"direction": "entry", "gate": "main"}).encode()
+        while self.gates < second * GATES_PER_S:
+            self.gates += 1
+            self.client.client.publish(f"{self.root}/gate/1/{self.gates}", gate, qos=1)
+        while self.frames < second * FRAMES_PER_S:
+            self.frames += 1
+            topic = f"{self.root}/frame/1/{self.frames}/0"
+            self.client.client.publish(topic, picture(self.frames % 50), qos=1)
+
+    def all_acked(self) -> bool:
+        while not self.client.messages.empty():
+            self.acked.add(json.loads(self.client.next().payload)["seq"])
+        return self.acked == set(range(1, self.gates + 1))
+
+
+@dataclass
+class Worst:
+    """The highest of each that was seen."""
+
+    rss_bytes: int = 0
+    unacked: float = 0
+    waiting: float = 0
+    dropped: float = 0
+
+    def look(self, bridge: Bridge) -> None:
+        rss = psutil.Process(bridge.process.pid).memory_info().rss
+        self.rss_bytes = max(self.rss_bytes, rss)
+        self.unacked = max(self.unacked, bridge.metric("parking_mqtt_unacked_messages"))
+        self.waiting = max(self.waiting, bridge.metric("parking_handover_messages"))
+        self.dropped = max(self.dropped, bridge.metric("parking_broker_dropped_messages"))
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    (tmp_path / "broker").mkdir()
+    with (mosquitto if HAS_MOSQUITTO else aedes)(tmp_path / "broker") as running:
+        running.add("bridge")
+        yield running
+
+
+@pytest.fixture
+def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bridge]:
+    made = Bridge(infra, broker, tmp_path, unique("bridge"))
+    made.start(HANDOVER_EVENTS=str(EVENTS_WAIT))  # few, so that the intake stops soon
+    yield made
+    made.end(signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "outage_s",
+    [
+        pytest.param(A_MINUTE, id="a minute"),
+        pytest.param(
+            TEN_MINUTES, id="ten minutes", marks=[pytest.mark.nightly, pytest.mark.timeout(1200)]
+        ),
+    ],
+)
+@pytest.mark.parametrize("dead", [False, True], ids=["SIGSTOP", "kill -9"])
+def test_while_kafka_is_away_nothing_grows_and_no_gate_event_is_lost(  # noqa: PLR0913 -- fixtures
+    infra: Infra,
+    broker: Broker,
+    bridge: Bridge,
+    unique,
+    outage_s: int,
+    dead: bool,
+    record_property: Callable[[str, object], None],
+):
+    device, log, worst = f"{unique('site')}/cam", Log(infra), Worst()
+    site = device.split("/")[0]
+    broker.add(device)
+    infra.start_service("persister")
+    with Client(broker, device) as client:
+        client.subscribe(f"parking/v1/{device}/ack")
+        load = Load(client, f"parking/v1/{device}")
+        load.send(CALM_S)
+        wait_until(load.all_acked, 30, "acked while all is well")
+        wait_until(lambda: settled(bridge) == load.frames, 30, "frames settled while all is well")
+        before = Worst()
+        before.look(bridge)
+        with away(infra, dead):
+            endure(load, worst, bridge, outage_s)
+            assert not load.all_acked()
+            assert len(load.acked) == CALM_S * GATES_PER_S, "no end-to-end ack before Kafka has it"
+        back = time.monotonic()
+        wait_until(lambda: drained(infra, bridge, load, site), DRAIN_S, "all there and lag 0")
+        drained_s = time.monotonic() - back
+    infra.stop("persister")
+    worst.look(bridge)
+    growth_mb = (worst.rss_bytes - before.rss_bytes) / 1e6
+    assert sorted(in_postgres(infra, site)) == [(1, n) for n in range(1, load.gates + 1)]
+    assert f"{device}/1/{load.frames}" in log.ids(FRAMES, site), "the newest frame won"
+    record_property("sent", f"{load.gates} gate events, 0 lost; {load.frames} frames")
+    record_property("growth", f"{growth_mb:.1f} MB")
+    record_property("unacked", f"{worst.unacked:.0f} at most; {worst.waiting:.0f} waited for Kafka")
+    record_property("drained", f"in {drained_s:.0f} s; the broker dropped {worst.dropped:.0f}")
+    assert growth_mb <= MAX_GROWTH_MB
+    assert worst.unacked <= LANES * (MOSQUITTO_WINDOW if HAS_MOSQUITTO else MAX_UNACKED)
+    assert EVENTS_WAIT <= worst.waiting <= WAITING, "the intake stopped, and stayed so"
+    assert worst.dropped == 0
+    wait_until(bridge.is_ready, 20, "ready again")
+
+
+def endure(load: Load, worst: Worst, bridge: Bridge, outage_s: int) -> None:
+    began = time.monotonic()
+    while (second := time.monotonic() - began) < outage_s:
+        load.send(CALM_S + second)
+        worst.look(bridge)
+        time.sleep(0.25)
+
+
+def drained(infra: Infra, bridge: Bridge, load: Load, site: str) -> bool:
+    """Every gate event acked and in Postgres, every frame written or given way, nothing waits."""
+    return (
+        load.all_acked()
+        and settled(bridge) >= load.frames
+        and not bridge.metric("parking_handover_messages")
+        and len(in_postgres(infra, site)) == load.gates
+    )
+
+
+@contextmanager
+def away(infra: Infra, dead: bool) -> Iterator[None]:
+    """Kafka stands still, or is dead and not started again, until the end of the block."""
+    infra.kill("kafka", signal.SIGKILL if dead else signal.SIGSTOP)
+    if dead:
+        infra.stop("kafka")  # else its supervisor would start it again
+    try:
+        yield
+    finally:
+        if dead:
+            infra.start("kafka")
+        else:
+            infra.kill("kafka", signal.SIGCONT)
+
+
+def settled(bridge: Bridge) -> float:
+    return bridge.metric(ACCEPTED) + bridge.metric(DROPPED)

@@ -1,0 +1,156 @@
+"""Row 20 by HTTP: a key is one camera's own, is taken back with its device, and what is sent again
+writes nothing; against the bridge as a process and real Kafka."""
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parking.__main__ import main
+from parking.stack.infra import Infra
+from parking.topics import DEVICE_EVENTS, FRAMES
+from tests.brokers import Broker, Client, aedes
+from tests.ingest_process import Bridge, Log, picture, wait_until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
+CAPTURED = 1000
+REFUSED_WITHIN_S = 5
+WITHOUT_MEMORY = """
+import runpy
+from services.ingest.replay import Used
+Used.__contains__ = lambda self, number: False
+runpy.run_module("services.ingest", run_name="__main__")
+"""
+Told = dict[str, str]
+Command = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with aedes(tmp_path_factory.mktemp("broker")) as running:
+        running.add("bridge")
+        yield running
+
+
+@pytest.fixture
+def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bridge]:
+    made = Bridge(infra, broker, tmp_path, unique("bridge"))
+    yield made
+    if made.process.poll() is None:
+        made.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def log(infra: Infra) -> Log:
+    return Log(infra)
+
+
+@pytest.fixture
+def devices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """`parking devices ...`; what it said."""
+    monkeypatch.setenv("DEVICES_FILE", str(tmp_path / "passwords"))
+    monkeypatch.setenv("KEYS_FILE", str(tmp_path / "keys"))
+    monkeypatch.setenv("DEVICE_MQTT_URL", "mqtts://broker.example")
+
+    def command(*words: str) -> str:
+        capsys.readouterr()
+        main(["devices", *words])
+        return capsys.readouterr().out
+
+    return command
+
+
+@contextlib.contextmanager
+def door(bridge: Bridge) -> Iterator[Callable[..., httpx.Response]]:
+    """Posts a picture for a camera with what its device was told."""
+    with httpx.Client(base_url=bridge.url, timeout=10) as client:
+
+        def post(camera: str, told: Told, seq: int, jpeg: bytes) -> httpx.Response:
+            head = {"Content-Type": "image/jpeg", "Authorization": f"Bearer {told['api_key']}"}
+            head |= {"X-Boot-Id": "1", "X-Seq": str(seq)}
+            return client.post(f"/ingest/v1/frames/{camera}", content=jpeg, headers=head)
+
+        yield post
+
+
+def told(said: str) -> Told:
+    answer: Told = json.loads(said.splitlines()[0])
+    return answer
+
+
+def test_a_key_is_its_devices_own_is_renewed_and_is_taken_back(
+    bridge: Bridge, log: Log, devices: Command, unique
+):
+    site = unique("site")
+    cam, other = f"{site}/cam", f"{site}/other"
+    first = told(devices("add", cam, "--http"))
+    devices("add", other, "--http")
+    bridge.start()
+    with door(bridge) as post:
+        assert post(cam, first, 1, picture()).status_code == 202
+        foreign = post(other, first, 1, picture())
+        assert (foreign.status_code, foreign.json()["error"]) == (403, "other-camera")
+        second = told(devices("rotate", cam))
+        refused_soon(lambda: post(cam, first, 2, picture()))
+        assert post(cam, second, 3, picture()).status_code == 202
+        devices("revoke", cam)
+        refused_soon(lambda: post(cam, second, 4, picture()))
+        before = log.ids(FRAMES, site)
+        for seq in range(5, 10):
+            assert post(cam, second, seq, picture()).status_code == 401
+    assert log.ids(FRAMES, site) == before
+    assert {f"{cam}/1/1", f"{cam}/1/3"} <= set(before)
+    assert not [name for name in before if name.startswith(other)]
+
+
+def refused_soon(post: Callable[[], httpx.Response]) -> None:
+    deadline = time.monotonic() + REFUSED_WITHIN_S
+    while post().status_code != 401:
+        assert time.monotonic() < deadline, "its key still opens"
+
+
+def replay(
+    bridge: Bridge, log: Log, broker: Broker, devices: Command, site: str
+) -> tuple[int, int]:
+    """A camera's pictures, all of them sent again by HTTP, the last over MQTT too: how many are in
+    Kafka twice, and how many were counted as replayed."""
+    cam = f"{site}/cam"
+    opened = told(devices("add", cam, "--http"))
+    with door(bridge) as post:
+        jpeg = picture()
+        first = [post(cam, opened, seq, jpeg).status_code for seq in range(1, CAPTURED + 1)]
+        assert first == [202] * CAPTURED
+        for seq in range(1, CAPTURED + 1):
+            post(cam, opened, seq, jpeg)
+    broker.add(cam)
+    with Client(broker, cam) as client:
+        client.publish(f"parking/v1/{cam}/frame/1/{CAPTURED}/0", jpeg)
+    metrics = ("parking_frames_accepted_total", "parking_replays_total")
+    wait_until(lambda: sum(map(bridge.metric, metrics)) == 2 * CAPTURED + 1, 20, "all settled")
+    ids = log.ids(FRAMES, site)
+    return len(ids) - len(set(ids)), int(bridge.metric("parking_replays_total"))
+
+
+def test_what_is_sent_again_is_counted_whichever_door_and_written_by_none(
+    bridge: Bridge, broker: Broker, log: Log, devices: Command, unique
+):
+    site = unique("site")
+    bridge.start()
+    assert replay(bridge, log, broker, devices, site) == (0, CAPTURED + 1)
+    reported = set(log.ids(DEVICE_EVENTS, site))
+    assert reported
+    assert all("/replay/" in name for name in reported)
+
+
+def test_negative_control_without_a_memory_all_of_it_is_written_again(
+    bridge: Bridge, broker: Broker, log: Log, devices: Command, unique
+):
+    bridge.start("-c", WITHOUT_MEMORY)
+    assert replay(bridge, log, broker, devices, unique("site")) == (CAPTURED + 1, 0)

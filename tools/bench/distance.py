@@ -1,0 +1,64 @@
+"""A TCP proxy that holds what it carries for a while: the way to a broker that is not next door.
+
+  python -m tools.bench.distance PORT TARGET_PORT DELAY_MS     both ports on this machine
+
+DELAY_MS is one way, so a question and its answer take twice that. It adds no limit of its own but
+the time it takes to copy; run it at 0 ms to see that.
+"""
+
+import asyncio
+import contextlib
+import sys
+from typing import Final
+
+from parking.stack.checks import HOST
+
+_CHUNK_BYTES: Final = 1 << 20
+_MAX_CHUNKS: Final = 256
+
+
+async def serve(port: int, target_port: int, delay_ms: float) -> None:
+    """Carry both ways, until cancelled."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(HOST, target_port, limit=_CHUNK_BYTES)
+        await asyncio.gather(
+            _carry(reader, back, delay_ms / 1000), _carry(there, writer, delay_ms / 1000)
+        )
+
+    server = await asyncio.start_server(connected, HOST, port, limit=_CHUNK_BYTES)
+    print("ready", flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+async def _carry(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float
+) -> None:
+    """One way; ends when either side does."""
+    clock = asyncio.get_running_loop().time
+    on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=_MAX_CHUNKS)
+
+    async def arrive() -> None:
+        while True:
+            due_s, chunk = await on_the_way.get()
+            if (left_s := due_s - clock()) > 0:
+                await asyncio.sleep(left_s)
+            if not chunk:
+                return
+            writer.write(chunk)
+            await writer.drain()
+
+    arriving = asyncio.ensure_future(arrive())
+    with contextlib.suppress(ConnectionError):
+        chunk = b"any"
+        while chunk and not arriving.done():
+            chunk = await reader.read(_CHUNK_BYTES)
+            await on_the_way.put((clock() + delay_s, chunk))
+        await arriving
+    arriving.cancel()
+    writer.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
