@@ -11,9 +11,9 @@ found only as a gap in a row: record a busy day.
 
 For each camera below --out: NAME.layout.json (look at it, correct it in the dashboard's editor,
 then `python -m parking layout check` and `publish`; each slot's `confidence` is for you, readers
-pass it over), NAME.jpg (the proposals over the median picture) and NAME.boxes.jsonl (what the
-detector found, used again by the next run). What stands still is proposed, slot or not: cars along
-a street and double-parked ones too. --region leaves them out.
+pass it over), NAME.jpg (the proposals over the median picture) and NAME-MODEL-SIZE.boxes.jsonl
+(what the detector found, used again by the next run). What stands still is proposed, slot or not:
+cars along a street and double-parked ones too. --region leaves them out.
 """
 
 import argparse
@@ -31,6 +31,8 @@ from parking import lots
 from parking.errors import Invalid, SettingsError
 from parking.events import LayoutPublished
 from parking.proposals import Options, Proposal, layout_of, propose
+from services.detector.model import model_id
+from services.detector.settings import DEFAULT_MODEL
 from tools.propose.evaluate import Results, annotated_cameras
 from tools.propose.picture import draw
 from tools.propose.recording import (
@@ -96,11 +98,13 @@ def _propose(options: argparse.Namespace) -> None:
 def _look(
     options: argparse.Namespace, shots: dict[str, list[Shot]], out: Path
 ) -> dict[str, list[Frame]]:
-    """What the detector finds in every camera's pictures; found once, then read from its file."""
+    """What the detector finds in every camera's pictures; found once by a model at one input size,
+    then read from its file."""
     analyser = None
     found = {}
+    by = f"{model_id(DEFAULT_MODEL)}-{options.size}"
     for device, some in shots.items():
-        file = out / f"{device}.boxes.jsonl"
+        file = out / f"{device}-{by}.boxes.jsonl"
         if not file.exists():
             analyser = analyser or open_analyser(options.size, options.threads)
             write_lines(file, look(analyser, device, track(some, device)))
@@ -163,9 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--site", help="site id of the layout (the folder's name)")
     parser.add_argument("--interval-ms", type=int, default=1000, help="the cameras' pace (1000)")
     parser.add_argument("--region", type=_region, help="outline 'x,y x,y x,y', in 0..1: only there")
-    parser.add_argument("--size", type=int, default=640, help="detector input, pixels (640)")
+    parser.add_argument("--size", type=int, default=1280, help="detector input, pixels (1280)")
     parser.add_argument("--threads", type=int, default=0, help="inference threads (0: as it likes)")
-    parser.add_argument("--score", type=float, default=0.4, help="least score of a box (0.4)")
+    parser.add_argument("--score", type=float, default=0.3, help="least score of a box (0.3)")
     parser.add_argument("--least", type=float, default=0.0, help="least confidence proposed (0)")
     parser.add_argument("--min-frames", type=int, help="least frames occupied (2 if apart, else 5)")
     parser.add_argument("--no-fill", action="store_true", help="do not fill gaps in rows")
