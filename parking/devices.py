@@ -127,6 +127,9 @@ class Devices:
             raise Invalid("bad-device", detail)
         if device_id in self.names():
             raise Invalid("device-exists", f"{device_id} is known already: rotate its password")
+        if http and device_id in self.posting():
+            detail = f"{device_id} has an API key already: leave --http out, or revoke it first"
+            raise Invalid("device-exists", detail)
         return self._renewed(device_id, http)
 
     def rotate(self, device_id: str, *, http: bool = False) -> Secrets:
@@ -137,9 +140,10 @@ class Devices:
 
     def revoke(self, device_id: str) -> None:
         """Forget it, by every door: its connection ends and it cannot come back."""
-        had_key = self._keys is not None and self._keys.remove(device_id)
-        if not had_key:
+        if device_id not in self.posting():
             self._require(device_id)
+        elif self._keys is not None:
+            self._keys.remove(device_id)
         if device_id in self.names():
             self._file.remove(device_id)
 

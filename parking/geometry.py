@@ -25,7 +25,7 @@ MIN_OVERLAP = 0.1
 CLAIMS_FROM = 0.15
 """Least score of a box that takes part in a contest for a slot."""
 
-SAME_VEHICLE = 0.55
+SAME_VEHICLE = 0.4
 """Boxes that share this much (area shared / area of their union) are one vehicle, seen twice."""
 
 
@@ -175,7 +175,8 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
     overlap = shared / union
     slot_of_box = overlap.argmax(axis=1)
     counts = overlap.max(axis=1) >= MIN_OVERLAP
-    _settle_contests(whole, counts & (score >= CLAIMS_FROM), overlap, slot_of_box)
+    claims = np.where(counts & (score >= CLAIMS_FROM), score, 0.0)
+    _settle_contests(whole, claims, overlap, slot_of_box)
     for box in np.flatnonzero(counts)[np.argsort(score[counts], kind="stable")]:
         best.scores[slot_of_box[box]] = score[box]
         best.box_index[slot_of_box[box]] = box
@@ -186,14 +187,15 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
 
 
 def _settle_contests(
-    boxes: Floats, claims: NDArray[np.bool_], overlap: Floats, slot_of_box: NDArray[np.intp]
+    boxes: Floats, claims: Floats, overlap: Floats, slot_of_box: NDArray[np.intp]
 ) -> None:
-    """Where several vehicles claim one slot, leave it to the one that overlaps it most and give
-    each other one the slot that it overlaps next, if no box claims that. Changes `slot_of_box`."""
-    claimed = np.bincount(slot_of_box[claims], minlength=overlap.shape[1])
+    """Where several vehicles claim one slot, leave it to the one that overlaps it most (an unsure
+    one less), and give each other one the slot that it overlaps next, if no box claims that.
+    `claims`: the score of each box that takes part, else 0. Changes `slot_of_box`."""
+    claimed = np.bincount(slot_of_box[claims > 0], minlength=overlap.shape[1])
     for slot in np.flatnonzero(claimed > 1):
-        rivals = np.flatnonzero(claims & (slot_of_box == slot))
-        winner = rivals[overlap[rivals, slot].argmax()]
+        rivals = np.flatnonzero((claims > 0) & (slot_of_box == slot))
+        winner = rivals[(overlap[rivals, slot] * claims[rivals]).argmax()]
         for box in rivals:
             others = np.where(np.arange(len(claimed)) == slot, 0.0, overlap[box])
             second = int(others.argmax())

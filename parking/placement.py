@@ -66,6 +66,7 @@ def step(reference: Reference, layout_id: str, grey: Grey, earlier: Place | None
     bright = float(grey.mean()) >= _AS_BRIGHT * float(reference.grey.mean())
     if bright:  # a night says nothing: what was known before it holds on
         lost = agreement < _NOTHING_ALIKE
+        wait = _GAP if lost else wait  # it may pass: look again soon
     return Place(layout_id, agreement, known.move if known else None, lost, wait=wait)
 
 

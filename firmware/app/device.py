@@ -208,11 +208,11 @@ class Device:
         self.sensors.look()
         late = self.hal.mono_ms() - self._restart_ms > PASSING_MS
         if not self.sensors.busy or late:
-            self.hal.say(
-                "restarting: " + ("a vehicle stays" if late else "no vehicle is in the gate")
-            )
+            self.hal.say("restarting: %s" % ("late" if late else "no vehicle is in the gate"))
             await self.connection.close()
-            self.hal.restart()
+            self.sensors.look()  # a vehicle may have come meanwhile
+            if late or not self.sensors.busy:
+                self.hal.restart()
 
     def _status(self, state, reason):
         body = {"state": state, "boot_id": self.boot_id, "connection": self.connections}

@@ -118,7 +118,7 @@ class Lane:
         if handled.frame_of and handled.picture:
             self._known.remember(handled.frame_of, handled.picture)
         if handled.number is not None:
-            if handled.number in self._known.used:
+            if handled.outcome == "gate" and handled.number in self._known.used:
                 metrics.REPLAYS.labels("gate").inc()
             self._known.used.add(handled.number)
         given_way = self._room.put(Item(handled, delivery))

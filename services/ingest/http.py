@@ -136,6 +136,9 @@ async def _body(request: Request, max_bytes: int) -> bytes:
 async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> Accepted:
     """Durable in Kafka, as a frame or as a dead letter. Raises Invalid, Retryable or Denied."""
     known, now_ms = intake.known, intake.clock.now_ms()
+    named = (device.device_id, device.boot_id, device.seq)
+    if named in known.under_way:  # no replay: who hears nothing asks again
+        raise Denied(503, "under-way", "the same picture is being written", **_RETRY)
     message = Message(path, body, now_ms, via="http")
     context = Context(intake.limits, known.pictures, known.used)
     try:
@@ -147,13 +150,16 @@ async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> 
         count(Handled("refused", reason=error.reason))
         raise
     if handled.number is not None:
-        known.used.add(handled.number)  # now: the same again, before this is durable, is a replay
+        known.used.add(handled.number)  # now: by MQTT the same is a replay before this is durable
+        known.under_way.add(named)
     try:
         await intake.producer.send(handled.outgoing)
     except BaseException:
         if handled.number is not None:
             known.used.forget(handled.number)
         raise
+    finally:
+        known.under_way.discard(named)
     count(handled)
     if handled.event is None:
         detail = "this boot and sequence number were used before: it is not written again"

@@ -85,6 +85,8 @@ class Known:
 
     def __init__(self) -> None:
         self.used = Used()
+        self.under_way: set[tuple[str, int | None, int | None]] = set()
+        """Camera, boot and sequence number of pictures posted by HTTP that Kafka has not yet."""
         self.pictures: dict[str, str] = {}
         """sha256 of each plain camera's last picture."""
 

@@ -97,16 +97,18 @@ def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bri
     made.end(signal.SIGKILL)
 
 
+NIGHTLY = [pytest.mark.nightly, pytest.mark.timeout(1200)]
+
+
 @pytest.mark.parametrize(
-    "outage_s",
+    ("outage_s", "dead"),
     [
-        pytest.param(A_MINUTE, id="a minute"),
-        pytest.param(
-            TEN_MINUTES, id="ten minutes", marks=[pytest.mark.nightly, pytest.mark.timeout(1200)]
-        ),
+        pytest.param(A_MINUTE, False, id="a minute of SIGSTOP"),
+        pytest.param(A_MINUTE, True, id="a minute after kill -9", marks=NIGHTLY),
+        pytest.param(TEN_MINUTES, False, id="ten minutes of SIGSTOP", marks=NIGHTLY),
+        pytest.param(TEN_MINUTES, True, id="ten minutes after kill -9", marks=NIGHTLY),
     ],
 )
-@pytest.mark.parametrize("dead", [False, True], ids=["SIGSTOP", "kill -9"])
 def test_while_kafka_is_away_nothing_grows_and_no_gate_event_is_lost(  # noqa: PLR0913 -- fixtures
     infra: Infra,
     broker: Broker,

@@ -48,6 +48,24 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         devices.add("demo/cam")
 
 
+def test_only_a_device_is_revoked(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys")
+    operator = keys.add("ops", "write")
+    with pytest.raises(Invalid, match="no-device"):
+        Devices(tmp_path / "passwords", keys).revoke("ops")
+    assert keys.check(operator, "write")
+
+
+def test_a_key_in_use_is_not_replaced_without_a_word(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys")
+    in_the_field = keys.add("demo/cam", "frames")
+    devices = Devices(tmp_path / "passwords", keys)
+    with pytest.raises(Invalid, match="has an API key already"):
+        devices.add("demo/cam", http=True)
+    assert devices.names() == []
+    assert keys.check(in_the_field, "frames")
+
+
 def test_a_key_for_http_is_issued_renewed_and_taken_back_with_its_device(tmp_path: Path) -> None:
     keys = KeyFile(tmp_path / "keys")
     devices = Devices(tmp_path / "passwords", keys)

@@ -87,6 +87,19 @@ def test_another_scene_is_lost_at_once_and_found_again():
     assert not place(other, frame(20), frame(21)).moved
 
 
+def test_after_a_long_calm_one_picture_of_another_scene_is_soon_forgotten(monkeypatch):
+    """A camera in another season: little agrees, nothing can be registered, it is seldom asked."""
+    agreements = iter([*[0.14] * 200, *[0.08] * 64, *[0.15] * 3])
+    monkeypatch.setattr(Reference, "agreement", lambda *_: next(agreements))
+    monkeypatch.setattr("parking.placement.register", lambda *_: None)
+    picture = small_grey(frame(20))
+    told: list[Place] = []
+    for _ in range(267):
+        told.append(step(reference(), "layout", picture, told[-1] if told else None))
+    assert any(place.lost for place in told[200:264])
+    assert not told[266].lost
+
+
 def test_the_words_tell_where_to():
     move = register(
         reference(), small_grey(shaken(frame(20), 0.05)), edges(small_grey(shaken(frame(20), 0.05)))

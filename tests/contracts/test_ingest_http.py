@@ -210,6 +210,28 @@ async def test_a_picture_that_kafka_did_not_take_may_come_again(intakes: Intakes
         assert (await client.post(PATH, content=JPEG, headers=headers)).status_code == 202
 
 
+async def test_who_asks_again_while_kafka_is_slow_hears_no_replay(intakes: Intakes):
+    """The first write hangs and fails: the picture must not be called written meanwhile."""
+    begun, end = asyncio.Event(), asyncio.Event()
+
+    class SlowKafka(AbsentKafka):
+        async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
+            begun.set()
+            await end.wait()
+            return await super().send(messages)
+
+    headers = intakes.headers(X_Boot_Id="1", X_Seq="1")
+    async with intakes.client(SlowKafka()) as client:
+        first = asyncio.create_task(client.post(PATH, content=JPEG, headers=headers))
+        await begun.wait()
+        again = await client.post(PATH, content=JPEG, headers=headers)
+        end.set()
+        assert (again.status_code, again.json()["error"]) == (503, "under-way")
+        assert (await first).status_code == 503
+    async with intakes.client() as client:
+        assert (await client.post(PATH, content=JPEG, headers=headers)).status_code == 202
+
+
 async def test_what_is_too_large_is_refused_unread(intakes: Intakes):
     read = 0
 

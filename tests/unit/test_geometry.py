@@ -134,6 +134,15 @@ def test_one_vehicle_seen_twice_takes_one_slot() -> None:
     assert match_boxes(twice, [0.8, 0.9], row_of_slots(3)).box_index.tolist() == [-1, 1, -1]
 
 
+def test_a_weak_second_box_of_a_vehicle_does_not_send_it_away() -> None:
+    """A cab, say: it fits the slot better than the whole vehicle does, but is hardly seen."""
+    vehicle, cab = [0.155, 0.36, 0.24, 0.6], [0.11, 0.36, 0.19, 0.6]
+    alone = match_boxes([vehicle], [0.95], row_of_slots(3))
+    assert alone.scores.tolist() == [0, 0.95, 0]
+    both = match_boxes([vehicle, cab], [0.95, 0.16], row_of_slots(3))
+    assert both.scores.tolist() == [0, 0.95, 0]
+
+
 def test_a_slot_that_another_vehicle_claims_is_no_second_choice() -> None:
     boxes = [*two_vehicles([0.155, 0.36, 0.24, 0.6]), [0.21, 0.36, 0.29, 0.6]]
     found = match_boxes(boxes, [0.8, 0.9, 0.7], row_of_slots(3))

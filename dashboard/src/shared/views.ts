@@ -62,6 +62,7 @@ export interface DeviceView {
   device_id: string;
   /** The broker holds a password for it. */
   may_connect: boolean;
+  may_post: boolean;
   state: "online" | "offline" | null;
   last_seen_ms: number | null;
   last_frame_at_ms: number | null;

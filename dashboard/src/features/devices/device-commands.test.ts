@@ -6,6 +6,7 @@ import { addDevice, listDevices, revokeDevice, rotateDevice, signalWords, stateW
 const DEVICE: DeviceView = {
   device_id: "demo/cam",
   may_connect: true,
+  may_post: false,
   state: null,
   last_seen_ms: null,
   last_frame_at_ms: null,
@@ -71,6 +72,7 @@ describe("words", () => {
     expect(stateWords(DEVICE)).toBe("nothing heard");
     expect(stateWords({ ...DEVICE, state: "online" })).toBe("online");
     expect(stateWords({ ...DEVICE, state: "online", may_connect: false })).toBe("shut out");
+    expect(stateWords({ ...DEVICE, may_connect: false, may_post: true })).not.toBe("shut out");
   });
 
   it("tell how strong its signal is", () => {

@@ -44,7 +44,7 @@ export function revokeDevice(deviceId: string): Promise<ApiError | null> {
 
 /** How a device is, in a few words. */
 export function stateWords(device: DeviceView): string {
-  if (!device.may_connect) return "shut out";
+  if (!device.may_connect && !device.may_post) return "shut out";
   if (device.state === null) return "nothing heard";
   return device.state;
 }

@@ -60,7 +60,11 @@ function DeviceRow({
       <td>{signalWords(device.rssi_dbm)}</td>
       <td>{device.firmware}</td>
       <td>{device.frames_dropped}</td>
-      <td>{device.may_connect && <Access device={device} onSecret={onSecret} onChange={onChange} />}</td>
+      <td>
+        {(device.may_connect || device.may_post) && (
+          <Access device={device} onSecret={onSecret} onChange={onChange} />
+        )}
+      </td>
     </tr>
   );
 }
@@ -72,16 +76,18 @@ function Access({ device, onSecret, onChange }: Omit<TableProps, "devices"> & { 
   if (asked === null) {
     return (
       <div className="access">
-        <button
-          type="button"
-          className="button button-small"
-          aria-label={`New password for ${name}`}
-          onClick={() => {
-            setAsked("rotate");
-          }}
-        >
-          New password
-        </button>
+        {device.may_connect && (
+          <button
+            type="button"
+            className="button button-small"
+            aria-label={`New password for ${name}`}
+            onClick={() => {
+              setAsked("rotate");
+            }}
+          >
+            New password
+          </button>
+        )}
         <button
           type="button"
           className="button button-small"
