@@ -45,6 +45,7 @@ DELIVERIES = (
     "only_the_image_that_runs_is_confirmed_and_only_by_what_was_accepted",
     "a_retained_command_is_not_obeyed",
     "a_restart_waits_for_the_vehicle_in_the_gate_but_not_for_ever",
+    "a_vehicle_that_comes_during_the_goodbye_is_waited_for",
 )
 
 

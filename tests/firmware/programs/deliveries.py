@@ -257,4 +257,24 @@ def a_retained_command_is_not_obeyed():
     assert asyncio.run(take(1)) == []
 
 
+def a_vehicle_that_comes_during_the_goodbye_is_waited_for():
+    class Goodbye:
+        """A picture is on its way, and the goodbye waits for it."""
+
+        def __init__(self, hal):
+            self.hal = hal
+
+        async def close(self):
+            self.hal.now += 500
+            self.hal.edges.put(OUTSIDE, self.hal.now)
+
+    device = Device(filled(CONFIG), Hal(Flash(layout.SECTORS)))
+    device.connection = Goodbye(device.hal)
+    device.received("parking/v1/demo/gate-1/command", '{"restart": true}')
+    device.hal.now = 100
+    asyncio.run(device._obey())  # noqa: SLF001 -- as its loop does
+    assert device.sensors.busy
+    assert "restarted" not in device.hal.said
+
+
 print(json.dumps(globals()[sys.argv[1]]()))
