@@ -140,10 +140,10 @@ class Devices:
 
     def revoke(self, device_id: str) -> None:
         """Forget it, by every door: its connection ends and it cannot come back."""
-        if device_id not in self.posting():
-            self._require(device_id)
-        elif self._keys is not None:
+        if self._keys is not None and device_id in self.posting():
             self._keys.remove(device_id)
+        else:
+            self._require(device_id)
         if device_id in self.names():
             self._file.remove(device_id)
 

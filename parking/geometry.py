@@ -196,11 +196,11 @@ def _settle_contests(
     for slot in np.flatnonzero(claimed > 1):
         rivals = np.flatnonzero((claims > 0) & (slot_of_box == slot))
         winner = rivals[(overlap[rivals, slot] * claims[rivals]).argmax()]
-        for box in rivals:
+        for box in rivals[rivals != winner]:
             others = np.where(np.arange(len(claimed)) == slot, 0.0, overlap[box])
             second = int(others.argmax())
             free = others[second] >= MIN_OVERLAP and not claimed[second]
-            if box != winner and free and _box_iou(boxes[box], boxes[winner]) < SAME_VEHICLE:
+            if free and _box_iou(boxes[box], boxes[winner]) < SAME_VEHICLE:
                 slot_of_box[box] = second
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import paho.mqtt.client as mqtt
+import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -27,6 +28,11 @@ from parking.stack.settings import ROOT, Paths
 
 LIMIT_S = 10.0
 QUIET_S = 0.5  # long enough for what is on its way on this machine
+
+MOSQUITTO = shutil.which(
+    "mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
+)
+NEEDS_MOSQUITTO = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
 @dataclass
@@ -175,8 +181,7 @@ def aedes(folder: Path) -> Iterator[Broker]:
 @contextmanager
 def mosquitto(folder: Path) -> Iterator[Broker]:
     """The production configuration on free ports, without TLS; needs mosquitto on PATH."""
-    program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert program is not None
+    assert MOSQUITTO is not None
     port, bridge_port = free_ports(2)
     users, bridge = PasswordFile(folder / "passwords"), PasswordFile(folder / "bridge_passwords")
     users.set("nobody/yet", "password")
@@ -198,7 +203,7 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
     if os.geteuid() == 0:
         text += "user root\n"
     (folder / "mosquitto.conf").write_text(text, "utf-8")
-    command = [program, "-c", str(folder / "mosquitto.conf")]
+    command = [MOSQUITTO, "-c", str(folder / "mosquitto.conf")]
     store = folder / "mosquitto.db"
     broker = Broker(port, users, 0, False, bridge_port, store=store)
     with (folder / "log").open("w") as log, ExitStack() as running:

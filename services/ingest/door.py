@@ -30,9 +30,9 @@ def require_key(keys: KeyFile, request: Request, scope: str) -> Key:
     raise Denied(401, "no-key", detail, **_LOGIN)
 
 
-def require_camera(keys: KeyFile, request: Request, camera_id: str) -> None:
-    """The request's key must be the camera's own. Raises Denied as `require_key`, and 403."""
-    own = require_key(keys, request, "frames").camera_id
+def require_camera(key: Key, camera_id: str) -> None:
+    """The key for `frames` must be the camera's own. Raises Denied 403."""
+    own = key.camera_id
     if own is None:
         detail = "this key names no camera: `python -m parking keys add SITE/CAMERA frames` makes"
         raise Denied(403, "no-camera", f"{detail} one that does")

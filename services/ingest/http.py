@@ -82,16 +82,16 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
         x_captured_at_ms: _Number = None,
     ) -> Accepted:
         """Take one JPEG (`Content-Type: image/jpeg`, `Authorization: Bearer pk_...`)."""
-        require_key(intake.keys, request, "frames")  # who has none is told no more than that
+        key = require_key(intake.keys, request, "frames")  # who has none is told no more than that
         if room.locked():
             raise Denied(503, "busy", "too many pictures at once", **_RETRY)
         try:
             device = _device(site, camera, x_boot_id, x_seq, x_captured_at_ms)
-            require_camera(intake.keys, request, device.device_id)
+            require_camera(key, device.device_id)
             async with room:
                 body = await _body(request, intake.limits.frame_max_bytes)
                 # A body may take its time, and the key may have been taken back meanwhile.
-                require_camera(intake.keys, request, device.device_id)
+                require_camera(require_key(intake.keys, request, "frames"), device.device_id)
                 return await _take(intake, device, body, request.url.path)
         except Invalid as error:
             status = _STATUS.get(error.reason, 422)

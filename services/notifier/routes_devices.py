@@ -82,8 +82,9 @@ class Fleet:
 
     async def views(self, site: str) -> list[DeviceView]:
         """Every device that may connect or has told of itself, by name."""
-        known = set(await self._file(lambda devices: devices.names(site)))
-        posting = set(await self._file(lambda devices: devices.posting(site)))
+        known, posting = await self._file(
+            lambda devices: (set(devices.names(site)), set(devices.posting(site)))
+        )
         told = {row["device_id"]: row for row in await self._told(site)}
         statuses = self.feed.state.statuses
         cameras = {name for name in statuses if name.split("/")[0] == site}

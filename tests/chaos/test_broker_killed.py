@@ -9,7 +9,6 @@ acknowledged and nobody fetched: these die with it for certain.
 import json
 import os
 import re
-import shutil
 import signal
 import time
 from collections import Counter
@@ -23,7 +22,7 @@ import pytest
 from parking.stack.infra import Infra
 from parking.topics import GATE_EVENTS
 from tests.boards import acknowledged, believe_pubacks, config, in_postgres, kept, tend_until
-from tests.brokers import Broker, Client, aedes, mosquitto
+from tests.brokers import NEEDS_MOSQUITTO, Broker, Client, aedes, mosquitto
 from tests.ingest_process import Bridge, Log, wait_until
 from tools.boards.board import Board
 
@@ -31,10 +30,6 @@ EVENTS, KILLS, LANES = 1000, 20, 2
 SAVED_AT = KILLS // 2  # from here on mosquitto has the bridge's sessions on disk
 KILLS_OF_CONTROL = 3
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
-NEEDS_MOSQUITTO = pytest.mark.skipif(
-    shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is None,
-    reason="mosquitto is not installed",
-)
 NEW = 'parking_mqtt_connections_total{session="new"}'  # the alarm: a session was lost
 KEPT = 'parking_mqtt_connections_total{session="kept"}'
 TAKEN = 'parking_gate_events_total{result="accepted"}'  # into Kafka, some of them twice

@@ -5,8 +5,6 @@ Its device keeps sending at its pace all the while: the MQTT broker holds what t
 """
 
 import json
-import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +19,7 @@ from parking.stack.infra import Infra
 from parking.topics import FRAMES
 from services.ingest.mqtt import MAX_UNACKED
 from tests.boards import in_postgres
-from tests.brokers import Broker, Client, aedes, mosquitto
+from tests.brokers import MOSQUITTO, Broker, Client, aedes, mosquitto
 from tests.ingest_process import Bridge, Log, picture, wait_until
 
 A_MINUTE, TEN_MINUTES = 60, 600
@@ -32,7 +30,6 @@ MAX_GROWTH_MB, LANES = 50, 2
 MOSQUITTO_WINDOW = 100  # max_inflight_messages in deploy/mosquitto/conf.d
 EVENTS_WAIT = 20
 WAITING = EVENTS_WAIT + 32 + 32  # HANDOVER_FRAMES, and what one read may bring
-HAS_MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is not None
 ACCEPTED, DROPPED = "parking_frames_accepted_total", "parking_frames_dropped_total"
 pytestmark = pytest.mark.timeout(360)
 
@@ -84,7 +81,7 @@ class Worst:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     (tmp_path / "broker").mkdir()
-    with (mosquitto if HAS_MOSQUITTO else aedes)(tmp_path / "broker") as running:
+    with (mosquitto if MOSQUITTO else aedes)(tmp_path / "broker") as running:
         running.add("bridge")
         yield running
 
@@ -147,7 +144,7 @@ def test_while_kafka_is_away_nothing_grows_and_no_gate_event_is_lost(  # noqa: P
     record_property("unacked", f"{worst.unacked:.0f} at most; {worst.waiting:.0f} waited for Kafka")
     record_property("drained", f"in {drained_s:.0f} s; the broker dropped {worst.dropped:.0f}")
     assert growth_mb <= MAX_GROWTH_MB
-    assert worst.unacked <= LANES * (MOSQUITTO_WINDOW if HAS_MOSQUITTO else MAX_UNACKED)
+    assert worst.unacked <= LANES * (MOSQUITTO_WINDOW if MOSQUITTO else MAX_UNACKED)
     assert EVENTS_WAIT <= worst.waiting <= WAITING, "the intake stopped, and stayed so"
     assert worst.dropped == 0
     wait_until(bridge.is_ready, 20, "ready again")

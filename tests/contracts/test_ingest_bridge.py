@@ -43,13 +43,19 @@ async def test_a_message_is_acknowledged_only_when_kafka_has_it_and_its_device_i
         assert b.kafka.ids(GATE_EVENTS) == ["demo/gate/gate/1/1"]
 
 
+async def hundred_gate_events(b: Bridge) -> Peer:
+    """Published and acknowledged."""
+    peer = await b.broker.peer()
+    b.kafka.open()
+    for mid in range(1, 101):
+        await peer.publish(*gate(mid), mid=mid)
+    await until(lambda: len(peer.acked) == 100)
+    return peer
+
+
 async def test_acknowledgements_are_sent_in_the_order_of_receipt():
     async with bridge() as b:
-        peer = await b.broker.peer()
-        b.kafka.open()
-        for mid in range(1, 101):
-            await peer.publish(*gate(mid), mid=mid)
-        await until(lambda: len(peer.acked) == 100)
+        peer = await hundred_gate_events(b)
         assert peer.acked == list(range(1, 101))
         assert b.kafka.ids(GATE_EVENTS) == [f"demo/gate/gate/1/{n}" for n in range(1, 101)]
 
@@ -66,11 +72,7 @@ async def test_devices_are_told_first_also_by_a_broker_that_takes_its_time(monke
 
     monkeypatch.setattr(ScriptedBroker, "answer", silent)
     async with bridge() as b:
-        peer = await b.broker.peer()
-        b.kafka.open()
-        for mid in range(1, 101):
-            await peer.publish(*gate(mid), mid=mid)
-        await until(lambda: len(peer.acked) == 100)
+        peer = await hundred_gate_events(b)
         told = 0
         for kind, what in peer.got:
             told += kind == "publish"

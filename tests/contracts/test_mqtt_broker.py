@@ -1,19 +1,13 @@
 """What devices and bridge rely on: aedes (embedded) and mosquitto (production) both hold it."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
 from parking.topics import mqtt_topic
-from tests.brokers import Broker, Client, aedes, mosquitto, until
-
-NEEDS_MOSQUITTO = pytest.mark.skipif(
-    shutil.which("mosquitto") is None and shutil.which("mosquitto", path="/usr/sbin") is None,
-    reason="mosquitto is not installed",
-)
+from tests.brokers import NEEDS_MOSQUITTO, Broker, Client, aedes, mosquitto, until
 
 
 @pytest.fixture(

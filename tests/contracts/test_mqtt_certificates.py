@@ -16,9 +16,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from parking.stack.checks import HOST, free_ports
 from parking.stack.settings import ROOT
 from parking.topics import mqtt_topic
-from tests.brokers import LIMIT_S, until
+from tests.brokers import LIMIT_S, MOSQUITTO, until
 
-MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
 OPENSSL = shutil.which("openssl")
 pytestmark = [
     pytest.mark.stack,

@@ -33,11 +33,6 @@ KILLS = 3
 
 
 @pytest.fixture
-def log(infra: Infra) -> Log:
-    return Log(infra)
-
-
-@pytest.fixture
 def bridge(infra: Infra) -> Iterator[None]:
     infra.start_service("ingest")
     yield

@@ -2,7 +2,6 @@
 and the MJPEG stream on a device's own port."""
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -15,13 +14,12 @@ import pytest
 
 from parking.stack.checks import HOST, free_ports
 from parking.stack.settings import ROOT
-from tests.brokers import aedes
+from tests.brokers import MOSQUITTO, NEEDS_MOSQUITTO, aedes
 from tests.firmware.running import HEAP, MICROPYTHON, PROGRAMS
 from tests.ingest_process import picture, wait_until
 from tools.boards.board import Board
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
-MOSQUITTO = shutil.which("mosquitto", path="/usr/bin:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
 HERD, BASE_S = 40, 8.0  # as dense as 200 devices over the firmware's 40 s
 
 
@@ -112,9 +110,6 @@ def board(tmp_path: Path) -> Iterator[Callable[..., Board]]:
     yield make
     for one in made:
         one.power_off()
-
-
-NEEDS_MOSQUITTO = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
 @NEEDS_MOSQUITTO

@@ -3,7 +3,6 @@ writes nothing; against the bridge as a process and real Kafka."""
 
 import contextlib
 import json
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +11,8 @@ import httpx
 import pytest
 
 from parking.__main__ import main
-from parking.stack.infra import Infra
 from parking.topics import DEVICE_EVENTS, FRAMES
-from tests.brokers import Broker, Client, aedes
+from tests.brokers import Broker, Client
 from tests.ingest_process import Bridge, Log, picture, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
@@ -28,26 +26,6 @@ runpy.run_module("services.ingest", run_name="__main__")
 """
 Told = dict[str, str]
 Command = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with aedes(tmp_path_factory.mktemp("broker")) as running:
-        running.add("bridge")
-        yield running
-
-
-@pytest.fixture
-def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bridge]:
-    made = Bridge(infra, broker, tmp_path, unique("bridge"))
-    yield made
-    if made.process.poll() is None:
-        made.end(signal.SIGKILL)
-
-
-@pytest.fixture
-def log(infra: Infra) -> Log:
-    return Log(infra)
 
 
 @pytest.fixture

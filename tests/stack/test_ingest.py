@@ -1,8 +1,6 @@
 """The bridge as a process, between a real MQTT broker and real Kafka."""
 
 import json
-import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -21,16 +19,12 @@ from parking.topics import (
     FRAMES,
     GATE_EVENTS,
 )
-from tests.brokers import Broker, Client, aedes, mosquitto
+from tests.brokers import NEEDS_MOSQUITTO, Broker, Client, aedes, mosquitto
 from tests.ingest_process import Bridge, Log, picture, wait_until
 
 pytestmark = pytest.mark.stack
 
 GATE = {"direction": "entry", "gate": "main", "captured_at_ms": None, "plate_hash": None}
-NEEDS_MOSQUITTO = pytest.mark.skipif(
-    shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is None,
-    reason="mosquitto is not installed",
-)
 # Dies once Kafka has the message, before its device or the broker is told.
 KILLED_BEFORE_PUBACK = """
 import os, runpy
@@ -56,19 +50,6 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Broker]
     with request.param(tmp_path_factory.mktemp("broker")) as running:
         running.add("bridge")
         yield running
-
-
-@pytest.fixture
-def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bridge]:
-    made = Bridge(infra, broker, tmp_path, unique("bridge"))
-    yield made
-    if made.process.poll() is None:
-        made.end(signal.SIGKILL)
-
-
-@pytest.fixture
-def log(infra: Infra) -> Log:
-    return Log(infra)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import subprocess
 import sys
 import threading
@@ -21,28 +20,12 @@ from parking.stack.checks import HOST, free_ports
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
 from parking.topics import DEVICE_EVENTS, FRAMES
-from tests.brokers import Broker, aedes
 from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras
 from tests.ingest_process import Bridge, Log, wait_until
 from tests.notifying import layout
 from tests.rtsp_cameras import RtspCameras, rtsp_cameras
 
 pytestmark = pytest.mark.stack
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory) -> Iterator[Broker]:
-    with aedes(tmp_path_factory.mktemp("broker")) as running:
-        running.add("bridge")
-        yield running
-
-
-@pytest.fixture
-def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bridge]:
-    made = Bridge(infra, broker, tmp_path, unique("bridge"))
-    yield made
-    if made.process.poll() is None:
-        made.end(signal.SIGKILL)
 
 
 @pytest.fixture

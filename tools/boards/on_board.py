@@ -10,18 +10,17 @@ wdt = machine.WDT(timeout=60000)
 machine.Timer(1).init(period=5000, mode=machine.Timer.PERIODIC, callback=lambda _: wdt.feed())
 """
 
-_SLOTS: Final = """
+_LOADER: Final = """
 from loader.journal import Journal
 from loader.partition import Flash
 from loader.slots import Slots
-slots = Slots(Journal(Flash(), 2))
 """
+_SLOTS: Final = f"{_LOADER}slots = Slots(Journal(Flash(), 2))\n"
 
-LOOK: Final = """
+LOOK: Final = (
+    _LOADER
+    + """
 import os
-from loader.journal import Journal
-from loader.partition import Flash
-from loader.slots import Slots
 try:
     confirmed = Slots(Journal(Flash(), 2)).confirmed
     try:
@@ -33,6 +32,7 @@ try:
 except OSError as error:
     print("board:", error)
 """
+)
 
 _CLEAR: Final = """
 import os

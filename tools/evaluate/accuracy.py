@@ -24,7 +24,7 @@ from tools.evaluate.opinions import Judged, withheld
 from tools.evaluate.sequence import STEP_DAYS, Hysteresis, told
 from tools.evaluate.unseen import Folds, unseen
 from tools.train.fusion import probabilities
-from tools.train.labels import Frame, frames_of
+from tools.train.labels import Frame, data_sets
 
 SEQUENCES = ("pklot-ufpr04-seq", "pklot-ufpr05-day")
 HEIGHTS_PX = (0, 20, 28, 40, 60, 1000)
@@ -35,8 +35,7 @@ FIELDS = ("accuracy", "balanced", "f1", "auc", "ece", "unknown", "wrong")
 def main() -> None:
     """Command line."""
     options = _arguments()
-    folders = sorted(path.parent for path in options.data.glob("*/annotations.json"))
-    frames = {folder.name: frames_of(folder) for folder in folders}
+    frames = data_sets(options.data)
     band = tuple(options.band)
     folds = Folds(options.folds, options.boxes, options.threads, options.size, band)
     _, said, fusion = unseen(frames, folds)

@@ -31,7 +31,7 @@ from tools.evaluate.corrupt import KINDS, STRENGTHS, Picture, corrupt
 from tools.evaluate.healthreport import write_report
 from tools.evaluate.opinions import slot_forward
 from tools.evaluate.unseen import Folds, unseen
-from tools.train.labels import frames_of
+from tools.train.labels import data_sets
 
 CLEAN: Final = "clean"
 _QUALITY: Final = 95
@@ -132,9 +132,8 @@ def _one(options: argparse.Namespace, frames: Sequence[Frame]) -> dict[str, Anal
 
 def _unseen(options: argparse.Namespace) -> dict[str, Analyser]:
     """By data set: models that have not seen its lot."""
-    folders = sorted(path.parent for path in options.data.glob("*/annotations.json"))
     folds = Folds(options.folds, options.model, options.threads, options.size)
-    lots, _, fusion = unseen({folder.name: frames_of(folder) for folder in folders}, folds)
+    lots, _, fusion = unseen(data_sets(options.data), folds)
     return {
         name: _analyser(
             _settings(options, folds.boxes_of(lot), None),

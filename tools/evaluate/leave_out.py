@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tools.train.labels import Frame, frames_of
+from tools.train.labels import Frame, data_sets
 
 
 def without(frames: Mapping[str, Sequence[Frame]]) -> dict[str, list[str]]:
@@ -29,8 +29,7 @@ def _share(seen: set[str], names: Sequence[str], cameras: Mapping[str, set[str]]
 
 def main(data: Path) -> None:
     """Command line."""
-    folders = sorted(path.parent for path in data.glob("*/annotations.json"))
-    for names in without({folder.name: frames_of(folder) for folder in folders}).values():
+    for names in without(data_sets(data)).values():
         print(",".join(names))
 
 

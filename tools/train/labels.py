@@ -64,6 +64,12 @@ def frames_of(folder: Path, every: int = 1) -> list[Frame]:
     return [Frame(folder.name, folder / frame["file"], frame) for frame in seen]
 
 
+def data_sets(data: Path) -> dict[str, list[Frame]]:
+    """The frames of every data set below `data`, by its name."""
+    folders = sorted(path.parent for path in data.glob("*/annotations.json"))
+    return {folder.name: frames_of(folder) for folder in folders}
+
+
 def label(frames: Iterable[Frame], predict: Predict) -> Iterator[tuple[Frame, Floats]]:
     """Each frame with its boxes [N, 4], pixels. One data set at a time."""
     seen = []

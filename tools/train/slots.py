@@ -22,12 +22,12 @@ import torch
 from services.detector.model import model_id
 from services.detector.settings import DEFAULT_MODEL
 from tools.evaluate.leave_out import without
-from tools.evaluate.opinions import box_model, judged, slot_forward
+from tools.evaluate.unseen import Folds, unseen
 from tools.train.examples import Examples, annotated, gathered, placed
 from tools.train.export import annotate
 from tools.train.fit import predictor
-from tools.train.fusion import Opinions, facts, fitted
-from tools.train.labels import Frame, frames_of
+from tools.train.fusion import facts, fitted
+from tools.train.labels import Frame, data_sets, frames_of
 from tools.train.slotnet import Plan, export, fit
 
 LABEL_SIZE_PX = 1920
@@ -41,30 +41,18 @@ def main() -> None:
     """Command line."""
     options = _arguments()
     torch.set_num_threads(options.threads)
-    sets = {path.parent.name: path.parent for path in options.data.glob("*/annotations.json")}
-    frames = {name: frames_of(folder) for name, folder in sorted(sets.items())}
+    frames = data_sets(options.data)
     examples = _examples(options, frames)
     plan = Plan(options.epochs, seed=options.seed)
     for name, left_out in without(frames).items():
         _train(examples, left_out, options, plan, options.out / f"without-{name}.onnx")
-    said = {
-        name: _opinions(frames[name], options, lot)
-        for lot, left_out in without(frames).items()
-        for name in left_out
-    }
+    said = unseen(frames, Folds(options.out, options.boxes, options.threads)).said
     shipped = options.out / FILE
     _train(examples, (), options, plan, shipped)
-    fusion = replace(fitted(said), low=options.band[0], high=options.band[1])
+    opinions = {name: one.opinions for name, one in said.items()}
+    fusion = replace(fitted(opinions), low=options.band[0], high=options.band[1])
     annotate(shipped, facts(fusion, [model_id(options.boxes)]))
     print(f"{shipped}: {fusion}")
-
-
-def _opinions(frames: Sequence[Frame], options: argparse.Namespace, lot: str) -> Opinions:
-    """Of models that have not seen the lot."""
-    own = options.out / f"boxes-without-{lot}.onnx"
-    boxes = box_model(own if own.exists() else options.boxes, options.threads)
-    forward = slot_forward(options.out / f"without-{lot}.onnx", options.threads)
-    return judged(frames, boxes, forward).opinions
 
 
 def _train(

@@ -1,0 +1,34 @@
+"""Fixtures of the tests that run ingest as a process, against a broker of their own."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parking.stack.infra import Infra
+from tests.brokers import Broker, aedes
+from tests.ingest_process import Bridge, Log
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that lets a bridge in."""
+    with aedes(tmp_path_factory.mktemp("broker")) as running:
+        running.add("bridge")
+        yield running
+
+
+@pytest.fixture
+def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bridge]:
+    """Ingest, for the test to start; ended with it."""
+    made = Bridge(infra, broker, tmp_path, unique("bridge"))
+    yield made
+    if made.process.poll() is None:
+        made.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def log(infra: Infra) -> Log:
+    """What is in Kafka."""
+    return Log(infra)
