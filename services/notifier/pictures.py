@@ -183,9 +183,8 @@ class Pictures:
         """Read the camera's frames until cancelled; an outage is waited out."""
         while True:
             try:
-                await self._look(shelf)
-                place, (_, end) = _place(shelf.camera_id, await self._log.bounds(FRAMES))
-                start = shelf.newest.offset if shelf.newest else end
+                place, end = await self._look(shelf)  # this end: no later one, or frames between
+                start = shelf.newest.offset if shelf.newest else end  # the two would be left out
                 async with aclosing(self._log.tail({place: start})) as batches:
                     async for records in batches:
                         await self._put(shelf, records)
@@ -193,9 +192,10 @@ class Pictures:
                 log.warning("frames of %s: %s", shelf.camera_id, error)
                 await asyncio.sleep(RETRY_S)
 
-    async def _look(self, shelf: Shelf) -> None:
+    async def _look(self, shelf: Shelf) -> tuple[Place, int]:
         """Find the newest frame: among the last of its partition (other cameras may share it), or
-        where the camera's status says that the last one lies."""
+        where the camera's status says that the last one lies. Gives the place and the end up to
+        which it looked."""
         place, (first, end) = _place(shelf.camera_id, await self._log.bounds(FRAMES))
         status = self._feed.state.statuses.get(shelf.camera_id)
         known = status.frame_ref.offset if status and status.frame_ref else first
@@ -205,6 +205,7 @@ class Pictures:
         if not found and shelf.newest is None and first <= known < start:
             await self._put(shelf, await self._log.read({place: known}, {place: known + 1}))
         shelf.read_at_ms = self._clock.now_ms()
+        return place, end
 
     async def _put(self, shelf: Shelf, records: Sequence[Record]) -> bool:
         picture = _newest(shelf.camera_id, records)
