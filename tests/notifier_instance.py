@@ -86,7 +86,7 @@ class Instance:
         self.health = Health()
         self._log = log or backend.log()
         self.feed = Feed(self._log, clock, given.limits)
-        self.pictures = Pictures(backend.log(), self.feed, clock)
+        self.pictures = Pictures(log or backend.log(), self.feed, clock)
         self.live = Live(given.live, self.pictures, given.limits, clock) if given.live else None
         keys = KeyFile(given.keys)
         parts = Parts(

@@ -18,6 +18,7 @@ from parking.events import FrameRef
 from parking.kafka import KafkaSettings
 from parking.stack.checks import HOST
 from parking.topics import FRAME_PARTITIONS, FRAMES, SLOT_CHANGES
+from services.notifier.adapters import MemoryLog
 from services.notifier.log import Bounds, partition_of
 from services.notifier.settings import Limits
 from tests.notifier_instance import Backend, Given, Instance
@@ -116,23 +117,22 @@ async def test_frames_are_read_only_while_somebody_watches(backend: Backend, sit
 
 
 async def test_the_picture_that_comes_while_a_viewer_is_let_in_is_shown(site: str):
-    backend = Backend(None)
-    await backend.write(record(layout(site)))
-    async with Instance(backend) as notifier:
-        bounds = notifier.pictures._log.bounds
-
-        async def late(*topics: str) -> Bounds:
-            known = await bounds(*topics)
-            if topics == (FRAMES,) and not asked:  # just after the reader learnt the end
-                await backend.write(frame(site, 1, _jpeg(1), (320, 240)))
-            asked.append(topics)
+    class Late(MemoryLog):
+        async def bounds(self, *topics: str) -> Bounds:
+            known = await super().bounds(*topics)
+            if FRAMES in topics and not written:  # just after the reader learnt where the end is
+                written.extend(await backend.write(frame(site, 1, _jpeg(1), (320, 240))))
             return known
 
-        asked: list[tuple[str, ...]] = []
-        notifier.pictures._log.bounds = late  # type: ignore[method-assign]
-        async with notifier.http.stream("GET", f"/api/stream?camera={site}/north") as shown:
-            assert await anext(_parts(shown)) == _jpeg(1)
-        assert asked
+    backend = Backend(None)
+    written: list[tuple[int, int]] = []
+    await backend.write(record(layout(site)))
+    async with (
+        Instance(backend, log=Late(backend.broker)) as notifier,
+        notifier.http.stream("GET", f"/api/stream?camera={site}/north") as shown,
+    ):
+        assert await anext(_parts(shown)) == _jpeg(1)
+    assert written
 
 
 async def test_the_latest_picture_is_found_where_the_status_says(backend: Backend, site: str):
