@@ -13,20 +13,26 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-MATCH_RULE = "footprint-v2"
+MATCH_RULE = "footprint-v3"
 """Version of `match_boxes`' rule: a model's threshold and calibration hold for one rule."""
 
 FOOTPRINT = 0.7
 """The lower share of a box that stands for the ground under the vehicle."""
 
-MIN_OVERLAP = 0.1
+MIN_OVERLAP = 0.15
 """Least overlap for a box to count: area shared by footprint and slot / area of their union."""
 
 CLAIMS_FROM = 0.15
 """Least score of a box that takes part in a contest for a slot."""
 
-SAME_VEHICLE = 0.4
+SAME_VEHICLE = 0.55
 """Boxes that share this much (area shared / area of their union) are one vehicle, seen twice."""
+
+LEAN_FROM = 0.4
+"""Least score of a vehicle that shows how vehicles stand in this picture's slots."""
+
+LEAN_PULL = 3.0
+"""So many vehicles in the middle of their slots are imagined beside those seen: few show little."""
 
 
 class Matches(NamedTuple):
@@ -156,34 +162,66 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
     better and a slot beside it is left for this one.
 
     A vehicle rises above the ground it stands on, so its box reaches over the slots behind it:
-    only the box's lower part (`FOOTPRINT`) is compared. A box whose overlap stays below
+    only the box's lower part (`FOOTPRINT`) is compared. How outlines were drawn and where a camera
+    hangs moves all vehicles of a picture the same way off their slots: they are matched once, moved
+    back by what the sure ones show (`_lean`), and matched again. A box whose overlap stays below
     `MIN_OVERLAP` (driving past, parked outside) belongs to no slot.
     """
     boxes = np.array(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
     score = np.asarray(scores, dtype=np.float64).reshape(-1)
-    nothing = np.zeros(len(slots))
-    best = Matches(nothing, np.full(len(slots), -1, dtype=np.intp), nothing.copy())
     if not len(slots) or not len(boxes):
-        return best
-    hidden = overlap_areas(boxes, slots)
-    whole = boxes.copy()
-    boxes[:, 1] = boxes[:, 3] - FOOTPRINT * (boxes[:, 3] - boxes[:, 1])
-    box_areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    slot_areas = np.array([polygon_area(slot) for slot in slots])
-    shared = overlap_areas(boxes, slots)
-    union = np.maximum(box_areas[:, None] + slot_areas - shared, np.finfo(np.float64).tiny)
+        nothing = np.zeros(len(slots))
+        return Matches(nothing, np.full(len(slots), -1, dtype=np.intp), nothing.copy())
+    areas = np.array([polygon_area(slot) for slot in slots])
+    feet = boxes.copy()
+    feet[:, 1] = boxes[:, 3] - FOOTPRINT * (boxes[:, 3] - boxes[:, 1])
+    slot_of_box, box_of_slot = _assigned(boxes, feet, score, slots, areas)
+    feet -= _lean(feet, boxes, score, slots, box_of_slot)
+    slot_of_box, box_of_slot = _assigned(boxes, feet, score, slots, areas)
+    hidden = overlap_areas(boxes, slots) / areas * np.minimum(1.0, 2 * score)[:, None]
+    hidden[np.arange(len(boxes)), slot_of_box] = 0
+    best = np.where(box_of_slot >= 0, score[box_of_slot], 0.0)
+    return Matches(best, box_of_slot, np.minimum(hidden.max(axis=0), 1.0))
+
+
+def _assigned(
+    boxes: Floats, feet: Floats, score: Floats, slots: Sequence[ArrayLike], areas: Floats
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the slot that each box stands in, or is nearest to, and the best box of each slot
+    (-1: none)."""
+    shared = overlap_areas(feet, slots)
+    feet_areas = np.prod(feet[:, 2:] - feet[:, :2], axis=1)
+    union = np.maximum(feet_areas[:, None] + areas - shared, np.finfo(np.float64).tiny)
     overlap = shared / union
     slot_of_box = overlap.argmax(axis=1)
     counts = overlap.max(axis=1) >= MIN_OVERLAP
     claims = np.where(counts & (score >= CLAIMS_FROM), score, 0.0)
-    _settle_contests(whole, claims, overlap, slot_of_box)
+    _settle_contests(boxes, claims, overlap, slot_of_box)
+    box_of_slot = np.full(len(slots), -1, dtype=np.intp)
     for box in np.flatnonzero(counts)[np.argsort(score[counts], kind="stable")]:
-        best.scores[slot_of_box[box]] = score[box]
-        best.box_index[slot_of_box[box]] = box
-    hidden = hidden / slot_areas * np.minimum(1.0, 2 * score)[:, None]
-    hidden[np.arange(len(boxes)), slot_of_box] = 0
-    np.minimum(hidden.max(axis=0), 1.0, out=best.covered)
-    return best
+        box_of_slot[slot_of_box[box]] = box
+    return slot_of_box, box_of_slot
+
+
+def _lean(
+    feet: Floats,
+    boxes: Floats,
+    score: Floats,
+    slots: Sequence[ArrayLike],
+    box_of_slot: NDArray[np.intp],
+) -> Floats:
+    """Return `[N, 4]`, how far each box stands off its slot as vehicles do in this picture: the
+    median, in sizes of the box, of the sure vehicles' way from the middle of their slots."""
+    seen = np.flatnonzero((box_of_slot >= 0) & (score[box_of_slot] > LEAN_FROM))
+    if not len(seen):
+        return np.zeros_like(feet)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    rings = _padded(slots)[seen]
+    middles = (rings.min(axis=1) + rings.max(axis=1)) / 2
+    vehicles = box_of_slot[seen]
+    off = (feet[vehicles, :2] + feet[vehicles, 2:]) / 2 - middles
+    lean = np.median(off / np.maximum(sizes[vehicles], np.finfo(np.float64).tiny), axis=0)
+    return np.tile(lean * len(seen) / (len(seen) + LEAN_PULL) * sizes, 2)
 
 
 def _settle_contests(

@@ -1,5 +1,8 @@
 """Every metric of the system, once. Names follow Prometheus' rules; units are in the names."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -61,6 +64,9 @@ FRAMES_SKIPPED: Final = Counter(
 FRAMES_REUSED: Final = Counter(
     "parking_frames_reused_total", "Frames told by an earlier one's result: nothing had changed"
 )
+CLOSER_LOOKS: Final = Counter(
+    "parking_closer_looks_total", "Searches of a picture once more, larger: a slot was in doubt"
+)
 STAGE_SECONDS: Final = Histogram(
     "parking_stage_seconds", "Time in a stage", ["stage"], buckets=_SECONDS
 )
@@ -92,3 +98,13 @@ END_TO_END_SECONDS: Final = Histogram(
     "From a frame's time_ms to its change at the gateway",
     buckets=_SECONDS,
 )
+
+
+@contextmanager
+def timed(stage: str, timings_ms: dict[str, float]) -> Iterator[None]:
+    """Note the time spent in a stage (ms), added to what the stage took before."""
+    start_s = time.perf_counter()
+    yield
+    spent_s = time.perf_counter() - start_s
+    STAGE_SECONDS.labels(stage).observe(spent_s)
+    timings_ms[stage] = round(timings_ms.get(stage, 0.0) + spent_s * 1000, 2)

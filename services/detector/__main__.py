@@ -129,6 +129,7 @@ def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
         settings.frame_max_pixels,
         Thresholds(frozen_after=settings.frozen_after),
         Limits() if settings.gate else None,
+        settings.closer,
     )
     return Analyser(detector, facts, options, turned, load_slotnet(settings.model))
 

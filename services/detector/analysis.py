@@ -3,10 +3,9 @@
 Blocks and is not safe for several threads: services/detector/adapters.py gives it one of its own.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from parking.gating import Limits
 from parking.imagehealth import Look, Measured, Thresholds, assess, blank_shares, measured
 from parking.inputsize import half_is_enough, input_size
 from parking.jpeghead import header_size
-from parking.metrics import FRAMES_REUSED, STAGE_SECONDS
+from parking.metrics import CLOSER_LOOKS, FRAMES_REUSED, timed
 from parking.ports import Boxes, Detector
 from services.detector.ahead import Ahead
 from services.detector.gate import Gated, Held, gated, view_of
@@ -40,7 +39,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a picture says. `timings_ms`: decode, look, health, gate, inference, slots, match.
+    """What a picture says. `timings_ms`: decode, look, health, gate, inference, slots (with closer
+    looks: `closer`), match.
     `reused_from`: the frame that was searched, whose boxes and observations these are: nothing has
     changed since."""
 
@@ -87,13 +87,15 @@ class _Opened:
 @dataclass(frozen=True, slots=True)
 class Options:
     """How pictures are analysed. `size_px`: long side of the input where a layout names none; 0: by
-    need. `gate`: when the last result is repeated; None: every picture is searched."""
+    need. `gate`: when the last result is repeated; None: every picture is searched. `closer`: a
+    picture with a slot in doubt is searched again, larger."""
 
     size_px: int = 0
     batch: int = 1
     max_pixels: int = 2_000_000
     health: Thresholds = field(default_factory=Thresholds)
     gate: Limits | None = None
+    closer: bool = True
 
 
 class Analyser:
@@ -146,12 +148,12 @@ class Analyser:
         """The picture, half of it where that is enough. Touches nothing: it runs ahead."""
         timings: dict[str, float] = {}
         try:
-            with _timed("decode", timings):
+            with timed("decode", timings):
                 size_wh = header_size(job.jpeg) if job.jpeg else (1, 1)  # decode refuses it
                 size_px = self._size_px(job, size_wh)
                 halve = half_is_enough(job.layout, size_wh, size_px)
                 picture = decode(job.jpeg, self._options.max_pixels, job.expected_wh, halve=halve)
-            with _timed("look", timings):
+            with timed("look", timings):
                 grey = small_grey(picture)
                 outlines = [np.asarray(slot.polygon) for slot in _enabled(job.layout)]
                 seen, blank = measured(grey), blank_shares(grey, outlines).tolist()
@@ -165,11 +167,11 @@ class Analyser:
         if isinstance(decoded, Invalid):
             return decoded
         job, timings = decoded.job, decoded.timings_ms
-        with _timed("health", timings):
+        with timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
             health, look = assess(decoded.seen, earlier, self._options.health)
         if job.layout and job.layout.reference and health.status == "ok":
-            with _timed("place", timings):
+            with timed("place", timings):
                 health, look = self._placing.judge(job.layout, decoded.size_wh[0], health, look)
         if job.camera_id:
             looks[job.camera_id] = look
@@ -185,7 +187,7 @@ class Analyser:
         job, limits = opened.job, self._options.gate
         if limits is None or not job.camera_id or not job.frame_id or job.layout is None:
             return None
-        with _timed("gate", opened.timings_ms):
+        with timed("gate", opened.timings_ms):
             context = (
                 job.layout.id,
                 job.layout.time_ms,
@@ -205,7 +207,7 @@ class Analyser:
             by_size.setdefault(one.size_px, []).append(index)
         for size_px, indices in by_size.items():
             spent: dict[str, float] = {}
-            with _timed("inference", spent):
+            with timed("inference", spent):
                 boxes = self._detector.detect([opened[i].picture for i in indices], size_px)
             for index, one_found in zip(indices, boxes, strict=True):
                 opened[index].timings_ms["inference"] = round(spent["inference"] / len(indices), 2)
@@ -220,7 +222,7 @@ class Analyser:
         self, opened: _Opened, found: Boxes, helds: MutableMapping[str, Held] | None
     ) -> Finding:
         observations = self._observe(opened, found)
-        with _timed("match", opened.timings_ms):
+        with timed("match", opened.timings_ms):
             shown = found.scores >= self._facts.threshold
             boxes = [
                 Box(
@@ -251,9 +253,21 @@ class Analyser:
         slots = _enabled(opened.job.layout)
         if opened.health.status != "ok":
             return [Observation(slot_id=s.slot_id, state="unknown", confidence=0.0) for s in slots]
-        with _timed("slots", opened.timings_ms):
-            seen = self._judge.observe(opened.picture, found, slots)
+        with timed("slots", opened.timings_ms):
+            closer = partial(self._search, opened, found) if self._options.closer else None
+            seen = self._judge.observe(opened.picture, found, slots, closer)
         return without_hidden(seen, opened.blank)
+
+    def _search(self, opened: _Opened, found: Boxes, size_px: int) -> Boxes:
+        """Once more at that input; `found` is what the first look found."""
+        if size_px == opened.size_px:
+            return found
+        CLOSER_LOOKS.inc()
+        with timed("closer", opened.timings_ms):
+            picture, job = opened.picture, opened.job
+            if max(picture.shape) < min(size_px, max(opened.size_wh)):  # it was decoded at half
+                picture = decode(job.jpeg, self._options.max_pixels, job.expected_wh)
+            return self._detector.detect([picture], size_px)[0]
 
 
 def _enabled(layout: LayoutPublished | None) -> list[LayoutSlot]:
@@ -282,12 +296,3 @@ def _finding(
         input_size_px=opened.size_px,
         reused_from=reused_from,
     )
-
-
-@contextmanager
-def _timed(stage: str, timings_ms: dict[str, float]) -> Iterator[None]:
-    start_s = time.perf_counter()
-    yield
-    spent_s = time.perf_counter() - start_s
-    STAGE_SECONDS.labels(stage).observe(spent_s)
-    timings_ms[stage] = round(spent_s * 1000, 2)

@@ -8,6 +8,7 @@ import numpy as np
 from parking.events import LayoutSlot, Observation
 from parking.geometry import match_boxes
 from parking.ports import Boxes
+from services.detector.closer import CLOSER_PX, Search, in_doubt, together
 from services.detector.crops import Picture
 from services.detector.model import Facts
 from services.detector.slotnet import SlotNet, doubtful_band
@@ -27,21 +28,27 @@ class Judge:
         self._slotnet = slotnet
 
     def observe(
-        self, picture: Picture, found: Boxes, slots: Sequence[LayoutSlot]
+        self,
+        picture: Picture,
+        found: Boxes,
+        slots: Sequence[LayoutSlot],
+        closer: Search | None = None,
     ) -> list[Observation]:
         """One observation a slot, in order. `picture` is BGR, of any size; boxes and slots are
-        normalised."""
+        normalised. `closer` searches the picture again where a slot is in doubt."""
         outlines = [np.asarray(slot.polygon, np.float64) for slot in slots]
-        matches = match_boxes(found.xyxy, found.scores, outlines)
-        scores = matches.scores.tolist()
-        if self._slotnet is None:
+        if self._slotnet is None or not slots:
+            scores = match_boxes(found.xyxy, found.scores, outlines).scores.tolist()
             return [
                 self._by_boxes(s.slot_id, score) for s, score in zip(slots, scores, strict=True)
             ]
-        logits = self._slotnet.logits(picture, outlines).tolist()
         fusion = self._slotnet.fusion
-        opinions = zip(scores, logits, matches.covered.tolist(), strict=True)
-        chances = [fusion.probability(*opinion) for opinion in opinions]
+        logits = self._slotnet.logits(picture, outlines)
+        chances = fusion.probabilities(together([found], [logits], outlines))
+        if closer is not None and in_doubt(chances):
+            looks = [found, *(closer(size_px) for size_px in CLOSER_PX)]
+            mirrored = self._slotnet.logits(picture, outlines, mirrored=True)
+            chances = fusion.probabilities(together(looks, [logits, mirrored], outlines))
         band = doubtful_band(fusion, chances)
         return [
             _told(slot.slot_id, occupied, band)

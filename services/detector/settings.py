@@ -42,6 +42,8 @@ settings (environment):
   DETECTOR_SKIP         on: when behind, only a camera's newest frame (default); off: every frame
   DETECTOR_GATE         on: a picture in whose slots nothing changed repeats the last result
                         (default); off: every picture is searched
+  DETECTOR_CLOSER       on: a picture with a slot in doubt is searched again at 1280 and 1600 px
+                        (default); off: one look is all
   DETECTOR_THRESHOLD    score from which a slot is occupied; 0 (default): the model file's own
   DETECTOR_FROZEN_AFTER repeats of one picture until the camera is called frozen (5; 0: never)
   DETECTOR_OVERLAYS     cameras whose last frame is kept for /overlay (32)
@@ -79,6 +81,7 @@ class Settings:
     max_records: int
     skip: bool
     gate: bool
+    closer: bool
     frozen_after: int
     overlays: int
     frame_max_pixels: int
@@ -105,6 +108,7 @@ class Settings:
             max_records=env.integer("DETECTOR_RECORDS", 32, 1, 500),
             skip=env.flag("DETECTOR_SKIP", True),
             gate=env.flag("DETECTOR_GATE", True),
+            closer=env.flag("DETECTOR_CLOSER", True),
             frozen_after=env.integer("DETECTOR_FROZEN_AFTER", 5, 0, 10_000),
             overlays=env.integer("DETECTOR_OVERLAYS", 32, 0, 1000),
             frame_max_pixels=env.integer("FRAME_MAX_PIXELS", 2_000_000, 10_000, 100_000_000),

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parking.errors import SettingsError
+from services.detector.closer import Opinion
 from services.detector.crops import CROP_PX, Floats, Outline, Picture, crops
 from services.detector.model import Forward
 from services.detector.onnxfile import onnx_metadata
@@ -56,6 +57,11 @@ class Fusion:
         z += (self.crop + self.covered * covered) * crop_logit
         return 1 / (1 + math.exp(-min(max(z, -50.0), 50.0)))
 
+    def probabilities(self, opinion: Opinion) -> list[float]:
+        """One a slot."""
+        columns = (opinion.scores.tolist(), opinion.logits.tolist(), opinion.covered.tolist())
+        return [self.probability(*seen) for seen in zip(*columns, strict=True)]
+
 
 def doubtful_band(fusion: Fusion, chances: Sequence[float]) -> tuple[float, float]:
     """Within it nobody knows: the fusion's own band, and a wider one where the picture's slots are
@@ -76,11 +82,15 @@ class SlotNet:
     fusion: Fusion
     forward: Forward
 
-    def logits(self, picture: Picture, outlines: Sequence[Outline]) -> NDArray[np.float64]:
+    def logits(
+        self, picture: Picture, outlines: Sequence[Outline], *, mirrored: bool = False
+    ) -> NDArray[np.float64]:
         """[N] for normalised outlines on a BGR picture of any size. Blocks."""
         if not outlines:
             return np.zeros(0)
         cut = crops(picture, outlines)
+        if mirrored:
+            cut = np.ascontiguousarray(cut[..., ::-1])
         found = [
             self.forward(_whole(cut[start : start + CHUNK])).reshape(-1)
             for start in range(0, len(cut), CHUNK)

@@ -149,6 +149,32 @@ def test_a_slot_that_another_vehicle_claims_is_no_second_choice() -> None:
     assert found.scores.tolist() == [0, 0.9, 0.7]
 
 
+def leaning_row(count: int, off: float) -> list[list[float]]:
+    """A vehicle in each of the first slots of a row, all off to the right by a share of a slot."""
+    return [[x + 0.1 * off, 0.4, x + 0.1 + 0.1 * off, 0.6] for x in np.arange(count) / 10]
+
+
+def test_vehicles_that_all_stand_off_their_slots_one_way_are_moved_back() -> None:
+    """One of them so far that, alone, it would be taken for a vehicle of the next slot."""
+    far = [0.36, 0.4, 0.46, 0.6]
+    alone = match_boxes([far], [0.9], row_of_slots(6))
+    assert alone.box_index.tolist() == [-1, -1, -1, -1, 0, -1]
+    row = match_boxes([*leaning_row(3, 0.4), far], [0.9] * 4, row_of_slots(6))
+    assert row.box_index.tolist() == [0, 1, 2, 3, -1, -1]
+
+
+def test_vehicles_that_are_not_sure_do_not_show_how_the_others_stand() -> None:
+    far = [0.36, 0.4, 0.46, 0.6]
+    row = match_boxes([*leaning_row(3, 0.4), far], [0.3] * 4, row_of_slots(6))
+    assert row.box_index.tolist() == [0, 1, 2, -1, 3, -1]
+
+
+def test_one_vehicle_shows_little_of_how_the_others_stand() -> None:
+    far = [0.36, 0.4, 0.46, 0.6]
+    row = match_boxes([*leaning_row(1, 0.4), far], [0.9, 0.9], row_of_slots(6))
+    assert row.box_index.tolist() == [0, -1, -1, -1, 1, -1]
+
+
 def test_a_vehicle_outside_belongs_to_no_slot() -> None:
     passing = [[0.0, 0.55, 0.2, 0.9], [0.7, 0.7, 0.9, 0.9]]
     assert match_boxes(passing, [0.9, 0.9], row_of_slots(2)).scores.tolist() == [0, 0]

@@ -20,10 +20,9 @@ import numpy as np
 from services.detector.settings import DEFAULT_MODEL
 from tools.evaluate import plots
 from tools.evaluate.measures import Measures, measures
-from tools.evaluate.opinions import Judged, withheld
+from tools.evaluate.opinions import Judged, chances, withheld
 from tools.evaluate.sequence import STEP_DAYS, Hysteresis, told
 from tools.evaluate.unseen import Folds, unseen
-from tools.train.fusion import probabilities
 from tools.train.labels import Frame, data_sets
 
 SEQUENCES = ("pklot-ufpr04-seq", "pklot-ufpr05-day")
@@ -39,15 +38,15 @@ def main() -> None:
     band = tuple(options.band)
     folds = Folds(options.folds, options.boxes, options.threads, options.size, band)
     _, said, fusion = unseen(frames, folds)
-    chances = {name: probabilities(fusion[name], said[name].opinions) for name in said}
-    unknown = {name: withheld(said[name], chances[name], fusion[name]) for name in said}
-    report = _report(frames, said, chances, unknown)
+    chance = {name: chances(said[name], fusion[name]) for name in said}
+    unknown = {name: withheld(said[name], chance[name], fusion[name]) for name in said}
+    report = _report(frames, said, chance, unknown)
     options.out.mkdir(parents=True, exist_ok=True)
     told = json.dumps({"band": options.band} | report, indent=1)
     (options.out / "accuracy.json").write_text(told, "utf-8")
-    plots.calibration(said, chances, options.out / "calibration.svg")
+    plots.calibration(said, chance, options.out / "calibration.svg")
     plots.bars(report["by height"], "accuracy by height at the input", options.out / "height.svg")
-    plots.worst(frames, said, chances, options.out / "worst.jpg")
+    plots.worst(frames, said, chance, options.out / "worst.jpg")
     print(_table(report))
 
 

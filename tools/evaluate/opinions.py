@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from parking.events import LayoutPublished, LayoutSlot
-from parking.geometry import match_boxes
 from parking.inputsize import input_size
 from parking.ports import Detector
+from services.detector.closer import CLOSER_PX, Opinion, in_doubt, together
 from services.detector.model import Forward
 from services.detector.runtimes import load_model, onnx_forward
 from services.detector.settings import ModelSettings
 from services.detector.slotnet import Fusion, SlotNet, doubtful_band
 from tools.train.examples import read
-from tools.train.fusion import Opinions
+from tools.train.fusion import Opinions, probabilities
 from tools.train.labels import Frame
 
 UNWEIGHED = Fusion(0, 0, 1, 0, 0.5, 0.5)
@@ -27,6 +27,9 @@ class Judged(NamedTuple):
     """The labelled slots of one data set, in the order of its frames."""
 
     opinions: Opinions
+    """Of all looks together (services/detector/closer.py)."""
+    first: Opinions
+    """Of the first look alone."""
     frame: NDArray[np.intp]
     """[N]: index of the frame."""
     slot: list[str]
@@ -47,41 +50,61 @@ def slot_forward(path: Path, threads: int) -> Forward:
     return onnx_forward(path, threads, "f32")
 
 
-def judged(
-    frames: Sequence[Frame], boxes: Detector, forward: Forward | None, size_px: int = 0
-) -> Judged:
-    """All labelled slots; without a slot network every logit is 0. `size_px` 0: by need."""
-    net = SlotNet("", UNWEIGHED, forward) if forward else None
-    rows: list[tuple[float, float, float, bool, int, str, float, float]] = []
+def judged(frames: Sequence[Frame], boxes: Detector, forward: Forward, size_px: int = 0) -> Judged:
+    """All labelled slots. `size_px`: input of the first look; 0: by need."""
+    net = SlotNet("", UNWEIGHED, forward)
+    facts: list[tuple[bool, int, str, float, float]] = []
+    first: list[Opinion] = []
+    closer: list[Opinion] = []
     for index, frame in enumerate(track(frames, frames[0].group)):
         picture = read(frame)
         height, width = picture.shape[:2]
         layout = layout_of(frame)
         size = size_px or input_size(layout, (width, height)).size_px
-        (found,) = boxes.detect([picture], size)
+        found = {px: boxes.detect([picture], px)[0] for px in {size, *CLOSER_PX}}
         outlines = [np.asarray(slot.polygon, np.float64) for slot in layout.slots]
-        matches = match_boxes(found.xyxy, found.scores, outlines)
-        logits = net.logits(picture, outlines) if net else np.zeros(len(outlines))
+        slots = frame.annotation["slots"]
+        labelled = [number for number, slot in enumerate(slots) if slot["occupied"] is not None]
+        logits = net.logits(picture, outlines)
+        mirrored = net.logits(picture, outlines, mirrored=True)
+        looks = [found[px] for px in (size, *CLOSER_PX)]
+        for kept, seen in (
+            (first, together(looks[:1], [logits], outlines)),
+            (closer, together(looks, [logits, mirrored], outlines)),
+        ):
+            kept.append(Opinion(*(column[labelled] for column in seen)))
         scale = size / max(width, height) * height
         brightness = float(picture.mean()) / 255
-        for number, slot in enumerate(frame.annotation["slots"]):
-            if slot["occupied"] is not None:
-                row = (matches.scores[number], logits[number], matches.covered[number])
-                tall = float(np.ptp(outlines[number][:, 1])) * scale
-                rows.append((*row, slot["occupied"] == 1, index, str(slot["id"]), tall, brightness))
-    score, logit, covered, occupied, frame_of, slot_ids, tall_px, bright = zip(*rows, strict=True)
+        for number in labelled:
+            occupied, slot_id = slots[number]["occupied"] == 1, str(slots[number]["id"])
+            tall_px = float(np.ptp(outlines[number][:, 1])) * scale
+            facts.append((occupied, index, slot_id, tall_px, brightness))
+    occupied, frame_of, slot_ids, tall_px, bright = zip(*facts, strict=True)
+    truth = np.array(occupied, np.bool_)
     return Judged(
-        Opinions(
-            np.array(score, np.float64),
-            np.array(logit, np.float64),
-            np.array(covered, np.float64),
-            np.array(occupied, np.bool_),
-        ),
+        _opinions(closer, truth),
+        _opinions(first, truth),
         np.array(frame_of, np.intp),
         list(slot_ids),
         np.array(tall_px, np.float64),
         np.array(bright, np.float64),
     )
+
+
+def _opinions(seen: Sequence[Opinion], truth: NDArray[np.bool_]) -> Opinions:
+    scores, logits, covered = (np.concatenate(column) for column in zip(*seen, strict=True))
+    return Opinions(scores, logits, covered, truth)
+
+
+def chances(said: Judged, fusion: Fusion) -> NDArray[np.float64]:
+    """P(occupied) [N] as the detector tells it: of the first look, or of all where a slot of the
+    picture is in doubt."""
+    chance, closer = probabilities(fusion, said.first), probabilities(fusion, said.opinions)
+    for frame in np.unique(said.frame):
+        of_frame = said.frame == frame
+        if in_doubt(chance[of_frame]):
+            chance[of_frame] = closer[of_frame]
+    return chance
 
 
 def withheld(said: Judged, chance: NDArray[np.float64], fusion: Fusion) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from services.detector.closer import Opinion
 from services.detector.slotnet import Fusion
 
 PULL: Final = 0.01
@@ -60,17 +61,8 @@ def fitted(sets: Mapping[str, Opinions], band: tuple[float, float] = (0.5, 0.5))
 
 def probabilities(fusion: Fusion, opinions: Opinions) -> Floats:
     """P(occupied) [N], as the detector computes it."""
-    return np.array(
-        [
-            fusion.probability(score, logit, covered)
-            for score, logit, covered in zip(
-                opinions.score.tolist(),
-                opinions.logit.tolist(),
-                opinions.covered.tolist(),
-                strict=True,
-            )
-        ]
-    )
+    seen = Opinion(opinions.score, opinions.logit, opinions.covered)
+    return np.array(fusion.probabilities(seen))
 
 
 def facts(fusion: Fusion, box_models: list[str]) -> dict[str, str]:
