@@ -30,7 +30,7 @@ def judge(first: float, closer: float, fusion: Fusion = BY_BOXES):
         sizes.append(size_px)
         return seen(closer)
 
-    net = SlotNet("slots@1", fusion, lambda blob: np.zeros(len(blob)))
+    net = SlotNet("slots@1", fusion, lambda blob: np.zeros(len(blob), np.float32))
     slots = [LayoutSlot(slot_id="A1", zone_id="A", polygon=SQUARE)]
     (told,) = Judge(Facts(), net).observe(VIEW, seen(first), slots, search)
     return told.state, told.confidence, sizes
@@ -59,7 +59,7 @@ def test_nearly_unknown_is_in_doubt_too():
 
 
 def test_without_a_search_there_is_one_look():
-    net = SlotNet("slots@1", BY_BOXES, lambda blob: np.zeros(len(blob)))
+    net = SlotNet("slots@1", BY_BOXES, lambda blob: np.zeros(len(blob), np.float32))
     slots = [LayoutSlot(slot_id="A1", zone_id="A", polygon=SQUARE)]
     assert Judge(Facts(), net).observe(VIEW, seen(0.5), slots)[0].state == "unknown"
 
@@ -97,7 +97,7 @@ class Unsure(WhiteDetector):
 
 
 def searched(detector: Unsure, options: Options, size_wh=(480, 270)):
-    net = SlotNet("slots@1", BY_BOXES, lambda blob: np.zeros(len(blob)))
+    net = SlotNet("slots@1", BY_BOXES, lambda blob: np.zeros(len(blob), np.float32))
     analyser = Analyser(detector, Facts(), options, lambda: None, net)
     (found,) = analyser.analyse([Job(jpeg(scene(["A1"], size_wh=size_wh)), None, layout())], {})
     return found
