@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parking.geometry import match_boxes
+from parking.geometry import Matches
 from parking.ports import Boxes
 
 CLOSER_PX: Final = (1280, 1600)
@@ -37,16 +37,13 @@ class Opinion(NamedTuple):
     """Share hidden by a vehicle of another slot."""
 
 
-def together(
-    found: Sequence[Boxes], logits: Sequence[Floats], outlines: Sequence[ArrayLike]
-) -> Opinion:
+def together(looks: Sequence[Matches], logits: Sequence[Floats]) -> Opinion:
     """The mean of several looks: boxes of one input or more, one or more answers of the slot
     network."""
-    matches = [match_boxes(boxes.xyxy, boxes.scores, outlines) for boxes in found]
     return Opinion(
-        np.mean([one.scores for one in matches], axis=0),
+        np.mean([one.scores for one in looks], axis=0),
         np.mean(list(logits), axis=0),
-        np.mean([one.covered for one in matches], axis=0),
+        np.mean([one.covered for one in looks], axis=0),
     )
 
 

@@ -37,18 +37,20 @@ class Judge:
         """One observation a slot, in order. `picture` is BGR, of any size; boxes and slots are
         normalised. `closer` searches the picture again where a slot is in doubt."""
         outlines = [np.asarray(slot.polygon, np.float64) for slot in slots]
+        first = match_boxes(found.xyxy, found.scores, outlines)
         if self._slotnet is None or not slots:
-            scores = match_boxes(found.xyxy, found.scores, outlines).scores.tolist()
             return [
-                self._by_boxes(s.slot_id, score) for s, score in zip(slots, scores, strict=True)
+                self._by_boxes(s.slot_id, score)
+                for s, score in zip(slots, first.scores.tolist(), strict=True)
             ]
         fusion = self._slotnet.fusion
         logits = self._slotnet.logits(picture, outlines)
-        chances = fusion.probabilities(together([found], [logits], outlines))
+        chances = fusion.probabilities(together([first], [logits]))
         if closer is not None and in_doubt(chances):
-            looks = [found, *(closer(size_px) for size_px in CLOSER_PX)]
+            again = [closer(size_px) for size_px in CLOSER_PX]
+            looks = [first, *(match_boxes(one.xyxy, one.scores, outlines) for one in again)]
             mirrored = self._slotnet.logits(picture, outlines, mirrored=True)
-            chances = fusion.probabilities(together(looks, [logits, mirrored], outlines))
+            chances = fusion.probabilities(together(looks, [logits, mirrored]))
         band = doubtful_band(fusion, chances)
         return [
             _told(slot.slot_id, occupied, band)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from parking.events import LayoutSlot
+from parking.geometry import match_boxes
 from parking.ports import Boxes
 from services.detector.analysis import Analyser, Job, Options
 from services.detector.closer import CLOSER_PX, in_doubt, together
@@ -78,7 +79,8 @@ def test_slots_are_seen_mirrored_as_well():
     (plain,) = net.logits(view, [outline])
     (mirrored,) = net.logits(view, [outline], mirrored=True)
     assert plain < 0 < mirrored
-    both = together([seen(0.5)], [np.array([plain]), np.array([mirrored])], [outline])
+    found = match_boxes(seen(0.5).xyxy, [0.5], [outline])
+    both = together([found], [np.array([plain]), np.array([mirrored])])
     assert both.logits.tolist() == pytest.approx([(plain + mirrored) / 2])
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from parking.events import LayoutPublished, LayoutSlot
+from parking.geometry import match_boxes
 from parking.inputsize import input_size
 from parking.ports import Detector
 from services.detector.closer import CLOSER_PX, Opinion, in_doubt, together
@@ -67,10 +68,11 @@ def judged(frames: Sequence[Frame], boxes: Detector, forward: Forward, size_px: 
         labelled = [number for number, slot in enumerate(slots) if slot["occupied"] is not None]
         logits = net.logits(picture, outlines)
         mirrored = net.logits(picture, outlines, mirrored=True)
-        looks = [found[px] for px in (size, *CLOSER_PX)]
+        matches = {px: match_boxes(b.xyxy, b.scores, outlines) for px, b in found.items()}
+        looks = [matches[px] for px in (size, *CLOSER_PX)]
         for kept, seen in (
-            (first, together(looks[:1], [logits], outlines)),
-            (closer, together(looks, [logits, mirrored], outlines)),
+            (first, together(looks[:1], [logits])),
+            (closer, together(looks, [logits, mirrored])),
         ):
             kept.append(Opinion(*(column[labelled] for column in seen)))
         scale = size / max(width, height) * height
