@@ -13,6 +13,7 @@ from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
 from parking.topics import DEVICE_EVENTS
 from tests.ingest_process import Log
+from tests.waiting import deadline
 from tools.boards.board import Board
 
 
@@ -26,9 +27,9 @@ def config(infra: Infra, device_id: str, **more: object) -> dict[str, object]:
 
 
 def tend_until(board: Board, condition: Callable[[], bool], limit_s: float, what: str) -> None:
-    deadline = time.monotonic() + limit_s
+    ends = deadline(limit_s)
     while not condition():
-        assert time.monotonic() < deadline, f"not {what}: {board.log[-2000:]}"
+        assert time.monotonic() < ends, f"not {what}: {board.log[-2000:]}"
         board.tend()
         time.sleep(0.2)
 

@@ -15,6 +15,7 @@ import pytest
 
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
+from tests.waiting import PATIENCE
 
 TESTS = Path(__file__).parent
 STACK_TIMEOUT_S = 180  # the first such test pays for the start of the servers, and their download
@@ -29,8 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if folder == "browser":
             item.add_marker(pytest.mark.browser)
         slow = any(item.get_closest_marker(name) for name in ("stack", "browser"))
-        if slow and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(STACK_TIMEOUT_S))
+        own = item.get_closest_marker("timeout")
+        if slow or own:
+            limit_s = own.args[0] if own else STACK_TIMEOUT_S
+            item.add_marker(pytest.mark.timeout(PATIENCE * limit_s), append=False)
 
 
 @pytest.fixture(scope="session")

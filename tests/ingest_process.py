@@ -4,8 +4,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from parking.topics import (
     GATE_EVENTS,
 )
 from tests.brokers import Broker
+from tests.waiting import wait_until
 
 TOPICS = (FRAMES, GATE_EVENTS, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
 
@@ -35,13 +34,6 @@ TOPICS = (FRAMES, GATE_EVENTS, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
 def picture(seed: int = 1) -> bytes:
     noise = np.random.default_rng(seed).integers(0, 255, (120, 160, 3), np.uint8)
     return cv2.imencode(".jpg", noise)[1].tobytes()
-
-
-def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, f"after {limit_s:.0f} s: not {what}"
-        time.sleep(0.05)
 
 
 class Bridge:

@@ -29,7 +29,7 @@ from services.persister.handler import HANDLERS
 from services.persister.objects import S3Objects, S3Settings, new_client
 from tests import persisting as make
 from tests.databases import new_database
-from tests.playing import wait_until
+from tests.waiting import wait_until
 
 TABLES = (
     *("captures", "slot_changes", "session_events", "sessions", "gate_events", "device_events"),

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from parking import admin, lots
 from parking.kafka import KafkaSettings
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
+from tests.waiting import wait_until
 from tools.simulator.footage import Footage, load
 from tools.sse import Listener
 
@@ -34,15 +35,6 @@ EVERY_FRAME = {
     # 640 px fit these slots, and keep up with the pace of the tests on two cores.
     "detector": {"DETECTOR_SKIP": "off", "DETECTOR_SIZE": "640"},
 }
-
-
-def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> None:
-    """Poll until it holds. Raises TimeoutError that says what was waited for."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {limit_s:.0f} s: {what}")
-        time.sleep(0.1)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from services.ingest.messages import Limits
 from services.ingest.pulled import handle_pulled
 from services.ingest.puller import Puller, Source
 from services.ingest.sources import sources
+from tests.waiting import PATIENCE
 
 LOOPBACK = Networks.parse(["127.0.0.1/32", "::1/128"])
 MAX_BYTES = 60_000
@@ -90,7 +91,7 @@ async def pulling(
 
 
 async def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
-    async with asyncio.timeout(limit_s):
+    async with asyncio.timeout(PATIENCE * limit_s):
         while not condition():
             if condition():
                 return

@@ -44,8 +44,8 @@ from parking.topics import (
     TRACKER_CHANGELOG,
 )
 from services.tracker import handler
-from tests.playing import wait_until
 from tests.tracking import Teller
+from tests.waiting import wait_until
 
 SOURCES = (DETECTIONS, GATE_EVENTS, DEVICE_EVENTS, SITE_COMMANDS)
 OUTPUTS = (SLOT_CHANGES, SLOT_STATE, CAMERA_STATUS, SESSIONS)

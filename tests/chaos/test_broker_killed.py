@@ -23,7 +23,8 @@ from parking.stack.infra import Infra
 from parking.topics import GATE_EVENTS
 from tests.boards import acknowledged, believe_pubacks, config, in_postgres, kept, tend_until
 from tests.brokers import NEEDS_MOSQUITTO, Broker, Client, aedes, mosquitto
-from tests.ingest_process import Bridge, Log, wait_until
+from tests.ingest_process import Bridge, Log
+from tests.waiting import wait_until
 from tools.boards.board import Board
 
 EVENTS, KILLS, LANES = 1000, 20, 2

@@ -20,7 +20,8 @@ from parking.topics import FRAMES
 from services.ingest.mqtt import MAX_UNACKED
 from tests.boards import in_postgres
 from tests.brokers import MOSQUITTO, Broker, Client, aedes, mosquitto
-from tests.ingest_process import Bridge, Log, picture, wait_until
+from tests.ingest_process import Bridge, Log, picture
+from tests.waiting import wait_until
 
 A_MINUTE, TEN_MINUTES = 60, 600
 DRAIN_S = 120

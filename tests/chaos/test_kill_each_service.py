@@ -22,7 +22,8 @@ from parking.stack.infra import PARTS, Infra
 from parking.stack.settings import ROOT, Paths
 from tests import proofs
 from tests.conftest import shared_data
-from tests.playing import EVERY_FRAME, SERVICES, Play, playing, wait_until
+from tests.playing import EVERY_FRAME, SERVICES, Play, playing
+from tests.waiting import wait_until
 from tools.sse import Arrival
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]

@@ -103,7 +103,7 @@ async def test_a_redirect_to_a_forbidden_place_is_not_followed():
         own.redirect_to = inner.url("/capture")
         networks = Networks.parse(["127.0.0.1"])
         one = Camera("demo/cam", "snapshot", own.url("/redirect"), 1)
-        assert await reason_of(HttpCamera(one, networks, MAX_BYTES, 0.5)) == "redirected"
+        assert await reason_of(HttpCamera(one, networks, MAX_BYTES, 5)) == "redirected"
         assert inner.asked.total() == 0
 
 

@@ -14,9 +14,9 @@ from parking.memory import ManualClock, MemoryBroker, MemoryProducer
 from parking.ports import Outgoing, Record
 from parking.topics import DEAD_LETTERS, DETECTIONS, SITE_COMMANDS, SLOT_CHANGES
 from services.tracker.tracker import MemoryTable, Tracker
-from tests.playing import wait_until
 from tests.tracker_log import as_record, dead_letter_reasons, read, send
 from tests.tracking import Teller
+from tests.waiting import wait_until
 
 
 @dataclass

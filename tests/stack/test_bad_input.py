@@ -13,7 +13,8 @@ import pytest
 from parking.stack.infra import Infra
 from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, FRAMES
 from tests.brokers import Client, aedes
-from tests.ingest_process import Bridge, Log, picture, wait_until
+from tests.ingest_process import Bridge, Log, picture
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.stack
 

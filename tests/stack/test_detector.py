@@ -28,6 +28,7 @@ from parking.stack.checks import free_ports
 from parking.stack.infra import PARTS, Infra
 from parking.topics import DEAD_LETTERS_FRAMES, DETECTIONS, FRAMES, LAYOUTS
 from tests.detector_tools import frame, jpeg, layout, model_file, scene
+from tests.waiting import deadline
 
 pytestmark = pytest.mark.stack
 
@@ -115,9 +116,9 @@ def told(events: Sequence[DetectionMade]) -> set[str]:
 
 
 async def until(condition: Callable[[], Awaitable[object]], limit_s: float, what: str) -> None:
-    deadline = time.monotonic() + limit_s
+    ends = deadline(limit_s)
     while not await condition():
-        assert time.monotonic() < deadline, f"after {limit_s:.0f} s: not {what}"
+        assert time.monotonic() < ends, f"after {limit_s:.0f} s: not {what}"
 
 
 @pytest.fixture
@@ -185,9 +186,9 @@ def test_without_kafka_it_waits_says_so_and_still_ends_when_told():
     process = subprocess.Popen([sys.executable, "-m", "services.detector"], env=env)
     try:
         client = httpx.Client(base_url=f"http://127.0.0.1:{http}")
-        deadline = time.monotonic() + 60
+        ends = deadline(60)
         while not listening(client):
-            assert time.monotonic() < deadline
+            assert time.monotonic() < ends
             time.sleep(0.1)
         answers = {path: client.get(path) for path in ("/readyz", "/healthz")}
         client.close()

@@ -10,7 +10,8 @@ from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
 from tests import proofs
 from tests.conftest import shared_data
-from tests.playing import Play, playing, wait_until
+from tests.playing import Play, playing
+from tests.waiting import wait_until
 from tools.sse import Listener
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]

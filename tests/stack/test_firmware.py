@@ -24,7 +24,8 @@ from tests.boards import (
     tend_until,
     waiting,
 )
-from tests.ingest_process import Log, picture, wait_until
+from tests.ingest_process import Log, picture
+from tests.waiting import wait_until
 from tools.boards.board import Board
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]

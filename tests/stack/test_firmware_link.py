@@ -16,7 +16,8 @@ from parking.stack.checks import HOST, free_ports
 from parking.stack.settings import ROOT
 from tests.brokers import MOSQUITTO, NEEDS_MOSQUITTO, aedes
 from tests.firmware.running import HEAP, MICROPYTHON, PROGRAMS
-from tests.ingest_process import picture, wait_until
+from tests.ingest_process import picture
+from tests.waiting import wait_until
 from tools.boards.board import Board
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]

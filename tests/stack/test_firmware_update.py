@@ -20,6 +20,7 @@ from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
 from parking.topics import DEVICE_EVENTS, GATE_EVENTS
 from tests.ingest_process import Log
+from tests.waiting import deadline
 from tools.boards import image
 from tools.boards.board import Board
 
@@ -110,9 +111,9 @@ class World:
         return [event.telemetry.firmware for event in events if event.telemetry is not None]
 
     def until(self, condition: Callable[[], bool], limit_s: float, what: str) -> None:
-        deadline = time.monotonic() + limit_s
+        ends = deadline(limit_s)
         while not condition():
-            assert time.monotonic() < deadline, f"not {what}: {self.board.log[-3000:]}"
+            assert time.monotonic() < ends, f"not {what}: {self.board.log[-3000:]}"
             self.board.tend()
             time.sleep(0.1)
 

@@ -13,7 +13,8 @@ import pytest
 from parking.__main__ import main
 from parking.topics import DEVICE_EVENTS, FRAMES
 from tests.brokers import Broker, Client
-from tests.ingest_process import Bridge, Log, picture, wait_until
+from tests.ingest_process import Bridge, Log, picture
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 CAPTURED = 1000

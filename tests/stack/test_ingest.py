@@ -20,7 +20,8 @@ from parking.topics import (
     GATE_EVENTS,
 )
 from tests.brokers import NEEDS_MOSQUITTO, Broker, Client, aedes, mosquitto
-from tests.ingest_process import Bridge, Log, picture, wait_until
+from tests.ingest_process import Bridge, Log, picture
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.stack
 

@@ -23,6 +23,7 @@ from services.persister.migrate import migrate
 from tests.databases import new_database
 from tests.notifier_instance import Backend, Events, Given, Instance
 from tests.notifying import SQUARE, changed, record
+from tests.waiting import PATIENCE
 
 START_LIMIT_S = 60.0
 
@@ -54,7 +55,7 @@ async def process(
 
 
 async def until_ready(running: asyncio.subprocess.Process, http: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(START_LIMIT_S):
+    async with asyncio.timeout(PATIENCE * START_LIMIT_S):
         while True:
             assert running.returncode is None, "the notifier ended"
             try:

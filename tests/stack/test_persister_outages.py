@@ -22,7 +22,7 @@ from services.persister.handler import HANDLERS
 from services.persister.memory import MemoryEvents
 from services.persister.postgres import PostgresEvents, new_pool, prepare
 from tests.persister_world import World, changes_of, gates_of, new_world, own_servers
-from tests.playing import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 

@@ -21,9 +21,10 @@ from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
 from parking.topics import DEVICE_EVENTS, FRAMES
 from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras
-from tests.ingest_process import Bridge, Log, wait_until
+from tests.ingest_process import Bridge, Log
 from tests.notifying import layout
 from tests.rtsp_cameras import RtspCameras, rtsp_cameras
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.stack
 

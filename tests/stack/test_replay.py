@@ -27,8 +27,9 @@ from parking.topics import (
 )
 from parking.topics import FRAMES as TOPIC_FRAMES
 from services.tracker import handler
-from tests.playing import EVERY_FRAME, Play, playing, wait_until
+from tests.playing import EVERY_FRAME, Play, playing
 from tests.tracker_log import read
+from tests.waiting import wait_until
 from tools.compare.__main__ import main as compare
 from tools.compare.accounts import open_account
 from tools.compare.result import Result, numbers

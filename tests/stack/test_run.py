@@ -15,7 +15,7 @@ import pytest
 
 from parking.stack.checks import HOST, free_ports
 from parking.stack.settings import PORTS, ROOT, port_setting
-from tests.playing import wait_until
+from tests.waiting import wait_until
 from tools.sse import Listener
 
 pytestmark = pytest.mark.timeout(300)

@@ -19,6 +19,7 @@ from parking.stack.console import Console
 from parking.stack.errors import StackError
 from parking.stack.pids import PidFile, end_leftovers
 from parking.stack.supervisor import Part, Supervisor
+from tests.waiting import PATIENCE
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}"
@@ -46,7 +47,7 @@ async def keeper(tmp_path: Path) -> AsyncIterator[Supervisor]:
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
-    async with asyncio.timeout(limit_s):
+    async with asyncio.timeout(PATIENCE * limit_s):
         while not condition():  # noqa: ASYNC110 -- the supervisor has no event for this
             await asyncio.sleep(0.02)
 

@@ -20,7 +20,6 @@ from parking.stack.infra import PARTS, Infra
 from parking.stack.settings import ROOT, Paths
 from parking.topics import DEAD_LETTERS, DETECTIONS, GATE_EVENTS, SITE_COMMANDS, SLOT_CHANGES
 from services.tracker import handler
-from tests.playing import wait_until
 from tests.tracker_log import (
     Story,
     as_record,
@@ -32,6 +31,7 @@ from tests.tracker_log import (
     wait_applied,
 )
 from tests.tracking import Teller, written_again
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 

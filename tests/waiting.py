@@ -1,0 +1,22 @@
+"""How long a test waits. Limits bound a hang and measure nothing: `make test` runs two stacks at a
+time on whatever machine it is given, so each is taken PATIENCE times."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+PATIENCE: Final = 3
+
+
+def deadline(limit_s: float) -> float:
+    """On the clock of time.monotonic()."""
+    return time.monotonic() + PATIENCE * limit_s
+
+
+def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> None:
+    """Poll until it holds. Raises TimeoutError that says what was waited for."""
+    ends = deadline(limit_s)
+    while not condition():
+        if time.monotonic() > ends:
+            raise TimeoutError(f"not within {PATIENCE} times {limit_s:.0f} s: {what}")
+        time.sleep(0.05)
