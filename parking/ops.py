@@ -5,6 +5,7 @@ or SIGTERM/SIGINT, stops the others, and whatever a loop raises ends the process
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -111,6 +112,7 @@ def http_loop(app: Callable[..., Awaitable[None]], http: HttpSettings) -> Loop:
 async def serve(loops: Mapping[str, Loop]) -> None:
     """Run the named loops until the first ends or a signal comes; then stop the others, at most
     STOP_LIMIT_S long. A loop that ends by itself before the stop is an error."""
+    gc.freeze()  # what is imported and wired stays: not to be searched for garbage ever again
     stop = asyncio.Event()
     running = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

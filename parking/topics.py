@@ -7,7 +7,7 @@ share one partition number in every site-keyed topic.
 
 import re
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from parking.errors import Invalid
 
@@ -153,20 +153,15 @@ def mqtt_filter(suffix: str, share_group: str = "") -> str:
     return f"$share/{share_group}/{topic}" if share_group and suffix != "status" else topic
 
 
-_UINT: Final = r"\d{1,16}"
+Kind = Literal["frame", "gate", "status", "telemetry"]
+_NUMBERS: Final[dict[Kind, tuple[int, ...]]] = {
+    "frame": (0, 3),  # none, or boot, sequence number and time of capture
+    "gate": (2,),  # boot and sequence number
+    "status": (0,),
+    "telemetry": (0,),
+}
 _MQTT: Final = re.compile(
-    rf"{MQTT_ROOT}/(?P<site>{_PART})/(?P<device>{_PART})/(?:"
-    rf"(?P<frame>frame)(?:/(?P<boot>{_UINT})/(?P<seq>{_UINT})/(?P<captured>{_UINT}))?"
-    rf"|(?P<gate>gate)/(?P<gate_boot>{_UINT})/(?P<gate_seq>{_UINT})"
-    r"|(?P<status>status)|(?P<telemetry>telemetry))"
-)
-
-
-_KINDS: Final[tuple[Literal["frame", "gate", "status", "telemetry"], ...]] = (
-    "frame",
-    "gate",
-    "status",
-    "telemetry",
+    rf"{MQTT_ROOT}/({_PART})/({_PART})/({'|'.join(_NUMBERS)})((?:/\d{{1,16}}){{0,3}})", re.ASCII
 )
 HTTP_FRAMES: Final = "/ingest/v1/frames"
 HTTP_LIVE: Final = "/ingest/v1/live"
@@ -179,11 +174,11 @@ _SENDER: Final = re.compile(rf"{MQTT_ROOT}/(?P<device>{_PART}/{_PART})/")
 
 @dataclass(frozen=True, slots=True)
 class DeviceTopic:
-    """A device's MQTT topic, taken apart. `kind` is frame, gate, status or telemetry."""
+    """A device's MQTT topic, taken apart."""
 
     site_id: str
     device_id: str  # {site}/{device}; a camera's camera_id
-    kind: Literal["frame", "gate", "status", "telemetry"]
+    kind: Kind
     boot_id: int | None = None
     seq: int | None = None
     captured_at_ms: int | None = None
@@ -192,21 +187,14 @@ class DeviceTopic:
 def parse_mqtt_topic(topic: str) -> DeviceTopic:
     """Take a topic a device published apart. Raises Invalid("bad-topic")."""
     match = _MQTT.fullmatch(topic)
-    if match is None:
-        raise Invalid(
-            "bad-topic", f"{topic[:200]!r} is no topic of {MQTT_ROOT}/{{site}}/{{device}}/..."
-        )
-    part = match.groupdict()
-    kind = next(k for k in _KINDS if part[k])
-    boot = part["boot"] or part["gate_boot"]
-    seq = part["seq"] or part["gate_seq"]
-    return DeviceTopic(
-        site_id=part["site"],
-        device_id=f"{part['site']}/{part['device']}",
-        kind=kind,
-        boot_id=int(boot) if boot else None,
-        seq=int(seq) if seq else None,
-        captured_at_ms=int(part["captured"]) if part["captured"] else None,
+    if match is not None:
+        site, device, tail = match[1], match[2], match[4]
+        kind: Any = match[3]  # a Kind, as the pattern says
+        numbers = [int(digits) for digits in tail.split("/")[1:]]
+        if len(numbers) in _NUMBERS[kind]:
+            return DeviceTopic(site, f"{site}/{device}", kind, *numbers)
+    raise Invalid(
+        "bad-topic", f"{topic[:200]!r} is no topic of {MQTT_ROOT}/{{site}}/{{device}}/..."
     )
 
 

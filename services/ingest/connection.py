@@ -9,7 +9,8 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import paho.mqtt.client as paho
@@ -72,6 +73,11 @@ class Connection:
         if isinstance(opened, socket.socket):
             # paho leaves Nagle on: a PUBACK behind a reply would wait 40 ms for the broker's ACK.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # From here on the event loop writes, all that one turn has to say together. Not before: the
+        # CONNECT is sent by another thread.
+        self._client.on_socket_register_write = lambda *_: self._write(True)
+        self._client.on_socket_unregister_write = lambda *_: self._write(False)
+        self._write(self._client.want_write())
         self.read(True)
 
     def read(self, wanted: bool) -> None:
@@ -89,20 +95,18 @@ class Connection:
     def acknowledge(self, mid: int) -> None:
         """Send a PUBACK."""
         self._client.ack(mid, 1)
-        self._flush()
 
     def publish(self, reply: Reply) -> None:
         """Send at QoS 1; forgotten when the connection ends, its device will ask again."""
         self._client.publish(reply.topic, reply.payload, qos=1)
-        self._flush()
 
     def tick(self) -> None:
         """Keep-alive: to be called every second or so."""
         self._client.loop_misc()
-        self._flush()
 
     def close(self, reason: str) -> None:
         """End it; the session stays at the broker."""
+        self._client.on_socket_register_write = None  # what waits is written here and now
         self._client.disconnect()
         watched = self._client.socket()
         if watched is not None:  # it did not take the DISCONNECT at once
@@ -125,7 +129,6 @@ class Connection:
         except Exception as error:  # any broken packet: a new connection, not the end
             log.warning("MQTT: a packet could not be read", exc_info=True)
             self.close(f"unreadable packet: {error!r}")
-        self._flush()
 
     def _read_on(self) -> None:
         """Bytes that TLS has decrypted already wake no selector."""
@@ -133,18 +136,19 @@ class Connection:
         if self._reading and isinstance(watched, ssl.SSLSocket) and watched.pending():
             self._loop.call_soon(self._readable)
 
-    def _flush(self) -> None:
-        wanted, watched = self._client.want_write(), self._client.socket()
-        if watched is not None and wanted != self._writing:
-            self._writing = wanted
-            if wanted:
-                self._loop.add_writer(watched, self._writable)
-            else:
-                self._loop.remove_writer(watched)
+    def _write(self, wanted: bool) -> None:
+        watched = self._client.socket()
+        if watched is None or wanted == self._writing:
+            return
+        self._writing = wanted
+        if wanted:
+            self._loop.add_writer(watched, self._writable)
+        else:
+            self._loop.remove_writer(watched)
 
     def _writable(self) -> None:
-        self._client.loop_write()
-        self._flush()
+        with _corked(self._client.socket()):
+            self._client.loop_write()
 
     def _unwatch(self, watched: Any) -> None:
         self._reading = self._writing = False
@@ -175,3 +179,18 @@ class Connection:
     def _end(self, reason: str) -> None:
         if not self.closed.done():
             self.closed.set_result(reason)
+
+
+@contextmanager
+def _corked(watched: Any) -> Iterator[None]:
+    """What is written meanwhile leaves in full segments. paho writes each PUBACK by itself, and to
+    send one, and for the broker to take it, costs more than all else about it."""
+    if watched is None or not hasattr(socket, "TCP_CORK"):
+        yield
+        return
+    watched.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    try:
+        yield
+    finally:
+        if watched.fileno() >= 0:  # it may have been closed by what was written, or not
+            watched.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)

@@ -32,8 +32,8 @@ from services.detector.bench import table as runtimes_table
 from services.detector.cores import threads_for, usable_cores
 from services.detector.model import letterbox
 from services.detector.picture import decode, header_size
-from services.detector.runtimes import FORWARDS, load_model
-from services.detector.settings import DEFAULT_MODEL, ModelSettings
+from services.detector.runtimes import FORWARDS, load_model, load_slotnet
+from services.detector.settings import DEFAULT_MODEL, DEFAULT_SLOT_MODEL, ModelSettings
 
 WARM_UP = 1
 PICTURES = 8
@@ -66,21 +66,33 @@ Turn = Callable[[], int]
 """Works on some pictures and says on how many."""
 
 
-def stage(backend: str, model: Path, threads: int, pictures: Scene) -> Turn:
-    """The service's own analyser, every picture searched: what one poll of several cameras does."""
-    settings = ModelSettings(model, backend, "f32", threads, 0, pictures.size_px, 1)
-    detector, facts = load_model(settings)
-    analyser = Analyser(detector, facts, Options(pictures.size_px), lambda: None)
+class Stage:
+    """A Turn: the service's own analyser, every picture searched, as one poll of several cameras
+    does. `slots`: with the slot network, and so with closer looks at pictures in doubt."""
 
-    jobs = [Job(jpeg, layout=pictures.layout) for jpeg in pictures.jpegs]
+    def __init__(
+        self, backend: str, model: Path, threads: int, pictures: Scene, slots: Path | None = None
+    ) -> None:
+        settings = ModelSettings(
+            model, backend, "f32", threads, 0, pictures.size_px, 1, slots=slots
+        )
+        detector, facts = load_model(settings)
+        self._analyser = Analyser(
+            detector, facts, Options(pictures.size_px), lambda: None, load_slotnet(settings)
+        )
+        self._jobs = [Job(jpeg, layout=pictures.layout) for jpeg in pictures.jpegs]
+        self.closer_ms: list[float] = []
+        """What the closer looks of the last turn took, of each picture in doubt."""
 
-    def turn() -> int:
-        for found in analyser.analyse(jobs, {}):
+    def __call__(self) -> int:
+        """See Turn."""
+        self.closer_ms = []
+        for found in self._analyser.analyse(self._jobs, {}):
             if isinstance(found, Invalid):
                 raise found
-        return len(jobs)
-
-    return turn
+            if "closer" in found.timings_ms:
+                self.closer_ms.append(found.timings_ms["closer"])
+        return len(self._jobs)
 
 
 def bare(backend: str, model: Path, threads: int, pictures: Scene) -> Turn:
@@ -153,15 +165,18 @@ def main() -> None:
     if options.memory:
         import services.detector.__main__  # noqa: F401 -- all that the service holds
 
-        turn = stage(options.memory, options.model, threads, pictures)
+        turn = Stage(options.memory, options.model, threads, pictures, _slots(options.model))
         for _ in range(4):
             turn()
         print(peak_mb())
         return
     candidates: dict[str, Turn] = {}
+    both: dict[str, Stage] = {}
     for backend in ("onnx", "openvino"):
         candidates[f"bare loop, {backend}"] = bare(backend, options.model, threads, pictures)
-        candidates[f"whole stage, {backend}"] = stage(backend, options.model, threads, pictures)
+        candidates[f"whole stage, {backend}"] = Stage(backend, options.model, threads, pictures)
+        both[backend] = Stage(backend, options.model, threads, pictures, _slots(options.model))
+        candidates[f"with the slot network, {backend}"] = both[backend]
     if not options.without_ultralytics:
         theirs = options.ultralytics or options.model
         candidates[f"ultralytics predict, {theirs.suffix}"] = ultralytics(theirs, pictures)
@@ -169,6 +184,9 @@ def main() -> None:
     print(f"{options.folder.name}, input {pictures.size_px} px, {threads} thread(s), ", end="")
     print(f"{options.rounds} turns of {PICTURES} pictures each\n")
     print(_table(spent), end="\n\n")
+    for backend, one in both.items():
+        looked, ms = len(one.closer_ms), median(one.closer_ms or [0.0])
+        print(f"- closer looks with {backend}: {looked} of {PICTURES} pictures, {ms:.0f} ms each")
     for backend in ("onnx", "openvino"):
         held = memory_mb(backend, options.model, options.folder, options.size)
         print(f"- memory of a detector with {backend}: {held} MB (at most {MEMORY_LIMIT_MB})")
@@ -179,6 +197,11 @@ def main() -> None:
         ratio = fastest[options.model.stem] / fastest[options.int8.stem]
         print(f"- INT8 against float: {ratio:.2f}x (at least {AT_LEAST['int8']})\n")
         print(runtimes_table(rows))
+
+
+def _slots(model: Path) -> Path | None:
+    """It was fitted with the shipped boxes alone."""
+    return DEFAULT_SLOT_MODEL if model == DEFAULT_MODEL else None
 
 
 def _table(spent: dict[str, Spent]) -> str:
