@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.detector.closer import Opinion
 from tools.evaluate.leave_out import without
 from tools.evaluate.measures import auc, ece, measures, story
 from tools.evaluate.sequence import shown
@@ -75,9 +76,8 @@ def opinions(seed, box_is_right, crop_is_right, count=400):
     occupied = rng.random(count) < 0.5
     agree = [rng.random(count) < share for share in (box_is_right, crop_is_right)]
     said = [np.where(right, occupied, ~occupied) for right in agree]
-    return Opinions(
-        np.where(said[0], 0.8, 0.1), np.where(said[1], 3.0, -3.0), np.zeros(count), occupied
-    )
+    scores, logits = np.where(said[0], 0.8, 0.1), np.where(said[1], 3.0, -3.0)
+    return Opinions(Opinion(scores, logits, np.zeros(count)), occupied)
 
 
 def test_the_better_opinion_weighs_more():

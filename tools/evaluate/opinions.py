@@ -94,8 +94,8 @@ def judged(frames: Sequence[Frame], boxes: Detector, forward: Forward, size_px: 
 
 
 def _opinions(seen: Sequence[Opinion], truth: NDArray[np.bool_]) -> Opinions:
-    scores, logits, covered = (np.concatenate(column) for column in zip(*seen, strict=True))
-    return Opinions(scores, logits, covered, truth)
+    said = Opinion(*(np.concatenate(column) for column in zip(*seen, strict=True)))
+    return Opinions(said, truth)
 
 
 def chances(said: Judged, fusion: Fusion) -> NDArray[np.float64]:

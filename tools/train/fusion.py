@@ -22,22 +22,18 @@ Floats = NDArray[np.float64]
 
 
 class Opinions(NamedTuple):
-    """What was said of the labelled slots of one data set, each [N]."""
+    """What was said of the labelled slots of one data set, and what they are, each [N]."""
 
-    score: Floats
-    """Of the best box given to the slot; 0 where there is none."""
-    logit: Floats
-    """The slot network's."""
-    covered: Floats
-    """Share hidden by a vehicle of another slot."""
+    said: Opinion
     occupied: NDArray[np.bool_]
 
     @property
     def design(self) -> Floats:
         """One row a slot, in the order of `fitted`'s coefficients."""
-        held = np.clip(self.score, LEAST, MOST)
+        held = np.clip(self.said.scores, LEAST, MOST)
         box = np.log(held / (1 - held))
-        columns = [np.ones_like(box), box, self.logit, self.logit * self.covered]
+        crop = self.said.logits
+        columns = [np.ones_like(box), box, crop, crop * self.said.covered]
         return np.column_stack(columns)
 
 
@@ -45,7 +41,8 @@ def fitted(sets: Mapping[str, Opinions], band: tuple[float, float] = (0.5, 0.5))
     """Logistic regression by Newton's method. `band`: where nobody knows."""
     design = np.concatenate([one.design for one in sets.values()])
     wanted = np.concatenate([one.occupied for one in sets.values()]).astype(float)
-    weight = np.concatenate([np.full(len(one.score), 1 / len(one.score)) for one in sets.values()])
+    counts = [len(one.occupied) for one in sets.values()]
+    weight = np.repeat([1 / count for count in counts], counts)
     theta = np.zeros(design.shape[1])
     for _ in range(100):
         p = 1 / (1 + np.exp(-np.clip(design @ theta, -50, 50)))
@@ -61,8 +58,7 @@ def fitted(sets: Mapping[str, Opinions], band: tuple[float, float] = (0.5, 0.5))
 
 def probabilities(fusion: Fusion, opinions: Opinions) -> Floats:
     """P(occupied) [N], as the detector computes it."""
-    seen = Opinion(opinions.score, opinions.logit, opinions.covered)
-    return np.array(fusion.probabilities(seen))
+    return np.array(fusion.probabilities(opinions.said))
 
 
 def facts(fusion: Fusion, box_models: list[str]) -> dict[str, str]:
