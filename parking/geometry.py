@@ -179,7 +179,8 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
     feet -= _lean(feet, boxes, score, slots, box_of_slot)
     slot_of_box, box_of_slot = _assigned(boxes, feet, score, slots, areas)
     hidden = overlap_areas(boxes, slots) / areas * np.minimum(1.0, 2 * score)[:, None]
-    hidden[np.arange(len(boxes)), slot_of_box] = 0
+    own = np.flatnonzero(slot_of_box >= 0)
+    hidden[own, slot_of_box[own]] = 0
     best = np.where(box_of_slot >= 0, score[box_of_slot], 0.0)
     return Matches(best, box_of_slot, np.minimum(hidden.max(axis=0), 1.0))
 
@@ -187,8 +188,8 @@ def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayL
 def _assigned(
     boxes: Floats, feet: Floats, score: Floats, slots: Sequence[ArrayLike], areas: Floats
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the slot that each box stands in, or is nearest to, and the best box of each slot
-    (-1: none)."""
+    """Return the slot that each box stands in, or reaches furthest into, and the best box of each
+    slot (-1: none)."""
     shared = overlap_areas(feet, slots)
     feet_areas = np.prod(feet[:, 2:] - feet[:, :2], axis=1)
     union = np.maximum(feet_areas[:, None] + areas - shared, np.finfo(np.float64).tiny)
@@ -200,7 +201,7 @@ def _assigned(
     box_of_slot = np.full(len(slots), -1, dtype=np.intp)
     for box in np.flatnonzero(counts)[np.argsort(score[counts], kind="stable")]:
         box_of_slot[slot_of_box[box]] = box
-    return slot_of_box, box_of_slot
+    return np.where(overlap.max(axis=1) > 0, slot_of_box, -1), box_of_slot
 
 
 def _lean(

@@ -1,9 +1,9 @@
 """How large the model's input must be for a camera, from its slots' size in the picture. Pure.
 
-Measured with the shipped model on six public sets at 480 to 1280 px (docs/decisions/0011): a slot
-is judged better the more pixels of height it has at the input, up to about 28; beyond that a larger
-input costs time and finds nothing more. A few slots at the far edge shall not make all others pay,
-so the tenth smallest percent are left out.
+Measured on six public sets at 480 to 1280 px (docs/decisions/0011, 0014, 0018): a slot is judged
+better the more pixels of height it has at the input, up to about 40; beyond that a larger input
+costs time, and is kept for pictures in doubt (services/detector/closer.py). A few slots at the far
+edge shall not make all others pay, so the tenth smallest percent are left out.
 """
 
 from collections.abc import Sequence

@@ -4,6 +4,7 @@ Blocks and is not safe for several threads: services/detector/adapters.py gives 
 """
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -40,9 +41,8 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a picture says. `timings_ms`: decode, look, health, gate, inference, slots (with closer
-    looks: `closer`), match.
-    `reused_from`: the frame that was searched, whose boxes and observations these are: nothing has
-    changed since."""
+    looks: `closer`), match. `reused_from`: the frame that was searched, whose boxes and
+    observations these are: nothing has changed since."""
 
     width: int
     height: int
@@ -99,7 +99,7 @@ class Options:
 
 
 class Analyser:
-    """Runs the stages over a chunk of pictures at a time; `turned` is called after each chunk."""
+    """Runs the stages over a chunk of pictures at a time; `turned` is called after each one."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class Analyser:
                     results.append(self._repeat(one, held, helds))
                 else:
                     results.append(self._conclude(one, next(found), helds))
-            self._turned()
+                self._turned()
         return results
 
     def _decode(self, job: Job) -> "_Decoded | Invalid":
@@ -245,7 +245,8 @@ class Analyser:
         """The finding of the frame that was searched last, for a picture like it."""
         FRAMES_REUSED.inc()
         if helds is not None and opened.job.camera_id:
-            helds[opened.job.camera_id] = held.again()
+            now = helds.get(opened.job.camera_id, held)  # another of the chunk may have counted
+            helds[opened.job.camera_id] = (now if now.frame_id == held.frame_id else held).again()
         return _finding(opened, held.boxes, held.observations, held.frame_id)
 
     def _observe(self, opened: _Opened, found: Boxes) -> list[Observation]:
@@ -263,11 +264,12 @@ class Analyser:
         if size_px == opened.size_px:
             return found
         CLOSER_LOOKS.inc()
+        job = opened.job
         with timed("closer", opened.timings_ms):
-            picture, job = opened.picture, opened.job
-            if max(picture.shape) < min(size_px, max(opened.size_wh)):  # it was decoded at half
-                picture = decode(job.jpeg, self._options.max_pixels, job.expected_wh)
-            return self._detector.detect([picture], size_px)[0]
+            if max(opened.picture.shape) < min(size_px, max(opened.size_wh)):  # half of it
+                with suppress(Invalid):  # half was taken: what refuses the whole changes nothing
+                    opened.picture = decode(job.jpeg, self._options.max_pixels, job.expected_wh)
+            return self._detector.detect([opened.picture], size_px)[0]
 
 
 def _enabled(layout: LayoutPublished | None) -> list[LayoutSlot]:

@@ -1,5 +1,5 @@
-"""A closer look: a picture with a slot in doubt is searched again at larger inputs, and its slots
-are seen mirrored as well. What all looks say together counts for the whole picture.
+"""A closer look: a picture with a slot in doubt is searched again at other inputs, mostly larger,
+and its slots are seen mirrored as well. What all looks say together counts for the whole picture.
 
 Most pictures leave no doubt, so this costs little on the whole, and what one look misses (small,
 half hidden, in a bad light) another one finds. Measured in docs/accuracy.md.
@@ -18,8 +18,8 @@ CLOSER_PX: Final = (1280, 1600)
 """Long sides of the inputs of a closer look."""
 
 IN_DOUBT: Final = (0.2, 0.8)
-"""A slot whose P(occupied) lies between is in doubt. Wider than the band that is told as unknown:
-what is nearly unknown is wrong too often."""
+"""A slot whose P(occupied) lies between is in doubt. Wider than the band that a clear picture tells
+as unknown: what is nearly unknown is wrong too often."""
 
 Floats = NDArray[np.float64]
 Search = Callable[[int], Boxes]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from parking.errors import Invalid
 from parking.events import LayoutSlot
 from parking.geometry import match_boxes
 from parking.ports import Boxes
@@ -10,6 +11,7 @@ from services.detector.analysis import Analyser, Job, Options
 from services.detector.closer import CLOSER_PX, in_doubt, together
 from services.detector.judging import Judge
 from services.detector.model import Facts
+from services.detector.picture import decode
 from services.detector.slotnet import Fusion, SlotNet
 from tests.detector_tools import WhiteDetector, jpeg, layout, scene
 
@@ -84,6 +86,23 @@ def test_slots_are_seen_mirrored_as_well():
     assert both.logits.tolist() == pytest.approx([(plain + mirrored) / 2])
 
 
+def test_the_judge_counts_the_mirrored_look():
+    view = VIEW.copy()
+    view[:, 300:] = 255
+
+    def right(blob):
+        """Sure of a vehicle where the right half is bright: seen mirrored, sure of none."""
+        half = blob.shape[-1] // 2
+        return (blob[:, :3, :, half:].mean(axis=(1, 2, 3)) - 0.7) * 10
+
+    slots = [LayoutSlot(slot_id="A1", zone_id="A", polygon=SQUARE)]
+    fusion = Fusion(bias=0, box=0.01, crop=0.4, covered=0, low=0.3, high=0.7)
+    judge = Judge(Facts(), SlotNet("slots@1", fusion, right))
+    once = judge.observe(view, seen(0.5), slots)[0]
+    closer = judge.observe(view, seen(0.5), slots, lambda _: seen(0.5))[0]
+    assert (once.state, closer.state) == ("occupied", "unknown")
+
+
 class Unsure(WhiteDetector):
     """Finds the white vehicles with the given score, and keeps what it was shown."""
 
@@ -132,3 +151,36 @@ def test_a_picture_that_was_decoded_at_half_its_size_is_decoded_whole():
     detector = Unsure(0.5)
     searched(detector, Options(size_px=640), size_wh=(1440, 810))
     assert [shape[1] for shape in detector.shapes] == [720, 1440, 1440]
+
+
+def refused_whole() -> bytes:
+    """A picture whose last block is nothing but grey once it is decoded whole, and not at half."""
+    rng = np.random.default_rng(1)
+    end = scene(["A1"], size_wh=(1443, 805))
+    end[-48:, -48:] = 128
+    for _ in range(5_000):
+        reach = int(rng.integers(1, 4))
+        end[-16:, -16:] = 128 + rng.integers(-reach, reach + 1, (16, 16, 1))
+        tail = np.ascontiguousarray(end[-69:, -67:])  # the same grid of blocks, and quicker
+        if decodes(small := jpeg(tail), halve=True) and not decodes(small, halve=False):
+            whole = jpeg(end)
+            if decodes(whole, halve=True) and not decodes(whole, halve=False):
+                return whole
+    raise AssertionError("no such picture was found")
+
+
+def decodes(data: bytes, *, halve: bool) -> bool:
+    try:
+        decode(data, 10**7, None, halve=halve)
+    except Invalid:
+        return False
+    return True
+
+
+def test_a_picture_that_only_its_half_gives_is_searched_at_half():
+    detector = Unsure(0.5)
+    net = SlotNet("slots@1", BY_BOXES, lambda blob: np.zeros(len(blob), np.float32))
+    analyser = Analyser(detector, Facts(), Options(size_px=640), lambda: None, net)
+    (found,) = analyser.analyse([Job(refused_whole(), None, layout())], {})
+    assert not isinstance(found, Invalid)
+    assert [shape[1] for shape in detector.shapes] == [722, 722, 722]

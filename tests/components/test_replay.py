@@ -110,6 +110,11 @@ def test_what_is_no_setting_is_refused_by_name(text):
     assert "also_wrong" in caught.value.detail
 
 
+def test_either_network_can_be_chosen():
+    chosen = choice(["SLOT_MODEL_FILE=none", "MODEL_FILE=own.onnx"])
+    assert chosen.detector == {"MODEL_FILE": "own.onnx", "SLOT_MODEL_FILE": "none"}
+
+
 # ---------------------------------------------------------------- what is played
 def test_a_replay_gives_the_changes_of_the_pictures():
     assert flow(usual().outputs) == [

@@ -135,6 +135,18 @@ def test_a_car_that_comes_and_goes_is_shown_at_once_and_the_rest_is_repeated():
     assert "inference" not in found[2].timings_ms
 
 
+def test_pictures_of_one_batch_are_each_counted_and_each_told_to_be_done():
+    done: list[None] = []
+    options = Options(gate=NORMAL, batch=4)
+    analyser = Analyser(WhiteDetector(), Facts(), options, lambda: done.append(None))
+    jobs = [Job(jpeg(scene()), "demo/north", layout(), frame_id=f"f{n}") for n in range(6)]
+    helds: dict[str, Held] = {}
+    for some in (jobs[:1], jobs[1:2], jobs[2:]):
+        analyser.analyse(some, {}, helds)
+    assert helds["demo/north"].memory.repeats == 4
+    assert len(done) == 6
+
+
 def test_every_picture_is_searched_with_the_gate_off():
     found, detector = analyse([jpeg(scene())] * 5, Options())
     assert len(detector.sizes_px) == 5

@@ -47,13 +47,24 @@ def test_a_late_change_is_no_flip_and_a_flicker_is_two():
     flicker = story(column(0, 1, 0, 1, 1, 1, 1), truth, 1)
     assert (flicker.flips, flicker.late) == (2, [0])
     missed = story(column(0, 0, 0, 0, 0, 0, 0), truth, 1)
-    assert (missed.flips, missed.late) == (0, [-1])
+    assert (missed.flips, missed.late, missed.missed) == (0, [], 1)
+
+
+@pytest.mark.parametrize(
+    ("states", "flips"),
+    [((0, 0, 0, 0, 0, 0, 0, 0), 0), ((0, 0, 0, 0, 0, 0, 1, 1), 1), ((0, 0, 0, 0, 1, 0, 0, 0), 2)],
+)
+def test_a_missed_change_excuses_no_flip_and_its_way_back_is_not_shown(states, flips):
+    truth = column(0, 0, 1, 0, 0, 0, 0, 0)
+    one = story(column(*states), truth, 1)
+    assert (one.true_changes, one.flips) == (2, flips)
+    assert (one.late, one.missed, one.moot) == ([], 1, 1)
 
 
 def test_unknown_keeps_what_was():
     truth = column(0, 0, 1, 1, 1)
     assert story(column(0, -1, -1, 1, 1), truth, 1).late == [1]
-    assert story(column(-1, -1, -1, -1, -1), truth, 1).late == [-1]
+    assert story(column(-1, -1, -1, -1, -1), truth, 1).missed == 1
 
 
 def test_the_trackers_own_rule_decides_what_is_shown():

@@ -195,5 +195,15 @@ def test_a_slot_behind_a_vehicle_of_another_slot_is_covered_by_so_much():
     assert unsure.covered.tolist() == pytest.approx([0.1, 0.0])
 
 
+def test_a_vehicle_in_no_slot_covers_the_first_slot_like_any_other():
+    """It stands before both, on none of them."""
+    covered = [
+        match_boxes([[0.1, 0.55, 0.2, 0.99]], [0.8], slots).covered
+        for slots in (row_of_slots(2), row_of_slots(2)[::-1])
+    ]
+    assert covered[0].max() > 0
+    assert covered[0].tolist() == pytest.approx(covered[1][::-1].tolist())
+
+
 def test_without_boxes_nothing_is_covered():
     assert match_boxes(np.zeros((0, 4)), [], row_of_slots(2)).covered.tolist() == [0, 0]

@@ -20,8 +20,8 @@ import numpy as np
 from services.detector.settings import DEFAULT_MODEL
 from tools.evaluate import plots
 from tools.evaluate.measures import Measures, measures
-from tools.evaluate.opinions import Judged, chances, withheld
-from tools.evaluate.sequence import STEP_DAYS, Hysteresis, told
+from tools.evaluate.opinions import Judged, Told, told
+from tools.evaluate.sequence import STEP_DAYS, Hysteresis, stages
 from tools.evaluate.unseen import Folds, unseen
 from tools.train.labels import Frame, data_sets
 
@@ -38,12 +38,12 @@ def main() -> None:
     band = tuple(options.band)
     folds = Folds(options.folds, options.boxes, options.threads, options.size, band)
     _, said, fusion = unseen(frames, folds)
-    chance = {name: chances(said[name], fusion[name]) for name in said}
-    unknown = {name: withheld(said[name], chance[name], fusion[name]) for name in said}
-    report = _report(frames, said, chance, unknown)
+    answers = {name: told(said[name], fusion[name]) for name in said}
+    report = _report(frames, said, answers)
     options.out.mkdir(parents=True, exist_ok=True)
-    told = json.dumps({"band": options.band} | report, indent=1)
-    (options.out / "accuracy.json").write_text(told, "utf-8")
+    as_json = json.dumps({"band": options.band} | report, indent=1)
+    (options.out / "accuracy.json").write_text(as_json, "utf-8")
+    chance = {name: one.chance for name, one in answers.items()}
     plots.calibration(said, chance, options.out / "calibration.svg")
     plots.bars(report["by height"], "accuracy by height at the input", options.out / "height.svg")
     plots.worst(frames, said, chance, options.out / "worst.jpg")
@@ -51,16 +51,15 @@ def main() -> None:
 
 
 def _report(
-    frames: Mapping[str, list[Frame]],
-    said: Mapping[str, Judged],
-    chances: Mapping[str, Any],
-    withheld: Mapping[str, Any],
+    frames: Mapping[str, list[Frame]], said: Mapping[str, Judged], answers: Mapping[str, Told]
 ) -> dict[str, Any]:
-    sets = {n: measures(chances[n], said[n].opinions.occupied, withheld[n]) for n in sorted(said)}
+    truth = {name: said[name].opinions.occupied for name in sorted(said)}
+    sets = {n: measures(answers[n].chance, truth[n], answers[n].unknown) for n in truth}
     macro = {f: float(np.nanmean([getattr(one, f) for one in sets.values()])) for f in FIELDS}
-    occupied = np.concatenate([said[n].opinions.occupied for n in sets])
-    chance = np.concatenate([chances[n] for n in sets])
-    unknown = np.concatenate([withheld[n] for n in sets])
+    first = {n: float(((answers[n].first >= 0.5) == truth[n]).mean()) for n in truth}
+    occupied = np.concatenate([truth[n] for n in sets])
+    chance = np.concatenate([answers[n].chance for n in sets])
+    unknown = np.concatenate([answers[n].unknown for n in sets])
     height = np.concatenate([said[n].height_px for n in sets])
     light = np.concatenate([said[n].brightness for n in sets])
     by_height = {
@@ -72,10 +71,12 @@ def _report(
     return {
         "sets": {name: one._asdict() for name, one in sets.items()},
         "macro": macro,
+        "first look": first | {"macro": float(np.mean(list(first.values())))},
+        "looked closer": {n: answers[n].closer for n in sets},
         "by height": _parts(by_height, chance, occupied, unknown),
         "by light": _parts(by_light, chance, occupied, unknown),
         "sequences": {
-            name: told(frames[name], said[name], chances[name], withheld[name])
+            name: stages(frames[name], said[name], answers[name])
             for name in SEQUENCES
             if name in said
         },
@@ -103,16 +104,18 @@ def _table(report: Mapping[str, Any]) -> str:
         if part == "sets":
             cells = " | ".join(f"{report['macro'][f]:.4f}" for f in FIELDS)
             lines.append(f"| **macro, lots never seen** | | {cells} |")
-    lines += [
-        "",
-        "| sequence | states | flips a slot-day | changes | shown after (frames) | never |",
-    ]
-    lines.append("|---|---|---|---|---|---|")
-    for name, stages in report["sequences"].items():
-        for stage, one in stages.items():
+    lines += ["", "| set | right by the first look alone | pictures looked at closer |"]
+    lines.append("|---|---|---|")
+    for name, right in report["first look"].items():
+        share = report["looked closer"].get(name)
+        lines.append(f"| {name} | {right:.4f} | {'' if share is None else f'{share:.0%}'} |")
+    heads = ("sequence", "states", "flips a slot-day", "changes", "shown after (frames)")
+    lines += ["", f"| {' | '.join((*heads, 'missed', 'shown already'))} |", "|---" * 7 + "|"]
+    for name, found in report["sequences"].items():
+        for stage, one in found.items():
             lines.append(
                 f"| {name} | {stage} | {one['flips_a_slot_day']:.2f} | {one['changes']} "
-                f"| {one['late']} | {one['never']} |"
+                f"| {one['late']} | {one['missed']} | {one['moot']} |"
             )
     return "\n".join(lines)
 

@@ -82,27 +82,34 @@ class Story(NamedTuple):
     flips: int
     """Changes shown beyond the true ones."""
     late: list[int]
-    """Frames from each true change until it was shown; -1: never, before the next one."""
+    """Frames from a true change until it was shown, of each that was."""
+    missed: int
+    """True changes whose state was not shown before the next one."""
+    moot: int
+    """True changes to the state that was shown already: the change before was missed."""
 
 
 def story(shown: NDArray[np.int8], truth: NDArray[np.int8], days: float) -> Story:
     """`shown` and `truth` are [frames, slots]: 0 free, 1 occupied, -1 unknown or unlabelled (kept
-    as before). A state that is shown within the life of the true one is that one's change; what is
-    shown beside it, is a flip."""
+    as before). A true change is shown by a change to its state within that state's life; every
+    other change that is shown is a flip."""
     late: list[int] = []
-    flips = changes = 0
+    all_shown = missed = moot = 0
     for column in range(truth.shape[1]):
         true, seen = _held(truth[:, column]), _held(shown[:, column])
-        begins = [0, *(np.flatnonzero(np.diff(true)) + 1).tolist(), len(true)]
-        changes += len(begins) - 2
-        for number, (start, end) in enumerate(itertools.pairwise(begins)):
-            if number:
-                agree = np.flatnonzero(seen[start:end] == true[start])
-                late.append(int(agree[0]) if len(agree) else -1)
-        shown_changes = int((np.diff(seen) != 0).sum())
-        caught = sum(delay >= 0 for delay in late[len(late) - (len(begins) - 2) :])
-        flips += max(0, shown_changes - caught)
-    return Story(truth.shape[1] * days, changes, flips, late)
+        turns = np.flatnonzero(np.diff(seen)) + 1
+        all_shown += len(turns)
+        begins = [*(np.flatnonzero(np.diff(true)) + 1).tolist(), len(true)]
+        for start, end in itertools.pairwise(begins):
+            within = turns[(turns >= start) & (turns < end) & (seen[turns] == true[start])]
+            if seen[start] == true[start] and start not in turns:
+                moot += 1
+            elif len(within):
+                late.append(int(within[0]) - start)
+            else:
+                missed += 1
+    changes = len(late) + missed + moot
+    return Story(truth.shape[1] * days, changes, all_shown - len(late), late, missed, moot)
 
 
 def _held(states: NDArray[np.int8]) -> NDArray[np.int8]:

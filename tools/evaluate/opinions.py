@@ -98,25 +98,33 @@ def _opinions(seen: Sequence[Opinion], truth: NDArray[np.bool_]) -> Opinions:
     return Opinions(said, truth)
 
 
-def chances(said: Judged, fusion: Fusion) -> NDArray[np.float64]:
-    """P(occupied) [N] as the detector tells it: of the first look, or of all where a slot of the
-    picture is in doubt."""
-    chance, closer = probabilities(fusion, said.first), probabilities(fusion, said.opinions)
-    for frame in np.unique(said.frame):
+class Told(NamedTuple):
+    """What the detector tells of the labelled slots of a data set."""
+
+    chance: NDArray[np.float64]
+    """[N]: P(occupied), of the first look, or of all where a slot of the picture is in doubt."""
+    unknown: NDArray[np.bool_]
+    """[N]: told as unknown, by the band of the picture."""
+    first: NDArray[np.float64]
+    """[N]: P(occupied) by the first look alone."""
+    closer: float
+    """Share of the pictures that were looked at closer."""
+
+
+def told(said: Judged, fusion: Fusion) -> Told:
+    """Picture by picture, as the detector does."""
+    first, closer = probabilities(fusion, said.first), probabilities(fusion, said.opinions)
+    chance, unknown = first.copy(), np.zeros(len(first), np.bool_)
+    looked = 0
+    frames = np.unique(said.frame)
+    for frame in frames:
         of_frame = said.frame == frame
-        if in_doubt(chance[of_frame]):
+        if in_doubt(first[of_frame]):
+            looked += 1
             chance[of_frame] = closer[of_frame]
-    return chance
-
-
-def withheld(said: Judged, chance: NDArray[np.float64], fusion: Fusion) -> NDArray[np.bool_]:
-    """[N]: the slots that the detector calls unknown, picture by picture."""
-    unknown = np.zeros(len(chance), np.bool_)
-    for frame in np.unique(said.frame):
-        of_frame = said.frame == frame
         low, high = doubtful_band(fusion, chance[of_frame].tolist())
         unknown[of_frame] = (chance[of_frame] > low) & (chance[of_frame] < high)
-    return unknown
+    return Told(chance, unknown, first, looked / len(frames))
 
 
 def layout_of(frame: Frame) -> LayoutPublished:

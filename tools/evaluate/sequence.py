@@ -23,7 +23,7 @@ from parking.events import (
 from parking.occupancy import step
 from parking.site import Site
 from tools.evaluate.measures import story
-from tools.evaluate.opinions import Judged
+from tools.evaluate.opinions import Judged, Told
 from tools.train.labels import Frame
 
 STEP_DAYS: Final = 5 / 60 / 24
@@ -41,26 +41,26 @@ class Hysteresis(NamedTuple):
     exit_observations: int = ParametersSet().exit_observations
 
 
-def told(
-    frames: Sequence[Frame],
-    said: Judged,
-    chance: NDArray[np.float64],
-    unknown: NDArray[np.bool_],
-) -> dict[str, Any]:
-    """Flips a slot-day and delays of true changes, of the observations and of the shown states."""
+def stages(frames: Sequence[Frame], said: Judged, told: Told) -> dict[str, Any]:
+    """Flips a slot-day and delays of true changes, of the observations, of the shown states, and of
+    what would be shown if every observation were right."""
     slots = sorted(set(said.slot))
     truth = np.full((len(frames), len(slots)), -1, np.int8)
     seen, confidence = truth.copy(), np.zeros(truth.shape)
     column = {slot: number for number, slot in enumerate(slots)}
-    columns = (said.frame, said.opinions.occupied, chance, unknown)
+    columns = (said.frame, said.opinions.occupied, told.chance, told.unknown)
     rows = zip(said.slot, *(values.tolist() for values in columns), strict=True)
     for slot, frame, occupied, p, withheld in rows:
         place = frame, column[slot]
         truth[place], confidence[place] = occupied, max(p, 1 - p)
         seen[place] = -1 if withheld else int(p >= 0.5)
     days = len(frames) * STEP_DAYS
-    stages = {"as observed": seen, "after hysteresis": shown(seen, confidence)}
-    return {stage: _summary(states, truth, days) for stage, states in stages.items()}
+    states = {
+        "as observed": seen,
+        "after hysteresis": shown(seen, confidence),
+        "after hysteresis, never wrong": shown(truth, np.ones(truth.shape)),
+    }
+    return {stage: _summary(one, truth, days) for stage, one in states.items()}
 
 
 def shown(seen: States, confidence: NDArray[np.float64]) -> States:
@@ -110,10 +110,10 @@ def _detection(frame: int, seen: States, confidence: NDArray[np.float64]) -> Det
 
 def _summary(states: States, truth: States, days: float) -> dict[str, Any]:
     one = story(states, truth, days)
-    caught = [delay for delay in one.late if delay >= 0]
     return {
         "flips_a_slot_day": one.flips / one.slot_days,
         "changes": one.true_changes,
-        "late": {delay: caught.count(delay) for delay in sorted(set(caught))},
-        "never": len(one.late) - len(caught),
+        "late": {delay: one.late.count(delay) for delay in sorted(set(one.late))},
+        "missed": one.missed,
+        "moot": one.moot,
     }

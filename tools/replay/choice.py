@@ -18,7 +18,7 @@ from parking.events import ParametersSet
 PARAMETERS: Final = tuple(
     name for name in ParametersSet.__struct_fields__ if name != "kind"
 )  # fmt: skip
-_DETECTOR: Final = re.compile(r"MODEL_FILE|FRAME_MAX_PIXELS|DETECTOR_[A-Z0-9_]+")
+_DETECTOR: Final = re.compile(r"(?:SLOT_)?MODEL_FILE|FRAME_MAX_PIXELS|DETECTOR_[A-Z0-9_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ def choice(given: Iterable[str], file: Mapping[str, Any] | None = None) -> Choic
     for name in values.keys() - detector.keys() - tracker.keys():
         faults.append(
             f"{name!r} is no setting: the tracker has {', '.join(PARAMETERS)}; "
-            "the detector's begin with DETECTOR_, or are MODEL_FILE, FRAME_MAX_PIXELS"
+            "the detector's begin with DETECTOR_, or are MODEL_FILE, SLOT_MODEL_FILE, "
+            "FRAME_MAX_PIXELS"
         )
     chosen: dict[str, Any] = {}
     for name, value in tracker.items():

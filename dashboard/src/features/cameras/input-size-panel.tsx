@@ -53,8 +53,8 @@ function SizeForm({ camera, input }: { camera: CameraView; input: InputSize }) {
       sent="Set. It counts from the next picture."
       hint={
         <p id={note} className="small muted">
-          Larger finds smaller vehicles and takes longer. A picture with a space in doubt is looked at again,
-          larger, whatever is set here.
+          Larger finds smaller vehicles and takes longer. A picture with a space in doubt is looked at again
+          at 1280 and 1600 px, whatever is set here.
         </p>
       }
     >
