@@ -31,7 +31,7 @@ SERVICES = ("ingest", "detector", "tracker", "persister", "notifier")
 
 # Every frame counts here: nothing is passed over, neither in the bridge nor in the detector.
 EVERY_FRAME = {
-    "ingest": {"HANDOVER_FRAMES": "64"},
+    "ingest": {"HANDOVER_FRAMES": "1000"},
     # 640 px fit these slots, and keep up with the pace of the tests on two cores.
     "detector": {"DETECTOR_SKIP": "off", "DETECTOR_SIZE": "640"},
 }
