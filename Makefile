@@ -57,7 +57,7 @@ check: install ## Check style, types, schemas and architecture; changes nothing
 .PHONY: test
 test: fetch ## All tests but the nightly ones: unit, components, contracts, stack, chaos, browser
 	cd dashboard && $(NPM) run --silent test
-	.venv/bin/pytest -m 'not nightly' -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	.venv/bin/pytest -m 'not nightly' $(ARGS)
 
 .PHONY: test-unit
 test-unit: install ## The tests of the pure parts, in seconds: no files, no servers

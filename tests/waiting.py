@@ -1,9 +1,11 @@
-"""How long a test waits. Limits bound a hang and measure nothing: `make test` runs two stacks at a
-time on whatever machine it is given, so each is taken PATIENCE times."""
+"""How long a test waits. Limits bound a hang and measure nothing, and nobody knows how busy the
+machine is, so each is taken PATIENCE times."""
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
+
+import pytest
 
 PATIENCE: Final = 3
 
@@ -20,3 +22,8 @@ def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> No
         if time.monotonic() > ends:
             raise TimeoutError(f"not within {PATIENCE} times {limit_s:.0f} s: {what}")
         time.sleep(0.05)
+
+
+def nightly(value: object) -> Any:
+    """A parameter of a test that takes long with each: `make test` tries another of its kind."""
+    return pytest.param(value, marks=pytest.mark.nightly)

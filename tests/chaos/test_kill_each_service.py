@@ -134,6 +134,7 @@ def slots_of(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
     return [slot for site in snapshot["sites"] for slot in site["slots"]]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("order", ["work-first", "commit-first"])
 def test_a_detector_killed_at_work_loses_nothing_unless_it_commits_first(
     play: Play, order: str, tmp_path: Path, record_property

@@ -25,7 +25,7 @@ from tests.boards import (
     waiting,
 )
 from tests.ingest_process import Log, picture
-from tests.waiting import wait_until
+from tests.waiting import nightly, wait_until
 from tools.boards.board import Board
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -54,6 +54,7 @@ def board(infra: Infra, unique, tmp_path: Path) -> Iterator[Callable[..., Board]
         one.power_off()
 
 
+@pytest.mark.nightly
 def test_a_thousand_gate_events_through_a_killed_broker_arrive_once_each(
     infra: Infra, bridge: None, board: Callable[..., Board], log: Log
 ):
@@ -129,7 +130,7 @@ def test_power_cuts_cost_no_event_that_was_in_flash(
     assert sum(event.boot_id == first for event in events.values()) == 40
 
 
-@pytest.mark.parametrize("clock", ["off", "2000", "2021"])
+@pytest.mark.parametrize("clock", [nightly("off"), nightly("2000"), "2021"])
 def test_events_without_a_clock_get_their_time_once_it_is_known(
     bridge: None, board: Callable[..., Board], log: Log, clock: str
 ):
