@@ -1,21 +1,22 @@
 """A device's configuration: a JSON object, checked before it is believed.
 
-`FIELDS` is also what provisioning asks for: (name, question, default, secret). The file holds the
-broker password and the Wi-Fi key in clear: whoever holds the board can read its flash.
+`FIELDS` is also what provisioning asks for: (name, question, secret). The file holds the broker
+password and the Wi-Fi key in clear: whoever holds the board can read its flash.
 """
 
 from app.commands import FRAME_SIZES, is_interval
 from app.names import is_device, is_name
 
 FIELDS = (
-    ("wifi_ssid", "Wi-Fi name", "", False),
-    ("wifi_password", "Wi-Fi password", "", True),
-    ("device_id", "Device, as site/device", "", False),
-    ("host", "Broker host name", "", False),
-    ("port", "Broker port", 8883, False),
-    ("password", "Device password", "", True),
-    ("tls", "TLS, yes or no (yes needs the pasted file)", "yes", False),
-    ("board", "Board", "ai_thinker", False),
+    ("wifi_ssid", "Wi-Fi name", False),
+    ("wifi_password", "Wi-Fi password", True),
+    ("device_id", "Device, as site/device", False),
+    ("host", "Broker host name", False),
+    ("port", "Broker port", False),
+    ("password", "Device password", True),
+    ("tls", "TLS, yes or no (yes needs the certificate)", False),
+    ("ca", "Certificate of the authority (PEM), if the file has none", False),
+    ("board", "Board", False),
 )
 DEFAULTS = {
     "wifi_ssid": "",

@@ -4,10 +4,12 @@ is what docs/firmware.md shows."""
 import json
 import subprocess
 import time
+from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
 
+from parking.devices import Address, Secrets, as_text, configuration
 from parking.stack.checks import HOST, free_ports
 from parking.stack.settings import ROOT
 from tests.firmware.running import HEAP, MICROPYTHON
@@ -59,25 +61,136 @@ def test_the_portal_asks_refuses_and_saves(tmp_path: Path):
         process.communicate()
 
 
+class Form(HTMLParser):
+    """The fields of a page and what stands in them: a browser sends them all."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self._text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        if name := told.get("name") if tag in ("input", "textarea") else None:
+            self.fields[name] = told.get("value") or ""
+            self._text = name if tag == "textarea" else ""
+
+    def handle_data(self, data: str) -> None:
+        if self._text:
+            self.fields[self._text] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._text = ""
+
+
+def test_a_browser_that_sends_every_field_leaves_the_pasted_file_as_it_is(tmp_path: Path):
+    file = FILE | {"port": 1883, "board": "freenove_s3", "wifi_ssid": "lot", "wifi_password": "k"}
+    config = by_a_browser(tmp_path, config=json.dumps(file))
+    assert {name: config[name] for name in file} == file
+
+
+def test_what_a_person_types_goes_before_the_pasted_file(tmp_path: Path):
+    config = by_a_browser(tmp_path, config=json.dumps(FILE), wifi_ssid="lot", port="1884")
+    assert (config["wifi_ssid"], config["port"]) == ("lot", 1884)
+
+
+def test_what_the_qr_code_says_and_the_certificate_in_its_own_box_are_enough(tmp_path: Path):
+    address = Address.of("mqtts://broker.example:8883")
+    code = as_text(configuration("demo/cam-1", Secrets("p"), address))
+    authority = certificate(tmp_path)
+    config = by_a_browser(tmp_path, config=code, ca=authority, wifi_ssid="lot")
+    assert (config["device_id"], config["tls"], config["port"]) == ("demo/cam-1", True, 8883)
+    assert str(config["ca"]).split() == authority.split()
+
+
+def test_without_a_certificate_the_portal_says_what_is_missing(tmp_path: Path):
+    address = Address.of("mqtts://broker.example:8883")
+    code = as_text(configuration("demo/cam-1", Secrets("p"), address))
+    [port] = free_ports(1)
+    process = board(tmp_path, portal_port=port)
+    try:
+        fields = Form(first_answer(f"http://{HOST}:{port}").text).fields
+        told = fields | {"config": code, "now_s": str(int(time.time()))}
+        answer = httpx.post(f"http://{HOST}:{port}", data=told)
+        assert (answer.status_code, "tls needs ca" in answer.text) == (422, True)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def by_a_browser(folder: Path, **typed: str) -> dict[str, object]:
+    """What the board keeps of that, typed into its page."""
+    [port] = free_ports(1)
+    process = board(folder, portal_port=port)
+    try:
+        fields = Form(first_answer(f"http://{HOST}:{port}").text).fields
+        assert typed.keys() <= fields.keys()
+        now = {"now_s": str(int(time.time()))}  # by the page's script
+        answer = httpx.post(f"http://{HOST}:{port}", data=fields | typed | now)
+        assert "Saved" in answer.text, answer.text
+        wait_kept(folder)
+    finally:
+        process.kill()
+        process.communicate()
+    config = kept(folder)
+    assert config is not None
+    return config
+
+
+def certificate(folder: Path) -> str:
+    """An authority's, in PEM."""
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=ca"
+    command = [*words.split(), "-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    return (folder / "ca.pem").read_text("ascii")
+
+
 def test_the_serial_line_asks_refuses_and_saves(tmp_path: Path):
     now = str(int(time.time()))
-    wrong = [now, "lot", "key", "Demo/Gate", "broker.example", "1883", "secret", "no", ""]
-    right = [now, "", "", "demo/gate-1", "", "", "", "", ""]
-    process = board(tmp_path)
+    wrong = [now, "lot", "key", "Demo/Gate", "broker.example", "1883", "secret", "no", "", ""]
+    right = [now, "", "", "demo/gate-1", "", "", "", "", "", ""]
+    config, said = by_serial_line(tmp_path, [*wrong, *right])
+    assert (config["device_id"], config["password"]) == ("demo/gate-1", "secret")
+    assert (config["tls"], config["wifi_password"]) == (False, "key")
+    assert "! device_id is not site/device in [a-z0-9-]" in said
+    assert "secret" not in said, "what was typed as a secret is not shown again"
+
+
+def test_a_file_pasted_after_answers_leaves_only_their_wifi(tmp_path: Path):
+    now = str(int(time.time()))
+    file = FILE | {"tls": True, "port": 1883, "board": "freenove_s3"}
+    first = [now, "lot", "key", "demo/other", "typo.example", "", "x", "", json.dumps(file)]
+    again = [now, "", "", "", "", "", "", "", *certificate(tmp_path).split("\n")[:-1], ""]
+    config, said = by_serial_line(tmp_path, [*first, *again])
+    assert "! tls needs ca" in said
+    told = file | {"wifi_ssid": "lot", "wifi_password": "key"}
+    assert {name: config[name] for name in told} == told
+    assert "-----END CERTIFICATE-----" in str(config["ca"])
+
+
+def test_a_word_that_is_neither_yes_nor_no_does_not_turn_tls_off(tmp_path: Path):
+    now = str(int(time.time()))
+    wrong = [now, "lot", "key", "demo/gate-1", "broker.example", "", "secret", "yess", "", ""]
+    right = [now, "", "", "", "", "", "", "no", "", ""]
+    _, said = by_serial_line(tmp_path, [*wrong, *right])
+    assert "! tls has the wrong type" in said
+
+
+def by_serial_line(folder: Path, lines: list[str]) -> tuple[dict[str, object], str]:
+    """What the board keeps of these answers, and what it says."""
+    process = board(folder)
     try:
         assert process.stdin is not None
-        process.stdin.write("\n".join([*wrong, *right]) + "\n")
+        process.stdin.write("\n".join(lines) + "\n")
         process.stdin.flush()
-        wait_kept(tmp_path)
-        config = kept(tmp_path)
+        wait_kept(folder)
+        config = kept(folder)
         assert config is not None
-        assert (config["device_id"], config["password"]) == ("demo/gate-1", "secret")
-        assert (config["tls"], config["wifi_password"]) == (False, "key")
     finally:
         process.kill()
         said, _ = process.communicate()
-    assert "! device_id is not site/device in [a-z0-9-]" in said
-    assert "secret" not in said, "what was typed as a secret is not shown again"
+    return config, said
 
 
 def first_answer(url: str) -> httpx.Response:
