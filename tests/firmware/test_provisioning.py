@@ -4,18 +4,29 @@ is what docs/firmware.md shows."""
 import json
 import subprocess
 import time
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
+import pytest
 
 from parking.devices import Address, Secrets, as_text, configuration
 from parking.stack.checks import HOST, free_ports
 from parking.stack.settings import ROOT
-from tests.firmware.running import HEAP, MICROPYTHON
+from tests.firmware.running import HEAP, MICROPYTHON, report
+from tools.boards.board import Board
 
 FILE = {"device_id": "demo/gate-1", "host": "broker.example", "password": "secret", "tls": False}
 LIMIT_S = 15
+DOUBTS = (
+    "after_three_boots_without_an_ack_it_opens_and_then_the_network_is_tried_again",
+    "one_that_had_an_ack_is_never_doubted_again",
+    "an_answer_that_is_no_acceptance_proves_nothing",
+    "a_boot_without_a_broker_gives_up_in_time",
+    "a_new_image_is_doubted_before_the_configuration",
+    "a_torn_or_missing_file_stops_nothing",
+)
 
 
 def board(folder: Path, **world: object) -> subprocess.Popen[str]:
@@ -191,6 +202,66 @@ def by_serial_line(folder: Path, lines: list[str]) -> tuple[dict[str, object], s
         process.kill()
         said, _ = process.communicate()
     return config, said
+
+
+@pytest.mark.parametrize("doubt", DOUBTS)
+def test_a_configuration_in_doubt(tmp_path: Path, doubt: str):
+    report("proof", doubt, str(tmp_path))
+
+
+def test_a_typo_in_the_host_opens_the_portal_again_and_again_and_is_mended_there(tmp_path: Path):
+    [nobody, port] = free_ports(2)
+    typo = FILE | {"host": HOST, "port": nobody, "reconnect_s": 1, "trial_s": 5, "wifi_ssid": "lot"}
+    one = Board(tmp_path, typo, {"portal_port": port, "portal_s": 3})
+    try:
+        for _ in range(2):
+            tend_until(one, lambda: asks(port), "the portal is open")
+            tend_until(one, lambda: not asks(port), "the portal is shut")
+        tried = one.log.count("connecting in")
+        tend_until(one, lambda: one.log.count("connecting in") > tried, "it tries the network")
+        assert one.log.count("the portal opens for a while") == 2
+        mended_by_its_portal(one, port)
+    finally:
+        one.power_off()
+
+
+def test_a_certificate_that_tls_does_not_take_is_no_endless_loop_of_boots(tmp_path: Path):
+    lines = certificate(tmp_path).split("\n")
+    lines[2] = "A" * len(lines[2])  # whole, but no certificate
+    [port] = free_ports(1)
+    bad = FILE | {"tls": True, "ca": "\n".join(lines), "host": "typo", "wifi_ssid": "lot"}
+    one = Board(tmp_path, bad, {"portal_port": port})
+    try:
+        mended_by_its_portal(one, port)
+        assert one.log.count("ValueError") == 3, "as many boots ended so"
+    finally:
+        one.power_off()
+
+
+def mended_by_its_portal(one: Board, port: int) -> None:
+    tend_until(one, lambda: asks(port), "the portal is open")
+    told = {"config": json.dumps(FILE), "wifi_ssid": "lot", "now_s": str(int(time.time()))}
+    assert "Saved" in httpx.post(f"http://{HOST}:{port}", data=told).text
+    known = f"{FILE['device_id']} connecting"
+    tend_until(one, lambda: one.log.rstrip().rsplit("\n", 1)[-1].startswith(known), "it goes on")
+    config = kept(one.state)
+    assert config is not None
+    assert (config["host"], config["tls"]) == (FILE["host"], False)
+
+
+def tend_until(one: Board, holds: Callable[[], bool], what: str) -> None:
+    ends = time.monotonic() + 4 * LIMIT_S
+    while not holds():
+        assert time.monotonic() < ends, f"not {what}: {one.log[-2000:]}"
+        one.tend()
+        time.sleep(0.1)
+
+
+def asks(port: int) -> bool:
+    try:
+        return httpx.get(f"http://{HOST}:{port}").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def first_answer(url: str) -> httpx.Response:
