@@ -63,6 +63,8 @@ class Address:
             ca = ca_file.read_text("ascii") if ca_file else ""
         except (OSError, ValueError) as error:
             raise Invalid("bad-ca", f"{ca_file}: {error}") from error
+        if ca_file and "-----BEGIN CERTIFICATE-----" not in ca:
+            raise Invalid("bad-ca", f"{ca_file} holds no certificate in PEM")
         return cls(host, port, tls, ca, f"{post.rstrip('/')}{HTTP_FRAMES}/" if post else "")
 
 

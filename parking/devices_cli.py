@@ -90,6 +90,15 @@ def _address(options: argparse.Namespace) -> Address:
     return address
 
 
+_CODE_WITHOUT_CA = """\
+The code holds no certificate, no phone could read it: paste that of the authority (PEM) into the
+portal's own box beside what the code says, or the firmware does not take it."""
+_NO_CA = """\
+NO CERTIFICATE AUTHORITY: our firmware does not take this configuration as it is, for it believes a
+broker by one authority only, a public one too. Name its certificate (PEM) by --ca or DEVICE_CA_FILE
+and rotate the device, or paste it into the portal's own box."""
+
+
 def _tell_device(options: argparse.Namespace, secrets: Secrets, address: Address) -> None:
     told = configuration(options.device, secrets, address)
     if not (options.config and _written(options.config, as_text(told))):
@@ -99,6 +108,10 @@ def _tell_device(options: argparse.Namespace, secrets: Secrets, address: Address
 
         told.pop("ca", None)  # too long for a code that a phone can read
         segno.make(as_text(told), error="l").terminal(compact=True)
+        if address.tls:
+            _say(_CODE_WITHOUT_CA)
+    if address.tls and not address.ca:
+        _say(_NO_CA)
     if secrets.api_key and not address.post_url:
         _say("Add `post_url` by hand: DEVICE_HTTP_URL, which says where ingest is, is not set.")
     _say("This is the only time it is shown; what is kept is its hash.")

@@ -1,21 +1,23 @@
 """A device's configuration: a JSON object, checked before it is believed.
 
-`FIELDS` is also what provisioning asks for: (name, question, default, secret). The file holds the
-broker password and the Wi-Fi key in clear: whoever holds the board can read its flash.
+`FIELDS` is also what provisioning asks for: (name, question, secret). The file holds the broker
+password and the Wi-Fi key in clear: whoever holds the board can read its flash.
 """
 
 from app.commands import FRAME_SIZES, is_interval
 from app.names import is_device, is_name
+from app.pem import is_pem
 
 FIELDS = (
-    ("wifi_ssid", "Wi-Fi name", "", False),
-    ("wifi_password", "Wi-Fi password", "", True),
-    ("device_id", "Device, as site/device", "", False),
-    ("host", "Broker host name", "", False),
-    ("port", "Broker port", 8883, False),
-    ("password", "Device password", "", True),
-    ("tls", "TLS, yes or no (yes needs the pasted file)", "yes", False),
-    ("board", "Board", "ai_thinker", False),
+    ("wifi_ssid", "Wi-Fi name", False),
+    ("wifi_password", "Wi-Fi password", True),
+    ("device_id", "Device, as site/device", False),
+    ("host", "Broker host name", False),
+    ("port", "Broker port", False),
+    ("password", "Device password", True),
+    ("tls", "TLS, yes or no (yes needs the certificate)", False),
+    ("ca", "Certificate of the authority (PEM), if the file has none", False),
+    ("board", "Board", False),
 )
 DEFAULTS = {
     "wifi_ssid": "",
@@ -38,7 +40,7 @@ DEFAULTS = {
     "ultrasonic": False,
     "reconnect_s": 40,
     "keepalive_s": 30,
-    "trial_s": 600,  # a new image that has no end-to-end ack by then gives its boot back
+    "trial_s": 600,  # what is new and has no end-to-end ack by then is doubted (proof.py)
     "ntp_host": "pool.ntp.org",
     "stream_port": 0,  # 0: no MJPEG stream
     "stream_token": "",
@@ -74,6 +76,9 @@ def problems(told):
         (is_name(config["gate_name"]), "gate_name is 1 to 24 of a-z A-Z 0-9 . _ -"),
         (not config["stream_port"] or len(config["stream_token"]) >= 16, "stream_token is short"),
         (bool(config["tls"]) <= bool(config["ca"]), "tls needs ca, the authority's certificate"),
+        (not config["ca"] or is_pem(config["ca"]), "ca is no whole certificate in PEM"),
+        (not config["cert"] or is_pem(config["cert"]), "cert is no whole certificate in PEM"),
+        (not config["key"] or is_pem(config["key"], "PRIVATE KEY"), "key is no whole key in PEM"),
         (bool(config["cert"]) == bool(config["key"]), "cert and key go together"),
         (bool(config["password"] or config["cert"]), "password (or cert and key) is missing"),
     )

@@ -2,7 +2,7 @@
 
 `hal` (hal/esp32.py, sim/board.py): mono_ms(), random(), flash, store, online(), join(), capture(),
 set_frame_size(name), edges (edges.py: filled whatever the loop does), ntp(), health() -> dict,
-ssl(), feed(), restart(), say(text).
+ssl(), feed(), restart(), say(text), proof (the path of proof.py's file).
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from app.frames import Motion, Newest, is_whole
 from app.mqtt import Connection, Lost
 from app.names import topic
 from app.outbox import Outbox
+from app.proof import Proof
 from app.ring import Ring
 from app.sensors import Sensors
 from app.update import Updater
@@ -44,7 +45,7 @@ class Device:
         self.boot_id = boots.next_boot(Journal(hal.flash, layout.BOOTS), begin, self.ring.last_boot)
         self.outbox = Outbox(self.ring, self.clock, self.boot_id, hal.mono_ms)
         self.slots = Slots(Journal(hal.flash, layout.SLOTS))
-        self.on_trial = self.slots.on_trial is not None  # this image; not one that comes later
+        self.proof = Proof(hal.proof, config, self.slots)
         self.sensors = Sensors(config, hal.edges, hal.mono_ms, self.passed)
         self.newest = Newest()
         self.motion = Motion()
@@ -182,9 +183,8 @@ class Device:
         mine = body.get("boot_id") == self.boot_id
         of_gate = self.outbox.acked(body)
         of_status = mine and body.get("of") == "status"
-        if self.on_trial and body.get("result") == "accepted" and (of_gate or of_status):
-            self.on_trial = False
-            self.slots.confirm()
+        told = body.get("result") == "accepted" and (of_gate or of_status)
+        if told and self.proof.acked():
             self.hal.say("the new image is confirmed: " + VERSION)
         if body.get("result") == "rejected":
             self.hal.say("refused: %s %s" % (body.get("of"), body.get("reason")))
@@ -283,10 +283,10 @@ class Device:
             await asyncio.sleep(CLOCK_AGAIN_S if self.clock.known else CLOCK_SOON_S)
 
     async def _feed(self):
-        trial_ms = self.config["trial_s"] * 1000
         while True:
-            if self.on_trial and self.hal.mono_ms() > trial_ms:
-                self.hal.say("no end-to-end ack: this image gives its boot back")
+            why = self.proof.overdue(self.hal.mono_ms(), self.connection is not None)
+            if why:
+                self.hal.say(why)
                 self.hal.restart()
             if not self.watch.feed():
                 self.hal.say("hanging: %s" % ", ".join(self.watch.late()))

@@ -11,11 +11,15 @@ def main(hal, config):
     asyncio.run(Device(config, hal).run())
 
 
-async def provision(random, host, port):
-    """Serve the portal until somebody has configured the device; the configuration."""
+async def provision(random, host, port, limit_s=None):
+    """Serve the portal until somebody has configured the device; the configuration. None after
+    `limit_s` without one."""
     portal = Portal(random)
     server = await portal.serve(host, port)
-    await portal.done.wait()
-    await asyncio.sleep_ms(500)  # the browser gets its answer
+    try:
+        await asyncio.wait_for(portal.done.wait(), limit_s)
+        await asyncio.sleep_ms(500)  # the browser gets its answer
+    except asyncio.TimeoutError:
+        pass  # there is a configuration to be tried again
     server.close()
     return portal.config

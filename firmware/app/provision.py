@@ -10,28 +10,23 @@ from app import boots, config
 
 
 def accept(given, now_s, chance):
-    """What a person gave (a dict, values may be text) as (configuration, problems). `now_s`: the
-    clock of the phone or computer, which the boot counter begins with (boots.py)."""
-    told = {}
-    for name, value in given.items():
-        if name == "config":
-            continue
-        value = value.strip() if isinstance(value, str) else value
-        default = config.DEFAULTS.get(name, "")
-        if value == "" and name not in ("wifi_password",):
-            continue
-        told[name] = _typed(value, default)
-    pasted, wrong = _pasted(given.get("config", ""))
+    """What a person gave (a dict, values may be text) as (configuration, problems). What is empty
+    was not given: what was pasted, or the default, stands. `now_s`: the clock of the phone or
+    computer, which the boot counter begins with (boots.py)."""
+    made, wrong = _pasted(given.get("config", ""))
     if wrong:
         return None, [wrong]
-    pasted.update(told)
+    for name, value in given.items():
+        value = value.strip() if isinstance(value, str) else value
+        if value != "" and name != "config":
+            made[name] = _typed(value, config.DEFAULTS.get(name, ""))
     try:
         boots.base(now_s, chance)
     except ValueError:
         return None, ["the clock of this phone or computer is wrong"]
-    pasted["provisioned_at_s"], pasted["provisioned_chance"] = now_s, chance
-    found = config.problems(pasted)
-    return (None, found) if found else (config.filled(pasted), [])
+    made["provisioned_at_s"], made["provisioned_chance"] = now_s, chance
+    found = config.problems(made)
+    return (None, found) if found else (config.filled(made), [])
 
 
 def _pasted(words):
@@ -45,10 +40,14 @@ def _pasted(words):
     return (told, None) if isinstance(told, dict) else ({}, "the configuration is no JSON object")
 
 
+_WORDS = {word: True for word in ("yes", "y", "true", "on", "1")}
+_WORDS.update({word: False for word in ("no", "n", "false", "off", "0")})
+
+
 def _typed(value, default):
     if isinstance(value, str):
-        if isinstance(default, bool):
-            return value.lower() in ("1", "true", "yes", "on")
+        if isinstance(default, bool):  # what is neither is named by the check, not taken for no
+            return _WORDS.get(value.lower(), value)
         if isinstance(default, (int, float)):
             try:
                 return int(value)
@@ -94,25 +93,35 @@ def escaped(words):
 
 
 def page(given=None, wrong=()):
-    """The portal's page. Secrets are never written back into it."""
+    """The portal's page. Secrets are never written back into it. Its fields are empty, defaults
+    only shown: a browser sends every field, and what it sends goes before the pasted file."""
     rows = []
-    for name, question, default, secret in config.FIELDS:
-        value = "" if secret else escaped(str((given or {}).get(name, default)))
+    for name, question, secret in config.FIELDS:
+        value = "" if secret else escaped(str((given or {}).get(name, "")))
+        if name == "ca":
+            row = '<label>%s<textarea name="%s" rows=4>%s</textarea></label>'
+            rows.append(row % (question, name, value))
+            continue
         kind = "password" if secret else "text"
-        rows.append(
-            '<label>%s<input name="%s" type="%s" value="%s"></label>'
-            % (question, name, kind, value)
-        )
+        row = '<label>%s<input name="%s" type="%s" value="%s" placeholder="%s"></label>'
+        rows.append(row % (question, name, kind, value, standing(name)))
     told = "".join("<p class=no>%s</p>" % escaped(one) for one in wrong)
     return _PAGE % (told, "".join(rows))
+
+
+def standing(name):
+    """What stands where nothing is given, as a person would type it."""
+    value = config.DEFAULTS.get(name, "")
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 _PAGE = """<!doctype html><meta name=viewport content="width=device-width">
 <title>Parking device</title>
 <style>body{font:16px sans-serif;max-width:26em;margin:1em auto;padding:0 1em}label{display:block;
 margin:.6em 0}input,textarea{width:100%%;font:inherit}.no{color:#a00}</style>
-<h1>Parking device</h1>%s<form method=post action=/><label>Configuration file (paste it, the rest
-may then stay empty)<textarea name=config rows=4></textarea></label>%s
+<h1>Parking device</h1>%s<form method=post action=/><label>Configuration file, or what its QR code
+says (paste it; only the Wi-Fi is needed then, and the certificate below if it came by QR code)
+<textarea name=config rows=4></textarea></label>%s
 <input type=hidden name=now_s id=t><button>Save and connect</button></form>
 <script>document.forms[0].onsubmit=function(){document.getElementById("t").value=
 Math.floor(Date.now()/1000)}</script>"""
@@ -124,21 +133,25 @@ def serial(write, read, chance):
     """Ask on a serial line until the answers can be used; returns the configuration.
 
     `write(text)`; `read()` returns one line. An answer that begins with { is a whole pasted
-    configuration. Raises EOFError when the line ends."""
+    configuration: of what was answered before it, only the Wi-Fi stands. Raises EOFError when the
+    line ends."""
     given = {}
     while True:
         write(
             "Parking device. Paste the configuration file, or answer; empty keeps [what stands].\n"
         )
-        given["now_s"] = _ask(write, read, "Seconds since 1970 now (date +%s)", "", False)
-        for name, question, default, secret in config.FIELDS:
-            answer = _ask(write, read, question, given.get(name, default), secret)
+        now_s = _ask(write, read, "Seconds since 1970 now (date +%s)", "")
+        for name, question, secret in config.FIELDS:
+            stands = given.get(name) or ("" if "config" in given else standing(name))
+            answer = _ask(write, read, question, "" if secret or "\n" in stands else stands)
             if answer.startswith("{"):
+                given = {one: given[one] for one in given if one.startswith("wifi_")}
                 given["config"] = answer
                 break
-            given[name] = answer
+            if answer:
+                given[name] = answer
         try:
-            now_s = int(given.pop("now_s"))
+            now_s = int(now_s)
         except ValueError:
             now_s = 0
         made, wrong = accept(given, now_s, chance)
@@ -149,11 +162,13 @@ def serial(write, read, chance):
             return made
 
 
-def _ask(write, read, question, standing, secret):
-    shown = "" if standing == "" or secret else " [%s]" % standing
-    write(question + shown + ": ")
+def _ask(write, read, question, shown):
+    write(question + (" [%s]" % shown if shown else "") + ": ")
     line = read()
+    answer = line.strip()
+    while line and answer.startswith("-----BEGIN") and "-----END" not in line:
+        line = read()  # a certificate has many lines
+        answer += "\n" + line.strip()
     if not line:
         raise EOFError
-    line = line.strip()
-    return line if line else str(standing)
+    return answer

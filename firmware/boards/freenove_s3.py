@@ -11,6 +11,6 @@ CAMERA = {
     "powerdown_pin": -1,
     "reset_pin": -1,
 }
-# GPIO 35 to 37 belong to the PSRAM.
-GATE = (1, 2)  # outside, inside: a contact to ground, or an echo
+# GPIO 2 is the board's LED, 48 its RGB LED, 38 to 40 the SD card, 35 to 37 the PSRAM.
+GATE = (1, 21)  # outside, inside: a contact to ground, or an echo
 TRIGGERS = (41, 42)  # ultrasonic only

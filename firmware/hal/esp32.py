@@ -11,18 +11,22 @@ import time
 import machine
 import network
 
-from app import main, sntp
+from app import layout, main, sntp
 from app.clock import Monotonic
-from app.config import FIELDS, filled, problems
+from app.config import filled, problems
 from app.edges import Edges
 from app.portal import saved, serve_dns
+from app.proof import PORTAL_S, Proof
 from app.tls import context
 from hal.camera import Camera
 from hal.inputs import Contacts, Ultrasonic
 from hal.store import Store
+from loader.journal import Journal
+from loader.slots import Slots
 
 CONFIG = "/config.json"
 PORTAL_KEY = "/portal.key"
+PROOF = "/proof"
 WATCHDOG_MS = 60_000  # beyond the longest blocking call: a DNS look-up, a TLS handshake
 JOIN_S = 20
 NTP_S = 5
@@ -33,7 +37,7 @@ class Esp32:
 
     def __init__(self, config, flash):
         self._config = config
-        self.flash, self.store = flash, Store("")
+        self.flash, self.store, self.proof = flash, Store(""), PROOF
         self.mono_ms = Monotonic(time.ticks_ms)
         self._wifi = network.WLAN(network.STA_IF)
         pins = __import__("boards." + config["board"], None, None, ["x"])
@@ -114,11 +118,15 @@ class Esp32:
 
 
 def run(flash):
-    """Provision the device if it has no configuration, else run it."""
+    """Provision the device if it has no configuration, or one in doubt, else run it."""
     gc.threshold(100_000)  # small garbage is collected before it lies between two pictures
     config = _kept()
-    if config is None:
-        _keep(asyncio.run(_provision()))
+    slots = Slots(Journal(flash, layout.SLOTS))
+    limit_s = None if config is None else PORTAL_S
+    if config is None or Proof(PROOF, config, slots).begin():
+        made = asyncio.run(_provision(limit_s))
+        if made is not None:
+            _keep(made)
         machine.reset()
     main.main(Esp32(config, flash), config)
 
@@ -132,7 +140,7 @@ def _kept():
     if problems(config):
         return None
     config = filled(config)  # a newer image has settings that the file does not tell
-    # Made for the device, but not yet told the Wi-Fi: the portal asks for what is missing.
+    # Made for the device, but not yet told the Wi-Fi: the portal opens.
     return config if config["wifi_ssid"] and config["provisioned_at_s"] else None
 
 
@@ -142,18 +150,19 @@ def _keep(config):
     os.rename(CONFIG + ".new", CONFIG)
 
 
-async def _provision():
+async def _provision(limit_s):
     """The captive portal: a network of the device's own, its key on the serial line."""
     key = _portal_key()
     name = "parking-" + machine.unique_id().hex()[-4:]
     point = network.WLAN(network.AP_IF)
     point.active(True)
     point.config(essid=name, password=key, authmode=3)  # WPA2
-    print("No configuration (%d settings). Join Wi-Fi %s with key %s" % (len(FIELDS), name, key))
+    print("To configure it join Wi-Fi %s with key %s" % (name, key))
     address = bytes(int(part) for part in point.ifconfig()[0].split("."))
     names = asyncio.create_task(serve_dns(address))
     try:
-        return await main.provision(random.random, "0.0.0.0", 80)  # noqa: S104 -- its own network
+        place = ("0.0.0.0", 80)  # noqa: S104 -- its own network
+        return await main.provision(random.random, *place, limit_s)
     finally:
         names.cancel()
         point.active(False)

@@ -32,7 +32,7 @@ class Board:
         self._config, self._world = config, world
         self._state = world["state"]
         self.flash = FlashFile(32, self._state + "/flash.bin")
-        self.store = Store(self._state)
+        self.store, self.proof = Store(self._state), self._state + "/proof"
         self.mono_ms = Monotonic(time.ticks_ms)
         self._frames = world.get("frames", [])
         self.edges = Edges(self.mono_ms)

@@ -1,7 +1,8 @@
 """One simulated board under the unix port: micropython firmware/sim/run.py WORLD.json
 
 WORLD.json holds {"config": {...} or null, "world": {...}} (board.py). Without a configuration the
-board provisions itself: by the portal on world["portal_port"], else on the serial line.
+board provisions itself: by the portal on world["portal_port"], else on the serial line. With one
+that is in doubt (app/proof.py) it opens that portal, if it has one, for world["portal_s"].
 """
 
 import json
@@ -12,6 +13,8 @@ HERE = sys.argv[0].rsplit("/sim/", 1)[0] if "/sim/" in sys.argv[0] else "firmwar
 sys.path.insert(0, HERE)
 
 from loader.boot import boot  # noqa: E402
+from loader.journal import Journal  # noqa: E402
+from loader.slots import Slots  # noqa: E402
 from sim.flash import FlashFile  # noqa: E402
 
 
@@ -32,28 +35,41 @@ def main(path):
                 pass  # not that form
         return HERE  # nothing was ever updated: the files of this tree
 
-    boot(FlashFile(32, state + "/flash.bin"), folder, lambda: None, lambda: start(told, path))
+    flash = FlashFile(32, state + "/flash.bin")
+    boot(flash, folder, lambda: None, lambda: start(told, path, flash))
 
 
-def start(told, path):
+def start(told, path, flash):
     """Import the image that is due and run it."""
+    from app import layout
     from app import main as image
     from app.config import filled, problems
-    from sim.board import Board
+    from app.proof import PORTAL_S, Proof
+    from sim.board import RESTART, Board
 
-    if told["config"] is None:
-        told["config"] = _provisioned(told["world"])
+    def keep(config):
+        told["config"] = config
         with open(path, "w") as file:
             json.dump(told, file)
+
+    world = told["world"]
+    if told["config"] is None:
+        keep(_provisioned(world, None))
     config = told["config"]
     wrong = problems(config)
     if wrong:
         raise ValueError(", ".join(wrong))
     config = filled(config)
+    slots = Slots(Journal(flash, layout.SLOTS))
+    if "portal_port" in world and Proof(world["state"] + "/proof", config, slots).begin():
+        made = _provisioned(world, world.get("portal_s", PORTAL_S))
+        if made is not None:
+            keep(made)
+        sys.exit(RESTART)
     image.main(Board(config, told["world"]), config)
 
 
-def _provisioned(world):
+def _provisioned(world, limit_s):
     from app import main as image
     from app import provision
 
@@ -61,7 +77,7 @@ def _provisioned(world):
     if port:
         import asyncio
 
-        return asyncio.run(image.provision(random.random, "127.0.0.1", port))
+        return asyncio.run(image.provision(random.random, "127.0.0.1", port, limit_s))
     return provision.serial(_write, sys.stdin.readline, random.random())
 
 

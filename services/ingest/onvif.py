@@ -1,8 +1,8 @@
 """Looking for ONVIF cameras: one WS-Discovery question by multicast, and who answers.
 
 Written here, for it is one datagram each way: the libraries on offer either bring a whole SOAP
-stack for it or are no longer kept (docs/cameras.md). What comes back is anybody's text, so it is
-searched for a few short values and never parsed as XML.
+stack for it or are no longer kept (docs/decisions/0015-cameras-that-are-asked.md). What comes back
+is anybody's text, so it is searched for a few short values and never parsed as XML.
 """
 
 import asyncio

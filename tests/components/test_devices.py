@@ -171,6 +171,12 @@ def test_the_configuration_holds_the_authority_where_there_is_one(tmp_path: Path
     }
 
 
+def test_a_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
+    (tmp_path / "ca.key").write_text("-----BEGIN PRIVATE KEY-----", "ascii")
+    with pytest.raises(Invalid, match="no certificate"):
+        Address.of("mqtts://b", tmp_path / "ca.key")
+
+
 @pytest.fixture
 def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DEVICES_FILE", str(tmp_path / "passwords"))
@@ -194,6 +200,27 @@ def test_the_commands(broker: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["devices", "revoke", "demo/cam"])
     assert "KEYS_FILE is not set" in capsys.readouterr().out
     assert Devices(broker / "passwords").names() == []
+
+
+def test_what_the_firmware_still_needs_is_said(
+    broker: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It takes no TLS without the authority's certificate, and no code can hold that."""
+
+    def told(*command: str) -> str:
+        main(["devices", *command])
+        return capsys.readouterr().out
+
+    for command in (["add", "demo/cam"], ["rotate", "demo/cam", "--config", str(broker / "c")]):
+        assert "NO CERTIFICATE AUTHORITY" in told(*command)
+    (broker / "ca.pem").write_text("-----BEGIN CERTIFICATE-----", "ascii")
+    monkeypatch.setenv("DEVICE_CA_FILE", str(broker / "ca.pem"))
+    shown = told("rotate", "demo/cam", "--qr")
+    assert "NO CERTIFICATE" not in shown
+    assert "The code holds no certificate" in shown
+    assert "The code" not in told("rotate", "demo/cam")
+    plain = ["--url", "mqtt://127.0.0.1", "--qr"]
+    assert "certificate" not in told("rotate", "demo/cam", *plain).lower()
 
 
 def test_the_commands_about_keys_for_http(

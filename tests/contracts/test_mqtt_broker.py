@@ -79,7 +79,7 @@ def test_a_revoked_device_is_sent_away_and_cannot_return(
             broker.remove(device)
         else:
             broker.rotate(device)
-        assert until(lambda: goes.lost)
+        assert until(lambda: goes.lost, 5), "docs/devices.md: within five seconds"
         stays.publish(mqtt_topic(other, "status"), b"still here")
         assert bridge.next().payload == b"still here"
         assert not stays.lost

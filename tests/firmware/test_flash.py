@@ -168,3 +168,10 @@ def test_a_dry_run_says_every_command_and_needs_no_board(
     said = capsys.readouterr().out
     assert f"/{written} : + fs cp" in said
     assert ("on trial" in said) == ("install()" in said) == (runs != "new")
+
+
+def test_a_configuration_that_the_board_would_not_take_is_not_copied(tmp_path: Path) -> None:
+    file = tmp_path / "cam.json"
+    file.write_text('{"wifi_ssid": "lot", "tls": true}', "utf-8")
+    with pytest.raises(SystemExit, match="has no ca"):
+        flash._stamped(file, tmp_path)  # noqa: SLF001 -- the step before anything is copied

@@ -1,6 +1,6 @@
 """The provisioning walk-through of docs/firmware.md, as a simulated board and a real broker say it:
 
-python -m tests.firmware.transcript > docs/provisioning.txt
+python -m tests.firmware.transcript      prints what stands there
 """
 
 import json
@@ -35,9 +35,9 @@ def main() -> None:
 def serial(folder: Path, port: int) -> None:
     """A first answer is wrong; the board says so and asks again."""
     now = str(int(time.time()))
-    wrong = [now, "car-park", "wifi key", "Demo/Gate 1", "localhost", str(port), "x", "no", ""]
-    right = [now, "", "", DEVICE, "", "", f"password of {DEVICE}", "", ""]
-    secret = {2, 6, 11, 15}
+    wrong = [now, "car-park", "wifi key", "Demo/Gate 1", "localhost", str(port), "x", "no", "", ""]
+    right = [now, "", "", DEVICE, "", "", f"password of {DEVICE}", "", "", ""]
+    secret = {2, 6, 12, 16}
     with board(folder, {}) as process:
         assert process.stdin is not None
         for index, answer in enumerate([*wrong, *right]):

@@ -126,6 +126,8 @@ def _stamped(config: Path, folder: Path) -> Path:
         sys.exit(
             f"flash: {config} has no wifi_ssid (and wifi_password): add them, or use the portal"
         )
+    if told.get("tls", True) and not told.get("ca"):
+        sys.exit(f"flash: {config} has no ca: add the authority's certificate, or use the portal")
     told |= {"provisioned_at_s": int(time.time()), "provisioned_chance": random.random()}  # noqa: S311 -- no secret
     stamped = folder / "config.json"
     stamped.write_text(json.dumps(told), "utf-8")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import sys
+from binascii import b2a_base64
 
 sys.path.insert(0, "firmware")
 
@@ -15,6 +16,8 @@ from app.frames import Motion, Newest, is_whole
 from app.gate import Debounce, Direction, Gate, Near, OneWay
 from app.watch import Watch
 
+PEM = "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----"
+PEM %= b2a_base64(b"\x30\x81\x90" + bytes(0x90)).decode().strip()
 GOOD = {"device_id": "demo/cam", "host": "broker", "password": "p", "tls": False}
 
 
@@ -185,9 +188,29 @@ def settings():
         {"gate_name": "Tor Nord"},  # ingest would refuse every event of it
         {"password": ""},
         {"cert": "x"},
+        {"key": "x"},
     )
     for one in wrong:
         assert config.problems(dict(GOOD, **one)), one
+    assert config.problems(dict(GOOD, tls=True, ca=PEM)) == []
+    own = {"cert": PEM, "key": PEM.replace("CERTIFICATE", "EC PRIVATE KEY")}
+    assert config.problems(dict(GOOD, **own)) == []
+    head, lines, foot = PEM.split("\n")
+    not_whole = (
+        "broker.example",  # the wrong thing in the box
+        head,
+        head + "\n" + lines,
+        head + "\n" + lines[:-4] + "\n" + foot,  # cut short
+        head + "\n!" + lines[1:] + "\n" + foot,
+        head + "\n" + foot,
+        own["key"],
+        PEM.replace("CERTIFICATE", "PRIVATE KEY"),
+    )
+    for text in not_whole:
+        assert config.problems(dict(GOOD, tls=True, ca=text)), text
+    sealed = PEM.replace("CERTIFICATE", "ENCRYPTED PRIVATE KEY")
+    assert config.problems(dict(GOOD, cert=PEM, key=sealed))
+    assert config.problems(dict(GOOD, ca="Certificate:\r\n  Data:\r\n" + PEM)) == []
     made, why = provision.accept({"config": json.dumps(GOOD)}, 1_790_000_000, 0.5)
     assert why == []
     assert made["provisioned_at_s"] == 1_790_000_000

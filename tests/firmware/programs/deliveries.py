@@ -173,7 +173,7 @@ class Hal:
     """As much of a board as a device needs to hear an ack."""
 
     def __init__(self, flash):
-        self.flash, self.store, self.said = flash, None, []
+        self.flash, self.store, self.proof, self.said = flash, None, "", []
         self.now = 0
         self.mono_ms = Monotonic(lambda: self.now)
         self.edges = Edges(self.mono_ms)

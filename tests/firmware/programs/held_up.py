@@ -31,7 +31,7 @@ class Hal:
         self.flash = Flash(32)
         self.mono_ms = Monotonic(time.ticks_ms)
         self.edges = edges.Edges(self.mono_ms, EDGES)
-        self.store = None
+        self.store, self.proof = None, ""
         self.shown = []  # (ticks, state), each change
         self.state = 0
         Sensors({"passings": VEHICLES}, config["gate_stable_ms"], self.show).start()

@@ -1,0 +1,69 @@
+"""What has yet to prove itself by an end-to-end ack: an image on trial, and a configuration.
+
+An image that has none in time gives its boot back (loader/slots.py). A configuration that never
+had one may hold a typo, and mending that must need no cable: after three boots, or once a boot has
+found no broker for as long as a trial lasts, the portal opens for a while, and then the network is
+tried again. One that ever had its ack is believed for good, whatever fails later: nobody opens the
+portal of a working device by shutting off its network.
+"""
+
+BOOTS = 3
+PORTAL_S = 300
+_PROVED = -1
+
+
+class Proof:
+    """`path`: of a small file, which holds the second at which the configuration was provisioned
+    and how many boots it has had without an ack; `slots`: loader/slots.py."""
+
+    def __init__(self, path, config, slots):
+        self._path, self._slots = path, slots
+        self._mark, self._trial_ms = config["provisioned_at_s"], config["trial_s"] * 1000
+        self._on_trial = slots.on_trial is not None  # this image; not one that comes later
+        self._boots = self._heard_ms = 0
+        try:
+            with open(path) as file:
+                mark, boots = [int(word) for word in file.read().split()]
+            if mark == self._mark:
+                self._boots = boots
+        except (OSError, ValueError):
+            pass  # none yet, or torn: it has to prove itself once more
+
+    def begin(self):
+        """Count this boot; whether the portal opens instead. The boot after that tries again. A new
+        image on trial is to blame first, and it has a way back of its own."""
+        if self._on_trial or self._boots == _PROVED:
+            return False
+        due = self._boots >= BOOTS
+        self._keep(0 if due else self._boots + 1)
+        return due
+
+    def acked(self):
+        """An end-to-end ack came. True when it confirmed a new image."""
+        if self._boots != _PROVED:
+            self._keep(_PROVED)
+        confirmed, self._on_trial = self._on_trial, False
+        if confirmed:
+            self._slots.confirm()
+        return confirmed
+
+    def overdue(self, up_ms, connected):
+        """Why the board is to restart now; None when it is not. `connected`: logged in at the
+        broker: then it is not the configuration that is at fault."""
+        if self._on_trial:
+            late = up_ms > self._trial_ms
+            return "no end-to-end ack: this image gives its boot back" if late else None
+        if connected:
+            self._heard_ms = up_ms
+        if self._boots == _PROVED or up_ms - self._heard_ms <= self._trial_ms:
+            return None
+        self._keep(BOOTS)
+        return "never an end-to-end ack, and no broker: the portal opens for a while"
+
+    def _keep(self, boots):
+        self._boots = boots
+        try:
+            with open(self._path, "w") as file:
+                file.write("%d %d" % (self._mark, boots))
+        except OSError:
+            pass  # no room: without the count the portal stays shut, and all else works
