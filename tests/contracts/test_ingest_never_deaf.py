@@ -1,9 +1,11 @@
 """What the bridge survives: hostile messages, broken packets, refusals, faults of its own; TLS."""
 
+import asyncio
 import json
 import shutil
 import subprocess
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,21 @@ from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, GATE_EVENTS
 from services.ingest import bridge as bridge_module
 from services.ingest import connection, handler, mqtt
 from services.ingest.bridge import Lane
+from services.ingest.handover import Delivery
+from services.ingest.messages import Message, Reply
 from services.ingest.mqtt import MqttLink
-from tests.scripted_mqtt import JPEG, Bridge, Peer, ScriptedBroker, bridge, gate, packet, until
+from services.ingest.settings import MqttSettings
+from tests.scripted_mqtt import (
+    JPEG,
+    Bridge,
+    Peer,
+    ScriptedBroker,
+    bridge,
+    gate,
+    packet,
+    server_context,
+    until,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +130,57 @@ async def test_what_cannot_be_handed_over_comes_again(monkeypatch):
         await second.publish(*gate(1), mid=1, flags=0x08)
         await until(lambda: second.acked == [1])
         assert peer.acked == []
+
+
+async def test_a_fault_while_the_broker_reads_nothing_costs_the_connection_only(monkeypatch):
+    receive = Lane.receive
+
+    def faulty(self: Lane, message: Message, delivery: Delivery) -> None:
+        if message.payload == b"fault":
+            raise RuntimeError("no memory, perhaps")
+        receive(self, message, delivery)
+
+    monkeypatch.setattr(Lane, "receive", faulty)
+    async with bridge() as b:
+        peer = await b.broker.peer()
+        await peer.publish(*gate(1), mid=1)
+        await until(lambda: b.kafka.waiting)
+        stuff_up(peer, b.link.publish)
+        await peer.publish("parking/v1/demo/gate/telemetry", b"fault", mid=2)
+        second = await b.broker.peer(2)
+        b.kafka.open()
+        await second.publish(*gate(2), mid=2)
+        await until(lambda: second.acked == [2])
+        assert not b.task.done()
+        assert not b.health.failing
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_a_closed_connection_takes_whatever_is_still_asked_of_it(tls, certificate: Path):
+    async with ScriptedBroker().running(server_context(certificate) if tls else None) as broker:
+        where = MqttSettings("127.0.0.1", broker.port, "bridge", "secret")
+        settings = replace(where, tls=tls, ca_file=str(certificate))
+        made = connection.Connection(settings, "test", ["#"], lambda _message: None)
+        await made.open()
+        peer = await broker.peer()
+        await until(lambda: made.subscribed)
+        stuff_up(peer, made.publish)
+        await asyncio.sleep(0.1)  # as much as fits is on its way
+        made.close("first")
+        made.acknowledge(1)
+        made.publish(Reply("parking/v1/demo/gate/ack", b"{}"))
+        made.read(True)
+        made.tick()
+        made.close("second")
+        assert made._client.socket() is None  # noqa: SLF001 -- closed, not left to the collector
+        assert made.closed.result() == "first"
+
+
+def stuff_up(peer: Peer, publish: Callable[[Reply], None]) -> None:
+    """The broker reads no more, and more waits for it than any socket holds."""
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's
+    for _ in range(200):
+        publish(Reply("parking/v1/demo/gate/ack", bytes(100_000)))
 
 
 async def test_a_broker_that_refuses_is_named_and_tried_again():
