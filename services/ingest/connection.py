@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from parking import metrics
 from services.ingest.messages import Reply
@@ -98,7 +98,11 @@ class Connection:
 
     def publish(self, reply: Reply) -> None:
         """Send at QoS 1; forgotten when the connection ends, its device will ask again."""
-        self._client.publish(reply.topic, reply.payload, qos=1)
+        code = self._client.publish(reply.topic, reply.payload, qos=1).rc
+        if code == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:  # the broker acknowledges none
+            metrics.REPLIES_DROPPED.labels("queue-full").inc()
+        elif code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            metrics.REPLIES_DROPPED.labels("not-connected").inc()
 
     def tick(self) -> None:
         """Keep-alive: to be called every second or so."""
