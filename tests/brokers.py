@@ -181,7 +181,7 @@ def aedes(folder: Path) -> Iterator[Broker]:
 
 
 @contextmanager
-def mosquitto(folder: Path) -> Iterator[Broker]:
+def mosquitto(folder: Path, *, acl: bool = True) -> Iterator[Broker]:
     """The production configuration on free ports, without TLS; needs mosquitto on PATH."""
     assert MOSQUITTO is not None
     port, bridge_port = free_ports(2)
@@ -193,7 +193,8 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
     (folder / "acl").chmod(0o600)
     shutil.copytree(deploy / "conf.d", folder / "conf.d")
     text = (deploy / "mosquitto.conf").read_text("utf-8")
-    text = re.sub(r"^(certfile|keyfile|tls_version) .*\n", "", text, flags=re.MULTILINE)
+    left_out = "certfile|keyfile|tls_version" if acl else "certfile|keyfile|tls_version|acl_file"
+    text = re.sub(rf"^({left_out}) .*\n", "", text, flags=re.MULTILINE)
     for told, ours in {
         "listener 8883": f"listener {port} {HOST}",
         "listener 8884": f"listener {bridge_port} {HOST}",
