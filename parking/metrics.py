@@ -24,6 +24,9 @@ GATE_EVENTS: Final = Counter("parking_gate_events_total", "Gate events by result
 REPLAYS: Final = Counter(
     "parking_replays_total", "Messages with a number that the device had used before", ["kind"]
 )
+REFUSED_REQUESTS: Final = Counter(
+    "parking_refused_requests_total", "HTTP requests whose key did not open the door", ["reason"]
+)
 BROKER_DROPPED: Final = Gauge(
     "parking_broker_dropped_messages",
     "Messages that the MQTT broker dropped, as it tells",
@@ -36,6 +39,9 @@ MQTT_UNACKED: Final = Gauge(
     "parking_mqtt_unacked_messages", "Received and not acknowledged yet", ["lane"]
 )
 STALE_ACKS: Final = Counter("parking_stale_acks_total", "Acks not sent: their connection had ended")
+REPLIES_DROPPED: Final = Counter(
+    "parking_replies_dropped_total", "Answers that no device got: it will ask again", ["reason"]
+)
 HANDOVER_SIZE: Final = Gauge(
     "parking_handover_messages", "Messages between MQTT and Kafka", ["kind"]
 )

@@ -112,6 +112,7 @@ def http_loop(app: Callable[..., Awaitable[None]], http: HttpSettings) -> Loop:
 async def serve(loops: Mapping[str, Loop]) -> None:
     """Run the named loops until the first ends or a signal comes; then stop the others, at most
     STOP_LIMIT_S long. A loop that ends by itself before the stop is an error."""
+    gc.collect()  # else the garbage of the start would stay as well
     gc.freeze()  # what is imported and wired stays: not to be searched for garbage ever again
     stop = asyncio.Event()
     running = asyncio.get_running_loop()

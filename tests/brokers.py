@@ -38,7 +38,7 @@ NEEDS_MOSQUITTO = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not
 @dataclass
 class Broker:
     """A running broker. `kill` (-9) ends it, `back` starts it again; `store`: the file that its
-    sessions outlive it in, where there is one."""
+    sessions outlive it in, where there is one; `log`: what it tells (mosquitto)."""
 
     port: int
     users: PasswordFile
@@ -48,24 +48,26 @@ class Broker:
     kill: Callable[[], None] = lambda: None
     back: Callable[[], None] = lambda: None
     store: Path | None = None
+    log: Path | None = None
 
     def add(self, user: str) -> None:
         if not (user == "bridge" and self.bridge_port):  # that listener's file holds it
             self.users.set(user, f"password of {user}")
-        self._tell()
+        self.reread()
 
     def port_of(self, user: str) -> int:
         return self.bridge_port if user == "bridge" and self.bridge_port else self.port
 
     def remove(self, user: str) -> None:
         self.users.remove(user)
-        self._tell()
+        self.reread()
 
     def rotate(self, user: str) -> None:
         self.users.set(user, "another password")
-        self._tell()
+        self.reread()
 
-    def _tell(self) -> None:
+    def reread(self) -> None:
+        """It sees what is in its files now."""
         if not self.reads_by_itself:
             os.kill(self.pid, signal.SIGHUP)
             time.sleep(0.2)  # mosquitto does not say when it has read the file
@@ -179,7 +181,7 @@ def aedes(folder: Path) -> Iterator[Broker]:
 
 
 @contextmanager
-def mosquitto(folder: Path) -> Iterator[Broker]:
+def mosquitto(folder: Path, *, acl: bool = True) -> Iterator[Broker]:
     """The production configuration on free ports, without TLS; needs mosquitto on PATH."""
     assert MOSQUITTO is not None
     port, bridge_port = free_ports(2)
@@ -191,7 +193,8 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
     (folder / "acl").chmod(0o600)
     shutil.copytree(deploy / "conf.d", folder / "conf.d")
     text = (deploy / "mosquitto.conf").read_text("utf-8")
-    text = re.sub(r"^(certfile|keyfile|tls_version) .*\n", "", text, flags=re.MULTILINE)
+    left_out = "certfile|keyfile|tls_version" if acl else "certfile|keyfile|tls_version|acl_file"
+    text = re.sub(rf"^({left_out}) .*\n", "", text, flags=re.MULTILINE)
     for told, ours in {
         "listener 8883": f"listener {port} {HOST}",
         "listener 8884": f"listener {bridge_port} {HOST}",
@@ -205,7 +208,7 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
     (folder / "mosquitto.conf").write_text(text, "utf-8")
     command = [MOSQUITTO, "-c", str(folder / "mosquitto.conf")]
     store = folder / "mosquitto.db"
-    broker = Broker(port, users, 0, False, bridge_port, store=store)
+    broker = Broker(port, users, 0, False, bridge_port, store=store, log=folder / "log")
     with (folder / "log").open("w") as log, ExitStack() as running:
 
         def back() -> None:

@@ -6,15 +6,15 @@ belongs to another message.
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Final
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from parking import metrics
 from services.ingest.messages import Reply
@@ -98,21 +98,28 @@ class Connection:
 
     def publish(self, reply: Reply) -> None:
         """Send at QoS 1; forgotten when the connection ends, its device will ask again."""
-        self._client.publish(reply.topic, reply.payload, qos=1)
+        code = self._client.publish(reply.topic, reply.payload, qos=1).rc
+        if code == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:  # the broker acknowledges none
+            metrics.REPLIES_DROPPED.labels("queue-full").inc()
+        elif code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            metrics.REPLIES_DROPPED.labels("not-connected").inc()
 
     def tick(self) -> None:
         """Keep-alive: to be called every second or so."""
         self._client.loop_misc()
 
     def close(self, reason: str) -> None:
-        """End it; the session stays at the broker."""
+        """End it, however often it is told to; the session stays at the broker."""
+        self._end(reason)
         self._client.on_socket_register_write = None  # what waits is written here and now
         self._client.disconnect()
         watched = self._client.socket()
-        if watched is not None:  # it did not take the DISCONNECT at once
-            self._unwatch(watched)
-            watched.close()
-        self._end(reason)
+        if isinstance(watched, socket.socket):  # it did not take the DISCONNECT at once
+            with contextlib.suppress(OSError):  # the other side may have been quicker
+                watched.shutdown(socket.SHUT_RDWR)
+            # paho finds the socket of no use and closes it itself. Closed behind its back it would
+            # still be written to, by whatever comes later.
+            self._client.loop_write()
 
     # ------------------------------------------------------------ called by asyncio and paho
     def _readable(self) -> None:
@@ -181,7 +188,7 @@ class Connection:
             self.closed.set_result(reason)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _corked(watched: Any) -> Iterator[None]:
     """What is written meanwhile leaves in full segments. paho writes each PUBACK by itself, and to
     send one, and for the broker to take it, costs more than all else about it."""

@@ -4,6 +4,7 @@ from typing import Final
 
 from fastapi import Request
 
+from parking import metrics
 from parking.keys import SCOPES, Key, KeyFile, bearer
 
 _LOGIN: Final = {"WWW-Authenticate": "Bearer"}
@@ -25,9 +26,9 @@ def require_key(keys: KeyFile, request: Request, scope: str) -> Key:
     if key is not None:
         return key
     if any(keys.check(presented, other) for other in SCOPES):
-        raise Denied(403, "wrong-scope", f"this key may not {_MAY[scope]}")
+        raise _refused(403, "wrong-scope", f"this key may not {_MAY[scope]}")
     detail = "an API key is needed: Authorization: Bearer pk_..."
-    raise Denied(401, "no-key", detail, **_LOGIN)
+    raise _refused(401, "no-key", detail, **_LOGIN)
 
 
 def require_camera(key: Key, camera_id: str) -> None:
@@ -35,6 +36,11 @@ def require_camera(key: Key, camera_id: str) -> None:
     own = key.camera_id
     if own is None:
         detail = "this key names no camera: `python -m parking keys add SITE/CAMERA frames` makes"
-        raise Denied(403, "no-camera", f"{detail} one that does")
+        raise _refused(403, "no-camera", f"{detail} one that does")
     if own != camera_id:
-        raise Denied(403, "other-camera", f"this key sends the pictures of {own} only")
+        raise _refused(403, "other-camera", f"this key sends the pictures of {own} only")
+
+
+def _refused(status: int, error: str, detail: str, **headers: str) -> Denied:
+    metrics.REFUSED_REQUESTS.labels(error).inc()
+    return Denied(status, error, detail, **headers)

@@ -85,7 +85,9 @@ class MqttLink:
 
     def publish(self, reply: Reply) -> None:
         """Send to a device, if connected."""
-        if self._connection is not None:
+        if self._connection is None:
+            metrics.REPLIES_DROPPED.labels("not-connected").inc()
+        else:
             self._connection.publish(reply)
 
     async def _session(self, stop: asyncio.Event) -> float:

@@ -209,4 +209,13 @@ def _view(
 
 
 _FACTS: Final = ("state", "state_since_ms", "state_reason", "last_seen_ms", "replayed_at_ms")
-_TELEMETRY: Final = ("rssi_dbm", "heap_free_bytes", "uptime_s", "firmware", "frames_dropped")
+_TELEMETRY: Final = (
+    "rssi_dbm",
+    "heap_free_bytes",
+    "uptime_s",
+    "firmware",
+    "frames_dropped",
+    "gate_events_waiting",
+    "gate_events_lost",
+    "gate_edges_lost",
+)

@@ -170,8 +170,10 @@ class Capture(View, frozen=True, kw_only=True):
 class DeviceView(View, frozen=True, kw_only=True):
     """A device. `may_connect`: the broker holds a password for it; `may_post`: it has a key to post
     pictures by HTTP. What it told of itself is null
-    until it did, or while Postgres (DATABASE_URL), which knows, is away. `replayed_at_ms`: when
-    somebody last sent again what it had sent before."""
+    until it did, or while Postgres (DATABASE_URL), which knows, is away. `frames_dropped`,
+    `gate_events_lost` and `gate_edges_lost` count from its start; the latter two are vehicles that
+    nobody counted: its flash, or its memory, was full. `gate_events_waiting`: kept, not acked yet.
+    `replayed_at_ms`: when somebody last sent again what it had sent before."""
 
     device_id: CameraId
     may_connect: bool
@@ -186,6 +188,9 @@ class DeviceView(View, frozen=True, kw_only=True):
     uptime_s: float | None = None
     firmware: Text | None = None
     frames_dropped: int | None = None
+    gate_events_waiting: int | None = None
+    gate_events_lost: int | None = None
+    gate_edges_lost: int | None = None
     replayed_at_ms: TimeMs | None = None
 
 

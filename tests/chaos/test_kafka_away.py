@@ -31,6 +31,14 @@ MAX_GROWTH_MB, LANES = 50, 2
 MOSQUITTO_WINDOW = 100  # max_inflight_messages in deploy/mosquitto/conf.d
 EVENTS_WAIT = 20
 WAITING = EVENTS_WAIT + 32 + 32  # HANDOVER_FRAMES, and what one read may bring
+FLOOD, STEADY_S = 1_000, 3
+UNBOUNDED = """
+import runpy
+from services.ingest import handover, mqtt
+handover.Room.is_full = property(lambda self: False)
+mqtt.MAX_UNACKED = 10**9
+runpy.run_module("services.ingest", run_name="__main__")
+"""
 ACCEPTED, DROPPED = "parking_frames_accepted_total", "parking_frames_dropped_total"
 pytestmark = pytest.mark.timeout(360)
 
@@ -149,6 +157,46 @@ def test_while_kafka_is_away_nothing_grows_and_no_gate_event_is_lost(  # noqa: P
     assert EVENTS_WAIT <= worst.waiting <= WAITING, "the intake stopped, and stayed so"
     assert worst.dropped == 0
     wait_until(bridge.is_ready, 20, "ready again")
+
+
+def test_negative_control_without_its_bound_the_bridge_takes_more_than_it_may(
+    infra: Infra,
+    broker: Broker,
+    bridge: Bridge,
+    unique,
+    record_property: Callable[[str, object], None],
+):
+    """What waits for Kafka then passes the limit that is held above; how far, says the broker's own
+    window (100 in mosquitto)."""
+    device = f"{unique('site')}/gate"
+    broker.add(device)
+    waited: list[float] = []
+    for program in ((), ("-c", UNBOUNDED)):
+        bridge.end()
+        bridge.start(*program, HANDOVER_EVENTS=str(EVENTS_WAIT))
+        waited.append(flooded(infra, broker, bridge, device, len(waited) + 1))
+    record_property("waited", f"{waited[0]:.0f}; without the bound {waited[1]:.0f}")
+    assert EVENTS_WAIT <= waited[0] <= WAITING < waited[1]
+
+
+def flooded(infra: Infra, broker: Broker, bridge: Bridge, device: str, boot: int) -> float:
+    """How many waited at most while Kafka stood still and many gate events came at once."""
+    worst, last = Worst(), (0.0, time.monotonic())
+    gate = json.dumps({"direction": "entry", "gate": "main"}).encode()
+    with Client(broker, device) as client, away(infra, dead=False):
+        client.publish(f"parking/v1/{device}/gate/{boot}/0", gate)
+        # On its way to Kafka: those that come now wait behind it, in the room.
+        wait_until(lambda: bridge.metric("parking_mqtt_unacked_messages") == 1, 10, "taken")
+        wait_until(lambda: bridge.metric("parking_handover_messages") == 0, 10, "on its way")
+        for seq in range(1, FLOOD):
+            client.client.publish(f"parking/v1/{device}/gate/{boot}/{seq}", gate, qos=1)
+        while time.monotonic() < last[1] + STEADY_S:
+            worst.look(bridge)
+            if worst.waiting > last[0]:
+                last = worst.waiting, time.monotonic()
+            time.sleep(0.1)
+    wait_until(lambda: bridge.metric("parking_gate_events_total") == FLOOD, DRAIN_S, "all there")
+    return worst.waiting
 
 
 def endure(load: Load, worst: Worst, bridge: Bridge, outage_s: int) -> None:

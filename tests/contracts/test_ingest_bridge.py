@@ -14,7 +14,7 @@ from parking.topics import (
     GATE_EVENTS,
 )
 from services.ingest import bridge as bridge_module
-from services.ingest import mqtt
+from services.ingest import connection, mqtt
 from services.ingest.handover import Delivery
 from services.ingest.mqtt import MqttLink
 from services.ingest.replay import Used
@@ -60,8 +60,9 @@ async def test_acknowledgements_are_sent_in_the_order_of_receipt():
         assert b.kafka.ids(GATE_EVENTS) == [f"demo/gate/gate/1/{n}" for n in range(1, 101)]
 
 
-async def test_devices_are_told_first_also_by_a_broker_that_takes_its_time(monkeypatch):
-    """It acknowledges nothing of what the bridge publishes: no PUBACK may overtake an answer."""
+@pytest.fixture
+def slow_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It acknowledges nothing of what the bridge publishes."""
     answer = ScriptedBroker.answer
 
     def silent(self: ScriptedBroker, peer: Peer, kind: int, body: bytes) -> None:
@@ -71,12 +72,40 @@ async def test_devices_are_told_first_also_by_a_broker_that_takes_its_time(monke
             answer(self, peer, kind, body)
 
     monkeypatch.setattr(ScriptedBroker, "answer", silent)
+
+
+@pytest.mark.usefixtures("slow_broker")
+async def test_devices_are_told_first_also_by_a_broker_that_takes_its_time():
+    """No PUBACK may overtake an answer."""
     async with bridge() as b:
         peer = await hundred_gate_events(b)
         told = 0
         for kind, what in peer.got:
             told += kind == "publish"
             assert kind == "publish" or told >= int(str(what))
+
+
+@pytest.mark.usefixtures("slow_broker")
+async def test_answers_that_find_no_room_are_counted(monkeypatch):
+    monkeypatch.setattr(connection, "_MAX_REPLIES", 30)
+    before = count(metrics.REPLIES_DROPPED, "queue-full")
+    async with bridge() as b:
+        peer = await hundred_gate_events(b)
+        assert sum(kind == "publish" for kind, _ in peer.got) == 30
+        assert count(metrics.REPLIES_DROPPED, "queue-full") - before == 70
+
+
+async def test_answers_without_a_connection_are_counted():
+    before = count(metrics.REPLIES_DROPPED, "not-connected")
+    async with bridge() as b:
+        peer = await b.broker.peer()
+        await peer.publish(*gate(1), mid=1)
+        await until(lambda: b.kafka.waiting)
+        b.broker.connack_code = 5
+        peer.drop()
+        await until(lambda: b.health.waiting)
+        b.kafka.open()
+        await until(lambda: count(metrics.REPLIES_DROPPED, "not-connected") == before + 1)
 
 
 async def test_a_plain_frame_sent_again_waits_for_kafka_as_its_original_does():

@@ -143,6 +143,25 @@ async def test_a_key_of_an_earlier_version_opens_nothing(intakes: Intakes, tmp_p
     assert intakes.broker.records(FRAMES) == []
 
 
+async def test_keys_that_open_nothing_are_counted_by_reason(intakes: Intakes, tmp_path: Path):
+    without_camera = intakes.keys.add("demo/east", "frames")
+    (tmp_path / "keys").write_text(
+        (tmp_path / "keys").read_text("utf-8").replace("demo/east", "camera"), "utf-8"
+    )
+    keys = {
+        "no-key": "pk_nobody",
+        "wrong-scope": intakes.writer_key,
+        "no-camera": without_camera,
+        "other-camera": intakes.keys.add("demo/south", "frames"),
+    }
+    before = {reason: count(metrics.REFUSED_REQUESTS, reason) for reason in keys}
+    async with intakes.client() as client:
+        for key in (intakes.key, *keys.values()):
+            await client.post(PATH, content=JPEG, headers=intakes.headers(key))
+    counted = {reason: count(metrics.REFUSED_REQUESTS, reason) - before[reason] for reason in keys}
+    assert counted == dict.fromkeys(keys, 1)
+
+
 async def test_a_key_taken_back_while_its_picture_comes_opens_nothing(intakes: Intakes):
     async def interrupted() -> AsyncIterator[bytes]:
         yield JPEG[:100]

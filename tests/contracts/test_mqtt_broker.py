@@ -1,13 +1,16 @@
 """What devices and bridge rely on: aedes (embedded) and mosquitto (production) both hold it."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from parking.topics import mqtt_topic
-from tests.brokers import NEEDS_MOSQUITTO, Broker, Client, aedes, mosquitto, until
+from tests.brokers import NEEDS_MOSQUITTO, QUIET_S, Broker, Client, aedes, mosquitto, until
 
 
 @pytest.fixture(
@@ -87,16 +90,64 @@ def test_a_revoked_device_is_sent_away_and_cannot_return(
 
 
 def test_refusals_are_counted_and_told_to_the_bridge(broker: Broker, device: str) -> None:
-    if not broker.reads_by_itself:
-        pytest.skip("mosquitto tells of them in its log only")
+    if broker.log is not None:
+        pytest.skip("mosquitto counts none; what its log shows is tested below")
+    kinds = ("login", "publish", "subscribe")
+    told: dict[str, Any] = dict.fromkeys(kinds, 0)
     with Client(broker, "bridge") as bridge:
+
+        def newest() -> dict[str, int]:
+            while not bridge.messages.empty():
+                told.update(json.loads(bridge.next().payload))
+            return {kind: told[kind] for kind in kinds}
+
         bridge.subscribe("$SYS/broker/refused")
-        while not bridge.quiet():
-            pass
+        time.sleep(QUIET_S)
+        before = newest()
         Client(broker, device, password="wrong").connect()
-        told = json.loads(bridge.next().payload)
-    assert told["login"] >= 1
-    assert told["last"] == device
+        with Client(broker, device) as camera:
+            camera.try_publish(mqtt_topic(f"{device}-2", "telemetry"), b"forged")
+        with Client(broker, device) as camera:
+            camera.subscribe(mqtt_topic(f"{device}-2", "ack"))
+        assert until(lambda: all(newest()[kind] > before[kind] for kind in kinds))
+        assert told["last"] == device
+
+
+def test_a_foreign_subscription_and_a_wrong_password_show_in_mosquittos_log(
+    broker: Broker, device: str
+) -> None:
+    """It grants the subscription, which then brings nothing: no count and no answer tells of it."""
+    log = log_of(broker)
+    topic = mqtt_topic(f"{device}-2", "ack")
+    with Client(broker, device) as camera:
+        camera.subscribe(topic)
+    assert until(lambda: f": {device} 1 {topic}\n" in log.read_text("utf-8"))
+    said = log.read_text("utf-8").count("not authorised")
+    Client(broker, device, password="wrong").connect()
+    assert until(lambda: log.read_text("utf-8").count("not authorised") > said)
+
+
+def test_a_foreign_publish_shows_in_mosquittos_log_while_it_is_told_to_debug(
+    broker: Broker, device: str
+) -> None:
+    log, more = log_of(broker), log_of(broker).parent / "conf.d" / "debug.conf"
+    for told, shown in (("", False), ("log_type debug\n", True)):
+        topic = mqtt_topic(f"{device}-2", "gate", 1, int(shown))
+        more.write_text(told, "utf-8")
+        broker.reread()
+        with Client(broker, device) as camera:
+            camera.try_publish(topic, b"forged")
+        denied = [line for line in log.read_text("utf-8").splitlines() if topic in line]
+        assert bool(denied) == shown
+        assert all(f"Denied PUBLISH from {device} " in line for line in denied)
+    more.unlink()
+    broker.reread()
+
+
+def log_of(broker: Broker) -> Path:
+    if broker.log is None:
+        pytest.skip("of mosquitto; the embedded broker counts")
+    return broker.log
 
 
 @pytest.mark.parametrize("suffix", ["frame/1/1/1", "gate/1/1", "status", "telemetry"])

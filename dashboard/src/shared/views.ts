@@ -69,6 +69,12 @@ export interface DeviceView {
   rssi_dbm: number | null;
   firmware: string | null;
   frames_dropped: number | null;
+  /** Kept by the device, not yet acknowledged. */
+  gate_events_waiting: number | null;
+  /** Since its start: its flash was full. */
+  gate_events_lost: number | null;
+  /** Since its start: changes of its inputs for which its memory had no room. */
+  gate_edges_lost: number | null;
   /** When somebody last sent again what it had sent before. */
   replayed_at_ms: number | null;
 }

@@ -1,7 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { DeviceSecret, DeviceView } from "../../shared/views";
-import { addDevice, listDevices, revokeDevice, rotateDevice, signalWords, stateWords } from "./device-commands";
+import {
+  addDevice,
+  listDevices,
+  lossWords,
+  revokeDevice,
+  rotateDevice,
+  signalWords,
+  stateWords,
+} from "./device-commands";
 
 const DEVICE: DeviceView = {
   device_id: "demo/cam",
@@ -13,6 +21,9 @@ const DEVICE: DeviceView = {
   rssi_dbm: null,
   firmware: null,
   frames_dropped: null,
+  gate_events_waiting: null,
+  gate_events_lost: null,
+  gate_edges_lost: null,
   replayed_at_ms: null,
 };
 let asked: string[] = [];
@@ -73,6 +84,15 @@ describe("words", () => {
     expect(stateWords({ ...DEVICE, state: "online" })).toBe("online");
     expect(stateWords({ ...DEVICE, state: "online", may_connect: false })).toBe("shut out");
     expect(stateWords({ ...DEVICE, may_connect: false, may_post: true })).not.toBe("shut out");
+  });
+
+  it("tell what a gate could not keep, and nothing while all is well", () => {
+    expect(lossWords(DEVICE)).toBe("");
+    expect(lossWords({ ...DEVICE, gate_events_lost: 0, gate_edges_lost: 0 })).toBe("");
+    expect(lossWords({ ...DEVICE, gate_events_lost: 3, gate_edges_lost: 0 })).toBe("3 lost");
+    expect(lossWords({ ...DEVICE, gate_events_lost: 3, gate_edges_lost: 12 })).toBe(
+      "3 lost, 12 input changes missed",
+    );
   });
 
   it("tell how strong its signal is", () => {

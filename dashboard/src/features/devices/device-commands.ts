@@ -49,6 +49,12 @@ export function stateWords(device: DeviceView): string {
   return device.state;
 }
 
+/** Vehicles that nobody counted, for want of room on the device; "" when there is nothing to tell. */
+export function lossWords(device: DeviceView): string {
+  const { gate_events_lost: events, gate_edges_lost: edges } = device;
+  return [events && `${events} lost`, edges && `${edges} input changes missed`].filter(Boolean).join(", ");
+}
+
 /** Signal strength as people say it: dBm are negative, and nearer to 0 is better. */
 export function signalWords(rssi_dbm: number | null): string {
   if (rssi_dbm === null) return "";

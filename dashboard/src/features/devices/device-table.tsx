@@ -4,7 +4,7 @@ import { ago } from "../../shared/format";
 import { OperatorForm } from "../../shared/operator-form";
 import { useNow } from "../../shared/use-now";
 import type { DeviceSecret, DeviceView } from "../../shared/views";
-import { revokeDevice, rotateDevice, signalWords, stateWords } from "./device-commands";
+import { lossWords, revokeDevice, rotateDevice, signalWords, stateWords } from "./device-commands";
 
 interface TableProps {
   devices: readonly DeviceView[];
@@ -26,6 +26,7 @@ export function DeviceTable({ devices, onSecret, onChange }: TableProps) {
             <th scope="col">Signal</th>
             <th scope="col">Firmware</th>
             <th scope="col">Frames dropped</th>
+            <th scope="col">Gate events</th>
             <th scope="col">Access</th>
           </tr>
         </thead>
@@ -47,6 +48,7 @@ function DeviceRow({
   const now = useNow();
   const heard = Math.max(device.last_seen_ms ?? 0, device.last_frame_at_ms ?? 0);
   const name = device.device_id.split("/")[1];
+  const lost = lossWords(device);
   return (
     <tr>
       <th scope="row">{name}</th>
@@ -60,6 +62,10 @@ function DeviceRow({
       <td>{signalWords(device.rssi_dbm)}</td>
       <td>{device.firmware}</td>
       <td>{device.frames_dropped}</td>
+      <td>
+        {device.gate_events_waiting ? `${device.gate_events_waiting} waiting ` : ""}
+        {lost && <strong className="fault">{lost}</strong>}
+      </td>
       <td>
         {(device.may_connect || device.may_post) && (
           <Access device={device} onSecret={onSecret} onChange={onChange} />

@@ -1,0 +1,37 @@
+"""What every service process has."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from parking import ops
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Nothing is collected by chance; what `serve` froze is thawed."""
+    gc.disable()
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_the_garbage_of_the_start_is_not_kept_for_ever():
+    class Ring:
+        def __init__(self) -> None:
+            self.itself = self
+
+    dead = weakref.ref(Ring())
+    assert dead() is not None, "only the collector finds it"
+
+    async def loop(stop: asyncio.Event) -> None:
+        assert dead() is None
+        assert gc.get_freeze_count() > 0
+        stop.set()
+        await asyncio.sleep(0)  # so that it was told to stop before it ends
+
+    await ops.serve({"a loop": loop})
