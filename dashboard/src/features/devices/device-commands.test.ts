@@ -5,6 +5,7 @@ import {
   addDevice,
   listDevices,
   lossWords,
+  missingWords,
   revokeDevice,
   rotateDevice,
   signalWords,
@@ -84,6 +85,13 @@ describe("words", () => {
     expect(stateWords({ ...DEVICE, state: "online" })).toBe("online");
     expect(stateWords({ ...DEVICE, state: "online", may_connect: false })).toBe("shut out");
     expect(stateWords({ ...DEVICE, may_connect: false, may_post: true })).not.toBe("shut out");
+  });
+
+  it("tell what is missing before a device can take its configuration", () => {
+    const secret: DeviceSecret = { device_id: "demo/cam", password: "pw", host: "broker", port: 8883, tls: true };
+    expect(missingWords(secret)).toContain("certificate");
+    expect(missingWords({ ...secret, ca: "-----BEGIN CERTIFICATE-----" })).toBe("");
+    expect(missingWords({ ...secret, tls: false })).toBe("");
   });
 
   it("tell what a gate could not keep, and nothing while all is well", () => {

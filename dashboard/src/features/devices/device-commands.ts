@@ -49,6 +49,13 @@ export function stateWords(device: DeviceView): string {
   return device.state;
 }
 
+/** What is missing before a device can take it; "" when nothing is. The firmware believes a broker by
+ * one certificate authority only, and the server may not know which. */
+export function missingWords(secret: DeviceSecret): string {
+  if (!secret.tls || secret.ca) return "";
+  return "No certificate authority is named (DEVICE_CA_FILE on the server): paste its certificate, PEM, into the device’s own page beside this.";
+}
+
 /** Vehicles that nobody counted, for want of room on the device; "" when there is nothing to tell. */
 export function lossWords(device: DeviceView): string {
   const { gate_events_lost: events, gate_edges_lost: edges } = device;

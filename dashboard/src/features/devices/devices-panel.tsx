@@ -2,7 +2,7 @@ import { useState } from "react";
 
 import { OperatorForm } from "../../shared/operator-form";
 import type { DeviceSecret, DeviceView } from "../../shared/views";
-import { addDevice, listDevices } from "./device-commands";
+import { addDevice, listDevices, missingWords } from "./device-commands";
 import { DeviceTable } from "./device-table";
 import "./devices.css";
 
@@ -68,6 +68,7 @@ function AddForm({ siteId, onSecret }: { siteId: string; onSecret: (secret: Devi
 function Secret({ secret }: { secret: DeviceSecret }) {
   const [copied, setCopied] = useState(false);
   const text = JSON.stringify(secret);
+  const missing = missingWords(secret);
   return (
     <div className="device-secret" role="status" data-testid="device-secret">
       <p>
@@ -76,6 +77,7 @@ function Secret({ secret }: { secret: DeviceSecret }) {
       <pre className="secret" tabIndex={0} aria-label="Configuration">
         {text}
       </pre>
+      {missing && <p className="fault">{missing}</p>}
       <button
         type="button"
         className="button button-small"
