@@ -30,8 +30,8 @@ _LEAST, _MOST = 0.003, 0.997
 DOUBT_FROM: Final = 0.04
 """Mean doubt of a picture's slots from which its band widens: of clean pictures of lots never seen
 nine in ten lie below."""
-DOUBT_WIDENS: Final = 6.0
-DOUBT_LEAST: Final = 0.02
+DOUBT_WIDENS: Final = 15.0
+DOUBT_LEAST: Final = 0.01
 """Not even a doubtful picture's slots are all unknown: what is this sure is told."""
 _USUAL_SLOTS, _USUAL_DOUBT = 10, 0.02  # a lot of three slots says little of the weather
 

@@ -106,7 +106,7 @@ def test_a_picture_in_doubt_is_told_only_where_it_is_sure():
     low, high = doubtful_band(fusion, [0.25] * 20 + [0.9] * 20)
     assert low == DOUBT_LEAST
     assert high == pytest.approx(1 - DOUBT_LEAST)
-    a_little, _ = doubtful_band(fusion, [0.08] * 40)
+    a_little, _ = doubtful_band(fusion, [0.06] * 40)
     assert DOUBT_LEAST < a_little < 0.3
 
 
