@@ -54,13 +54,20 @@ class Teller:
         self.now_ms += milliseconds
         return self
 
-    def adopt(self, camera: str, *slots: str, version: int = 1, zone: str = "a") -> SiteCommanded:
+    def adopt(
+        self,
+        camera: str,
+        *slots: str,
+        version: int = 1,
+        zone: str = "a",
+        interval_ms: int = INTERVAL_MS,
+    ) -> SiteCommanded:
         refs = [SlotRef(slot_id=slot, zone_id=zone) for slot in slots]
         return self.command(
             LayoutAdopted(
                 camera_id=self.camera(camera),
                 version=version,
-                interval_ms=INTERVAL_MS,
+                interval_ms=interval_ms,
                 slots=refs,
             )
         )

@@ -74,7 +74,8 @@ def test_state_goes_on_over_a_restart_and_poison_is_set_aside(world: World, uniq
     def shows(count: int) -> None:
         wait_until(lambda: changes(world, t.site_id) == story[:count], 30, f"{count} changes")
 
-    world.tell([as_record(t.adopt("a", "1"), SITE_COMMANDS)])
+    # The tick of a slow restart must not make the camera seem silent.
+    world.tell([as_record(t.adopt("a", "1", interval_ms=600_000), SITE_COMMANDS)])
     shows(1)
     world.tell([as_record(t.see("a", {"1": "o"}), DETECTIONS)])
     world.restart()
