@@ -87,7 +87,7 @@ def test_a_thousand_gate_events_through_a_killed_broker_arrive_once_each(
     assert len(connections) == KILLS + 1, "every kill cost it its connection"
 
 
-@pytest.mark.parametrize("broken", [False, True], ids=["as it is", "given up at PUBACK"])
+@pytest.mark.parametrize("broken", [False, nightly(True)], ids=["as it is", "given up at PUBACK"])
 def test_what_a_broker_took_and_lost_comes_again(
     infra: Infra, bridge: None, board: Callable[..., Board], log: Log, broken: bool
 ):

@@ -22,7 +22,7 @@ from services.persister.handler import HANDLERS
 from services.persister.memory import MemoryEvents
 from services.persister.postgres import PostgresEvents, new_pool, prepare
 from tests.persister_world import World, changes_of, gates_of, new_world, own_servers
-from tests.waiting import wait_until
+from tests.waiting import nightly, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 
@@ -142,7 +142,7 @@ def test_it_knows_when_records_wait_for_it(world: World):
     assert asyncio.run(work()) == [True, True, False]
 
 
-@pytest.mark.parametrize("part", ["kafka", "postgres"])
+@pytest.mark.parametrize("part", [nightly("kafka"), "postgres"])
 def test_an_outage_longer_than_the_limit_of_standing_still_does_not_fail_it(
     world: World, part: str
 ):

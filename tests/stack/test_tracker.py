@@ -224,6 +224,7 @@ def health(infra: Infra) -> int:
     return httpx.get(infra.url("tracker") + "/healthz").status_code
 
 
+@pytest.mark.nightly
 def test_an_agent_that_hangs_is_started_again(kafka: Infra, teller: Teller):
     with_site = [as_record(teller.adopt("a", "1"), SITE_COMMANDS)]
     kafka.start_service("tracker", SETTINGS)
@@ -239,6 +240,7 @@ def test_an_agent_that_hangs_is_started_again(kafka: Infra, teller: Teller):
         kafka.stop("tracker")
 
 
+@pytest.mark.nightly
 def test_an_outage_longer_than_the_limit_of_standing_still_starts_nothing_again(
     kafka: Infra, teller: Teller
 ):
