@@ -1,4 +1,4 @@
-"""Row 5: Kafka stands still for half a minute (nightly: is also dead, and for ten). The bridge takes
+"""Row 5: Kafka stands still for half a minute (nightly: is dead too, and for ten). The bridge takes
 no more than it may, its memory does not grow, and afterwards no gate event is missing.
 
 Its device keeps sending at its pace all the while: the MQTT broker holds what the bridge leaves.
