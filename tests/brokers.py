@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -256,3 +256,10 @@ def _await_port(port: int, log: Path) -> None:
         else:
             return
     raise AssertionError(log.read_text("utf-8"))
+
+
+EACH: Final = (
+    pytest.param(aedes, id="aedes"),
+    pytest.param(mosquitto, marks=NEEDS_MOSQUITTO, id="mosquitto"),
+)
+"""Parameters of a fixture that a test is to meet with either."""

@@ -21,7 +21,6 @@ from services.ingest.messages import Limits
 from services.ingest.pulled import handle_pulled
 from services.ingest.puller import Puller, Source
 from services.ingest.sources import sources
-from tests.waiting import PATIENCE
 
 LOOPBACK = Networks.parse(["127.0.0.1/32", "::1/128"])
 MAX_BYTES = 60_000
@@ -88,14 +87,6 @@ async def pulling(
     finally:
         stop.set()
         await asyncio.wait_for(running, 5)
-
-
-async def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
-    async with asyncio.timeout(PATIENCE * limit_s):
-        while not condition():
-            if condition():
-                return
-            await asyncio.sleep(0.01)
 
 
 async def jpegs(response: httpx.Response) -> AsyncGenerator[bytes, None]:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import ssl
 import struct
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,16 +26,10 @@ from services.ingest.handover import Room
 from services.ingest.messages import Limits
 from services.ingest.mqtt import MqttLink
 from services.ingest.settings import MqttSettings
-from tests.waiting import PATIENCE
+from tests.waiting import until
 
 LIMIT_S = 10.0
 JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
-
-
-async def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
-    async with asyncio.timeout(PATIENCE * limit_s):
-        while not condition():  # noqa: ASYNC110 -- conditions over many objects, none with an event
-            await asyncio.sleep(0.01)
 
 
 @dataclass

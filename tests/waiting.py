@@ -1,6 +1,7 @@
 """How long a test waits. Limits bound a hang and measure nothing, and nobody knows how busy the
 machine is, so each is taken PATIENCE times."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,6 +23,13 @@ def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> No
         if time.monotonic() > ends:
             raise TimeoutError(f"not within {PATIENCE} times {limit_s:.0f} s: {what}")
         time.sleep(0.05)
+
+
+async def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
+    """The same in an event loop."""
+    async with asyncio.timeout(PATIENCE * limit_s):
+        while not condition():  # noqa: ASYNC110 -- conditions over many objects, none with an event
+            await asyncio.sleep(0.01)
 
 
 def nightly(value: object) -> Any:

@@ -117,6 +117,11 @@ class Settings:
         return settings
 
 
+def default_slots(model: Path) -> Path | None:
+    """The shipped slot network for the shipped boxes, which it was fitted with; None for others."""
+    return DEFAULT_SLOT_MODEL if model == DEFAULT_MODEL else None
+
+
 def _size_px(env: Reader) -> int:
     size_px = env.integer("DETECTOR_SIZE", 0, 0, 2048)
     if 0 < size_px < SMALLEST_PX:

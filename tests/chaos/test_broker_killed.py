@@ -22,7 +22,7 @@ import pytest
 from parking.stack.infra import Infra
 from parking.topics import GATE_EVENTS
 from tests.boards import acknowledged, believe_pubacks, config, in_postgres, kept, tend_until
-from tests.brokers import NEEDS_MOSQUITTO, Broker, Client, aedes, mosquitto
+from tests.brokers import EACH, Broker, Client
 from tests.ingest_process import Bridge, Log
 from tests.waiting import wait_until
 from tools.boards.board import Board
@@ -69,12 +69,7 @@ class World:
         return self.log.ids(GATE_EVENTS, self.site)
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(aedes, id="aedes"),
-        pytest.param(mosquitto, marks=NEEDS_MOSQUITTO, id="mosquitto"),
-    ]
-)
+@pytest.fixture(params=EACH)
 def world(infra: Infra, request, tmp_path: Path, unique) -> Iterator[World]:
     device_id = f"{unique('site')}/gate-1"
     with ExitStack() as undo:

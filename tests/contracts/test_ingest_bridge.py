@@ -18,7 +18,8 @@ from services.ingest import connection, mqtt
 from services.ingest.handover import Delivery
 from services.ingest.mqtt import MqttLink
 from services.ingest.replay import Used
-from tests.scripted_mqtt import JPEG, Bridge, Peer, ScriptedBroker, bridge, count, gate, until
+from tests.scripted_mqtt import JPEG, Bridge, Peer, ScriptedBroker, bridge, count, gate
+from tests.waiting import until
 
 DUP = 0x08
 NOW_MS = 1_795_000_000_000

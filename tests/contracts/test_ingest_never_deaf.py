@@ -32,8 +32,8 @@ from tests.scripted_mqtt import (
     gate,
     packet,
     server_context,
-    until,
 )
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)

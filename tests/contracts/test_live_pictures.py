@@ -23,7 +23,8 @@ from services.notifier.settings import Limits, LiveSource
 from tests.cameras import HttpCameras, http_cameras
 from tests.notifier_instance import Backend, Given, Instance
 from tests.notifying import frame, layout, record
-from tests.pulling import LIMITS, World, jpegs, pulling, source, until
+from tests.pulling import LIMITS, World, jpegs, pulling, source
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(60)
 SITE = "demo"

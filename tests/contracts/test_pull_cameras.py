@@ -15,7 +15,8 @@ from services.ingest.camerafile import Camera, Credential
 from services.ingest.faults import CameraFault
 from services.ingest.pulled import Kind
 from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras
-from tests.pulling import pulling, source, until
+from tests.pulling import pulling, source
+from tests.waiting import until
 
 LOGIN = Credential(username=USER, password=PASSWORD)
 WRONG = Credential(username=USER, password="wrong-canary")

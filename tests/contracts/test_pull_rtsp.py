@@ -24,8 +24,9 @@ from services.ingest.rtspcam import RtspCamera
 from services.ingest.sources import sources
 from tests.cameras import PASSWORD, USER, http_cameras
 from tests.h264 import key_picture
-from tests.pulling import LIMITS, LOOPBACK, pulling, until
+from tests.pulling import LIMITS, LOOPBACK, pulling
 from tests.rtsp_cameras import HEIGHT_MB, PPS, SPS, WIDTH_MB, RtspCameras, greys, rtsp_cameras
+from tests.waiting import until
 
 LIMIT_S = 0.4
 LOGIN = Credential(username=USER, password=PASSWORD)

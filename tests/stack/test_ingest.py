@@ -19,7 +19,7 @@ from parking.topics import (
     FRAMES,
     GATE_EVENTS,
 )
-from tests.brokers import NEEDS_MOSQUITTO, Broker, Client, aedes, mosquitto
+from tests.brokers import EACH, NEEDS_MOSQUITTO, Broker, Client, mosquitto
 from tests.ingest_process import Bridge, Log, picture
 from tests.waiting import wait_until
 
@@ -40,13 +40,7 @@ runpy.run_module("services.ingest", run_name="__main__")
 """
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(aedes, id="aedes"),
-        pytest.param(mosquitto, marks=NEEDS_MOSQUITTO, id="mosquitto"),
-    ],
-)
+@pytest.fixture(scope="module", params=EACH)
 def broker(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Broker]:
     with request.param(tmp_path_factory.mktemp("broker")) as running:
         running.add("bridge")

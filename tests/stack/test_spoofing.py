@@ -13,15 +13,8 @@ from pathlib import Path
 import pytest
 
 from parking.stack.infra import Infra
-from parking.topics import (
-    DEAD_LETTERS,
-    DEAD_LETTERS_FRAMES,
-    DEVICE_EVENTS,
-    FRAMES,
-    GATE_EVENTS,
-)
-from tests.brokers import NEEDS_MOSQUITTO, QUIET_S, Broker, Client, aedes, mosquitto, until
-from tests.ingest_process import Bridge, Log, picture
+from tests.brokers import EACH, NEEDS_MOSQUITTO, QUIET_S, Broker, Client, mosquitto, until
+from tests.ingest_process import TOPICS, Bridge, Log, picture
 
 GATE = json.dumps({"direction": "entry", "gate": "main"}).encode()
 STATUS = json.dumps({"state": "online", "boot_id": 2, "connection": 1}).encode()
@@ -35,13 +28,7 @@ FORGED_IDS = {"gate", "status", "telemetry", "2"}  # their third part; 2: the fr
 IDS = ("#", "+", "+/+", "../")
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(aedes, id="aedes"),
-        pytest.param(mosquitto, marks=NEEDS_MOSQUITTO, id="mosquitto"),
-    ],
-)
+@pytest.fixture(scope="module", params=EACH)
 def broker(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Broker]:
     with request.param(tmp_path_factory.mktemp("broker")) as running:
         running.add("bridge")
@@ -104,9 +91,8 @@ def leave(client: Client) -> None:
 
 def foreign(log: Log, site: Site) -> set[str]:
     """What is in Kafka of the site beside the gate's own events."""
-    topics = (GATE_EVENTS, FRAMES, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
     name = site.victim.split("/")[0]
-    there = {event_id for topic in topics for event_id in log.ids(topic, name)}
+    there = {event_id for topic in TOPICS for event_id in log.ids(topic, name)}
     own = {f"{site.victim}/gate/1/{number}" for number in range(1, site.passed + 1)}
     assert own <= there
     return there - own

@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from parking.stack.console import Console
 from parking.stack.errors import StackError
 from parking.stack.pids import PidFile, end_leftovers
 from parking.stack.supervisor import Part, Supervisor
-from tests.waiting import PATIENCE
+from tests.waiting import until
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}"
@@ -44,12 +44,6 @@ async def keeper(tmp_path: Path) -> AsyncIterator[Supervisor]:
     yield running
     await running.close()
     console.close()
-
-
-async def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
-    async with asyncio.timeout(PATIENCE * limit_s):
-        while not condition():  # noqa: ASYNC110 -- the supervisor has no event for this
-            await asyncio.sleep(0.02)
 
 
 async def test_a_killed_process_is_started_again(keeper: Supervisor) -> None:

@@ -33,7 +33,7 @@ from services.detector.cores import threads_for, usable_cores
 from services.detector.model import letterbox
 from services.detector.picture import decode, header_size
 from services.detector.runtimes import FORWARDS, load_model, load_slotnet
-from services.detector.settings import DEFAULT_MODEL, DEFAULT_SLOT_MODEL, ModelSettings
+from services.detector.settings import DEFAULT_MODEL, ModelSettings, default_slots
 
 WARM_UP = 1
 PICTURES = 8
@@ -162,10 +162,11 @@ def main() -> None:
     options = _arguments()
     threads = options.threads or threads_for(0, 1, usable_cores())
     pictures = scene(options.folder, PICTURES, options.size)
+    slots = default_slots(options.model)
     if options.memory:
         import services.detector.__main__  # noqa: F401 -- all that the service holds
 
-        turn = Stage(options.memory, options.model, threads, pictures, _slots(options.model))
+        turn = Stage(options.memory, options.model, threads, pictures, slots)
         for _ in range(4):
             turn()
         print(peak_mb())
@@ -175,7 +176,9 @@ def main() -> None:
     for backend in ("onnx", "openvino"):
         candidates[f"bare loop, {backend}"] = bare(backend, options.model, threads, pictures)
         candidates[f"whole stage, {backend}"] = Stage(backend, options.model, threads, pictures)
-        both[backend] = Stage(backend, options.model, threads, pictures, _slots(options.model))
+        both[backend] = Stage(
+            backend, options.model, threads, pictures, default_slots(options.model)
+        )
         candidates[f"with the slot network, {backend}"] = both[backend]
     if not options.without_ultralytics:
         theirs = options.ultralytics or options.model
@@ -197,11 +200,6 @@ def main() -> None:
         ratio = fastest[options.model.stem] / fastest[options.int8.stem]
         print(f"- INT8 against float: {ratio:.2f}x (at least {AT_LEAST['int8']})\n")
         print(runtimes_table(rows))
-
-
-def _slots(model: Path) -> Path | None:
-    """It was fitted with the shipped boxes alone."""
-    return DEFAULT_SLOT_MODEL if model == DEFAULT_MODEL else None
 
 
 def _table(spent: dict[str, Spent]) -> str:

@@ -25,7 +25,7 @@ from parking.imagehealth import Look
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.gate import Held
 from services.detector.runtimes import load_model, load_slotnet
-from services.detector.settings import DEFAULT_MODEL, DEFAULT_SLOT_MODEL, ModelSettings
+from services.detector.settings import DEFAULT_MODEL, ModelSettings, default_slots
 from tools.bench.pace import hold
 
 States = Mapping[str, str]
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=0, help="model input (0: by need)")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
     options = parser.parse_args()
-    slots = DEFAULT_SLOT_MODEL if options.model == DEFAULT_MODEL else None
+    slots = default_slots(options.model)
     settings = ModelSettings(options.model, "openvino", "f32", 0, 0, options.size, 1, slots=slots)
     detector, facts = load_model(settings)
     slotnet = load_slotnet(settings)

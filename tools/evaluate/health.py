@@ -25,7 +25,7 @@ from parking.lots import layouts_from_annotations
 from parking.reference import decoded, with_references
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.runtimes import load_model, load_slotnet
-from services.detector.settings import DEFAULT_MODEL, DEFAULT_SLOT_MODEL, ModelSettings
+from services.detector.settings import DEFAULT_MODEL, ModelSettings, default_slots
 from services.detector.slotnet import SlotNet
 from tools.evaluate.corrupt import KINDS, STRENGTHS, Picture, corrupt
 from tools.evaluate.healthreport import write_report
@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _one(options: argparse.Namespace, frames: Sequence[Frame]) -> dict[str, Analyser]:
     """The same models for every data set."""
-    slots = options.slots or (DEFAULT_SLOT_MODEL if options.model == DEFAULT_MODEL else None)
+    slots = options.slots or default_slots(options.model)
     settings = _settings(options, options.model, slots)
     analyser = _analyser(settings, load_slotnet(settings))
     return dict.fromkeys({frame.folder.name for frame in frames}, analyser)

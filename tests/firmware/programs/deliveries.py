@@ -7,11 +7,13 @@ import sys
 
 sys.path.insert(0, "firmware")
 
+from hearing import Hal, hears
+
 from app import boots, layout, mqtt, packets
-from app.clock import Clock, Monotonic
+from app.clock import Clock
 from app.config import filled
 from app.device import Device
-from app.edges import INSIDE, OUTSIDE, Edges
+from app.edges import INSIDE, OUTSIDE
 from app.outbox import Outbox
 from app.ring import Ring
 from loader.journal import Journal
@@ -167,30 +169,6 @@ def a_worn_cell_loses_no_boot_number():
 
     worn = Worn(2, flash.image)
     assert [boots.next_boot(Journal(worn, 0), 7) for _ in range(3)] == [8, 9, 10]
-
-
-class Hal:
-    """As much of a board as a device needs to hear an ack."""
-
-    def __init__(self, flash):
-        self.flash, self.store, self.proof, self.said = flash, None, "", []
-        self.now = 0
-        self.mono_ms = Monotonic(lambda: self.now)
-        self.edges = Edges(self.mono_ms)
-        self.say = self.said.append
-
-    def random(self):
-        return 0.5
-
-    def feed(self):
-        pass
-
-    def restart(self):
-        self.said.append("restarted")
-
-
-def hears(device, **body):
-    device.received("parking/v1/demo/gate-1/ack", json.dumps(body))
 
 
 def on_trial(flash):

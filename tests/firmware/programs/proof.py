@@ -7,11 +7,11 @@ import sys
 
 sys.path.insert(0, "firmware")
 
+from hearing import Hal, hears
+
 from app import layout
-from app.clock import Monotonic
 from app.config import filled
 from app.device import Device
-from app.edges import Edges
 from app.proof import Proof
 from loader.journal import Journal
 from loader.slots import Slots
@@ -31,28 +31,14 @@ def boots(count, config=CONFIG):
     return [Proof(FILE, config, slots()).begin() for _ in range(count)]
 
 
-class Hal:
-    """As much of a board as a device needs to hear an ack, or to give up."""
+class Ends(Hal):
+    """It may give up, which ends the run."""
 
     def __init__(self, flash):
-        self.flash, self.store, self.proof, self.said = flash, None, FILE, []
-        self.now = 0
-        self.mono_ms = Monotonic(lambda: self.now)
-        self.edges = Edges(self.mono_ms)
-        self.say = self.said.append
-
-    def random(self):
-        return 0.5
-
-    def feed(self):
-        pass
+        super().__init__(flash, FILE)
 
     def restart(self):
         raise SystemExit
-
-
-def hears(device, **body):
-    device.received("parking/v1/demo/gate-1/ack", json.dumps(body))
 
 
 def restarts(device, now_ms):
@@ -76,18 +62,18 @@ def after_three_boots_without_an_ack_it_opens_and_then_the_network_is_tried_agai
 
 def one_that_had_an_ack_is_never_doubted_again():
     flash = Flash(layout.SECTORS)
-    device = Device(CONFIG, Hal(flash))
+    device = Device(CONFIG, Ends(flash))
     assert boots(3) == [False] * 3
-    device = Device(CONFIG, Hal(flash))
+    device = Device(CONFIG, Ends(flash))
     hears(device, of="status", boot_id=device.boot_id, result="accepted")
     assert boots(9) == [False] * 9
-    assert not restarts(Device(CONFIG, Hal(flash)), 10 * TRIAL_MS), "its network is gone for hours"
+    assert not restarts(Device(CONFIG, Ends(flash)), 10 * TRIAL_MS), "its network is gone for hours"
     typo = dict(CONFIG, provisioned_at_s=CONFIG["provisioned_at_s"] + 60)
     assert boots(4, typo) == [False] * 3 + [True], "another configuration proves itself anew"
 
 
 def an_answer_that_is_no_acceptance_proves_nothing():
-    device = Device(CONFIG, Hal(Flash(layout.SECTORS)))
+    device = Device(CONFIG, Ends(Flash(layout.SECTORS)))
     hears(device, of="status", boot_id=device.boot_id, result="rejected")
     hears(device, of="status", boot_id=device.boot_id - 1, result="accepted")
     hears(device, of="gate", boot_id=device.boot_id, seq=1, result="accepted")
@@ -95,7 +81,7 @@ def an_answer_that_is_no_acceptance_proves_nothing():
 
 
 def a_boot_without_a_broker_gives_up_in_time():
-    device = Device(CONFIG, Hal(Flash(layout.SECTORS)))
+    device = Device(CONFIG, Ends(Flash(layout.SECTORS)))
     assert not restarts(device, TRIAL_MS)
     device.connection = "there"
     assert not restarts(device, 5 * TRIAL_MS), "logged in: the typo is not here"
@@ -111,7 +97,7 @@ def a_new_image_is_doubted_before_the_configuration():
     slots(flash).install()
     slots(flash).begin()
     assert not any(Proof(FILE, CONFIG, slots(flash)).begin() for _ in range(5))
-    device = Device(CONFIG, Hal(flash))
+    device = Device(CONFIG, Ends(flash))
     assert restarts(device, TRIAL_MS + 1)
     assert "this image" in device.hal.said[-1]
     assert boots(4) == [False] * 3 + [True], "nothing was counted"
