@@ -64,7 +64,8 @@ class Site:
             mouth = Client(self.broker, user, client_id=client_id, reconnect_on_failure=False)
             if entered(mouth):
                 said = mouth.client.publish(f"parking/v1/{self.victim}/{suffix}", payload, qos=1)
-                until(lambda: said.is_published() or mouth.lost, QUIET_S)  # noqa: B023 -- at once
+                # cut off while it publishes, paho calls that an error: so first whether it is
+                until(lambda: mouth.lost or said.is_published(), QUIET_S)  # noqa: B023 -- at once
             leave(mouth)
 
     def works(self) -> None:

@@ -51,6 +51,16 @@ const broker = await Aedes.createBroker({
 broker.on('clientError', (client, error) => console.warn('client %s: %s', client.id, error.message))
 broker.on('connectionError', (client, error) => console.warn('connection: %s', error.message))
 
+// A device that reconnects while its old connection closes: aedes then forgets the new one too, for
+// it forgets by name. It must stay known, or neither a revocation nor a third connection ends it.
+const newest = new Map()
+broker.on('client', client => newest.set(client.id, client))
+broker.on('clientDisconnect', client => {
+  const now = newest.get(client.id)
+  if (now === client) newest.delete(client.id)
+  else if (now && !now.closed) broker.clients[client.id] = now
+})
+
 // Who was revoked, or got another password, is sent away (mosquitto does so at SIGHUP).
 setInterval(() => {
   try { sendAway() } catch (error) { console.error('the password file: %s', error.message) }
