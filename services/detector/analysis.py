@@ -245,8 +245,9 @@ class Analyser:
         """The finding of the frame that was searched last, for a picture like it."""
         FRAMES_REUSED.inc()
         if helds is not None and opened.job.camera_id:
-            now = helds.get(opened.job.camera_id, held)  # another of the chunk may have counted
-            helds[opened.job.camera_id] = (now if now.frame_id == held.frame_id else held).again()
+            now = helds.get(opened.job.camera_id)
+            if now and now.frame_id == held.frame_id:  # else one of the chunk was searched since
+                helds[opened.job.camera_id] = now.again()
         return _finding(opened, held.boxes, held.observations, held.frame_id)
 
     def _observe(self, opened: _Opened, found: Boxes) -> list[Observation]:

@@ -119,7 +119,7 @@ class Settings:
 
 def default_slots(model: Path) -> Path | None:
     """The shipped slot network for the shipped boxes, which it was fitted with; None for others."""
-    return DEFAULT_SLOT_MODEL if model == DEFAULT_MODEL else None
+    return DEFAULT_SLOT_MODEL if model.resolve() == DEFAULT_MODEL.resolve() else None
 
 
 def _size_px(env: Reader) -> int:
@@ -139,8 +139,8 @@ def _model_file(env: Reader) -> Path:
 
 def _slot_model_file(env: Reader) -> Path | None:
     """Fitted together with the shipped boxes, it is no default beside others."""
-    own = env.text("MODEL_FILE", str(DEFAULT_MODEL)) != str(DEFAULT_MODEL)
-    wanted = env.text("SLOT_MODEL_FILE", NONE if own else str(DEFAULT_SLOT_MODEL))
+    default = default_slots(Path(env.text("MODEL_FILE", str(DEFAULT_MODEL))))
+    wanted = env.text("SLOT_MODEL_FILE", str(default or NONE))
     return None if wanted == NONE else _there(env, "SLOT_MODEL_FILE", Path(wanted))
 
 

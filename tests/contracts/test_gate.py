@@ -147,6 +147,18 @@ def test_pictures_of_one_batch_are_each_counted_and_each_told_to_be_done():
     assert len(done) == 6
 
 
+def test_a_repeat_does_not_put_an_older_result_over_one_that_its_batch_searched():
+    analyser = Analyser(WhiteDetector(), Facts(), Options(gate=NORMAL, batch=3), lambda: None)
+    pictures = [jpeg(scene(kind)) for kind in ([], [], [], ["A1"], [])]
+    jobs = [Job(one, "demo/north", layout(), frame_id=f"f{n}") for n, one in enumerate(pictures)]
+    helds: dict[str, Held] = {}
+    for some in (jobs[:1], jobs[1:2], jobs[2:]):
+        found = analyser.analyse(some, {}, helds)
+    told = [(one.reused_from, states_of(one)[0]) for one in found if isinstance(one, Finding)]
+    assert told == [("f1", "free"), (None, "occupied"), ("f1", "free")]
+    assert helds["demo/north"].frame_id == "f3"
+
+
 def test_every_picture_is_searched_with_the_gate_off():
     found, detector = analyse([jpeg(scene())] * 5, Options())
     assert len(detector.sizes_px) == 5
