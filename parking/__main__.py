@@ -54,7 +54,7 @@ def topics_list(_: argparse.Namespace) -> None:
 
 
 def topics_apply(options: argparse.Namespace) -> None:
-    """Create what is missing."""
+    """Create what is missing, and set the size and age limits of what is there."""
     made = _run(admin.apply_topics(_kafka(), replication=options.replication))
     say(f"{len(made)} topics made, {len(TOPICS) - len(made)} were there")
 
@@ -126,11 +126,7 @@ def bench_detector(options: argparse.Namespace) -> None:
 
 def cameras(options: argparse.Namespace) -> None:
     """Hand over to ingest, which knows how to fetch pictures."""
-    action, more = options.more[:1], options.more[1:]
-    networks = os.environ.get("CAMERAS_NETWORKS")
-    if networks and action == ["check"]:
-        more = ["--networks", networks, *more]  # an option given by hand comes later and counts
-    command = [sys.executable, "-m", "services.ingest.cameras", *action, *more]
+    command = [sys.executable, "-m", "services.ingest.cameras_cli", *options.more]
     sys.exit(subprocess.run(command, check=False).returncode)
 
 
@@ -225,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
 def _topics_parser(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="show them").set_defaults(run=topics_list)
-    apply = actions.add_parser("apply", help="create the missing ones")
+    apply = actions.add_parser("apply", help="create the missing ones, set limits of the others")
     apply.add_argument("--replication", type=int, default=1, help="copies of each (1; 3 for real)")
     apply.set_defaults(run=topics_apply)
 

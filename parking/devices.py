@@ -166,7 +166,8 @@ class Devices:
 
 
 def configuration(device_id: str, secrets: Secrets, address: Address) -> dict[str, Any]:
-    """What the firmware is told (firmware/app/config.py): all that it needs but the Wi-Fi."""
+    """What the firmware is told (firmware/app/config.py): all that it needs but the Wi-Fi,
+    and the board where it is not the default one."""
     told: dict[str, Any] = {
         "device_id": device_id,
         "password": secrets.password,

@@ -25,6 +25,7 @@ def parser(of: argparse.ArgumentParser) -> None:
         action.add_argument("--http", action="store_true", help="it posts pictures: an API key too")
         action.add_argument("--url", help="the broker's address for devices (DEVICE_MQTT_URL)")
         action.add_argument("--ca", type=Path, help="its certificate authority (DEVICE_CA_FILE)")
+        action.add_argument("--post-url", help="where it posts pictures (DEVICE_HTTP_URL)")
         action.add_argument("--allow-plaintext", action="store_true", help="for a closed network")
         action.add_argument("--config", type=Path, help="write the configuration to this file")
         action.add_argument("--qr", action="store_true", help="show it as a QR code too")
@@ -79,9 +80,11 @@ def _tell_of_keys() -> None:
 
 
 def _address(options: argparse.Namespace) -> Address:
-    if options.url:
-        return Address.of(options.url, options.ca, plain=options.allow_plaintext)
-    env = Reader(os.environ)
+    """What the options say goes before the environment, one by one."""
+    plain = "on" if options.allow_plaintext else None
+    given = {"DEVICE_MQTT_URL": options.url, "DEVICE_CA_FILE": options.ca}
+    given |= {"DEVICE_HTTP_URL": options.post_url, "MQTT_ALLOW_PLAINTEXT": plain}
+    env = Reader(os.environ | {name: str(value) for name, value in given.items() if value})
     address = Address.read(env)
     env.done()
     if address is None:
@@ -113,7 +116,7 @@ def _tell_device(options: argparse.Namespace, secrets: Secrets, address: Address
     if address.tls and not address.ca:
         _say(_NO_CA)
     if secrets.api_key and not address.post_url:
-        _say("Add `post_url` by hand: DEVICE_HTTP_URL, which says where ingest is, is not set.")
+        _say("Add `post_url` by hand: neither --post-url nor DEVICE_HTTP_URL says where ingest is.")
     _say("This is the only time it is shown; what is kept is its hash.")
 
 

@@ -18,7 +18,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from parking.errors import Invalid, Refused, Retryable
 from parking.ports import Outgoing, Place, Record
-from parking.settings import Reader
+from parking.settings import Reader, frame_max_bytes
 from parking.topics import (
     BATCH_BYTES,
     ENVELOPE_BYTES,
@@ -78,7 +78,7 @@ class KafkaSettings:
             password=env.secret("KAFKA_PASSWORD") if sasl else "",
             mechanism=env.text("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512"),
             ca_file=env.text("KAFKA_CA_FILE", ""),
-            frame_max_bytes=env.integer("FRAME_MAX_BYTES", FRAME_MAX_BYTES, 10_000, 20_000_000),
+            frame_max_bytes=frame_max_bytes(env),
             run=_run(env, replays),
         )
 

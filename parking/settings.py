@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from parking.errors import SettingsError
+from parking.topics import FRAME_MAX_BYTES
 
 
 class Reader:
@@ -105,3 +106,8 @@ class Reader:
         if not value:
             self.problems.append(f"{name}_FILE={str(path)!r} is empty")
         return value
+
+
+def frame_max_bytes(env: Reader) -> int:
+    """FRAME_MAX_BYTES: the most that a picture may have, everywhere on its way."""
+    return env.integer("FRAME_MAX_BYTES", FRAME_MAX_BYTES, 10_000, 20_000_000)

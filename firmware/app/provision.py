@@ -120,7 +120,8 @@ _PAGE = """<!doctype html><meta name=viewport content="width=device-width">
 <style>body{font:16px sans-serif;max-width:26em;margin:1em auto;padding:0 1em}label{display:block;
 margin:.6em 0}input,textarea{width:100%%;font:inherit}.no{color:#a00}</style>
 <h1>Parking device</h1>%s<form method=post action=/><label>Configuration file, or what its QR code
-says (paste it; only the Wi-Fi is needed then, and the certificate below if it came by QR code)
+says (paste it; then only the Wi-Fi is needed, the board if it is another one, and the certificate
+if it came by QR code)
 <textarea name=config rows=4></textarea></label>%s
 <input type=hidden name=now_s id=t><button>Save and connect</button></form>
 <script>document.forms[0].onsubmit=function(){document.getElementById("t").value=

@@ -9,7 +9,8 @@
 
 Settings (environment, or `make run NAME=value`): SERVICES=ingest,... or none; DEMO=off;
 DEVICES=unix:4 (as many of the demo's devices run the firmware itself, under MicroPython);
-FOOTAGE=DIR; STATE=DIR; PORT_KAFKA=... (every port has one); LOG_FORMAT=json; KAFKA_HEAP_MB=512.
+FOOTAGE=DIR; STATE=DIR; CACHE=DIR (downloads); PORT_KAFKA=... (every port has one); LOG_FORMAT=json;
+KAFKA_HEAP_MB=512; FRAME_MAX_BYTES=1000000.
 """
 
 import argparse

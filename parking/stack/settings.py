@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from parking.settings import Reader
+from parking.settings import Reader, frame_max_bytes
 from parking.topics import FRAME_MAX_BYTES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -100,7 +100,7 @@ class StackSettings:
             footage.absolute() if footage else None,
             env.choice("LOG_FORMAT", ("text", "json"), "text"),
             env.integer("KAFKA_HEAP_MB", 512, 256, 65536),
-            env.integer("FRAME_MAX_BYTES", FRAME_MAX_BYTES, 10_000, 20_000_000),
+            frame_max_bytes(env),
             inherited(environ),
         )
         env.done()

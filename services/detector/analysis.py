@@ -224,15 +224,14 @@ class Analyser:
         observations = self._observe(opened, found)
         with timed("match", opened.timings_ms):
             shown = found.scores >= self._facts.threshold
+            xyxy, scores = found.xyxy[shown].tolist(), found.scores[shown].tolist()
             boxes = [
                 Box(
                     xyxy=(unit(x0), unit(y0), unit(x1), unit(y1)),
                     confidence=unit(score),
                     label=self._facts.label,
                 )
-                for (x0, y0, x1, y1), score in zip(
-                    found.xyxy[shown].tolist(), found.scores[shown].tolist(), strict=True
-                )
+                for (x0, y0, x1, y1), score in zip(xyxy, scores, strict=True)
             ]
         job = opened.job
         if opened.gated and helds is not None and job.camera_id and job.frame_id:

@@ -44,7 +44,8 @@ settings (environment):
                         (default); off: every picture is searched
   DETECTOR_CLOSER       on: a picture with a slot in doubt is searched again at 1280 and 1600 px
                         (default); off: one look is all
-  DETECTOR_THRESHOLD    score from which a slot is occupied; 0 (default): the model file's own
+  DETECTOR_THRESHOLD    score from which a vehicle is drawn, and with SLOT_MODEL_FILE=none makes its
+                        slot occupied; 0 (default): the model file's own
   DETECTOR_FROZEN_AFTER repeats of one picture until the camera is called frozen (5; 0: never)
   DETECTOR_OVERLAYS     cameras whose last frame is kept for /overlay (32)
   FRAME_MAX_BYTES, FRAME_MAX_PIXELS  larger pictures are refused (1000000, 2000000)

@@ -4,12 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from parking.devices import is_loopback
 from parking.kafka import KafkaSettings
 from parking.networks import PRIVATE, Networks
 from parking.ops import HttpSettings
-from parking.settings import Reader
+from parking.settings import Reader, frame_max_bytes
 from services.ingest.messages import Limits
 
 _DEFAULT_HTTP_PORT = 8081
@@ -82,7 +83,8 @@ class PullSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE;
+    """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE],
+    KAFKA_CA_FILE;
     MQTT_HOST, MQTT_PORT (1883), MQTT_TLS (on), MQTT_ALLOW_PLAINTEXT (off), MQTT_CA_FILE,
     MQTT_USERNAME (bridge), MQTT_PASSWORD[_FILE], MQTT_CLIENT_ID (parking-bridge; another for each
     bridge), MQTT_SHARE_GROUP: bridges that name the same one share the work (mosquitto can do it,
@@ -116,7 +118,7 @@ class Settings:
             http=HttpSettings.read(env, _DEFAULT_HTTP_PORT),
             limits=Limits(
                 frame_max_bytes=kafka.frame_max_bytes,
-                frame_max_pixels=env.integer("FRAME_MAX_PIXELS", 2_000_000, 10_000, 50_000_000),
+                frame_max_pixels=_frame_max_pixels(env),
                 clock_back_ms=env.integer("CLOCK_BACK_MS", 3_600_000, 0, 86_400_000),
                 gate_back_ms=env.integer("GATE_BACK_MS", 604_800_000, 0, 2_592_000_000),
                 clock_ahead_ms=env.integer("CLOCK_AHEAD_MS", 5_000, 0, 3_600_000),
@@ -135,3 +137,17 @@ def _group(env: Reader) -> str:
     if group and not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", group):
         env.problems.append(f"MQTT_SHARE_GROUP: {group!r} is no name of A-Z a-z 0-9 _ -")
     return group
+
+
+def check_settings(environ: Mapping[str, str]) -> tuple[PullSettings, Limits]:
+    """Those of `parking cameras check`. Raises SettingsError with every problem found."""
+    env = Reader(environ)
+    pull, limits = PullSettings.read(env), Limits(frame_max_bytes(env), _frame_max_pixels(env))
+    if pull is None:
+        env.problems.append("CAMERAS_FILE: no file is named")
+    env.done()
+    return cast(PullSettings, pull), limits
+
+
+def _frame_max_pixels(env: Reader) -> int:
+    return env.integer("FRAME_MAX_PIXELS", 2_000_000, 10_000, 50_000_000)

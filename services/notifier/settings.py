@@ -40,20 +40,30 @@ class LiveSource:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """KAFKA_*, HTTP_HOST, HTTP_PORT (8080), and:
+    """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_SASL_MECHANISM, KAFKA_USERNAME,
+    KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE, HTTP_HOST (127.0.0.1), HTTP_PORT (8080), LOG_FORMAT,
+    LOG_LEVEL, and:
 
-    DATABASE_URL[_FILE]  Postgres, for /api/history and /api/captures only; empty: they answer 503
-    KEYS_FILE            API keys; without it nothing can be written
+    DATABASE_URL[_FILE]  Postgres, for /api/history, /api/captures and when devices were last seen;
+                         empty: 503, and the devices' list without it
+    KEYS_FILE            API keys (`parking keys`); needed. While no such file is there, nothing can
+                         be written
     DEVICES_FILE         the MQTT broker's password file, for /api/sites/{site}/devices; empty: 503
     DEVICE_MQTT_URL, DEVICE_CA_FILE    the broker as devices find it, mqtts://host:port, and its CA
+    MQTT_ALLOW_PLAINTEXT (off)    on: DEVICE_MQTT_URL and DEVICE_HTTP_URL may be unencrypted
     DEVICE_HTTP_URL      ingest as devices find it, https://host:port, for those that post pictures
     CORS_ORIGINS         comma list of origins that may read from a browser; empty: none
     DASHBOARD_DIR        the built dashboard (default dashboard/dist)
     LIVE_URL             ingest's address, for live pictures of the cameras that it fetches; empty:
                          /api/stream shows what comes to Kafka
     LIVE_KEY[_FILE]      an API key of scope `live`; needed with LIVE_URL
-    NOTIFIER_CLIENTS, NOTIFIER_QUEUE, NOTIFIER_RING, NOTIFIER_RESUME, NOTIFIER_CAMERAS,
-    NOTIFIER_VIEWERS, NOTIFIER_SEND_TIMEOUT_S, NOTIFIER_PING_S    see Limits
+    FRAME_MAX_BYTES (1000000), as in ingest
+    NOTIFIER_CLIENTS (1000), NOTIFIER_VIEWERS (64)    event streams and live pictures at a time
+    NOTIFIER_QUEUE (256), NOTIFIER_SEND_TIMEOUT_S (10)    messages that may wait for a client, and
+                         how long for one; then its stream is ended
+    NOTIFIER_RING (4096), NOTIFIER_RESUME (10000)    changes kept to resume from, and sent at most
+    NOTIFIER_CAMERAS (32)    cameras whose pictures are watched at a time
+    NOTIFIER_PING_S (15)    a sign of life on streams where nothing happens
     """
 
     kafka: KafkaSettings

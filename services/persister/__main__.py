@@ -190,7 +190,7 @@ async def build(environ: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    if "--help" in sys.argv:
+    if "--help" in sys.argv or "-h" in sys.argv:
         sys.stdout.write(f"{__doc__}\n{settings_module.__doc__}")
     else:
         main("persister", build)

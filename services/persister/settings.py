@@ -1,6 +1,8 @@
 """The persister's settings, from the environment.
 
-KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE
+KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE],
+KAFKA_CA_FILE
+FRAME_MAX_BYTES           as in ingest (1000000)
 PERSISTER_GROUP           consumer group (parking.persister)
 PERSISTER_BATCH           most records in one transaction (500)
 PERSISTER_STALL_S         /healthz fails when nothing was written for so long although there are

@@ -220,7 +220,31 @@ def test_what_the_firmware_still_needs_is_said(
     assert "The code holds no certificate" in shown
     assert "The code" not in told("rotate", "demo/cam")
     plain = ["--url", "mqtt://127.0.0.1", "--qr"]
+    monkeypatch.delenv("DEVICE_CA_FILE")
     assert "certificate" not in told("rotate", "demo/cam", *plain).lower()
+
+
+def test_an_option_goes_before_its_setting_and_leaves_the_others(
+    broker: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (broker / "ca.pem").write_text("-----BEGIN CERTIFICATE-----", "ascii")
+    monkeypatch.setenv("KEYS_FILE", str(broker / "keys"))
+    monkeypatch.setenv("DEVICE_MQTT_URL", "mqtts://one.example")
+    monkeypatch.setenv("DEVICE_HTTP_URL", "https://ingest.example")
+
+    def told(*options: str) -> dict[str, object]:
+        main(["devices", "rotate", "demo/cam", "--http", *options])
+        shown: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[0])
+        return shown
+
+    main(["devices", "add", "demo/cam"])
+    capsys.readouterr()
+    both = told("--ca", str(broker / "ca.pem"), "--url", "mqtts://two.example")
+    assert (both["host"], both["ca"]) == ("two.example", "-----BEGIN CERTIFICATE-----")
+    assert str(both["post_url"]).startswith("https://ingest.example")
+    other = told("--post-url", "http://other.example", "--allow-plaintext")
+    assert other["host"] == "one.example"
+    assert str(other["post_url"]).startswith("http://other.example")
 
 
 def test_the_commands_about_keys_for_http(

@@ -11,7 +11,7 @@ import pytest
 
 from parking.stack.settings import ROOT
 from services.ingest import onvif
-from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras
+from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras, jpeg
 from tests.rtsp_cameras import rtsp_cameras
 
 
@@ -23,13 +23,15 @@ def written(folder: Path, *entries: dict[str, object]) -> tuple[Path, Path]:
     return cameras, logins
 
 
-async def check(*arguments: str | Path, networks: str = "127.0.0.1") -> tuple[int, str]:
+async def check(
+    *arguments: str | Path, networks: str = "127.0.0.1", **more: str
+) -> tuple[int, str]:
     """As a person runs it; exit status and what was told."""
     ran = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "parking", "cameras", "check", *map(str, arguments)],
         cwd=ROOT,
-        env={"CAMERAS_NETWORKS": networks, "PATH": "/usr/bin"},
+        env={"CAMERAS_NETWORKS": networks, "PATH": "/usr/bin", **more},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
@@ -70,6 +72,21 @@ async def test_all_good_is_exit_status_0_and_the_networks_count(tmp_path: Path):
         status, told = await check(files[0], networks="10.0.0.0/8")
     assert status == 1
     assert "forbidden-address" in told
+
+
+async def test_a_picture_that_ingest_would_refuse_is_refused(tmp_path: Path):
+    async with http_cameras() as own:
+        files = written(tmp_path, entry(own, "good", "/capture"))
+        own.picture = lambda: jpeg(size=(120, 160))  # type: ignore[method-assign]  # larger
+        assert (await check(files[0]))[0] == 0
+        status, told = await check(files[0], FRAME_MAX_PIXELS="10000")
+        assert (status, "at most 10000 pixels" in told) == (1, True), told
+        status, told = await check(files[0], "--networks", "10.0.0.0/8")
+        assert "forbidden-address" in told, "an option goes before its setting"
+        for wrong in ({"FRAME_MAX_PIXELS": "many"}, {"CAMERAS_LIMIT_S": "0"}):
+            status, told = await check(files[0], **wrong)
+            assert status == 2
+            assert next(iter(wrong)) in told
 
 
 async def test_faults_of_the_files_are_all_told(tmp_path: Path):

@@ -2,6 +2,7 @@
 are copied, and what is run on the board runs under MicroPython with a simulated flash. mpremote and
 the serial line themselves are not in it."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -174,4 +175,16 @@ def test_a_configuration_that_the_board_would_not_take_is_not_copied(tmp_path: P
     file = tmp_path / "cam.json"
     file.write_text('{"wifi_ssid": "lot", "tls": true}', "utf-8")
     with pytest.raises(SystemExit, match="has no ca"):
-        flash._stamped(file, tmp_path)  # noqa: SLF001 -- the step before anything is copied
+        flash._stamped(file, "ai_thinker", tmp_path)  # noqa: SLF001 -- the step before anything is copied
+
+
+def test_the_configuration_is_told_for_which_board_it_is(tmp_path: Path) -> None:
+    """Else the firmware would take the default board's pins."""
+    file = tmp_path / "cam.json"
+    file.write_text('{"wifi_ssid": "lot", "tls": false}', "utf-8")
+    out = tmp_path / "out"
+    out.mkdir()
+    stamped = flash._stamped(file, "xiao_s3_sense", out)  # noqa: SLF001 -- as above
+    assert json.loads(stamped.read_text("utf-8"))["board"] == "xiao_s3_sense"
+    with pytest.raises(SystemExit, match="is for the board xiao_s3_sense, not for ai_thinker"):
+        flash._stamped(stamped, "ai_thinker", out)  # noqa: SLF001

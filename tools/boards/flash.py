@@ -79,7 +79,7 @@ def _firmware(options: argparse.Namespace, folder: Path) -> None:
         slot, trial = target(said)
     except NotReady as error:
         sys.exit(f"flash: {error} (a board that is new is flashed with --image)")
-    config = _stamped(options.config, folder) if options.config else None
+    config = _stamped(options.config, options.board, folder) if options.config else None
     _run(*copy(options.port, folder, slot, trial, config), dry=options.dry_run)
     if trial:
         print(f"The new firmware is in slot {slot}, on trial: if it does not reach ingest within")
@@ -119,9 +119,12 @@ def _mpremote(port: str) -> Sequence[str]:
     return [sys.executable, "-m", "mpremote", "connect", port]
 
 
-def _stamped(config: Path, folder: Path) -> Path:
-    """The configuration with the second of its provisioning, from which the board counts."""
+def _stamped(config: Path, board: str, folder: Path) -> Path:
+    """The configuration with its board, whose pins the firmware takes, and the second of its
+    provisioning, from which it counts."""
     told = json.loads(config.read_text("utf-8"))
+    if told.setdefault("board", board) != board:
+        sys.exit(f"flash: {config} is for the board {told['board']}, not for {board} (BOARD=)")
     if not told.get("wifi_ssid"):
         sys.exit(
             f"flash: {config} has no wifi_ssid (and wifi_password): add them, or use the portal"

@@ -1,9 +1,9 @@
 """How right the detector is on lots it has never seen.
 
-  python -m tools.evaluate.accuracy --data ../shared/data --folds runs/slots --out runs/accuracy
+  python -m tools.evaluate.accuracy --data ../shared/data --folds runs --out runs/accuracy
 
 For each data set the models that have not seen its lot judge it (`--folds`: what
-`python -m tools.train.slots` left there), with a fusion fitted on the other sets; nothing of a set
+`make train` left there), with a fusion fitted on the other sets; nothing of a set
 is used to choose anything for it. Prints a Markdown table; --out gets it as JSON, with plots and a
 picture of the worst errors.
 """

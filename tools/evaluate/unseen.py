@@ -1,6 +1,7 @@
 """The models as they would be on a lot they have never seen: of each lot the pair that left it out,
 weighed by the answers for the other lots."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,11 @@ class Folds:
     def boxes_of(self, lot: str) -> Path:
         """The vehicle model for a lot."""
         own = self.folder / f"boxes-without-{lot}.onnx"
-        return own if own.exists() else self.boxes
+        if own.exists():
+            return own
+        told = f"{own} is not there: {lot} is judged with {self.boxes}, which may have seen it"
+        print(told, file=sys.stderr)
+        return self.boxes
 
     def slots_of(self, lot: str) -> Path:
         """The slot network for a lot."""

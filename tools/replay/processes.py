@@ -27,7 +27,7 @@ def service_env(environ: Mapping[str, str], chosen: Choice, run: str) -> dict[st
     kept = {
         name: value
         for name, value in environ.items()
-        if name not in ("MODEL_FILE", "HTTP_PORT")
+        if name not in ("MODEL_FILE", "SLOT_MODEL_FILE", "FRAME_MAX_PIXELS", "HTTP_PORT")
         and not name.startswith(("DETECTOR_", "TRACKER_"))
     }
     return {**kept, **chosen.detector, "RUN": run, "DETECTOR_SKIP": "off", "HTTP_HOST": HOST}

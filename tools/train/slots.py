@@ -1,7 +1,7 @@
 """Train the slot network, and say what it is worth on lots it never saw.
 
   python -m tools.train.slots --data ../shared/data --base ../shared/models/yolo11n_rebuilt.pt \\
-      --rendered runs/scenes --out runs/slots
+      --rendered runs/scenes --out runs
 
 First one network for each lot, trained on all the others; from their answers the fusion with the
 boxes is fitted (`--boxes`: the vehicle model it is for). Then the network that ships, trained on
@@ -100,7 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--base", type=Path, required=True, help="COCO weights (.pt)")
     parser.add_argument("--boxes", type=Path, default=DEFAULT_MODEL, help="the vehicle model")
     parser.add_argument("--rendered", type=Path, nargs="*", default=[], help="rendered sets")
-    parser.add_argument("--out", type=Path, default=Path("runs/slots"))
+    parser.add_argument("--out", type=Path, default=Path("runs"))
     parser.add_argument("--epochs", type=int, default=Plan().epochs)
     parser.add_argument("--band", type=float, nargs=2, default=(0.3, 0.7), help="nobody knows")
     parser.add_argument("--seed", type=int, default=Plan().seed)

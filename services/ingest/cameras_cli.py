@@ -4,12 +4,14 @@
     python -m parking cameras discover
 
 `check` asks each camera once, as ingest would, and tells what came; exit status 1 when one failed.
-`parking` hands it CAMERAS_NETWORKS, if set. `discover` sends one multicast question (WS-Discovery)
+What no option says is ingest's setting (CAMERAS_..., FRAME_MAX_BYTES and FRAME_MAX_PIXELS) or its
+default. `discover` sends one multicast question (WS-Discovery)
 and lists who answers within a few seconds; it connects to nobody.
 """
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from parking.errors import Invalid, SettingsError
-from parking.networks import PRIVATE, Networks
+from parking.networks import Networks
 from services.ingest import onvif
 from services.ingest.camerafile import Camera
 from services.ingest.camerafiles import DiskFiles
@@ -28,6 +30,7 @@ from services.ingest.faults import CameraFault
 from services.ingest.jpeg import inspect
 from services.ingest.messages import Limits
 from services.ingest.puller import Source
+from services.ingest.settings import check_settings
 from services.ingest.sources import sources
 
 _AT_ONCE: Final = 8
@@ -103,9 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
     check = actions.add_parser("check", help="ask each camera of a file once")
     check.add_argument("file", type=Path, help="the cameras file (CAMERAS_FILE)")
-    check.add_argument("--credentials", type=Path, help="the logins (CAMERAS_CREDENTIALS_FILE)")
+    check.add_argument("--credentials", type=Path, help="logins (CAMERAS_CREDENTIALS_FILE)")
     check.add_argument("--networks", help="where cameras may be, by commas (CAMERAS_NETWORKS)")
-    check.add_argument("--limit-s", type=float, default=10.0, help="seconds a camera may take (10)")
+    check.add_argument("--limit-s", help="seconds a camera may take (CAMERAS_LIMIT_S; 10)")
     discover = actions.add_parser("discover", help="list the ONVIF cameras that answer")
     discover.add_argument("--wait-s", type=float, default=4.0, help="seconds to listen (4)")
     options = parser.parse_args(arguments)
@@ -117,13 +120,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    names = options.networks or ",".join(PRIVATE)
-    try:
-        networks = Networks.parse(names.split(","))
-    except ValueError as error:
-        raise SettingsError([f"networks: {error}"]) from error
-    cameras = DiskFiles(options.file, options.credentials).read() or {}
-    tried = asyncio.run(try_all([*cameras.values()], networks, Limits(), options.limit_s))
+    given = {"CAMERAS_FILE": options.file, "CAMERAS_CREDENTIALS_FILE": options.credentials}
+    given |= {"CAMERAS_NETWORKS": options.networks, "CAMERAS_LIMIT_S": options.limit_s}
+    said = {name: str(value) for name, value in given.items() if value}
+    pull, limits = check_settings(os.environ | said)
+    cameras = DiskFiles(pull.cameras_file, pull.credentials_file).read() or {}
+    tried = asyncio.run(try_all([*cameras.values()], pull.networks, limits, pull.limit_s))
     sys.stdout.write(table([_HEAD, *(one.row() for one in tried)]))
     good = sum(one.result == "ok" for one in tried)
     sys.stdout.write(f"{good} of {len(tried)} cameras give pictures\n")
