@@ -2,7 +2,10 @@
 
 An annotations file is `{"frames": [{"file", "camera", "width", "height", "slots": [{"id",
 "polygon" [[x, y]..] in pixels, "occupied" 0|1|null}]}]}`, the form that tools/render writes and
-that public parking data sets are easily brought into.
+that public parking data sets are easily brought into. Optional: `timestamp` of a frame (ISO 8601;
+UTC where it names no zone), `dataset`, `site` {"id", "name", "zones" {id: name}, "slots" {id:
+{"zone", "plan" [[x, y]..] in metres}}}, `cameras` {id: {"name"}}, and `gate` [{"frame": index of
+the scene's frame, "direction": "entry"|"exit"}] for a gate's events.
 """
 
 import re

@@ -9,8 +9,8 @@ FOLDER holds JPEG pictures of one camera, or a folder for each camera, or an ann
 the pictures it names. The camera must not have moved. A slot that nobody uses in the recording is
 found only as a gap in a row: record a busy day.
 
-For each camera below --out: NAME.layout.json (look at it, correct it in the dashboard's editor,
-then `python -m parking layout check` and `publish`; each slot's `confidence` is for you, readers
+For each camera below --out: NAME.layout.json (edit it, then `parking layout check FILE` and
+`parking layout publish FILE`, see docs/cameras.md; each slot's `confidence` is for you, readers
 pass it over), NAME.jpg (the proposals over the median picture) and NAME-MODEL-SIZE.boxes.jsonl
 (what the detector found, used again by the next run). What stands still is proposed, slot or not:
 cars along a street and double-parked ones too. --region leaves them out.
