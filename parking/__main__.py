@@ -97,6 +97,7 @@ def site_parameters(options: argparse.Namespace) -> None:
     except msgspec.ValidationError as error:
         raise Invalid("bad-parameters", str(error)) from error
     _command(options, parameters)
+    say(", ".join(f"{name} {getattr(parameters, name)}" for name in _PARAMETERS))
 
 
 def keys_add(options: argparse.Namespace) -> None:
@@ -132,6 +133,13 @@ def cameras(options: argparse.Namespace) -> None:
 
 # ---------------------------------------------------------------- helpers
 _PARAMETERS = {field.name: field for field in msgspec.structs.fields(ParametersSet)}
+_MEANING = {
+    "enter_observations": "pictures in a row that must say occupied",
+    "exit_observations": "pictures in a row that must say free",
+    "min_confidence": "0..1; less sure, a picture says nothing of a slot",
+    "silence_intervals": "intervals without a picture until a camera is silent",
+    "overstay_ms": "how long a vehicle may stay; None: as long as it likes",
+}
 
 
 def _kafka() -> KafkaSettings:
@@ -200,10 +208,12 @@ def _parser() -> argparse.ArgumentParser:
     _layout_parser(groups.add_parser("layout", help="slot layouts of cameras"))
     _slot_parser(groups.add_parser("slot", help="close, open or correct a slot"))
     site = groups.add_parser("parameters", help="tracker parameters of a site, from now on")
+    site.description = "All are set at once: what is not named goes back to its default."
     site.add_argument("site")
-    for name in _PARAMETERS:
+    for name, field in _PARAMETERS.items():
         kind = float if name == "min_confidence" else int
-        site.add_argument(f"--{name.replace('_', '-')}", type=kind)
+        told = f"{_MEANING[name]} ({field.default})"
+        site.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=told)
     site.set_defaults(run=site_parameters)
     _keys_parser(groups.add_parser("keys", help="API keys (KEYS_FILE names the file)"))
     devices_cli.parser(groups.add_parser("devices", help="who may speak at the MQTT broker"))
