@@ -79,9 +79,9 @@ STORY = ("", "", "", "A1", "A1", "A1", "A1", "", "A1", "", "", "", "", "", "")
 def recording(story: Sequence[str] = STORY, **more: Any) -> Recording:
     """A camera's pictures, a tick after each, and its layout adopted before."""
     pictures = [picture((slot,) if slot else (), n) for n, slot in enumerate(story, 1)]
-    files = {f"frames/{CAMERA}/0-{n}.jpg": data for n, data in enumerate(pictures, 1)}
+    files = {f"frames/{CAMERA}/0-{n:012}.jpg": data for n, data in enumerate(pictures, 1)}
     records = [
-        kept(frame(data, n), n, file=f"frames/{CAMERA}/0-{n}.jpg")
+        kept(frame(data, n), n, file=f"frames/{CAMERA}/0-{n:012}.jpg")
         for n, data in enumerate(pictures, 1)
     ]
     records += [kept(tick(n + 0.5), n) for n in range(1, len(story) + 1)]

@@ -221,7 +221,7 @@ def test_recorded_detections_are_enough_for_the_trackers_parameters():
 def test_what_cannot_be_decoded_is_told_and_stops_nothing():
     of = recording()
     files = {one.file: of.picture(one.file) for one in of.records if one.file}
-    files[f"frames/{CAMERA}/0-3.jpg"] = b"\xff\xd8 no picture"
+    files[f"frames/{CAMERA}/0-{3:012}.jpg"] = b"\xff\xd8 no picture"
     result = played(recording(picture=files.__getitem__))
     assert [(r.id, r.reason) for r in result.refused] == [(f"{CAMERA}/1/3", "undecodable")]
     assert len(result.detections) == len(STORY) - 1

@@ -101,7 +101,7 @@ class ArchiveWriter:
         """One record, with its picture if it is a frame."""
         file = None
         if jpeg is not None and isinstance(kept.event, FrameReceived):
-            file = f"frames/{kept.event.camera_id}/{kept.partition}-{kept.offset}.jpg"
+            file = f"frames/{kept.event.camera_id}/{kept.partition}-{kept.offset:012}.jpg"
             self._put(file, jpeg, zipfile.ZIP_STORED)
         name = f"{'before' if before else 'records'}/{kept.topic}.jsonl"
         line = Line(
