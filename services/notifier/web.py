@@ -85,7 +85,7 @@ async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_
         return msgspec.json.decode(bytes(body), type=cls)
     except msgspec.ValidationError as error:
         raise ApiError(422, "bad-schema", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(400, "bad-json", str(error)) from error
 
 
