@@ -109,7 +109,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
     writer = Writer(parts.feed, door, parts.producer, parts.clock, asyncio.Lock(), parts.pictures)
     app.include_router(read_routes(parts.feed, parts.pictures))
     app.include_router(history_routes(parts.history))
-    app.include_router(live_routes(parts.feed, parts.pictures, parts.live))
+    app.include_router(live_routes(parts.feed, parts.pictures, parts.live, cors_origins))
     app.include_router(write_routes(writer))
     app.include_router(
         device_routes(Fleet(door, parts.devices, parts.address, parts.feed, parts.history))
