@@ -68,10 +68,10 @@ async def test_a_client_that_talks_is_still_heard(notifier: Instance):
     """Who is not heard is taken for dead when its answer to a ping is not read."""
     async with websockets.connect(address(notifier), ping_interval=None) as socket:
         await heard(socket)
-        for _ in range(3):
-            await socket.send("anybody there?")
         async with asyncio.timeout(5):
-            await (await socket.ping())
+            for _ in range(3):
+                await socket.send("anybody there?")
+                await (await socket.ping())
 
 
 async def test_a_client_that_goes_is_gone_at_once(notifier: Instance):
