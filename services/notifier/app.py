@@ -21,11 +21,11 @@ from parking.ops import Health
 from parking.ports import Clock, Producer
 from parking.relocation import LayoutProposal
 from services.notifier import views
-from services.notifier.adapters import History
 from services.notifier.auth import Door
 from services.notifier.commands import layout_body_schema
 from services.notifier.dashboard import dashboard_routes
 from services.notifier.feed import Feed
+from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.pictures import Pictures
 from services.notifier.routes_devices import Fleet, device_routes

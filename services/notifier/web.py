@@ -113,7 +113,8 @@ def add_error_handlers(app: FastAPI) -> None:
         return json_response(Error(error=error.reason, detail=error.detail), 422)
 
     async def outage(_: Request, error: Exception) -> Response:
-        body = Error(error="unavailable", detail=str(error))
+        assert isinstance(error, Retryable)  # noqa: S101 -- registered for it
+        body = Error(error=error.reason, detail=str(error))
         return json_response(body, 503, {"Retry-After": "5"})
 
     async def bug(_: Request, __: Exception) -> Response:  # the server logs it
