@@ -47,7 +47,7 @@ def from_json(data: bytes, cls: type[E]) -> E:
         event = _DECODERS[cls.TYPE].decode(data)
     except msgspec.ValidationError as error:
         raise Invalid("bad-schema", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # nested too deep
         raise Invalid("bad-json", str(error)) from error
     assert isinstance(event, cls)  # noqa: S101 -- narrows the decoder's type, cannot fail
     return event

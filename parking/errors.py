@@ -29,7 +29,12 @@ class Refused(Invalid):
 
 
 class Retryable(Exception):
-    """The outside world failed for now (database away, object store 503, Kafka unreachable)."""
+    """The outside world failed for now (database away, object store 503, Kafka unreachable).
+    `reason`: a short, stable slug."""
+
+    def __init__(self, detail: str = "", reason: str = "unavailable") -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class Fenced(Exception):

@@ -97,6 +97,8 @@ def http_loop(app: Callable[..., Awaitable[None]], http: HttpSettings) -> Loop:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,
+            ws_max_size=4096,  # nobody has anything to say by WebSocket; a deflated message
+            ws_per_message_deflate=False,  # could be a thousand times larger than it was sent
         )
         server = uvicorn.Server(config)
         task = asyncio.ensure_future(server._serve())  # noqa: SLF001 -- the public one takes the signals

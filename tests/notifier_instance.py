@@ -19,9 +19,10 @@ from parking.memory import MemoryBroker, MemoryProducer
 from parking.ops import Health, HttpSettings, SystemClock, http_loop
 from parking.ports import Outgoing, Producer
 from parking.stack.checks import HOST, free_ports
-from services.notifier.adapters import History, KafkaLog, LateProducer, MemoryLog
+from services.notifier.adapters import KafkaLog, LateProducer, MemoryLog
 from services.notifier.app import Parts, make_app
 from services.notifier.feed import Feed
+from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.log import Log
 from services.notifier.pictures import Pictures

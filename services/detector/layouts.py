@@ -10,7 +10,8 @@ from parking.ports import Record
 
 
 class Layouts:
-    """Each camera's layout. A lower version never replaces a higher one; a tombstone removes."""
+    """Each camera's layout. Only a higher version replaces the one in force: of two layouts of one
+    version the first counts, here as everywhere. A tombstone removes."""
 
     def __init__(self) -> None:
         self._by_camera: dict[str, LayoutPublished] = {}
@@ -35,7 +36,7 @@ class Layouts:
             raise Invalid("wrong-key", f"key {key[:100]!r} with a layout of {layout.camera_id}")
         checked(layout)
         held = self._by_camera.get(key)
-        if held is None or held.version <= layout.version:
+        if held is None or held.version < layout.version:
             self._by_camera[key] = layout
 
     def apply_all(self, records: Sequence[Record]) -> list[tuple[Record, Invalid]]:

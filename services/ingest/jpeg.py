@@ -215,5 +215,5 @@ def _recorded(text: bytes) -> int | None:
     """The original time out of a comment; a comment that cannot be read tells nothing."""
     try:
         return msgspec.json.decode(text, type=_Recorded).recorded_at_ms
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # nested too deep
         return None

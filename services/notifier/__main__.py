@@ -21,9 +21,10 @@ from functools import partial
 from parking.devices import Devices
 from parking.keys import KeyFile
 from parking.ops import Health, Loop, SystemClock, http_loop, main, serve
-from services.notifier.adapters import History, KafkaLog, LateProducer
+from services.notifier.adapters import KafkaLog, LateProducer
 from services.notifier.app import Parts, make_app
 from services.notifier.feed import Feed
+from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.pictures import Pictures
 from services.notifier.settings import Settings

@@ -1,16 +1,13 @@
-"""The outside world of the notifier: the log in Kafka (and in memory), history in Postgres."""
+"""The outside world of the notifier: the log in Kafka, and in memory. Postgres: history.py."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
-import psycopg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from parking.errors import Refused, Retryable
 from parking.kafka import (
@@ -180,41 +177,6 @@ class MemoryLog:
             positions |= {(r.topic, r.partition): r.offset + 1 for r in taken}
             yield taken
             await asyncio.sleep(0.005)
-
-
-class History:
-    """Rows of the past, from Postgres. Opens its connections when first asked, so that the live
-    state does not need Postgres at all. Methods raise Retryable while it is away."""
-
-    def __init__(self, database_url: str) -> None:
-        self._pool = AsyncConnectionPool(
-            database_url,
-            min_size=0,
-            max_size=4,
-            timeout=3.0,
-            open=False,
-            kwargs={
-                "row_factory": dict_row,
-                "autocommit": True,
-                "connect_timeout": 3,
-                "options": "-c statement_timeout=5000 -c default_transaction_read_only=on",
-            },
-        )
-
-    async def rows(self, query: str, arguments: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
-        """What the query finds."""
-        try:
-            await self._pool.open()
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(query.encode(), arguments)
-                found: list[dict[str, Any]] = await cursor.fetchall()  # type: ignore[assignment] # dict_row
-                return found
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise Retryable(f"Postgres is away: {error}") from error
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._pool.close()
 
 
 @asynccontextmanager

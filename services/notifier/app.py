@@ -21,11 +21,11 @@ from parking.ops import Health
 from parking.ports import Clock, Producer
 from parking.relocation import LayoutProposal
 from services.notifier import views
-from services.notifier.adapters import History
 from services.notifier.auth import Door
 from services.notifier.commands import layout_body_schema
 from services.notifier.dashboard import dashboard_routes
 from services.notifier.feed import Feed
+from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.pictures import Pictures
 from services.notifier.routes_devices import Fleet, device_routes
@@ -109,7 +109,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
     writer = Writer(parts.feed, door, parts.producer, parts.clock, asyncio.Lock(), parts.pictures)
     app.include_router(read_routes(parts.feed, parts.pictures))
     app.include_router(history_routes(parts.history))
-    app.include_router(live_routes(parts.feed, parts.pictures, parts.live))
+    app.include_router(live_routes(parts.feed, parts.pictures, parts.live, cors_origins))
     app.include_router(write_routes(writer))
     app.include_router(
         device_routes(Fleet(door, parts.devices, parts.address, parts.feed, parts.history))

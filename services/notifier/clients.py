@@ -54,11 +54,16 @@ class Client:
         if self.closed is None:
             self.closed = reason
             SSE_CLOSED.labels(reason).inc()
-        self.forget()
+        self._drop()
         self._queue.put_nowait(None)
 
     def forget(self) -> None:
-        """Drop what is queued."""
+        """Begin anew: drop what is queued; what follows makes up for all of it. Whose queue was
+        too short for that is not slow."""
+        self.closed = None
+        self._drop()
+
+    def _drop(self) -> None:
         while not self._queue.empty():
             self._queue.get_nowait()
 

@@ -30,8 +30,8 @@ def dashboard_routes(folder: Path) -> APIRouter:
     async def page(path: str) -> Response:
         if path.split("/")[0] in OTHERS:
             raise ApiError(404, "not-found", f"there is no /{path}")
-        file = (root / path).resolve() if "\0" not in path else root
-        if file.is_relative_to(root) and file.is_file():
+        file = _file(root, path)
+        if file is not None:
             hashed = path.startswith("assets/")
             return FileResponse(file, headers={"Cache-Control": FOR_EVER if hashed else ASK_AGAIN})
         if "." in path.rsplit("/", 1)[-1]:
@@ -42,3 +42,13 @@ def dashboard_routes(folder: Path) -> APIRouter:
         return FileResponse(index, headers={"Cache-Control": ASK_AGAIN})
 
     return router
+
+
+def _file(root: Path, path: str) -> Path | None:
+    """The file below `root` of that path; None where there is none, or no file can be so called:
+    a part of the path may be too long, or hold a NUL."""
+    try:
+        file = (root / path).resolve()
+        return file if file.is_relative_to(root) and file.is_file() else None
+    except (OSError, ValueError):
+        return None

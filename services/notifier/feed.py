@@ -59,6 +59,7 @@ class Feed:
         self._log = log_
         self._clock = clock
         self._clients: set[Client] = set()
+        self._ended = False
         self._snapshots: dict[str | None, tuple[tuple[int, str], int, bytes]] = {}
         self._read = asyncio.Condition()
 
@@ -130,6 +131,7 @@ class Feed:
 
     def close(self) -> None:
         """The process ends: so do all streams."""
+        self._ended = True
         for client in tuple(self._clients):
             client.close("shutdown")
         self._clients.clear()
@@ -175,7 +177,7 @@ class Feed:
             plan = await self._caught_up(client, last_id, plan)
         if isinstance(plan, Reset):
             return self._reset(client, plan)
-        self._clients.add(client)  # nothing was awaited since the plan was made: no gap
+        self._attach(client)  # nothing was awaited since the plan was made: no gap
         now = self._now(client.site_id)
         changes = plan.changes if isinstance(plan, FromRing) else await self._from_topic(plan)
         if isinstance(changes, Reset):
@@ -188,8 +190,14 @@ class Feed:
         return [told, self._snapshot_for(client)]
 
     def _snapshot_for(self, client: Client) -> Message:
-        self._clients.add(client)
+        self._attach(client)
         return self.snapshot(client.site_id)
+
+    def _attach(self, client: Client) -> None:
+        if self._ended:
+            client.close("shutdown")
+        else:
+            self._clients.add(client)
 
     def _plan(self, client: Client, last_id: str) -> Plan:
         ring = self.ring

@@ -14,9 +14,9 @@ from fastapi.responses import Response
 from parking.devices import Address, Devices, Secrets, configuration
 from parking.errors import Invalid, Retryable
 from parking.events import CameraStatusChanged
-from services.notifier.adapters import History
 from services.notifier.auth import Door
 from services.notifier.feed import Feed
+from services.notifier.history import History
 from services.notifier.views import DeviceSecret, DeviceView, NewDevice
 from services.notifier.web import (
     WRITE_ERRORS,

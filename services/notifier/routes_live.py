@@ -1,5 +1,6 @@
 """The routes that stream, and the pictures."""
 
+from collections.abc import Collection
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, WebSocket
@@ -25,8 +26,10 @@ and `site-sessions` (SiteSessions) as they are now. Where it cannot, it sends `r
 hold."""
 
 
-def live_routes(feed: Feed, pictures: Pictures, live: Live | None) -> APIRouter:
-    """All of them."""
+def live_routes(
+    feed: Feed, pictures: Pictures, live: Live | None, origins: Collection[str]
+) -> APIRouter:
+    """All of them. `origins`: whose pages may read here, besides our own."""
     router = APIRouter()
 
     @router.get(
@@ -49,11 +52,8 @@ def live_routes(feed: Feed, pictures: Pictures, live: Live | None) -> APIRouter:
 
     @router.websocket("/ws")
     async def socket(websocket: WebSocket, site: Site = None, last_event_id: LastId = None) -> None:
-        try:
-            _open_to_more(feed)
-        except (ApiError, Retryable) as error:
-            await websocket.close(sse.TRY_AGAIN_LATER, str(error)[:120])
-            return
+        _only_own_pages(websocket, origins)
+        _open_to_more(feed)
         await sse.speak(websocket, feed, site, last_event_id)
 
     @router.get(
@@ -99,6 +99,15 @@ def live_routes(feed: Feed, pictures: Pictures, live: Live | None) -> APIRouter:
         return sse.Stream(frames, feed.limits.send_timeout_s, media_type=media_type)
 
     return router
+
+
+def _only_own_pages(websocket: WebSocket, origins: Collection[str]) -> None:
+    """Browsers let any page open a WebSocket to anywhere, and leave it to the server to look at the
+    Origin. Programs send none."""
+    origin, host = websocket.headers.get("origin"), websocket.headers.get("host", "").lower()
+    if origin not in {None, f"http://{host}", f"https://{host}", *origins}:
+        detail = f"a page of {origin} may not read here: CORS_ORIGINS does not name it"
+        raise ApiError(403, "foreign-origin", detail)
 
 
 def _open_to_more(feed: Feed) -> None:

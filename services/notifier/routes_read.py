@@ -9,8 +9,9 @@ from fastapi.responses import Response
 from parking.errors import Retryable
 from parking.events import LayoutPublished, SessionChanged, SlotChanged
 from parking.relocation import LayoutProposal
-from services.notifier.adapters import History
+from parking.topics import site_of
 from services.notifier.feed import Feed
+from services.notifier.history import History
 from services.notifier.pictures import Pictures
 from services.notifier.state import LiveState
 from services.notifier.views import (
@@ -214,8 +215,11 @@ def history_routes(history: History | None) -> APIRouter:
         to_ms: TimeMs = _NOW_MS,
         limit: Limit = 100,
     ) -> Response:
+        past = _there(history)
+        if camera is not None and site not in (None, site_of(camera)):
+            return json_response([])  # and not a search of all that the camera ever took
         chosen = {"site": site, "camera": camera, "from_ms": from_ms, "to_ms": to_ms}
-        return json_response(await _there(history).rows(_CAPTURES, chosen | {"limit": limit}))
+        return json_response(await past.rows(_CAPTURES, chosen | {"limit": limit}))
 
     return router
 

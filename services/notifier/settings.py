@@ -52,7 +52,8 @@ class Settings:
     DEVICE_MQTT_URL, DEVICE_CA_FILE    the broker as devices find it, mqtts://host:port, and its CA
     MQTT_ALLOW_PLAINTEXT (off)    on: DEVICE_MQTT_URL and DEVICE_HTTP_URL may be unencrypted
     DEVICE_HTTP_URL      ingest as devices find it, https://host:port, for those that post pictures
-    CORS_ORIGINS         comma list of origins that may read from a browser; empty: none
+    CORS_ORIGINS         comma list of origins that may read from a browser, /ws too, besides the
+                         notifier's own (its Host header, which a proxy must leave); empty: none
     DASHBOARD_DIR        the built dashboard (default dashboard/dist)
     LIVE_URL             ingest's address, for live pictures of the cameras that it fetches; empty:
                          /api/stream shows what comes to Kafka

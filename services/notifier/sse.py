@@ -10,6 +10,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
+from parking.errors import Retryable
 from parking.metrics import SSE_CLOSED
 from services.notifier.feed import Feed
 from services.notifier.web import ABORT
@@ -17,6 +18,7 @@ from services.notifier.web import ABORT
 NO_BUFFERS: Final = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 BOUNDARY: Final = "frame"
 TRY_AGAIN_LATER: Final = 1013
+REASON_MAX_BYTES: Final = 123
 
 
 class Stream(EventSourceResponse):
@@ -47,9 +49,20 @@ async def events(
 
 
 async def speak(socket: WebSocket, feed: Feed, site_id: str | None, last_id: str | None) -> None:
-    """The same over a WebSocket. What the client says is not read; that it is gone shows at the
-    next message or ping."""
+    """The same over a WebSocket. What the client says means nothing, but it is read: the server
+    reads nothing after a message that was not, no pong either. That it is gone ends the stream."""
     await socket.accept()
+    async with asyncio.TaskGroup() as group:
+        tasks = {
+            group.create_task(_tell(socket, feed, site_id, last_id)),
+            group.create_task(_hear(socket)),
+        }
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+
+
+async def _tell(socket: WebSocket, feed: Feed, site_id: str | None, last_id: str | None) -> None:
     limit_s = feed.limits.send_timeout_s
     try:
         async with aclosing(feed.follow(site_id, last_id)) as batches:
@@ -59,10 +72,18 @@ async def speak(socket: WebSocket, feed: Feed, site_id: str | None, last_id: str
                         await socket.send_text(message.text)
         async with asyncio.timeout(limit_s):
             await socket.close(TRY_AGAIN_LATER)
+    except Retryable as error:  # before the first message
+        reason = str(error).encode()[:REASON_MAX_BYTES].decode(errors="ignore")
+        await socket.close(TRY_AGAIN_LATER, reason)
     except WebSocketDisconnect:
         return
     except TimeoutError:
         await _drop(socket.scope.get(ABORT))
+
+
+async def _hear(socket: WebSocket) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
 
 
 async def mjpeg(pictures: AsyncGenerator[tuple[bytes, int], None]) -> AsyncGenerator[bytes, None]:

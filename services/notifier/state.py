@@ -103,7 +103,8 @@ class LiveState:
 
     def was_in_force(self, layout: LayoutPublished) -> bool:
         """Whether it is, or lately was, its camera's layout: not another one of that version."""
-        return self._past_layouts.get(layout.id) == layout
+        known = (self.layouts.get(layout.camera_id), self._past_layouts.get(layout.id))
+        return layout in known
 
     def session(self, event: SessionChanged) -> bool:
         """Apply; False for a replay's, and for a beginning that comes after the end."""

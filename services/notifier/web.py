@@ -85,7 +85,7 @@ async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_
         return msgspec.json.decode(bytes(body), type=cls)
     except msgspec.ValidationError as error:
         raise ApiError(422, "bad-schema", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(400, "bad-json", str(error)) from error
 
 
@@ -113,7 +113,8 @@ def add_error_handlers(app: FastAPI) -> None:
         return json_response(Error(error=error.reason, detail=error.detail), 422)
 
     async def outage(_: Request, error: Exception) -> Response:
-        body = Error(error="unavailable", detail=str(error))
+        assert isinstance(error, Retryable)  # noqa: S101 -- registered for it
+        body = Error(error=error.reason, detail=str(error))
         return json_response(body, 503, {"Retry-After": "5"})
 
     async def bug(_: Request, __: Exception) -> Response:  # the server logs it

@@ -111,6 +111,7 @@ def test_a_frame_keeps_its_bytes_and_carries_its_event_in_a_header():
         ((("ce_type", b"parking.slot-changed.v1"),), b"{", "bad-json"),
         ((("ce_type", b"parking.slot-changed.v1"),), b'{"id": "\xff"}', "bad-json"),
         ((("ce_type", b"parking.slot-changed.v1"),), b'{"id":"x"}', "bad-schema"),
+        ((("ce_type", b"parking.slot-changed.v1"),), b'{"x":' + b"[" * 60_000, "bad-json"),
         ((("ce_type", b"parking.frame-received.v1"),), b"jpeg", "empty"),
     ],
 )

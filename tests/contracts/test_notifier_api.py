@@ -11,8 +11,8 @@ from parking.keys import SCOPES, KeyFile
 from parking.memory import ManualClock
 from parking.topics import GATE_EVENTS, SITE_COMMANDS
 from services.notifier import openapi
-from services.notifier.adapters import History
 from services.notifier.auth import WINDOW_MS, WRONG_LIMIT, Attempts
+from services.notifier.history import History
 from services.notifier.web import BODY_MAX_BYTES, HEADERS
 from tests.notifier_instance import Backend, Given, Instance
 from tests.notifying import SQUARE, changed, frame, layout, record, session, state, status

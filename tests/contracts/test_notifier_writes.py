@@ -13,6 +13,7 @@ from parking.keys import KeyFile
 from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
 from services.detector.picture import Picture
 from services.notifier.auth import WRONG_LIMIT
+from services.notifier.state import LAYOUTS_REMEMBERED
 from tests.components.test_placement import frame as demo_frame
 from tests.components.test_placement import shaken
 from tests.detector_tools import jpeg
@@ -119,6 +120,19 @@ async def test_a_layout_is_versioned_adopted_and_not_repeated(
     assert adopted == [2, 2, 3, 3]
     new = await notifier.http.put("/api/cameras/new/cam/layout", json=LAYOUT, headers=headers)
     assert new.json()["version"] == 1
+
+
+async def test_an_unchanged_layout_is_adopted_again_among_thousands(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    headers = bearing(keys["write"])
+    path = "/api/cameras/demo/north/layout"
+    assert (await notifier.http.put(path, json=LAYOUT, headers=headers)).status_code == 200
+    others = [f"lot-{number}" for number in range(LAYOUTS_REMEMBERED)]
+    await backend.write(*(record(layout(site)) for site in others))
+    assert await notifier.holds_layout(f"{others[-1]}/north", layout(others[-1]))
+    again = await notifier.http.put(path, json=LAYOUT, headers=headers)
+    assert (again.status_code, again.json()["version"]) == (200, 2)
 
 
 async def test_two_instances_never_publish_the_same_version(

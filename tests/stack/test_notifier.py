@@ -19,7 +19,8 @@ from parking.stack.checks import HOST, free_ports
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT
 from parking.topics import LAYOUTS
-from services.notifier.adapters import History, KafkaLog
+from services.notifier.adapters import KafkaLog
+from services.notifier.history import History
 from services.persister.migrate import migrate
 from tests.databases import new_database
 from tests.notifier_instance import Backend, Events, Given, Instance

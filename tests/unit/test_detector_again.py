@@ -144,6 +144,13 @@ def test_the_higher_version_stays_and_a_tombstone_removes():
     assert table.of("demo/north") is None
 
 
+def test_of_two_layouts_of_one_version_the_first_counts():
+    table = Layouts()
+    first, second = layout(), msgspec.structs.replace(layout(), camera_name="written too late")
+    assert publish(table, as_message(first), as_message(first), as_message(second)) == []
+    assert table.of("demo/north") == first
+
+
 async def test_a_layout_that_cannot_be_used_is_set_aside_and_the_one_in_force_stays():
     using = tools(layout())
     crossing = layout(version=2)

@@ -104,7 +104,11 @@ def test_the_original_time_of_footage_is_read_from_its_comment_and_stripped():
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{", b"[]", b'{"recorded_at_ms":-1}', b'{"recorded_at_ms":1e99}', b"\xff\xfe"]
+    "text",
+    [
+        *(b"", b"{", b"[]", b'{"recorded_at_ms":-1}', b'{"recorded_at_ms":1e99}', b"\xff\xfe"),
+        b'{"x":' + b"[" * 30_000,
+    ],
 )
 def test_a_comment_that_cannot_be_read_tells_nothing(text):
     data = with_segments(segment(0xFE, b"parking:" + text))

@@ -30,6 +30,8 @@ class FaultyLog(MemoryLog):
         self.deleted_below = 0
         self.cluster = "one"
         self.standing = False
+        self.free = asyncio.Event()  # else the one reader is busy with another read
+        self.free.set()
 
     async def cluster_id(self) -> str:
         self._fail()
@@ -37,6 +39,7 @@ class FaultyLog(MemoryLog):
 
     async def bounds(self, *topics: str) -> Bounds:
         self._fail()
+        await self.free.wait()
         found = await super().bounds(*topics)
         return {place: (min(self.deleted_below, end), end) for place, (_, end) in found.items()}
 
@@ -157,6 +160,50 @@ async def test_what_retention_took_resets():
         running.log.deleted_below = 5
         reset, snapshot = await running.first(2, last_id)
     assert (reset.data, snapshot.type) == (b'{"reason":"too-old"}', "snapshot")
+
+
+async def held_up(running: Running, batches: AsyncGenerator[list[Message], None]):
+    """The opening of a client that waits for the one reader while its queue runs full."""
+    running.log.free.clear()
+    opening = asyncio.ensure_future(anext(batches))
+    await asyncio.sleep(0.01)
+    running.write(*(record(changed("demo", n)) for n in range(40, 50)))
+    await running.until(49)
+    return opening
+
+
+async def test_who_was_told_too_much_while_it_waited_to_be_reset_hears_all_that_follows():
+    running = Running(Limits(ring_changes=12, queue_messages=4))
+    async with running:
+        running.write(*(record(changed("demo", n)) for n in range(1, 40)))
+        await running.until(39)
+        running.log.deleted_below = 5
+        place = format_id("one", dict.fromkeys(running.feed.ring.next, 0))
+        async with aclosing(running.feed.follow(None, place)) as batches, asyncio.timeout(5):
+            opening = await held_up(running, batches)
+            running.log.free.set()
+            assert [message.type for message in await opening] == ["reset", "snapshot"]
+            told: list[Message] = []
+            for number in range(50, 60):
+                running.write(record(changed("demo", number)))
+                told += await anext(batches)
+    assert [b'"version":%d' % n in m.data for n, m in enumerate(told, start=50)] == [True] * 10
+
+
+async def test_who_waits_to_be_reset_when_the_process_ends_is_not_kept():
+    running = Running(Limits(ring_changes=12, queue_messages=4))
+    async with running:
+        running.write(*(record(changed("demo", n)) for n in range(1, 40)))
+        await running.until(39)
+        running.log.deleted_below = 5
+        place = format_id("one", dict.fromkeys(running.feed.ring.next, 0))
+        batches = running.feed.follow(None, place)
+        opening = await held_up(running, batches)
+    async with asyncio.timeout(5):
+        running.log.free.set()
+        await opening
+        with pytest.raises(StopAsyncIteration):
+            await anext(batches)
 
 
 async def test_a_place_that_only_another_instance_has_reached_is_waited_for():

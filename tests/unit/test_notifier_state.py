@@ -144,6 +144,15 @@ def test_only_so_many_past_layouts_are_remembered():
     assert live.was_in_force(layout("demo", 2))
 
 
+def test_what_is_in_force_is_known_however_many_other_layouts_came_since():
+    live = LiveState()
+    live.layout(layout("demo"))
+    for number in range(LAYOUTS_REMEMBERED):
+        live.layout(layout(f"lot-{number}"))
+    assert live.was_in_force(layout("demo"))
+    assert not live.was_in_force(replace(layout("demo"), camera_name="another of that version"))
+
+
 def test_a_camera_tells_how_large_its_pictures_are_looked_at_and_why():
     live = LiveState()
     live.layout(layout("demo"))

@@ -1,0 +1,141 @@
+"""The past, from a real Postgres: what is asked for is found by indexes, and what cannot be
+answered is told in words that are true."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from parking.errors import Retryable
+from parking.keys import KeyFile
+from parking.stack.infra import Infra
+from services.notifier.history import History
+from services.persister.migrate import migrate
+from tests.databases import new_database
+from tests.notifier_instance import Backend, Given, Instance
+
+ROUTES = ("/api/history/changes", "/api/captures")
+# Of 20,000 rows each; one site, `rare`, has few.
+ROWS = """
+insert into slot_changes (id, run, site_id, slot_id, zone_id, time_ms, from_state, to_state,
+                          version, confidence, reason, cause_kind, cause_id)
+select n::text, 'live', case when n % 1000 = 0 then 'rare' else 'site-' || n % 10 end,
+       'S' || n / 10 % 40, 'A', 1000 * n, 'free', 'occupied', n, 0.9, 'observed', 'frame', 'f'
+from generate_series(1, 20000) n;
+insert into captures (frame_id, site_id, camera_id, time_ms)
+select n::text, 'site-' || n % 10, 'site-' || n % 10 || '/cam-' || n / 10 % 3, 1000 * n
+from generate_series(1, 20000) n;
+insert into device_events (id, site_id, device_id, time_ms, kind)
+select n::text, 'site-' || n % 10, 'site-' || n % 10 || '/cam-' || n / 10 % 3, 1000 * n, 'heartbeat'
+from generate_series(1, 20000) n;
+analyze;
+"""
+
+
+class Explained(History):
+    """Answers with the plan in place of what it would find."""
+
+    async def rows(self, query: str, arguments: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+        return await super().rows(f"explain {query}", arguments)
+
+
+@pytest.fixture
+def empty(infra: Infra) -> Iterator[str]:
+    with new_database(infra) as url:
+        yield url
+
+
+@pytest.fixture
+async def migrated(empty: str) -> str:
+    async with await psycopg.AsyncConnection.connect(empty, autocommit=True) as connection:
+        await migrate(connection)
+    return empty
+
+
+@pytest.fixture
+async def filled(migrated: str) -> AsyncIterator[History]:
+    async with await psycopg.AsyncConnection.connect(migrated, autocommit=True) as connection:
+        await connection.execute(ROWS.encode())
+    history = Explained(migrated)
+    yield history
+    await history.close()
+
+
+async def test_everything_is_found_by_an_index(filled: History):
+    old = "from_ms=1000&to_ms=900000"
+    asked = [
+        *("", "limit=1000", old, "site=site-3", "site=rare", "site=none", "slot=S7", "slot=none"),
+        *("site=site-3&slot=S7", f"site=site-3&{old}", f"site=site-3&slot=none&{old}"),
+        *("camera=site-3/cam-1", "camera=site-3/none", f"camera=site-3/cam-1&{old}"),
+    ]
+    async with Instance(Backend(None), Given(history=filled)) as notifier:
+        for path in ROUTES:
+            for chosen in asked:
+                plan = (await notifier.http.get(f"{path}?{chosen}")).text
+                assert "Index" in plan, f"{path}?{chosen}: {plan}"
+                assert "Seq Scan" not in plan, f"{path}?{chosen}: {plan}"
+
+
+async def test_a_plan_made_for_others_is_not_kept(migrated: str):
+    """Prepared, a query soon gets one plan for all: the whole table is searched for a rare site."""
+    history = History(migrated)
+    for _ in range(12):
+        await history.rows("select %(n)s::int as n", {"n": 1})
+    assert await history.rows("select name from pg_prepared_statements", {}) == []
+    await history.close()
+
+
+async def test_a_camera_of_another_site_is_not_searched_for(migrated: str):
+    history = Explained(migrated)
+    async with Instance(Backend(None), Given(history=history)) as notifier:
+        asked = "/api/captures?camera=site-3/cam-1&site="
+        assert (await notifier.http.get(f"{asked}site-4")).json() == []
+        assert (await notifier.http.get(f"{asked}site-3")).json() != []
+    await history.close()
+
+
+async def test_what_takes_too_long_is_told_apart_from_an_outage(migrated: str):
+    history = History(migrated, limit_s=0.2)
+    async with (
+        Instance(Backend(None), Given(history=history)) as notifier,
+        await psycopg.AsyncConnection.connect(migrated) as other,
+    ):
+        await other.execute("lock table slot_changes, captures")
+        for path in ROUTES:
+            response = await notifier.http.get(path)
+            assert (response.status_code, response.json()["error"]) == (503, "too-slow")
+            assert "name a site" in response.json()["detail"]
+            assert "away" not in response.json()["detail"]
+        await other.rollback()
+        assert (await notifier.http.get(ROUTES[0])).json() == []
+    await history.close()
+
+
+async def test_before_the_persister_has_made_its_tables_that_is_what_is_told(
+    empty: str, tmp_path: Path
+):
+    key = KeyFile(tmp_path / "keys").add("fleet", "devices")
+    history = History(empty)
+    given = Given(keys=tmp_path / "keys", history=history, devices=tmp_path / "passwords")
+    async with Instance(Backend(None), given) as notifier:
+        for path in ROUTES:
+            response = await notifier.http.get(path)
+            assert (response.status_code, response.json()["error"]) == (503, "no-tables")
+            assert "persister" in response.json()["detail"]
+        headers = {"Authorization": f"Bearer {key}"}
+        devices = await notifier.http.get("/api/sites/demo/devices", headers=headers)
+        assert (devices.status_code, devices.json()) == (200, [])
+        async with await psycopg.AsyncConnection.connect(empty, autocommit=True) as connection:
+            await migrate(connection)
+        assert (await notifier.http.get(ROUTES[0])).json() == []
+    await history.close()
+
+
+async def test_an_outage_is_one_still():
+    history = History("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(Retryable, match="away") as away:
+        await history.rows("select 1", {})
+    assert away.value.reason == "unavailable"
+    await history.close()
