@@ -254,11 +254,14 @@ async def test_poison_is_dead_lettered_with_a_reason_and_the_rest_go_on(lot):
     assert BROKEN in kept
 
 
-@pytest.mark.parametrize("skip", ["off", "on"])
-async def test_kill_9_in_the_middle_loses_nothing_and_commits_only_what_is_told(lot, skip):
+@pytest.mark.parametrize(
+    ("skip", "at_once"), [("off", 8), ("on", 8), ("off", 200)], ids=["all", "newest", "one-batch"]
+)
+async def test_kill_9_in_the_middle_loses_nothing_and_commits_only_what_is_told(lot, skip, at_once):
+    """Of one batch, too, the first are told before the last are looked at."""
     placed = await lot.send_frames(200)
     partition = placed[0][0]
-    lot.start(DETECTOR_SKIP=skip, DETECTOR_RECORDS="8")
+    lot.start(DETECTOR_SKIP=skip, DETECTOR_RECORDS=str(at_once))
 
     async def some() -> bool:
         return len(await lot.detections()) >= 1
