@@ -24,6 +24,9 @@ Analyse = Callable[
 ]
 Tell = Callable[[list[Outgoing]], Awaitable[None]]
 
+# A write takes about as long as it takes to know a picture again; those that are known share one.
+TELL_EVERY_MS: Final = 100
+
 
 @dataclass(slots=True)
 class Tools:
@@ -81,7 +84,7 @@ async def handle_frames(
     once they are durable, they are told as they are made, lest the first wait for the last of a
     long batch; what is left is returned. The batch may come again: then they are told again."""
     looks, helds = tools.looks.before(records), tools.helds.before(records)
-    now_ms = tools.clock.now_ms()
+    now_ms = told_ms = tools.clock.now_ms()
     written: list[Outgoing] = []
     frames = []
     for record in records:
@@ -102,9 +105,9 @@ async def handle_frames(
                     groups += [older] if older else []
                 else:
                     written.append(_told(frame, older, result, tools, now_ms))
-                if tell:
+                if tell and tools.clock.now_ms() - told_ms >= TELL_EVERY_MS:
                     await tell(written)
-                    written = []
+                    written, told_ms = [], tools.clock.now_ms()
     return written
 
 

@@ -19,7 +19,7 @@ from parking.runner import Polling, run, write
 from parking.topics import DEAD_LETTERS_FRAMES, DETECTIONS, FRAMES
 from services.detector.adapters import ModelThread
 from services.detector.analysis import Job, Options
-from services.detector.handler import Tools, handle_frames
+from services.detector.handler import TELL_EVERY_MS, Tools, handle_frames
 from tests.detector_tools import (
     WhiteDetector,
     analyser,
@@ -52,11 +52,19 @@ class Held(WhiteDetector):
         return super()._one(image)
 
 
+class Passing(ManualClock):
+    """By which each picture takes long enough to be told alone."""
+
+    def now_ms(self) -> int:
+        self.advance(TELL_EVERY_MS)
+        return super().now_ms()
+
+
 @asynccontextmanager
 async def on_a_thread(detector: WhiteDetector, batch: int = 1) -> AsyncIterator[Tools]:
     model = ModelThread(analyser(detector, Options(batch=batch)).each)
     try:
-        yield replace(tools(), analyse=model.each)
+        yield replace(tools(), analyse=model.each, clock=Passing())
     finally:
         model.close()
     assert model.waiting == 0
@@ -115,6 +123,16 @@ async def test_who_turns_away_stops_it_after_the_one_under_way():
     model.close()
 
 
+async def test_pictures_that_take_no_time_share_a_write():
+    parts: list[list[Outgoing]] = []
+
+    async def tell(part: list[Outgoing]) -> None:
+        parts.append(part)
+
+    left = await handle_frames(records(), tools(), tell)
+    assert (len(left), parts) == (len(CAMERAS), [])
+
+
 async def test_what_is_set_aside_is_told_too_and_without_a_listener_all_is_returned():
     sent = [frame(b"", 1, "demo/a"), frame(BROKEN, 2, "demo/b"), frame(EMPTY, 3, "demo/b")]
     batch = [record(one, n) for n, one in enumerate([*sent, frame(BROKEN, 4, "demo/b")])]
@@ -123,7 +141,7 @@ async def test_what_is_set_aside_is_told_too_and_without_a_listener_all_is_retur
     async def tell(part: list[Outgoing]) -> None:
         parts.append(part)
 
-    assert await handle_frames(batch, tools(), tell) == []
+    assert await handle_frames(batch, replace(tools(), clock=Passing()), tell) == []
     whole = await handle_frames(batch, tools())
     assert [message.key for part in parts for message in part] == [m.key for m in whole]
     assert [len(part) for part in parts] == [2, 1]
@@ -167,7 +185,7 @@ async def test_an_outage_in_the_middle_of_a_batch_tells_the_same_again_and_commi
 
     # Frozen once a picture was repeated 12 times: one more than here, unless redelivery counted.
     using = tools(layout(), skip=False, options=Options(health=Thresholds(frozen_after=12)))
-    clock, producer = ManualClock(), Producer(broker, 4, 6)
+    using.clock, clock, producer = Passing(), ManualClock(), Producer(broker, 4, 6)
     handle = partial(handle_frames, tools=using, tell=partial(write, producer, clock))
     consumer = Consumer(broker, "detector", FRAMES)
     await run(consumer, handle, producer, clock, stop, Polling(6, 1))
