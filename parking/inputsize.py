@@ -42,7 +42,7 @@ def input_size(layout: LayoutPublished | None, size_wh: tuple[int, int]) -> Inpu
     """What the layout says, or what its slots need in a picture of `size_wh` pixels."""
     if layout is not None and layout.input_size_px:
         return InputSize(layout.input_size_px, False, "set by an operator")
-    heights = _sides(_enabled(layout), size_wh)[:, 1]
+    heights = _sides(enabled(layout), size_wh)[:, 1]
     if not len(heights):
         return InputSize(UNSEEN_PX, True, "the camera has no slots yet")
     small_px = float(np.percentile(heights, LEFT_OUT_PERCENT))
@@ -63,11 +63,12 @@ def half_is_enough(layout: LayoutPublished | None, size_wh: tuple[int, int], siz
     each slot keeps `CROP_NEEDS_PX` on its long side, for whoever looks at the slots one by one."""
     if size_px > max(size_wh) // 2:
         return False
-    sides = _sides(_enabled(layout), size_wh)
+    sides = _sides(enabled(layout), size_wh)
     return not len(sides) or float(sides.max(axis=1).min()) / 2 >= CROP_NEEDS_PX
 
 
-def _enabled(layout: LayoutPublished | None) -> list[LayoutSlot]:
+def enabled(layout: LayoutPublished | None) -> list[LayoutSlot]:
+    """The slots that count; none without a layout."""
     return [slot for slot in layout.slots if slot.enabled] if layout else []
 
 

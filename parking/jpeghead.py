@@ -11,7 +11,7 @@ _UNDECODABLE: Final = "undecodable"
 
 
 def header_size(jpeg: bytes) -> tuple[int, int]:
-    """(width, height) as the frame header says, without decoding. Raises Invalid."""
+    """(width, height) as the frame header says, without decoding; neither is 0. Raises Invalid."""
     if not jpeg.startswith(b"\xff\xd8"):
         raise Invalid(_UNDECODABLE, "not a JPEG: does not begin with FF D8")
     position = 2
@@ -22,7 +22,10 @@ def header_size(jpeg: bytes) -> tuple[int, int]:
             continue
         if marker in _FRAME_HEADERS:
             sides = jpeg[position + 5 : position + 9]
-            return int.from_bytes(sides[2:]), int.from_bytes(sides[:2])
+            width, height = int.from_bytes(sides[2:]), int.from_bytes(sides[:2])
+            if not width or not height:  # a height of 0 (told later, by DNL) libjpeg cannot read
+                raise Invalid(_UNDECODABLE, f"the frame header says {width}x{height} pixels")
+            return width, height
         if marker in (_SCAN, _END):
             break
         position += 2 + int.from_bytes(jpeg[position + 2 : position + 4])

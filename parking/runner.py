@@ -61,10 +61,9 @@ def next_offsets(records: Sequence[Record]) -> dict[Place, int]:
     return offsets
 
 
-async def _effects(
-    handle: Handle, producer: Producer, clock: Clock, records: Sequence[Record]
-) -> bool:
-    messages = await handle(records)
+async def write(producer: Producer, clock: Clock, messages: Sequence[Outgoing]) -> None:
+    """Make them durable; those that can never be, as dead letters. Raises Retryable. For handlers
+    that write before they return, too."""
     try:
         await producer.send(messages)
     except Refused as refused:
@@ -75,6 +74,12 @@ async def _effects(
             for index, error in refused.records.items()
         ]
         await producer.send(letters)  # refused again: it is not Retryable, and ends the process
+
+
+async def _effects(
+    handle: Handle, producer: Producer, clock: Clock, records: Sequence[Record]
+) -> bool:
+    await write(producer, clock, await handle(records))
     return True
 
 

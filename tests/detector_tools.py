@@ -2,7 +2,7 @@
 reckoned with in the head."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +154,9 @@ def tools(*layouts: LayoutPublished, skip: bool = True, options: Options = USUAL
 
     async def at_once(
         jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held]
-    ) -> list[Finding | Invalid]:
-        return analyse.analyse(jobs, looks, helds)
+    ) -> AsyncGenerator[Finding | Invalid]:
+        for result in analyse.each(jobs, looks, helds):
+            yield result
 
     known = Layouts()
     for number, one in enumerate(layouts):

@@ -35,7 +35,10 @@ TABLES = (
     *("captures", "slot_changes", "session_events", "sessions", "gate_events", "device_events"),
     *("sites", "zones", "cameras", "layouts", "slots"),
 )
-FOREVER = {f"KEEP_{what}_DAYS": "36500" for what in ("CAPTURES", "EVIDENCE", "DEVICE_EVENTS")}
+FOREVER = {
+    f"KEEP_{what}_DAYS": "36500"
+    for what in ("CAPTURES", "EVIDENCE", "DEVICE_EVENTS", "SESSIONS", "CHANGES")
+}
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from parking.kafka import (
 )
 from parking.ops import Health, SystemClock, http_loop, main, serve
 from parking.ports import Place, Producer
-from parking.runner import Polling, run
+from parking.runner import Polling, run, write
 from parking.topics import FRAMES, LAYOUTS
 from services.detector import settings as settings_module
 from services.detector.adapters import (
@@ -113,7 +113,8 @@ class Service:
     async def _follow_frames(
         self, consumer: AIOKafkaConsumer, producer: Producer, stop: asyncio.Event
     ) -> None:
-        handle = partial(handle_frames, tools=self.tools)
+        tell = partial(write, producer, SystemClock())
+        handle = partial(handle_frames, tools=self.tools, tell=tell)
         records = FramesConsumer(KafkaConsumer(consumer), self.progress)
         polling = Polling(max_records=self.settings.max_records)
         await run(records, handle, producer, SystemClock(), stop, polling)
@@ -139,9 +140,9 @@ async def build(environ: Mapping[str, str]) -> None:
     settings = Settings.from_env(environ)
     progress, health = Progress(), Health(waiting={"kafka": "starting"})
     analyser = new_analyser(settings, progress.note)
-    model = ModelThread(analyser.analyse)
+    model = ModelThread(analyser.each)
     tools = Tools(
-        analyse=model.analyse,
+        analyse=model.each,
         model_id=analyser.model_id,
         layouts=Layouts(),
         looks=Looks(),

@@ -3,10 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
@@ -20,6 +28,8 @@ from services.detector.analysis import Finding, Job
 from services.detector.gate import Held
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 STUCK_AFTER_S: Final = 60.0
 _WATCH_EVERY_S: Final = 2.0
@@ -63,29 +73,38 @@ class ModelThread:
 
     def __init__(
         self,
-        analyse: Callable[
-            [Sequence[Job], dict[str, Look], dict[str, Held] | None], list[Finding | Invalid]
+        each: Callable[
+            [Sequence[Job], dict[str, Look], dict[str, Held] | None], Iterable[Finding | Invalid]
         ],
     ) -> None:
-        self._analyse = analyse
+        self._each = each
         self._thread = ThreadPoolExecutor(1, "model")
         self.waiting = 0
         """Calls not finished; HTTP refuses work beyond a few."""
 
-    async def analyse(
-        self,
-        jobs: Sequence[Job],
-        looks: dict[str, Look],
-        helds: dict[str, Held] | None = None,
-    ) -> list[Finding | Invalid]:
-        """See Analyser.analyse."""
+    async def each(
+        self, jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held] | None = None
+    ) -> AsyncGenerator[Finding | Invalid]:
+        """See Analyser.each. The next result is worked on while the caller uses the last one; to
+        turn away in between (aclosing) is safe: what is under way ends unheard."""
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._analyse, jobs, looks, helds
-            )
+            results = await self._run(lambda: iter(self._each(jobs, looks, helds)))
+            coming = self._run(lambda: next(results, None))
+            while (result := await coming) is not None:
+                coming = self._run(lambda: next(results, None))
+                yield result
         finally:
             self.waiting -= 1
+
+    async def analyse(
+        self, jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held] | None = None
+    ) -> list[Finding | Invalid]:
+        """All of `each`."""
+        return [result async for result in self.each(jobs, looks, helds)]
+
+    def _run(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def close(self) -> None:
         """Let the thread end after what it is doing."""

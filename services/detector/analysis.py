@@ -3,7 +3,7 @@
 Blocks and is not safe for several threads: services/detector/adapters.py gives it one of its own.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,10 +11,10 @@ from functools import partial
 import numpy as np
 
 from parking.errors import Invalid
-from parking.events import Box, ImageHealth, LayoutPublished, LayoutSlot, Observation
+from parking.events import Box, ImageHealth, LayoutPublished, Observation
 from parking.gating import Limits
 from parking.imagehealth import Look, Measured, Thresholds, assess, blank_shares, measured
-from parking.inputsize import half_is_enough, input_size
+from parking.inputsize import enabled, half_is_enough, input_size
 from parking.jpeghead import header_size
 from parking.metrics import CLOSER_LOOKS, FRAMES_REUSED, timed
 from parking.ports import Boxes, Detector
@@ -53,6 +53,9 @@ class Finding:
     timings_ms: dict[str, float]
     input_size_px: int = 0
     reused_from: str | None = None
+
+
+Result = Finding | Invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +121,12 @@ class Analyser:
         self._placing = Placing()
         self._ahead = Ahead()
 
-    def analyse(
-        self,
-        jobs: Sequence[Job],
-        looks: dict[str, Look],
-        helds: dict[str, Held] | None = None,
-    ) -> list[Finding | Invalid]:
-        """One result a job, in order. A picture that cannot be used gives the Invalid and touches
-        no other. `looks` and `helds` (by camera) are read and brought up to date; without `helds`
-        every picture is searched."""
-        results: list[Finding | Invalid] = []
+    def each(
+        self, jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held] | None = None
+    ) -> Iterator[Result]:
+        """One result a job, in order, each as soon as its chunk is done. A picture that cannot be
+        used gives the Invalid and touches no other. `looks` and `helds` (by camera) are read and
+        brought up to date; without `helds` every picture is searched."""
         decoded = self._ahead.each(self._decode, jobs)
         for start in range(0, len(jobs), self._options.batch):
             chunk = jobs[start : start + self._options.batch]
@@ -135,14 +134,21 @@ class Analyser:
             wanted = [o for o in opened if isinstance(o, _Opened) and _held(o) is None]
             found = iter(self._detect(wanted))
             for one in opened:
+                result: Result
                 if isinstance(one, Invalid):
-                    results.append(one)
+                    result = one
                 elif (held := _held(one)) is not None:
-                    results.append(self._repeat(one, held, helds))
+                    result = self._repeat(one, held, helds)
                 else:
-                    results.append(self._conclude(one, next(found), helds))
+                    result = self._conclude(one, next(found), helds)
                 self._turned()
-        return results
+                yield result
+
+    def analyse(
+        self, jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held] | None = None
+    ) -> list[Result]:
+        """All of `each`."""
+        return list(self.each(jobs, looks, helds))
 
     def _decode(self, job: Job) -> "_Decoded | Invalid":
         """The picture, half of it where that is enough. Touches nothing: it runs ahead."""
@@ -155,7 +161,7 @@ class Analyser:
                 picture = decode(job.jpeg, self._options.max_pixels, job.expected_wh, halve=halve)
             with timed("look", timings):
                 grey = small_grey(picture)
-                outlines = [np.asarray(slot.polygon) for slot in _enabled(job.layout)]
+                outlines = [np.asarray(slot.polygon) for slot in enabled(job.layout)]
                 seen, blank = measured(grey), blank_shares(grey, outlines).tolist()
             return _Decoded(job, picture, seen, blank, size_wh, size_px, timings)
         except Invalid as error:
@@ -195,7 +201,7 @@ class Analyser:
                 opened.size_wh,
                 opened.size_px,
             )
-            slots = _enabled(job.layout)
+            slots = enabled(job.layout)
             view = view_of(grey, slots, context)
             return gated(view, helds.get(job.camera_id), limits)
 
@@ -251,7 +257,7 @@ class Analyser:
 
     def _observe(self, opened: _Opened, found: Boxes) -> list[Observation]:
         """One observation per enabled slot; all unknown when the picture cannot be believed."""
-        slots = _enabled(opened.job.layout)
+        slots = enabled(opened.job.layout)
         if opened.health.status != "ok":
             return [Observation(slot_id=s.slot_id, state="unknown", confidence=0.0) for s in slots]
         with timed("slots", opened.timings_ms):
@@ -272,19 +278,12 @@ class Analyser:
             return self._detector.detect([opened.picture], size_px)[0]
 
 
-def _enabled(layout: LayoutPublished | None) -> list[LayoutSlot]:
-    return [slot for slot in layout.slots if slot.enabled] if layout else []
-
-
 def _held(opened: _Opened) -> Held | None:
     return opened.gated.held if opened.gated else None
 
 
 def _finding(
-    opened: _Opened,
-    boxes: list[Box],
-    observations: list[Observation],
-    reused_from: str | None = None,
+    opened: _Opened, boxes: list[Box], observations: list[Observation], source: str | None = None
 ) -> Finding:
     layout = opened.job.layout
     return Finding(
@@ -296,5 +295,5 @@ def _finding(
         layout_version=layout.version if layout else 0,
         timings_ms=opened.timings_ms,
         input_size_px=opened.size_px,
-        reused_from=reused_from,
+        reused_from=source,
     )

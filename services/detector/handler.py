@@ -1,6 +1,7 @@
 """The detector's decisions: which frames to analyse, and what to write about them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,13 +20,18 @@ from services.detector.recent import Helds, Latest, Looks, Shown
 SERVICE: Final = "detector"
 
 Analyse = Callable[
-    [Sequence[Job], dict[str, Look], dict[str, Held]], Awaitable[list[Finding | Invalid]]
+    [Sequence[Job], dict[str, Look], dict[str, Held]], AsyncGenerator[Finding | Invalid]
 ]
+Tell = Callable[[list[Outgoing]], Awaitable[None]]
+
+# A write takes about as long as it takes to know a picture again; those that are known share one.
+TELL_EVERY_MS: Final = 100
 
 
 @dataclass(slots=True)
 class Tools:
-    """What the handlers work with. `skip`: when behind, only a camera's newest frame."""
+    """What the handlers work with. `analyse`: one result a job, in order, as they are done; `skip`:
+    when behind, only a camera's newest frame."""
 
     analyse: Analyse
     model_id: str
@@ -70,11 +76,15 @@ def choose(frames: Sequence[Frame], skip: bool) -> list[list[Frame]]:
     return [sorted(group, key=lambda frame: frame.record.offset) for group in cameras.values()]
 
 
-async def handle_frames(records: Sequence[Record], tools: Tools) -> list[Outgoing]:
+async def handle_frames(
+    records: Sequence[Record], tools: Tools, tell: Tell | None = None
+) -> list[Outgoing]:
     """Detections of the chosen frames, and a dead letter for each that no retry can mend. A camera
-    whose newest frame cannot be decoded is told by the one before it."""
+    whose newest frame cannot be decoded is told by the one before it. With `tell`, which returns
+    once they are durable, they are told as they are made, lest the first wait for the last of a
+    long batch; what is left is returned. The batch may come again: then they are told again."""
     looks, helds = tools.looks.before(records), tools.helds.before(records)
-    now_ms = tools.clock.now_ms()
+    now_ms = told_ms = tools.clock.now_ms()
     written: list[Outgoing] = []
     frames = []
     for record in records:
@@ -84,17 +94,20 @@ async def handle_frames(records: Sequence[Record], tools: Tools) -> list[Outgoin
             written.append(_set_aside(record, error, tools.clock))
     groups = choose(frames, tools.skip)
     while groups:
-        chosen = [group.pop() for group in groups]
-        jobs = [_job(frame, tools.layouts) for frame in chosen]
-        results = await tools.analyse(jobs, looks, helds)
-        undecided = []
-        for frame, older, result in zip(chosen, groups, results, strict=True):
-            if isinstance(result, Invalid):
-                written.append(_set_aside(frame.record, result, tools.clock))
-                undecided += [older] if older else []
-            else:
-                written.append(_told(frame, older, result, tools, now_ms))
-        groups = undecided
+        chosen = [(group.pop(), group) for group in groups]
+        jobs = [_job(frame, tools.layouts) for frame, _ in chosen]
+        groups = []
+        async with aclosing(tools.analyse(jobs, looks, helds)) as results:
+            for frame, older in chosen:
+                result = await anext(results)
+                if isinstance(result, Invalid):
+                    written.append(_set_aside(frame.record, result, tools.clock))
+                    groups += [older] if older else []
+                else:
+                    written.append(_told(frame, older, result, tools, now_ms))
+                if tell and tools.clock.now_ms() - told_ms >= TELL_EVERY_MS:
+                    await tell(written)
+                    written, told_ms = [], tools.clock.now_ms()
     return written
 
 

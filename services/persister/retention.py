@@ -1,8 +1,13 @@
-"""What is past its time goes: captures, pictures, device events; and objects that no row names.
+"""What is past its time goes: captures, pictures, device and gate events, stays, slot changes; and
+objects that no row names.
 
 Rows let go of an object first; the sweep then removes it. So there is one path by which objects go,
 a crash anywhere leaves nothing behind for good, and no row ever names an object that is gone.
 Every step is small, and instances side by side pass over each other's rows.
+
+A record of Kafka that comes a second time after its row went (a topic read again from its begin, a
+dead letter played again) makes the row anew, and the next pass removes it: the past never counts
+for what is now, for slots and cameras go by version, and an open stay keeps its steps.
 """
 
 import asyncio
@@ -25,11 +30,15 @@ _STEP_OBJECTS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long each is kept, in days; `orphans_s`: how long an object may wait for its row."""
+    """How long each is kept, in days; `orphans_s`: how long an object may wait for its row.
+    `sessions_days`: passages and stays, since these hold plates' hashes. `changes_days`: they tell
+    nothing of vehicles, and a year is compared with the one before it."""
 
     captures_days: float = 30.0
     evidence_days: float = 90.0
     device_events_days: float = 30.0
+    sessions_days: float = 90.0
+    changes_days: float = 400.0
     orphans_s: float = 3600.0
     every_s: float = 600.0
 
@@ -42,6 +51,38 @@ delete from captures where frame_id in (
 _DEVICE_EVENTS: Final = """
 delete from device_events where id in (
     select id from device_events where time_ms < %(before)s
+    order by time_ms limit %(limit)s for update skip locked)
+"""
+_GATE_EVENTS: Final = """
+delete from gate_events where id in (
+    select id from gate_events where time_ms < %(before)s
+    order by time_ms limit %(limit)s for update skip locked)
+"""
+# Since their last step. An open one stays, however long.
+_SESSIONS: Final = """
+delete from sessions where (run, session_id) in (
+    select run, session_id from sessions
+    where status in ('closed', 'corrected') and updated_at_ms < %(before)s
+    order by updated_at_ms limit %(limit)s for update skip locked)
+"""
+# After their stay: without them a step that comes again would count as a new one of it.
+_SESSION_EVENTS: Final = """
+delete from session_events where id in (
+    select id from session_events e
+    where time_ms < %(before)s
+      and not exists (select 1 from sessions s where s.run = e.run and s.session_id = e.session_id)
+    order by time_ms limit %(limit)s for update skip locked)
+"""
+# Of each slot the last one past its time stays: what the slot was when that which is kept begins.
+_CHANGES: Final = """
+delete from slot_changes where id in (
+    select id from slot_changes c
+    where time_ms < %(before)s
+      and exists (
+        select 1 from slot_changes later
+        where later.site_id = c.site_id and later.slot_id = c.slot_id and later.run = c.run
+          and later.time_ms >= c.time_ms and later.time_ms < %(before)s
+          and (later.time_ms, later.version, later.id) > (c.time_ms, c.version, c.id))
     order by time_ms limit %(limit)s for update skip locked)
 """
 _EVIDENCE: Final = """
@@ -95,6 +136,10 @@ class Retention:
         steps: dict[str, Callable[[], Awaitable[int]]] = {
             "captures": lambda: self._rows(_CAPTURES, keep.captures_days),
             "device_events": lambda: self._rows(_DEVICE_EVENTS, keep.device_events_days),
+            "gate_events": lambda: self._rows(_GATE_EVENTS, keep.sessions_days),
+            "sessions": lambda: self._rows(_SESSIONS, keep.sessions_days),
+            "session_events": lambda: self._rows(_SESSION_EVENTS, keep.sessions_days),
+            "changes": lambda: self._rows(_CHANGES, keep.changes_days),
             "evidence": lambda: self._rows(_EVIDENCE, keep.evidence_days),
             "pictures": lambda: self._rows(_PICTURES, keep.evidence_days),
             "objects": self._orphans,

@@ -17,6 +17,9 @@ CAPTURE_POLICY            which pictures are kept: evidence (of changes), all, n
 KEEP_CAPTURES_DAYS        rows of frames (30)
 KEEP_EVIDENCE_DAYS        pictures (90)
 KEEP_DEVICE_EVENTS_DAYS   (30)
+KEEP_SESSIONS_DAYS        gate events, and stays since their end: what holds plates' hashes; an open
+                          stay is kept (90)
+KEEP_CHANGES_DAYS         slot changes; of each slot the last one before stays (400)
 RETENTION_EVERY_S         (600)
 RETENTION_ORPHANS_S       an object without a row is removed after this long (3600)
 HTTP_HOST, HTTP_PORT      /healthz /readyz /metrics (127.0.0.1, 8084)
@@ -25,7 +28,7 @@ LOG_FORMAT text|json, LOG_LEVEL
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from parking.kafka import KafkaSettings
 from parking.ops import HttpSettings
@@ -33,6 +36,14 @@ from parking.settings import Reader
 from services.persister.evidence import Policy
 from services.persister.objects import S3Settings
 from services.persister.retention import Keep
+
+_KEEP_DAYS: Final = {
+    "captures": 30,
+    "evidence": 90,
+    "device_events": 30,
+    "sessions": 90,
+    "changes": 400,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +67,7 @@ class Settings:
         env = Reader(environ)
         days = {
             f"{what}_days": env.number(f"KEEP_{what.upper()}_DAYS", default, 0.01, 36_500)
-            for what, default in (("captures", 30), ("evidence", 90), ("device_events", 30))
+            for what, default in _KEEP_DAYS.items()
         }
         settings = cls(
             kafka=KafkaSettings.read(env),

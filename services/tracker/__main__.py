@@ -69,7 +69,7 @@ async def build(environ: Mapping[str, str]) -> None:
         try:
             await _tick(app, timer, stop, settings.tick_s)
         finally:
-            _end_in(_STOP_LIMIT_S)
+            _end_in(_STOP_LIMIT_S, 0 if stop.is_set() else 1)
             await app.stop()
             await producer.stop()
 
@@ -81,6 +81,7 @@ async def _tick(app: faust.App, timer: Timer, stop: asyncio.Event, tick_s: float
     """Ticks while partitions are ours, until told to stop or faust has crashed."""
     while not stop.is_set():
         if app.should_stop:
+            log.critical("faust ended: %r", app.crash_reason)  # it may keep us from the end's words
             raise RuntimeError(f"faust ended: {app.crash_reason!r}")
         await timer.turn()
         try:
@@ -95,10 +96,11 @@ def _end(error: Exception) -> None:
     os._exit(1)
 
 
-def _end_in(seconds: float) -> None:
+def _end_in(seconds: float, status: int) -> None:
     """faust may not stop at all, its threads keep the process alive: end it by force then. Nothing
-    is lost, for what is not committed is read again."""
-    timer = threading.Timer(seconds, os._exit, (0,))
+    is lost, for what is not committed is read again. Only a stop that was asked for is a success:
+    a supervisor may start again only what failed."""
+    timer = threading.Timer(seconds, os._exit, (status,))
     timer.daemon = True
     timer.start()
 

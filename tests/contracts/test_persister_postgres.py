@@ -1,56 +1,24 @@
 """What Postgres makes of the rows: captures out of their parts, what is now by version."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from parking import events as ev
 from parking import topics
-from parking.ports import Claim, Outgoing
+from parking.ports import Outgoing
 from parking.stack.infra import Infra
-from services.persister.handler import by_kind, plan
-from services.persister.postgres import PostgresEvents, new_pool, prepare
 from tests import persisting as make
-from tests.databases import new_database
+from tests.databases import Database, new_store
 
 pytestmark = pytest.mark.stack
 
 
-@dataclass
-class Database:
-    """The store, and what lies in it."""
-
-    url: str
-    events: PostgresEvents
-    claim: Claim = field(default=make.CLAIM)
-
-    async def takes(self, *messages: Outgoing) -> dict[str, int]:
-        """All in one batch."""
-        records = [make.record(m, n) for n, m in enumerate(messages)]
-        planned = [plan(record, self.claim) for record in records]
-        places = sorted({(record.topic, record.partition) for record in records})
-        await self.events.claim(self.claim, places, {})
-        return await self.events.write(self.claim, by_kind(planned), dict.fromkeys(places, 1))
-
-    def rows(self, query: str) -> list[dict[str, Any]]:
-        with psycopg.connect(self.url, row_factory=dict_row) as connection:
-            return connection.execute(query.encode()).fetchall()
-
-    def one(self, query: str) -> dict[str, Any]:
-        (row,) = self.rows(query)
-        return row
-
-
 @pytest.fixture
 async def database(infra: Infra):
-    with new_database(infra) as url:
-        await prepare(url)
-        async with new_pool(url, 2) as pool:
-            yield Database(url, PostgresEvents(pool))
+    async with new_store(infra) as made:
+        yield made
 
 
 FRAME, FRAME_MESSAGE = make.frame("demo", 2)

@@ -254,11 +254,14 @@ async def test_poison_is_dead_lettered_with_a_reason_and_the_rest_go_on(lot):
     assert BROKEN in kept
 
 
-@pytest.mark.parametrize("skip", ["off", "on"])
-async def test_kill_9_in_the_middle_loses_nothing_and_commits_only_what_is_told(lot, skip):
+@pytest.mark.parametrize(
+    ("skip", "at_once"), [("off", 8), ("on", 8), ("off", 200)], ids=["all", "newest", "one-batch"]
+)
+async def test_kill_9_in_the_middle_loses_nothing_and_commits_only_what_is_told(lot, skip, at_once):
+    """Of one batch, too, the first are told before the last are looked at."""
     placed = await lot.send_frames(200)
     partition = placed[0][0]
-    lot.start(DETECTOR_SKIP=skip, DETECTOR_RECORDS="8")
+    lot.start(DETECTOR_SKIP=skip, DETECTOR_RECORDS=str(at_once))
 
     async def some() -> bool:
         return len(await lot.detections()) >= 1
@@ -274,6 +277,27 @@ async def test_kill_9_in_the_middle_loses_nothing_and_commits_only_what_is_told(
     lot.infra.wait_restarted("detector", starts + 1)
     events = await lot.until_told()
     assert told(events) == set(lot.sent)
+    assert await lot.dead() == []
+
+
+async def test_of_one_batch_the_first_are_told_before_the_last_and_kill_9_loses_none(lot):
+    placed = await lot.send_frames(16)
+    lot.start(DETECTOR_SKIP="off", DETECTOR_SIZE="1280")  # slow: the batch lasts some seconds
+
+    async def some() -> bool:
+        return len(await lot.detections()) >= 1
+
+    await until(some, 60, "a first detection")
+    starts = lot.infra.starts("detector")
+    lot.infra.kill("detector")
+    known = told(await lot.detections())
+    assert known < set(lot.sent), "all of the batch was told at once"
+    partition, offset = placed[0]
+    assert (await lot.committed()).get(partition, 0) <= offset, "committed before all were told"
+    lot.infra.wait_restarted("detector", starts + 1)
+    events = await lot.until_told()
+    assert {e.id for e in events} == set(lot.sent)
+    assert len(events) > len(lot.sent), "what was told before is told again, by the same ids"
     assert await lot.dead() == []
 
 

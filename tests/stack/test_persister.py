@@ -3,9 +3,8 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -122,45 +121,53 @@ def test_a_kill_between_two_steps_loses_and_doubles_nothing(world: World, point:
     assert world.check_evidence() >= 60
 
 
-def test_what_is_past_its_time_goes_and_orphans_are_swept(world: World):
-    frames = world.frames(1, 2)
+def history_of(world: World, frames: list[make.At]) -> list[Outgoing]:
+    """Three changes of two slots, a report, three passages, a stay that ended and an open one."""
     shared = make.out(make.change(world.site, 9, frames[0], slot_id="B1"), topics.SLOT_CHANGES)
     device = make.out(make.device(world.site, 1), topics.DEVICE_EVENTS)
-    world.send([*changes_of(world, frames), shared, device])
+    steps = [
+        make.session(world.site, 1, "opened", entry_at_ms=5, plate_hash="hash"),
+        make.session(world.site, 1, "closed", exit_at_ms=6),
+        make.session(world.site, 2, "opened", entry_at_ms=7),
+    ]
+    stays = [make.out(step, topics.SESSIONS) for step in steps]
+    return [*changes_of(world, frames), shared, device, *gates_of(world, 3), *stays]
+
+
+def test_what_is_past_its_time_goes_and_orphans_are_swept(world: World):
+    frames = world.frames(1, 2)
+    world.send(history_of(world, frames))
     with world.persister():
         world.drained()
     keys = sorted(make.key_of(at.frame) for at in frames)
-    clock = ManualClock(int(time.time() * 1000))
     prefix = f"evidence/{world.site}/"
+    orphan = f"{prefix}north/0/orphan.jpg"
+    mine = f"site_id = '{world.site}'"
+    made = {"gate_events": 3, "session_events": 3, "sessions": 2, "slot_changes": 3}
 
-    async def work() -> list[Mapping[str, Any]]:
-        objects = world.objects()
-        orphan = f"{prefix}north/0/orphan.jpg"
+    async def work() -> list[list[str]]:
+        clock, objects = ManualClock(int(time.time() * 1000)), world.objects()
         async with new_pool(world.url, 2) as pool:
-            keep = Keep(captures_days=36500, evidence_days=36500, device_events_days=36500)
-            stop = asyncio.Event()
+            keep, short = Keep(*[36500.0] * 5), Keep(*[0.01] * 5)
             world.rows("insert into objects values (%s, %s)", orphan, clock.now_ms())
             await objects.put(orphan, b"x")
-            seen: list[Mapping[str, Any]] = []
-            await Retention(pool, objects, clock, keep).once(stop)
-            seen.append({"at once": await objects.list(prefix, 10)})
-            clock.advance(3_601_000)
-            await Retention(pool, objects, clock, keep).once(stop)
-            seen.append({"after an hour": await objects.list(prefix, 10)})
-            short = Keep(captures_days=0.01, evidence_days=0.01, device_events_days=0.01)
-            clock.advance(400 * 86_400_000)
-            await Retention(pool, objects, clock, short).once(stop)
-            seen.append({"after its time": await objects.list(prefix, 10)})
+            seen: list[list[str]] = []
+            for limits, later_ms in ((keep, 0), (keep, 3_601_000), (short, 400 * 86_400_000)):
+                assert {table: world.count(table, mine) for table in made} == made
+                clock.advance(later_ms)
+                await Retention(pool, objects, clock, limits).once(asyncio.Event())
+                seen.append(await objects.list(prefix, 10))
         objects.close()
         return seen
 
-    orphan = f"{prefix}north/0/orphan.jpg"
-    assert asyncio.run(work()) == [
-        {"at once": sorted([orphan, *keys])},
-        {"after an hour": keys},
-        {"after its time": []},
-    ]
-    assert world.count("captures") == world.count("device_events") == world.count("objects") == 0
-    assert world.count("slot_changes", f"site_id = '{world.site}'") == 3
-    assert world.count("slot_changes", "evidence_key is not null") == 0
-    assert world.count("slot_changes", "evidence_missing = 'retention'") >= 3
+    assert asyncio.run(work()) == [sorted([orphan, *keys]), keys, []]
+    for table in ("captures", "device_events", "objects", "gate_events"):
+        assert world.count(table) == 0
+    stays = "select session_id, status from sessions where site_id = %s"
+    (stay,) = world.rows(stays, world.site)
+    assert stay == {"session_id": f"{world.site}-session-2", "status": "open"}
+    assert world.count("session_events", mine) == 1
+    assert world.count("sessions", "status not in ('open', 'overstay')") == 0
+    last = world.rows("select * from slot_changes where site_id = %s order by slot_id", world.site)
+    assert [(row["slot_id"], row["version"]) for row in last] == [("A1", 2), ("B1", 9)]
+    assert {row["evidence_missing"] for row in last} == {"retention"}

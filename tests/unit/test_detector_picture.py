@@ -4,8 +4,9 @@ import pytest
 
 from parking.errors import Invalid
 from parking.imagehealth import assess
+from services.detector.analysis import Finding, Job
 from services.detector.picture import Picture, decode, header_size, small_grey
-from tests.detector_tools import jpeg, scene
+from tests.detector_tools import analyser, jpeg, layout, scene
 
 GOOD = jpeg(scene(["A1"]))
 EOI = b"\xff\xd9"
@@ -19,6 +20,12 @@ def refused(
     with pytest.raises(Invalid) as error:
         decode(data, max_pixels, expected_wh)
     return error.value.reason
+
+
+def saying(wh: tuple[int, int]) -> bytes:
+    """The good picture with another size in its header."""
+    sof = GOOD.index(b"\xff\xc0")
+    return GOOD[: sof + 5] + wh[1].to_bytes(2) + wh[0].to_bytes(2) + GOOD[sof + 9 :]
 
 
 def outcome(data: bytes) -> Picture | Invalid:
@@ -98,9 +105,23 @@ def test_more_pixels_than_allowed_are_refused_before_decoding():
 
 
 def test_a_bomb_is_told_by_its_header():
-    sof = GOOD.index(b"\xff\xc0")
-    bomb = GOOD[: sof + 5] + b"\xff\xff\xff\xff" + GOOD[sof + 9 :]
-    assert refused(bomb) == "too-many-pixels"
+    assert refused(saying((65_535, 65_535))) == "too-many-pixels"
+
+
+@pytest.mark.parametrize("width", [0, 1, 7, 8, 9, 480, 65_535])
+@pytest.mark.parametrize("height", [0, 1, 7, 8, 9, 270, 65_535])
+@pytest.mark.parametrize("believed", [True, False], ids=["said-by-metadata", "unsaid"])
+def test_whatever_the_header_says_there_is_a_finding_or_a_reason(width, height, believed):
+    """And the picture after it is analysed all the same."""
+    wh = (width, height)
+    odd = Job(saying(wh), "demo/a", layout("demo/a"), wh if believed else None, "1")
+    first, second = analyser().analyse([odd, Job(GOOD, "demo/b", layout("demo/b"))], {}, {})
+    assert isinstance(second, Finding)
+    if not width or not height:
+        assert isinstance(first, Invalid)
+        assert first.reason == "undecodable"
+    if wh == (480, 270):
+        assert isinstance(first, Finding)
 
 
 def test_a_size_that_the_metadata_do_not_say():

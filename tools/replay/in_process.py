@@ -4,7 +4,7 @@ Deterministic: the same recording and settings give the same events, byte for by
 (`timings_ms`) would differ from run to run, so they are left empty.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -71,8 +71,9 @@ class ModelWatcher:
     def __init__(self, analyser: Analyser, picture: Callable[[str], bytes]) -> None:
         async def analyse(
             jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held]
-        ) -> list[Finding | Invalid]:
-            return analyser.analyse(jobs, looks, helds)
+        ) -> AsyncGenerator[Finding | Invalid]:
+            for result in analyser.each(jobs, looks, helds):
+                yield result
 
         self.model_id = analyser.model_id
         self._picture = picture

@@ -1,0 +1,200 @@
+"""What retention leaves of passages, stays and slot changes, and what comes of it again."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from parking import events as ev
+from parking import topics
+from parking.memory import ManualClock, MemoryObjectStore
+from parking.ports import Outgoing
+from parking.stack.infra import Infra
+from services.persister.retention import Keep, Retention
+from tests import persisting as make
+from tests.databases import Database, new_store
+
+DAY_MS = 86_400_000
+DAYS = 10
+NOW_MS = make.NOW_MS + 100 * DAY_MS
+LIMIT_MS = NOW_MS - DAYS * DAY_MS
+KEEP = Keep(sessions_days=DAYS, changes_days=DAYS)
+FOREVER = Keep(*[36_500.0] * 5)
+DATED = ("gate_events", "session_events", "slot_changes")
+
+
+@pytest.fixture
+async def database(infra: Infra):
+    async with new_store(infra) as made:
+        yield made
+
+
+async def retained(
+    database: Database, keep: Keep = KEEP, objects: MemoryObjectStore | None = None
+) -> dict[str, int]:
+    """A pass at NOW_MS; what it removed."""
+    store = objects or MemoryObjectStore()
+    made = Retention(database.pool, store, ManualClock(NOW_MS), keep)
+    return await made.once(asyncio.Event())
+
+
+def gates(count: int, before_limit_ms: int, first: int = 0) -> list[Outgoing]:
+    events = [
+        make.gate("demo", n, time_ms=LIMIT_MS - before_limit_ms, plate_hash=f"hash-{n}")
+        for n in range(first, first + count)
+    ]
+    return [make.out(event, topics.GATE_EVENTS) for event in events]
+
+
+def changes(*at: tuple[str, int, int]) -> list[Outgoing]:
+    """Each of a slot, with a version, so many days ago."""
+    events = [
+        make.change(
+            "demo",
+            version,
+            id=f"{slot_id}-{version}",
+            slot_id=slot_id,
+            time_ms=NOW_MS - days * DAY_MS,
+        )
+        for slot_id, version, days in at
+    ]
+    return [make.out(event, topics.SLOT_CHANGES) for event in events]
+
+
+def stay(number: int, **steps_days: int) -> list[Outgoing]:
+    """A stay's steps, each so many days ago."""
+    events: list[ev.Event] = [
+        make.session(
+            "demo",
+            number,
+            kind,
+            time_ms=NOW_MS - days * DAY_MS,
+            plate_hash=f"hash-{number}",
+            **({"entry_at_ms": number} if kind == "opened" else {}),
+        )
+        for kind, days in steps_days.items()
+    ]
+    return [make.out(event, topics.SESSIONS) for event in events]
+
+
+def names(database: Database, column: str, table: str) -> list[str]:
+    return [row[column] for row in database.rows(f"select {column} from {table} order by 1")]  # noqa: S608 -- a test's own words
+
+
+def left(database: Database) -> dict[str, list[str]]:
+    tables = {"gate_events": "id", "session_events": "id", "sessions": "session_id"}
+    return {
+        table: names(database, column, table)
+        for table, column in {**tables, "slot_changes": "id"}.items()
+    }
+
+
+def older(database: Database) -> dict[str, int]:
+    """Rows past their time."""
+    counted = {
+        table: database.one(f"select count(*) as n from {table} where time_ms < {LIMIT_MS}")["n"]  # noqa: S608 -- a test's own words
+        for table in DATED
+    }
+    sessions = database.one(f"select count(*) as n from sessions where updated_at_ms < {LIMIT_MS}")  # noqa: S608 -- a test's own words
+    return {**counted, "sessions": sessions["n"]}
+
+
+MIXED: Sequence[Outgoing] = [
+    *gates(2, 1),
+    *gates(2, 0, first=2),
+    *stay(1, opened=40, closed=30),
+    *stay(2, opened=40, corrected=11),
+    *stay(3, opened=40, overstay=20, closed=9),
+    *changes(("A1", 1, 40), ("A1", 2, 30), ("A1", 3, 9), ("B1", 1, 30), ("B1", 2, 20)),
+]
+
+
+async def test_nothing_past_its_time_is_left_but_each_slots_last_change(database: Database):
+    await database.takes(*MIXED)
+    before = left(database)
+    everything = {"gate_events": 2, "session_events": 6, "slot_changes": 4, "sessions": 2}
+    assert older(database) == everything
+    await retained(database, FOREVER)
+    assert left(database) == before, "it is the limits that remove"
+    removed = await retained(database)
+    assert older(database) == dict.fromkeys(everything, 0) | {
+        "session_events": 2,  # of a stay that ended later
+        "slot_changes": 2,  # A1 as the time that is kept begins, B1 since then
+    }
+    assert left(database) == {
+        "gate_events": ["demo/gate/gate/1/2", "demo/gate/gate/1/3"],
+        "session_events": [f"demo-session-3-{kind}" for kind in ("closed", "opened", "overstay")],
+        "sessions": ["demo-session-3"],
+        "slot_changes": ["A1-2", "A1-3", "B1-2"],
+    }
+    told = {name: removed[name] for name in ("gate_events", "session_events", "sessions")}
+    assert told == {"gate_events": 2, "session_events": 4, "sessions": 2}
+    assert removed["changes"] == 2
+    assert not any((await retained(database)).values())
+
+
+async def test_a_stay_goes_with_its_last_step(database: Database):
+    await database.takes(*stay(1, opened=40, closed=9))
+    made = Retention(database.pool, MemoryObjectStore(), ManualClock(NOW_MS + 2 * DAY_MS), KEEP)
+    await made.once(asyncio.Event())
+    assert left(database)["sessions"] == left(database)["session_events"] == []
+
+
+async def test_it_goes_on_until_all_is_gone_however_much_there_is(database: Database):
+    await database.takes(*gates(2_500, 1))
+    assert (await retained(database))["gate_events"] == 2_500
+    assert left(database)["gate_events"] == []
+
+
+async def test_an_open_stay_is_kept_with_its_steps_and_a_repeat_changes_nothing(
+    database: Database,
+):
+    steps = stay(1, opened=90, overstay=80)
+    await database.takes(*steps, *stay(2, opened=90))
+    for _ in range(2):
+        assert not any((await retained(database)).values())
+        stays = database.rows("select session_id, status from sessions order by 1")
+        assert [row["status"] for row in stays] == ["overstay", "open"]
+        await database.takes(steps[0])  # known: it does not open the stay again
+    await database.takes(*stay(1, closed=0))
+    ended = database.one("select * from sessions where session_id = 'demo-session-1'")
+    assert (ended["status"], ended["entry_at_ms"]) == ("closed", 1)
+
+
+async def test_what_comes_again_after_it_went_says_nothing_of_now_and_goes_again(
+    database: Database,
+):
+    """A topic that is read again from its begin, in order, as always."""
+    await database.takes(*MIXED)
+    await retained(database)
+    now = "select slot_id, state, version, change_id, changed_at_ms from slots order by 1"
+    kept, slots = left(database), database.rows(now)
+    assert [(row["slot_id"], row["version"]) for row in slots] == [("A1", 3), ("B1", 2)]
+    await database.takes(*MIXED)
+    assert left(database) != kept
+    assert database.rows(now) == slots
+    assert database.rows("select 1 from sessions where status in ('open', 'overstay')") == []
+    await retained(database)
+    assert left(database) == kept
+    assert database.rows(now) == slots
+
+
+@pytest.mark.parametrize("captured", [True, False], ids=["capture-kept", "capture-gone"])
+async def test_a_picture_stays_while_a_row_names_it(database: Database, captured: bool):
+    """A change that goes lets go of its picture; the frame's own row may still hold it."""
+    (change,) = changes(("A1", 1, 40))
+    frame, message = make.frame("demo", 1)
+    key, objects = make.key_of(frame), MemoryObjectStore()
+    await objects.put(key, b"picture")
+    await database.events.note_objects([key], make.NOW_MS)
+    await database.takes(change, *changes(("A1", 2, 30)), message)
+    async with database.pool.connection() as connection:
+        await connection.execute(
+            "update slot_changes set evidence_key = %s where id = 'A1-1'", [key]
+        )
+        if captured:
+            await connection.execute("update captures set object_key = %s", [key])
+    keep = Keep(captures_days=36_500, evidence_days=36_500, changes_days=DAYS)
+    await retained(database, keep, objects)
+    assert left(database)["slot_changes"] == ["A1-2"]
+    assert await objects.list("", 10) == ([key] if captured else [])
