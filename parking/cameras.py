@@ -178,9 +178,9 @@ def with_camera(site: Site, camera_id: str, camera: Camera) -> Site:
 def _count_restart(site: Site, camera: Camera, made: DetectionMade, name: str) -> Site:
     """A new frame with a lower boot number than the last one's: the camera was flashed again, and
     gives its frames ids that it has given before."""
-    boots = [part.split("/")[0] for part in (*camera.frames[-1:], name) if "/" in part]
+    last, own = _last_numbers(camera.frames), _numbers(name)
     later = made.time_ms > (camera.last_frame_at_ms or 0)
-    if len(boots) < 2 or not later or int(boots[1]) >= int(boots[0]):
+    if last is None or own is None or not later or own[0] >= last[0]:
         return site
     device = site.devices.get(made.camera_id, Device())
     device = replace(device, restarts=device.restarts + 1)
@@ -194,9 +194,19 @@ def _newer(frame: FrameRef, last: FrameRef | None) -> bool:
 
 def _counted_before(name: str, applied: Sequence[str]) -> bool:
     """Of the same boot, with a lower number: it came late, or somebody sends it again."""
-    parts = [part.split("/") for part in (*applied[-1:], name)]
-    (boot, *seq), (own_boot, *own_seq) = parts[0], parts[-1]
-    return bool(seq and own_seq) and boot == own_boot and int(own_seq[0]) < int(seq[0])
+    last, own = _last_numbers(applied), _numbers(name)
+    return last is not None and own is not None and own[0] == last[0] and own[1] < last[1]
+
+
+def _last_numbers(applied: Sequence[str]) -> tuple[int, int] | None:
+    return _numbers(applied[-1]) if applied else None
+
+
+def _numbers(name: str) -> tuple[int, int] | None:
+    """Boot and sequence number, where the frame's name is made of them (its bytes' hash is not, and
+    other producers may call it what they like)."""
+    boot, _, seq = name.partition("/")
+    return (int(boot), int(seq)) if boot.isdecimal() and seq.isdecimal() else None
 
 
 def _with_health(camera: Camera, health: ImageHealth, patience: int) -> Camera:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from parking import codec
-from parking.events import DeviceReported, FrameReceived, TimeSource, Via
+from parking.events import TIME_END_MS, DeviceReported, FrameReceived, TimeSource, Via
 from parking.ports import Outgoing
 from parking.topics import DEVICE_EVENTS, DeviceTopic
 from services.ingest.jpeg import inspect
@@ -66,12 +66,17 @@ def accept_frame(
         received_at_ms=received_at_ms,
         time_source=time.source,
         time_reason=time.reason,
-        captured_at_ms=device.captured_at_ms or None,
+        captured_at_ms=_told(device.captured_at_ms),
         recorded_at_ms=picture.recorded_at_ms,
         boot_id=device.boot_id,
         seq=device.seq,
     )
     return event, codec.outgoing_frame(event, picture.data, SOURCE)
+
+
+def _told(captured_at_ms: int | None) -> int | None:
+    """A device without a clock tells 0; one that counts microseconds, what is no time at all."""
+    return captured_at_ms if captured_at_ms and captured_at_ms < TIME_END_MS else None
 
 
 def frozen(event: FrameReceived) -> Outgoing:

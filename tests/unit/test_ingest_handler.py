@@ -190,6 +190,12 @@ def test_the_time_is_the_devices_within_bounds_of_receipt(captured_at_ms, time_m
     assert time.source == ("device" if reason is None else "receipt")
 
 
+def test_a_frame_of_a_device_that_counts_microseconds_can_be_read_by_those_after():
+    frame = event(handle(f"frame/3/41/{NOW_MS * 1000}"))
+    assert isinstance(frame, FrameReceived)
+    assert (frame.time_ms, frame.time_reason, frame.captured_at_ms) == (NOW_MS, "too-new", None)
+
+
 # ---------------------------------------------------------------- gates
 def test_a_gate_event_is_written_by_site_and_its_device_is_told():
     handled = handle("gate/7/3", GATE)
