@@ -23,6 +23,9 @@ REFRESH_MS: Final = 10_000
 # between MQTT and Kafka at once (ingest's HANDOVER_FRAMES, unless set higher).
 FRAME_MEMORY: Final = 64
 
+# For so long, or its silence limit, after its last late frame a camera is called late, not silent.
+_LATE_MS: Final = 30_000
+
 _SLUG: Final = re.compile(r"([a-z][a-z-]{1,39}): ")
 Status = Literal["online", "degraded", "offline", "no-layout"]
 
@@ -36,12 +39,20 @@ def condition(site: Site, camera_id: str) -> tuple[Status, str]:
     if camera.last_frame_at_ms is None:
         return "offline", "no-frame"
     if camera.silent:
-        return "offline", "silent"
+        return _missing(site, camera)
     if not camera.layout_version:
         return "no-layout", "no-layout"
     if camera.health not in (None, "ok"):
         return "degraded", str(camera.health)
     return "online", "ok"
+
+
+def _missing(site: Site, camera: Camera) -> tuple[Status, str]:
+    """Why there is no fresh frame: none came, or those that came were too old already."""
+    late_ms = max(_LATE_MS, silence_limit_ms(site, camera))
+    if camera.late_at_ms is not None and site.tick_ms - camera.late_at_ms <= late_ms:
+        return "degraded", "late"
+    return "offline", "silent"
 
 
 def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site, list[Event]]:
@@ -57,13 +68,16 @@ def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site,
     site = _count_restart(site, camera, made, name)
     device = site.devices.get(made.camera_id, Device())
     moment = replace(moment, restarts=device.restarts)
-    fresh = made.time_ms >= site.tick_ms - silence_limit_ms(site, camera)
+    oldest_ms = site.tick_ms - silence_limit_ms(site, camera)
+    fresh = made.time_ms >= oldest_ms
+    last_ms = max(made.time_ms, camera.last_frame_at_ms or 0)
     camera = replace(
         _with_health(camera, made.health, site.parameters.exit_observations),
         frame_ref=made.frame_ref,
         frames=[*camera.frames, name][-FRAME_MEMORY:],
-        last_frame_at_ms=max(made.time_ms, camera.last_frame_at_ms or 0),
-        silent=camera.silent and not fresh,
+        last_frame_at_ms=last_ms,
+        silent=last_ms < oldest_ms,
+        late_at_ms=None if fresh else site.tick_ms,
     )
     site = _lift_offline(with_camera(site, made.camera_id, camera), made)
     site, outputs = settle(site, made.camera_id, moment)
@@ -99,14 +113,17 @@ def on_device(site: Site, told: DeviceReported, moment: Moment) -> tuple[Site, l
 
 
 def on_silence(site: Site, moment: Moment) -> tuple[Site, list[Event]]:
-    """A tick was applied: cameras that sent nothing for too long, and single slots that a camera
-    has had nothing to say of for as long, lose their evidence."""
+    """A tick was applied: cameras that sent nothing fresh for too long, and single slots that a
+    camera has had nothing to say of for as long, lose their evidence."""
     outputs: list[Event] = []
     for camera_id, camera in site.cameras.items():
         limit_ms = silence_limit_ms(site, camera)
         last_ms = camera.last_frame_at_ms
         if last_ms is not None and not camera.silent and site.tick_ms - last_ms > limit_ms:
-            site = with_camera(site, camera_id, replace(site.cameras[camera_id], silent=True))
+            site = with_camera(site, camera_id, replace(camera, silent=True))
+        elif not camera.silent or camera.reason != "late":
+            continue
+        if condition(site, camera_id) != (camera.status, camera.reason):
             site, told = settle(site, camera_id, moment)
             outputs += told
     for slot_id, slot in site.slots.items():
@@ -128,7 +145,8 @@ def settle(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
     status, reason = condition(site, camera_id)
     camera = site.cameras[camera_id]
     outputs: list[Event] = []
-    due = moment.frame_ref is not None and moment.time_ms - camera.reported_at_ms >= REFRESH_MS
+    # Either way: the last report may be of a clock that was ahead.
+    due = moment.frame_ref is not None and abs(moment.time_ms - camera.reported_at_ms) >= REFRESH_MS
     if (status, reason) != (camera.status, camera.reason) or due:
         site, told = report(site, camera_id, moment)
         outputs += told

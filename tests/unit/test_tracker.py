@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from parking import codec
 from parking.errors import Retryable, SettingsError
@@ -119,6 +120,20 @@ class NoKafka:
         return await self._producer.send(messages)
 
 
+async def test_ticks_delivered_again_are_no_clock_that_was_set_back():
+    bench = Bench()
+    t = bench.teller
+    later = [bench.record(event) for event in (t.tick(), t.tick(1), t.tick(600_000), t.tick(1))]
+    await bench.apply(*bench.story(), *later)
+    entry = bench.table.read(b"lot")
+    bench.restarted()
+    await bench.apply(*later[:2], *later)
+    assert bench.table.read(b"lot") == entry
+    below = [replace(tick, time_ms=tick.time_ms - 300_000) for tick in (t.tick(1), t.tick(1))]
+    await bench.apply(*map(bench.record, below))
+    assert bench.table.read(b"lot") != entry  # the control: new ones are
+
+
 async def test_outputs_that_were_never_written_are_written_before_anything_else_of_the_site():
     bench = Bench()
     adopt, first, second = bench.story()
@@ -167,7 +182,7 @@ def poison(bench: Bench) -> dict[str, Record]:
     records = {
         reason: bench.logged(dataclasses.replace(good, **fault)) for reason, fault in bad.items()
     }
-    foreign = msgspec.structs.replace(t.see("a", {}), camera_id="other/a")
+    foreign = replace(t.see("a", {}), camera_id="other/a")
     records["wrong-site"] = bench.record(foreign)
     records["not-for-tracker"] = bench.record(change)
     records["unknown-slot"] = bench.record(t.command(SlotClosed(slot_id="9")), SITE_COMMANDS)
@@ -224,7 +239,7 @@ async def test_an_output_that_nobody_could_write_never_gets_into_the_entry(monke
 
     def broken(site, event):
         after, made = step(site, event)
-        return after, [msgspec.structs.replace(output, time_ms=TIME_END_MS) for output in made]
+        return after, [replace(output, time_ms=TIME_END_MS) for output in made]
 
     monkeypatch.setattr(handler, "step", broken)
     await bench.apply(bench.record(bench.teller.adopt("a", "1", version=2), SITE_COMMANDS))
@@ -245,8 +260,8 @@ async def test_a_frame_of_another_producers_naming_is_a_frame_like_any_other(nam
 
 
 def renamed(made: DetectionMade, frame_id: str) -> DetectionMade:
-    ref = msgspec.structs.replace(made.frame_ref, frame_id=frame_id)
-    return msgspec.structs.replace(made, id=frame_id, frame_ref=ref)
+    ref = replace(made.frame_ref, frame_id=frame_id)
+    return replace(made, id=frame_id, frame_ref=ref)
 
 
 async def test_ticks_go_to_the_partition_of_each_owned_site():
