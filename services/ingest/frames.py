@@ -9,10 +9,11 @@ from parking.events import TIME_END_MS, DeviceReported, FrameReceived, TimeSourc
 from parking.ports import Outgoing
 from parking.topics import DEVICE_EVENTS, DeviceTopic
 from services.ingest.jpeg import inspect
-from services.ingest.messages import Limits
+from services.ingest.messages import Context, Limits
 
 SOURCE: Final = "ingest"
 ID_HEX: Final = 32
+SLOW_CLOCK: Final = "slow-clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,15 @@ def choose_time(
 
 
 def accept_frame(
-    device: DeviceTopic, payload: bytes, via: Via, received_at_ms: int, limits: Limits
+    device: DeviceTopic, payload: bytes, via: Via, received_at_ms: int, context: Context
 ) -> tuple[FrameReceived, Outgoing]:
     """A checked and stripped picture as event and record. Raises Invalid (see jpeg.inspect)."""
+    limits = context.limits
     picture = inspect(payload, limits.frame_max_bytes, limits.frame_max_pixels)
     time = choose_time(device.captured_at_ms, received_at_ms, limits)
+    lag_ms = received_at_ms - time.time_ms
+    if time.source == "device" and context.clocks.slow(device.device_id, lag_ms):
+        time = Time(received_at_ms, "receipt", SLOW_CLOCK)
     if device.boot_id is None:
         frame_id = f"{device.device_id}/{hashlib.sha256(payload).hexdigest()[:ID_HEX]}"
     else:

@@ -84,6 +84,26 @@ def test_silence_is_noticed_as_soon_as_ever_after_a_clock_was_set_back():
     assert statuses(outputs) == [("offline", "silent")]
 
 
+def test_silence_is_noticed_as_soon_as_ever_after_a_step_just_large_enough():
+    t = Teller()
+    ahead = [*seen_free(t), *seconds(t, 3), t.tick(3_000)]
+    site, _ = fold([*by_a_clock(STEP_MS + 100, ahead), t.tick(1), t.tick(1)])
+    assert site.tick_ms == t.now_ms
+    _, outputs = step(site, t.tick(SILENCE_MS + 1))
+    assert statuses(outputs) == [("offline", "silent")]
+    _, outputs = apply(site, seconds(t, 6, "?"))
+    assert changes(outputs) == [("1", "unknown", "no-evidence")]
+
+
+def test_a_camera_that_was_late_by_a_clock_ahead_is_silent_in_time():
+    t = Teller()
+    ahead = [*seen_free(t), *late(t, 10, 20_000)]
+    site, outputs = fold([*by_a_clock(2 * HOUR_MS, ahead), t.tick(1), t.tick(1)])
+    assert statuses(outputs)[-1] == ("degraded", "late")
+    _, outputs = apply(site, [t.tick(1_000) for _ in range(31)])
+    assert statuses(outputs) == [("offline", "silent")]
+
+
 def test_a_frame_under_way_while_the_clock_was_set_does_not_hide_silence():
     t = Teller()
     site, _ = one_clock_ahead(t)
