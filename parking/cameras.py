@@ -23,6 +23,9 @@ REFRESH_MS: Final = 10_000
 # between MQTT and Kafka at once (ingest's HANDOVER_FRAMES, unless set higher).
 FRAME_MEMORY: Final = 64
 
+# For so long, or its silence limit, after its last late frame a camera is called late, not silent.
+_LATE_MS: Final = 30_000
+
 _SLUG: Final = re.compile(r"([a-z][a-z-]{1,39}): ")
 Status = Literal["online", "degraded", "offline", "no-layout"]
 
@@ -36,12 +39,20 @@ def condition(site: Site, camera_id: str) -> tuple[Status, str]:
     if camera.last_frame_at_ms is None:
         return "offline", "no-frame"
     if camera.silent:
-        return "offline", "silent"
+        return _missing(site, camera)
     if not camera.layout_version:
         return "no-layout", "no-layout"
     if camera.health not in (None, "ok"):
         return "degraded", str(camera.health)
     return "online", "ok"
+
+
+def _missing(site: Site, camera: Camera) -> tuple[Status, str]:
+    """Why there is no fresh frame: none came, or those that came were too old already."""
+    late_ms = max(_LATE_MS, silence_limit_ms(site, camera))
+    if camera.late_at_ms is not None and site.tick_ms - camera.late_at_ms <= late_ms:
+        return "degraded", "late"
+    return "offline", "silent"
 
 
 def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site, list[Event]]:
@@ -57,13 +68,16 @@ def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site,
     site = _count_restart(site, camera, made, name)
     device = site.devices.get(made.camera_id, Device())
     moment = replace(moment, restarts=device.restarts)
-    fresh = made.time_ms >= site.tick_ms - silence_limit_ms(site, camera)
+    oldest_ms = site.tick_ms - silence_limit_ms(site, camera)
+    fresh = made.time_ms >= oldest_ms
+    last_ms = max(made.time_ms, camera.last_frame_at_ms or 0)
     camera = replace(
         _with_health(camera, made.health, site.parameters.exit_observations),
         frame_ref=made.frame_ref,
         frames=[*camera.frames, name][-FRAME_MEMORY:],
-        last_frame_at_ms=max(made.time_ms, camera.last_frame_at_ms or 0),
-        silent=camera.silent and not fresh,
+        last_frame_at_ms=last_ms,
+        silent=last_ms < oldest_ms,
+        late_at_ms=None if fresh else site.tick_ms,
     )
     site = _lift_offline(with_camera(site, made.camera_id, camera), made)
     site, outputs = settle(site, made.camera_id, moment)
@@ -99,14 +113,17 @@ def on_device(site: Site, told: DeviceReported, moment: Moment) -> tuple[Site, l
 
 
 def on_silence(site: Site, moment: Moment) -> tuple[Site, list[Event]]:
-    """A tick was applied: cameras that sent nothing for too long, and single slots that a camera
-    has had nothing to say of for as long, lose their evidence."""
+    """A tick was applied: cameras that sent nothing fresh for too long, and single slots that a
+    camera has had nothing to say of for as long, lose their evidence."""
     outputs: list[Event] = []
     for camera_id, camera in site.cameras.items():
         limit_ms = silence_limit_ms(site, camera)
         last_ms = camera.last_frame_at_ms
         if last_ms is not None and not camera.silent and site.tick_ms - last_ms > limit_ms:
-            site = with_camera(site, camera_id, replace(site.cameras[camera_id], silent=True))
+            site = with_camera(site, camera_id, replace(camera, silent=True))
+        elif not camera.silent or camera.reason != "late":
+            continue
+        if condition(site, camera_id) != (camera.status, camera.reason):
             site, told = settle(site, camera_id, moment)
             outputs += told
     for slot_id, slot in site.slots.items():
@@ -128,7 +145,8 @@ def settle(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
     status, reason = condition(site, camera_id)
     camera = site.cameras[camera_id]
     outputs: list[Event] = []
-    due = moment.frame_ref is not None and moment.time_ms - camera.reported_at_ms >= REFRESH_MS
+    # Either way: the last report may be of a clock that was ahead.
+    due = moment.frame_ref is not None and abs(moment.time_ms - camera.reported_at_ms) >= REFRESH_MS
     if (status, reason) != (camera.status, camera.reason) or due:
         site, told = report(site, camera_id, moment)
         outputs += told
@@ -178,9 +196,9 @@ def with_camera(site: Site, camera_id: str, camera: Camera) -> Site:
 def _count_restart(site: Site, camera: Camera, made: DetectionMade, name: str) -> Site:
     """A new frame with a lower boot number than the last one's: the camera was flashed again, and
     gives its frames ids that it has given before."""
-    boots = [part.split("/")[0] for part in (*camera.frames[-1:], name) if "/" in part]
+    last, own = _last_numbers(camera.frames), _numbers(name)
     later = made.time_ms > (camera.last_frame_at_ms or 0)
-    if len(boots) < 2 or not later or int(boots[1]) >= int(boots[0]):
+    if last is None or own is None or not later or own[0] >= last[0]:
         return site
     device = site.devices.get(made.camera_id, Device())
     device = replace(device, restarts=device.restarts + 1)
@@ -194,9 +212,19 @@ def _newer(frame: FrameRef, last: FrameRef | None) -> bool:
 
 def _counted_before(name: str, applied: Sequence[str]) -> bool:
     """Of the same boot, with a lower number: it came late, or somebody sends it again."""
-    parts = [part.split("/") for part in (*applied[-1:], name)]
-    (boot, *seq), (own_boot, *own_seq) = parts[0], parts[-1]
-    return bool(seq and own_seq) and boot == own_boot and int(own_seq[0]) < int(seq[0])
+    last, own = _last_numbers(applied), _numbers(name)
+    return last is not None and own is not None and own[0] == last[0] and own[1] < last[1]
+
+
+def _last_numbers(applied: Sequence[str]) -> tuple[int, int] | None:
+    return _numbers(applied[-1]) if applied else None
+
+
+def _numbers(name: str) -> tuple[int, int] | None:
+    """Boot and sequence number, where the frame's name is made of them (its bytes' hash is not, and
+    other producers may call it what they like)."""
+    boot, _, seq = name.partition("/")
+    return (int(boot), int(seq)) if boot.isdecimal() and seq.isdecimal() else None
 
 
 def _with_health(camera: Camera, health: ImageHealth, patience: int) -> Camera:

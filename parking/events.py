@@ -6,7 +6,7 @@ fails when the two differ. All times are Unix milliseconds, UTC. `time_ms` is se
 normalised to the picture: x and y in 0..1, origin top left.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -21,7 +21,11 @@ Id = Annotated[
     str,
     Meta(min_length=1, max_length=300, description="derived from the cause, never from receipt"),
 ]
-TimeMs = Annotated[int, Meta(ge=0, description="Unix time in milliseconds, UTC")]
+# The year 10000, beyond which dates cannot be written: what is later is no time in milliseconds.
+TIME_END_MS: Final = 253_402_300_800_000
+TimeMs = Annotated[
+    int, Meta(ge=0, lt=TIME_END_MS, description="Unix time in milliseconds, UTC, before year 10000")
+]
 Count = Annotated[int, Meta(ge=0)]
 Unit = Annotated[float, Meta(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]

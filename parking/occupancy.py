@@ -7,8 +7,8 @@ gives back the very same site and no outputs.
 - A slot changes after enough observations in a row (`enter_observations` to become occupied,
   `exit_observations` to become free); one below `min_confidence` says nothing.
 - Cameras that see one slot vote, weighted by confidence; similar weights for both: unknown.
-- Unknown beats wrong: a camera that is offline, silent, or unhealthy withdraws what it said, and so
-  does one that has had nothing to say of a slot for the silence limit.
+- Unknown beats wrong: a camera that is offline, silent, late, or unhealthy withdraws what it said,
+  and so does one that has had nothing to say of a slot for the silence limit.
 - A person's correction holds until the cameras confirm something else than what it overruled;
   closed holds until opened.
 """
@@ -37,6 +37,7 @@ from parking.events import (
 from parking.sessions import on_gate, on_overstay, once
 from parking.site import Camera, Moment, Site, Slot, too_large
 from parking.slots import decide, show, verdict, watchers, with_slot, withdraw
+from parking.timekeeping import at
 
 Stepped = tuple[Site, list[Event]]
 
@@ -67,10 +68,11 @@ def _detection(site: Site, made: DetectionMade) -> Stepped:
 
 
 def _tick(site: Site, tick: TickElapsed) -> Stepped:
-    if tick.time_ms <= site.tick_ms:
-        return site, []
+    now = at(site, tick.time_ms)
+    if now.tick_ms == site.tick_ms:
+        return now, []
     moment = Moment(cause=Cause(kind="tick", id=tick.id), time_ms=tick.time_ms)
-    site, silence = on_silence(replace(site, tick_ms=tick.time_ms), moment)
+    site, silence = on_silence(now, moment)
     site, overstays = on_overstay(site, moment)
     return site, [*silence, *overstays]
 

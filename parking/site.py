@@ -49,7 +49,8 @@ class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A camera: what it was told to see, how its last frames were, and what was last reported.
-    `frames`: the ids of the last frames applied, without the camera's own."""
+    `frames`: the ids of the last frames applied, without the camera's own. `silent`: the newest
+    frame is too old; `late_at_ms`: the tick at which one came that was so already."""
 
     layout_version: int = 0
     interval_ms: int = DEFAULT_INTERVAL_MS
@@ -60,6 +61,7 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
     health: Health | None = None
     unhealthy_frames: int = 0
     silent: bool = False
+    late_at_ms: int | None = None
     status: Literal["online", "degraded", "offline", "no-layout"] = "offline"
     reason: str = ""
     version: int = 0
@@ -91,12 +93,14 @@ class OpenSession(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One site's whole state. `recent_ids`: of commands and of gate events without a sequence."""
+    """One site's whole state. `recent_ids`: of commands and of gate events without a sequence.
+    `lower_tick_ms`: of a tick far below the last one, not believed yet."""
 
     site_id: str
     run: str = "live"
     parameters: ParametersSet = ParametersSet()
     tick_ms: int = 0
+    lower_tick_ms: int | None = None
     slots: dict[str, Slot] = {}
     cameras: dict[str, Camera] = {}
     devices: dict[str, Device] = {}

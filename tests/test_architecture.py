@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PURE = (
     *("events", "geometry", "jpeghead", "lots", "topics", "errors", "ports"),
-    *("occupancy", "site", "slots", "cameras", "sessions", "gating", "inputsize"),
+    *("occupancy", "site", "slots", "cameras", "sessions", "timekeeping", "gating", "inputsize"),
     *("ground", "places", "proposals", "rows"),
 )
 NOT_PURE = {

@@ -74,7 +74,8 @@ class Lane:
         self._room = room
         self._producer = producer
         self._known = known or Known()
-        self._context = Context(limits, self._known.pictures, self._known.used)
+        known = self._known
+        self._context = Context(limits, known.pictures, known.used, known.clocks)
         self._health = health
         self._waits_as = f"kafka-{name}"
         self._clock = clock
@@ -115,6 +116,8 @@ class Lane:
         if not handled.outgoing:
             self._link.settle(delivery)
             return handled
+        if handled.event is not None:
+            self._known.clocks.heard(handled.event)
         if handled.frame_of and handled.picture:
             self._known.remember(handled.frame_of, handled.picture)
         if handled.number is not None:

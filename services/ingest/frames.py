@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from parking import codec
-from parking.events import DeviceReported, FrameReceived, TimeSource, Via
+from parking.events import TIME_END_MS, DeviceReported, FrameReceived, TimeSource, Via
 from parking.ports import Outgoing
 from parking.topics import DEVICE_EVENTS, DeviceTopic
 from services.ingest.jpeg import inspect
-from services.ingest.messages import Limits
+from services.ingest.messages import Context, Limits
 
 SOURCE: Final = "ingest"
 ID_HEX: Final = 32
+SLOW_CLOCK: Final = "slow-clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,15 @@ def choose_time(
 
 
 def accept_frame(
-    device: DeviceTopic, payload: bytes, via: Via, received_at_ms: int, limits: Limits
+    device: DeviceTopic, payload: bytes, via: Via, received_at_ms: int, context: Context
 ) -> tuple[FrameReceived, Outgoing]:
     """A checked and stripped picture as event and record. Raises Invalid (see jpeg.inspect)."""
+    limits = context.limits
     picture = inspect(payload, limits.frame_max_bytes, limits.frame_max_pixels)
     time = choose_time(device.captured_at_ms, received_at_ms, limits)
+    lag_ms = received_at_ms - time.time_ms
+    if time.source == "device" and context.clocks.slow(device.device_id, lag_ms):
+        time = Time(received_at_ms, "receipt", SLOW_CLOCK)
     if device.boot_id is None:
         frame_id = f"{device.device_id}/{hashlib.sha256(payload).hexdigest()[:ID_HEX]}"
     else:
@@ -66,12 +71,17 @@ def accept_frame(
         received_at_ms=received_at_ms,
         time_source=time.source,
         time_reason=time.reason,
-        captured_at_ms=device.captured_at_ms or None,
+        captured_at_ms=_told(device.captured_at_ms),
         recorded_at_ms=picture.recorded_at_ms,
         boot_id=device.boot_id,
         seq=device.seq,
     )
     return event, codec.outgoing_frame(event, picture.data, SOURCE)
+
+
+def _told(captured_at_ms: int | None) -> int | None:
+    """A device without a clock tells 0; one that counts microseconds, what is no time at all."""
+    return captured_at_ms if captured_at_ms and captured_at_ms < TIME_END_MS else None
 
 
 def frozen(event: FrameReceived) -> Outgoing:

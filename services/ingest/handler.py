@@ -31,6 +31,7 @@ from parking.topics import (
 )
 from services.ingest.frames import (
     ID_HEX,
+    SLOW_CLOCK,
     SOURCE,
     accept_frame,
     choose_time,
@@ -117,7 +118,7 @@ def handle_frame(device: DeviceTopic, message: Message, context: Context) -> Han
     if number in context.used and not message.redelivered:
         return Handled("replayed", (replayed(device, message.received_at_ms),), via=message.via)
     event, record = accept_frame(
-        device, message.payload, message.via, message.received_at_ms, context.limits
+        device, message.payload, message.via, message.received_at_ms, context
     )
     plain = device.boot_id is None
     again = plain and context.last_pictures.get(event.camera_id) == event.sha256
@@ -138,7 +139,8 @@ def handle_frame(device: DeviceTopic, message: Message, context: Context) -> Han
 
 
 def _believed(event: FrameReceived) -> int:
-    return event.time_ms if event.time_source == "device" else 0
+    own = event.time_source == "device" or event.time_reason == SLOW_CLOCK
+    return (event.captured_at_ms or 0) if own else 0
 
 
 def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:

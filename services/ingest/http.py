@@ -140,7 +140,7 @@ async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> 
     if named in known.under_way:  # no replay: who hears nothing asks again
         raise Denied(503, "under-way", "the same picture is being written", **_RETRY)
     message = Message(path, body, now_ms, via="http")
-    context = Context(intake.limits, known.pictures, known.used)
+    context = Context(intake.limits, known.pictures, known.used, known.clocks)
     try:
         handled = handle_frame(device, message, context)
     except Invalid as error:
@@ -149,6 +149,8 @@ async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> 
         await intake.producer.send([letter])
         count(Handled("refused", reason=error.reason))
         raise
+    if handled.event is not None:
+        known.clocks.heard(handled.event)
     if handled.number is not None:
         known.used.add(handled.number)  # now: by MQTT the same is a replay before this is durable
         known.under_way.add(named)

@@ -10,12 +10,13 @@ no reason to refuse: the ESP32-CAM pads its buffer with zeros or remains of an e
 import re
 import threading
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from parking.errors import Invalid
+from parking.events import TimeMs
 
 MAX_SEGMENTS: Final = 512
 MAX_SCANS: Final = 32
@@ -46,7 +47,7 @@ _scratch: Final = _Scratch()
 
 
 class _Recorded(msgspec.Struct):
-    recorded_at_ms: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    recorded_at_ms: TimeMs
 
 
 @dataclass(frozen=True, slots=True)

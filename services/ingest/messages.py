@@ -9,6 +9,7 @@ import msgspec
 from parking.events import FrameReceived, SlotId, Text, Via
 from parking.ports import Outgoing
 from parking.topics import FRAME_MAX_BYTES
+from services.ingest.clocks import Clocks
 from services.ingest.replay import Number
 
 Outcome = Literal["frame", "repeated", "replayed", "gate", "device", "refused", "ignored"]
@@ -69,11 +70,12 @@ class Handled:
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a decision needs besides the message: the limits, each plain camera's last picture (its
-    `Handled.picture`) and the numbers used, both kept by the caller."""
+    `Handled.picture`), the numbers used and the devices' clocks, all kept by the caller."""
 
     limits: Limits = Limits()
     last_pictures: Mapping[str, str] = field(default_factory=dict)
     used: Container[Number] = ()
+    clocks: Clocks = field(default_factory=Clocks)
 
 
 class GatePayload(msgspec.Struct, frozen=True, kw_only=True):

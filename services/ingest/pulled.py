@@ -50,7 +50,7 @@ def handle_pulled(message: Message, context: Context) -> Handled:
     device = DeviceTopic(site_of(camera_id), camera_id, "frame")
     now_ms, limits = message.received_at_ms, context.limits
     try:
-        event, record = accept_frame(device, message.payload, message.via, now_ms, limits)
+        event, record = accept_frame(device, message.payload, message.via, now_ms, context)
     except Invalid as error:
         key = camera_id.encode()
         letter = dead_letter(message.topic, key, message.payload, error, now_ms, limits)

@@ -5,6 +5,8 @@ bounded."""
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from services.ingest.clocks import Clocks
+
 WINDOW: Final = 1024
 """So many numbers behind the highest may still come late, once; what is further back is old."""
 
@@ -85,6 +87,7 @@ class Known:
 
     def __init__(self) -> None:
         self.used = Used()
+        self.clocks = Clocks()
         self.under_way: set[tuple[str, int | None, int | None]] = set()
         """Camera, boot and sequence number of pictures posted by HTTP that Kafka has not yet."""
         self.pictures: dict[str, str] = {}

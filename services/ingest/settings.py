@@ -90,7 +90,8 @@ class Settings:
     bridge), MQTT_SHARE_GROUP: bridges that name the same one share the work (mosquitto can do it,
     the embedded broker cannot);
     FRAME_MAX_BYTES (1000000), FRAME_MAX_PIXELS (2000000);
-    CLOCK_BACK_MS (3600000), CLOCK_AHEAD_MS (5000): how far a device's time may be from receipt;
+    CLOCK_BACK_MS (3600000), CLOCK_AHEAD_MS (5000): how far a device's time may be from receipt
+    (less, where its pictures show that its clock is slow: services/ingest/clocks.py);
     GATE_BACK_MS (604800000): the same for gate events, which devices keep through an outage;
     HANDOVER_FRAMES (32), HANDOVER_EVENTS (200): how much may wait for Kafka;
     CAMERAS_FILE: cameras to fetch pictures from (services/ingest/camerafile.py; empty: none),

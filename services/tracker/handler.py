@@ -97,12 +97,20 @@ def apply(record: Record, entry: Entry | None, run: str) -> Entry | None:
 def next_entry(
     record: Record, positions: Mapping[str, int], after: Site, made: Sequence[Event]
 ) -> Entry:
-    """The entry that holds what the record made of the site."""
+    """The entry that holds what the record made of the site. Raises Invalid."""
     return Entry(
         positions={**positions, record.topic: record.offset + 1},
         site=after,
-        outputs=[Unsent(output.TYPE, Raw(codec.to_json(output))) for output in made],
+        outputs=[_unsent(output) for output in made],
     )
+
+
+def _unsent(output: Event) -> Unsent:
+    """Raises Invalid for one that is against its schema: once in the entry it would come back for
+    ever, for whoever finds it must read and write it before anything else."""
+    value = codec.to_json(output)
+    codec.from_json(value, type(output))
+    return Unsent(output.TYPE, Raw(value))
 
 
 def restarts(entry: Entry | None) -> int:

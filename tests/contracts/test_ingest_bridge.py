@@ -6,6 +6,9 @@ import json
 import pytest
 
 from parking import metrics
+from parking.codec import decode
+from parking.events import FrameReceived
+from parking.ops import SystemClock
 from parking.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
@@ -14,7 +17,7 @@ from parking.topics import (
     GATE_EVENTS,
 )
 from services.ingest import bridge as bridge_module
-from services.ingest import connection, mqtt
+from services.ingest import clocks, connection, mqtt
 from services.ingest.handover import Delivery
 from services.ingest.mqtt import MqttLink
 from services.ingest.replay import Used
@@ -123,6 +126,20 @@ async def test_a_plain_frame_sent_again_waits_for_kafka_as_its_original_does():
         b.kafka.open()
         await until(lambda: second.acked == [1, 2])
         assert len(set(b.kafka.ids(FRAMES))) == 1
+
+
+async def test_a_device_whose_clock_is_slow_is_known_by_its_pictures(monkeypatch):
+    monkeypatch.setattr(clocks, "PROOF_MS", 0)
+    async with bridge() as b:
+        b.kafka.open()
+        peer = await b.broker.peer()
+        for seq in range(3):
+            topic = f"parking/v1/demo/north/frame/1/{seq}/{SystemClock().now_ms() - 30_000}"
+            await peer.publish(topic, JPEG, mid=seq + 1)
+        await until(lambda: len(peer.acked) == 3)
+        frames = [decode(record) for record in b.kafka.broker.records(FRAMES)]
+        reasons = [frame.time_reason for frame in frames if isinstance(frame, FrameReceived)]
+        assert reasons == [None, None, "slow-clock"]
 
 
 CAPTURED = 1_000

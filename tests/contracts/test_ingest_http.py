@@ -20,7 +20,7 @@ from parking.memory import ManualClock, MemoryBroker, MemoryProducer
 from parking.ops import Health
 from parking.ports import Outgoing, Producer
 from parking.topics import DEAD_LETTERS_FRAMES, DEVICE_EVENTS, FRAMES
-from services.ingest import http
+from services.ingest import clocks, http
 from services.ingest.handler import handle_message
 from services.ingest.http import Intake, new_app
 from services.ingest.messages import Context, Limits, Message
@@ -89,6 +89,16 @@ async def test_numbers_and_time_come_in_headers(intakes: Intakes):
     async with intakes.client() as client:
         answer = await client.post(PATH, content=JPEG, headers=intakes.headers(**numbers))
     assert answer.json() == {"frame_id": "demo/north/4/9", "time_ms": NOW_MS - 70}
+
+
+async def test_a_device_whose_clock_is_slow_is_known_by_its_pictures(intakes: Intakes, monkeypatch):
+    monkeypatch.setattr(clocks, "PROOF_MS", 0)
+    async with intakes.client() as client:
+        for seq in range(3):
+            late = {"X_Boot_Id": "4", "X_Seq": str(seq), "X_Captured_At_Ms": str(NOW_MS - 30_000)}
+            await client.post(PATH, content=JPEG, headers=intakes.headers(**late))
+    told = [(frame.time_ms, frame.time_reason) for frame in intakes.events(FRAMES)]
+    assert told == [(NOW_MS - 30_000, None)] * 2 + [(NOW_MS, "slow-clock")]
 
 
 async def test_the_same_picture_again_is_no_new_frame(intakes: Intakes):

@@ -22,6 +22,7 @@ from parking.topics import (
     FRAMES,
     GATE_EVENTS,
 )
+from services.ingest.clocks import Clocks
 from services.ingest.frames import choose_time
 from services.ingest.handler import handle_message, kafka_refused, refuse
 from services.ingest.messages import Context, Handled, Limits, Message
@@ -188,6 +189,40 @@ def test_the_time_is_the_devices_within_bounds_of_receipt(captured_at_ms, time_m
     time = choose_time(captured_at_ms, NOW_MS, LIMITS)
     assert (time.time_ms, time.reason) == (time_ms, reason)
     assert time.source == ("device" if reason is None else "receipt")
+
+
+def test_a_frame_of_a_device_that_counts_microseconds_can_be_read_by_those_after():
+    frame = event(handle(f"frame/3/41/{NOW_MS * 1000}"))
+    assert isinstance(frame, FrameReceived)
+    assert (frame.time_ms, frame.time_reason, frame.captured_at_ms) == (NOW_MS, "too-new", None)
+
+
+def test_a_picture_of_a_device_whose_clock_is_slow_takes_the_time_of_receipt():
+    clocks = Clocks()
+    for second in range(32):
+        past = Message(
+            f"parking/v1/demo/north/frame/3/{second}/{NOW_MS - 62_000 + second * 1000}",
+            JPEG,
+            NOW_MS - 32_000 + second * 1000,
+        )
+        clocks.heard(frame_of(handle_message(past, Context(clocks=clocks))))
+    slow = handle_message(message(f"frame/3/41/{NOW_MS - 30_000}"), Context(clocks=clocks))
+    frame = frame_of(slow)
+    assert (frame.time_ms, frame.time_source, frame.time_reason) == (
+        NOW_MS,
+        "receipt",
+        "slow-clock",
+    )
+    assert frame.captured_at_ms == NOW_MS - 30_000
+    assert slow.number is not None
+    assert slow.number.captured_at_ms == NOW_MS - 30_000, "by which a replay is known"
+    gate = event(handle_message(message("gate/7/3", GATE), Context(clocks=clocks)))
+    assert gate.time_source == "device"
+
+
+def frame_of(handled: Handled) -> FrameReceived:
+    assert handled.event is not None
+    return handled.event
 
 
 # ---------------------------------------------------------------- gates

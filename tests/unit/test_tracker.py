@@ -5,11 +5,21 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from parking import codec
 from parking.errors import Retryable, SettingsError
-from parking.events import DeadLettered, Event, SlotChanged, SlotClosed, TickElapsed
+from parking.events import (
+    TIME_END_MS,
+    DeadLettered,
+    DetectionMade,
+    Event,
+    SlotChanged,
+    SlotClosed,
+    TickElapsed,
+)
 from parking.memory import ManualClock, MemoryBroker, MemoryProducer
+from parking.occupancy import step
 from parking.ports import Outgoing, Record
 from parking.topics import (
     DEAD_LETTERS,
@@ -110,6 +120,20 @@ class NoKafka:
         return await self._producer.send(messages)
 
 
+async def test_ticks_delivered_again_are_no_clock_that_was_set_back():
+    bench = Bench()
+    t = bench.teller
+    later = [bench.record(event) for event in (t.tick(), t.tick(1), t.tick(600_000), t.tick(1))]
+    await bench.apply(*bench.story(), *later)
+    entry = bench.table.read(b"lot")
+    bench.restarted()
+    await bench.apply(*later[:2], *later)
+    assert bench.table.read(b"lot") == entry
+    below = [replace(tick, time_ms=tick.time_ms - 300_000) for tick in (t.tick(1), t.tick(1))]
+    await bench.apply(*map(bench.record, below))
+    assert bench.table.read(b"lot") != entry  # the control: new ones are
+
+
 async def test_outputs_that_were_never_written_are_written_before_anything_else_of_the_site():
     bench = Bench()
     adopt, first, second = bench.story()
@@ -158,7 +182,7 @@ def poison(bench: Bench) -> dict[str, Record]:
     records = {
         reason: bench.logged(dataclasses.replace(good, **fault)) for reason, fault in bad.items()
     }
-    foreign = msgspec.structs.replace(t.see("a", {}), camera_id="other/a")
+    foreign = replace(t.see("a", {}), camera_id="other/a")
     records["wrong-site"] = bench.record(foreign)
     records["not-for-tracker"] = bench.record(change)
     records["unknown-slot"] = bench.record(t.command(SlotClosed(slot_id="9")), SITE_COMMANDS)
@@ -189,6 +213,55 @@ async def test_poison_is_set_aside_with_its_reason_and_the_rest_goes_on():
         )
         assert (record.key, record.value) == (bad.key, bad.value or b"")
     assert bench.changes() == STORY
+
+
+async def test_a_time_beyond_the_year_9999_is_poison_like_any_other():
+    bench = Bench()
+    adopt = bench.record(bench.teller.adopt("a", "1", "2"), SITE_COMMANDS)
+    good = bench.record(bench.teller.see("a", {}))
+    first, second = (bench.record(bench.teller.see("a", {"1": "f", "2": "o"})) for _ in range(2))
+    event = msgspec.json.decode(good.value or b"") | {"time_ms": TIME_END_MS}
+    await bench.apply(adopt, dataclasses.replace(good, value=msgspec.json.encode(event)))
+    (letter,) = bench.broker.records(DEAD_LETTERS)
+    assert dead(letter).reason == "bad-schema"
+    told = len(bench.changes())
+    bench.restarted()
+    await bench.apply(first, second)
+    assert bench.changes()[-2:] == STORY[-2:]
+    assert told == 2
+
+
+async def test_an_output_that_nobody_could_write_never_gets_into_the_entry(monkeypatch):
+    bench = Bench()
+    records = bench.story()
+    await bench.apply(*records)
+    before = bench.table.read(b"lot")
+
+    def broken(site, event):
+        after, made = step(site, event)
+        return after, [replace(output, time_ms=TIME_END_MS) for output in made]
+
+    monkeypatch.setattr(handler, "step", broken)
+    await bench.apply(bench.record(bench.teller.adopt("a", "1", version=2), SITE_COMMANDS))
+    (letter,) = bench.broker.records(DEAD_LETTERS)
+    assert dead(letter).reason == "bad-schema"
+    assert bench.table.read(b"lot") == before
+
+
+@pytest.mark.parametrize("name", ["abc/2", "2/abc", "/", "²/2", "-1/2"])
+async def test_a_frame_of_another_producers_naming_is_a_frame_like_any_other(name):
+    bench = Bench()
+    await bench.apply(*bench.story())
+    for frame_id in (f"lot/a/{name}", f"lot/a/{name}+", "lot/a/1/9"):
+        made = renamed(bench.teller.see("a", {"1": "o"}), frame_id)
+        await bench.apply(bench.record(made))
+    assert bench.changes() == [*STORY, ("1", "occupied", 3)]
+    assert bench.broker.records(DEAD_LETTERS) == []
+
+
+def renamed(made: DetectionMade, frame_id: str) -> DetectionMade:
+    ref = replace(made.frame_ref, frame_id=frame_id)
+    return replace(made, id=frame_id, frame_ref=ref)
 
 
 async def test_ticks_go_to_the_partition_of_each_owned_site():

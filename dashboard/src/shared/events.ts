@@ -35,7 +35,7 @@ export interface CameraStatusChanged {
   id: string;
   site_id: string;
   /**
-   * Unix time in milliseconds, UTC
+   * Unix time in milliseconds, UTC, before year 10000
    */
   time_ms: number;
   run?: string;
@@ -97,7 +97,7 @@ export interface LayoutPublished {
   id: string;
   site_id: string;
   /**
-   * Unix time in milliseconds, UTC
+   * Unix time in milliseconds, UTC, before year 10000
    */
   time_ms: number;
   /**
@@ -136,7 +136,7 @@ export interface SessionChanged {
   id: string;
   site_id: string;
   /**
-   * Unix time in milliseconds, UTC
+   * Unix time in milliseconds, UTC, before year 10000
    */
   time_ms: number;
   run?: string;
@@ -164,7 +164,7 @@ export interface SlotChanged {
   id: string;
   site_id: string;
   /**
-   * Unix time in milliseconds, UTC
+   * Unix time in milliseconds, UTC, before year 10000
    */
   time_ms: number;
   run?: string;

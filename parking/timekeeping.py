@@ -1,0 +1,85 @@
+"""The site's time is its last tick's; what becomes of it, and of what was said before, when a clock
+was wrong (docs/decisions/0019-wrong-clocks.md). Pure."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from parking.site import Camera, Device, Site, Slot
+
+# Late ticks and the usual difference between clocks are less; more is a clock that was wrong.
+STEP_MS: Final = 60_000
+
+
+def at(site: Site, tick_ms: int) -> Site:
+    """The site when this tick came. Its `tick_ms` is another then, unless the tick is doubled, or
+    late, or far below the last one: such a one is believed once a second one in a row says so."""
+    if tick_ms > site.tick_ms:
+        return _nothing_ahead(replace(site, tick_ms=tick_ms, lower_tick_ms=None))
+    if tick_ms >= site.tick_ms - STEP_MS or tick_ms == site.lower_tick_ms:
+        return site
+    if site.lower_tick_ms is None or tick_ms < site.lower_tick_ms:
+        return replace(site, lower_tick_ms=tick_ms)
+    return _nothing_ahead(_set_back(site, tick_ms))
+
+
+def _nothing_ahead(site: Site) -> Site:
+    """Evidence stands before the tick in the log, so it is not of a time well after it: it would
+    count as fresh until that time came."""
+    bound_ms = site.tick_ms + STEP_MS
+    cameras = {
+        camera_id: replace(camera, last_frame_at_ms=site.tick_ms)
+        for camera_id, camera in site.cameras.items()
+        if (camera.last_frame_at_ms or 0) > bound_ms
+    }
+    slots = {
+        slot_id: _seen_by(slot, site.tick_ms)
+        for slot_id, slot in site.slots.items()
+        if any(sight.time_ms > bound_ms for sight in slot.sights.values())
+    }
+    if not cameras and not slots:
+        return site
+    return replace(site, cameras=site.cameras | cameras, slots=site.slots | slots)
+
+
+def _seen_by(slot: Slot, tick_ms: int) -> Slot:
+    sights = {
+        camera_id: replace(sight, time_ms=min(sight.time_ms, tick_ms))
+        for camera_id, sight in slot.sights.items()
+    }
+    return replace(slot, sights=sights)
+
+
+def _set_back(site: Site, tick_ms: int) -> Site:
+    """The tick's clock was ahead, or this one is behind: nothing that the site knows happened after
+    now. The times of gate events stay, for they tell a copy from a counter that began anew."""
+    return replace(
+        site,
+        tick_ms=tick_ms,
+        lower_tick_ms=None,
+        cameras={name: _camera(camera, tick_ms) for name, camera in site.cameras.items()},
+        devices={name: _device(device, tick_ms) for name, device in site.devices.items()},
+        slots={
+            slot_id: replace(
+                _seen_by(slot, tick_ms), changed_at_ms=min(slot.changed_at_ms, tick_ms)
+            )
+            for slot_id, slot in site.slots.items()
+        },
+        sessions=[replace(s, entry_at_ms=min(s.entry_at_ms, tick_ms)) for s in site.sessions],
+    )
+
+
+def _camera(camera: Camera, tick_ms: int) -> Camera:
+    return replace(
+        camera,
+        last_frame_at_ms=_bounded(camera.last_frame_at_ms, tick_ms),
+        late_at_ms=_bounded(camera.late_at_ms, tick_ms),
+    )
+
+
+def _device(device: Device, tick_ms: int) -> Device:
+    return replace(device, offline_since_ms=_bounded(device.offline_since_ms, tick_ms))
+
+
+def _bounded(time_ms: int | None, bound_ms: int) -> int | None:
+    return None if time_ms is None else min(time_ms, bound_ms)
