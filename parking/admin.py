@@ -36,14 +36,22 @@ Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet
 
 _ALREADY_EXISTS = 36
 _SET_FOR_TOPIC = 1
-_LIMITS = ("max.message.bytes", "retention.ms", "retention.bytes")
+_LIMITS = (
+    "max.message.bytes",
+    "retention.ms",
+    "retention.bytes",
+    "segment.bytes",
+    "segment.ms",
+    "min.cleanable.dirty.ratio",
+)
 log = logging.getLogger(__name__)
 
 
 async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list[str]:
-    """Create the topics (of the settings' run) that are missing, and bring the size and age limits
-    of the others to what this version needs; returns the names of the new ones. Raises Invalid when
-    one exists with another partition count: changing that is a migration, not an update."""
+    """Create the topics (of the settings' run) that are missing, and bring the limits of size and
+    age and the compaction of the others to what this version needs; returns the names of the new
+    ones. Raises Invalid when one exists with another partition count: changing that is a migration,
+    not an update."""
     topics = {settings.named(name): topic for name, topic in TOPICS.items()}
     admin = AIOKafkaAdminClient(**settings.client())
     await admin.start()

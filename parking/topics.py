@@ -27,6 +27,14 @@ SITE_MAX_BYTES: Final = 16_000_000
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
 
+# Kafka never compacts a partition's last segment, which by default grows for a week or to 1 GiB,
+# nor the others before half of what they hold is new: who reads a topic of few keys whole would
+# read a week. A segment has to hold the largest record there can be, SITE_MAX_BYTES.
+_SEGMENT_MS: Final = 600_000
+_SEGMENT_BYTES: Final = 16_777_216
+# What is clean holds one record a key, so cleaning it again for a tenth more costs little.
+_DIRTY_SHARE: Final = "0.1"
+
 
 def record_max_bytes(frame_max_bytes: int) -> int:
     """The largest record, or batch of records, that a client sends and a topic takes."""
@@ -54,7 +62,14 @@ class Topic:
         if self.retention_bytes is not None:
             config["retention.bytes"] = str(self.retention_bytes)
         config["max.message.bytes"] = str(record_max_bytes(frame_max_bytes))
-        return config | self.extra
+        config |= self.extra
+        if self.compacted:
+            # Kafka refuses a record larger than a segment.
+            largest = int(config["max.message.bytes"])
+            config["segment.bytes"] = str(max(_SEGMENT_BYTES, largest))
+            config["segment.ms"] = str(_SEGMENT_MS)
+            config["min.cleanable.dirty.ratio"] = _DIRTY_SHARE
+        return config
 
 
 FRAMES: Final = "parking.frames"

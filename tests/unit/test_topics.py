@@ -83,6 +83,22 @@ def test_compacted_topics_have_no_age_limit():
         assert (config["cleanup.policy"] == "compact") == ("retention.ms" not in config)
 
 
+@pytest.mark.parametrize("frame_max_bytes", [10_000, 1_000_000, 20_000_000])
+def test_compacted_topics_are_compacted_within_minutes_and_hold_their_largest_record(
+    frame_max_bytes,
+):
+    """Kafka's defaults: the last segment, never compacted, grows for a week or to 1 GiB."""
+    for topic in TOPICS.values():
+        config = topic.config(frame_max_bytes)
+        if not topic.compacted:
+            assert "segment.ms" not in config
+            continue
+        assert int(config["segment.ms"]) <= 600_000
+        largest = int(config["max.message.bytes"])
+        assert largest <= int(config["segment.bytes"]) <= max(largest, 16 * 1024 * 1024)
+        assert float(config["min.cleanable.dirty.ratio"]) <= 0.1
+
+
 @pytest.mark.parametrize(
     ("suffix", "group", "topic"),
     [
