@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from parking import codec
+from parking.errors import Invalid
 from parking.events import (
     CameraStatusChanged,
     DeadLettered,
@@ -150,15 +151,23 @@ class Story:
             assert position > before.get(topic, 0)
             until = ticked or (position - 1 if topic == DETECTIONS else 0)
             for offset in range(before.get(DETECTIONS, 0), until):
-                record = self.sources.get((DETECTIONS, offset))
-                tick = codec.decode(record) if record else None
-                if isinstance(tick, TickElapsed) and told_ms < tick.time_ms <= entry.site.tick_ms:
+                tick = self._tick(offset)
+                if tick and told_ms < tick.time_ms <= entry.site.tick_ms:
                     events.append(tick)
             event = codec.decode(self.sources[topic, position - 1])
             assert isinstance(event, Event)
             events.append(event)
             before, told_ms = entry.positions, entry.site.tick_ms
         return events
+
+    def _tick(self, offset: int) -> TickElapsed | None:
+        """The site's record there, if it is one."""
+        record = self.sources.get((DETECTIONS, offset))
+        try:
+            event = codec.decode(record) if record else None
+        except Invalid:
+            return None
+        return event if isinstance(event, TickElapsed) else None
 
     def check(self) -> list[SlotChanged]:
         """Recompute and compare; returns the changes."""
