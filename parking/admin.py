@@ -30,31 +30,38 @@ from parking.kafka import (
 )
 from parking.ops import SystemClock
 from parking.ports import Outgoing
-from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS, Topic
+from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS
 
 Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet
 
 _ALREADY_EXISTS = 36
 _SET_FOR_TOPIC = 1
-_LIMITS = ("max.message.bytes", "retention.ms", "retention.bytes")
+_LIMITS = (
+    "max.message.bytes",
+    "retention.ms",
+    "retention.bytes",
+    "segment.bytes",
+    "segment.ms",
+    "min.cleanable.dirty.ratio",
+    "min.compaction.lag.ms",
+)
 log = logging.getLogger(__name__)
 
 
 async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list[str]:
-    """Create the topics (of the settings' run) that are missing, and bring the size and age limits
-    of the others to what this version needs; returns the names of the new ones. Raises Invalid when
-    one exists with another partition count: changing that is a migration, not an update."""
+    """Create the topics (of the settings' run) that are missing, and bring the limits of size and
+    age and the compaction of the others to what this version needs; returns the names of the new
+    ones. Raises Invalid when one exists with another partition count: changing that is a migration,
+    not an update."""
     topics = {settings.named(name): topic for name, topic in TOPICS.items()}
+    configs = {
+        name: topic.config(settings.frame_max_bytes, settings.run) for name, topic in topics.items()
+    }
     admin = AIOKafkaAdminClient(**settings.client())
     await admin.start()
     try:
         wanted = [
-            NewTopic(
-                name,
-                topic.partitions,
-                replication,
-                topic_configs=topic.config(settings.frame_max_bytes),
-            )
+            NewTopic(name, topic.partitions, replication, topic_configs=configs[name])
             for name, topic in topics.items()
         ]
         answer = await admin.create_topics(wanted)
@@ -67,7 +74,7 @@ async def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> list
         there = sorted(topics.keys() - set(made))
         for found in await admin.describe_topics(there):
             _compare(found["topic"], len(found["partitions"]), topics[found["topic"]].partitions)
-        await _set_limits(admin, {name: topics[name] for name in there}, settings.frame_max_bytes)
+        await _set_limits(admin, {name: configs[name] for name in there})
     finally:
         await admin.close()
     return sorted(made)
@@ -91,19 +98,17 @@ def _compare(name: str, partitions: int, expected: int) -> None:
         raise Invalid("partitions-differ", f"{detail}: it keys by partition, so migrate it")
 
 
-async def _set_limits(
-    admin: AIOKafkaAdminClient, topics: Mapping[str, Topic], frame_max_bytes: int
-) -> None:
-    """What else an operator has set for a topic stays."""
-    if not topics:
+async def _set_limits(admin: AIOKafkaAdminClient, configs: Mapping[str, dict[str, str]]) -> None:
+    """`configs`: by topic. What else an operator has set for a topic stays."""
+    if not configs:
         return
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in configs]
     changed = []
     for answer in await admin.describe_configs(resources):
         for code, message, _, name, entries in answer.resources:
             if code:
                 raise Invalid("topic-refused", f"{name}: {for_code(code).__name__} {message}")
-            wanted = topics[name].config(frame_max_bytes)
+            wanted = configs[name]
             has = {key: value for key, value, _, source, *_ in entries if source == _SET_FOR_TOPIC}
             differing = {
                 key: wanted[key] for key in _LIMITS if wanted.get(key, has.get(key)) != has.get(key)

@@ -24,8 +24,20 @@ BATCH_BYTES: Final = 1_048_576
 # A site's whole state with the outputs of one record, in the tracker's changelog.
 SITE_MAX_BYTES: Final = 16_000_000
 
+LIVE: Final = "live"
+
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
+
+# Kafka never compacts a partition's last segment, which by default grows for a week or to 1 GiB,
+# nor the others before half of what they hold is new: who reads a topic of few keys whole would
+# read a week. A segment has to hold the largest record there can be, SITE_MAX_BYTES.
+_SEGMENT_MS: Final = 600_000
+_SEGMENT_BYTES: Final = 16_777_216
+# What is clean holds one record a key, so cleaning it again for a tenth more costs little.
+_DIRTY_SHARE: Final = "0.1"
+# How long what has been replaced since can be had: as long as the detections it belongs to.
+_HISTORY_MS: Final = 7 * _DAY_MS
 
 
 def record_max_bytes(frame_max_bytes: int) -> int:
@@ -45,8 +57,9 @@ class Topic:
     compacted: bool = False
     extra: dict[str, str] = field(default_factory=dict)
 
-    def config(self, frame_max_bytes: int = FRAME_MAX_BYTES) -> dict[str, str]:
-        """Kafka's topic configuration, values as strings (bytes, ms)."""
+    def config(self, frame_max_bytes: int = FRAME_MAX_BYTES, run: str = LIVE) -> dict[str, str]:
+        """Kafka's topic configuration, values as strings (bytes, ms). What a replay writes is read
+        whole at its end, so that nothing of it may be compacted before."""
         config = {"message.timestamp.type": "LogAppendTime"}
         config["cleanup.policy"] = "compact" if self.compacted else "delete"
         if self.retention_ms is not None:
@@ -54,7 +67,16 @@ class Topic:
         if self.retention_bytes is not None:
             config["retention.bytes"] = str(self.retention_bytes)
         config["max.message.bytes"] = str(record_max_bytes(frame_max_bytes))
-        return config | self.extra
+        config |= self.extra
+        if self.compacted:
+            # Kafka refuses a record larger than a segment.
+            largest = int(config["max.message.bytes"])
+            config["segment.bytes"] = str(max(_SEGMENT_BYTES, largest))
+            config["segment.ms"] = str(_SEGMENT_MS)
+            config["min.cleanable.dirty.ratio"] = _DIRTY_SHARE
+            if run != LIVE:
+                config["min.compaction.lag.ms"] = str(_HISTORY_MS)
+        return config
 
 
 FRAMES: Final = "parking.frames"
@@ -80,10 +102,17 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(FRAMES, "camera_id", FRAME_PARTITIONS, _DAY_MS, 2_000_000_000),
         Topic(GATE_EVENTS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
         Topic(DEVICE_EVENTS, "site_id", SITE_PARTITIONS, 7 * _DAY_MS),
-        # One partition: the detector reads it whole, to its end, before its first frame.
-        Topic(LAYOUTS, "camera_id", 1, compacted=True),
+        # One partition: the detector reads it whole, to its end, before its first frame. A window
+        # of the last days is replayed with the layouts of then.
+        Topic(
+            LAYOUTS,
+            "camera_id",
+            1,
+            compacted=True,
+            extra={"min.compaction.lag.ms": str(_HISTORY_MS)},
+        ),
         Topic(SITE_COMMANDS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
-        Topic(DETECTIONS, "site_id", SITE_PARTITIONS, 7 * _DAY_MS),
+        Topic(DETECTIONS, "site_id", SITE_PARTITIONS, _HISTORY_MS),
         Topic(SLOT_CHANGES, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
         Topic(SLOT_STATE, "site_id/slot_id", SITE_PARTITIONS, compacted=True),
         Topic(CAMERA_STATUS, "camera_id", SITE_PARTITIONS, compacted=True),
@@ -102,7 +131,6 @@ TOPICS: Final[dict[str, Topic]] = {
 }
 
 # ---------------------------------------------------------------- runs
-LIVE: Final = "live"
 _RUN: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 

@@ -10,8 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from parking import codec
+from parking.errors import Invalid
 from parking.events import (
     CameraStatusChanged,
     DeadLettered,
@@ -19,6 +22,7 @@ from parking.events import (
     SessionChanged,
     SlotChanged,
     SlotStateUpdated,
+    TickElapsed,
 )
 from parking.kafka import (
     KafkaProducer,
@@ -41,6 +45,7 @@ from parking.topics import (
     SITE_COMMANDS,
     SLOT_CHANGES,
     SLOT_STATE,
+    TOPICS,
     TRACKER_CHANGELOG,
 )
 from services.tracker import handler
@@ -73,6 +78,29 @@ def read(infra: Infra, *topics: str) -> list[Record]:
             await consumer.stop()
 
     return asyncio.run(work())
+
+
+def keep_every_record(infra: Infra) -> None:
+    """Of the compacted topics, too: a `Story` reads every entry and every output."""
+
+    async def work() -> None:
+        client = AIOKafkaAdminClient(**KafkaSettings(infra.bootstrap).client())
+        await client.start()
+        try:
+            topics = [
+                ConfigResource(
+                    ConfigResourceType.TOPIC,
+                    name,
+                    configs=TOPICS[name].config() | {"min.compaction.lag.ms": str(24 * 3_600_000)},
+                )
+                for name in (TRACKER_CHANGELOG, SLOT_STATE, CAMERA_STATUS)
+            ]
+            (answer,) = await client.alter_configs(topics)
+            assert {code for code, *_ in answer.resources} == {0}
+        finally:
+            await client.close()
+
+    asyncio.run(work())
 
 
 def as_record(event: Event, topic: str) -> Outgoing:
@@ -111,18 +139,35 @@ class Story:
 
     def applied(self) -> list[Event]:
         """The records that changed the site, in the tracker's order. Every entry must take exactly
-        one record further, none twice."""
+        one record further, none twice, and before it ticks that told nothing but the time."""
         before: dict[str, int] = {}
-        events = []
+        told_ms = 0
+        events: list[Event] = []
         for entry in self.entries:
             moved = {t: p for t, p in entry.positions.items() if before.get(t) != p}
+            # By such ticks, if another topic's record was the one.
+            ticked = moved.pop(DETECTIONS, None) if len(moved) > 1 else None
             ((topic, position),) = moved.items()
             assert position > before.get(topic, 0)
+            until = ticked or (position - 1 if topic == DETECTIONS else 0)
+            for offset in range(before.get(DETECTIONS, 0), until):
+                tick = self._tick(offset)
+                if tick and told_ms < tick.time_ms <= entry.site.tick_ms:
+                    events.append(tick)
             event = codec.decode(self.sources[topic, position - 1])
             assert isinstance(event, Event)
             events.append(event)
-            before = entry.positions
+            before, told_ms = entry.positions, entry.site.tick_ms
         return events
+
+    def _tick(self, offset: int) -> TickElapsed | None:
+        """The site's record there, if it is one."""
+        record = self.sources.get((DETECTIONS, offset))
+        try:
+            event = codec.decode(record) if record else None
+        except Invalid:
+            return None
+        return event if isinstance(event, TickElapsed) else None
 
     def check(self) -> list[SlotChanged]:
         """Recompute and compare; returns the changes."""

@@ -24,7 +24,10 @@ from services.notifier.log import Bounds
 
 REQUEST_LIMIT_S: Final = 10.0
 READ_LIMIT_S: Final = 120.0
+# As long as a whole topic may stand still; reading it may take as long as it likes.
+STALL_LIMIT_S: Final = 30.0
 POLL_MS: Final = 500
+BATCH_RECORDS: Final = 1000
 
 
 class KafkaLog:
@@ -57,15 +60,37 @@ class KafkaLog:
     async def read(self, starts: Mapping[Place, int], ends: Mapping[Place, int]) -> list[Record]:
         """See log.Log."""
         wanted = {p: starts[p] for p in starts if starts[p] < ends[p]}
+        records: list[Record] = []
         if not wanted:
-            return []
+            return records
         async with self._lock, _outage(READ_LIMIT_S):
             consumer = await self._reader()
-            _assign(consumer, wanted)
+            unread = _assign(consumer, wanted, ends)
             try:
-                return await _read(consumer, {TopicPartition(*p): ends[p] for p in wanted})
+                while unread:
+                    records += await _next_batch(consumer, unread)
             finally:
                 consumer.unsubscribe()
+        return records
+
+    async def scan(
+        self, starts: Mapping[Place, int], ends: Mapping[Place, int]
+    ) -> AsyncGenerator[list[Record], None]:
+        """See log.Log."""
+        wanted = {p: starts[p] for p in starts if starts[p] < ends[p]}
+        if not wanted:
+            return
+        consumer = new_consumer(self._settings)
+        try:
+            async with _outage(REQUEST_LIMIT_S):
+                await consumer.start()
+            unread = _assign(consumer, wanted, ends)
+            while unread:
+                async with _outage(STALL_LIMIT_S):
+                    records = await _next_batch(consumer, unread)
+                yield records
+        finally:
+            await consumer.stop()
 
     async def tail(self, starts: Mapping[Place, int]) -> AsyncGenerator[list[Record], None]:
         """See log.Log."""
@@ -75,7 +100,7 @@ class KafkaLog:
                 await consumer.start()
             _assign(consumer, starts)
             while True:
-                batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=1000)
+                batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
                 yield [to_record(message) for batch in batches.values() for message in batch]
         except KafkaError as error:
             raise Retryable(f"Kafka could not be read: {error!r}") from error
@@ -169,6 +194,14 @@ class MemoryLog:
         spans = [(place, start, ends[place] - start) for place, start in starts.items()]
         return [r for p, start, count in spans for r in self._broker.read(p, start, max(0, count))]
 
+    async def scan(
+        self, starts: Mapping[Place, int], ends: Mapping[Place, int]
+    ) -> AsyncGenerator[list[Record], None]:
+        """See log.Log."""
+        for place, start in starts.items():
+            for at in range(start, ends[place], BATCH_RECORDS):
+                yield self._broker.read(place, at, min(BATCH_RECORDS, ends[place] - at))
+
     async def tail(self, starts: Mapping[Place, int]) -> AsyncGenerator[list[Record], None]:
         """See log.Log."""
         positions = dict(starts)
@@ -200,19 +233,27 @@ async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition
     return [TopicPartition(topic, partition) for partition in sorted(partitions)]
 
 
-def _assign(consumer: AIOKafkaConsumer, starts: Mapping[Place, int]) -> None:
+def _assign(
+    consumer: AIOKafkaConsumer, starts: Mapping[Place, int], ends: Mapping[Place, int] | None = None
+) -> dict[TopicPartition, int]:
+    """Set the consumer to `starts`; returns their ends, for `_next_batch`."""
     consumer.assign([TopicPartition(*place) for place in starts])
     for place, offset in starts.items():
         consumer.seek(TopicPartition(*place), offset)
+    return {TopicPartition(*place): ends[place] for place in starts} if ends else {}
 
 
-async def _read(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> list[Record]:
-    """From the consumer's places up to `ends`, which it does not return itself."""
+async def _next_batch(
+    consumer: AIOKafkaConsumer, unread: dict[TopicPartition, int]
+) -> list[Record]:
+    """The next records below their ends, as soon as there are some; places that were read to their
+    end leave `unread`, and with the last of them there may be none."""
     records: list[Record] = []
-    unfinished = set(ends)
-    while unfinished:
-        for place, batch in (await consumer.getmany(*unfinished, timeout_ms=POLL_MS)).items():
-            records += [to_record(m) for m in batch if m.offset < ends[place]]
-        positions = {place: await consumer.position(place) for place in unfinished}
-        unfinished = {place for place in unfinished if positions[place] < ends[place]}
+    while unread and not records:
+        batches = await consumer.getmany(*unread, timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
+        for place, batch in batches.items():
+            records += [to_record(m) for m in batch if m.offset < unread[place]]
+        for place in tuple(unread):
+            if await consumer.position(place) >= unread[place]:
+                del unread[place]
     return records

@@ -64,13 +64,23 @@ class Feed:
         self._read = asyncio.Condition()
 
     # ------------------------------------------------------------ what the tail does
-    def begin(self, cluster_id: str, starts: dict[Place, int], live_from: dict[int, int]) -> None:
-        """The compacted topics were read; go on from `starts`. Changes before `live_from` (next
-        offsets of slot-changes when this began) are told as past: they fill the ring only."""
+    async def begin(
+        self,
+        cluster_id: str,
+        state: LiveState,
+        starts: dict[Place, int],
+        live_from: dict[int, int],
+    ) -> None:
+        """The compacted topics were read, into `state`; go on from `starts`. Changes before
+        `live_from` (next offsets of slot-changes when this began) are told as past: they fill the
+        ring only."""
         changes = {p: offset for (topic, p), offset in starts.items() if topic == SLOT_CHANGES}
         self._ring = Ring(cluster_id, changes, self.limits.ring_changes)
         self._live_from = live_from
         self.positions = dict(starts)
+        self.state = state
+        async with self._read:
+            self._read.notify_all()
 
     @property
     def ready(self) -> bool:
@@ -100,18 +110,13 @@ class Feed:
             await self._read.wait_for(holds)
 
     def _take(self, record: Record) -> None:
-        try:
-            told = handler.fold(self.state, record)
-        except Invalid as error:
-            RECORDS_IGNORED.labels("invalid").inc()
-            log.warning("%s/%d at %d: %s", record.topic, record.partition, record.offset, error)
-            told = None
+        told = fold(self.state, record)
         if record.topic == SLOT_CHANGES:
             self._take_change(record, told)
         elif told is not None:
             self._publish(Message(told.type, told.data, None, told.site_id))
 
-    def _take_change(self, record: Record, told: "handler.Told | None") -> None:
+    def _take_change(self, record: Record, told: handler.Told | None) -> None:
         change = told.change if told else None
         if told is None or change is None:
             self.ring.skip(record.partition, record.offset)
@@ -277,3 +282,13 @@ class Feed:
                 self._snapshots.clear()
             self._snapshots[site_id] = held
         return Message("snapshot", held[2], self.ring.id)
+
+
+def fold(state: LiveState, record: Record) -> handler.Told | None:
+    """Apply a record; one that cannot be read is counted and passed over."""
+    try:
+        return handler.fold(state, record)
+    except Invalid as error:
+        RECORDS_IGNORED.labels("invalid").inc()
+        log.warning("%s/%d at %d: %s", record.topic, record.partition, record.offset, error)
+        return None

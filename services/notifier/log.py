@@ -24,6 +24,12 @@ class Log(Protocol):
         """The records from `starts` up to `ends`, in order per partition; those already deleted
         are missing from the answer. Raises Retryable when they cannot be had in time."""
 
+    def scan(
+        self, starts: Mapping[Place, int], ends: Mapping[Place, int]
+    ) -> AsyncGenerator[list[Record], None]:
+        """As `read`, in batches: for what need not fit into memory. Raises Retryable when nothing
+        more comes for long. Close it."""
+
     def tail(self, starts: Mapping[Place, int]) -> AsyncGenerator[list[Record], None]:
         """Records from `starts` on, forever; [] now and then while nothing comes. Close it."""
 

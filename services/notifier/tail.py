@@ -11,8 +11,9 @@ from parking.errors import Retryable
 from parking.ops import Health
 from parking.ports import Clock, Place
 from parking.topics import CAMERA_STATUS, LAYOUTS, SESSIONS, SLOT_CHANGES, SLOT_STATE
-from services.notifier.feed import Feed
+from services.notifier.feed import Feed, fold
 from services.notifier.log import Log
+from services.notifier.state import LiveState
 
 log = logging.getLogger(__name__)
 
@@ -43,22 +44,28 @@ async def follow_log(
 
 
 async def start(log_: Log, feed: Feed) -> bool:
-    """Note the end of slot-changes, read the compacted topics and the sessions to their ends. The
-    changes are then read from a ring's length before that end: the ring is filled at once, and a
+    """Note the end of slot-changes, read the compacted topics and the sessions to their ends, batch
+    by batch, for they hold every record of the last minutes or days and not one a key. The changes
+    are then read from a ring's length before that end: the ring is filled at once, and a
     change whose state record was not yet written when slot-state was read is not missed."""
     cluster_id = await log_.cluster_id()
     changes = await log_.bounds(SLOT_CHANGES)
     bounds = await log_.bounds(*WHOLE)
     first = {place: span[0] for place, span in bounds.items()}
     end = {place: span[1] for place, span in bounds.items()}
-    records = await log_.read(first, end)
+    state = LiveState()  # of this attempt, an earlier one may have broken off anywhere
+    async with aclosing(log_.scan(first, end)) as batches:
+        async for records in batches:
+            for record in records:
+                fold(state, record)
+            await asyncio.sleep(0)  # the next batch may be at hand already
     back = max(1, feed.limits.ring_changes // len(changes))
     starts: dict[Place, int] = {
         place: max(span[0], span[1] - back) for place, span in changes.items()
     }
     starts |= {place: offset for place, offset in end.items() if place[0] in TAILED}
-    await feed.take(records)
-    feed.begin(cluster_id, starts, {place[1]: span[1] for place, span in changes.items()})
+    ends = {place[1]: span[1] for place, span in changes.items()}
+    await feed.begin(cluster_id, state, starts, ends)
     return True
 
 
@@ -108,6 +115,7 @@ async def _tail(stop: asyncio.Event, log_: Log, feed: Feed, health: Health) -> b
     async with aclosing(log_.tail(dict(feed.positions))) as batches:
         async for records in batches:
             await feed.take(records)
+            await asyncio.sleep(0)
             if feed.ready:
                 health.waiting.pop("state", None)
             if stop.is_set():

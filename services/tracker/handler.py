@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from aiokafka.partitioner import murmur2
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from parking import codec
 from parking.errors import Invalid
@@ -37,6 +38,9 @@ from parking.topics import (
 )
 
 SERVICE: Final = "tracker"
+# A kill loses as much of the time that ticks told: no more than a dead tracker stands still anyway
+# before Kafka gives its sites to another (TRACKER_SESSION_S), when nobody tells them any.
+UNWRITTEN_MS: Final = 10_000
 
 
 class Unsent(Struct, frozen=True):
@@ -111,6 +115,16 @@ def _unsent(output: Event) -> Unsent:
     value = codec.to_json(output)
     codec.from_json(value, type(output))
     return Unsent(output.TYPE, Raw(value))
+
+
+def only_later(written: Entry, after: Entry) -> bool:
+    """Whether ticks have told the time since the entry in the changelog, not much of it, and
+    nothing else came of them. The next tick tells it again, so `after` can be kept in memory alone
+    (docs/decisions/0020)."""
+    passed_ms = after.site.tick_ms - written.site.tick_ms
+    if after.outputs or not 0 < passed_ms < UNWRITTEN_MS:
+        return False
+    return replace(after.site, tick_ms=written.site.tick_ms) == written.site
 
 
 def restarts(entry: Entry | None) -> int:

@@ -8,7 +8,7 @@ version that readers already hold (docs/decisions/).
 """
 
 import logging
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from parking import codec
 from parking.errors import Invalid, Retryable
@@ -55,6 +55,15 @@ class MemoryTable:
         self._values[key] = value
 
 
+class Held(NamedTuple):
+    """A site in memory: the table's value, the entry it stands for, and the entry as it is now,
+    later by ticks that were not written."""
+
+    value: bytes
+    written: Entry
+    entry: Entry
+
+
 class Tracker:
     """Applies records one at a time. Everything but Invalid ends the process."""
 
@@ -63,21 +72,25 @@ class Tracker:
         self._producer = producer
         self._clock = clock
         self._run = run
-        # Entries by key, each with the table's value it was read from or written as.
-        self._known: dict[bytes, tuple[bytes, Entry]] = {}
+        self._known: dict[bytes, Held] = {}
 
     async def apply(self, record: Record) -> None:
-        """All effects of one record are durable when this returns."""
+        """All effects of one record are durable when this returns; but for the time a tick tells,
+        which the next one tells again."""
         key = record.key or b""
-        before = await self._entry(key)
+        held = await self._held(key)
+        before = held.entry if held else None
         try:
             after = handler.apply(record, before, self._run)
-            value = b"" if after is None or after is before else handler.encode(after)
+            if after is None or after is before:
+                RECORDS_IGNORED.labels(record.topic).inc()
+                return
+            if held and handler.only_later(held.written, after):
+                self._known[key] = held._replace(entry=after)
+                return
+            value = handler.encode(after)
         except Invalid as error:
             await self._set_aside(record, error)
-            return
-        if after is None or after is before:
-            RECORDS_IGNORED.labels(record.topic).inc()
             return
         if handler.restarts(after) > handler.restarts(before):
             log.warning("%s: the boot counter of its device began anew", _place(record))
@@ -87,7 +100,7 @@ class Tracker:
         fault("tracker.after-changelog")
         await self._send(after)
         fault("tracker.after-outputs")
-        self._known[key] = (value, after)
+        self._known[key] = Held(value, after, after)
 
     async def tick(self, partitions: set[int]) -> set[int] | None:
         """Tell each site in these partitions that time passed; returns the partitions that were
@@ -104,18 +117,18 @@ class Tracker:
             return None
         return {handler.partition_of(key) for key in keys}
 
-    async def _entry(self, key: bytes) -> Entry | None:
+    async def _held(self, key: bytes) -> Held | None:
         """What the table holds. An entry this process did not write comes from the changelog: its
         outputs may never have been written."""
         value = self._table.read(key)
         if value is None:
             return None
-        known, entry = self._known.get(key, (None, None))
-        if known is not value:
+        held = self._known.get(key)
+        if held is None or held.value is not value:
             entry = handler.decode(value)
             await self._send(entry)
-            self._known[key] = (value, entry)
-        return entry
+            held = self._known[key] = Held(value, entry, entry)
+        return held
 
     async def _send(self, entry: Entry) -> None:
         made = handler.outputs(entry)

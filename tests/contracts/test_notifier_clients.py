@@ -166,6 +166,9 @@ async def test_log_reads_what_was_written_in_order(backend: Backend, site: str):
     assert [r.offset for r in got] == [first + 1, first + 2, first + 3]
     assert [r.value for r in got] == [w.value for w in writes[1:4]]
     assert await log.read({place: first}, {place: first}) == []
+    scanned = [r async for b in log.scan({place: first + 1}, {place: first + 4}) for r in b]
+    assert scanned == got
+    assert [b async for b in log.scan({place: first}, {place: first})] == []
     assert await log.cluster_id() == await backend.log().cluster_id()
     tail = log.tail({place: first + 3})
     seen: list[int] = []

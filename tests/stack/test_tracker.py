@@ -25,6 +25,7 @@ from tests.tracker_log import (
     as_record,
     dead_letter_reasons,
     drained,
+    keep_every_record,
     read,
     send,
     story,
@@ -43,6 +44,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
     """Kafka alone: the tracker reads whole topics, so it must not share them with other tests."""
     paths = Paths(tmp_path_factory.mktemp("tracker") / "state", ROOT / ".state" / "cache")
     with Infra(paths, os.environ, parts=("kafka",)) as running:
+        keep_every_record(running)
         yield running
 
 

@@ -18,6 +18,7 @@ from services.notifier.feed import Feed
 from services.notifier.log import Bounds
 from services.notifier.ring import format_id
 from services.notifier.settings import Limits
+from services.notifier.state import LiveState
 from tests.notifying import changed, layout, record, state, status
 
 
@@ -279,11 +280,16 @@ async def test_the_end_of_the_process_ends_every_stream():
         await anext(messages)
 
 
+async def begun(running: Running) -> None:
+    starts = {place: 0 for place in await running.log.bounds(*tail.TAILED)}
+    await running.feed.begin("one", LiveState(), starts, {})
+
+
 async def test_the_watch_tells_an_outage_from_a_tail_that_stands():
     running = Running()
     watch = tail.Watch(running.log, running.feed, running.health)
     running.log.standing = True
-    running.feed.begin("one", {place: 0 for place in await running.log.bounds(*tail.TAILED)}, {})
+    await begun(running)
     running.log.outages = 1
     await watch.look()
     assert list(running.health.waiting) == ["kafka"]
@@ -302,7 +308,7 @@ async def test_the_watch_tells_an_outage_from_a_tail_that_stands():
 
 async def test_another_cluster_ends_the_process():
     running = Running()
-    running.feed.begin("one", {place: 0 for place in await running.log.bounds(*tail.TAILED)}, {})
+    await begun(running)
     running.log.cluster = "two"
     with pytest.raises(RuntimeError, match="replaced"):
         await tail.Watch(running.log, running.feed, running.health).look()

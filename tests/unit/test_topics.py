@@ -3,7 +3,10 @@ import pytest
 from parking.errors import Invalid
 from parking.topics import (
     BATCH_BYTES,
+    DETECTIONS,
     ENVELOPE_BYTES,
+    LAYOUTS,
+    SLOT_STATE,
     TOPICS,
     TRACKER_CHANGELOG,
     mqtt_filter,
@@ -81,6 +84,34 @@ def test_compacted_topics_have_no_age_limit():
     for topic in TOPICS.values():
         config = topic.config()
         assert (config["cleanup.policy"] == "compact") == ("retention.ms" not in config)
+
+
+@pytest.mark.parametrize("frame_max_bytes", [10_000, 1_000_000, 20_000_000])
+def test_compacted_topics_are_compacted_within_minutes_and_hold_their_largest_record(
+    frame_max_bytes,
+):
+    """Kafka's defaults: the last segment, never compacted, grows for a week or to 1 GiB."""
+    for topic in TOPICS.values():
+        config = topic.config(frame_max_bytes)
+        if not topic.compacted:
+            assert "segment.ms" not in config
+            continue
+        assert int(config["segment.ms"]) <= 600_000
+        largest = int(config["max.message.bytes"])
+        assert largest <= int(config["segment.bytes"]) <= max(largest, 16 * 1024 * 1024)
+        assert float(config["min.cleanable.dirty.ratio"]) <= 0.1
+
+
+def test_layouts_that_were_replaced_can_be_had_as_long_as_the_detections_made_with_them():
+    kept_ms = int(TOPICS[DETECTIONS].config()["retention.ms"])
+    assert int(TOPICS[LAYOUTS].config()["min.compaction.lag.ms"]) >= kept_ms
+    assert "min.compaction.lag.ms" not in TOPICS[SLOT_STATE].config()
+
+
+def test_what_a_replay_writes_is_kept_until_it_is_read():
+    for topic in TOPICS.values():
+        if topic.compacted:
+            assert int(topic.config(run="a")["min.compaction.lag.ms"]) > 24 * 3_600_000
 
 
 @pytest.mark.parametrize(
