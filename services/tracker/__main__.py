@@ -6,10 +6,11 @@ parking.site-commands, all keyed by site_id: one faust agent applies them one at
 Out: parking.slot-changes, parking.slot-state, parking.camera-status, parking.sessions; ticks into
 parking.detections; parking.dead-letters. The table `sites` lives in memory over its changelog.
 
-A record is acknowledged once the site's entry is in the changelog and its outputs are written. What
-is invalid becomes a dead letter with a reason. Anything else, a changelog or an output that Kafka
-does not take in time among it, ends the process; its supervisor starts it again, and it goes on
-from the changelog, with the same ids and versions. It waits for Kafka and its topics at start.
+A record is acknowledged once the site's entry is in the changelog and its outputs are written; of
+ticks that tell only the time, which the next one tells again, most get no entry. What is invalid
+becomes a dead letter with a reason. Anything else, a changelog or an output that Kafka does not
+take in time among it, ends the process; its supervisor starts it again, and it goes on from the
+changelog, with the same ids and versions. It waits for Kafka and its topics at start.
 /healthz fails when nothing moves although Kafka answers, for its supervisor to start it again.
 
 Settings (environment):
