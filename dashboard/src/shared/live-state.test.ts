@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { CameraStatusChanged, LayoutPublished, SlotChanged } from "./events";
+import type { CameraStatusChanged, SlotChanged } from "./events";
 import { apply, CHANGES_KEPT, EMPTY, type Live } from "./live-state";
 import type { CameraView, SlotView } from "./views";
 
@@ -125,25 +125,5 @@ describe("the other messages", () => {
     const once = apply(loaded(), { type: "session", data });
     expect(once.sites.demo?.open_sessions).toBe(3);
     expect(apply(once, { type: "session", data }).sites.demo?.open_sessions).toBe(3);
-  });
-
-  it("keep the states of slots that a new layout still names, and drop the others", () => {
-    const layout: LayoutPublished = {
-      id: "demo/north/layout/2",
-      site_id: "demo",
-      time_ms: 2,
-      camera_id: "demo/north",
-      version: 2,
-      site_name: "Demo",
-      camera_name: "North",
-      interval_ms: 500,
-      zones: [{ zone_id: "A", name: "Row A" }],
-      slots: ["A1", "A2"].map((slot_id) => ({ slot_id, zone_id: "A", polygon: [[0, 0], [1, 0], [1, 1]] })),
-    };
-    const both = apply(loaded(), { type: "layout", data: layout });
-    expect(both.sites.demo?.slots.A1).toMatchObject({ state: "free", version: 3 });
-    expect(both.sites.demo?.slots.A2).toMatchObject({ state: "unknown", version: 0 });
-    const less = apply(both, { type: "layout", data: { ...layout, version: 3, slots: layout.slots.slice(1) } });
-    expect(Object.keys(less.sites.demo?.slots ?? {})).toEqual(["A2"]);
   });
 });

@@ -10,6 +10,7 @@ import type {
   SlotChanged,
   Zone,
 } from "./events";
+import { isDrawn, layoutPublished, unknownCamera, unseen } from "./layouts";
 import type { CameraView, SiteView, SlotView, Snapshot } from "./views";
 
 export interface Site {
@@ -17,6 +18,8 @@ export interface Site {
   name: string;
   zones: readonly Zone[];
   slots: Readonly<Record<string, SlotView>>;
+  /** What is known of slots that no layout names (any more, or yet): neither shown nor counted. */
+  undrawn: Readonly<Record<string, SlotView>>;
   /** Vehicles inside by the gates' count. */
   open_sessions: number;
 }
@@ -86,6 +89,7 @@ function fromSnapshot(data: Snapshot, now_ms: number, clockOffsetMs: number): Li
           name,
           zones: zones.map((zone) => ({ zone_id: zone.zone_id, name: zone.name })),
           slots: byId(slots),
+          undrawn: {},
           open_sessions,
         },
       ]),
@@ -104,14 +108,16 @@ function withClock(live: Live, time_ms: number | undefined, now_ms: number): Liv
   return Math.abs(clockOffsetMs - live.clockOffsetMs) < 500 ? live : { ...live, clockOffsetMs };
 }
 
+/** A change may come before the layout that names its slot, or its site. */
 function slotChanged(live: Live, change: SlotChanged): Live {
-  const site = live.sites[change.site_id];
-  const slot = site?.slots[change.slot_id];
-  if (!site || (slot && change.version <= slot.version)) return live;
+  const { site_id, slot_id, zone_id } = change;
+  const site = live.sites[site_id] ?? newSite(site_id);
+  const slot = site.slots[slot_id] ?? site.undrawn[slot_id];
+  if (slot && change.version <= slot.version) return live;
   const seen = change.cause.kind === "frame";
   const next: SlotView = {
-    ...(slot ?? unseen(change.site_id, change.slot_id, change.zone_id)),
-    zone_id: change.zone_id,
+    ...(slot ?? unseen(site_id, slot_id, zone_id)),
+    zone_id,
     state: change.to_state,
     version: change.version,
     changed_at_ms: change.time_ms,
@@ -119,8 +125,9 @@ function slotChanged(live: Live, change: SlotChanged): Live {
     confidence: change.confidence,
     reason: change.reason,
   };
+  const place = isDrawn(live.cameras, site_id, slot_id) ? "slots" : "undrawn";
   return {
-    ...withSite(live, { ...site, slots: { ...site.slots, [slot?.slot_id ?? next.slot_id]: next } }),
+    ...withSite(live, { ...site, [place]: { ...site[place], [slot_id]: next } }),
     changes: newest([change, ...live.changes]),
   };
 }
@@ -147,55 +154,10 @@ function sessionChanged(live: Live, session: SessionChanged): Live {
   return withSite({ ...live, sessionIds }, { ...site, open_sessions: Math.max(0, site.open_sessions + step) });
 }
 
-function layoutPublished(live: Live, layout: LayoutPublished): Live {
-  const { site_id, camera_id } = layout;
-  const before = live.cameras[camera_id] ?? unknownCamera(camera_id);
-  if (layout.version < before.layout_version) return live;
-  const named = layout.slots.filter((slot) => slot.enabled !== false);
-  const cameras = {
-    ...live.cameras,
-    [camera_id]: {
-      ...before,
-      name: layout.camera_name,
-      interval_ms: layout.interval_ms,
-      layout_version: layout.version,
-      slots: named.map(({ slot_id, zone_id, polygon }) => ({ slot_id, zone_id, polygon })),
-    },
-  };
-  const old = live.sites[site_id];
-  const zones = new Map([...(old?.zones ?? []), ...layout.zones].map((zone) => [zone.zone_id, zone]));
-  const seen = new Set(camerasOf(cameras, site_id).flatMap((c) => c.slots.map((s) => s.slot_id)));
-  const slots = Object.values(old?.slots ?? {}).filter((slot) => seen.has(slot.slot_id));
-  const site: Site = {
-    site_id,
-    name: layout.site_name,
-    zones: [...zones.values()],
-    slots: {
-      ...byId(slots),
-      ...byId(
-        named.map((slot) => ({
-          ...(old?.slots[slot.slot_id] ?? unseen(site_id, slot.slot_id, slot.zone_id)),
-          zone_id: slot.zone_id,
-          kind: slot.kind ?? "standard",
-          plan: slot.plan ?? old?.slots[slot.slot_id]?.plan ?? null,
-        })),
-      ),
-    },
-    open_sessions: old?.open_sessions ?? 0,
-  };
-  return withSite({ ...live, cameras }, site);
-}
-
 /** The count after a resumed connection: sessions of the gap are in it. */
 function sessionsCounted(live: Live, data: Pick<SiteView, "site_id" | "open_sessions">): Live {
   const site = live.sites[data.site_id];
   return site ? withSite(live, { ...site, open_sessions: data.open_sessions }) : live;
-}
-
-export function camerasOf(cameras: Live["cameras"], site_id: string): CameraView[] {
-  return Object.values(cameras)
-    .filter((camera) => camera.camera_id.startsWith(`${site_id}/`))
-    .sort((a, b) => a.camera_id.localeCompare(b.camera_id));
 }
 
 function newest(changes: readonly SlotChanged[]): SlotChanged[] {
@@ -211,37 +173,10 @@ function withCamera(live: Live, camera: CameraView): Live {
   return { ...live, cameras: { ...live.cameras, [camera.camera_id]: camera } };
 }
 
+function newSite(site_id: string): Site {
+  return { site_id, name: site_id, zones: [], slots: {}, undrawn: {}, open_sessions: 0 };
+}
+
 function byId(slots: readonly SlotView[]): Record<string, SlotView> {
   return Object.fromEntries(slots.map((slot) => [slot.slot_id, slot]));
-}
-
-function unseen(site_id: string, slot_id: string, zone_id: string): SlotView {
-  return {
-    site_id,
-    slot_id,
-    zone_id,
-    kind: "standard",
-    state: "unknown",
-    version: 0,
-    changed_at_ms: null,
-    observed_at_ms: null,
-    confidence: 0,
-    reason: "",
-    camera_ids: [],
-    plan: null,
-  };
-}
-
-function unknownCamera(camera_id: string): CameraView {
-  return {
-    camera_id,
-    name: camera_id.split("/")[1] ?? camera_id,
-    status: "no-layout",
-    reason: "",
-    health: null,
-    last_frame_at_ms: null,
-    interval_ms: null,
-    layout_version: 0,
-    slots: [],
-  };
 }

@@ -3,7 +3,8 @@ import { useMemo, useSyncExternalStore } from "react";
 
 import { stream, type Connection, type StreamState } from "../stream";
 import type { SlotChanged } from "./events";
-import { camerasOf, type Live, type Site } from "./live-state";
+import { camerasOf } from "./layouts";
+import type { Live, Site } from "./live-state";
 import type { CameraView } from "./views";
 
 function useStream<T>(select: (state: StreamState) => T): T {

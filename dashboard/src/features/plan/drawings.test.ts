@@ -23,7 +23,7 @@ function slot(slot_id: string, plan: readonly Point[] | null): SlotView {
 
 function site(...slots: SlotView[]): Site {
   const byId = Object.fromEntries(slots.map((each) => [each.slot_id, each]));
-  return { site_id: "demo", name: "Demo", zones: [], slots: byId, open_sessions: 0 };
+  return { site_id: "demo", name: "Demo", zones: [], slots: byId, undrawn: {}, open_sessions: 0 };
 }
 
 const at = (x: number, y: number): Point[] => [[x, y], [x + 2.5, y], [x + 2.5, y + 5], [x, y + 5]];
