@@ -16,7 +16,8 @@ export interface StreamState {
   heardAtMs: number | null;
 }
 
-const SILENCE_MS = 45_000; // three pings
+/** A server with nothing else to say pings within a minute (NOTIFIER_PING_S is 60 at most). */
+const SILENCE_MS = 75_000;
 const DELAY_MAX_MS = 30_000;
 const RESET_SHOWN_MS = 6_000;
 const TYPES = [
@@ -35,7 +36,6 @@ export class Stream {
   #source: EventSource | null = null;
   #lastEventId = "";
   #failures = 0;
-  #pinged = false;
   #timer = 0;
 
   readonly getState = (): StreamState => this.#state;
@@ -84,7 +84,6 @@ export class Stream {
   #receive(type: (typeof TYPES)[number], event: MessageEvent<string>): void {
     if (event.lastEventId) this.#lastEventId = event.lastEventId;
     const now_ms = Date.now();
-    if (type === "ping") this.#pinged = true;
     // The server's JSON follows the schemas that the types are generated from.
     const message = { type, data: JSON.parse(event.data) as unknown, now_ms } as Message;
     this.#set({ live: apply(this.#state.live, message), heardAtMs: now_ms });
@@ -93,8 +92,7 @@ export class Stream {
   #watch(): void {
     const { heardAtMs } = this.#state;
     const silent = heardAtMs !== null && Date.now() - heardAtMs > SILENCE_MS;
-    // A server that never pings may well be silent.
-    if (this.#pinged && silent && this.#state.connection === "live") this.#reopen(0);
+    if (silent && this.#state.connection === "live") this.#reopen(0);
   }
 
   #reopen(delay_ms = this.#delay()): void {
