@@ -126,4 +126,21 @@ describe("the other messages", () => {
     expect(once.sites.demo?.open_sessions).toBe(3);
     expect(apply(once, { type: "session", data }).sites.demo?.open_sessions).toBe(3);
   });
+
+  it.each([
+    ["entered-again", 1],
+    ["too-many-open", 1],
+    ["exit-without-entry", 2],
+  ])("count a session corrected for %s as the gates do: %i of 2 left", (reason, left) => {
+    const data = {
+      id: "g1",
+      site_id: "demo",
+      time_ms: 1,
+      session_id: "s1",
+      kind: "corrected" as const,
+      reason,
+      cause: { kind: "gate" as const, id: "g1" },
+    };
+    expect(apply(loaded(), { type: "session", data }).sites.demo?.open_sessions).toBe(left);
+  });
 });

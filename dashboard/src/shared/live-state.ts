@@ -148,10 +148,16 @@ function cameraStatusChanged(live: Live, status: CameraStatusChanged): Live {
 
 function sessionChanged(live: Live, session: SessionChanged): Live {
   const site = live.sites[session.site_id];
-  const step = { opened: 1, closed: -1, overstay: 0, corrected: 0 }[session.kind];
+  const step = sessionStep(session);
   if (!site || step === 0 || live.sessionIds.includes(session.id)) return live;
   const sessionIds = [session.id, ...live.sessionIds].slice(0, SESSIONS_KEPT);
   return withSite({ ...live, sessionIds }, { ...site, open_sessions: Math.max(0, site.open_sessions + step) });
+}
+
+/** A correction gives an open session up, except that of an exit for which none was open. */
+function sessionStep({ kind, reason }: SessionChanged): number {
+  if (kind === "corrected") return reason === "exit-without-entry" ? 0 : -1;
+  return { opened: 1, closed: -1, overstay: 0 }[kind];
 }
 
 /** The count after a resumed connection: sessions of the gap are in it. */
