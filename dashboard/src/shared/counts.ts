@@ -14,3 +14,8 @@ export function countStates(slots: Iterable<SlotView>): Counts {
 export function nothingKnown(counts: Counts): boolean {
   return counts.free + counts.occupied === 0 && counts.unknown > 0;
 }
+
+/** True when no slot is in service: "0 free" would then read as full. */
+export function allClosed(counts: Counts): boolean {
+  return counts.total > 0 && counts.closed === counts.total;
+}

@@ -1,4 +1,5 @@
 /** What a screen reader hears of new changes: pure. */
+import { allClosed, nothingKnown } from "../../shared/counts";
 import type { SlotChanged } from "../../shared/events";
 import { plural } from "../../shared/format";
 import { STATE_WORDS } from "../../shared/slot-states";
@@ -11,5 +12,12 @@ export function announcement(fresh: readonly SlotChanged[], counts: Counts): str
     fresh.length > 2
       ? `${plural(fresh.length, "change")}.`
       : fresh.map((change) => `${change.slot_id} is ${STATE_WORDS[change.to_state]}.`).join(" ");
-  return `${what} ${counts.free} of ${counts.total} free.`;
+  return `${what} ${freeWords(counts)}`;
+}
+
+/** As the summary shows it. */
+function freeWords(counts: Counts): string {
+  if (nothingKnown(counts)) return "How many are free is not known right now.";
+  if (allClosed(counts)) return "All are closed.";
+  return `${counts.free} of ${counts.total} free.`;
 }
