@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 
 import { CameraPanel } from "../features/cameras/camera-panel";
 import { Announcer } from "../features/changes/announcer";
@@ -15,14 +15,17 @@ export function SitePage({ siteId }: { siteId: string }) {
   const cameras = useCameras(siteId);
   const changes = useChanges(siteId);
   const [selected, setSelected] = useState<string | null>(null);
+  const opener = useRef<Element | null>(null);
+
+  const select = useCallback((slotId: string) => {
+    opener.current = document.activeElement;
+    setSelected(slotId);
+  }, []);
 
   const close = useCallback(() => {
-    setSelected((slotId) => {
-      // Back to where the reader was: the slot on the plan.
-      if (slotId) slotElement(slotId)?.focus({ preventScroll: true });
-      return null;
-    });
-  }, []);
+    if (selected) focusBack(opener.current, selected);
+    setSelected(null);
+  }, [selected]);
 
   useEffect(() => {
     if (selected) showAboveSheet(selected);
@@ -35,8 +38,8 @@ export function SitePage({ siteId }: { siteId: string }) {
       <SiteSummary site={site} />
       <div className="columns">
         <div className="column">
-          <PlanPanel site={site} cameras={cameras} selected={selected} onSelect={setSelected} />
-          <CameraPanel site={site} cameras={cameras} selected={selected} onSelect={setSelected} />
+          <PlanPanel site={site} cameras={cameras} selected={selected} onSelect={select} />
+          <CameraPanel site={site} cameras={cameras} selected={selected} onSelect={select} />
         </div>
         <div className="column column-side">
           {slot && (
@@ -48,13 +51,19 @@ export function SitePage({ siteId }: { siteId: string }) {
               onClose={close}
             />
           )}
-          <ChangeFeed changes={changes} onSelect={setSelected} />
+          <ChangeFeed changes={changes} onSelect={select} />
         </div>
       </div>
       <DevicesPanel siteId={siteId} />
       <Announcer changes={changes} slots={site.slots} />
     </>
   );
+}
+
+/** To where the reader was: what opened the details, else the slot on the plan. */
+function focusBack(opener: Element | null, slotId: string): void {
+  const there = opener?.isConnected && opener !== document.body ? opener : slotElement(slotId);
+  if (there instanceof HTMLElement || there instanceof SVGElement) there.focus({ preventScroll: true });
 }
 
 function slotElement(slotId: string): SVGElement | null {

@@ -12,18 +12,29 @@ interface Props {
 /** Asks for the API key, once a tab. */
 export function KeyDialog({ fault, onKey, onCancel }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const given = useRef<string | null>(null);
   const [key, setKey] = useState("");
 
   useEffect(() => {
     dialog.current?.showModal();
   }, []);
 
+  // Only a dialog that is closed, not one that is taken away, gives the focus back.
   return (
-    <dialog ref={dialog} className="dialog" aria-labelledby="key-title" onClose={onCancel}>
+    <dialog
+      ref={dialog}
+      className="dialog"
+      aria-labelledby="key-title"
+      onClose={() => {
+        if (given.current === null) onCancel();
+        else onKey(given.current);
+      }}
+    >
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          onKey(key.trim());
+          given.current = key.trim() || null;
+          if (given.current !== null) dialog.current?.close();
         }}
       >
         <h2 id="key-title">API key</h2>
@@ -52,7 +63,7 @@ export function KeyDialog({ fault, onKey, onCancel }: Props) {
         )}
         <p className="muted small">It is kept in this tab only, and forgotten when you close it.</p>
         <div className="dialog-actions">
-          <button type="button" className="button" onClick={onCancel}>
+          <button type="button" className="button" onClick={() => dialog.current?.close()}>
             Cancel
           </button>
           <button type="submit" className="button button-main">

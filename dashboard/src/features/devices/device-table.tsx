@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useRef, useState, type RefObject } from "react";
 
 import { ago } from "../../shared/format";
 import { OperatorForm } from "../../shared/operator-form";
@@ -75,17 +75,21 @@ function DeviceRow({
   );
 }
 
+type Command = "rotate" | "revoke";
+
 /** Both end its connection, so both are asked for twice. */
 function Access({ device, onSecret, onChange }: Omit<TableProps, "devices"> & { device: DeviceView }) {
-  const [asked, setAsked] = useState<"rotate" | "revoke" | null>(null);
+  const [asked, setAsked] = useState<Command | null>(null);
+  const group = useFocusKept(asked);
   const name = device.device_id;
   if (asked === null) {
     return (
-      <div className="access">
+      <div className="access" ref={group}>
         {device.may_connect && (
           <button
             type="button"
             className="button button-small"
+            data-command="rotate"
             aria-label={`New password for ${name}`}
             onClick={() => {
               setAsked("rotate");
@@ -97,6 +101,7 @@ function Access({ device, onSecret, onChange }: Omit<TableProps, "devices"> & { 
         <button
           type="button"
           className="button button-small"
+          data-command="revoke"
           aria-label={`Shut out ${name}`}
           onClick={() => {
             setAsked("revoke");
@@ -108,7 +113,7 @@ function Access({ device, onSecret, onChange }: Omit<TableProps, "devices"> & { 
     );
   }
   return (
-    <div className="access">
+    <div className="access" ref={group}>
       <OperatorForm
         className="access"
         action={asked === "rotate" ? "Really change it" : "Really shut it out"}
@@ -134,4 +139,23 @@ function Access({ device, onSecret, onChange }: Omit<TableProps, "devices"> & { 
       </button>
     </div>
   );
+}
+
+/** The button that was pressed goes away: the confirming one takes its focus, and gives it back. */
+function useFocusKept(asked: Command | null): RefObject<HTMLDivElement | null> {
+  const group = useRef<HTMLDivElement>(null);
+  const before = useRef<Command | null>(null);
+
+  useEffect(() => {
+    const left = before.current;
+    before.current = asked;
+    if (asked === left) return;
+    const { activeElement } = document;
+    const elsewhere = activeElement !== document.body && !group.current?.contains(activeElement);
+    if (elsewhere) return;
+    const next = asked ? "[type=submit]" : `[data-command="${left}"]`;
+    group.current?.querySelector<HTMLElement>(next)?.focus();
+  }, [asked]);
+
+  return group;
 }
