@@ -23,13 +23,21 @@ class Source extends EventTarget {
   }
 }
 
+const SNAPSHOT = { sites: [], cameras: [], changes: [] };
+/** What the page wants done before it is painted again; a hidden page never is. */
+let frames: (() => void)[] = [];
+
+function painted(): void {
+  for (const frame of frames.splice(0)) frame();
+}
+
 function started(): { stream: Stream; source: Source } {
   const stream = new Stream();
   stream.start();
   const [source] = Source.opened;
   if (!source) throw new Error("no EventSource was made");
   source.onopen();
-  source.says("snapshot", { sites: [], cameras: [], changes: [] }, "place-1");
+  source.says("snapshot", SNAPSHOT, "place-1");
   return { stream, source };
 }
 
@@ -37,7 +45,15 @@ beforeEach(() => {
   vi.useFakeTimers();
   Source.opened = [];
   vi.stubGlobal("EventSource", Source);
-  vi.stubGlobal("window", Object.assign(new EventTarget(), { setInterval, setTimeout, clearTimeout }));
+  frames = [];
+  const browser = {
+    setInterval,
+    setTimeout,
+    clearTimeout,
+    requestAnimationFrame: (frame: () => void) => frames.push(frame),
+    cancelAnimationFrame: () => undefined,
+  };
+  vi.stubGlobal("window", Object.assign(new EventTarget(), browser));
 });
 
 afterEach(() => {
@@ -60,5 +76,75 @@ describe("a connection that is open but dead", () => {
       source.says("ping", {});
     }
     expect(Source.opened).toHaveLength(1);
+  });
+});
+
+describe("many messages at once", () => {
+  /** A1 of a lot without a layout, from version 1 on. */
+  function replayed(source: Source, count: number): void {
+    for (let version = 1; version <= count; version++) {
+      const to_state = version % 2 ? "occupied" : "free";
+      const cause = { kind: "frame", id: "f" };
+      const change = { id: `c${version}`, site_id: "demo", time_ms: version, slot_id: "A1", zone_id: "A" };
+      source.says("slot-change", { ...change, to_state, version, cause }, `place-${version}`);
+    }
+  }
+
+  function told(stream: Stream): { times: () => number } {
+    const listener = vi.fn();
+    stream.subscribe(listener);
+    return { times: () => listener.mock.calls.length };
+  }
+
+  it("are shown together, in their order, when the page is painted", () => {
+    const { stream, source } = started();
+    painted();
+    const listener = told(stream);
+    replayed(source, 100);
+    expect(listener.times()).toBe(0);
+    painted();
+    expect(listener.times()).toBe(1);
+    const { live } = stream.getState();
+    expect(live.sites.demo?.slots.A1).toMatchObject({ version: 100, state: "free" });
+    expect(live.changes.slice(0, 2).map(({ id }) => id)).toEqual(["c100", "c99"]);
+  });
+
+  it("are applied once, be it by the frame or by the timer", () => {
+    const { stream, source } = started();
+    painted();
+    const listener = told(stream);
+    replayed(source, 1);
+    painted();
+    vi.advanceTimersByTime(1_000);
+    expect(listener.times()).toBe(1);
+  });
+
+  it("are applied in a hidden tab, which is never painted", () => {
+    const { stream, source } = started();
+    replayed(source, 3);
+    vi.advanceTimersByTime(250);
+    expect(stream.getState().live.sites.demo?.slots.A1?.version).toBe(3);
+  });
+
+  it("do not pile up where timers stand still", () => {
+    const { stream, source } = started();
+    replayed(source, 600);
+    expect(stream.getState().live.sites.demo?.slots.A1?.version).toBe(499);
+  });
+
+  it("count before a reset, not after it", () => {
+    const { stream, source } = started();
+    replayed(source, 3);
+    source.says("reset", {});
+    expect(stream.getState().live.sites.demo?.slots.A1?.version).toBe(3);
+    source.says("snapshot", SNAPSHOT, "place-9");
+    painted();
+    expect(stream.getState()).toMatchObject({ connection: "reset", live: { sites: {}, changes: [] } });
+  });
+
+  it("count before the connection is lost", () => {
+    const { stream, source } = started();
+    source.onerror();
+    expect(stream.getState()).toMatchObject({ connection: "reconnecting", live: { loaded: true } });
   });
 });

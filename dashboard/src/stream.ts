@@ -18,6 +18,10 @@ export interface StreamState {
 
 /** A server with nothing else to say pings within a minute (NOTIFIER_PING_S is 60 at most). */
 const SILENCE_MS = 75_000;
+/** A hidden tab gets no animation frames. */
+const FRAME_MAX_MS = 250;
+/** Where timers stand still too (a tab hidden for long), no more than these wait. */
+const WAITING_MAX = 500;
 const DELAY_MAX_MS = 30_000;
 const RESET_SHOWN_MS = 6_000;
 const TYPES = [
@@ -30,6 +34,8 @@ const TYPES = [
   "layout",
 ] as const;
 
+type Received = Message & { now_ms: number };
+
 export class Stream {
   #state: StreamState = { live: EMPTY, connection: "connecting", heardAtMs: null };
   readonly #listeners = new Set<() => void>();
@@ -37,6 +43,10 @@ export class Stream {
   #lastEventId = "";
   #failures = 0;
   #timer = 0;
+  /** Received, and not yet applied. */
+  #waiting: Received[] = [];
+  #frame = 0;
+  #frameTimer = 0;
 
   readonly getState = (): StreamState => this.#state;
 
@@ -64,7 +74,7 @@ export class Stream {
       this.#set({ connection: "live", heardAtMs: Date.now() });
     };
     source.onerror = () => {
-      this.#set({ connection: this.#state.live.loaded ? "reconnecting" : "connecting" });
+      this.#lost();
       if (source.readyState === EventSource.CLOSED) this.#reopen();
     };
     source.addEventListener("reset", () => {
@@ -83,13 +93,22 @@ export class Stream {
 
   #receive(type: (typeof TYPES)[number], event: MessageEvent<string>): void {
     if (event.lastEventId) this.#lastEventId = event.lastEventId;
-    const now_ms = Date.now();
     // The server's JSON follows the schemas that the types are generated from.
-    const message = { type, data: JSON.parse(event.data) as unknown, now_ms } as Message;
-    this.#set({ live: apply(this.#state.live, message), heardAtMs: now_ms });
+    const data = JSON.parse(event.data) as unknown;
+    this.#waiting.push({ type, data, now_ms: Date.now() } as Received);
+    if (this.#waiting.length >= WAITING_MAX) this.#applyWaiting();
+    else if (this.#waiting.length === 1) {
+      this.#frame = window.requestAnimationFrame(this.#applyWaiting);
+      this.#frameTimer = window.setTimeout(this.#applyWaiting, FRAME_MAX_MS);
+    }
   }
 
+  readonly #applyWaiting = (): void => {
+    if (this.#waiting.length > 0) this.#set({});
+  };
+
   #watch(): void {
+    this.#applyWaiting();
     const { heardAtMs } = this.#state;
     const silent = heardAtMs !== null && Date.now() - heardAtMs > SILENCE_MS;
     if (silent && this.#state.connection === "live") this.#reopen(0);
@@ -98,10 +117,15 @@ export class Stream {
   #reopen(delay_ms = this.#delay()): void {
     this.#source?.close();
     window.clearTimeout(this.#timer);
-    this.#set({ connection: this.#state.live.loaded ? "reconnecting" : "connecting" });
+    this.#lost();
     this.#timer = window.setTimeout(() => {
       this.#open();
     }, delay_ms);
+  }
+
+  #lost(): void {
+    this.#applyWaiting(); // it may be the first snapshot
+    this.#set({ connection: this.#state.live.loaded ? "reconnecting" : "connecting" });
   }
 
   /** Doubles up to a bound, and is spread so that not all pages come back at once. */
@@ -110,8 +134,20 @@ export class Stream {
     return bound * (0.5 + Math.random() / 2);
   }
 
+  /** What came since the last frame is applied first, all at once: a page that was away gets a night's
+   * changes in a second, and shows where each of them ended. */
   #set(change: Partial<StreamState>): void {
-    this.#state = { ...this.#state, ...change };
+    const messages = this.#waiting;
+    this.#waiting = [];
+    window.cancelAnimationFrame(this.#frame);
+    window.clearTimeout(this.#frameTimer);
+    const { live, heardAtMs } = this.#state;
+    this.#state = {
+      ...this.#state,
+      live: messages.reduce(apply, live),
+      heardAtMs: messages.at(-1)?.now_ms ?? heardAtMs,
+      ...change,
+    };
     for (const listener of this.#listeners) listener();
   }
 }

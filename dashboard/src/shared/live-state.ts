@@ -125,7 +125,8 @@ function slotChanged(live: Live, change: SlotChanged): Live {
     confidence: change.confidence,
     reason: change.reason,
   };
-  const place = isDrawn(live.cameras, site_id, slot_id) ? "slots" : "undrawn";
+  const drawn = Object.hasOwn(site.slots, slot_id) || isDrawn(live.cameras, site_id, slot_id);
+  const place = drawn ? "slots" : "undrawn";
   return {
     ...withSite(live, { ...site, [place]: { ...site[place], [slot_id]: next } }),
     changes: newest([change, ...live.changes]),
