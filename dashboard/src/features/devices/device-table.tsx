@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState, type RefObject } from "react";
+import { useEffect, useLayoutEffect, useRef, useState, type RefObject } from "react";
 
 import { ago } from "../../shared/format";
 import { OperatorForm } from "../../shared/operator-form";
@@ -156,6 +156,15 @@ function useFocusKept(asked: Command | null): RefObject<HTMLDivElement | null> {
     const next = asked ? "[type=submit]" : `[data-command="${left}"]`;
     group.current?.querySelector<HTMLElement>(next)?.focus();
   }, [asked]);
+
+  // A device that was shut out leaves the list: "Look again" takes over.
+  useLayoutEffect(() => {
+    const own = group.current;
+    const heir = own?.closest("section")?.querySelector("button");
+    return () => {
+      if (own?.contains(document.activeElement)) heir?.focus();
+    };
+  }, []);
 
   return group;
 }
