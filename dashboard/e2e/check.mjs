@@ -132,6 +132,12 @@ async function tableIsWhole(page) {
   const { slots } = await (await fetch(`${url}/api/sites/${site}`)).json();
   const named = await page.locator("tbody th").allInnerTexts();
   assert.deepEqual(named.sort(), slots.map((slot) => slot.slot_id).sort());
+  const opener = page.locator("tbody th button").first();
+  await opener.press("Enter");
+  await page.getByTestId("details").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByTestId("details").waitFor({ state: "detached" });
+  await hasFocus(opener);
   await page.getByRole("button", { name: "Plan", exact: true }).click();
 }
 
@@ -167,6 +173,7 @@ async function inputSize(page) {
     }
     await panel.getByText(told).waitFor();
     await panel.getByRole("status").getByText("Set.").waitFor();
+    await hasFocus(panel.getByRole("button", { name: "Set size" }));
   }
   await accessible(page);
 }
@@ -183,8 +190,10 @@ async function devices(page) {
   await accessible(page);
   await page.screenshot({ path: join(shots, "desk-devices.png"), fullPage: true });
   await row.getByRole("button", { name: `Shut out ${site}/gate-2` }).press("Enter");
-  await row.getByRole("button", { name: "Really shut it out" }).press("Enter");
+  await hasFocus(row.getByRole("button", { name: "Really shut it out" }));
+  await page.keyboard.press("Enter");
   await row.waitFor({ state: "detached" });
+  await hasFocus(panel.getByRole("button", { name: "Look again" }));
 }
 
 async function silence(page) {
@@ -223,6 +232,10 @@ async function tap(page) {
   const sheet = await page.getByTestId("details").boundingBox();
   const place = await slot.boundingBox();
   assert.ok(place.y + place.height <= sheet.y, "the details hide the slot");
+}
+
+async function hasFocus(locator) {
+  await eventually(async () => assert.ok(await locator.evaluate((each) => each === document.activeElement)));
 }
 
 function focusedSlot(page) {
