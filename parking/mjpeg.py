@@ -16,15 +16,16 @@ START: Final = b"--frame\r\n"
 MAX_HEADER_BYTES: Final = 4096
 _END_OF_HEADER: Final = re.compile(rb"\r?\n\r?\n")
 _LENGTH: Final = re.compile(rb"^content-length:[ \t]*(\d{1,9})[ \t]*\r?$", re.I | re.M)
+_TIME: Final = re.compile(rb"^x-time-ms:[ \t]*(\d{1,15})[ \t]*\r?$", re.I | re.M)
 _EOI: Final = b"\xff\xd9"
 _PADDING: Final = b"\r\n\0"
 
 
-def part(jpeg: bytes) -> bytes:
-    """A picture as a part of a stream of STREAM_TYPE that began with START. The boundary follows at
-    once: a browser shows a picture when it sees its end."""
-    head = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
-    return head + jpeg + b"\r\n" + START
+def part(jpeg: bytes, time_ms: int) -> bytes:
+    """A picture, and when it was taken, as a part of a stream of STREAM_TYPE that began with START.
+    The boundary follows at once: a browser shows a picture when it sees its end."""
+    sizes = b"Content-Length: %d\r\nX-Time-Ms: %d\r\n\r\n" % (len(jpeg), time_ms)
+    return b"Content-Type: image/jpeg\r\n" + sizes + jpeg + b"\r\n" + START
 
 
 def boundary_of(content_type: str) -> bytes:
@@ -47,16 +48,21 @@ class Splitter:
         self._buffer = bytearray()
         self._body_at: int | None = None
         self._length: int | None = None
+        self._time_ms: int | None = None
         self._searched = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """The pictures that are whole by now, oldest first; what one holds is not looked at.
         Raises Invalid: `too-large`, `not-a-stream`."""
+        return [jpeg for jpeg, _ in self.timed(data)]
+
+    def timed(self, data: bytes) -> list[tuple[bytes, int | None]]:
+        """As `feed`, each picture with its X-Time-Ms, None where the sender tells none."""
         self._buffer += data
-        found: list[bytes] = []
+        found: list[tuple[bytes, int | None]] = []
         while (part := self._next()) is not None:
             if part:
-                found.append(part)
+                found.append((part, self._time_ms))
         return found
 
     def _next(self) -> bytes | None:
@@ -86,6 +92,8 @@ class Splitter:
             return False
         length = _LENGTH.search(self._buffer, start, end.end())
         self._length = int(length[1]) if length else None
+        time_ms = _TIME.search(self._buffer, start, end.end())
+        self._time_ms = int(time_ms[1]) if time_ms else None
         del self._buffer[: end.end()]
         self._body_at = self._searched = 0
         return True

@@ -7,12 +7,15 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
+Taken = tuple[bytes, int]
+"""A JPEG and when it was taken, Unix milliseconds."""
+
 
 class Screen:
     """A camera's newest picture, and who waits for it."""
 
     def __init__(self) -> None:
-        self._newest: bytes | None = None
+        self._newest: Taken | None = None
         self._number = 0
         self._viewers = 0
         self._closed = False
@@ -33,9 +36,9 @@ class Screen:
         """No more pictures come."""
         return self._closed
 
-    def show(self, jpeg: bytes) -> None:
+    def show(self, jpeg: bytes, time_ms: int) -> None:
         """A new picture."""
-        self._newest = jpeg
+        self._newest = jpeg, time_ms
         self._number += 1
         self._changed()
 
@@ -54,7 +57,7 @@ class Screen:
                 while self._viewers <= looked_at:
                     await self._change.wait()
 
-    async def pictures(self, limit_s: float) -> AsyncGenerator[bytes | None, None]:
+    async def pictures(self, limit_s: float) -> AsyncGenerator[Taken | None, None]:
         """Each new picture, the newest one only; None when none came for `limit_s` seconds."""
         seen = self._number
         self._viewers += 1

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -91,7 +91,14 @@ async def pulling(
 
 async def jpegs(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     """The pictures of an MJPEG answer."""
+    async with aclosing(timed_jpegs(response)) as shown:
+        async for jpeg, _ in shown:
+            yield jpeg
+
+
+async def timed_jpegs(response: httpx.Response) -> AsyncGenerator[tuple[bytes, int | None], None]:
+    """The pictures of an MJPEG answer, and their times where they are told."""
     splitter = Splitter(boundary_of(response.headers["content-type"]), 1_000_000)
     async for chunk in response.aiter_raw():
-        for jpeg in splitter.feed(chunk):
-            yield jpeg
+        for picture in splitter.timed(chunk):
+            yield picture

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from parking.keys import KeyFile
 from parking.mjpeg import START, STREAM_TYPE, part
-from parking.screen import Screen
+from parking.screen import Screen, Taken
 from parking.topics import HTTP_LIVE
 from services.ingest.door import Denied, require_key
 
@@ -32,7 +32,8 @@ def live_routes(keys: KeyFile, screen_of: Callable[[str], Screen | None]) -> API
 
     @router.get(HTTP_LIVE + "/{site}/{camera}", response_class=Response)
     async def watch(request: Request, site: str, camera: str) -> Response:
-        """MJPEG, for as long as the camera is in the cameras file. Needs a key of scope `live`."""
+        """MJPEG, for as long as the camera is in the cameras file; each part's `X-Time-Ms` is when
+        its picture came. Needs a key of scope `live`."""
         require_key(keys, request, "live")
         screen = screen_of(f"{site}/{camera}")
         if screen is None:
@@ -46,12 +47,13 @@ def live_routes(keys: KeyFile, screen_of: Callable[[str], Screen | None]) -> API
 
 async def _parts(screen: Screen) -> AsyncGenerator[bytes, None]:
     yield START
-    last: bytes | None = None
+    last: Taken | None = None
     async with aclosing(screen.pictures(PING_S)) as shown:
-        async for jpeg in shown:
-            last = jpeg or last  # the last again shows whether the viewer is still there
+        async for taken in shown:
+            # The last again, with its time, shows whether the viewer is still there.
+            last = taken or last
             if last is not None:
-                yield part(last)
+                yield part(*last)
 
 
 class _Stream(StreamingResponse):

@@ -18,7 +18,7 @@ from typing import Final, Literal, Protocol
 from parking import metrics
 from parking.errors import Invalid, SettingsError
 from parking.ports import Clock
-from parking.screen import Screen
+from parking.screen import Screen, Taken
 from services.ingest.camerafile import Camera
 from services.ingest.faults import CameraFault
 from services.ingest.handover import Delivery
@@ -123,7 +123,7 @@ class Pull:
                 self._due_s = 0.0
                 raise CameraFault(handled.reason, "what it sends is no picture that can be taken")
         if self.screen.is_watched:
-            self.screen.show(self._puller.checked(jpeg))
+            self.screen.show(*self._puller.checked(jpeg))
         self._failures, self._fault = 0, None
         metrics.PULL_UP.labels(self.camera.camera_id).set(1)
         self._tell(None)
@@ -215,11 +215,12 @@ class Puller:
         taken = fetched(camera.camera_id, camera.kind, jpeg, self._clock.now_ms())
         return self._receive(taken, Delivery(0, None))
 
-    def checked(self, jpeg: bytes) -> bytes:
+    def checked(self, jpeg: bytes) -> Taken:
         """The picture for people's eyes: whole, and without its EXIF. Raises CameraFault."""
         try:
             limits = self._limits
-            return inspect(jpeg, limits.frame_max_bytes, limits.frame_max_pixels).data
+            found = inspect(jpeg, limits.frame_max_bytes, limits.frame_max_pixels)
+            return found.data, self._clock.now_ms()
         except Invalid as error:
             raise CameraFault(error.reason, error.detail) from error
 

@@ -151,21 +151,27 @@ class Feed:
         self, site_id: str | None, last_id: str | None
     ) -> AsyncGenerator[list[Message], None]:
         """A snapshot and every change after it; or, with a `last_id`, what was missed and every
-        change after it. While there is nothing to tell, a ping now and then. Ends when the client
-        was too slow or the process ends. Raises Retryable."""
+        change after it. A ping every `ping_s`, whatever else is told: pages set their clocks by
+        it. Ends when the client was too slow or the process ends. Raises Retryable."""
         client = Client(site_id, self.limits.queue_messages)
+        now_s, ping_s = asyncio.get_running_loop().time, self.limits.ping_s
         SSE_CLIENTS.inc()
         try:
             # Who has missed nothing of a system without sites is told so by a ping.
             messages = await self._opening(client, last_id) or [self._ping()]
+            ping_due_s = now_s() + ping_s
             while messages:
                 for message in messages:
                     SSE_EVENTS.labels(message.type).inc()
                 yield messages
+                if now_s() >= ping_due_s:
+                    messages, ping_due_s = [self._ping()], now_s() + ping_s
+                    continue
                 try:
-                    messages = await client.next(self.limits.ping_s)
+                    messages = await client.next(ping_due_s - now_s())
                 except TimeoutError:
                     messages = [self._ping()]
+                    ping_due_s = now_s() + ping_s
         finally:
             SSE_CLIENTS.dec()
             self._clients.discard(client)

@@ -16,7 +16,7 @@ import aiohttp
 from parking.errors import Invalid, Retryable
 from parking.mjpeg import Splitter, boundary_of
 from parking.ports import Clock
-from parking.screen import Screen
+from parking.screen import Screen, Taken
 from parking.topics import HTTP_LIVE
 from services.notifier.pictures import Pictures
 from services.notifier.settings import Limits, LiveSource
@@ -28,8 +28,7 @@ CONNECT_LIMIT_S: Final = 2.0
 SILENCE_S: Final = 15.0  # ingest sends the last picture again before
 GRACE_S: Final = 2.0  # a page that is loaded again finds the connection still there
 _CHUNK: Final = 65_536
-Shown = AsyncGenerator[tuple[bytes, int], None]
-"""JPEGs and their times, Unix milliseconds."""
+Shown = AsyncGenerator[Taken, None]
 
 
 class Live:
@@ -80,18 +79,22 @@ class Live:
                 yield picture
 
     async def _live(self, camera_id: str, screen: Screen) -> Shown:
-        last: bytes | None = None
+        last: Taken | None = None
         async with aclosing(screen.pictures(self._limits.ping_s)) as shown:
             try:
                 latest = await self._pictures.latest(camera_id)
-                last = latest.jpeg
-                yield last, latest.frame.time_ms
+                last = latest.jpeg, latest.frame.time_ms
+                yield last
             except (ApiError, Retryable):
                 pass  # none is kept; the live ones come all the same
-            async for jpeg in shown:
-                last = jpeg or last
+            async for taken in shown:
+                last = taken or last  # again with its own time: it is no newer for that
                 if last is not None:
-                    yield last, self._clock.now_ms()
+                    yield last
+
+    def _time_ms(self, jpeg: bytes, last: Taken) -> int:
+        """Of a picture from an ingest that does not tell it yet: a repeat is no new picture."""
+        return last[1] if jpeg == last[0] else self._clock.now_ms()
 
     async def _watch(self, camera_id: str) -> Screen | None:
         """The camera's live pictures, connected to once; None when there are none."""
@@ -127,6 +130,7 @@ class Live:
         """Show what comes, until nobody looks any more or nothing comes."""
         now = asyncio.get_running_loop().time
         watched_s = now()
+        last: Taken = (b"", 0)
         async with AsyncExitStack() as leaving:
             leaving.callback(response.close)
             leaving.callback(screen.close)
@@ -139,8 +143,9 @@ class Live:
                         chunk = await response.content.read(_CHUNK)
                     if not chunk:
                         return
-                    for jpeg in splitter.feed(chunk)[-1:]:
-                        screen.show(jpeg)
+                    for jpeg, time_ms in splitter.timed(chunk)[-1:]:
+                        last = (jpeg, self._time_ms(jpeg, last) if time_ms is None else time_ms)
+                        screen.show(*last)
                     if screen.is_watched:
                         watched_s = now()
             except (TimeoutError, aiohttp.ClientError, Invalid) as error:

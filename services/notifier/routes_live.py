@@ -17,7 +17,7 @@ Site = Annotated[str | None, Query(description="only this site", pattern="^[a-z0
 LastId = Annotated[str | None, Query(description="as the header Last-Event-ID")]
 _EVENTS: Final = """Server-sent events. First `snapshot` (Snapshot), then `slot-change`
 (SlotChanged), `camera-status` (CameraStatusChanged), `layout` (LayoutPublished) and `session`
-(SessionChanged) as they happen, and `ping` (`{"time_ms"}`, no id) after 15 s without any.
+(SessionChanged) as they happen, and `ping` (`{"time_ms"}`, no id) every 15 s.
 
 `id` is the place reached: with `Last-Event-ID` (EventSource sends it by itself) any instance goes
 on from there, missing and doubling no slot change, and then sends every `camera-status`, `layout`

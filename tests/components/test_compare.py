@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from parking.errors import Invalid
 from parking.events import Cause, SlotChanged, SlotState
 from tests.components.test_replay import played
-from tests.replaying import EVERY_MS, START_MS, recording
+from tests.replaying import EVERY_MS, START_MS, STORY, archive, picture, recording
 from tools.compare.__main__ import main, photographs
 from tools.compare.limits import check, limits_of
 from tools.compare.page import page
@@ -353,6 +353,34 @@ def test_limits_may_be_json_and_the_numbers_are_written(runs, capsys):
     told = json.loads((runs / "out.json").read_text())
     assert told["limits"] == [{"limit": "differences > 5", "fails": False, "numbers": "4 > 5"}]
     assert "A1" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """Annotations by which A1 is always free, and the archive of their pictures."""
+    folder = tmp_path_factory.mktemp("labelled")
+    frames = []
+    for number, slot in enumerate(STORY, 1):
+        file = f"{number}.jpg"
+        (folder / file).write_bytes(picture((slot,) if slot else (), number))
+        slots = [{"id": "A1", "occupied": 0, "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}]
+        frames.append({"file": file, "camera": "north", "slots": slots})
+    (folder / "annotations.json").write_text(json.dumps({"frames": frames}))
+    archive(folder / "made.zip", recording())
+    return folder
+
+
+@pytest.mark.parametrize("limit", ["accuracy < 0.98", "b.wrong > 0", "flips > a.flips"])
+def test_a_run_alone_is_held_to_the_annotations_and_not_they_to_themselves(
+    runs, labelled, limit, capsys
+):
+    with pytest.raises(SystemExit) as ended:
+        main([str(runs / "a"), "--truth", str(labelled), "--frames", str(labelled / "made.zip"),
+              "--fail-if", limit])  # fmt: skip
+    assert ended.value.code == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].split()[:2] == ["A", "annotations"]
+    assert shown[1].split()[:2] == ["B", "a"]
 
 
 def test_what_cannot_be_compared_is_told(runs, capsys):

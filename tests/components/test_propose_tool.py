@@ -1,18 +1,20 @@
 """The command that proposes slots: boxes in, files out; and how it measures itself."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from parking.__main__ import main as parking
+from tools.propose import __main__ as propose_command
 from tools.propose.__main__ import main
 from tools.propose.baseline import cluster_means
 from tools.propose.evaluate import Camera, States, compare_states
 from tools.propose.recording import BINS, Frame, edges, far_apart, read_frames
 from tools.propose.score import Truth, score
+from tools.simulator.footage import Shot
 
 BOXES = [(0.1, 0.5, 0.2, 0.7), (0.3, 0.5, 0.4, 0.7)]
 
@@ -61,6 +63,38 @@ def test_a_recording_of_nothing_writes_no_layout(
     main(["--boxes", str(file), "--out", str(tmp_path / "out")])
     assert "nothing stood still" in capsys.readouterr().out
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_boxes_are_used_again_for_the_same_pictures_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[list[str]] = []
+
+    def look(_: object, device: str, shots: Iterable[Shot]) -> Iterator[dict[str, object]]:
+        paths = [shot.path for shot in shots]
+        looked_at.append([path.name for path in paths])
+        for number, path in enumerate(paths):
+            yield {**record(number, []), "camera_id": f"recording/{device}", "picture": path.name}
+
+    monkeypatch.setattr(propose_command, "look", look)
+    monkeypatch.setattr(propose_command, "open_analyser", lambda *_: None)
+    out = tmp_path / "out"
+
+    def run(site: str, **pictures: bytes) -> list[list[str]]:
+        folder = tmp_path / site / "north"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, jpeg in pictures.items():
+            (folder / f"{name}.jpg").write_bytes(jpeg)
+        looked_at.clear()
+        main([str(tmp_path / site), "--out", str(out)])
+        return list(looked_at)
+
+    assert run("one", a=b"1") == [["a.jpg"]]
+    assert run("one") == [], "the same pictures"
+    assert run("one", b=b"2") == [["a.jpg", "b.jpg"]], "a picture more"
+    assert run("one", b=b"3") == [["a.jpg", "b.jpg"]], "another picture of the same name and size"
+    assert run("two", a=b"2") == [["a.jpg"]], "another site's camera of the same name"
+    assert run("one") == [], "which takes nothing from the first"
 
 
 @pytest.mark.parametrize("text", ["{", '{"boxes": [{"xyxy": [1]}]}'])

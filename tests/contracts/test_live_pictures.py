@@ -3,7 +3,8 @@ to the camera; a slow viewer holds up nobody, and the camera is let go with the 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +12,21 @@ from pathlib import Path
 import httpx
 import pytest
 
+from parking import mjpeg
 from parking.keys import KeyFile
 from parking.memory import MemoryProducer
 from parking.ops import Health, HttpSettings, SystemClock, http_loop
 from parking.stack.checks import HOST, free_ports
 from parking.topics import FRAMES
+from services.ingest import live as live_module
 from services.ingest import puller as puller_module
 from services.ingest.camerafile import Camera
 from services.ingest.http import Intake, new_app
 from services.notifier.settings import Limits, LiveSource
-from tests.cameras import HttpCameras, http_cameras
+from tests.cameras import HttpCameras, http_cameras, jpeg
 from tests.notifier_instance import Backend, Given, Instance
 from tests.notifying import frame, layout, record
-from tests.pulling import LIMITS, World, jpegs, pulling, source
+from tests.pulling import LIMITS, World, jpegs, pulling, source, timed_jpegs
 from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(60)
@@ -56,10 +59,12 @@ def keys(tmp_path: Path) -> KeyFile:
 
 
 @asynccontextmanager
-async def ingest(keys: KeyFile, path: str, kind, interval_s: float = 3600) -> AsyncIterator[Ingest]:
+async def ingest(
+    keys: KeyFile, path: str, kind, interval_s: float = 3600, new_source=None
+) -> AsyncIterator[Ingest]:
     async with http_cameras() as own:
         camera = Camera(CAMERA, kind, own.url(path), interval_s)
-        async with pulling(camera) as world:
+        async with pulling(camera, new_source=new_source) as world:
             producer = MemoryProducer(world.broker)
             intake = Intake(keys, producer, LIMITS, SystemClock(), world.puller.screen)
             port, stop = free_ports(1)[0], asyncio.Event()
@@ -180,6 +185,49 @@ async def test_when_ingest_goes_away_kafka_takes_over(keys):
             while await anext(shown) != KEPT:
                 pass
         await shown.aclose()
+
+
+class Dying:
+    """A camera that sends two pictures while it is watched, and then hangs."""
+
+    async def pictures(self, want) -> AsyncGenerator[bytes, None]:
+        for number in range(3):  # the first is for Kafka
+            while want() != "picture":  # noqa: ASYNC110 -- asked as the real ones ask
+                await asyncio.sleep(0.01)
+            yield jpeg(number)
+            await asyncio.sleep(0.05)
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("ingest_again_s", "notifier_again_s", "older"),
+    [(0.05, 15.0, False), (5.0, 0.05, False), (0.05, 15.0, True)],
+    ids=["ingest repeats", "the notifier repeats", "an ingest that tells no times"],
+)
+async def test_a_picture_that_is_sent_again_keeps_its_time(
+    keys, monkeypatch, ingest_again_s, notifier_again_s, older
+):
+    """A page tells a camera that has died by the age of its picture."""
+    monkeypatch.setattr(live_module, "PING_S", ingest_again_s)
+    if older:
+        without = re.compile(rb"X-Time-Ms: .*\r\n")
+        monkeypatch.setattr(live_module, "part", lambda *it: without.sub(b"", mjpeg.part(*it)))
+    key, began_ms = keys.add("notifier", "live"), SystemClock().now_ms()
+    async with (
+        ingest(keys, "/", "mjpeg", new_source=lambda _: Dying()) as behind,
+        notifier(LiveSource(behind.url, key), Limits(ping_s=notifier_again_s)) as one,
+        one.http.stream("GET", STREAM) as response,
+    ):
+        shown = timed_jpegs(response)
+        times: dict[bytes, list[int]] = {}
+        async with asyncio.timeout(10):
+            while len(times.get(jpeg(2), ())) < 5:
+                picture, time_ms = await anext(shown)
+                assert time_ms is not None
+                times.setdefault(picture, []).append(time_ms)
+        await shown.aclose()
+    assert [len(set(some)) for some in times.values()] == [1] * len(times)
+    assert began_ms <= times[jpeg(2)][0] <= SystemClock().now_ms()
 
 
 async def test_only_a_key_of_its_scope_watches(keys):

@@ -235,6 +235,22 @@ async def test_who_comes_back_to_a_system_without_sites_stays_connected():
     assert [message.type for message in told] == ["slot-change"]
 
 
+async def test_a_stream_that_is_never_quiet_is_pinged_all_the_same():
+    """Pages set their clocks by pings."""
+    running = Running(Limits(ping_s=0.1))
+    types: list[str] = []
+    async with running, asyncio.timeout(5):
+        while not running.feed.ready:  # noqa: ASYNC110 -- nothing is read, so nothing is told
+            await asyncio.sleep(0.01)
+        async with aclosing(running.feed.follow(None, None)) as batches:
+            for version in range(1, 41):
+                types += [message.type for message in await anext(batches)]
+                running.write(record(changed("demo", version)))
+                await asyncio.sleep(0.01)
+    assert types[0] == "snapshot"
+    assert 2 <= types.count("ping") < types.count("slot-change")
+
+
 async def test_a_record_that_cannot_be_read_is_passed_over():
     running = Running()
     async with running:

@@ -10,12 +10,12 @@ async def test_a_slow_viewer_gets_the_newest_and_a_quick_one_all():
     quick, slow = screen.pictures(5), screen.pictures(5)
     waiting = asyncio.ensure_future(anext(quick)), asyncio.ensure_future(anext(slow))
     await asyncio.sleep(0)
-    screen.show(b"0")
-    assert {await one for one in waiting} == {b"0"}
+    screen.show(b"0", 7)
+    assert {await one for one in waiting} == {(b"0", 7)}
     for number in range(1, 50):
-        screen.show(b"%d" % number)
-        assert await anext(quick) == b"%d" % number
-    assert await anext(slow) == b"49"
+        screen.show(b"%d" % number, number)
+        assert await anext(quick) == (b"%d" % number, number)
+    assert await anext(slow) == (b"49", 49)
     await quick.aclose()
     await slow.aclose()
     assert (screen.viewers, screen.is_watched) == (0, False)
@@ -36,7 +36,7 @@ async def test_a_first_viewer_is_noticed_at_once():
     screen = Screen()
     waiting = asyncio.ensure_future(screen.watched_within(3600))
     await asyncio.sleep(0)
-    screen.show(b"a picture is no viewer")
+    screen.show(b"a picture is no viewer", 1)
     await asyncio.sleep(0)
     assert not waiting.done()
     shown = screen.pictures(3600)

@@ -3,7 +3,7 @@
   python -m tools.compare runs/today runs/calmer                        two runs of tools.replay
   python -m tools.compare tuesday.zip runs/calmer --html different.html what happened, and a run
   python -m tools.compare runs/today runs/new --truth DIR               which of them is right?
-  python -m tools.compare runs/new --truth DIR                          a run and the annotations
+  python -m tools.compare runs/new --truth DIR               the annotations (A) and a run (B)
   python -m tools.compare runs/today runs/new --truth DIR --limits limits.toml     for CI
 
 A and B are run folders, or archives of tools.record (then: the changes as they happened). --truth
@@ -79,7 +79,8 @@ def _compared(options: argparse.Namespace) -> tuple[Result, Recording | None]:
         labels = truth(options.truth, frames_in(recording))
     if options.b is not None:
         return compare(a, open_account(options.b, os.environ), labels), recording
-    return compare(a, of_truth(labels or {}, a, "annotations"), labels), recording
+    # The run is B, which limits without a side mean: the annotations are always right.
+    return compare(of_truth(labels or {}, a, "annotations"), a, labels), recording
 
 
 def _write(
@@ -130,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("a", help="run folder or archive: how it was, or is today")
+    parser.add_argument("a", help="run folder or archive: how it was, or is today; alone it is B")
     parser.add_argument("b", nargs="?", help="run folder or archive: how it would be")
     parser.add_argument("--truth", type=Path, metavar="DIR", help="folder with annotations.json")
     parser.add_argument("--frames", metavar="SOURCE", help="where the pictures are (A's source)")

@@ -11,9 +11,10 @@ found only as a gap in a row: record a busy day.
 
 For each camera below --out: NAME.layout.json (edit it, then `parking layout check FILE` and
 `parking layout publish FILE`, see docs/cameras.md; each slot's `confidence` is for you, readers
-pass it over), NAME.jpg (the proposals over the median picture) and NAME-MODEL-SIZE.boxes.jsonl
-(what the detector found, used again by the next run). What stands still is proposed, slot or not:
-cars along a street and double-parked ones too. --region leaves them out.
+pass it over), NAME.jpg (the proposals over the median picture) and
+NAME-MODEL-SIZE-PICTURES.boxes.jsonl (what the detector found, used again by the next run over the
+same pictures; PICTURES is their digest). What stands still is proposed, slot or not: cars along a
+street and double-parked ones too. --region leaves them out.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from tools.propose.picture import draw
 from tools.propose.recording import (
     Frame,
     cameras,
+    digest,
     far_apart,
     look,
     median_picture,
@@ -99,12 +101,12 @@ def _look(
     options: argparse.Namespace, shots: dict[str, list[Shot]], out: Path
 ) -> dict[str, list[Frame]]:
     """What the detector finds in every camera's pictures; found once by a model at one input size,
-    then read from its file."""
+    then read from its file for as long as the pictures are the same."""
     analyser = None
     found = {}
     by = f"{model_id(DEFAULT_MODEL)}-{options.size}"
     for device, some in shots.items():
-        file = out / f"{device}-{by}.boxes.jsonl"
+        file = out / f"{device}-{by}-{digest(some)}.boxes.jsonl"
         if not file.exists():
             analyser = analyser or open_analyser(options.size, options.threads)
             write_lines(file, look(analyser, device, track(some, device)))

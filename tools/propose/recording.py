@@ -6,6 +6,7 @@ wrote can be given in place of pictures. Lines written here also hold `picture`,
 `edges`, how much edge there is in each direction inside each box.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,15 @@ def cameras(folder: Path) -> dict[str, list[Shot]]:
     if not found:
         raise Invalid("no-pictures", f"{folder} holds no JPEG pictures")
     return found
+
+
+def digest(shots: Iterable[Shot]) -> str:
+    """Which pictures these are: another when one is added, taken out, renamed or replaced."""
+    found = hashlib.sha256()
+    for shot in shots:
+        picture = hashlib.sha256(shot.path.read_bytes()).hexdigest()
+        found.update(f"{picture} {shot.recorded_at_ms} {shot.path.name}\n".encode())
+    return found.hexdigest()[:12]
 
 
 def open_analyser(size_px: int, threads: int) -> Analyser:

@@ -27,6 +27,8 @@ from tools.record.archive import ArchiveWriter
 from tools.record.recording import KINDS, Kept
 
 _STALL_MS: Final = 30_000
+_LATE_MS: Final = 15 * 60_000
+"""So long after a range's last picture what was told of its pictures is still looked for."""
 Progress = Callable[[str, int, int], None]
 """Told (topic, records read, records to read)."""
 
@@ -66,6 +68,7 @@ class _Window:
         self.notes: list[str] = []
         self._unreadable = 0
         self._seen_from: dict[int, int] = {}
+        self._of_range: set[str] = set()
 
     async def take(self, topic: str) -> None:
         """The topic's window; of topics that set the scene also what came before it."""
@@ -91,9 +94,24 @@ class _Window:
                 self._out.add(kept, before=True)
         async for record in self._read(topic, ranges):
             for kept in self._kept(record):
+                self._note_of_range(kept.event)
                 if not self._left_out(kept):
                     self._out.add(kept, record.value if topic == FRAMES else None)
                     self._note_seen(kept.event)
+        if self._wanted.range is not None and topic in (DETECTIONS, SLOT_CHANGES):
+            await self._take_late(topic, ends)
+
+    async def _take_late(self, topic: str, starts: dict[TopicPartition, int]) -> None:
+        """What was told of a range's pictures once the last of them had come."""
+        until = await self._at(list(starts), self._wanted.to_ms + _LATE_MS)
+        ranges = {place: (start, until[place]) for place, start in starts.items()}
+        async for record in self._read(topic, ranges):
+            for kept in self._kept(record):
+                event = kept.event
+                self._note_of_range(event)
+                about = event.cause.id if isinstance(event, SlotChanged) else event.id
+                if about in self._of_range and not self._left_out(kept):
+                    self._out.add(kept)
 
     async def take_layouts(self) -> None:
         """All layouts that are left: compaction may have taken what was in force in the window, and
@@ -131,17 +149,21 @@ class _Window:
     async def _bounds(
         self, places: list[TopicPartition]
     ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        starts = await self._at(places, self._wanted.from_ms)
+        return starts, await self._at(places, self._wanted.to_ms)
+
+    async def _at(self, places: list[TopicPartition], moment_ms: int) -> dict[TopicPartition, int]:
+        """Where the first records from this moment on lie; the ends where there are none."""
         ends = await self._consumer.end_offsets(places)
-        bounds = []
-        for moment_ms in (self._wanted.from_ms, self._wanted.to_ms):
-            found = await self._consumer.offsets_for_times(dict.fromkeys(places, moment_ms))
-            bounds.append(
-                {
-                    place: found[place].offset if found.get(place) else ends[place]
-                    for place in places
-                }
-            )
-        return bounds[0], bounds[1]
+        found = await self._consumer.offsets_for_times(dict.fromkeys(places, moment_ms))
+        return {place: found[place].offset if found.get(place) else ends[place] for place in places}
+
+    def _note_of_range(self, event: Event) -> None:
+        part = self._wanted.range
+        if part is not None and isinstance(event, DetectionMade):
+            place = event.frame_ref
+            if place.partition == part.partition and part.first <= place.offset <= part.last:
+                self._of_range.add(event.id)
 
     def _note_seen(self, event: Event) -> None:
         if isinstance(event, DetectionMade):
