@@ -101,7 +101,7 @@ class Device:
         will = (topic(self.id, "status"), self._status("offline", "connection lost"))
         user = self.id if config["password"] else ""
         await connection.open(address, (self.id, user, config["password"]), will)
-        reader = asyncio.create_task(_quietly(connection.run()))
+        reader = asyncio.create_task(connection.guard(connection.run()))
         pictures = None
         try:
             await connection.subscribe([topic(self.id, "ack"), topic(self.id, "command")])
@@ -111,7 +111,7 @@ class Device:
             self.connection = connection
             self.outbox.connected()
             self.backoff.worked()
-            pictures = asyncio.create_task(_quietly(self._pictures(connection)))
+            pictures = asyncio.create_task(connection.guard(self._pictures(connection)))
             await self._work(connection)
         finally:
             if pictures is not None:
@@ -291,10 +291,3 @@ class Device:
             if not self.watch.feed():
                 self.hal.say("hanging: %s" % ", ".join(self.watch.late()))
             await asyncio.sleep(1)
-
-
-async def _quietly(work):
-    try:
-        await work
-    except Lost:
-        pass  # whoever works with the connection sees it in `why`
