@@ -13,6 +13,7 @@ BEHAVIOURS = (
     "nothing_ends_a_connection_that_works",
     "what_is_called_off_is_no_failure",
     "the_heap_is_swept_after_a_memory_error",
+    "an_interval_counts_from_the_last_picture",
 )
 
 
