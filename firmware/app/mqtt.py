@@ -9,6 +9,7 @@ import asyncio
 import gc
 
 from app import packets
+from app.closing import closed
 
 MAX_PACKET = 16_384  # acks and commands are small: whatever is larger is not for us
 _CHUNK = 4096
@@ -195,8 +196,4 @@ class Connection:
             waiting[0].set()
         writer, self._writer = self._writer, None
         if writer is not None:
-            try:
-                writer.close()
-                await writer.wait_closed()
-            except OSError:
-                pass  # it is gone already: that is why we close it
+            await closed(writer)

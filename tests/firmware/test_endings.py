@@ -14,6 +14,9 @@ BEHAVIOURS = (
     "what_is_called_off_is_no_failure",
     "the_heap_is_swept_after_a_memory_error",
     "an_interval_counts_from_the_last_picture",
+    "a_viewer_who_was_answered_is_hung_up_on",
+    "a_phone_that_was_answered_is_hung_up_on",
+    "a_server_whose_answer_is_not_wanted_is_hung_up_on",
 )
 
 
