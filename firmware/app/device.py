@@ -12,7 +12,7 @@ from app import RELEASE, VERSION, boots, http, layout, stream
 from app.backoff import Backoff
 from app.clock import Clock
 from app.commands import parse
-from app.frames import Motion, Newest, is_whole
+from app.frames import Motion, Newest, Pace, is_whole
 from app.mqtt import Connection, Lost
 from app.names import topic
 from app.outbox import Outbox
@@ -101,7 +101,7 @@ class Device:
         will = (topic(self.id, "status"), self._status("offline", "connection lost"))
         user = self.id if config["password"] else ""
         await connection.open(address, (self.id, user, config["password"]), will)
-        reader = asyncio.create_task(_quietly(connection.run()))
+        reader = asyncio.create_task(connection.guard(connection.run()))
         pictures = None
         try:
             await connection.subscribe([topic(self.id, "ack"), topic(self.id, "command")])
@@ -111,7 +111,7 @@ class Device:
             self.connection = connection
             self.outbox.connected()
             self.backoff.worked()
-            pictures = asyncio.create_task(_quietly(self._pictures(connection)))
+            pictures = asyncio.create_task(connection.guard(self._pictures(connection)))
             await self._work(connection)
         finally:
             if pictures is not None:
@@ -245,16 +245,13 @@ class Device:
         self._wake.set()
 
     async def _camera(self):
-        next_ms = self.hal.mono_ms()
+        pace = Pace()
         while True:
             self.watch.alive("camera")
-            now = self.hal.mono_ms()
-            timed = self.interval_ms and now >= next_ms
+            timed = pace.due(self.hal.mono_ms(), self.interval_ms)
             if timed or self._capture_now or self.told_motion:
                 self._take(timed or self._capture_now)
                 self._capture_now = False
-            if timed:  # keeps its pace; what it could not keep up with is not caught up
-                next_ms = max(next_ms + self.interval_ms, now)
             await asyncio.sleep_ms(50 if not self.told_motion else 250)
 
     def _take(self, wanted):
@@ -291,10 +288,3 @@ class Device:
             if not self.watch.feed():
                 self.hal.say("hanging: %s" % ", ".join(self.watch.late()))
             await asyncio.sleep(1)
-
-
-async def _quietly(work):
-    try:
-        await work
-    except Lost:
-        pass  # whoever works with the connection sees it in `why`

@@ -20,6 +20,22 @@ class Newest:
         return frame
 
 
+class Pace:
+    """When a timed picture is due: the interval that holds now, since the last one."""
+
+    def __init__(self):
+        self._last_ms = None
+
+    def due(self, now_ms, interval_ms):
+        """Whether one is due, which then counts as taken; never when the interval is 0. It keeps
+        its pace; what it could not keep up with is not caught up."""
+        past_ms = interval_ms if self._last_ms is None else now_ms - self._last_ms
+        if not interval_ms or past_ms < interval_ms:
+            return False
+        self._last_ms = now_ms - (past_ms - interval_ms if past_ms < 2 * interval_ms else 0)
+        return True
+
+
 class Motion:
     """Motion by frame size: what a JPEG weighs changes when the scene does. No pixel is decoded.
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from app.closing import closed
+
 _TIMEOUT_S = 20
 _CHUNK = 4096
 
@@ -59,4 +61,4 @@ async def _exchange(url, ssl, head, body, sink):
                 return status
             sink(piece)
     finally:
-        writer.close()
+        await closed(writer)

@@ -6,8 +6,10 @@ pause.
 """
 
 import asyncio
+import gc
 
 from app import packets
+from app.closing import closed
 
 MAX_PACKET = 16_384  # acks and commands are small: whatever is larger is not for us
 _CHUNK = 4096
@@ -49,16 +51,26 @@ class Connection:
 
     async def run(self):
         """Read, acknowledge and ping until the connection is lost: always raises Lost."""
-        pinger = asyncio.create_task(self._ping())
+        pinger = asyncio.create_task(self.guard(self._ping()))
         try:
             while True:
                 kind, flags, body = await self._read()
                 self._heard = True
                 await self._take(kind, flags, body)
-        except (OSError, ValueError, Lost) as error:
+        except Exception as error:  # noqa: BLE001 -- raised again: whatever it is, nobody reads on
             await self._fail(self.why or error)
         finally:
             pinger.cancel()
+
+    async def guard(self, work):
+        """Await a task that this connection needs: what ends it ends the connection (`why`)."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 -- in `why`, where the owner looks
+            try:
+                await self._fail(error)
+            except Lost:
+                pass
 
     async def subscribe(self, topics):
         """Subscribe with QoS 1. Raises Lost, also when the broker refuses."""
@@ -82,7 +94,7 @@ class Connection:
                     writer.write(view[at : at + _CHUNK])
                     await asyncio.wait_for(writer.drain(), self._answer_s)
                 await asyncio.wait_for(writer.drain(), self._answer_s)
-            except (OSError, asyncio.TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 -- raised again; half a packet may be out
                 await self._fail(error)
         self._sent = True
         if qos:
@@ -121,10 +133,7 @@ class Connection:
                 self.why = Lost("the broker is silent")
                 return await self._end()
             # The broker answers a ping, so that hearing nothing means something.
-            try:
-                await self._write(packets.PING)
-            except Lost:
-                return None
+            await self._write(packets.PING)
 
     def _new_id(self):
         self._packet_id = self._packet_id % 65535 + 1
@@ -149,7 +158,7 @@ class Connection:
                     raise Lost(self.why or "not connected")
                 self._writer.write(data)
                 await asyncio.wait_for(self._writer.drain(), self._answer_s)
-            except (OSError, asyncio.TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 -- raised again; half a packet may be out
                 await self._fail(error)
 
     async def _read(self):
@@ -174,6 +183,8 @@ class Connection:
             raise OSError("the broker ended the connection")
 
     async def _fail(self, error):
+        if isinstance(error, MemoryError):
+            gc.collect()
         if self.why is None:
             self.why = error if isinstance(error, Lost) else Lost(str(error) or repr(error))
         await self._end()
@@ -185,8 +196,4 @@ class Connection:
             waiting[0].set()
         writer, self._writer = self._writer, None
         if writer is not None:
-            try:
-                writer.close()
-                await writer.wait_closed()
-            except OSError:
-                pass  # it is gone already: that is why we close it
+            await closed(writer)

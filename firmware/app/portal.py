@@ -6,6 +6,7 @@ import json
 import socket
 
 from app import provision
+from app.closing import closed
 
 _MAX_BODY = 16_000
 _READ_S = 15
@@ -35,7 +36,7 @@ class Portal:
         except (OSError, ValueError, EOFError, asyncio.TimeoutError):
             pass  # a browser that went away or spoke nonsense; the next one is served
         finally:
-            writer.close()
+            await closed(writer)
         if self.config is not None:
             self.done.set()
 

@@ -3,6 +3,7 @@ picture at /picture. At most two viewers: the pipeline comes first."""
 
 import asyncio
 
+from app.closing import closed
 from app.provision import parse_form
 
 VIEWERS = 2
@@ -40,7 +41,7 @@ class Stream:
         except (OSError, EOFError, ValueError, asyncio.TimeoutError):
             pass  # the viewer went away
         finally:
-            writer.close()
+            await closed(writer)
 
     async def _answer(self, path, headers, writer):
         if not allowed(path, headers, self._token):
