@@ -96,10 +96,10 @@ class PasswordFile:
             write_private(self.path, "".join(self._others(user)))
 
     def _others(self, user: str) -> list[str]:
-        return [line for line in self._lines() if line.rpartition(":")[0] != user]
+        return [f"{line}\n" for line in self._lines() if line.rpartition(":")[0] != user]
 
     def _lines(self) -> list[str]:
-        return self.path.read_text("utf-8").splitlines(True) if self.path.exists() else []
+        return self.path.read_text("utf-8").splitlines() if self.path.exists() else []
 
 
 def _b64(value: bytes) -> str:

@@ -117,6 +117,15 @@ def test_bad_addresses_to_post_to_are_told(post: str, reason: str) -> None:
     assert told.value.reason == reason
 
 
+def test_a_file_without_a_final_newline_locks_nobody_out(tmp_path: Path) -> None:
+    users = PasswordFile(tmp_path / "passwords")
+    users.path.write_text("bridge:$7$1000$salt$hash", "utf-8")  # as an editor may leave it
+    users.set("demo/cam", "one")
+    first, second = users.path.read_text("utf-8").splitlines()
+    assert first == "bridge:$7$1000$salt$hash"
+    assert second.startswith("demo/cam:$7$")
+
+
 def test_the_brokers_file_keeps_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "passwords"
     Devices(path).add("demo/one")
