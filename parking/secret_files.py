@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -53,14 +54,34 @@ def _as_before(new: Path, path: Path) -> None:
     new.chmod(mode)
 
 
+class _Held(threading.local):
+    """The folders that this thread has locked."""
+
+    def __init__(self) -> None:
+        self.folders: set[tuple[int, int]] = set()
+
+
+_held: Final = _Held()
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """A command and the API may write at once: neither must undo what the other did."""
+    """A command and the API may write at once: neither must undo what the other did. Whoever holds
+    it may ask for it again; nothing must be awaited within."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(folder, os.O_RDONLY)
+    status = os.fstat(handle)
+    which = (status.st_dev, status.st_ino)
     try:
+        if which in _held.folders:
+            yield
+            return
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        _held.folders.add(which)
+        try:
+            yield
+        finally:
+            _held.folders.discard(which)
     finally:
         os.close(handle)
 

@@ -1,7 +1,10 @@
 """Devices: their passwords, what they are told, and the commands about them."""
 
+import contextlib
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,30 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     devices.add("demo/cam")
     with pytest.raises(Invalid, match="device-exists"):
         devices.add("demo/cam")
+
+
+def test_of_two_who_add_a_device_at_once_one_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, names = threading.Barrier(2), Devices.names
+
+    def slowly(self: Devices, site_id: str | None = None) -> list[str]:
+        found = names(self, site_id)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.3)  # until the other one has looked, too
+        return found
+
+    def add(_: int) -> Secrets | Invalid:
+        try:
+            return Devices(tmp_path / "passwords").add("demo/cam")
+        except Invalid as error:
+            return error
+
+    monkeypatch.setattr(Devices, "names", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(add, range(2), timeout=10))
+    (told,) = (one for one in results if isinstance(one, Invalid))
+    assert told.reason == "device-exists"
 
 
 def test_only_a_device_is_revoked(tmp_path: Path) -> None:
