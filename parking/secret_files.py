@@ -29,11 +29,26 @@ def write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    if path.exists():
-        _as_before(new, path)
-    new.replace(path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(handle)  # or a power cut may leave the new name and nothing in it
+        if path.exists():
+            _as_before(new, path)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _as_before(new: Path, path: Path) -> None:
@@ -48,7 +63,6 @@ def _as_before(new: Path, path: Path) -> None:
         except PermissionError:
             mode = 0
         if not mode & 0o040:
-            new.unlink()
             detail = f"{path} belongs to another user: let its group write the folder and read it"
             raise Invalid("not-the-owner", f"{detail} (chmod g+r), and be of that group") from None
     new.chmod(mode)

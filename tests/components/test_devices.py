@@ -1,8 +1,10 @@
 """Devices: their passwords, what they are told, and the commands about them."""
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +15,7 @@ from parking.__main__ import main
 from parking.devices import Address, Devices, Secrets, as_text, configuration
 from parking.errors import Invalid
 from parking.keys import KeyFile
-from parking.secret_files import PasswordFile
+from parking.secret_files import PasswordFile, write_private
 
 
 def test_a_device_is_added_rotated_and_revoked(tmp_path: Path) -> None:
@@ -151,6 +153,37 @@ def test_a_file_without_a_final_newline_locks_nobody_out(tmp_path: Path) -> None
     first, second = users.path.read_text("utf-8").splitlines()
     assert first == "bridge:$7$1000$salt$hash"
     assert second.startswith("demo/cam:$7$")
+
+
+def test_secrets_are_on_the_disk_before_they_take_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced, sync = tmp_path / "passwords", [], os.fsync
+
+    def noted(handle: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        synced.append((is_folder, path.exists(), is_folder or os.fstat(handle).st_size))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    write_private(path, "secret")
+    assert synced == [(False, False, 6), (True, True, True)]
+
+
+def test_what_could_not_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "passwords"
+    write_private(path, "before")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "says the test")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="says the test"):
+        write_private(path, "after")
+    assert [one.name for one in tmp_path.iterdir()] == ["passwords"]
+    assert path.read_text("utf-8") == "before"
 
 
 def test_the_brokers_file_keeps_its_mode(tmp_path: Path) -> None:
