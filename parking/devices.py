@@ -9,6 +9,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 from parking.errors import Invalid
 from parking.keys import KeyFile
-from parking.secret_files import PasswordFile, new_password
+from parking.secret_files import PasswordFile, locked, new_password
 from parking.settings import Reader
 from parking.topics import HTTP_FRAMES
 
@@ -127,27 +128,34 @@ class Devices:
         if not _DEVICE.fullmatch(device_id):
             detail = f"{device_id!r} is no {{site}}/{{device}} of a-z, 0-9 and -, 40 each at most"
             raise Invalid("bad-device", detail)
-        if device_id in self.names():
-            raise Invalid("device-exists", f"{device_id} is known already: rotate its password")
-        if http and device_id in self.posting():
-            detail = f"{device_id} has an API key already: leave --http out, or revoke it first"
-            raise Invalid("device-exists", detail)
-        return self._renewed(device_id, http)
+        with self._alone():
+            if device_id in self.names():
+                raise Invalid("device-exists", f"{device_id} is known already: rotate its password")
+            if http and device_id in self.posting():
+                detail = f"{device_id} has an API key already: leave --http out, or revoke it first"
+                raise Invalid("device-exists", detail)
+            return self._renewed(device_id, http)
 
     def rotate(self, device_id: str, *, http: bool = False) -> Secrets:
         """Another password for a known device, and another key if it has one, or, by `http`, is to
         have one. Its connection ends, and what it had opens nothing."""
-        self._require(device_id)
-        return self._renewed(device_id, http or device_id in self.posting())
+        with self._alone():
+            self._require(device_id)
+            return self._renewed(device_id, http or device_id in self.posting())
 
     def revoke(self, device_id: str) -> None:
         """Forget it, by every door: its connection ends and it cannot come back."""
-        if self._keys is not None and device_id in self.posting():
-            self._keys.remove(device_id)
-        else:
-            self._require(device_id)
-        if device_id in self.names():
-            self._file.remove(device_id)
+        with self._alone():
+            if self._keys is not None and device_id in self.posting():
+                self._keys.remove(device_id)
+            else:
+                self._require(device_id)
+            if device_id in self.names():
+                self._file.remove(device_id)
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """What is looked up stays so until it is written: of two who add a device, one is told."""
+        return locked(self._file.path.parent)
 
     def _require(self, device_id: str) -> None:
         if device_id not in self.names():

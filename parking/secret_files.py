@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -28,11 +29,26 @@ def write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    if path.exists():
-        _as_before(new, path)
-    new.replace(path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(handle)  # or a power cut may leave the new name and nothing in it
+        if path.exists():
+            _as_before(new, path)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _as_before(new: Path, path: Path) -> None:
@@ -47,20 +63,39 @@ def _as_before(new: Path, path: Path) -> None:
         except PermissionError:
             mode = 0
         if not mode & 0o040:
-            new.unlink()
             detail = f"{path} belongs to another user: let its group write the folder and read it"
             raise Invalid("not-the-owner", f"{detail} (chmod g+r), and be of that group") from None
     new.chmod(mode)
 
 
+class _Held(threading.local):
+    """The folders that this thread has locked."""
+
+    def __init__(self) -> None:
+        self.folders: set[tuple[int, int]] = set()
+
+
+_held: Final = _Held()
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """A command and the API may write at once: neither must undo what the other did."""
+    """A command and the API may write at once: neither must undo what the other did. Whoever holds
+    it may ask for it again; nothing must be awaited within."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(folder, os.O_RDONLY)
+    status = os.fstat(handle)
+    which = (status.st_dev, status.st_ino)
     try:
+        if which in _held.folders:
+            yield
+            return
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        _held.folders.add(which)
+        try:
+            yield
+        finally:
+            _held.folders.discard(which)
     finally:
         os.close(handle)
 
@@ -96,10 +131,10 @@ class PasswordFile:
             write_private(self.path, "".join(self._others(user)))
 
     def _others(self, user: str) -> list[str]:
-        return [line for line in self._lines() if line.rpartition(":")[0] != user]
+        return [f"{line}\n" for line in self._lines() if line.rpartition(":")[0] != user]
 
     def _lines(self) -> list[str]:
-        return self.path.read_text("utf-8").splitlines(True) if self.path.exists() else []
+        return self.path.read_text("utf-8").splitlines() if self.path.exists() else []
 
 
 def _b64(value: bytes) -> str:

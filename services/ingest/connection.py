@@ -29,7 +29,8 @@ _MAX_REPLIES: Final = 1_000
 
 
 class Connection:
-    """One connection: one paho client, its socket watched by asyncio. Of no use once closed."""
+    """One connection: one paho client, its socket watched by asyncio. Of no use once closed. To
+    make one reads the file of certificates: raises OSError."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class Connection:
         client.max_inflight_messages_set(0)
         client.username_pw_set(settings.username, settings.password)
         if settings.tls:
-            client.tls_set_context(ssl.create_default_context(cafile=settings.ca_file or None))
+            client.tls_set_context(settings.context())
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected

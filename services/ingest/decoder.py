@@ -17,6 +17,7 @@ from services.ingest.pipe import ANSWER, REQUEST
 
 _MAX_ANSWER: Final = 64_000_000
 _START_LIMIT_S: Final = 20.0  # importing OpenCV on a busy machine
+_END_LIMIT_S: Final = 5.0
 
 
 class Decoder:
@@ -92,4 +93,7 @@ class Decoder:
         if child is not None:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
-            await child.wait()
+            # Not wait(): a pipe that is paused, an answer being half read, never tells of its end.
+            with contextlib.suppress(TimeoutError, OSError):
+                async with asyncio.timeout(_END_LIMIT_S):
+                    await child.communicate()

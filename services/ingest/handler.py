@@ -76,7 +76,14 @@ def refuse(
     sender = sender_of(message.topic)
     reply = _reply(sender, device, error) if sender else None
     letter = dead_letter(message.topic, key, message.payload, error, message.received_at_ms, limits)
-    return Handled("refused", (letter,), reply, reason=error.reason)
+    group = refused_of(device.device_id) if device and device.kind == "frame" else None
+    return Handled("refused", (letter,), reply, frame_of=group, reason=error.reason)
+
+
+def refused_of(camera_id: str) -> str:
+    """Handled.frame_of: a camera's refused pictures give way to newer ones of them, or they would
+    take all the room; never to a good one."""
+    return f"{camera_id} refused"
 
 
 def dead_letter(

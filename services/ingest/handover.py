@@ -3,8 +3,12 @@
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from services.ingest.messages import Handled
+
+# As much again may be on its way to Kafka.
+MAX_EVENT_BYTES: Final = 16_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -51,17 +55,26 @@ class Item:
     handled: Handled
     delivery: Delivery
 
+    @property
+    def size(self) -> int:
+        """Bytes that are to be written."""
+        return sum(len(record.value or b"") for record in self.handled.outgoing)
+
 
 class Room:
     """What waits for Kafka. Frames never fill it: beyond `max_frames` the camera with most of them
-    loses its oldest. Everything else is kept; at `max_events` the room is full and its caller has
-    to stop reading (what one read brings may still come in)."""
+    loses its oldest. Everything else is kept; at `max_events`, or `max_event_bytes`, the room is
+    full and its caller has to stop reading (what one read brings may still come in)."""
 
-    def __init__(self, max_frames: int, max_events: int) -> None:
+    def __init__(
+        self, max_frames: int, max_events: int, max_event_bytes: int = MAX_EVENT_BYTES
+    ) -> None:
         self._max_frames = max_frames
         self._max_events = max_events
         self._waiting: deque[Item] = deque()
         self._frames = 0
+        self._max_event_bytes = max_event_bytes
+        self._event_bytes = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -69,12 +82,14 @@ class Room:
     @property
     def is_full(self) -> bool:
         """No more is to be read for now."""
-        return len(self._waiting) - self._frames >= self._max_events
+        too_many = len(self._waiting) - self._frames >= self._max_events
+        return too_many or self._event_bytes >= self._max_event_bytes
 
     def put(self, item: Item) -> Item | None:
         """Let it wait; the older frame that gave way, if one had to."""
         self._waiting.append(item)
         if item.handled.frame_of is None:
+            self._event_bytes += item.size
             return None
         self._frames += 1
         if self._frames <= self._max_frames:
@@ -90,6 +105,7 @@ class Room:
         """Up to `limit` items, oldest first."""
         taken = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
         self._frames -= sum(1 for item in taken if item.handled.frame_of)
+        self._event_bytes -= sum(item.size for item in taken if not item.handled.frame_of)
         return taken
 
     def thin(self, taken: Iterable[Item]) -> tuple[list[Item], list[Item]]:

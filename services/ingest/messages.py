@@ -52,7 +52,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """The decision. `frame_of`: the camera whose newer frame may replace this one while it waits;
+    """The decision. `frame_of`: the camera whose newer frame may replace this one while it waits
+    (of refused ones, its newer refused one);
     `picture`: sha256 of a plain frame, to know the same one again; `number`: the device's, to know
     it again; `reason`: why it was refused; `via`: the way it came; `event`: the picture's."""
 

@@ -101,9 +101,9 @@ class MqttLink:
         self._health.waiting.setdefault(self._waits_as, f"connecting to {where}")
         self._epoch += 1
         self._order = AckOrder(self._epoch)
-        connection = Connection(self._settings, self._client_id, self._filters, self._deliver)
         started_ms = self._clock.now_ms()
         try:
+            connection = Connection(self._settings, self._client_id, self._filters, self._deliver)
             await connection.open()
         except (OSError, ValueError) as error:  # ValueError: no host name at all
             self._health.waiting[self._waits_as] = f"no connection to {where}: {error}"

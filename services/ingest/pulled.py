@@ -12,7 +12,7 @@ from parking.errors import Invalid
 from parking.events import DeviceReported, Via
 from parking.topics import PULLED, DeviceTopic, site_of
 from services.ingest.frames import accept_frame, frozen, reported
-from services.ingest.handler import dead_letter
+from services.ingest.handler import dead_letter, refused_of
 from services.ingest.messages import Context, Handled, Message
 
 Kind = Literal["snapshot", "mjpeg", "rtsp"]
@@ -54,7 +54,8 @@ def handle_pulled(message: Message, context: Context) -> Handled:
     except Invalid as error:
         key = camera_id.encode()
         letter = dead_letter(message.topic, key, message.payload, error, now_ms, limits)
-        return Handled("refused", (letter,), reason=error.reason)
+        group = refused_of(camera_id)
+        return Handled("refused", (letter,), frame_of=group, reason=error.reason)
     if context.last_pictures.get(camera_id) == event.sha256:
         return Handled("repeated", (frozen(event),), via=message.via)
     return Handled("frame", (record,), frame_of=camera_id, picture=event.sha256, via=message.via)

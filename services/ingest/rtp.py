@@ -15,7 +15,7 @@ from parking.errors import Invalid
 Codec = Literal["H264", "H265"]
 _CODECS: Final[dict[str, Codec]] = {"H264": "H264", "H265": "H265"}
 _START_CODE: Final = b"\x00\x00\x00\x01"
-_HEADER_BYTES: Final = 12
+HEADER_BYTES: Final = 12
 _MAX_UNITS: Final = 4_096
 _KEY: Final[dict[Codec, frozenset[int]]] = {
     "H264": frozenset({5}),
@@ -90,7 +90,7 @@ class KeyPictures:
 
     def feed(self, packet: bytes) -> bytes | None:
         """A whole key picture, when this packet ends one. Raises Invalid("too-large")."""
-        if len(packet) <= _HEADER_BYTES or packet[1] & 0x7F != self.track.payload_type:
+        if len(packet) <= HEADER_BYTES or packet[1] & 0x7F != self.track.payload_type:
             return None
         payload = _payload(packet)
         sequence = int.from_bytes(packet[2:4])
@@ -116,17 +116,21 @@ class KeyPictures:
     def _take(self, payload: bytes) -> None:
         kind = self._type(payload)
         if kind == _AGGREGATE[self.track.codec]:
-            self._take_aggregate(payload[self._header_bytes :])
+            self._take_aggregate(payload)
         elif kind == _FRAGMENT[self.track.codec]:
             self._take_fragment(payload)
         else:
             self._add(payload)
 
-    def _take_aggregate(self, rest: bytes) -> None:
-        while len(rest) > 2:
-            length = int.from_bytes(rest[:2])
-            self._add(rest[2 : 2 + length])
-            rest = rest[2 + length :]
+    def _take_aggregate(self, payload: bytes) -> None:
+        at = self._header_bytes
+        while at + 2 < len(payload):
+            length = int.from_bytes(payload[at : at + 2])
+            if not 0 < length <= len(payload) - at - 2:
+                self._broken = True
+                return
+            self._add(payload[at + 2 : at + 2 + length])
+            at += 2 + length
 
     def _take_fragment(self, payload: bytes) -> None:
         head = self._header_bytes
@@ -186,7 +190,7 @@ class KeyPictures:
 
 def _payload(packet: bytes) -> bytes:
     """Without the header, its list of sources, its extension and the padding."""
-    start = _HEADER_BYTES + 4 * (packet[0] & 0x0F)
+    start = HEADER_BYTES + 4 * (packet[0] & 0x0F)
     if packet[0] & 0x10:
         start += 4 + 4 * int.from_bytes(packet[start + 2 : start + 4])
     end = len(packet) - (packet[-1] if packet[0] & 0x20 else 0)

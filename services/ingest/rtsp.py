@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 from parking.networks import Forbidden, Networks
 from services.ingest.camerafile import Camera, Credential
 from services.ingest.faults import CameraFault, status_fault
-from services.ingest.rtp import Track, video_track
+from services.ingest.rtp import HEADER_BYTES, Track, video_track
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 _MAX_HEAD_BYTES: Final = 16_384
 _MAX_BODY_BYTES: Final = 65_536
+_PACKETS_A_TURN: Final = 32
 _KEEP_ALIVE_S: Final = 25.0
 _FIELD: Final = re.compile(r'(\w+)=(?:"([^"]*)"|([^,\s]+))')
 
@@ -99,6 +100,7 @@ class Session:
         self._logins = 0
         self._basic = False
         self._asked_s = 0.0
+        self._packets = 0
 
     async def play(self) -> Track:
         """Ask for the video; packets follow."""
@@ -159,13 +161,18 @@ class Session:
     async def _read(self) -> bytes | tuple[int, Mapping[str, str], bytes]:
         """An RTP packet of the video's channel, or an answer."""
         while True:
+            self._packets += 1
+            if not self._packets % _PACKETS_A_TURN:
+                await asyncio.sleep(0)  # what is there already is read without a pause
             first = await self._reader.readexactly(1)
             if first == b"$":
                 rest = await self._reader.readexactly(3)
                 packet = await self._reader.readexactly(int.from_bytes(rest[1:]))
-                if rest[0] == 0:
-                    return packet
-                continue
+                if rest[0] != 0:
+                    continue
+                if len(packet) < HEADER_BYTES:
+                    raise CameraFault("bad-answer", "its packets are too short to be RTP")
+                return packet
             try:
                 text = first + await self._reader.readuntil(b"\r\n\r\n")
             except asyncio.LimitOverrunError:

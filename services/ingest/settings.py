@@ -1,6 +1,7 @@
 """The settings of ingest, all read from the environment at once."""
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class MqttSettings:
                 f"MQTT_TLS=off would send the password to {host!r} in plain text: "
                 "turn it on, or say MQTT_ALLOW_PLAINTEXT=on"
             )
-        return cls(
+        settings = cls(
             host=host,
             port=env.integer("MQTT_PORT", 1883, 1, 65535),
             username=env.text("MQTT_USERNAME", "bridge"),
@@ -49,6 +50,20 @@ class MqttSettings:
             tls=tls,
             ca_file=env.text("MQTT_CA_FILE", ""),
         )
+        if tls and settings.ca_file:
+            try:
+                settings.context()
+            except OSError as error:
+                env.problems.append(f"MQTT_CA_FILE: {error}")
+        return settings
+
+    def context(self) -> ssl.SSLContext:
+        """Whom to believe to be the broker, from the file as it is now. Raises OSError: it may just
+        be replaced."""
+        try:
+            return ssl.create_default_context(cafile=self.ca_file or None)
+        except (OSError, ValueError) as error:
+            raise OSError(f"no certificates can be read from {self.ca_file!r}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

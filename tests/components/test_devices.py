@@ -1,7 +1,12 @@
 """Devices: their passwords, what they are told, and the commands about them."""
 
+import contextlib
+import errno
 import json
 import os
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ from parking.__main__ import main
 from parking.devices import Address, Devices, Secrets, as_text, configuration
 from parking.errors import Invalid
 from parking.keys import KeyFile
-from parking.secret_files import PasswordFile
+from parking.secret_files import PasswordFile, write_private
 
 
 def test_a_device_is_added_rotated_and_revoked(tmp_path: Path) -> None:
@@ -46,6 +51,30 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     devices.add("demo/cam")
     with pytest.raises(Invalid, match="device-exists"):
         devices.add("demo/cam")
+
+
+def test_of_two_who_add_a_device_at_once_one_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, names = threading.Barrier(2), Devices.names
+
+    def slowly(self: Devices, site_id: str | None = None) -> list[str]:
+        found = names(self, site_id)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.3)  # until the other one has looked, too
+        return found
+
+    def add(_: int) -> Secrets | Invalid:
+        try:
+            return Devices(tmp_path / "passwords").add("demo/cam")
+        except Invalid as error:
+            return error
+
+    monkeypatch.setattr(Devices, "names", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(add, range(2), timeout=10))
+    (told,) = (one for one in results if isinstance(one, Invalid))
+    assert told.reason == "device-exists"
 
 
 def test_only_a_device_is_revoked(tmp_path: Path) -> None:
@@ -115,6 +144,46 @@ def test_bad_addresses_to_post_to_are_told(post: str, reason: str) -> None:
     with pytest.raises(Invalid) as told:
         Address.of("mqtts://b", post=post)
     assert told.value.reason == reason
+
+
+def test_a_file_without_a_final_newline_locks_nobody_out(tmp_path: Path) -> None:
+    users = PasswordFile(tmp_path / "passwords")
+    users.path.write_text("bridge:$7$1000$salt$hash", "utf-8")  # as an editor may leave it
+    users.set("demo/cam", "one")
+    first, second = users.path.read_text("utf-8").splitlines()
+    assert first == "bridge:$7$1000$salt$hash"
+    assert second.startswith("demo/cam:$7$")
+
+
+def test_secrets_are_on_the_disk_before_they_take_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced, sync = tmp_path / "passwords", [], os.fsync
+
+    def noted(handle: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        synced.append((is_folder, path.exists(), is_folder or os.fstat(handle).st_size))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    write_private(path, "secret")
+    assert synced == [(False, False, 6), (True, True, True)]
+
+
+def test_what_could_not_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "passwords"
+    write_private(path, "before")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "says the test")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="says the test"):
+        write_private(path, "after")
+    assert [one.name for one in tmp_path.iterdir()] == ["passwords"]
+    assert path.read_text("utf-8") == "before"
 
 
 def test_the_brokers_file_keeps_its_mode(tmp_path: Path) -> None:

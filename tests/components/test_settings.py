@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from parking.errors import SettingsError
 from parking.kafka import KafkaSettings
 from parking.settings import Reader
+from services.ingest.settings import MqttSettings
 
 
 def test_every_problem_is_reported_together(tmp_path):
@@ -56,3 +59,15 @@ def test_sasl_needs_a_user_and_a_password():
     env = Reader({"KAFKA_BOOTSTRAP": "127.0.0.1:9092", "KAFKA_SECURITY": "SASL_SSL"})
     KafkaSettings.read(env)
     assert len(env.problems) == 2
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_file_without_certificates_is_told(tmp_path: Path, content: str | None):
+    path = tmp_path / "ca.crt"
+    if content is not None:
+        path.write_text(content)
+    told = {"MQTT_HOST": "broker.example", "MQTT_PASSWORD": "secret", "MQTT_CA_FILE": str(path)}
+    env = Reader(told)
+    MqttSettings.read(env)
+    (problem,) = env.problems
+    assert problem.startswith(f"MQTT_CA_FILE: no certificates can be read from '{path}'")

@@ -271,6 +271,28 @@ async def test_a_broker_whose_certificate_is_not_trusted_gets_no_password(certif
         assert b.broker.peers == []
 
 
+@pytest.mark.parametrize("content", [None, "", "-----BEGIN CERTIFICATE-----\nMII"])
+async def test_certificates_that_are_just_replaced_are_waited_for(certificate: Path, content):
+    async with bridge(certificate=certificate) as b:
+        first = await b.broker.peer()
+        whole = replace_file(certificate, content)
+        first.drop()
+        await until(lambda: str(certificate) in b.health.waiting.get("mqtt-test", ""))
+        assert not b.task.done()
+        replace_file(certificate, whole)
+        await b.broker.peer(2)
+        await until(lambda: "mqtt-test" not in b.health.waiting)
+
+
+def replace_file(path: Path, content: str | None) -> str:
+    """What it held."""
+    before = path.read_text("ascii") if path.exists() else ""
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.write_text(content, "ascii")
+    return before
+
+
 def all_acked(peer: Peer, number: int) -> bool:
     return len(peer.acked) == number
 

@@ -4,7 +4,10 @@ process; what is wrong ends in a reason and holds up nobody."""
 import asyncio
 import os
 import signal
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +23,7 @@ from services.ingest.decoder import Decoder
 from services.ingest.faults import CameraFault
 from services.ingest.messages import Limits
 from services.ingest.puller import Source
+from services.ingest.rtsp import Session
 from services.ingest.rtspcam import RtspCamera
 from services.ingest.sources import sources
 from tests.cameras import PASSWORD, USER, http_cameras
@@ -128,6 +132,7 @@ async def test_nothing_is_decoded_while_no_picture_is_wanted(decoder: Decoder):
         ("/redirect", "redirected"),
         ("/login", "password-needed"),
         ("/noise", "bad-answer"),
+        ("/empty-packets", "bad-answer"),
     ],
 )
 async def test_a_bad_camera_ends_in_a_reason(path: str, reason: str, new_source: NewSource):
@@ -159,6 +164,21 @@ async def test_an_address_outside_the_networks_is_not_connected_to(decoder: Deco
         with pytest.raises(CameraFault, match="forbidden-address"):
             await one_picture(source)
         assert own.heads == []
+
+
+async def test_a_flood_that_is_there_already_leaves_others_their_turn():
+    reader, turns = asyncio.StreamReader(), 0
+    writer: Any = None  # nothing is asked
+    last = b"\x80" * 20
+    reader.feed_data(b"$\1\0\0" * 10_000 + b"$\0\0\x14" + last)
+    session = Session(Camera("demo/cam", "rtsp", "rtsp://127.0.0.1/", 1), reader, writer)
+    session._asked_s = asyncio.get_running_loop().time()  # noqa: SLF001 -- it has played
+    reading = asyncio.ensure_future(session.packet())
+    while not reading.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert await reading == last
+    assert turns > 100
 
 
 # ---------------------------------------------------------------- the decoder
@@ -196,6 +216,32 @@ async def test_a_decoder_that_is_given_up_answers_nobody_later(decoder: Decoder)
         [(grey - 16) * 255 / 219 for grey in greys(5)],
         atol=4,
     )
+
+
+ENDLESS = """
+import sys
+from services.ingest.pipe import ANSWER
+sys.stdout.buffer.write(ANSWER.pack(True, 60_000_000))
+while True:
+    sys.stdout.buffer.write(bytes(65_536))
+"""
+
+
+async def test_a_decoder_that_is_given_up_in_the_midst_of_an_answer_holds_nobody_up(
+    decoder: Decoder,
+):
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", ENDLESS), stdin=PIPE, stdout=PIPE
+    )
+    answer: Any = child.stdout
+    decoder._child = child  # noqa: SLF001 -- one that answers too much
+    waiting = asyncio.ensure_future(decoder.jpeg(VIDEO))
+    await until(lambda: len(answer._buffer) > 131_072)  # noqa: SLF001 -- more than it takes in
+    waiting.cancel()
+    async with asyncio.timeout(4):
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert child.returncode is not None
+    assert await decoder.jpeg(VIDEO)
 
 
 async def test_a_picture_is_made_to_fit_the_limits():

@@ -4,8 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parking.ports import Outgoing
+from parking.topics import mqtt_topic
+from services.ingest.handler import handle_message
 from services.ingest.handover import AckOrder, Delivery, Item, Room
-from services.ingest.messages import Handled
+from services.ingest.messages import Context, Handled, Message
 
 RECORD = Outgoing("topic", None, b"")
 
@@ -58,6 +60,43 @@ def test_while_kafka_is_away_only_the_newest_frame_of_each_camera_stays():
     assert kept == [event, sent]
     assert given_way == [old, newer]
     assert room.take(10) == [newest]
+
+
+def refused(payload: bytes, number: int, kind: str = "frame") -> Item:
+    numbers = (1, number, 1000) if kind == "frame" else (1, number)
+    topic = mqtt_topic("demo/bad", kind, *numbers)
+    return Item(handle_message(Message(topic, payload, 1000), Context()), Delivery(1, None))
+
+
+def test_one_cameras_refused_pictures_cannot_fill_the_room():
+    """Each of them has 1 MB, and waits while Kafka is away."""
+    room = Room(32, 200)
+    good, other = item("demo/good"), item()
+    room.put(good)
+    room.put(other)
+    bad = [refused(b"\xff" * 999_000, number) for number in range(1, 300)]
+    for one in bad:
+        room.put(one)
+    assert len(room) == 33
+    assert not room.is_full
+    room.thin([])
+    assert room.take(10) == [good, other, bad[-1]]
+
+
+def test_large_events_fill_the_room_by_their_bytes():
+    room = Room(32, 200, max_event_bytes=3_000_000)
+    full = []
+    for number in range(1, 5):
+        room.put(refused(b"x" * 990_000, number, "gate"))
+        room.put(item("a"))
+        full.append(room.is_full)
+    assert full == [False, False, False, True]
+    room.take(1)
+    full.append(room.is_full)
+    room.take(100)
+    room.put(refused(b"x" * 990_000, 5, "gate"))
+    full.append(room.is_full)
+    assert full[4:] == [False, False]
 
 
 @given(st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=60), st.integers(1, 6))

@@ -46,6 +46,15 @@ def test_units_come_whole_together_or_in_fragments():
         assert pictures(keys_of(sets=()), packets(*payloads)) == [joined(SPS, PPS, IDR)]
 
 
+@pytest.mark.parametrize("length", [0, 40_000])
+def test_an_aggregate_of_broken_lengths_is_no_picture(length):
+    keys = keys_of()
+    unit = struct.pack(">H", len(IDR)) + IDR
+    broken = b"\x18" + unit + struct.pack(">H", length) + unit
+    assert pictures(keys, packets(broken)) == []
+    assert pictures(keys, packets(b"\x18" + unit, first=1, stamp=10)) == [joined(SPS, PPS, IDR)]
+
+
 def test_parameter_sets_of_the_description_are_put_before():
     assert pictures(keys_of(), packets(IDR, IDR2)) == [joined(SPS, PPS, IDR, IDR2)]
 
