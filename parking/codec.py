@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from parking.errors import Invalid
+from parking.errors import UNREADABLE, Invalid
 from parking.events import EVENTS, DeadLettered, Event, FrameReceived
 from parking.ports import Headers, Outgoing, Record
 from parking.topics import (
@@ -47,7 +47,7 @@ def from_json(data: bytes, cls: type[E]) -> E:
         event = _DECODERS[cls.TYPE].decode(data)
     except msgspec.ValidationError as error:
         raise Invalid("bad-schema", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # nested too deep
+    except UNREADABLE as error:
         raise Invalid("bad-json", str(error)) from error
     assert isinstance(event, cls)  # noqa: S101 -- narrows the decoder's type, cannot fail
     return event

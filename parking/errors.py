@@ -7,6 +7,12 @@ supervisor starts it again. `Fenced` is none of them: the work is not ours any m
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading JSON raises that somebody else wrote; the last when it is nested thousands deep."""
 
 
 class Invalid(Exception):

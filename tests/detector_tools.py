@@ -176,3 +176,7 @@ def reasons(written: Sequence[Outgoing]) -> list[str]:
 
 def states(event: DetectionMade) -> dict[str, str]:
     return {seen.slot_id: seen.state for seen in event.observations}
+
+
+EMPTY = jpeg(scene())
+BROKEN = EMPTY[: len(EMPTY) // 2] + b"\xff\xd9"

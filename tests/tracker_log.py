@@ -41,19 +41,16 @@ from parking.topics import (
     DETECTIONS,
     DEVICE_EVENTS,
     GATE_EVENTS,
-    SESSIONS,
     SITE_COMMANDS,
-    SLOT_CHANGES,
     SLOT_STATE,
     TOPICS,
     TRACKER_CHANGELOG,
 )
 from services.tracker import handler
-from tests.tracking import Teller
+from tests.tracking import OUTPUTS, Teller
 from tests.waiting import wait_until
 
 SOURCES = (DETECTIONS, GATE_EVENTS, DEVICE_EVENTS, SITE_COMMANDS)
-OUTPUTS = (SLOT_CHANGES, SLOT_STATE, CAMERA_STATUS, SESSIONS)
 
 
 def send(infra: Infra, messages: Iterable[Outgoing]) -> list[tuple[int, int]]:

@@ -26,7 +26,9 @@ from parking.events import (
 )
 from parking.occupancy import step
 from parking.site import Site
+from parking.topics import CAMERA_STATUS, SESSIONS, SLOT_CHANGES, SLOT_STATE
 
+OUTPUTS = (SLOT_CHANGES, SLOT_STATE, CAMERA_STATUS, SESSIONS)
 START_MS = 1_700_000_000_000
 INTERVAL_MS = 1_000
 

@@ -19,12 +19,12 @@ from typing import Any, Final, TypeVar
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from parking.errors import Invalid, Retryable
+from parking.errors import Retryable
 from parking.imagehealth import Look
 from parking.kafka import KafkaConsumer
 from parking.ops import Health
 from parking.ports import Place, Record
-from services.detector.analysis import Finding, Job
+from services.detector.analysis import Job, Result
 from services.detector.gate import Held
 
 log = logging.getLogger(__name__)
@@ -73,9 +73,7 @@ class ModelThread:
 
     def __init__(
         self,
-        each: Callable[
-            [Sequence[Job], dict[str, Look], dict[str, Held] | None], Iterable[Finding | Invalid]
-        ],
+        each: Callable[[Sequence[Job], dict[str, Look], dict[str, Held] | None], Iterable[Result]],
     ) -> None:
         self._each = each
         self._thread = ThreadPoolExecutor(1, "model")
@@ -84,7 +82,7 @@ class ModelThread:
 
     async def each(
         self, jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held] | None = None
-    ) -> AsyncGenerator[Finding | Invalid]:
+    ) -> AsyncGenerator[Result]:
         """See Analyser.each. The next result is worked on while the caller uses the last one; to
         turn away in between (aclosing) is safe: what is under way ends unheard."""
         self.waiting += 1
@@ -99,7 +97,7 @@ class ModelThread:
 
     async def analyse(
         self, jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held] | None = None
-    ) -> list[Finding | Invalid]:
+    ) -> list[Result]:
         """All of `each`."""
         return [result async for result in self.each(jobs, looks, helds)]
 

@@ -12,16 +12,14 @@ from parking.imagehealth import Look
 from parking.metrics import DEAD_LETTERS, FRAMES_ANALYSED, FRAMES_SKIPPED
 from parking.ports import Clock, Outgoing, Record
 from parking.topics import DETECTIONS, FRAMES, LAYOUTS
-from services.detector.analysis import Finding, Job
+from services.detector.analysis import Finding, Job, Result
 from services.detector.gate import Held
 from services.detector.layouts import Layouts
 from services.detector.recent import Helds, Latest, Looks, Shown
 
 SERVICE: Final = "detector"
 
-Analyse = Callable[
-    [Sequence[Job], dict[str, Look], dict[str, Held]], AsyncGenerator[Finding | Invalid]
-]
+Analyse = Callable[[Sequence[Job], dict[str, Look], dict[str, Held]], AsyncGenerator[Result]]
 Tell = Callable[[list[Outgoing]], Awaitable[None]]
 
 # A write takes about as long as it takes to know a picture again; those that are known share one.

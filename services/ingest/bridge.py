@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from parking import metrics
-from parking.errors import Invalid, Refused, Retryable
+from parking.errors import UNREADABLE, Invalid, Refused, Retryable
 from parking.ops import Health
 from parking.ports import Clock, Producer
 from services.ingest.counting import count
@@ -225,7 +225,7 @@ def _told_by_broker(message: Message) -> None:
                 gauge.labels(kind).set(count)
         if message.topic == _DROPPED and told:
             log.error("the MQTT broker has dropped %s messages: its queues are too small", told)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         log.warning("MQTT: %s holds no number: %r", message.topic, message.payload[:100])
 
 

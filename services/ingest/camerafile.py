@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 import msgspec
 
-from parking.errors import SettingsError
+from parking.errors import UNREADABLE, SettingsError
 from parking.events import CameraId
 from services.ingest.pulled import Kind
 
@@ -148,7 +148,7 @@ def read_cameras(text: bytes, credentials: Mapping[str, Credential]) -> dict[str
 def _json(text: bytes, what: str, problems: list[str]) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         # A decoder's message names a byte's place, not the bytes.
         problems.append(f"{what} is not JSON: {error}")
         return None

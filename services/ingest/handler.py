@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from parking import codec
-from parking.errors import Invalid
+from parking.errors import UNREADABLE, Invalid
 from parking.events import (
     DeviceReported,
     FrameReceived,
@@ -229,7 +229,7 @@ def _decode(payload: bytes, kind: type[P]) -> P:
         return msgspec.json.decode(payload, type=kind)
     except msgspec.ValidationError as error:
         raise Invalid("bad-schema", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Invalid("bad-json", str(error)) from error
 
 

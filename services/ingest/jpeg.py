@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from parking.errors import Invalid
+from parking.errors import UNREADABLE, Invalid
 from parking.events import TimeMs
 
 MAX_SEGMENTS: Final = 512
@@ -216,5 +216,5 @@ def _recorded(text: bytes) -> int | None:
     """The original time out of a comment; a comment that cannot be read tells nothing."""
     try:
         return msgspec.json.decode(text, type=_Recorded).recorded_at_ms
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # nested too deep
+    except UNREADABLE:
         return None

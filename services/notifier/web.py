@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parking.errors import Invalid, Retryable
+from parking.errors import UNREADABLE, Invalid, Retryable
 from services.notifier.views import Error
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_
         return msgspec.json.decode(bytes(body), type=cls)
     except msgspec.ValidationError as error:
         raise ApiError(422, "bad-schema", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ApiError(400, "bad-json", str(error)) from error
 
 

@@ -17,6 +17,8 @@ from parking.topics import (
 from services.detector.analysis import Finding, Job, Options
 from services.detector.handler import handle_frames
 from tests.detector_tools import (
+    BROKEN,
+    EMPTY,
     WhiteDetector,
     analyser,
     detections,
@@ -29,9 +31,6 @@ from tests.detector_tools import (
     states,
     tools,
 )
-
-EMPTY = jpeg(scene())
-BROKEN = EMPTY[: len(EMPTY) // 2] + b"\xff\xd9"
 
 
 async def analysed(frames: list[Outgoing], using=None):

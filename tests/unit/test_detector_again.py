@@ -25,6 +25,8 @@ from services.detector.analysis import Options
 from services.detector.handler import Tools, handle_frames, handle_layouts
 from services.detector.layouts import Layouts
 from tests.detector_tools import (
+    BROKEN,
+    EMPTY,
     detections,
     frame,
     jpeg,
@@ -34,9 +36,6 @@ from tests.detector_tools import (
     scene,
     tools,
 )
-
-EMPTY = jpeg(scene())
-BROKEN = EMPTY[: len(EMPTY) // 2] + b"\xff\xd9"
 
 
 async def analysed(frames: list[Outgoing], using=None):

@@ -21,21 +21,19 @@ from services.detector.adapters import ModelThread
 from services.detector.analysis import Job, Options
 from services.detector.handler import TELL_EVERY_MS, Tools, handle_frames
 from tests.detector_tools import (
+    BROKEN,
+    EMPTY,
     WhiteDetector,
     analyser,
     detections,
     frame,
-    jpeg,
     layout,
     reasons,
     record,
-    scene,
     tools,
 )
 
 CAMERAS = [f"demo/c{n}" for n in range(6)]
-EMPTY = jpeg(scene())
-BROKEN = EMPTY[: len(EMPTY) // 2] + b"\xff\xd9"
 
 
 class Held(WhiteDetector):

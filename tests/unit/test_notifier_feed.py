@@ -163,6 +163,14 @@ async def test_what_retention_took_resets():
     assert (reset.data, snapshot.type) == (b'{"reason":"too-old"}', "snapshot")
 
 
+async def too_old(running: Running) -> str:
+    """A place below what Kafka still has."""
+    running.write(*(record(changed("demo", n)) for n in range(1, 40)))
+    await running.until(39)
+    running.log.deleted_below = 5
+    return format_id("one", dict.fromkeys(running.feed.ring.next, 0))
+
+
 async def held_up(running: Running, batches: AsyncGenerator[list[Message], None]):
     """The opening of a client that waits for the one reader while its queue runs full."""
     running.log.free.clear()
@@ -174,12 +182,8 @@ async def held_up(running: Running, batches: AsyncGenerator[list[Message], None]
 
 
 async def test_who_was_told_too_much_while_it_waited_to_be_reset_hears_all_that_follows():
-    running = Running(Limits(ring_changes=12, queue_messages=4))
-    async with running:
-        running.write(*(record(changed("demo", n)) for n in range(1, 40)))
-        await running.until(39)
-        running.log.deleted_below = 5
-        place = format_id("one", dict.fromkeys(running.feed.ring.next, 0))
+    async with Running(Limits(ring_changes=12, queue_messages=4)) as running:
+        place = await too_old(running)
         async with aclosing(running.feed.follow(None, place)) as batches, asyncio.timeout(5):
             opening = await held_up(running, batches)
             running.log.free.set()
@@ -192,12 +196,8 @@ async def test_who_was_told_too_much_while_it_waited_to_be_reset_hears_all_that_
 
 
 async def test_who_waits_to_be_reset_when_the_process_ends_is_not_kept():
-    running = Running(Limits(ring_changes=12, queue_messages=4))
-    async with running:
-        running.write(*(record(changed("demo", n)) for n in range(1, 40)))
-        await running.until(39)
-        running.log.deleted_below = 5
-        place = format_id("one", dict.fromkeys(running.feed.ring.next, 0))
+    async with Running(Limits(ring_changes=12, queue_messages=4)) as running:
+        place = await too_old(running)
         batches = running.feed.follow(None, place)
         opening = await held_up(running, batches)
     async with asyncio.timeout(5):

@@ -17,21 +17,17 @@ from parking.memory import ManualClock, MemoryBroker, MemoryProducer
 from parking.ports import Record
 from parking.site import Site
 from parking.topics import (
-    CAMERA_STATUS,
     DETECTIONS,
     DEVICE_EVENTS,
     GATE_EVENTS,
-    SESSIONS,
     SITE_COMMANDS,
     SLOT_CHANGES,
-    SLOT_STATE,
 )
 from services.tracker import handler
 from services.tracker.tracker import MemoryTable, Tracker
-from tests.tracking import Teller, fold, states
+from tests.tracking import OUTPUTS, Teller, fold, states
 
 SITE = "lot"
-OUTPUTS = (SLOT_CHANGES, SLOT_STATE, CAMERA_STATUS, SESSIONS)
 
 
 TOPICS: dict[type[Event], str] = {
