@@ -208,6 +208,15 @@ class ParametersSet(Part, frozen=True, kw_only=True, tag="parameters-set", tag_f
     exit_observations: Annotated[int, Meta(ge=1, le=100)] = 2
     min_confidence: Unit = 0.6
     silence_intervals: Annotated[int, Meta(ge=2, le=1000)] = 5
+    silence_ms: Annotated[
+        int,
+        Meta(
+            ge=15_000,
+            le=86_400_000,
+            description="evidence counts for so long, or for `silence_intervals` of its camera,"
+            " whichever is longer",
+        ),
+    ] = 60_000
     overstay_ms: Annotated[int, Meta(ge=60_000)] | None = None
 
 
@@ -243,6 +252,16 @@ class Observation(Part, frozen=True, kw_only=True):
     slot_id: SlotId
     state: Seen
     confidence: Unit
+    since_ms: (
+        Annotated[
+            TimeMs,
+            Meta(
+                description="time of the frame on which the slot was judged: it looks the same"
+                " since; null: judged on this frame"
+            ),
+        ]
+        | None
+    ) = None
 
 
 class ImageHealth(Part, frozen=True, kw_only=True):
@@ -253,6 +272,33 @@ class ImageHealth(Part, frozen=True, kw_only=True):
     sharpness: Annotated[float, Meta(ge=0)]
     detail: Unit = 0.0
     reason: Text | None = None
+
+
+class Effort(Part, frozen=True, kw_only=True):
+    """How a frame was judged: what changed since the frames before it, and what the detector left
+    out because its computer is busy."""
+
+    load_level: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4,
+            description="what is left out: 0 nothing, 1 closer looks, 2 also the refresh of slots"
+            " that have not changed, 3 also input size, 4 also pace",
+        ),
+    ] = 0
+    judged: Annotated[Count, Meta(description="slots judged on this frame")] = 0
+    deferred: Annotated[
+        Count,
+        Meta(description="changed slots left to a later frame: they have no observation here"),
+    ] = 0
+    searched: Annotated[
+        Literal["nothing", "slots", "picture"],
+        Meta(description="where vehicles were searched: about the slots judged, or everywhere"),
+    ] = "nothing"
+    closer: Annotated[bool, Meta(description="slots in doubt were searched once more, larger")] = (
+        False
+    )
 
 
 class DetectionMade(Event, frozen=True, kw_only=True):
@@ -279,12 +325,13 @@ class DetectionMade(Event, frozen=True, kw_only=True):
         Annotated[
             Id,
             Meta(
-                description="the frame that was searched: nothing had changed in the slots since,"
+                description="the frame that was judged last: nothing had changed in the slots since,"
                 " so its boxes and observations are repeated"
             ),
         ]
         | None
     ) = None
+    effort: Effort | None = None
 
 
 class TickElapsed(Event, frozen=True, kw_only=True):
@@ -351,6 +398,14 @@ class CameraStatusChanged(Event, frozen=True, kw_only=True):
     frame_ref: FrameRef | None = None
     interval_ms: Count | None = None
     layout_version: Count = 0
+    analysed_every_ms: (
+        Annotated[Count, Meta(description="time between its last frames that were analysed")] | None
+    ) = None
+    load_level: Annotated[int, Meta(ge=0, le=4, description="of its last frame; see Effort")] = 0
+    evidence_at_ms: Annotated[
+        dict[SlotId, TimeMs],
+        Meta(description="slots of which this camera's last evidence is older than its last frame"),
+    ] = {}
 
 
 class SessionChanged(Event, frozen=True, kw_only=True):

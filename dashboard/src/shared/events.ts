@@ -51,6 +51,20 @@ export interface CameraStatusChanged {
   frame_ref?: FrameRef | null;
   interval_ms?: number | null;
   layout_version?: number;
+  analysed_every_ms?: number | null;
+  /**
+   * of its last frame; see Effort
+   */
+  load_level?: number;
+  /**
+   * slots of which this camera's last evidence is older than its last frame
+   */
+  evidence_at_ms?: {
+    /**
+     * Unix time in milliseconds, UTC, before year 10000
+     */
+    [k: string]: number;
+  };
 }
 /**
  * One slot as one camera sees it; other cameras' layouts may name the same slot.
