@@ -325,7 +325,7 @@ class DetectionMade(Event, frozen=True, kw_only=True):
         Annotated[
             Id,
             Meta(
-                description="the frame that was judged last: nothing had changed in the slots since,"
+                description="the frame judged last: nothing has changed in the slots since,"
                 " so its boxes and observations are repeated"
             ),
         ]

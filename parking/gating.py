@@ -1,130 +1,183 @@
-"""Has anything happened in a camera's slots since they were last searched? Pure.
+"""Which slots have changed since they were judged? Pure.
 
-Each slot's patch is compared with the same patch at the last inference, in two ways. Its *pattern*
-(grey levels less their mean, over their spread) does not notice brightness and contrast, so a cloud
-or a changed exposure is no change. Its *level* (mean, against how the whole scene's brightness
-moved) notices what a pattern cannot: a plain roof over plain tarmac.
+Each slot's patch is compared with the same patch on the frame on which that slot was judged, in two
+ways. Its *pattern* (grey levels less their mean, over their spread) does not notice brightness and
+contrast, so a cloud or a changed exposure is no change. Its *level* (mean, against how the whole
+scene's brightness moved) notices what a pattern cannot: a plain roof over plain tarmac. Only the
+part of a patch inside the slot's outline counts, so people and trees beside it change nothing.
 
-What is compared stays the view of the last inference, not of the last picture, so that slow changes
-add up. A result is repeated only once two inferences in a row said the same: otherwise one mistaken
-inference, repeated, would pass the tracker's hysteresis, which asks for observations of their own.
+A patch is compared with the frame that was judged, not with the last frame, so slow changes add up.
+A judgement is repeated only once two in a row said the same: otherwise one mistake, repeated, would
+pass the tracker's hysteresis, which asks for observations of their own.
 """
 
-from collections.abc import Hashable
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Reason = Literal["first", "context", "unsettled", "refresh", "changed"]
-"""Why a picture is searched: nothing is known of the camera; layout, health or size are others; the
-last two inferences differ; the last one is too many pictures ago; something changed in a slot."""
+Flags = NDArray[np.bool_]
+Counts = NDArray[np.int32]
 
 PATCH_PX: Final = 12
 """Side of a slot's patch; each pixel is the mean of what it covers."""
 
 _CELL_PX: Final = 4
+_CELLS: Final = PATCH_PX // _CELL_PX
+_CELL_COUNTS_FROM: Final = 0.25
+"""Share of a cell that must lie inside the slot's outline for the cell to count."""
 _SPREAD_FLOOR: Final = 8.0  # grey levels: below it a patch shows noise, not a pattern
 _LEVEL_FLOOR: Final = 8.0  # grey levels: keeps ratios of nearly black means quiet
+_STAGGER: Final = 10  # pictures over which refreshes of slots judged together are spread
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a patch has changed, and how long a result may be repeated."""
+    """When a patch has changed, and how long a judgement may be repeated."""
 
     pattern: float = 0.15
     """Mean difference of a cell (a ninth of a patch), in spreads of the patch."""
     level: float = 0.05
     """Change of a patch's mean beyond the scene's, as a share."""
     refresh_after: int = 20
-    """Pictures in a row that may repeat one inference."""
+    """Pictures that may repeat one judgement; up to `_STAGGER` more, by the slot's number."""
     agreeing: int = 2
-    """Inferences in a row that must say the same before their result is repeated."""
+    """Judgements in a row that must say the same before they are repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a picture shows: `patches` [S, PATCH_PX, PATCH_PX] of its slots and the whole `scene`
-    [H, W], coarse, in grey levels 0..255; `context` holds all that must be equal (layout version,
-    health, picture size, ...) for two views to be compared."""
+    """What a picture shows: `patches` [S, PATCH_PX, PATCH_PX] of its slots with the share of each
+    pixel inside the outline (`weights`, same shape), and the whole `scene` [K], coarse, in grey
+    levels 0..255; `context` holds all that must be equal (layout, health, picture size) for two
+    views to be compared."""
 
     patches: Floats
+    weights: Floats
     scene: Floats
     context: Hashable
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered of a camera: its view and slot states at the last inference, how many
-    inferences in a row said the same, and how many pictures have repeated the last one."""
+    """What is remembered of a camera. Of each slot, on the frame on which it was judged: its patch
+    [S, P, P] and the scene [S, K]; then its state, how many judgements in a row said so, and how
+    many pictures have repeated it."""
 
-    view: View
+    patches: Floats
+    scenes: Floats
     states: tuple[str, ...]
-    agreed: int = 1
-    repeats: int = 0
+    agreed: Counts
+    repeats: Counts
+    context: Hashable
 
 
-def reason_to_search(view: View, memory: Memory | None, limits: Limits = Limits()) -> Reason | None:
-    """Why this picture must be searched; None when the last result holds for it too."""
-    if memory is None:
-        return "first"
-    if view.context != memory.view.context or view.patches.shape != memory.view.patches.shape:
-        return "context"
-    if memory.agreed < limits.agreeing:
-        return "unsettled"
-    if memory.repeats >= limits.refresh_after:
-        return "refresh"
-    return "changed" if changed_slots(view, memory.view, limits).any() else None
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Why slots are to be judged, [S] each. `changed`: its patch differs, or nothing is known of
+    it; `unsettled`: judged once so far; `refresh`: judged too many pictures ago."""
+
+    changed: Flags
+    unsettled: Flags
+    refresh: Flags
+
+    @property
+    def any(self) -> Flags:
+        """[S]: for any reason."""
+        return self.changed | self.unsettled | self.refresh
 
 
-def searched(view: View, states: tuple[str, ...], memory: Memory | None) -> Memory:
-    """What to remember after an inference that gave these slot states."""
-    same = (
-        memory is not None
-        and memory.view.context == view.context
-        and memory.states == states
-    )  # fmt: skip
-    return Memory(view, states, agreed=memory.agreed + 1 if memory and same else 1)
+def due_slots(view: View, memory: Memory | None, limits: Limits = Limits()) -> Due:
+    """Which slots of this picture are to be judged. Without a memory, or in another context, all of
+    them have changed."""
+    count = len(view.patches)
+    if memory is None or memory.context != view.context or len(memory.patches) != count:
+        no = np.zeros(count, np.bool_)
+        return Due(np.ones(count, np.bool_), no, no)
+    changed = changed_slots(view, memory.patches, memory.scenes, limits)
+    unsettled = ~changed & (memory.agreed < limits.agreeing)
+    allowed = limits.refresh_after + np.arange(count) % _STAGGER
+    refresh = ~changed & ~unsettled & (memory.repeats >= allowed)
+    return Due(changed, unsettled, refresh)
 
 
-def repeated(memory: Memory) -> Memory:
-    """What to remember after a picture that repeats the last inference."""
-    return replace(memory, repeats=memory.repeats + 1)
+def remember(view: View, memory: Memory | None, judged: Flags, states: Sequence[str]) -> Memory:
+    """What to remember after a picture on which the slots `judged` [S] were judged. `states`: of
+    all slots as they are told now; those not judged repeat what was remembered."""
+    fresh = memory is None or memory.context != view.context or len(memory.patches) != len(judged)
+    if memory is None or fresh:
+        ones = np.ones(len(judged), np.int32)
+        return Memory(
+            view.patches, _scenes(view), tuple(states), ones, np.zeros_like(ones), view.context
+        )
+    same = np.array([a == b for a, b in zip(states, memory.states, strict=True)], np.bool_)
+    again = np.where(same, memory.agreed + 1, 1)
+    mask = judged[:, None]
+    return Memory(
+        np.where(mask[..., None], view.patches, memory.patches),
+        np.where(mask, view.scene, memory.scenes),
+        tuple(states),
+        np.where(judged, again, memory.agreed).astype(np.int32),
+        np.where(judged, 0, memory.repeats + 1).astype(np.int32),
+        view.context,
+    )
 
 
-def changed_slots(now: View, then: View, limits: Limits = Limits()) -> NDArray[np.bool_]:
-    """Which slots' patches [S] differ by more than light and noise."""
-    patterns = np.abs(_cells(_pattern(now.patches) - _pattern(then.patches))).max(axis=(1, 2))
-    levels = np.abs(_levels(now.patches) - _levels(then.patches) - _light(now.scene, then.scene))
-    changed: NDArray[np.bool_] = (patterns > limits.pattern) | (levels > limits.level)
+def changed_slots(
+    now: View, then_patches: Floats, then_scenes: Floats, limits: Limits = Limits()
+) -> Flags:
+    """Which slots' patches [S] differ by more than light and noise from what they were then."""
+    if not len(now.patches):
+        return np.zeros(0, np.bool_)
+    weights = now.weights
+    difference = _pattern(now.patches, weights) - _pattern(then_patches, weights)
+    patterns = np.abs(_cells(difference, weights)).max(axis=(1, 2))
+    light = _light(now.scene, then_scenes)
+    levels = np.abs(_levels(now.patches, weights) - _levels(then_patches, weights) - light)
+    changed: Flags = (patterns > limits.pattern) | (levels > limits.level)
     return changed
 
 
-def _pattern(patches: Floats) -> Floats:
+def _scenes(view: View) -> Floats:
+    return np.tile(view.scene, (len(view.patches), 1))
+
+
+def _mean(patches: Floats, weights: Floats) -> Floats:
+    """[S, 1, 1]: the mean inside the outline."""
+    total = np.maximum(weights.sum(axis=(1, 2), keepdims=True), np.float32(1e-6))
+    return np.asarray((patches * weights).sum(axis=(1, 2), keepdims=True) / total, np.float32)
+
+
+def _pattern(patches: Floats, weights: Floats) -> Floats:
     """Each patch less its mean, in units of its spread."""
-    centred = patches - patches.mean(axis=(1, 2), keepdims=True)
-    spread = centred.std(axis=(1, 2), keepdims=True)
-    pattern: Floats = centred / np.maximum(spread, np.float32(_SPREAD_FLOOR))
-    return pattern
+    centred = patches - _mean(patches, weights)
+    spread = np.sqrt(_mean(np.square(centred), weights))
+    return np.asarray(centred / np.maximum(spread, np.float32(_SPREAD_FLOOR)), np.float32)
 
 
-def _cells(patches: Floats) -> Floats:
-    """Means over cells of `_CELL_PX` squared: noise averages out, a corner of a car does not."""
-    cells = PATCH_PX // _CELL_PX
-    means: Floats = patches.reshape(-1, cells, _CELL_PX, cells, _CELL_PX).mean(axis=(2, 4))
+def _cells(patches: Floats, weights: Floats) -> Floats:
+    """Means over cells of `_CELL_PX` squared: noise averages out, a corner of a car does not. A
+    cell that hardly reaches into the outline is 0."""
+    shape = (-1, _CELLS, _CELL_PX, _CELLS, _CELL_PX)
+    total = weights.reshape(shape).sum(axis=(2, 4))
+    sums = (patches * weights).reshape(shape).sum(axis=(2, 4))
+    counts = total >= np.float32(_CELL_COUNTS_FROM * _CELL_PX**2)
+    means: Floats = np.where(counts, sums / np.maximum(total, np.float32(1e-6)), np.float32(0))
     return means
 
 
-def _levels(patches: Floats) -> Floats:
-    """The logarithm of each patch's mean, so that a gain is a shift."""
-    levels: Floats = np.log(patches.mean(axis=(1, 2)) + np.float32(_LEVEL_FLOOR))
-    return levels
+def _levels(patches: Floats, weights: Floats) -> Floats:
+    """[S]: the logarithm of each patch's mean, so that a gain is a shift."""
+    means = _mean(patches, weights)[:, 0, 0]
+    return np.asarray(np.log(means + np.float32(_LEVEL_FLOOR)), np.float32)
 
 
-def _light(now: Floats, then: Floats) -> float:
-    """By how much the scene as a whole became brighter (logarithm); vehicles are few of its points,
-    so the median does not see them."""
+def _light(now: Floats, then: Floats) -> Floats:
+    """[S]: by how much the scene as a whole became brighter (logarithm) since each slot's frame;
+    vehicles are few of its points, so the median does not see them."""
     floor = np.float32(_LEVEL_FLOOR)
-    return float(np.median(np.log(now + floor) - np.log(then + floor)))
+    ratios = np.log(now + floor) - np.log(then + floor)
+    return np.asarray(np.median(ratios, axis=1), np.float32)

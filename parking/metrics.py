@@ -70,8 +70,19 @@ FRAMES_SKIPPED: Final = Counter(
 FRAMES_REUSED: Final = Counter(
     "parking_frames_reused_total", "Frames told by an earlier one's result: nothing had changed"
 )
+SLOTS_JUDGED: Final = Counter(
+    "parking_slots_judged_total", "Slots judged: changed, not settled, or due for a refresh"
+)
+SLOTS_DEFERRED: Final = Counter(
+    "parking_slots_deferred_total", "Changed slots left to a later frame, for want of time"
+)
 CLOSER_LOOKS: Final = Counter(
-    "parking_closer_looks_total", "Searches of a picture once more, larger: a slot was in doubt"
+    "parking_closer_looks_total", "Searches of slots in doubt once more, larger"
+)
+LOAD_LEVEL: Final = Gauge(
+    "parking_load_level",
+    "What is left out because the computer is busy: 0 nothing, 1 closer looks, 2 also refreshes of"
+    " unchanged slots, 3 also input size, 4 also pace",
 )
 STAGE_SECONDS: Final = Histogram(
     "parking_stage_seconds", "Time in a stage", ["stage"], buckets=_SECONDS

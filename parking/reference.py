@@ -22,11 +22,13 @@ _QUALITIES: Final = (85, 70, 50, 30, 10)
 
 
 def small_grey(picture: Picture) -> Picture:
-    """BGR [H, W, 3] as the grey picture that parking.imagehealth and a reference are made of."""
+    """BGR [H, W, 3] or grey [H, W] as the small grey picture that parking.imagehealth and a
+    reference are made of."""
     height, width = picture.shape[:2]
     scale = LONG_SIDE_PX / max(height, width)
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)  # first: one channel is resized, not three
+    # First: one channel is resized, not three.
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
     return np.asarray(cv2.resize(grey, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
 
 

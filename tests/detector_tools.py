@@ -27,6 +27,7 @@ from parking.topics import LAYOUTS
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.gate import Held
 from services.detector.handler import Tools
+from services.detector.judging import Judge
 from services.detector.layouts import Layouts
 from services.detector.model import Facts
 from services.detector.picture import Picture
@@ -146,7 +147,7 @@ class WhiteDetector:
 
 
 def analyser(detector: WhiteDetector | None = None, options: Options = USUAL) -> Analyser:
-    return Analyser(detector or WhiteDetector(), Facts(), options, lambda: None)
+    return Analyser(Judge(Facts(), None, detector or WhiteDetector()), options, lambda: None)
 
 
 def tools(*layouts: LayoutPublished, skip: bool = True, options: Options = USUAL) -> Tools:

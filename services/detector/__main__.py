@@ -44,13 +44,14 @@ from services.detector.adapters import (
 from services.detector.analysis import Analyser, Options
 from services.detector.handler import SERVICE, Tools, handle_frames, handle_layouts
 from services.detector.http import Parts, new_app
+from services.detector.judging import Judge
 from services.detector.layouts import Layouts
+from services.detector.load import Load
 from services.detector.recent import Latest, Looks
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import Settings
 
-# A batch must end within this time, or Kafka gives its frames to another: with DETECTOR_RECORDS=32
-# a frame may take 9 s.
+# A batch must end within this time, or Kafka gives its frames to another.
 MAX_POLL_INTERVAL_MS = 300_000
 # When behind, a camera's older frames are passed over for its newest in the same batch. What is
 # fetched of a partition must hold several frames of each of its cameras, or none is passed over.
@@ -126,13 +127,14 @@ def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
     detector, facts = load_model(settings.model)
     options = Options(
         settings.model.size_px,
-        settings.model.batch,
         settings.frame_max_pixels,
         Thresholds(frozen_after=settings.frozen_after),
         Limits() if settings.gate else None,
         settings.closer,
     )
-    return Analyser(detector, facts, options, turned, load_slotnet(settings.model))
+    load = Load(settings.budget) if settings.load else None
+    judge = Judge(facts, load_slotnet(settings.model), detector)
+    return Analyser(judge, options, turned, load)
 
 
 async def build(environ: Mapping[str, str]) -> None:
@@ -149,6 +151,7 @@ async def build(environ: Mapping[str, str]) -> None:
         latest=Latest(settings.overlays),
         clock=SystemClock(),
         skip=settings.skip,
+        order=analyser.order,
     )
     parts = Parts(
         model,

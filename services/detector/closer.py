@@ -1,29 +1,26 @@
-"""A closer look: a picture with a slot in doubt is searched again at other inputs, mostly larger,
-and its slots are seen mirrored as well. What all looks say together counts for the whole picture.
+"""A closer look: slots in doubt are searched again, shown larger, and seen mirrored as well. The
+mean of all looks counts.
 
 Most pictures leave no doubt, so this costs little on the whole, and what one look misses (small,
 half hidden, in a bad light) another one finds. Measured in docs/accuracy.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parking.geometry import Matches
-from parking.ports import Boxes
-
-CLOSER_PX: Final = (1280, 1600)
-"""Long sides of the inputs of a closer look."""
 
 IN_DOUBT: Final = (0.2, 0.8)
 """A slot whose P(occupied) lies between is in doubt. Wider than the band that a clear picture tells
 as unknown: what is nearly unknown is wrong too often."""
+DOUBTED_FROM: Final = 0.03
+"""Where a slot of the picture is in doubt, all with min(P, 1 - P) beyond this are looked at: some
+that were fairly sure were wrong too."""
 
 Floats = NDArray[np.float64]
-Search = Callable[[int], Boxes]
-"""The vehicles that are found in the picture at an input of that long side."""
 
 
 class Opinion(NamedTuple):
@@ -48,7 +45,14 @@ def together(looks: Sequence[Matches], logits: Sequence[Floats]) -> Opinion:
 
 
 def in_doubt(chances: ArrayLike) -> bool:
-    """Whether a slot of the picture is. `chances`: P(occupied) of all of them."""
+    """Whether a slot is. `chances`: P(occupied) of those judged."""
     low, high = IN_DOUBT
     chance = np.asarray(chances)
     return bool(((chance > low) & (chance < high)).any())
+
+
+def doubted(chances: ArrayLike) -> NDArray[np.bool_]:
+    """Which slots a closer look is for, once one is in doubt."""
+    chance = np.asarray(chances, np.float64)
+    which: NDArray[np.bool_] = np.minimum(chance, 1 - chance) > DOUBTED_FROM
+    return which

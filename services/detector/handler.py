@@ -29,7 +29,7 @@ TELL_EVERY_MS: Final = 100
 @dataclass(slots=True)
 class Tools:
     """What the handlers work with. `analyse`: one result a job, in order, as they are done; `skip`:
-    when behind, only a camera's newest frame."""
+    when behind, only a camera's newest frame; `order`: sort key of a camera's turn in a batch."""
 
     analyse: Analyse
     model_id: str
@@ -38,6 +38,7 @@ class Tools:
     latest: Latest
     clock: Clock
     skip: bool = True
+    order: Callable[[str], float] = field(default=lambda _: 0.0)
     helds: Helds = field(default_factory=Helds)
 
 
@@ -91,6 +92,8 @@ async def handle_frames(
         except Invalid as error:
             written.append(_set_aside(record, error, tools.clock))
     groups = choose(frames, tools.skip)
+    if tools.skip:
+        groups.sort(key=lambda group: tools.order(group[-1].meta.camera_id))
     while groups:
         chosen = [(group.pop(), group) for group in groups]
         jobs = [_job(frame, tools.layouts) for frame, _ in chosen]
@@ -124,6 +127,7 @@ def _job(frame: Frame, layouts: Layouts) -> Job:
         layout=layouts.of(meta.camera_id),
         expected_wh=(meta.width, meta.height),
         frame_id=meta.id,
+        time_ms=meta.time_ms,
     )
 
 
@@ -153,6 +157,7 @@ def _told(
         skipped_frame_ids=[frame.meta.id for frame in skipped],
         input_size_px=finding.input_size_px or None,
         reused_from=finding.reused_from,
+        effort=finding.effort,
     )
     tools.latest.keep(Shown(record.value or b"", event, tools.layouts.of(meta.camera_id)))
     return codec.outgoing(event, DETECTIONS, meta.site_id, SERVICE)

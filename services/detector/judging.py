@@ -1,77 +1,267 @@
-"""From vehicles and slots to one observation a slot."""
+"""From vehicles and slots to what each slot is, for the slots that are asked for."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from parking.events import LayoutSlot, Observation
-from parking.geometry import match_boxes
-from parking.ports import Boxes
-from services.detector.closer import CLOSER_PX, Search, in_doubt, together
-from services.detector.crops import Picture
-from services.detector.model import Facts
+from parking.events import Box, Observation
+from parking.geometry import Matches, match_boxes
+from parking.metrics import CLOSER_LOOKS, timed
+from parking.ports import Boxes, Detector
+from services.detector.closer import Opinion, doubted, in_doubt, together
+from services.detector.ground import Ground
+from services.detector.model import Facts, Picture
+from services.detector.regions import Region, regions_about, whole
+from services.detector.searching import NO_BOXES, search, updated
 from services.detector.slotnet import SlotNet, doubtful_band
+
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Searched = Literal["nothing", "slots", "picture"]
 
 HIDDEN_FROM: Final = 0.5
 """Share of a slot's box that must show nothing; see parking.imagehealth.blank_shares."""
 FREE_HIDDEN_FROM: Final = 0.35
 """The same for a slot that seems free: what shows nothing may hide a vehicle, while a vehicle that
 is seen stands there."""
+SAME_WITHIN: Final = 2.0
+"""The slot network's answers (logits) for one slot in two pictures, between which nothing changed,
+differ by less than this or `SAME_SHARE` of the earlier one."""
+SAME_SHARE: Final = 0.4
+_WHOLE_SHARE: Final = 0.75
+"""Where so much of a layout is judged without a memory, the whole picture is searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What may be spent on a picture. `scale`: of what the vehicle model is shown, 1 is as large as
+    the slots need."""
+
+    closer: bool = True
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What is known of a camera's scene: its vehicles, and of each slot [S] P(occupied), the slot
+    network's last answer, and whether it was told."""
+
+    boxes: Boxes
+    chances: Floats
+    logits: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """What a picture said. `told` [S]: slots judged anew, others keep what was known; `searched`:
+    where vehicles were looked for."""
+
+    known: Known
+    told: Flags
+    searched: Searched
+    closer: bool = False
 
 
 class Judge:
-    """Says of each slot what it is: by the boxes alone, or by boxes and slot network together."""
+    """Says of slots what they are: by boxes alone, or by slot network and boxes together.
 
-    def __init__(self, facts: Facts, slotnet: SlotNet | None) -> None:
+    The slot network sees each slot first. Where no box could change its answer, none is looked for;
+    about the other slots vehicles are searched, and both opinions are weighed."""
+
+    def __init__(self, facts: Facts, slotnet: SlotNet | None, detector: Detector) -> None:
+        self.model_id = detector.model_id + (f"+{slotnet.identity}" if slotnet else "")
         self._facts = facts
         self._slotnet = slotnet
+        self._detector = detector
 
-    def observe(
+    def judge(
         self,
         picture: Picture,
-        found: Boxes,
-        slots: Sequence[LayoutSlot],
-        closer: Search | None = None,
-    ) -> list[Observation]:
-        """One observation a slot, in order. `picture` is BGR, of any size; boxes and slots are
-        normalised. `closer` searches the picture again where a slot is in doubt."""
-        outlines = [np.asarray(slot.polygon, np.float64) for slot in slots]
-        first = match_boxes(found.xyxy, found.scores, outlines)
-        if self._slotnet is None or not slots:
-            return [
-                self._by_boxes(s.slot_id, score)
-                for s, score in zip(slots, first.scores.tolist(), strict=True)
-            ]
-        fusion = self._slotnet.fusion
-        logits = self._slotnet.logits(picture, outlines)
-        chances = fusion.probabilities(together([first], [logits]))
-        if closer is not None and in_doubt(chances):
-            again = [closer(size_px) for size_px in CLOSER_PX]
-            looks = [first, *(match_boxes(one.xyxy, one.scores, outlines) for one in again)]
-            mirrored = self._slotnet.logits(picture, outlines, mirrored=True)
-            chances = fusion.probabilities(together(looks, [logits, mirrored]))
-        band = doubtful_band(fusion, chances)
+        ground: Ground,
+        wanted: tuple[Flags, Flags],
+        known: Known | None,
+        how: How,
+        timings_ms: dict[str, float],
+    ) -> Judgement:
+        """`wanted`: which slots [S] are judged, and which of them need only be confirmed: nothing
+        changed there. `picture` is BGR, whole or half of the ground's size. Blocks."""
+        asked, confirm = wanted
+        known = known or _nothing(len(asked))
+        if not ground.slots:
+            return self._search_whole(picture, ground, how, timings_ms)
+        if self._slotnet is None:
+            return self._by_boxes(picture, ground, (asked, known), how, timings_ms)
+        with timed("slots", timings_ms):
+            indices = np.flatnonzero(asked)
+            said = self._slotnet.logits(picture, [ground.outlines[i] for i in indices])
+        before = known.logits[indices]
+        near = np.abs(said - before) < np.maximum(SAME_WITHIN, SAME_SHARE * np.abs(before))
+        confirmed = confirm[indices] & near & ~self._unsure(known.chances[indices])  # NaN: not so
+        told = asked.copy()
+        told[indices[confirmed]] = False
+        logits = known.logits.copy()
+        logits[indices] = np.where(confirmed, logits[indices], said)
+        known = replace(known, logits=logits)
+        return self._weigh(picture, ground, (told, known), how, timings_ms)
+
+    def observations(self, ground: Ground, judged: Judgement) -> list[Observation]:
+        """Of the slots that were told, in order."""
+        chances = judged.known.chances
+        if self._slotnet is None:
+            middle = self._facts.probability(self._facts.threshold)
+            band = (np.nextafter(middle, 0), middle)
+        else:
+            band = doubtful_band(self._slotnet.fusion, chances[~np.isnan(chances)].tolist())
         return [
-            _told(slot.slot_id, occupied, band)
-            for slot, occupied in zip(slots, chances, strict=True)
+            _told(ground.slots[i].slot_id, float(chances[i]), band)
+            for i in np.flatnonzero(judged.told)
         ]
 
-    def _by_boxes(self, slot_id: str, score: float) -> Observation:
-        occupied = self._facts.probability(score)
-        if score >= self._facts.threshold:
-            return Observation(slot_id=slot_id, state="occupied", confidence=unit(occupied))
-        return Observation(slot_id=slot_id, state="free", confidence=unit(1 - occupied))
+    def boxes(self, judged: Judgement) -> list[Box]:
+        """The vehicles to be drawn."""
+        found = judged.known.boxes
+        shown = found.scores >= self._facts.threshold
+        xyxy, scores = found.xyxy[shown].tolist(), found.scores[shown].tolist()
+        return [
+            Box(
+                xyxy=(unit(x0), unit(y0), unit(x1), unit(y1)),
+                confidence=unit(score),
+                label=self._facts.label,
+            )
+            for (x0, y0, x1, y1), score in zip(xyxy, scores, strict=True)
+        ]
+
+    def _unsure(self, chances: Floats) -> Flags:
+        """Told as unknown, or not known at all."""
+        assert self._slotnet is not None  # noqa: S101 -- narrows; only called with a network
+        fusion = self._slotnet.fusion
+        unsure: Flags = ~((chances <= fusion.low) | (chances >= fusion.high))
+        return unsure
+
+    def _weigh(
+        self,
+        picture: Picture,
+        ground: Ground,
+        asked: tuple[Flags, Known],
+        how: How,
+        timings_ms: dict[str, float],
+    ) -> Judgement:
+        assert self._slotnet is not None  # noqa: S101 -- narrows
+        told, known = asked
+        fusion = self._slotnet.fusion
+        chances = known.chances.copy()
+        sure = told & fusion.sure(known.logits)
+        chances[sure] = fusion.alone(known.logits[sure])
+        unsure = told & ~sure
+        if not told.any():
+            return Judgement(known, told, "nothing")
+        boxes = _without(known.boxes, ground, told)
+        if not unsure.any():
+            return Judgement(replace(known, boxes=boxes, chances=chances), told, "nothing")
+        boxes, match, searched = self._look(picture, ground, unsure, boxes, how, timings_ms)
+        opinion = Opinion(match.scores, known.logits, match.covered)
+        chances[unsure] = _some(fusion.probabilities(opinion), unsure)
+        closer = how.closer and in_doubt(chances[unsure])
+        if closer:
+            doubt = unsure & doubted(chances)
+            with timed("closer", timings_ms):
+                CLOSER_LOOKS.inc()
+                larger = replace(how, scale=how.scale * ground.closer)
+                _, again, _ = self._look(picture, ground, doubt, boxes, larger, {})
+                mirrored = known.logits.copy()
+                mirrored[doubt] = self._slotnet.logits(
+                    picture, [ground.outlines[i] for i in np.flatnonzero(doubt)], mirrored=True
+                )
+            opinion = together([match, again, again], [known.logits, mirrored])
+            chances[doubt] = _some(fusion.probabilities(opinion), doubt)
+        return Judgement(replace(known, boxes=boxes, chances=chances), told, searched, closer)
+
+    def _look(
+        self,
+        picture: Picture,
+        ground: Ground,
+        slots: Flags,
+        boxes: Boxes,
+        how: How,
+        timings_ms: dict[str, float],
+    ) -> tuple[Boxes, Matches, Searched]:
+        """Search about these slots; all vehicles known then, and how they fit all slots."""
+        wh = (picture.shape[1], picture.shape[0])
+        shown = max(ground.size_wh) / max(wh)  # 2 where the picture was decoded at half its size
+        with timed("inference", timings_ms):
+            regions, searched = _regions(ground, slots, wh, how.scale * shown, boxes)
+            found = search(picture, regions, self._detector)
+        with timed("match", timings_ms):
+            boxes = updated(boxes, found, regions, wh)
+            return boxes, match_boxes(boxes.xyxy, boxes.scores, ground.outlines), searched
+
+    def _by_boxes(
+        self,
+        picture: Picture,
+        ground: Ground,
+        asked: tuple[Flags, Known],
+        how: How,
+        timings_ms: dict[str, float],
+    ) -> Judgement:
+        told, known = asked
+        boxes = _without(known.boxes, ground, told)
+        boxes, match, searched = self._look(picture, ground, told, boxes, how, timings_ms)
+        chances = known.chances.copy()
+        chances[told] = [self._facts.probability(s) for s in match.scores[told].tolist()]
+        return Judgement(replace(known, boxes=boxes, chances=chances), told, searched)
+
+    def _search_whole(
+        self, picture: Picture, ground: Ground, how: How, timings_ms: dict[str, float]
+    ) -> Judgement:
+        wh = (picture.shape[1], picture.shape[0])
+        with timed("inference", timings_ms):
+            boxes = search(picture, whole(wh, ground.size_px / max(wh) * how.scale), self._detector)
+        nobody = np.zeros(0, np.bool_)
+        return Judgement(Known(boxes, np.zeros(0), np.zeros(0)), nobody, "picture")
+
+
+def _nothing(slots: int) -> Known:
+    return Known(NO_BOXES, np.full(slots, np.nan), np.full(slots, np.nan))
+
+
+def _some(values: Sequence[float], which: Flags) -> Floats:
+    return np.asarray(values, np.float64)[which]
+
+
+def _without(boxes: Boxes, ground: Ground, slots: Flags) -> Boxes:
+    """The vehicles that do not stand in these slots: something changed there."""
+    if not len(boxes.scores):
+        return boxes
+    match = match_boxes(boxes.xyxy, boxes.scores, ground.outlines)
+    gone = match.box_index[slots]
+    keep = np.ones(len(boxes.scores), np.bool_)
+    keep[gone[gone >= 0]] = False
+    return Boxes(boxes.xyxy[keep], boxes.scores[keep])
+
+
+def _regions(
+    ground: Ground, slots: Flags, wh: tuple[int, int], scale: float, boxes: Boxes
+) -> tuple[list[Region], Searched]:
+    """About the slots; the whole picture where nothing is known of it and most are asked for."""
+    if not len(boxes.scores) and slots.mean() >= _WHOLE_SHARE:
+        return whole(wh, float(ground.scales.max()) * scale), "picture"
+    indices = np.flatnonzero(slots)
+    outlines = [ground.outlines[i] * np.asarray(wh) for i in indices]
+    return regions_about(outlines, (ground.scales[indices] * scale).tolist(), wh), "slots"
 
 
 def _told(slot_id: str, occupied: float, band: tuple[float, float]) -> Observation:
     """Within the band nobody knows, and the confidence is how near it came to knowing."""
     low, high = band
+    if occupied >= high:
+        return Observation(slot_id=slot_id, state="occupied", confidence=unit(occupied))
+    if occupied <= low:
+        return Observation(slot_id=slot_id, state="free", confidence=unit(1 - occupied))
     sure = unit(max(occupied, 1 - occupied))
-    if low < occupied < high:
-        return Observation(slot_id=slot_id, state="unknown", confidence=sure)
-    state: Literal["occupied", "free"] = "occupied" if occupied >= high else "free"
-    return Observation(slot_id=slot_id, state=state, confidence=sure)
+    return Observation(slot_id=slot_id, state="unknown", confidence=sure)
 
 
 def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[Observation]:

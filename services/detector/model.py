@@ -30,7 +30,7 @@ Forward = Callable[[Floats], Floats]
 SCORE_FLOOR: Final = 0.05
 NMS_IOU: Final = 0.6
 MAX_CANDIDATES: Final = 2000
-_PAD_GREY: Final = 114
+PAD_GREY: Final = 114
 STRIDE: Final = 32
 
 
@@ -84,7 +84,7 @@ def letterbox(picture: Picture, size_px: int) -> tuple[Floats, float, tuple[int,
     method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
     pad_w, pad_h = -new_w % STRIDE, -new_h % STRIDE
     left, top = pad_w // 2, pad_h // 2
-    boxed = np.full((new_h + pad_h, new_w + pad_w, 3), _PAD_GREY, np.uint8)
+    boxed = np.full((new_h + pad_h, new_w + pad_w, 3), PAD_GREY, np.uint8)
     boxed[top : top + new_h, left : left + new_w] = cv2.resize(
         picture, (new_w, new_h), interpolation=method
     )

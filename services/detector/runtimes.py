@@ -25,7 +25,7 @@ from services.detector.model import (
     read_facts,
 )
 from services.detector.settings import ModelSettings
-from services.detector.slotnet import CHUNK, SlotNet, blank, read_fusion
+from services.detector.slotnet import SlotNet, blank, read_fusion
 
 _PIXELS_KEPT: Final = 3_600_000
 """A compiled shape holds some 70 MB for a million pixels of its input: the last ones are kept up to
@@ -132,7 +132,7 @@ def load_slotnet(settings: ModelSettings) -> SlotNet | None:
     if path is None:
         return None
     fusion = read_fusion(path, model_id(settings.file))
-    forward = _forward("SLOT_MODEL_FILE", path, settings, blank(), lambda s: s[0] == CHUNK)
+    forward = _forward("SLOT_MODEL_FILE", path, settings, blank(), lambda s: s[0] == len(blank()))
     return SlotNet(model_id(path), fusion, forward)
 
 

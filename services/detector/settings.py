@@ -37,13 +37,14 @@ settings (environment):
   DETECTOR_PROCESSES    detectors that share this machine's cores (1)
   DETECTOR_SIZE         long side of the input in pixels where a layout names none; 0 (default): by
                         need, from how large the camera's slots are in its picture
-  DETECTOR_BATCH        pictures in one inference (1: more was not faster on two cores)
-  DETECTOR_RECORDS      most frames taken from Kafka at once (32)
+  DETECTOR_RECORDS      most frames taken from Kafka at once (500)
   DETECTOR_SKIP         on: when behind, only a camera's newest frame (default); off: every frame
-  DETECTOR_GATE         on: a picture in whose slots nothing changed repeats the last result
-                        (default); off: every picture is searched
-  DETECTOR_CLOSER       on: a picture with a slot in doubt is searched again at 1280 and 1600 px
-                        (default); off: one look is all
+  DETECTOR_GATE         on: a slot that has not changed keeps what was said of it (default); off:
+                        every slot of every picture is judged
+  DETECTOR_CLOSER       on: slots in doubt are searched again, larger (default); off: one look
+  DETECTOR_LOAD         on: a busy detector leaves out closer looks, then refreshes of unchanged
+                        slots, then input size, then pace (default); off: nothing is left out
+  DETECTOR_BUDGET       seconds of work a second beyond which that begins (0.7)
   DETECTOR_THRESHOLD    score from which a vehicle is drawn, and with SLOT_MODEL_FILE=none makes its
                         slot occupied; 0 (default): the model file's own
   DETECTOR_FROZEN_AFTER repeats of one picture until the camera is called frozen (5; 0: never)
@@ -65,7 +66,6 @@ class ModelSettings:
     """0: the file's own."""
     size_px: int
     """0: by need."""
-    batch: int
     processes: int = 1
     cache: Path | None = None
     slots: Path | None = None
@@ -83,6 +83,8 @@ class Settings:
     skip: bool
     gate: bool
     closer: bool
+    load: bool
+    budget: float
     frozen_after: int
     overlays: int
     frame_max_pixels: int
@@ -101,15 +103,16 @@ class Settings:
                 threads=env.integer("DETECTOR_THREADS", 0, 0, 64),
                 threshold=env.number("DETECTOR_THRESHOLD", 0, 0, 1),
                 size_px=_size_px(env),
-                batch=env.integer("DETECTOR_BATCH", 1, 1, 32),
                 processes=env.integer("DETECTOR_PROCESSES", 1, 1, 64),
                 cache=_folder(env.text("DETECTOR_CACHE", "")),
                 slots=_slot_model_file(env),
             ),
-            max_records=env.integer("DETECTOR_RECORDS", 32, 1, 500),
+            max_records=env.integer("DETECTOR_RECORDS", 500, 1, 2000),
             skip=env.flag("DETECTOR_SKIP", True),
             gate=env.flag("DETECTOR_GATE", True),
             closer=env.flag("DETECTOR_CLOSER", True),
+            load=env.flag("DETECTOR_LOAD", True),
+            budget=env.number("DETECTOR_BUDGET", 0.7, 0.05, 8),
             frozen_after=env.integer("DETECTOR_FROZEN_AFTER", 5, 0, 10_000),
             overlays=env.integer("DETECTOR_OVERLAYS", 32, 0, 1000),
             frame_max_pixels=env.integer("FRAME_MAX_PIXELS", 2_000_000, 10_000, 100_000_000),

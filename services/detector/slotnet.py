@@ -22,8 +22,14 @@ from services.detector.crops import CROP_PX, Floats, Outline, Picture, crops
 from services.detector.model import Forward
 from services.detector.onnxfile import onnx_metadata
 
-CHUNK: Final = 16
-"""Crops in one inference: a fixed number, so that a runtime compiles one shape."""
+MOST_CROPS: Final = 64
+"""Crops in one inference at most; fewer are not padded."""
+
+SURE_FREE: Final = -6.0
+SURE_OCCUPIED: Final = 6.0
+"""Answers (logits) beyond which no box is looked for: it would not change what is told. Measured in
+docs/accuracy.md."""
+_NO_BOX, _ANY_BOX = -5.8, 0.0  # logits of a box's score: none there, and one that is half sure
 
 _LEAST, _MOST = 0.003, 0.997
 
@@ -56,6 +62,18 @@ class Fusion:
         z = self.bias + self.box * math.log(held / (1 - held))
         z += (self.crop + self.covered * covered) * crop_logit
         return 1 / (1 + math.exp(-min(max(z, -50.0), 50.0)))
+
+    def sure(self, crop_logits: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Where the slot network's answer stands whatever a box would say."""
+        sure: NDArray[np.bool_] = (crop_logits <= SURE_FREE) | (crop_logits >= SURE_OCCUPIED)
+        return sure
+
+    def alone(self, crop_logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(occupied) by such answers, as if the boxes agreed with them."""
+        box = np.where(crop_logits > 0, _ANY_BOX, _NO_BOX)
+        z = self.bias + self.box * box + self.crop * crop_logits
+        chances: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(z, -50, 50)))
+        return chances
 
     def probabilities(self, opinion: Opinion) -> list[float]:
         """One a slot."""
@@ -92,10 +110,10 @@ class SlotNet:
         if mirrored:
             cut = np.ascontiguousarray(cut[..., ::-1])
         found = [
-            self.forward(_whole(cut[start : start + CHUNK])).reshape(-1)
-            for start in range(0, len(cut), CHUNK)
+            self.forward(cut[start : start + MOST_CROPS]).reshape(-1)
+            for start in range(0, len(cut), MOST_CROPS)
         ]
-        return np.concatenate(found)[: len(cut)].astype(np.float64)
+        return np.concatenate(found).astype(np.float64)
 
 
 def read_fusion(path: Path, box_model: str) -> Fusion:
@@ -124,13 +142,4 @@ def read_fusion(path: Path, box_model: str) -> Fusion:
 
 def blank() -> Floats:
     """An input, to try a network with."""
-    return np.zeros((CHUNK, 4, CROP_PX, CROP_PX), np.float32)
-
-
-def _whole(part: Floats) -> Floats:
-    """The part, filled up to CHUNK crops."""
-    if len(part) == CHUNK:
-        return part
-    filled = blank()
-    filled[: len(part)] = part
-    return filled
+    return np.zeros((2, 4, CROP_PX, CROP_PX), np.float32)

@@ -13,6 +13,7 @@ from parking.lots import check, layouts_from_annotations
 from parking.reference import decoded, with_references
 from parking.relocation import propose
 from services.detector.analysis import Analyser, Job, Options
+from services.detector.judging import Judge
 from services.detector.picture import Picture
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import DEFAULT_SLOT_MODEL, ModelSettings
@@ -77,7 +78,7 @@ def test_why_nothing_is_proposed(layout, change, picture, words):
 def test_a_moved_cameras_slots_are_unknown_until_the_proposal_is_accepted(layout):
     shipped = ModelSettings(model_file(), "onnx", "f32", 1, 0, 0, 1, slots=DEFAULT_SLOT_MODEL)
     detector, facts = load_model(shipped)
-    analyser = Analyser(detector, facts, Options(), lambda: None, load_slotnet(shipped))
+    analyser = Analyser(Judge(facts, load_slotnet(shipped), detector), Options(), lambda: None)
 
     def seen(picture: Picture, by: LayoutPublished) -> tuple[str, dict[str, str]]:
         (found,) = analyser.analyse([Job(jpeg(picture, 95), "demo/north", by)], {})

@@ -1,5 +1,4 @@
 import json
-import math
 from pathlib import Path
 
 import cv2
@@ -8,13 +7,13 @@ import pytest
 
 from parking.errors import SettingsError
 from parking.events import LayoutSlot, Observation
-from parking.ports import Boxes
 from services.detector.crops import CROP_PX, crop, crops
-from services.detector.judging import Judge, without_hidden
-from services.detector.model import Facts
+from services.detector.judging import without_hidden
 from services.detector.slotnet import (
-    CHUNK,
     DOUBT_LEAST,
+    MOST_CROPS,
+    SURE_FREE,
+    SURE_OCCUPIED,
     Fusion,
     SlotNet,
     doubtful_band,
@@ -23,7 +22,6 @@ from services.detector.slotnet import (
 
 EVEN = Fusion(bias=0, box=0, crop=1, covered=0, low=0.3, high=0.7)
 SQUARE = [(0.25, 0.25), (0.5, 0.25), (0.5, 0.5), (0.25, 0.5)]
-NOTHING = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
 def slot(slot_id="A1", polygon=SQUARE):
@@ -79,8 +77,8 @@ def test_crops_are_the_same_from_a_picture_of_half_the_size():
     assert np.abs(whole - half).mean() < 0.02
 
 
-@pytest.mark.parametrize("count", [0, 1, CHUNK, CHUNK + 3])
-def test_any_number_of_slots_is_judged_in_chunks_of_one_shape(count):
+@pytest.mark.parametrize("count", [0, 1, 5, MOST_CROPS, MOST_CROPS + 3])
+def test_slots_are_seen_in_one_batch_of_their_number(count):
     shapes = []
 
     def forward(blob):
@@ -89,15 +87,20 @@ def test_any_number_of_slots_is_judged_in_chunks_of_one_shape(count):
 
     found = net(forward=forward).logits(picture(), [np.array(SQUARE)] * count)
     assert found.shape == (count,)
-    assert set(shapes) <= {(CHUNK, 4, CROP_PX, CROP_PX)}
-    assert len(shapes) == math.ceil(count / CHUNK)
+    assert sum(shape[0] for shape in shapes) == count
+    assert {shape[1:] for shape in shapes} <= {(4, CROP_PX, CROP_PX)}
+    assert len(shapes) == -(-count // MOST_CROPS)
 
 
-@pytest.mark.parametrize(("value", "state"), [(40, "free"), (128, "unknown"), (230, "occupied")])
-def test_between_the_bands_ends_nobody_knows(value, state):
-    (said,) = Judge(Facts(), net()).observe(picture(value), NOTHING, [slot()])
-    assert said.state == state
-    assert said.confidence >= 0.5
+def test_where_the_network_is_sure_its_answer_is_told_whatever_a_box_would_say():
+    fusion = Fusion(bias=1.95, box=0.86, crop=0.9, covered=-0.68, low=0.3, high=0.7)
+    logits = np.array([SURE_FREE - 1, SURE_FREE, 0.0, SURE_OCCUPIED, SURE_OCCUPIED + 1])
+    assert fusion.sure(logits).tolist() == [True, True, False, True, True]
+    alone = fusion.alone(logits)
+    assert (alone[:2] < fusion.low).all()
+    assert (alone[3:] > fusion.high).all()
+    assert (np.diff(alone) > 0).all()
+    assert not fusion.sure(np.array([np.nan])).any()
 
 
 def test_a_picture_in_doubt_is_told_only_where_it_is_sure():
@@ -130,20 +133,11 @@ def test_what_shows_nothing_is_not_free(state, blank, told):
     assert without_hidden(seen, [blank])[0].state == told
 
 
-def test_without_the_network_boxes_alone_decide():
-    (said,) = Judge(Facts(), None).observe(picture(230), NOTHING, [slot()])
-    assert said.state == "free"
-
-
 def test_both_opinions_count_and_a_covered_slot_believes_its_crop_less():
     fusion = Fusion(bias=0.5, box=1, crop=1, covered=-0.8, low=0.5, high=0.5)
     assert fusion.probability(0.9, 2, 0) > fusion.probability(0.5, 2, 0)
     assert fusion.probability(0.5, 2, 0) > fusion.probability(0.5, 2, 1) > 0.5
     assert fusion.probability(0, -100, 0) < 0.01  # far out, and no overflow
-
-
-def test_no_slots_no_observations():
-    assert Judge(Facts(), net()).observe(picture(), NOTHING, []) == []
 
 
 @pytest.mark.parametrize(

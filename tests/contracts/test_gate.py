@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 
 from parking.errors import Invalid
-from parking.events import LayoutPublished
 from parking.gating import Limits
-from parking.geometry import FOOTPRINT
-from parking.ports import Boxes
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.gate import Held
 from services.detector.handler import handle_frames
+from services.detector.judging import Judge, Judgement, Known
 from services.detector.model import Facts
-from services.detector.picture import Picture
+from services.detector.searching import NO_BOXES
 from tests.conftest import shared_data
 from tests.detector_tools import (
     WhiteDetector,
@@ -35,33 +33,25 @@ BLIND = Limits(pattern=1e9, level=1e9, refresh_after=10**9)
 NORMAL = Limits()
 
 
-class Knowing:
-    """ports.Detector that is told what is annotated: a box in each occupied slot. So nothing but
-    the gate decides what is shown."""
+class Knowing(Judge):
+    """A judge that is told what is annotated: nothing but the gate decides what is shown."""
 
-    model_id = "knowing@00000000"
-
-    def __init__(self, layout_: LayoutPublished) -> None:
+    def __init__(self) -> None:
+        super().__init__(Facts(), None, WhiteDetector())
         self.occupied: set[str] = set()
-        self._outlines = {s.slot_id: np.asarray(s.polygon) for s in layout_.slots}
 
-    def detect(self, images_bgr: Sequence[Picture], size_px: int) -> list[Boxes]:
-        rows = [_around(self._outlines[slot]) for slot in sorted(self.occupied)]
-        boxes = np.array(rows, np.float32).reshape(-1, 4)
-        return [Boxes(boxes, np.full(len(rows), 0.9, np.float32)) for _ in images_bgr]
-
-
-def _around(outline: np.ndarray) -> tuple[float, float, float, float]:
-    """A box whose footprint is the outline's rectangle."""
-    (x0, y0), (x1, y1) = outline.min(axis=0), outline.max(axis=0)
-    return (x0, y1 - (y1 - y0) / FOOTPRINT, x1, y1)
+    def judge(self, picture, ground, wanted, known, how, timings_ms) -> Judgement:
+        asked, _ = wanted
+        true = np.array([slot.slot_id in self.occupied for slot in ground.slots], np.float64)
+        chances = np.where(asked, true, 0.5 if known is None else known.chances)
+        return Judgement(Known(NO_BOXES, chances, chances), asked, "slots")
 
 
 def play(folder: str, limits: Limits, repeats: int, last: int) -> tuple[Verdict, Runner, int]:
     known, pictures = shots(shared_data(folder), repeats, seed=7)
-    detector = Knowing(known)
+    judge = Knowing()
     runs = [
-        Runner(Analyser(detector, Facts(), Options(640, gate=gate), lambda: None), known)
+        Runner(Analyser(judge, Options(640, gate=gate), lambda: None), known)
         for gate in (None, limits)
     ]
     truths = []
@@ -70,7 +60,7 @@ def play(folder: str, limits: Limits, repeats: int, last: int) -> tuple[Verdict,
         if shot.recorded > last:
             break
         truths.append((shot.recorded, shot.truth))
-        detector.occupied = {slot for slot, state in shot.truth.items() if state == "occupied"}
+        judge.occupied = {slot for slot, state in shot.truth.items() if state == "occupied"}
         for run in runs:
             run.take(shot)
     plain, gated = runs
@@ -80,32 +70,40 @@ def play(folder: str, limits: Limits, repeats: int, last: int) -> tuple[Verdict,
 @pytest.mark.timeout(120)
 def test_a_day_at_five_minute_steps_has_no_transition_missed_and_none_late(record_property):
     verdict, gated, pictures = play("pklot-ufpr05-day", NORMAL, repeats=1, last=10**9)
-    record_property("searched", f"{gated.searched} of {pictures}")
+    record_property("slots judged", f"{gated.judged} of {pictures * len(gated.outcome[0])}")
     assert len(verdict.delays) > 100
-    assert (verdict.missed, verdict.latest) == (0, 0)
+    # One of two changes that are annotated and cannot be seen (docs/decisions/0011) comes a picture
+    # late.
+    assert verdict.missed == 0
+    assert sum(delay != 0 for delay in verdict.delays) <= 1
+    assert verdict.latest <= 1
 
 
 @pytest.mark.timeout(120)
 def test_at_a_cameras_pace_little_is_searched_and_no_transition_is_missed(record_property):
     verdict, gated, pictures = play("pklot-ufpr05-day", NORMAL, repeats=12, last=11)
-    record_property("searched", f"{gated.searched} of {pictures}")
+    record_property("slots judged", f"{gated.judged} of {pictures * len(gated.outcome[0])}")
     assert verdict.delays, "cars came in these frames"
     assert verdict.missed == 0
     assert verdict.latest <= 1
-    assert pictures >= 5 * gated.searched
+    assert pictures * len(gated.outcome[0]) >= 10 * gated.judged
 
 
 @pytest.mark.timeout(120)
 def test_a_gate_that_is_blind_fails_the_same_check():
     verdict, gated, _ = play("pklot-ufpr05-day", BLIND, repeats=1, last=60)
-    assert gated.searched == 2
+    assert gated.judged == 2 * len(gated.outcome[0])
     assert verdict.missed > 5
 
 
 # ---------------------------------------------------------------- made pictures
+def usual() -> Analyser:
+    return Analyser(Judge(Facts(), None, WhiteDetector()), Options(gate=NORMAL), lambda: None)
+
+
 def analyse(pictures: Sequence[bytes], options: Options) -> tuple[list[Finding], WhiteDetector]:
     detector = WhiteDetector()
-    analyser = Analyser(detector, Facts(), options, lambda: None)
+    analyser = Analyser(Judge(Facts(), None, detector), options, lambda: None)
     helds: dict[str, Held] = {}
     found = []
     for number, one in enumerate(pictures):
@@ -122,12 +120,12 @@ def states_of(finding: Finding) -> list[str]:
 
 
 def test_a_car_that_comes_and_goes_is_shown_at_once_and_the_rest_is_repeated():
-    empty, full = (list(hold(jpeg(scene(s)), 12, 1)) for s in ([], ["A2"]))
+    empty, full = (list(hold(jpeg(scene(s)), 6, 1)) for s in ([], ["A2"]))
     found, detector = analyse([*empty, *full, *empty], Options(gate=NORMAL))
     assert [states_of(one)[1] for one in found] == [
-        *["free"] * 12,
-        *["occupied"] * 12,
-        *["free"] * 12,
+        *["free"] * 6,
+        *["occupied"] * 6,
+        *["free"] * 6,
     ]
     assert len(detector.sizes_px) == 6  # two for each scene: what is new is asked twice
     assert [one.reused_from for one in found[:4]] == [None, None, "f1", "f1"]
@@ -137,26 +135,26 @@ def test_a_car_that_comes_and_goes_is_shown_at_once_and_the_rest_is_repeated():
 
 def test_pictures_of_one_batch_are_each_counted_and_each_told_to_be_done():
     done: list[None] = []
-    options = Options(gate=NORMAL, batch=4)
-    analyser = Analyser(WhiteDetector(), Facts(), options, lambda: done.append(None))
+    judge = Judge(Facts(), None, WhiteDetector())
+    analyser = Analyser(judge, Options(gate=NORMAL), lambda: done.append(None))
     jobs = [Job(jpeg(scene()), "demo/north", layout(), frame_id=f"f{n}") for n in range(6)]
     helds: dict[str, Held] = {}
     for some in (jobs[:1], jobs[1:2], jobs[2:]):
         analyser.analyse(some, {}, helds)
-    assert helds["demo/north"].memory.repeats == 4
+    assert helds["demo/north"].memory.repeats.tolist() == [4, 4, 4]
     assert len(done) == 6
 
 
-def test_a_repeat_does_not_put_an_older_result_over_one_that_its_batch_searched():
-    analyser = Analyser(WhiteDetector(), Facts(), Options(gate=NORMAL, batch=3), lambda: None)
+def test_pictures_of_one_camera_in_a_batch_are_each_compared_with_the_one_judged_last():
+    analyser = usual()
     pictures = [jpeg(scene(kind)) for kind in ([], [], [], ["A1"], [])]
     jobs = [Job(one, "demo/north", layout(), frame_id=f"f{n}") for n, one in enumerate(pictures)]
     helds: dict[str, Held] = {}
     for some in (jobs[:1], jobs[1:2], jobs[2:]):
         found = analyser.analyse(some, {}, helds)
     told = [(one.reused_from, states_of(one)[0]) for one in found if isinstance(one, Finding)]
-    assert told == [("f1", "free"), (None, "occupied"), ("f1", "free")]
-    assert helds["demo/north"].frame_id == "f3"
+    assert told == [("f1", "free"), (None, "occupied"), (None, "free")]
+    assert helds["demo/north"].frame_id == "f4"
 
 
 def test_every_picture_is_searched_with_the_gate_off():
@@ -173,7 +171,7 @@ def test_strong_noise_only_costs_inferences():
     assert [states_of(one)[0] for one in found] == [*["free"] * 8, *["occupied"] * 8]
 
 
-def test_another_layout_or_health_is_searched_again():
+def test_a_picture_that_cannot_be_believed_says_nothing_and_what_was_known_holds_on():
     settled = [jpeg(scene(seed=0))] * 3
     dark = jpeg((scene() * 0.05).astype(np.uint8))
     found, _ = analyse([*settled, dark, *settled], Options(gate=NORMAL))
@@ -182,11 +180,12 @@ def test_another_layout_or_health_is_searched_again():
         True,
         False,
         True,
-        True,
-        True,
+        False,
+        False,
         False,
     ]
     assert states_of(found[3]) == ["unknown"] * 3
+    assert states_of(found[4]) == ["free"] * 3
 
 
 async def test_a_repeated_result_says_so_and_the_same_batch_again_says_the_same():
@@ -202,7 +201,7 @@ async def test_a_repeated_result_says_so_and_the_same_batch_again_says_the_same(
 
 
 def test_two_frames_of_one_camera_in_one_batch():
-    analyser = Analyser(WhiteDetector(), Facts(), Options(batch=8, gate=NORMAL), lambda: None)
+    analyser = usual()
     kinds = [[], [], [], ["A1"], ["A1"], [], []]
     jobs = [
         Job(jpeg(scene(kind, seed=n)), "demo/north", layout(), frame_id=f"f{n}")

@@ -1,29 +1,36 @@
 """The change gate's rule, on patches made by hand. Whole pictures: tests/contracts/test_gate.py."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from parking.gating import (
-    PATCH_PX,
-    Limits,
-    Memory,
-    View,
-    changed_slots,
-    reason_to_search,
-    repeated,
-    searched,
-)
+from parking.gating import PATCH_PX, Limits, Memory, View, changed_slots, due_slots, remember
 
 RNG = np.random.default_rng(3)
 TARMAC = RNG.normal(90, 4, (3, PATCH_PX, PATCH_PX)).astype(np.float32)
-SCENE = RNG.uniform(30, 200, (18, 32)).astype(np.float32)
+SCENE = RNG.uniform(30, 200, 96).astype(np.float32)
+WHOLE = np.ones_like(TARMAC)
 FREE = ("free",) * 3
-SETTLED = Memory(View(TARMAC, SCENE, 1), FREE, agreed=2)
+ALL = np.ones(3, np.bool_)
 
 
 def view(patches: NDArray[np.float32] = TARMAC, scene=SCENE, context: object = 1) -> View:
-    return View(patches, scene, context)
+    return View(patches, np.ones_like(patches), scene, context)
+
+
+def judged(times: int = 2, states=FREE) -> Memory:
+    memory = None
+    for _ in range(times):
+        memory = remember(view(), memory, ALL, states)
+    assert memory is not None
+    return memory
+
+
+def changed(now: View, then: View) -> list[bool]:
+    scenes = np.tile(then.scene, (len(then.patches), 1))
+    return changed_slots(now, then.patches, scenes).tolist()
 
 
 def noisy(sigma: float = 1.0, gain: float = 1.0, offset: float = 0.0) -> View:
@@ -32,7 +39,7 @@ def noisy(sigma: float = 1.0, gain: float = 1.0, offset: float = 0.0) -> View:
         (gain * one + offset + RNG.normal(0, sigma, one.shape)).astype(np.float32)
         for one in (TARMAC, SCENE)
     )
-    return View(patches, scene, 1)
+    return view(patches, scene)
 
 
 def with_car(slot: int, rows: slice = slice(3, 9)) -> NDArray[np.float32]:
@@ -44,71 +51,97 @@ def with_car(slot: int, rows: slice = slice(3, 9)) -> NDArray[np.float32]:
 def test_noise_and_exposure_are_no_change():
     for gain in (0.9, 0.95, 1.0, 1.05, 1.1):
         for offset in (-5.0, 0.0, 5.0):
-            assert not changed_slots(noisy(1.0, gain, offset), SETTLED.view).any()
+            assert not any(changed(noisy(1.0, gain, offset), view()))
 
 
 @pytest.mark.parametrize("slot", [0, 1, 2])
 def test_a_car_is_a_change_of_its_slot_only(slot):
-    assert np.flatnonzero(changed_slots(view(with_car(slot)), SETTLED.view)).tolist() == [slot]
+    assert np.flatnonzero(changed(view(with_car(slot)), view())).tolist() == [slot]
 
 
 def test_the_corner_of_a_car_is_a_change():
-    assert changed_slots(view(with_car(1, slice(8, 12))), SETTLED.view)[1]
+    assert changed(view(with_car(1, slice(8, 12))), view())[1]
+
+
+def test_what_lies_outside_the_outline_is_no_change():
+    """A person beside the slot: the same patch is a change where the outline reaches there."""
+    weights = WHOLE.copy()
+    weights[:, :, :4] = 0
+    patches = TARMAC.copy()
+    patches[1, :, :4] = 20
+    beside = View(patches, weights, SCENE, 1)
+    assert not any(changed(beside, View(TARMAC, weights, SCENE, 1)))
+    assert changed(view(patches), view())[1]
 
 
 def test_a_plain_roof_over_plain_tarmac_is_a_change_though_it_has_no_pattern():
     patches = TARMAC.copy()
     patches[2] += 25
-    assert np.flatnonzero(changed_slots(view(patches), SETTLED.view)).tolist() == [2]
+    assert np.flatnonzero(changed(view(patches), view())).tolist() == [2]
 
 
 def test_all_slots_brighter_with_the_scene_is_light_and_without_it_is_a_change():
     brighter = (TARMAC * 1.3).astype(np.float32)
-    assert not changed_slots(view(brighter, (SCENE * 1.3).astype(np.float32)), SETTLED.view).any()
-    assert changed_slots(view(brighter), SETTLED.view).all()
+    assert not any(changed(view(brighter, (SCENE * 1.3).astype(np.float32)), view()))
+    assert all(changed(view(brighter), view()))
 
 
-def test_slow_changes_add_up_because_the_last_inference_is_compared():
-    memory = SETTLED
+def test_slow_changes_add_up_because_the_judged_picture_is_compared():
+    memory = judged()
     for step in range(1, 30):
         now = view((TARMAC + step * (with_car(0) - TARMAC) / 30).astype(np.float32))
-        if reason_to_search(now, memory) == "changed":
+        due = due_slots(now, memory, Limits(refresh_after=10**6))
+        if due.changed.any():
+            assert due.changed.tolist() == [True, False, False]
             return
-        memory = repeated(memory)
-        memory = Memory(memory.view, memory.states, memory.agreed, 0)
     pytest.fail("a car that fades in was never seen")
 
 
-def test_why_a_picture_is_searched():
-    assert reason_to_search(view(), None) == "first"
-    assert reason_to_search(view(context=2), SETTLED) == "context"
-    assert reason_to_search(view(TARMAC[:2]), SETTLED) == "context"
-    assert reason_to_search(view(), Memory(view(), FREE)) == "unsettled"
-    assert reason_to_search(view(with_car(0)), SETTLED) == "changed"
-    assert reason_to_search(view(), SETTLED) is None
+def test_why_slots_are_judged():
+    everything = due_slots(view(), None)
+    assert everything.changed.all()
+    assert due_slots(view(context=2), judged()).changed.all()
+    assert due_slots(view(TARMAC[:2]), judged()).changed.all()
+    once = due_slots(view(), judged(1))
+    assert (once.changed.any(), once.unsettled.all()) == (False, True)
+    assert due_slots(view(with_car(0)), judged()).any.tolist() == [True, False, False]
+    assert not due_slots(view(), judged()).any.any()
 
 
-def test_a_result_is_repeated_a_bounded_number_of_times():
-    memory, limits = SETTLED, Limits(refresh_after=3)
-    for _ in range(3):
-        assert reason_to_search(view(), memory, limits) is None
-        memory = repeated(memory)
-    assert reason_to_search(view(), memory, limits) == "refresh"
-    assert reason_to_search(view(), searched(view(), FREE, memory), limits) is None
+def test_each_slot_is_compared_with_the_frame_on_which_it_was_judged():
+    memory = judged()
+    car = view(with_car(0))
+    only_first = np.array([True, False, False])
+    memory = remember(car, memory, only_first, ("occupied", "free", "free"))
+    assert due_slots(car, memory).any.tolist() == [True, False, False]  # judged once so far
+    assert not due_slots(car, memory).changed.any()
+    memory = remember(car, memory, only_first, ("occupied", "free", "free"))
+    assert not due_slots(car, memory).any.any()
+    assert due_slots(view(), memory).changed.tolist() == [True, False, False]
 
 
-def test_a_result_is_repeated_only_once_two_inferences_agree():
-    memory = searched(view(), FREE, None)
-    assert reason_to_search(view(), memory) == "unsettled"
-    memory = searched(view(), ("occupied", "free", "free"), memory)
-    assert reason_to_search(view(), memory) == "unsettled"
-    memory = searched(view(), ("occupied", "free", "free"), memory)
-    assert reason_to_search(view(), memory) is None
-    elsewhere = searched(view(context=2), ("occupied", "free", "free"), memory)
-    assert reason_to_search(view(context=2), elsewhere) == "unsettled"
+def test_a_slot_that_does_not_change_is_refreshed_and_not_all_at_once():
+    memory, limits = judged(), Limits(refresh_after=3)
+    due = []
+    for _ in range(8):
+        due.append(due_slots(view(), memory, limits).refresh.tolist())
+        memory = replace(memory, repeats=memory.repeats + 1)
+    assert [row.index(True) if any(row) else None for row in zip(*due, strict=True)] == [3, 4, 5]
+    again = remember(view(), memory, ALL, FREE)
+    assert not due_slots(view(), again, limits).any.any()
 
 
-def test_a_camera_without_slots_repeats_its_boxes_until_the_refresh():
-    nothing = np.empty((0, PATCH_PX, PATCH_PX), np.float32)
-    memory = Memory(view(nothing), (), agreed=2)
-    assert reason_to_search(view(nothing), memory) is None
+def test_a_judgement_is_repeated_only_once_two_in_a_row_agree():
+    memory = judged(1)
+    memory = remember(view(), memory, ALL, ("occupied", "free", "free"))
+    assert due_slots(view(), memory).unsettled.tolist() == [True, False, False]
+    memory = remember(view(), memory, ALL, ("occupied", "free", "free"))
+    assert not due_slots(view(), memory).any.any()
+    elsewhere = remember(view(context=2), memory, ALL, FREE)
+    assert due_slots(view(context=2), elsewhere).unsettled.all()
+
+
+def test_no_slots_are_never_due():
+    nothing = view(np.empty((0, PATCH_PX, PATCH_PX), np.float32))
+    memory = remember(nothing, None, np.zeros(0, np.bool_), ())
+    assert not due_slots(nothing, memory).any.any()

@@ -30,6 +30,7 @@ from services.detector.analysis import Analyser, Job, Options
 from services.detector.bench import Plan, measure, peak_mb
 from services.detector.bench import table as runtimes_table
 from services.detector.cores import threads_for, usable_cores
+from services.detector.judging import Judge
 from services.detector.model import letterbox
 from services.detector.picture import decode, header_size
 from services.detector.runtimes import FORWARDS, load_model, load_slotnet
@@ -77,9 +78,8 @@ class Stage:
             model, backend, "f32", threads, 0, pictures.size_px, 1, slots=slots
         )
         detector, facts = load_model(settings)
-        self._analyser = Analyser(
-            detector, facts, Options(pictures.size_px), lambda: None, load_slotnet(settings)
-        )
+        judge = Judge(facts, load_slotnet(settings), detector)
+        self._analyser = Analyser(judge, Options(pictures.size_px), lambda: None)
         self._jobs = [Job(jpeg, layout=pictures.layout) for jpeg in pictures.jpegs]
         self.closer_ms: list[float] = []
         """What the closer looks of the last turn took, of each picture in doubt."""

@@ -21,6 +21,7 @@ from parking.ports import Record
 from parking.site import Site
 from parking.topics import DETECTIONS, mqtt_topic
 from services.detector.analysis import Analyser, Job, Options
+from services.detector.judging import Judge
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import ModelSettings
 from services.ingest.handler import handle_message
@@ -34,7 +35,7 @@ def measure(
     the model warms up, are left out."""
     detector, facts = load_model(model)
     options = Options(size_px=model.size_px)
-    analyser = Analyser(detector, facts, options, lambda: None, load_slotnet(model))
+    analyser = Analyser(Judge(facts, load_slotnet(model), detector), options, lambda: None)
     command = ParametersSet(enter_observations=1, exit_observations=1)
     site = Site(site_id=layout.site_id)
     order = SiteCommanded(

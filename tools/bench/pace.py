@@ -19,10 +19,12 @@ QUALITY: Final = 85
 @dataclass(frozen=True, slots=True)
 class Sensor:
     """How pictures of one scene differ. `noise`: standard deviation of a pixel's own noise, grey
-    levels; `exposure`: of the gain from picture to picture."""
+    levels; `exposure`: of the gain from picture to picture; `shake_px`: the most that wind moves a
+    picture to each side."""
 
     noise: float = 2.5
     exposure: float = 0.02
+    shake_px: float = 0.0
 
 
 def hold(jpeg: bytes, repeats: int, seed: int, sensor: Sensor = Sensor()) -> Iterator[bytes]:
@@ -37,9 +39,20 @@ def hold(jpeg: bytes, repeats: int, seed: int, sensor: Sensor = Sensor()) -> Ite
 
 
 def _taken(scene: NDArray[np.float32], rng: np.random.Generator, sensor: Sensor) -> bytes:
+    if sensor.shake_px:
+        scene = _shaken(scene, rng.uniform(-sensor.shake_px, sensor.shake_px, 2))
     gain = np.float32(rng.normal(1.0, sensor.exposure))
     # The same in all colours: noise that is a pixel's own in each averages out in the grey picture
     # that the gate looks at, so this is the harder case.
     noise = rng.standard_normal((*scene.shape[:2], 1), np.float32) * np.float32(sensor.noise)
     seen = np.clip(scene * gain + noise, 0, 255).astype(np.uint8)
     return bytes(cv2.imencode(".jpg", seen, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1])
+
+
+def _shaken(scene: NDArray[np.float32], right_down: NDArray[np.float64]) -> NDArray[np.float32]:
+    matrix = np.array([[1, 0, right_down[0]], [0, 1, right_down[1]]])
+    size_wh = (scene.shape[1], scene.shape[0])
+    moved = cv2.warpAffine(
+        scene, matrix, size_wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(moved, np.float32)

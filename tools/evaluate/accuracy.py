@@ -20,7 +20,7 @@ import numpy as np
 from services.detector.settings import DEFAULT_MODEL
 from tools.evaluate import plots
 from tools.evaluate.measures import Measures, measures
-from tools.evaluate.opinions import Judged, Told, told
+from tools.evaluate.opinions import Judged, Told, box_model, slot_forward, told
 from tools.evaluate.sequence import STEP_DAYS, Hysteresis, stages
 from tools.evaluate.unseen import Folds, unseen
 from tools.train.labels import Frame, data_sets
@@ -37,8 +37,17 @@ def main() -> None:
     frames = data_sets(options.data)
     band = tuple(options.band)
     folds = Folds(options.folds, options.boxes, options.threads, options.size, band)
-    _, said, fusion = unseen(frames, folds)
-    answers = {name: told(said[name], fusion[name]) for name in said}
+    lot, said, fusion = unseen(frames, folds)
+    answers = {
+        name: told(
+            frames[name],
+            said[name],
+            fusion[name],
+            box_model(folds.boxes_of(lot[name]), folds.threads),
+            slot_forward(folds.slots_of(lot[name]), folds.threads),
+        )
+        for name in said
+    }
     report = _report(frames, said, answers)
     options.out.mkdir(parents=True, exist_ok=True)
     as_json = json.dumps({"band": options.band} | report, indent=1)
@@ -73,6 +82,7 @@ def _report(
         "macro": macro,
         "first look": first | {"macro": float(np.mean(list(first.values())))},
         "looked closer": {n: answers[n].closer for n in sets},
+        "sure": {n: answers[n].sure for n in sets},
         "by height": _parts(by_height, chance, occupied, unknown),
         "by light": _parts(by_light, chance, occupied, unknown),
         "sequences": {
@@ -104,11 +114,12 @@ def _table(report: Mapping[str, Any]) -> str:
         if part == "sets":
             cells = " | ".join(f"{report['macro'][f]:.4f}" for f in FIELDS)
             lines.append(f"| **macro, lots never seen** | | {cells} |")
-    lines += ["", "| set | right by the first look alone | pictures looked at closer |"]
-    lines.append("|---|---|---|")
+    lines += ["", "| set | right without closer looks | looked at closer | slots sure alone |"]
+    lines.append("|---" * 4 + "|")
     for name, right in report["first look"].items():
-        share = report["looked closer"].get(name)
-        lines.append(f"| {name} | {right:.4f} | {'' if share is None else f'{share:.0%}'} |")
+        shares = [report[part].get(name) for part in ("looked closer", "sure")]
+        cells = " | ".join("" if share is None else f"{share:.0%}" for share in shares)
+        lines.append(f"| {name} | {right:.4f} | {cells} |")
     heads = ("sequence", "states", "flips a slot-day", "changes", "shown after (frames)")
     lines += ["", f"| {' | '.join((*heads, 'missed', 'shown already'))} |", "|---" * 7 + "|"]
     for name, found in report["sequences"].items():

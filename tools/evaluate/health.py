@@ -24,6 +24,7 @@ from parking.events import LayoutPublished
 from parking.lots import layouts_from_annotations
 from parking.reference import decoded, with_references
 from services.detector.analysis import Analyser, Finding, Job, Options
+from services.detector.judging import Judge
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import DEFAULT_MODEL, ModelSettings, default_slots
 from services.detector.slotnet import SlotNet
@@ -149,7 +150,8 @@ def _settings(options: argparse.Namespace, boxes: Path, slots: Path | None) -> M
 
 def _analyser(settings: ModelSettings, slotnet: SlotNet | None) -> Analyser:
     detector, facts = load_model(settings)
-    return Analyser(detector, facts, Options(size_px=settings.size_px), lambda: None, slotnet)
+    judge = Judge(facts, slotnet, detector)
+    return Analyser(judge, Options(size_px=settings.size_px), lambda: None)
 
 
 def sample(data: Path, count: int, seed: int) -> list[Frame]:

@@ -12,25 +12,30 @@ from parking.events import LayoutPublished, LayoutSlot
 from parking.geometry import match_boxes
 from parking.inputsize import input_size
 from parking.ports import Detector
-from services.detector.closer import CLOSER_PX, Opinion, in_doubt, together
-from services.detector.model import Forward
+from services.detector.closer import Opinion, together
+from services.detector.ground import ground_of
+from services.detector.judging import How, Judge
+from services.detector.model import Facts, Forward
+from services.detector.picture import decode
 from services.detector.runtimes import load_model, onnx_forward
 from services.detector.settings import ModelSettings
 from services.detector.slotnet import Fusion, SlotNet, doubtful_band
 from tools.train.examples import read
-from tools.train.fusion import Opinions, probabilities
+from tools.train.fusion import Opinions
 from tools.train.labels import Frame
 
 UNWEIGHED = Fusion(0, 0, 1, 0, 0.5, 0.5)
+MORE_PX = (1280, 1600)
+"""Further inputs whose answers, with those by need, the fusion is fitted on."""
 
 
 class Judged(NamedTuple):
     """The labelled slots of one data set, in the order of its frames."""
 
     opinions: Opinions
-    """Of all looks together (services/detector/closer.py)."""
+    """Of whole pictures at several inputs together: what the fusion is fitted on."""
     first: Opinions
-    """Of the first look alone."""
+    """Of whole pictures at the input by need."""
     frame: NDArray[np.intp]
     """[N]: index of the frame."""
     slot: list[str]
@@ -62,14 +67,14 @@ def judged(frames: Sequence[Frame], boxes: Detector, forward: Forward, size_px: 
         height, width = picture.shape[:2]
         layout = layout_of(frame)
         size = size_px or input_size(layout, (width, height)).size_px
-        found = {px: boxes.detect([picture], px)[0] for px in {size, *CLOSER_PX}}
+        found = {px: boxes.detect([picture], px)[0] for px in {size, *MORE_PX}}
         outlines = [np.asarray(slot.polygon, np.float64) for slot in layout.slots]
         slots = frame.annotation["slots"]
         labelled = [number for number, slot in enumerate(slots) if slot["occupied"] is not None]
         logits = net.logits(picture, outlines)
         mirrored = net.logits(picture, outlines, mirrored=True)
         matches = {px: match_boxes(b.xyxy, b.scores, outlines) for px, b in found.items()}
-        looks = [matches[px] for px in (size, *CLOSER_PX)]
+        looks = [matches[px] for px in (size, *MORE_PX)]
         for kept, seen in (
             (first, together(looks[:1], [logits])),
             (closer, together(looks, [logits, mirrored])),
@@ -102,29 +107,42 @@ class Told(NamedTuple):
     """What the detector tells of the labelled slots of a data set."""
 
     chance: NDArray[np.float64]
-    """[N]: P(occupied), of the first look, or of all where a slot of the picture is in doubt."""
+    """[N]: P(occupied)."""
     unknown: NDArray[np.bool_]
     """[N]: told as unknown, by the band of the picture."""
     first: NDArray[np.float64]
-    """[N]: P(occupied) by the first look alone."""
+    """[N]: P(occupied) without closer looks."""
     closer: float
-    """Share of the pictures that were looked at closer."""
+    """Share of the pictures with a closer look."""
+    sure: float
+    """Share of the slots for which no vehicle was looked for."""
 
 
-def told(said: Judged, fusion: Fusion) -> Told:
-    """Picture by picture, as the detector does."""
-    first, closer = probabilities(fusion, said.first), probabilities(fusion, said.opinions)
-    chance, unknown = first.copy(), np.zeros(len(first), np.bool_)
+def told(
+    frames: Sequence[Frame], said: Judged, fusion: Fusion, boxes: Detector, forward: Forward
+) -> Told:
+    """Picture by picture, by the detector's own judge, every slot judged."""
+    net = SlotNet("", fusion, forward)
+    judge = Judge(Facts(), net, boxes)
+    chance, first = np.zeros(len(said.frame)), np.zeros(len(said.frame))
+    unknown, sure = np.zeros(len(said.frame), np.bool_), np.zeros(len(said.frame), np.bool_)
     looked = 0
-    frames = np.unique(said.frame)
-    for frame in frames:
-        of_frame = said.frame == frame
-        if in_doubt(first[of_frame]):
-            looked += 1
-            chance[of_frame] = closer[of_frame]
-        low, high = doubtful_band(fusion, chance[of_frame].tolist())
-        unknown[of_frame] = (chance[of_frame] > low) & (chance[of_frame] < high)
-    return Told(chance, unknown, first, looked / len(frames))
+    for index in track(np.unique(said.frame).tolist(), frames[0].group):
+        frame, mine = frames[index], np.flatnonzero(said.frame == index)
+        size_wh = (frame.annotation["width"], frame.annotation["height"])
+        ground = ground_of(layout_of(frame), size_wh, 0)
+        picture = decode(frame.path.read_bytes(), 10**9, None, halve=ground.halve)
+        every = np.ones(len(ground.slots), np.bool_)
+        slots = frame.annotation["slots"]
+        labelled = [number for number, slot in enumerate(slots) if slot["occupied"] is not None]
+        for kept, closer in ((first, False), (chance, True)):
+            judged = judge.judge(picture, ground, (every, ~every), None, How(closer), {})
+            kept[mine] = judged.known.chances[labelled]
+        looked += judged.closer
+        low, high = doubtful_band(fusion, judged.known.chances.tolist())
+        unknown[mine] = (chance[mine] > low) & (chance[mine] < high)
+        sure[mine] = fusion.sure(judged.known.logits)[labelled]
+    return Told(chance, unknown, first, looked / len(np.unique(said.frame)), float(sure.mean()))
 
 
 def layout_of(frame: Frame) -> LayoutPublished:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from parking.errors import Invalid
 from parking.lots import slug
 from services.detector.analysis import Analyser, Finding, Job, Options
+from services.detector.judging import Judge
 from services.detector.runtimes import load_model
 from services.detector.settings import DEFAULT_MODEL, ModelSettings
 from tools.simulator.footage import Shot, load
@@ -79,7 +80,7 @@ def open_analyser(size_px: int, threads: int) -> Analyser:
     """The detector's own stages with the shipped model; `threads` 0: as many as it likes."""
     settings = ModelSettings(DEFAULT_MODEL, "openvino", "f32", threads, 0, size_px, 1)
     model, facts = load_model(settings)
-    return Analyser(model, facts, Options(size_px, 1, MAX_PIXELS), lambda: None)
+    return Analyser(Judge(facts, None, model), Options(size_px, MAX_PIXELS), lambda: None)
 
 
 def look(analyser: Analyser, device: str, shots: Iterable[Shot]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,114 @@
+"""What a layout means for pictures of one size: outlines, patches, how large slots are shown."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parking.events import LayoutPublished, LayoutSlot
+from parking.inputsize import SLOT_NEEDS_PX, SMALLEST_PX, enabled, half_is_enough, input_size
+from services.detector.patches import Grid, grid_of
+
+CLOSER_PX: Final = 1600
+"""A closer look shows slots as large as they are where the whole picture is so many pixels long."""
+KEPT: Final = 1024
+_TILES: Final = (6, 4)
+"""Where there are no slots the whole picture is watched for changes, in so many parts."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """A layout's enabled slots in pictures of `size_wh` pixels. `outlines`: normalised, [K, 2]
+    each; `watched`: what the change gate compares (the slots; without any, parts of the picture);
+    `size_px`: long side of the vehicle model's input for a whole picture; `scales` [S]: how much
+    larger than in the picture each slot is shown to it; `closer`: how much larger than that in a
+    closer look; `halve`: decode at half the size."""
+
+    key: Hashable
+    size_wh: tuple[int, int]
+    slots: list[LayoutSlot]
+    outlines: list[NDArray[np.float64]]
+    watched: list[LayoutSlot]
+    size_px: int
+    scales: NDArray[np.float64]
+    closer: float
+    halve: bool
+
+
+class Grounds:
+    """The grounds and patch grids in use, bounded."""
+
+    def __init__(self, size_px: int = 0) -> None:
+        self._size_px = size_px
+        self._grounds: OrderedDict[Hashable, Ground] = OrderedDict()
+        self._grids: OrderedDict[Hashable, Grid] = OrderedDict()
+
+    def of(self, layout: LayoutPublished | None, size_wh: tuple[int, int]) -> Ground:
+        """For pictures of `size_wh` pixels."""
+        named = (layout.camera_id, layout.id, layout.time_ms, layout.version) if layout else None
+        key = (named, size_wh)
+        return _kept(self._grounds, key, lambda: ground_of(layout, size_wh, self._size_px, key))
+
+    def grid(self, ground: Ground, grey_wh: tuple[int, int]) -> Grid:
+        """Where the patches lie in the small grey picture."""
+        key = (ground.key, grey_wh)
+        return _kept(self._grids, key, lambda: grid_of(ground.watched, grey_wh))
+
+
+def ground_of(
+    layout: LayoutPublished | None, size_wh: tuple[int, int], size_px: int, key: Hashable = None
+) -> Ground:
+    """`size_px`: of the vehicle model's input, where the layout names none; 0: by need."""
+    slots = enabled(layout)
+    named = layout.input_size_px if layout else None
+    wanted = named or size_px or input_size(layout, size_wh).size_px
+    whole = wanted / max(size_wh)
+    outlines = [np.asarray(slot.polygon, np.float64) for slot in slots]
+    tall_px = np.array([np.ptp(outline[:, 1]) * size_wh[1] for outline in outlines])
+    scales = np.full(len(slots), whole)
+    if not (named or size_px) and len(slots):
+        least = min(whole, SMALLEST_PX / max(size_wh))
+        scales = np.clip(SLOT_NEEDS_PX / np.maximum(tall_px, 1e-3), least, whole)
+    return Ground(
+        key,
+        size_wh,
+        slots,
+        outlines,
+        slots or _tiles(),
+        wanted,
+        scales,
+        max(1.0, CLOSER_PX / wanted),
+        half_is_enough(layout, size_wh, wanted),
+    )
+
+
+def _tiles() -> list[LayoutSlot]:
+    across, down = _TILES
+    return [
+        LayoutSlot(
+            slot_id=f"{x}-{y}",
+            zone_id="picture",
+            polygon=[
+                (x / across, y / down),
+                ((x + 1) / across, y / down),
+                ((x + 1) / across, (y + 1) / down),
+                (x / across, (y + 1) / down),
+            ],
+        )
+        for y in range(down)
+        for x in range(across)
+    ]
+
+
+def _kept(cache: OrderedDict[Hashable, T], key: Hashable, make: Callable[[], T]) -> T:
+    if key not in cache:
+        cache[key] = make()
+        while len(cache) > KEPT:
+            cache.popitem(last=False)
+    cache.move_to_end(key)
+    return cache[key]

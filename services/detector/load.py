@@ -1,0 +1,102 @@
+"""How much the detector may do, and what it leaves out when its computer is busy. Pure but for the
+clock it is given.
+
+Work is measured in seconds of wall time, so a busy neighbour counts: the same picture then takes
+longer. While the work of a second exceeds the budget, one more thing is left out, in this order:
+
+  1 closer looks   2 refreshes of slots that have not changed   3 input size   4 pace
+
+and taken back in the reverse order once there is room. At 4 a changed slot may have to wait for a
+later picture of its camera; the camera that has waited longest comes first.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+CLOSER, REFRESH, SIZE, PACE = 1, 2, 3, 4
+SMALLER: Final = 0.75
+"""Input size at level 3 and above, as a share."""
+
+_WINDOW_S: Final = 2.0
+"""Work is compared with the budget once in so many seconds."""
+_ROOM: Final = 0.6
+"""Share of the budget below which something is taken back."""
+_PATIENCE_S: Final = 10.0
+"""Time with room before that; doubled, up to `_PATIENCE_MOST_S`, each time it was too early."""
+_PATIENCE_MOST_S: Final = 160.0
+_EARLY_S: Final = 30.0
+_BURST_S: Final = 1.0
+"""At level 4 judging gets the budget's share of time, and may save up so much of it. Looking for
+changes is not counted, so it never keeps changed slots from their turn."""
+_WAITING_KEPT: Final = 1024
+
+
+@dataclass(slots=True)
+class Load:
+    """The level, and who waits. `budget`: seconds of work in a second, for one detector."""
+
+    budget: float = 0.8
+    clock_s: Callable[[], float] = time.monotonic
+    level: int = 0
+    _busy_s: float = 0.0
+    _since_s: float = field(default=float("nan"))
+    _room_since_s: float | None = None
+    _patience_s: float = _PATIENCE_S
+    _lowered_s: float = float("-inf")
+    _saved_s: float = _BURST_S
+    _saved_at_s: float = field(default=float("nan"))
+    _waiting: dict[str, float] = field(default_factory=dict)
+
+    def worked(self, seconds: float, *, judged: bool = True) -> None:
+        """A picture took so long; `judged`: slots of it were."""
+        now_s = self.clock_s()
+        if self._since_s != self._since_s:  # the first one
+            self._since_s = now_s - seconds
+        self._busy_s += seconds
+        if judged:
+            self._saved_s -= seconds
+        if now_s - self._since_s >= _WINDOW_S:
+            self._decide(self._busy_s / (now_s - self._since_s), now_s)
+            self._busy_s, self._since_s = 0.0, now_s
+
+    def may_judge(self) -> bool:
+        """Whether there is time to judge changed slots now."""
+        if self.level < PACE:
+            return True
+        now_s = self.clock_s()
+        saved_s = max(self._saved_s, -_BURST_S) + (now_s - self._saved_at_s) * self.budget
+        self._saved_s, self._saved_at_s = min(saved_s, _BURST_S), now_s
+        return self._saved_s > 0
+
+    def waits(self, camera_id: str) -> None:
+        """A changed scene of this camera was not judged."""
+        if len(self._waiting) < _WAITING_KEPT:
+            self._waiting.setdefault(camera_id, self.clock_s())
+
+    def served(self, camera_id: str) -> None:
+        """Nothing of this camera waits any more."""
+        self._waiting.pop(camera_id, None)
+
+    def order(self, camera_id: str) -> float:
+        """Sort key: whose changed scene has waited longest comes first, then all others."""
+        return self._waiting.get(camera_id, float("inf"))
+
+    def _decide(self, share: float, now_s: float) -> None:
+        if share > self.budget:
+            self._room_since_s = None
+            if self.level < PACE:
+                if now_s - self._lowered_s < _EARLY_S:
+                    self._patience_s = min(2 * self._patience_s, _PATIENCE_MOST_S)
+                self.level += 1
+                self._saved_s, self._saved_at_s = 0.0, now_s
+        elif share > _ROOM * self.budget or not self.level:
+            self._room_since_s = None
+            if not self.level and now_s - self._lowered_s > _PATIENCE_MOST_S:
+                self._patience_s = _PATIENCE_S
+        elif self._room_since_s is None:
+            self._room_since_s = now_s
+        elif now_s - self._room_since_s >= self._patience_s:
+            self.level -= 1
+            self._lowered_s, self._room_since_s = now_s, None

@@ -1,0 +1,160 @@
+"""The cheap part of looking at a picture, done for each one: decode it, judge its health, see what
+changed in its slots."""
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from parking.alignment import anchor_of, shift_from
+from parking.errors import Invalid
+from parking.events import ImageHealth, LayoutPublished
+from parking.gating import Due, Limits, View, due_slots
+from parking.imagehealth import Grey, Look, Measured, Thresholds, assess, measured
+from parking.jpeghead import header_size
+from parking.metrics import timed
+from services.detector.gate import Held
+from services.detector.ground import Ground, Grounds
+from services.detector.patches import view_of
+from services.detector.picture import Picture, decode, decode_grey
+from services.detector.placing import Placing
+
+PLACED_EVERY: Final = 12
+"""A picture whose shift against the last ones is known is held against the layout's reference only
+each so-many-th time."""
+_ANCHORED_FOR: Final = 60
+"""Pictures after which shifts are measured from a newer picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A picture to analyse, taken at `time_ms`. Without a camera nothing is remembered; without a
+    layout there are no slots."""
+
+    jpeg: bytes | None
+    camera_id: str | None = None
+    layout: LayoutPublished | None = None
+    expected_wh: tuple[int, int] | None = None
+    frame_id: str | None = None
+    time_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the small grey picture shows. The colours are decoded only where a slot is judged."""
+
+    job: Job
+    ground: Ground
+    seen: Measured
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the change gate saw. `due`: the slots to be judged, all where nothing is held; `shift`:
+    against the camera's first picture, None where it cannot be told."""
+
+    view: View
+    due: Due
+    shift: tuple[float, float] | None
+    held: Held | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A picture on its way. Without `watched` every slot is judged and nothing is remembered."""
+
+    decoded: Decoded
+    health: ImageHealth
+    watched: Watched | None
+
+
+class Opener:
+    """Opens pictures; of one thread but for `decode`, which touches nothing and may run ahead."""
+
+    def __init__(self, size_px: int, max_pixels: int, health: Thresholds) -> None:
+        self._max_pixels = max_pixels
+        self._health = health
+        self._grounds = Grounds(size_px)
+        self._placing = Placing()
+
+    def decode(self, job: Job) -> Decoded | Invalid:
+        """The small grey picture and what it shows."""
+        timings: dict[str, float] = {}
+        try:
+            with timed("decode", timings):
+                size_wh = header_size(job.jpeg) if job.jpeg else (1, 1)  # decode refuses it
+                ground = self._grounds.of(job.layout, size_wh)
+                grey = decode_grey(job.jpeg, self._max_pixels, job.expected_wh)
+            with timed("look", timings):
+                seen = measured(grey)
+            return Decoded(job, ground, seen, timings)
+        except Invalid as error:
+            return error
+
+    def colours(self, decoded: Decoded) -> Picture:
+        """BGR pixels, half of the picture's size where that is enough. Raises Invalid."""
+        job, halve = decoded.job, decoded.ground.halve
+        with timed("decode", decoded.timings_ms):
+            return decode(job.jpeg, self._max_pixels, job.expected_wh, halve=halve)
+
+    def open(
+        self,
+        decoded: Decoded,
+        looks: MutableMapping[str, Look],
+        helds: Mapping[str, Held],
+        limits: Limits | None,
+    ) -> Opened:
+        """Health and changes. `looks` is brought up to date. Without `limits`, or without a camera,
+        every slot is to be judged."""
+        job, timings = decoded.job, decoded.timings_ms
+        with timed("health", timings):
+            earlier = looks.pop(job.camera_id, None) if job.camera_id else None
+            health, look = assess(decoded.seen, earlier, self._health)
+        watched = None
+        if limits is not None and job.camera_id and job.frame_id:
+            with timed("gate", timings):
+                watched = self._watch(decoded, helds.get(job.camera_id), limits)
+        if job.layout and job.layout.reference and health.status == "ok":
+            if _is_placed(look, job.layout.id, watched):
+                look = replace(look, unplaced=look.unplaced + 1)
+            else:
+                width_px = decoded.ground.size_wh[0]
+                with timed("place", timings):
+                    health, look = self._placing.judge(job.layout, width_px, health, look)
+                look = replace(look, unplaced=0)
+        if job.camera_id:
+            looks[job.camera_id] = look
+        return Opened(decoded, health, watched)
+
+    def _watch(self, decoded: Decoded, held: Held | None, limits: Limits) -> Watched:
+        """Compare the slots' patches with those of the frames on which they were judged."""
+        grey, ground = decoded.seen.grey, decoded.ground
+        context = (ground.key, grey.shape)
+        held = held if held and held.memory.context == context else None
+        shift = shift_from(held.anchor, grey) if held else None
+        grid = self._grounds.grid(ground, (grey.shape[1], grey.shape[0]))
+        view = view_of(grey, grid, context, shift or (0.0, 0.0))
+        due = due_slots(view, held.memory if held else None, limits)
+        return Watched(view, due, shift, _anchored(held, grey, shift) if held else None)
+
+
+def _is_placed(look: Look, layout_id: str, watched: Watched | None) -> bool:
+    """Whether the camera is known to look where it did: nothing in the picture says otherwise."""
+    place = look.place
+    return (
+        place is not None
+        and place.layout_id == layout_id
+        and not place.moved
+        and watched is not None
+        and watched.shift is not None
+        and look.unplaced + 1 < PLACED_EVERY
+    )
+
+
+def _anchored(held: Held, grey: Grey, shift: tuple[float, float] | None) -> Held:
+    """What is held, with a newer anchor where the old one is not followed any more, or old. Half of
+    the shift is given up each time, for errors add up and a mast swings about its place."""
+    if shift is not None and held.anchored < _ANCHORED_FOR:
+        return replace(held, anchored=held.anchored + 1)
+    x, y = shift or (0.0, 0.0)
+    return replace(held, anchor=anchor_of(grey, (x / 2, y / 2)), anchored=0)

@@ -1,0 +1,206 @@
+"""Where vehicles are searched: rectangles about the slots that need it, packed into few canvases of
+fixed size. Pure.
+
+A model's time follows the pixels it is shown, so it is shown the neighbourhoods of the slots in
+question, each as large as its slots need. The canvases have fixed sizes because a runtime compiles
+each shape (0.5 to 1.7 s).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Outline = NDArray[np.float64]
+
+CANVASES_WH: Final = ((192, 192), (320, 320), (640, 384), (640, 640), (1280, 736), (1280, 960))
+"""Canvas sizes by area, multiples of the model's stride."""
+
+GAP_PX: Final = 16
+"""Between two rectangles of a canvas."""
+
+_AROUND: Final = 0.5
+"""Margin about a slot on each side, in its longer sides: the vehicle in it and those beside it."""
+_ABOVE: Final = 0.25
+"""More margin above: a vehicle rises over the ground it stands on."""
+_MERGES_UNTIL: Final = 1.1
+"""Two rectangles become one while that shows the model at most so many times the pixels."""
+_MANY: Final = 48
+"""Beyond so many slots one rectangle about all of them is as good."""
+_OVERLAP_PX: Final = 160
+"""Of the parts of a rectangle that no canvas holds."""
+
+
+class Region(NamedTuple):
+    """A rectangle of the picture, pixels, and how much larger it is shown to the model."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    scale: float
+
+    @property
+    def shown_wh(self) -> tuple[int, int]:
+        """Its size on the canvas."""
+        return (
+            max(1, round((self.x1 - self.x0) * self.scale)),
+            max(1, round((self.y1 - self.y0) * self.scale)),
+        )
+
+
+class Placed(NamedTuple):
+    """A region and the place of its top left corner on the canvas."""
+
+    region: Region
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """One picture for the model."""
+
+    size_wh: tuple[int, int]
+    placed: tuple[Placed, ...]
+
+
+def regions_about(
+    outlines: Sequence[Outline], scales: Sequence[float], size_wh: tuple[int, int]
+) -> list[Region]:
+    """The neighbourhoods of the outlines (pixels of a picture of `size_wh`), near ones together.
+    `scales`: how much larger each outline must be shown."""
+    around = [_about(o, s, size_wh) for o, s in zip(outlines, scales, strict=True)]
+    if len(around) > _MANY:
+        around = [_union(around)]
+    merged = _merged(around)
+    return [part for region in merged for part in _parts(region)]
+
+
+def whole(size_wh: tuple[int, int], scale: float) -> list[Region]:
+    """All of a picture, in as many parts as the canvases need."""
+    return _parts(Region(0, 0, *size_wh, scale))
+
+
+def pack(regions: Sequence[Region]) -> list[Canvas]:
+    """The regions on canvases, with few pixels in all: the smallest canvas that holds all of them,
+    or a smaller one filled and another one for the rest."""
+    left = sorted(regions, key=lambda region: -region.shown_wh[1])
+    canvases: list[Canvas] = []
+    while left:
+        canvas = _best(left)
+        taken = {one.region for one in canvas.placed}
+        left = [region for region in left if region not in taken]
+        canvases.append(canvas)
+    return canvases
+
+
+def _best(left: Sequence[Region]) -> Canvas:
+    filled = [_fill(size_wh, left) for size_wh in CANVASES_WH]
+    alone = next((one for one in filled if len(one.placed) == len(left)), None)
+    if alone is None:
+        return filled[-1]
+    best, best_pixels = alone, _pixels(alone.size_wh)
+    for first in filled[: CANVASES_WH.index(alone.size_wh)]:
+        taken = {one.region for one in first.placed}
+        rest = [region for region in left if region not in taken]
+        second = next(
+            (s for s in CANVASES_WH if len(_fill(s, rest).placed) == len(rest)), CANVASES_WH[-1]
+        )
+        if taken and _pixels(first.size_wh) + _pixels(second) < best_pixels:
+            best, best_pixels = first, _pixels(first.size_wh) + _pixels(second)
+    return best
+
+
+def _fill(size_wh: tuple[int, int], regions: Iterable[Region]) -> Canvas:
+    """As many as fit, in rows: the first row that has room takes a region."""
+    rows: list[list[int]] = []  # [y, height, next x]
+    placed = []
+    below = 0
+    for region in regions:
+        width, height = region.shown_wh
+        row = next((r for r in rows if height <= r[1] and r[2] + width <= size_wh[0]), None)
+        if row is None:
+            if below + height > size_wh[1] or width > size_wh[0]:
+                continue
+            row = [below, height, 0]
+            rows.append(row)
+            below += height + GAP_PX
+        placed.append(Placed(region, row[2], row[0]))
+        row[2] += width + GAP_PX
+    return Canvas(size_wh, tuple(placed))
+
+
+def _about(outline: Outline, scale: float, size_wh: tuple[int, int]) -> Region:
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    side = float((high - low).max())
+    margin = _AROUND * side
+    x0, y0 = np.floor(low - (margin, margin + _ABOVE * side)).astype(int)
+    x1, y1 = np.ceil(high + margin).astype(int)
+    width, height = size_wh
+    return Region(
+        int(np.clip(x0, 0, width - 1)),
+        int(np.clip(y0, 0, height - 1)),
+        int(np.clip(x1, 1, width)),
+        int(np.clip(y1, 1, height)),
+        scale,
+    )
+
+
+def _merged(regions: Sequence[Region]) -> list[Region]:
+    """Joined while that costs little."""
+    merged: list[Region] = []
+    for region in sorted(regions):
+        joined = region
+        searching = True
+        while searching:
+            searching = False
+            for other in merged:
+                both = _union([joined, other])
+                if _shown(both) <= _MERGES_UNTIL * (_shown(joined) + _shown(other)):
+                    merged.remove(other)
+                    joined, searching = both, True
+                    break
+        merged.append(joined)
+    return merged
+
+
+def _union(regions: Sequence[Region]) -> Region:
+    return Region(
+        min(r.x0 for r in regions),
+        min(r.y0 for r in regions),
+        max(r.x1 for r in regions),
+        max(r.y1 for r in regions),
+        max(r.scale for r in regions),
+    )
+
+
+def _parts(region: Region) -> list[Region]:
+    """The region, cut into overlapping halves until a canvas holds each."""
+    width, height = region.shown_wh
+    if any(width <= w and height <= h for w, h in CANVASES_WH):
+        return [region]
+    overlap = round(_OVERLAP_PX / region.scale / 2)
+    if width > CANVASES_WH[-1][0]:
+        middle = (region.x0 + region.x1) // 2
+        halves = [
+            region._replace(x1=min(middle + overlap, region.x1)),
+            region._replace(x0=max(middle - overlap, region.x0)),
+        ]
+    else:
+        middle = (region.y0 + region.y1) // 2
+        halves = [
+            region._replace(y1=min(middle + overlap, region.y1)),
+            region._replace(y0=max(middle - overlap, region.y0)),
+        ]
+    return [part for half in halves for part in _parts(half)]
+
+
+def _shown(region: Region) -> float:
+    return (region.x1 - region.x0) * (region.y1 - region.y0) * region.scale**2
+
+
+def _pixels(size_wh: tuple[int, int]) -> int:
+    return size_wh[0] * size_wh[1]
