@@ -66,7 +66,7 @@ def told(records: Sequence[Event]) -> list[tuple[str, str, str, str, str]]:
     return [(o.slot_id, o.from_state, o.to_state, o.reason, o.cause.id) for o in changes]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(scenes(), st.data())
 def test_a_slow_detector_leads_to_the_same_changes_in_the_same_order(scene, data):
     commands, frames = scene
