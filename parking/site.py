@@ -31,9 +31,9 @@ class Sight(Struct, frozen=True, kw_only=True):
 
 
 class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A slot as shown, and the sights it rests on. `observed_at_ms`: of its newest sight when it last
-    changed, or of the last one withdrawn since. `overruled`: while a person's correction holds, what
-    the cameras said when it came."""
+    """A slot as shown, and the sights it rests on. `observed_at_ms`: of its newest sight when it
+    last changed, or of the last one withdrawn since. `overruled`: while a person's correction
+    holds, what the cameras said when it came."""
 
     zone_id: str
     state: SlotState = "unknown"
