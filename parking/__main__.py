@@ -137,7 +137,8 @@ _MEANING = {
     "enter_observations": "pictures in a row that must say occupied",
     "exit_observations": "pictures in a row that must say free",
     "min_confidence": "0..1; less sure, a picture says nothing of a slot",
-    "silence_intervals": "intervals without a picture until a camera is silent",
+    "silence_intervals": "what a camera saw counts for so many of its intervals, at least",
+    "silence_ms": "and for so many milliseconds, 15000 at least, whichever is longer",
     "overstay_ms": "how long a vehicle may stay; None: as long as it likes",
 }
 

@@ -2,63 +2,37 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 from msgspec.structs import replace
 
+from parking.camerastatus import condition, refresh_ms, report, with_camera
 from parking.events import (
-    CameraStatusChanged,
     DetectionMade,
     DeviceReported,
     Event,
     FrameRef,
     ImageHealth,
 )
-from parking.site import Camera, Device, Moment, Site, output_id, silence_limit_ms
+from parking.site import Camera, Device, Moment, Site, silence_limit_ms
 from parking.slots import decide, see, withdraw
+from parking.timekeeping import STEP_MS
 
-# An unchanged status is told again with the latest frame, at most this often.
-REFRESH_MS: Final = 10_000
 # How far back a frame that ingest wrote twice is known again: twice what all cameras together have
 # between MQTT and Kafka at once (ingest's HANDOVER_FRAMES, unless set higher).
 FRAME_MEMORY: Final = 64
 
-# For so long, or its silence limit, after its last late frame a camera is called late, not silent.
-_LATE_MS: Final = 30_000
+# The share of the newest gap between two frames in `analysed_every_ms`: one in so many.
+_SMOOTHING: Final = 4
 
 _SLUG: Final = re.compile(r"([a-z][a-z-]{1,39}): ")
-Status = Literal["online", "degraded", "offline", "no-layout"]
-
-
-def condition(site: Site, camera_id: str) -> tuple[Status, str]:
-    """A camera's status and the reason; its evidence counts only while it is online."""
-    camera = site.cameras[camera_id]
-    device = site.devices.get(camera_id, Device())
-    if device.offline_since_ms is not None:
-        return "offline", device.offline_reason or "offline"
-    if camera.last_frame_at_ms is None:
-        return "offline", "no-frame"
-    if camera.silent:
-        return _missing(site, camera)
-    if not camera.layout_version:
-        return "no-layout", "no-layout"
-    if camera.health not in (None, "ok"):
-        return "degraded", str(camera.health)
-    return "online", "ok"
-
-
-def _missing(site: Site, camera: Camera) -> tuple[Status, str]:
-    """Why there is no fresh frame: none came, or those that came were too old already."""
-    late_ms = max(_LATE_MS, silence_limit_ms(site, camera))
-    if camera.late_at_ms is not None and site.tick_ms - camera.late_at_ms <= late_ms:
-        return "degraded", "late"
-    return "offline", "silent"
 
 
 def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site, list[Event]]:
-    """One frame's evidence, unless it is not newer than its camera's last applied one (by its place
-    in the log, or as the device counts), or was applied from another place in the log: ingest
-    writes a frame again whose acknowledgement it, or the broker, did not see."""
+    """One frame's evidence, however long the detector took for it within the silence limit; unless
+    it is not newer than its camera's last applied one (by its place in the log, or as the device
+    counts), or was applied from another place in the log: ingest writes a frame again whose
+    acknowledgement it, or the broker, did not see."""
     camera = site.cameras.get(made.camera_id, Camera())
     name = made.frame_ref.frame_id.removeprefix(f"{made.camera_id}/")
     if name in camera.frames or not _newer(made.frame_ref, camera.frame_ref):
@@ -78,15 +52,20 @@ def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site,
         last_frame_at_ms=last_ms,
         silent=last_ms < oldest_ms,
         late_at_ms=None if fresh else site.tick_ms,
+        analysed_every_ms=_pace(site, camera, made.time_ms),
+        load_level=made.effort.load_level if made.effort else 0,
     )
     site = _lift_offline(with_camera(site, made.camera_id, camera), made)
-    site, outputs = settle(site, made.camera_id, moment)
-    # Polygons of an older layout than the adopted one may name other ground by the same names.
-    believed = made.health.status == "ok" and made.layout_version >= camera.layout_version
-    if fresh and believed and condition(site, made.camera_id)[0] == "online":
-        site, changes = _apply(site, made, moment)
-        outputs += changes
-    return site, outputs
+    outputs: list[Event] = []
+    if condition(site, made.camera_id)[0] == "online":
+        # Polygons of an older layout than the adopted one may name other ground by the same names.
+        believed = made.health.status == "ok" and made.layout_version >= camera.layout_version
+        if fresh and believed:
+            site, outputs = _apply(site, made, moment)
+        site, forgotten = _forget(site, made, moment)
+        outputs += forgotten
+    site, told = settle(site, made.camera_id, moment)
+    return site, outputs + told
 
 
 def on_device(site: Site, told: DeviceReported, moment: Moment) -> tuple[Site, list[Event]]:
@@ -113,8 +92,7 @@ def on_device(site: Site, told: DeviceReported, moment: Moment) -> tuple[Site, l
 
 
 def on_silence(site: Site, moment: Moment) -> tuple[Site, list[Event]]:
-    """A tick was applied: cameras that sent nothing fresh for too long, and single slots that a
-    camera has had nothing to say of for as long, lose their evidence."""
+    """A tick was applied: cameras that sent nothing fresh for too long lose their evidence."""
     outputs: list[Event] = []
     for camera_id, camera in site.cameras.items():
         limit_ms = silence_limit_ms(site, camera)
@@ -126,16 +104,6 @@ def on_silence(site: Site, moment: Moment) -> tuple[Site, list[Event]]:
         if condition(site, camera_id) != (camera.status, camera.reason):
             site, told = settle(site, camera_id, moment)
             outputs += told
-    for slot_id, slot in site.slots.items():
-        old = [
-            camera_id
-            for camera_id, sight in slot.sights.items()
-            if site.tick_ms - sight.time_ms > silence_limit_ms(site, site.cameras[camera_id])
-        ]
-        if old:
-            left = withdraw(slot, old)
-            site, changes = decide(site, slot_id, left, moment, "no-evidence")
-            outputs += changes
     return site, outputs
 
 
@@ -145,8 +113,10 @@ def settle(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
     status, reason = condition(site, camera_id)
     camera = site.cameras[camera_id]
     outputs: list[Event] = []
-    # Either way: the last report may be of a clock that was ahead.
-    due = moment.frame_ref is not None and abs(moment.time_ms - camera.reported_at_ms) >= REFRESH_MS
+    # Either way: the last report may be of a clock that was ahead. A frame a little early is as
+    # good as the next one.
+    passed_ms = abs(moment.time_ms - camera.reported_at_ms)
+    due = moment.frame_ref is not None and 4 * passed_ms >= 3 * refresh_ms(camera)
     if (status, reason) != (camera.status, camera.reason) or due:
         site, told = report(site, camera_id, moment)
         outputs += told
@@ -158,39 +128,6 @@ def settle(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
                 site, changes = decide(site, slot_id, left, moment, reason)
                 outputs += changes
     return site, outputs
-
-
-def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event]]:
-    """The camera's status told, one version up."""
-    status, reason = condition(site, camera_id)
-    camera = replace(
-        site.cameras[camera_id],
-        status=status,
-        reason=reason,
-        version=site.cameras[camera_id].version + 1,
-        reported_at_ms=moment.time_ms,
-    )
-    event = CameraStatusChanged(
-        id=output_id(site, moment, camera_id, status),
-        site_id=site.site_id,
-        time_ms=moment.time_ms,
-        run=site.run,
-        camera_id=camera_id,
-        status=status,
-        reason=reason,
-        health=camera.health,
-        version=camera.version,
-        last_frame_at_ms=camera.last_frame_at_ms,
-        frame_ref=camera.frame_ref,
-        interval_ms=camera.interval_ms if camera.layout_version else None,
-        layout_version=camera.layout_version,
-    )
-    return with_camera(site, camera_id, camera), [event]
-
-
-def with_camera(site: Site, camera_id: str, camera: Camera) -> Site:
-    """The site with this camera."""
-    return replace(site, cameras=site.cameras | {camera_id: camera})
 
 
 def _count_restart(site: Site, camera: Camera, made: DetectionMade, name: str) -> Site:
@@ -239,6 +176,18 @@ def _with_health(camera: Camera, health: ImageHealth, patience: int) -> Camera:
     )
 
 
+def _pace(site: Site, camera: Camera, time_ms: int) -> int | None:
+    """The smoothed time between applied frames, with one more of this time. It begins anew after
+    silence, and passes over times that go back."""
+    before = camera.analysed_every_ms
+    gap_ms = time_ms - (camera.last_frame_at_ms or time_ms)
+    if gap_ms <= 0:
+        return before
+    if gap_ms > silence_limit_ms(site, camera):
+        return None
+    return gap_ms if before is None else before + round((gap_ms - before) / _SMOOTHING)
+
+
 def _lift_offline(site: Site, made: DetectionMade) -> Site:
     """A frame taken after a device was told offline shows that it is back."""
     device = site.devices.get(made.camera_id)
@@ -258,4 +207,23 @@ def _apply(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site, list[
             if now is not slot:
                 site, changes = decide(site, seen.slot_id, now, moment)
                 outputs += changes
+    return site, outputs
+
+
+def _forget(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site, list[Event]]:
+    """Take back what the camera said of slots of which it has had nothing to say for the silence
+    limit, by the times of its frames: a slow detector must come to the same. A frame from well
+    after the site's time is of a wrong clock, and tells no time."""
+    camera = site.cameras[made.camera_id]
+    outputs: list[Event] = []
+    if made.time_ms > site.tick_ms + STEP_MS:
+        return site, outputs
+    oldest_ms = made.time_ms - silence_limit_ms(site, camera)
+    for slot_id in camera.slot_ids:
+        slot = site.slots[slot_id]
+        sight = slot.sights.get(made.camera_id)
+        if sight is not None and sight.time_ms < oldest_ms:
+            left = withdraw(slot, (made.camera_id,))
+            site, changes = decide(site, slot_id, left, moment, "no-evidence")
+            outputs += changes
     return site, outputs

@@ -325,8 +325,8 @@ class DetectionMade(Event, frozen=True, kw_only=True):
         Annotated[
             Id,
             Meta(
-                description="the frame judged last: nothing has changed in the slots since,"
-                " so its boxes and observations are repeated"
+                description="the frame that was judged last: nothing had changed in the slots"
+                " since, so its boxes and observations are repeated"
             ),
         ]
         | None
@@ -366,6 +366,7 @@ class SlotChanged(Event, frozen=True, kw_only=True):
     cause: Cause
     camera_id: CameraId | None = None
     frame_ref: FrameRef | None = None
+    observed_at_ms: Annotated[TimeMs, Meta(description="newest evidence of it")] | None = None
 
 
 class SlotStateUpdated(Event, frozen=True, kw_only=True):
@@ -404,7 +405,10 @@ class CameraStatusChanged(Event, frozen=True, kw_only=True):
     load_level: Annotated[int, Meta(ge=0, le=4, description="of its last frame; see Effort")] = 0
     evidence_at_ms: Annotated[
         dict[SlotId, TimeMs],
-        Meta(description="slots of which this camera's last evidence is older than its last frame"),
+        Meta(
+            description="slots of which this online camera's last evidence is older than its last"
+            " frame; 0: it has none"
+        ),
     ] = {}
 
 

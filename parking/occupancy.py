@@ -1,14 +1,16 @@
 """The tracker's rule: `step(site, record) -> (site, outputs)`, a fold over the log. Pure.
 
 It sees the order of the records and the times in them, never a clock. The same code runs in the
-faust app, in replays and in the tests' oracle. A record that was applied before, or came too late,
-gives back the very same site and no outputs.
+faust app, in replays and in the tests' oracle. A record that was applied before gives back the
+very same site and no outputs. A detector that takes longer for the same frames, within the silence
+limit, leads to the same changes in the same order (docs/decisions/0021).
 
 - A slot changes after enough observations in a row (`enter_observations` to become occupied,
   `exit_observations` to become free); one below `min_confidence` says nothing.
 - Cameras that see one slot vote, weighted by confidence; similar weights for both: unknown.
-- Unknown beats wrong: a camera that is offline, silent, late, or unhealthy withdraws what it said,
-  and so does one that has had nothing to say of a slot for the silence limit.
+- Unknown beats wrong: a camera that is offline, silent (its last frame is older than the silence
+  limit) or unhealthy withdraws what it said, and so does one whose frames have had nothing to say
+  of a slot for the silence limit. Until then what it saw is old, not unknown.
 - A person's correction holds until the cameras confirm something else than what it overruled;
   closed holds until opened.
 """
@@ -18,7 +20,8 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from parking.cameras import on_detection, on_device, on_silence, report, with_camera
+from parking.cameras import on_detection, on_device, on_silence
+from parking.camerastatus import report, with_camera
 from parking.errors import Invalid
 from parking.events import (
     Cause,

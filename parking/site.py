@@ -11,8 +11,6 @@ from msgspec import Struct
 
 from parking.events import Cause, FrameRef, Health, ParametersSet, SlotState
 
-# Ticks come from the tracker's clock and frames from others: allow them to differ a little.
-SILENCE_FLOOR_MS: Final = 2_000
 # For a camera whose layout, and with it its interval, is not known yet.
 DEFAULT_INTERVAL_MS: Final = 2_000
 
@@ -33,8 +31,9 @@ class Sight(Struct, frozen=True, kw_only=True):
 
 
 class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A slot as shown, and the sights it rests on. `overruled`: while a person's correction holds,
-    what the cameras said when it came."""
+    """A slot as shown, and the sights it rests on. `observed_at_ms`: of its newest sight when it
+    last changed, or of the last one withdrawn since. `overruled`: while a person's correction
+    holds, what the cameras said when it came."""
 
     zone_id: str
     state: SlotState = "unknown"
@@ -50,7 +49,9 @@ class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A camera: what it was told to see, how its last frames were, and what was last reported.
     `frames`: the ids of the last frames applied, without the camera's own. `silent`: the newest
-    frame is too old; `late_at_ms`: the tick at which one came that was so already."""
+    frame is older than the silence limit; `late_at_ms`: the tick at which one came that was so
+    already. `analysed_every_ms`: smoothed time between the last frames applied; `load_level`: of
+    the last one (`Effort`)."""
 
     layout_version: int = 0
     interval_ms: int = DEFAULT_INTERVAL_MS
@@ -62,6 +63,8 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unhealthy_frames: int = 0
     silent: bool = False
     late_at_ms: int | None = None
+    analysed_every_ms: int | None = None
+    load_level: int = 0
     status: Literal["online", "degraded", "offline", "no-layout"] = "offline"
     reason: str = ""
     version: int = 0
@@ -144,5 +147,6 @@ def too_large(slots: int, sights: int) -> str | None:
 
 
 def silence_limit_ms(site: Site, camera: Camera) -> int:
-    """How old a camera's last evidence may be."""
-    return max(SILENCE_FLOOR_MS, site.parameters.silence_intervals * camera.interval_ms)
+    """How old a camera's last frame may be before what it saw counts no more."""
+    parameters = site.parameters
+    return max(parameters.silence_ms, parameters.silence_intervals * camera.interval_ms)

@@ -41,7 +41,11 @@ def needed(parameters: ParametersSet, state: Known) -> int:
 def see(
     slot: Slot, camera_id: str, seen: Observation, time_ms: int, parameters: ParametersSet
 ) -> Slot:
-    """The slot with one more observation; one that is unsure says nothing, and breaks no streak."""
+    """The slot with one more observation; one that is unsure says nothing, and breaks no streak.
+
+    An observation that the detector repeats (`since_ms`) is fresh evidence and counts towards the
+    streak like any other: it repeats one only after two judgements in a row agreed, and looks at
+    each frame whether the slot still looks the same."""
     if seen.state == "unknown" or seen.confidence < parameters.min_confidence:
         return slot
     before = slot.sights.get(camera_id)
@@ -81,9 +85,12 @@ def verdict(sights: Mapping[str, Sight], parameters: ParametersSet) -> Verdict |
 
 
 def withdraw(slot: Slot, camera_ids: Collection[str]) -> Slot:
-    """The slot without the sights of these cameras."""
+    """The slot without the sights of these cameras; when they last saw it stays known."""
+    gone = [sight.time_ms for camera, sight in slot.sights.items() if camera in camera_ids]
+    if not gone:
+        return slot
     sights = {camera: sight for camera, sight in slot.sights.items() if camera not in camera_ids}
-    return slot if len(sights) == len(slot.sights) else replace(slot, sights=sights)
+    return replace(slot, sights=sights, observed_at_ms=max(*gone, slot.observed_at_ms or 0))
 
 
 def decide(
@@ -156,6 +163,7 @@ def _changed(site: Site, slot_id: str, was: Slot, now: Slot, moment: Moment) -> 
         cause=moment.cause,
         camera_id=moment.camera_id,
         frame_ref=moment.frame_ref,
+        observed_at_ms=now.observed_at_ms,
     )
 
 

@@ -47,7 +47,7 @@ def _seen_by(slot: Slot, tick_ms: int) -> Slot:
         camera_id: replace(sight, time_ms=min(sight.time_ms, tick_ms))
         for camera_id, sight in slot.sights.items()
     }
-    return replace(slot, sights=sights)
+    return replace(slot, sights=sights, observed_at_ms=_bounded(slot.observed_at_ms, tick_ms))
 
 
 def _set_back(site: Site, tick_ms: int) -> Site:

@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PURE = (
     *("events", "geometry", "jpeghead", "lots", "topics", "errors", "ports"),
-    *("occupancy", "site", "slots", "cameras", "sessions", "timekeeping", "gating", "inputsize"),
-    *("ground", "places", "proposals", "rows"),
+    *("occupancy", "site", "slots", "cameras", "camerastatus", "sessions", "timekeeping"),
+    *("gating", "inputsize", "ground", "places", "proposals", "rows"),
 )
 NOT_PURE = {
     "asyncio",
@@ -37,7 +37,7 @@ READS_ENVIRON = re.compile(
 )
 MAX_LINES = 300
 MAX_TEST_LINES = 500
-LONGER = {"parking/events.py": 410}  # every event in one list is easier to read than two halves
+LONGER = {"parking/events.py": 480}  # every event in one list is easier to read than two halves
 
 
 def sources(*folders: str) -> list[Path]:

@@ -31,6 +31,8 @@ from parking.topics import CAMERA_STATUS, SESSIONS, SLOT_CHANGES, SLOT_STATE
 OUTPUTS = (SLOT_CHANGES, SLOT_STATE, CAMERA_STATUS, SESSIONS)
 START_MS = 1_700_000_000_000
 INTERVAL_MS = 1_000
+# By default, and for cameras of up to 12 seconds' interval.
+SILENCE_MS = ParametersSet().silence_ms
 
 # What a test writes for an observation: o(ccupied), f(ree), ? (unknown), each with a confidence.
 _SEEN: dict[str, Seen] = {"o": "occupied", "f": "free", "?": "unknown"}

@@ -200,6 +200,9 @@ async function silence(page) {
   console.log("silence");
   await page.locator(".picture").scrollIntoViewIfNeeded();
   await page.locator(".badge-stale").waitFor();
+  // Old before it is unknown.
+  await page.locator('.slot-old[aria-label*="last seen over"]').first().waitFor();
+  await page.screenshot({ path: join(shots, "desk-old.png"), fullPage: true });
   await page.locator(".camera-offline").getByText("gone silent").waitFor();
   await page.getByTestId("site-counts").getByText("not known right now").waitFor();
   await page.screenshot({ path: join(shots, "desk-silent.png"), fullPage: true });

@@ -8,7 +8,8 @@ from typing import Final
 from parking.events import FrameReceived
 
 SLOW_MS: Final = 1_000
-"""Half the shortest silence (parking/site.py): less leaves the detector its time."""
+"""What a camera sees is shown with its age: a clock further behind makes it look too old. Less may
+be the network's."""
 BAND_MS: Final = 3_000
 """Lags that differ by no more are the same."""
 PROOF_MS: Final = 30_000

@@ -4,8 +4,7 @@ Only a higher version applies, so the order in which topics are read does not ma
 record twice does nothing.
 """
 
-from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -19,11 +18,12 @@ from parking.events import (
     SlotStateUpdated,
 )
 from parking.topics import site_of
+from services.notifier.ages import only_refreshed, watches
 from services.notifier.inputs import input_view
+from services.notifier.slotviews import counts_of, slot_view
 from services.notifier.views import (
     CameraSlot,
     CameraView,
-    Counts,
     SiteSummary,
     SiteView,
     SlotView,
@@ -37,7 +37,8 @@ LAYOUTS_REMEMBERED: Final = 1000
 
 @dataclass(slots=True)
 class LiveState:
-    """What the log says so far. `revision` grows with every change of it."""
+    """What the log says so far. `revision` grows with every change of it, unless only time went
+    by: the ages of what is shown are in no hurry."""
 
     layouts: dict[str, LayoutPublished] = field(default_factory=dict)
     statuses: dict[str, CameraStatusChanged] = field(default_factory=dict)
@@ -62,6 +63,8 @@ class LiveState:
         """Apply a change as the state it leads to."""
         held = self.slots.get((event.site_id, event.slot_id))
         before = held.observed_at_ms if held else None
+        if event.cause.kind == "frame":
+            before = event.time_ms
         return self.slot_state(
             SlotStateUpdated(
                 id=event.id,
@@ -73,7 +76,7 @@ class LiveState:
                 state=event.to_state,
                 version=event.version,
                 changed_at_ms=event.time_ms,
-                observed_at_ms=event.time_ms if event.cause.kind == "frame" else before,
+                observed_at_ms=event.observed_at_ms or before,
                 confidence=event.confidence,
                 reason=event.reason,
                 camera_ids=held.camera_ids if held else [],
@@ -86,7 +89,8 @@ class LiveState:
         if event.run != LIVE or (held is not None and event.version <= held.version):
             return False
         self.statuses[event.camera_id] = event
-        self.revision += 1
+        if not only_refreshed(held, event):
+            self.revision += 1
         return True
 
     def layout(self, event: LayoutPublished) -> bool:
@@ -144,18 +148,28 @@ class LiveState:
         layouts = self._layouts_of(site_id)
         drawn: dict[str, LayoutSlot] = {}
         cameras: dict[str, list[str]] = {}
+        evidence: dict[str, list[CameraStatusChanged]] = {}
         for layout in layouts:
+            status = self.statuses.get(layout.camera_id)
             for slot in layout.slots:
                 if slot.enabled:
                     cameras.setdefault(slot.slot_id, []).append(layout.camera_id)
+                    if status is not None and watches(status, layout):
+                        evidence.setdefault(slot.slot_id, []).append(status)
                     held = drawn.setdefault(slot.slot_id, slot)
                     if held.plan is None and slot.plan is not None:
                         drawn[slot.slot_id] = slot
         if not layouts:
             states = (s for (site, _), s in sorted(self.slots.items()) if site == site_id)
-            return [_slot_view(site_id, None, s, s.camera_ids) for s in states]
+            return [slot_view(site_id, None, s, s.camera_ids) for s in states]
         return [
-            _slot_view(site_id, slot, self.slots.get((site_id, slot_id)), cameras[slot_id])
+            slot_view(
+                site_id,
+                slot,
+                self.slots.get((site_id, slot_id)),
+                cameras[slot_id],
+                evidence.get(slot_id, ()),
+            )
             for slot_id, slot in sorted(drawn.items())
         ]
 
@@ -190,6 +204,9 @@ class LiveState:
             width=width,
             height=height,
             input=input_view(layout, self.picture_sizes.get(camera_id)),
+            analysed_every_ms=status.analysed_every_ms if status else None,
+            load_level=status.load_level if status else 0,
+            evidence_at_ms=status.evidence_at_ms if status else {},
         )
 
     def camera_views(self, site_id: str | None = None) -> list[CameraView]:
@@ -209,12 +226,12 @@ class LiveState:
         return SiteView(
             site_id=site_id,
             name=newest.site_name if newest else site_id,
-            counts=_counts(slots),
+            counts=counts_of(slots),
             zones=[
                 ZoneView(
                     zone_id=zone,
                     name=names.get(zone, zone),
-                    counts=_counts(slot for slot in slots if slot.zone_id == zone),
+                    counts=counts_of(slot for slot in slots if slot.zone_id == zone),
                 )
                 for zone in sorted(zones)
             ],
@@ -258,35 +275,3 @@ class LiveState:
 
     def _layouts_of(self, site_id: str) -> list[LayoutPublished]:
         return [layout for _, layout in sorted(self.layouts.items()) if layout.site_id == site_id]
-
-
-def _slot_view(
-    site_id: str, slot: LayoutSlot | None, held: SlotStateUpdated | None, cameras: list[str]
-) -> SlotView:
-    known = slot or held
-    assert known is not None  # noqa: S101 -- a slot is in a layout or has a state, else not here
-    return SlotView(
-        site_id=site_id,
-        slot_id=known.slot_id,
-        zone_id=known.zone_id,
-        kind=slot.kind if slot else "standard",
-        state=held.state if held else "unknown",
-        version=held.version if held else 0,
-        changed_at_ms=held.changed_at_ms if held else None,
-        observed_at_ms=held.observed_at_ms if held else None,
-        confidence=held.confidence if held else 0.0,
-        reason=held.reason if held else "not observed yet",
-        camera_ids=cameras,
-        plan=slot.plan if slot else None,
-    )
-
-
-def _counts(slots: Iterable[SlotView]) -> Counts:
-    by_state = Counter(slot.state for slot in slots)
-    return Counts(
-        free=by_state["free"],
-        occupied=by_state["occupied"],
-        unknown=by_state["unknown"],
-        closed=by_state["closed"],
-        total=by_state.total(),
-    )

@@ -48,7 +48,8 @@ class ZoneView(View, frozen=True, kw_only=True):
 
 
 class SlotView(View, frozen=True, kw_only=True):
-    """A slot as it is now. `version` 0: nothing is known of it yet."""
+    """A slot as it is now. `version` 0: nothing is known of it yet. `observed_at_ms`: its newest
+    evidence, by any camera; what is shown is as old as that."""
 
     site_id: SiteId
     slot_id: SlotId
@@ -83,7 +84,10 @@ class InputSizeView(View, frozen=True, kw_only=True):
 
 
 class CameraView(View, frozen=True, kw_only=True):
-    """A camera as it is now. `width` and `height` in pixels, once a picture was looked at."""
+    """A camera as it is now. `width` and `height` in pixels, once a picture was looked at.
+    `analysed_every_ms`: the time between its last frames that were analysed; longer than
+    `interval_ms` where the detector's computer is busy, which `load_level` (0 to 4) tells.
+    `evidence_at_ms`: slots of which its last evidence is older than its last frame (0: none)."""
 
     camera_id: CameraId
     name: Text
@@ -97,6 +101,9 @@ class CameraView(View, frozen=True, kw_only=True):
     width: int | None = None
     height: int | None = None
     input: InputSizeView | None = None
+    analysed_every_ms: int | None = None
+    load_level: int = 0
+    evidence_at_ms: dict[SlotId, TimeMs] = {}
 
 
 class SiteSummary(View, frozen=True, kw_only=True):

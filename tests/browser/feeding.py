@@ -19,6 +19,7 @@ from parking.events import (
     LayoutPublished,
     LayoutSlot,
     Observation,
+    ParametersSet,
     Zone,
 )
 from parking.kafka import KafkaProducer, KafkaSettings, new_producer
@@ -107,6 +108,9 @@ class Feeder:
 
     async def _feed(self) -> None:
         await admin.publish_layouts(self._kafka, [self._layout], "test")
+        # The least: the page is watched while the camera is silent.
+        parameters = ParametersSet(silence_ms=15_000)
+        await admin.command_site(self._kafka, self._layout.site_id, parameters, "test")
         producer = new_producer(self._kafka)
         await producer.start()
         try:

@@ -34,6 +34,7 @@ def test_a_layout_with_a_crossing_polygon_is_refused_with_every_fault(tmp_path):
         (["keys", "list"], "KEYS_FILE is not set"),
         (["topics", "apply"], "KAFKA_BOOTSTRAP is not set"),
         (["parameters", "demo", "--min-confidence", "7"], "min_confidence"),
+        (["parameters", "demo", "--silence-ms", "14999"], "silence_ms"),
     ],
 )
 def test_a_fault_is_told_in_one_line(monkeypatch, arguments, says):

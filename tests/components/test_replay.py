@@ -34,7 +34,7 @@ from tests.replaying import (
     recording,
     tick,
 )
-from tests.tracking import Teller, fold
+from tests.tracking import SILENCE_MS, Teller, fold
 from tools.record.archive import read_archive
 from tools.record.recording import Recording
 from tools.replay.__main__ import main
@@ -149,7 +149,7 @@ def test_playing_twice_gives_the_same(tmp_path):
 
 def test_silence_is_played_too():
     of = recording()
-    late = [kept(tick(number), 100 + number) for number in range(17, 30)]
+    late = [kept(tick(number), 100 + number) for number in range(17, 17 + SILENCE_MS // 1_000 + 2)]
     outputs = played(Recording("x", of.sites, [*of.records, *late], of.picture, of.before)).outputs
     assert flow(outputs)[-1][1] == "unknown"
 

@@ -44,6 +44,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 FRAMES = 96
 INTERVAL_MS = 1_000
+SILENCE_MS = 15_000
 # One look is all: what is tried here is the way, and each picture goes it five times.
 SETTINGS = {
     "DETECTOR_THREADS": "1",
@@ -119,6 +120,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for service in ("ingest", "detector", "tracker"):
             infra.start_service(service, services.get(service, {}), limit_s=90)
         play.publish_layouts(interval_ms=INTERVAL_MS)
+        command = ParametersSet(silence_ms=SILENCE_MS)
+        asyncio.run(
+            admin.command_site(
+                KafkaSettings(infra.bootstrap), play.footage.site_id, command, "test"
+            )
+        )
         _play(play, infra)
         made = World(play, folder)
         record([str(made.archive), "--site", play.footage.site_id, "--from", "1h"])
@@ -194,7 +201,7 @@ def test_a_window_from_the_middle_goes_on_where_it_begins(world: World):
     replay([str(file), "--out", str(run), *SAME])
     made = [kept.event for kept in half.of(DETECTIONS) if isinstance(kept.event, DetectionMade)]
     assert {event.id for event in made} == {e.id for e in read_events(run, DetectionMade)}
-    settled_ms = cut_ms + INTERVAL_MS * (ParametersSet().silence_intervals + 1)
+    settled_ms = cut_ms + SILENCE_MS + INTERVAL_MS
     late = [d for d in world.against(file, run).differences if d.from_ms > settled_ms]
     assert late == []
     assert len(read_events(run, SlotChanged)) > FRAMES / 8

@@ -122,11 +122,12 @@ def last_change(infra: Infra, site_id: str) -> tuple[str, str] | None:
 
 def test_silence_becomes_unknown_by_its_own_ticks(tracker: Infra, teller: Teller):
     t = teller
-    send(tracker, [as_record(t.adopt("a", "1"), SITE_COMMANDS)])
+    commands = [t.parameters(silence_ms=15_000), t.adopt("a", "1")]
+    send(tracker, [as_record(command, SITE_COMMANDS) for command in commands])
     wait_until(lambda: last_change(tracker, t.site_id) is not None, 20, "an adopted slot")
     send(tracker, [as_record(t.see("a", {"1": "f"}), DETECTIONS) for _ in range(2)])
     unknown = ("unknown", "silent")
-    wait_until(lambda: last_change(tracker, t.site_id) == unknown, 20, "an unknown slot")
+    wait_until(lambda: last_change(tracker, t.site_id) == unknown, 40, "an unknown slot")
     changes = drained(tracker, t.site_id, 2).check()
     assert [change.to_state for change in changes] == ["unknown", "free", "unknown"]
 

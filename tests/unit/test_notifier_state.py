@@ -1,7 +1,10 @@
 import random
+from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
+from parking.events import CameraStatusChanged, Cause
 from services.notifier.state import (
     CLOSED_SESSIONS_KEPT,
     LAYOUTS_REMEMBERED,
@@ -87,6 +90,80 @@ def test_older_layouts_and_statuses_are_ignored_and_removed_ones_forgotten():
     live.slot_state(state("demo", 1))
     live.forget("slots", "demo/A1")
     assert live.site_ids() == []
+
+
+def seen(version: int, **values: Any) -> CameraStatusChanged:
+    """A status of the camera of layout 1, whose last frame came `version` seconds after NOW_MS."""
+    told = status("demo", version)
+    at_ms = NOW_MS + 1_000 * version
+    return replace(told, **({"layout_version": 1, "last_frame_at_ms": at_ms} | values))
+
+
+def observed(live: LiveState) -> dict[str, int | None]:
+    """Seconds after NOW_MS, by slot."""
+    times = {view.slot_id: view.observed_at_ms for view in live.slot_views("demo")}
+    return {slot: t if t is None else (t - NOW_MS) // 1000 for slot, t in times.items()}
+
+
+def test_a_slot_is_as_old_as_its_newest_evidence_by_any_camera():
+    live = LiveState()
+    live.layout(layout("demo"))
+    live.slot_change(replace(changed("demo", 1), observed_at_ms=NOW_MS))
+    assert observed(live) == {"A1": 0, "A2": None}
+    live.camera_status(seen(5, evidence_at_ms={"A2": 0}))
+    assert observed(live) == {"A1": 5, "A2": None}
+    live.camera_status(seen(9, evidence_at_ms={"A1": NOW_MS + 6_000}))
+    assert observed(live) == {"A1": 6, "A2": 9}
+    other = replace(layout("demo"), id="x", camera_id="demo/south")
+    live.layout(other)
+    live.camera_status(replace(seen(8), camera_id="demo/south"))
+    assert observed(live) == {"A1": 8, "A2": 9}
+
+
+@pytest.mark.parametrize("values", [{"status": "degraded"}, {"layout_version": 2}])
+def test_a_frame_that_is_no_evidence_makes_nothing_young(values):
+    live = LiveState()
+    live.layout(layout("demo"))
+    live.slot_state(replace(state("demo", 1), observed_at_ms=NOW_MS))
+    live.camera_status(seen(5, **values))
+    assert observed(live) == {"A1": 0, "A2": None}
+
+
+def test_a_slot_that_became_unknown_was_last_seen_when_the_change_says():
+    live = LiveState()
+    live.layout(layout("demo"))
+    live.slot_change(changed("demo", 1))
+    live.camera_status(seen(50))
+    cause = Cause(kind="tick", id="t")
+    silent = replace(changed("demo", 2, "unknown"), cause=cause, observed_at_ms=NOW_MS + 51_000)
+    live.camera_status(seen(51, status="offline", reason="silent"))
+    live.slot_change(silent)
+    assert observed(live)["A1"] == 51
+
+
+def test_a_camera_tells_how_often_it_is_analysed():
+    live = LiveState()
+    live.camera_status(seen(1, analysed_every_ms=6_000, load_level=4))
+    view = live.camera_view("demo/north")
+    assert view is not None
+    assert (view.analysed_every_ms, view.load_level) == (6_000, 4)
+
+
+@pytest.mark.parametrize(
+    ("values", "grows"),
+    [
+        ({}, False),
+        ({"analysed_every_ms": 2_000, "evidence_at_ms": {"A1": NOW_MS}}, False),
+        ({"load_level": 4}, True),
+        ({"status": "degraded", "reason": "dark"}, True),
+    ],
+)
+def test_the_revision_stays_while_only_time_goes_by(values, grows):
+    live = LiveState()
+    live.camera_status(seen(1))
+    before = live.revision
+    assert live.camera_status(seen(2, **values))
+    assert (live.revision > before) is grows
 
 
 def test_sessions_open_and_close_once_and_the_ended_are_bounded():

@@ -1,14 +1,22 @@
 """Slots: hysteresis, fusion of cameras, and unknown beats wrong."""
 
 import pytest
+from msgspec.structs import replace
 
 from parking.errors import Invalid
 from parking.events import Event, SlotChanged, SlotStateUpdated
 from parking.occupancy import step
 from parking.site import Site
-from tests.tracking import INTERVAL_MS, START_MS, Teller, changes, fold, seen_free, states
-
-SILENCE_MS = 5 * INTERVAL_MS
+from tests.tracking import (
+    INTERVAL_MS,
+    SILENCE_MS,
+    START_MS,
+    Teller,
+    changes,
+    fold,
+    seen_free,
+    states,
+)
 
 
 @pytest.mark.parametrize(
@@ -145,39 +153,93 @@ def test_an_unhealthy_frame_is_never_evidence():
     assert changes(fold(records)[1]) == [("1", "free", "observed")]
 
 
-def test_silence_makes_unknown_after_the_cameras_own_intervals():
+@pytest.mark.parametrize(
+    ("interval_ms", "parameters", "limit_ms"),
+    [
+        (1_000, {}, 60_000),
+        (30_000, {}, 150_000),
+        (30_000, {"silence_intervals": 2}, 60_000),
+        (1_000, {"silence_ms": 15_000}, 15_000),
+        (5_000, {"silence_ms": 15_000}, 25_000),
+    ],
+)
+def test_silence_makes_unknown_after_the_longer_of_a_time_and_the_cameras_intervals(
+    interval_ms, parameters, limit_ms
+):
     t = Teller()
-    site, _ = fold(seen_free(t))
-    site, outputs = step(site, t.tick(SILENCE_MS))
+    adopt = t.adopt("a", "1", interval_ms=interval_ms)
+    site, _ = fold([t.parameters(**parameters), adopt, *seen_free(t)[1:]])
+    site, outputs = step(site, t.tick(limit_ms))
     assert changes(outputs) == []
     site, outputs = step(site, t.tick(1))
     assert changes(outputs) == [("1", "unknown", "silent")]
 
 
+@pytest.mark.parametrize(("more_ms", "shown"), [(0, "occupied"), (1, "unknown")])
+def test_a_frame_no_older_than_the_silence_limit_counts_however_late_it_comes(more_ms, shown):
+    t = Teller()
+    first, second = t.see("a", {"1": "o"}), t.see("a", {"1": "o"})
+    tick = t.tick(SILENCE_MS - INTERVAL_MS + more_ms)
+    site, _ = fold([t.adopt("a", "1"), tick, first, second])
+    assert states(site) == {"1": shown}
+
+
 def test_an_old_observation_does_not_lift_unknown():
     t = Teller()
     late = [t.see("a", {"1": "o"}) for _ in range(3)]
-    records = [t.adopt("a", "1"), t.tick(60_000), *late]
+    records = [t.adopt("a", "1"), t.tick(SILENCE_MS + 1), *late]
     site, outputs = fold(records)
     assert states(site) == {"1": "unknown"}
     assert changes(outputs) == []
 
 
-def test_a_slot_that_a_live_camera_says_nothing_of_becomes_unknown():
+@pytest.mark.parametrize("seen", [{"1": "?"}, {}], ids=["unsure", "deferred"])
+def test_a_slot_that_a_live_camera_says_nothing_of_becomes_unknown(seen):
+    t = Teller()
+    site, _ = fold([*seen_free(t), t.tick()])
+    last_ms = t.now_ms
+    while t.now_ms < last_ms + SILENCE_MS:
+        site, outputs = step(site, t.see("a", seen))
+        assert changes(outputs) == []
+        site, outputs = step(site, t.tick())
+        assert changes(outputs) == []
+    site, outputs = step(site, t.see("a", seen))
+    assert changes(outputs) == [("1", "unknown", "no-evidence")]
+    assert site.slots["1"].observed_at_ms == last_ms
+
+
+def test_a_change_to_unknown_says_when_the_slot_was_last_seen():
+    t = Teller()
+    records = [*seen_free(t), *(t.see("a", {"1": "f"}) for _ in range(5))]
+    last_ms = t.now_ms
+    _, outputs = fold([*records, t.tick(SILENCE_MS + 1)])
+    (change,) = [o for o in outputs if isinstance(o, SlotChanged) and o.reason == "silent"]
+    assert change.observed_at_ms == last_ms
+    state = [o for o in outputs if isinstance(o, SlotStateUpdated)][-1]
+    assert state.observed_at_ms == last_ms
+
+
+def test_an_observation_that_is_repeated_counts_like_a_new_one():
     t = Teller()
     records = seen_free(t)
-    for _ in range(6):
-        records += [t.see("a", {"1": "?"}), t.tick()]
-    assert changes(fold(records)[1])[-1] == ("1", "unknown", "no-evidence")
+    judged = t.see("a", {"1": "o"})
+    again = t.see("a", {"1": "o"})
+    since = [replace(o, since_ms=judged.time_ms) for o in again.observations]
+    assert states(fold([*records, judged])[0]) == {"1": "free"}
+    assert states(fold([*records, judged, replace(again, observations=since)])[0]) == {
+        "1": "occupied"
+    }
 
 
 def test_the_other_camera_goes_on_when_one_falls_silent():
     t = Teller()
     records = two_cameras(t)
     records += [t.see(camera, {"1": "f"}) for camera in "abab"]
-    for _ in range(8):
+    for _ in range(SILENCE_MS // INTERVAL_MS + 2):
         records += [t.see("b", {"1": "f"}), t.tick()]
-    assert changes(fold(records)[1]) == [("1", "free", "observed")]
+    site, outputs = fold(records)
+    assert site.cameras["lot/a"].silent
+    assert changes(outputs) == [("1", "free", "observed")]
 
 
 def test_offline_withdraws_at_once_and_a_later_frame_brings_it_back():

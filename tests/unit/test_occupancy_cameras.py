@@ -1,16 +1,32 @@
 """Cameras: status with its reason, refreshed, and late reports of older connections."""
 
+from itertools import groupby
+
 import pytest
 from msgspec.structs import replace
 
-from parking.cameras import FRAME_MEMORY, REFRESH_MS
-from parking.events import CameraStatusChanged, DetectionMade, Event
+from parking.cameras import FRAME_MEMORY
+from parking.events import CameraStatusChanged, DetectionMade, Effort, Event
 from parking.occupancy import step
-from tests.tracking import INTERVAL_MS, Teller, changes, fold, seen_free, states, written_again
+from tests.tracking import (
+    INTERVAL_MS,
+    SILENCE_MS,
+    Teller,
+    changes,
+    fold,
+    seen_free,
+    states,
+    written_again,
+)
+
+
+def reports(outputs: list[Event]) -> list[CameraStatusChanged]:
+    return [o for o in outputs if isinstance(o, CameraStatusChanged)]
 
 
 def statuses(outputs: list[Event]) -> list[tuple[str, str]]:
-    return [(o.status, o.reason) for o in outputs if isinstance(o, CameraStatusChanged)]
+    """What was told, without what was only told again."""
+    return [told for told, _ in groupby((o.status, o.reason) for o in reports(outputs))]
 
 
 def test_a_cameras_life():
@@ -21,7 +37,7 @@ def test_a_cameras_life():
         t.see("a", {"1": "f"}),
         *(t.see("a", {"1": "f"}, health="dark") for _ in range(2)),
         t.see("a", {"1": "f"}),
-        t.tick(60_000),
+        t.tick(SILENCE_MS + 1),
         t.see("a", {"1": "f"}),
         t.device("a", "offline", 1, 1),
         t.device("a", "online", 1, 2),
@@ -69,15 +85,91 @@ def test_an_adopted_camera_without_a_frame_is_offline_and_a_first_dark_frame_is_
     assert statuses(fold(records)[1]) == [("offline", "no-frame"), ("degraded", "dark")]
 
 
-def test_an_unchanged_status_is_told_again_with_the_latest_frame_at_most_every_ten_seconds():
+@pytest.mark.parametrize(
+    ("interval_ms", "frame_ms", "every"),
+    [
+        (1_000, 1_000, 2),
+        (100, 100, 15),
+        (2_000, 1_990, 1),
+        (5_000, 4_990, 1),  # a little early is as good as the next one
+        (5_000, 2_500, 2),
+        (60_000, 60_000, 1),
+    ],
+)
+def test_an_unchanged_status_is_told_again_with_the_latest_frame(interval_ms, frame_ms, every):
+    """Every two seconds, or every interval of the camera where that is longer."""
     t = Teller()
-    frames = [t.see("a", {"1": "f"}) for _ in range(25)]
-    _, outputs = fold([t.adopt("a", "1"), *frames])
-    told = [o for o in outputs if isinstance(o, CameraStatusChanged)]
-    assert [o.version for o in told] == [1, 2, 3, 4]
-    assert [o.last_frame_at_ms for o in told[1:]] == [f.time_ms for f in frames[::10]]
-    assert told[-1].frame_ref == frames[20].frame_ref
-    assert REFRESH_MS == 10 * INTERVAL_MS
+    frames = [at_pace(t, frame_ms) for _ in range(31)]
+    _, outputs = fold([t.adopt("a", "1", interval_ms=interval_ms), *frames])
+    told = reports(outputs)[1:]
+    assert [o.version for o in told] == list(range(2, len(told) + 2))
+    assert [o.last_frame_at_ms for o in told] == [f.time_ms for f in frames[::every]]
+    assert told[-1].frame_ref == frames[-1 - 30 % every].frame_ref
+
+
+def at_pace(t: Teller, frame_ms: int, load_level: int | None = None) -> DetectionMade:
+    made = t.pass_ms(frame_ms - INTERVAL_MS).see("a", {"1": "f"})
+    return made if load_level is None else replace(made, effort=Effort(load_level=load_level))
+
+
+# ---------------------------------------------------------------- how often, and how old
+def test_a_status_tells_how_often_the_camera_is_analysed_and_what_is_left_out():
+    t = Teller()
+    records = [t.adopt("a", "1"), *(at_pace(t, 1_000) for _ in range(4))]
+    site, outputs = fold(records)
+    assert [o.analysed_every_ms for o in reports(outputs)] == [None, None, 1_000]
+    assert {o.load_level for o in reports(outputs)} == {0}
+    paces = []
+    for _ in range(20):
+        site, outputs = step(site, at_pace(t, 6_000, load_level=4))
+        (told,) = reports(outputs)
+        assert told.load_level == 4
+        paces.append(told.analysed_every_ms or 0)
+    assert paces == sorted(paces), "smoothed"
+    assert 1_000 < paces[0] < 3_000
+    assert 5_900 < paces[-1] <= 6_000
+
+
+def test_how_often_begins_anew_after_silence():
+    t = Teller()
+    frames = [at_pace(t, 1_000) for _ in range(4)]
+    site, _ = fold([t.adopt("a", "1"), *frames, t.tick(SILENCE_MS + 1)])
+    site, _ = step(site, at_pace(t, 30_000))
+    assert site.cameras["lot/a"].analysed_every_ms is None
+    site, _ = step(site, at_pace(t, 2_000))
+    assert site.cameras["lot/a"].analysed_every_ms == 2_000
+
+
+def test_a_status_tells_the_age_of_evidence_that_is_older_than_the_last_frame():
+    t = Teller()
+    site, _ = fold([t.adopt("a", "1", "2", "3"), t.see("a", {"1": "f", "2": "f"})])
+    seen_ms = t.now_ms
+    site, _ = step(site, t.see("a", {"1": "f", "2": "?"}))
+    site, outputs = step(site, t.see("a", {"1": "f"}))
+    (told,) = reports(outputs)
+    assert told.last_frame_at_ms == t.now_ms
+    assert told.evidence_at_ms == {"2": seen_ms, "3": 0}
+    site, _ = step(site, t.see("a", {}))
+    site, outputs = step(site, t.see("a", {"1": "f", "2": "f", "3": "f"}))
+    (told,) = reports(outputs)
+    assert told.evidence_at_ms == {}
+
+
+def test_a_frame_that_is_no_evidence_does_not_make_any_young():
+    t = Teller()
+    site, _ = fold([t.adopt("a", "1"), t.see("a", {"1": "f"}), t.see("a", {"1": "f"})])
+    seen_ms = t.now_ms
+    _, outputs = step(site, t.see("a", {"1": "f"}, health="dark"))
+    (told,) = reports(outputs)
+    assert (told.status, told.evidence_at_ms) == ("online", {"1": seen_ms})
+
+
+def test_a_camera_that_is_not_online_has_no_evidence_to_tell_the_age_of():
+    t = Teller()
+    site, _ = fold([t.adopt("a", "1"), t.see("a", {"1": "f"})])
+    _, outputs = step(site, t.device("a", "offline", 1, 1))
+    (told,) = reports(outputs)
+    assert (told.status, told.evidence_at_ms) == ("offline", {})
 
 
 @pytest.mark.parametrize(

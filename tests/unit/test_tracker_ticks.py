@@ -11,6 +11,7 @@ from parking.events import (
     Event,
     GateEventReceived,
     SiteCommanded,
+    SlotChanged,
     TickElapsed,
 )
 from parking.memory import ManualClock, MemoryBroker, MemoryProducer
@@ -25,9 +26,10 @@ from parking.topics import (
 )
 from services.tracker import handler
 from services.tracker.tracker import MemoryTable, Tracker
-from tests.tracking import OUTPUTS, Teller, fold, states
+from tests.tracking import OUTPUTS, SILENCE_MS, Teller, fold, states
 
 SITE = "lot"
+SILENCE_S = SILENCE_MS // 1_000
 
 
 TOPICS: dict[type[Event], str] = {
@@ -91,6 +93,10 @@ def seconds(t: Teller, count: int) -> list[Event]:
     return [t.tick(1_000) for _ in range(count)]
 
 
+def is_silent(site: Site) -> bool:
+    return site.cameras["lot/a"].silent
+
+
 async def test_of_ticks_that_change_nothing_else_one_in_ten_seconds_is_written():
     t, bench = Teller(), Bench()
     await bench.apply(t.adopt("a", "1", interval_ms=60_000), t.see("a", {"1": "f"}), t.tick())
@@ -106,7 +112,7 @@ async def test_a_tick_that_changes_something_is_written_at_once_with_the_time():
     t, bench = Teller(), Bench()
     await bench.apply(t.adopt("a", "1"), t.see("a", {"1": "f"}), t.see("a", {"1": "f"}))
     assert states(bench.site) == {"1": "free"}
-    await bench.apply(*seconds(t, 6))
+    await bench.apply(*seconds(t, SILENCE_S + 1))
     assert states(bench.site) == {"1": "unknown"}
     assert bench.site.tick_ms == t.now_ms
     assert len(bench.broker.records(SLOT_CHANGES)) == 3
@@ -118,10 +124,12 @@ async def test_what_a_tick_changes_and_nobody_is_told_is_written():
     await bench.apply(
         t.adopt("a", "1"), t.see("a", {"1": "f"}), t.tick(), t.device("a", "offline", 1, 1)
     )
+    await bench.apply(*seconds(t, SILENCE_S))
+    assert not is_silent(bench.site)
     written = len(bench.table.entries)
-    await bench.apply(*seconds(t, 6))
-    assert bench.site.cameras["lot/a"].silent
-    assert written < len(bench.table.entries) <= written + 1
+    await bench.apply(*seconds(t, 1))
+    assert is_silent(bench.site)
+    assert len(bench.table.entries) == written + 1
 
 
 async def test_the_next_record_is_written_with_the_time_and_the_places_of_the_ticks_before_it():
@@ -141,14 +149,14 @@ def story() -> list[Event]:
     records: list[Event] = [
         t.adopt("a", "1", "2", interval_ms=3_000),
         t.adopt("b", "2", "3", interval_ms=3_000),
-        t.parameters(overstay_ms=60_000, silence_intervals=3),
+        t.parameters(overstay_ms=60_000, silence_ms=15_000),
         t.gate("entry", 1, plate="x"),
     ]
     for turn in range(16):
         seen = "oofffoofffffoooo"[turn]
         records.append(t.see("a", {"1": seen, "2": seen}))
         t.now_ms -= 900
-        if not 4 <= turn < 9:
+        if not 4 <= turn < 11:
             records.append(t.see("b", {"2": seen, "3": "o"}))
         records += seconds(t, 3)
         if turn == 7:
@@ -168,6 +176,7 @@ async def test_a_kill_after_whatever_record_changes_nothing_that_is_told(deliver
     assert len(expected) > 25
     final, made = fold(events, SITE)
     assert replace(whole.site, tick_ms=0) == replace(final, tick_ms=0)
+    assert "silent" in {event.reason for event in made if isinstance(event, SlotChanged)}
     assert {event.id for event in made} == {name.split()[1] for name in expected}
     unwritten = 0
     for killed in range(1, len(events), 3):
@@ -190,9 +199,10 @@ async def test_after_a_kill_a_late_frame_is_believed_for_a_tick_at_most(killed: 
     for all that comes while no tracker runs.)"""
     t, bench = Teller(), Bench()
     seen = [t.see("a", {"1": "f"}) for _ in range(2)]
-    await bench.apply(t.adopt("a", "1"), *seen, *seconds(t, 14))
+    parameters = t.parameters(silence_ms=15_000)
+    await bench.apply(parameters, t.adopt("a", "1"), *seen, *seconds(t, 24))
     assert states(bench.site) == {"1": "unknown"}
-    late = [replace(t.see("a", {"1": "o"}), time_ms=t.now_ms - 9_000) for _ in range(2)]
+    late = [replace(t.see("a", {"1": "o"}), time_ms=t.now_ms - 18_500) for _ in range(2)]
     if killed:
         bench.restart()
     await bench.apply(*late)

@@ -27,7 +27,7 @@ from tools.record.recording import Kept, Recording, in_order
 from tools.simulator.footage import GATE_DEVICE, Footage, load
 
 _INTERVAL_MS: Final = 1_000
-_SILENCE_TICKS: Final = ParametersSet().silence_intervals + 2
+_USUAL: Final = ParametersSet()
 
 
 def read_folder(folder: Path, interval_ms: int | None = None) -> Recording:
@@ -124,11 +124,9 @@ def _usual_interval_ms(footage: Footage) -> int:
 def _ticks(site_id: str, times_ms: Iterable[int], interval_ms: int) -> Iterator[Kept]:
     """One an interval, until silence is certain; a long night needs no more."""
     number = 0
+    silent_ms = max(_USUAL.silence_ms, _USUAL.silence_intervals * interval_ms) + 2 * interval_ms
     for before, after in pairwise(sorted(set(times_ms))):
-        for count in range(1, _SILENCE_TICKS + 1):
-            time_ms = before + count * interval_ms
-            if time_ms >= after:
-                break
+        for time_ms in range(before + interval_ms, min(after, before + silent_ms + 1), interval_ms):
             number += 1
             tick = TickElapsed(id=f"{site_id}/tick/{time_ms}", site_id=site_id, time_ms=time_ms)
             yield Kept(DETECTIONS, 0, number, time_ms, tick)

@@ -57,7 +57,7 @@ export interface CameraStatusChanged {
    */
   load_level?: number;
   /**
-   * slots of which this camera's last evidence is older than its last frame
+   * slots of which this online camera's last evidence is older than its last frame; 0: it has none
    */
   evidence_at_ms?: {
     /**
@@ -199,4 +199,5 @@ export interface SlotChanged {
   cause: Cause;
   camera_id?: string | null;
   frame_ref?: FrameRef | null;
+  observed_at_ms?: number | null;
 }

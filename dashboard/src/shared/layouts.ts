@@ -106,7 +106,6 @@ export function unknownCamera(camera_id: string): CameraView {
     status: "no-layout",
     reason: "",
     health: null,
-    last_frame_at_ms: null,
     interval_ms: null,
     layout_version: 0,
     slots: [],

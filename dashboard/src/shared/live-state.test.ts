@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { CameraStatusChanged, SlotChanged } from "./events";
 import { apply, CHANGES_KEPT, EMPTY, type Live } from "./live-state";
-import type { CameraView, SlotView } from "./views";
+import type { CameraSnapshot, SlotView } from "./views";
 
 const SLOT: SlotView = {
   site_id: "demo",
@@ -18,7 +18,7 @@ const SLOT: SlotView = {
   camera_ids: ["demo/north"],
   plan: null,
 };
-const CAMERA: CameraView = {
+const CAMERA: CameraSnapshot = {
   camera_id: "demo/north",
   name: "North",
   status: "online",
@@ -80,6 +80,8 @@ describe("a slot change", () => {
   it("of a tick does not count as an observation", () => {
     const live = changed(loaded(), { to_state: "unknown", cause: { kind: "tick", id: "t" } });
     expect(live.sites.demo?.slots.A1?.observed_at_ms).toBe(1_000);
+    const told = changed(loaded(), { to_state: "unknown", cause: { kind: "tick", id: "t" }, observed_at_ms: 4_000 });
+    expect(told.sites.demo?.slots.A1?.observed_at_ms).toBe(4_000);
   });
 
   it("pushes the oldest out of a full list", () => {
@@ -111,6 +113,36 @@ describe("the other messages", () => {
     expect(live.cameras["demo/north"]).toMatchObject({ status: "offline", name: "North", interval_ms: 1_000 });
     const older = { ...status, status: "online" as const, version: 6 };
     expect(apply(live, { type: "camera-status", data: older })).toBe(live);
+  });
+
+  it("keep a camera's identity while its status only tells the time", () => {
+    const data: CameraStatusChanged = {
+      id: "s",
+      site_id: "demo",
+      time_ms: 6_000,
+      camera_id: "demo/north",
+      status: "online",
+      reason: "fresh",
+      health: "ok",
+      version: 7,
+      last_frame_at_ms: 6_000,
+      analysed_every_ms: 6_000,
+      load_level: 4,
+      evidence_at_ms: { A1: 2_000 },
+    };
+    const before = loaded();
+    expect(before.sightings["demo/north"]).toMatchObject({ last_frame_at_ms: 1_000, load_level: 0 });
+    const live = apply(before, { type: "camera-status", data });
+    expect(live.cameras).toBe(before.cameras);
+    expect(live.sightings["demo/north"]).toEqual({
+      last_frame_at_ms: 6_000,
+      analysed_every_ms: 6_000,
+      load_level: 4,
+      evidence_at_ms: { A1: 2_000 },
+      version: 7,
+    });
+    const dark = { ...data, status: "degraded" as const, reason: "dark", version: 8 };
+    expect(apply(live, { type: "camera-status", data: dark }).cameras).not.toBe(before.cameras);
   });
 
   it("count a session once, however often its event comes", () => {

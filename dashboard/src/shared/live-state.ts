@@ -11,7 +11,7 @@ import type {
   Zone,
 } from "./events";
 import { isDrawn, layoutPublished, unknownCamera, unseen } from "./layouts";
-import type { CameraView, SiteView, SlotView, Snapshot } from "./views";
+import type { CameraSnapshot, CameraView, Sighting, SiteView, SlotView, Snapshot } from "./views";
 
 export interface Site {
   site_id: string;
@@ -24,11 +24,16 @@ export interface Site {
   open_sessions: number;
 }
 
+/** `version`: of the last camera-status applied, 0 until then. */
+export type Seen = Sighting & { version: number };
+
 export interface Live {
   /** False until the first snapshot: nothing is known yet, which is not the same as no site. */
   loaded: boolean;
   sites: Readonly<Record<string, Site>>;
   cameras: Readonly<Record<string, CameraView>>;
+  /** By camera. Apart from the cameras, which keep their identity while only time goes by. */
+  sightings: Readonly<Record<string, Seen>>;
   /** Newest first. */
   changes: readonly SlotChanged[];
   /** Server clock minus ours. */
@@ -53,6 +58,7 @@ export const EMPTY: Live = {
   loaded: false,
   sites: {},
   cameras: {},
+  sightings: {},
   changes: [],
   clockOffsetMs: 0,
   sessionIds: [],
@@ -95,9 +101,20 @@ function fromSnapshot(data: Snapshot, now_ms: number, clockOffsetMs: number): Li
       ]),
     ),
     cameras: Object.fromEntries(cameras.map((camera) => [camera.camera_id, camera])),
+    sightings: Object.fromEntries(cameras.map((camera) => [camera.camera_id, seen(camera, 0)])),
     changes: newest(data.changes),
     sessionIds: [],
     clockOffsetMs: data.time_ms === undefined ? clockOffsetMs : data.time_ms - now_ms,
+  };
+}
+
+function seen(told: CameraStatusChanged | CameraSnapshot, version: number): Seen {
+  return {
+    last_frame_at_ms: told.last_frame_at_ms ?? null,
+    analysed_every_ms: told.analysed_every_ms ?? null,
+    load_level: told.load_level ?? 0,
+    evidence_at_ms: told.evidence_at_ms ?? {},
+    version,
   };
 }
 
@@ -114,14 +131,13 @@ function slotChanged(live: Live, change: SlotChanged): Live {
   const site = live.sites[site_id] ?? newSite(site_id);
   const slot = site.slots[slot_id] ?? site.undrawn[slot_id];
   if (slot && change.version <= slot.version) return live;
-  const seen = change.cause.kind === "frame";
   const next: SlotView = {
     ...(slot ?? unseen(site_id, slot_id, zone_id)),
     zone_id,
     state: change.to_state,
     version: change.version,
     changed_at_ms: change.time_ms,
-    observed_at_ms: seen ? change.time_ms : (slot?.observed_at_ms ?? null),
+    observed_at_ms: change.observed_at_ms ?? observedAt(change, slot),
     confidence: change.confidence,
     reason: change.reason,
   };
@@ -133,18 +149,34 @@ function slotChanged(live: Live, change: SlotChanged): Live {
   };
 }
 
+/** Of a tracker that does not tell it. */
+function observedAt({ cause, time_ms }: SlotChanged, slot: SlotView | undefined): number | null {
+  return cause.kind === "frame" ? time_ms : (slot?.observed_at_ms ?? null);
+}
+
 function cameraStatusChanged(live: Live, status: CameraStatusChanged): Live {
-  const camera = live.cameras[status.camera_id] ?? unknownCamera(status.camera_id);
-  if (camera.version !== undefined && status.version <= camera.version) return live;
-  return withCamera(live, {
+  const { camera_id, version } = status;
+  const camera = live.cameras[camera_id] ?? unknownCamera(camera_id);
+  const before = live.sightings[camera_id];
+  if (before && version <= before.version) return live;
+  const next: CameraView = {
     ...camera,
     status: status.status,
     reason: status.reason,
     health: status.health ?? null,
-    version: status.version,
-    last_frame_at_ms: status.last_frame_at_ms ?? camera.last_frame_at_ms,
     interval_ms: status.interval_ms ?? camera.interval_ms,
-  });
+  };
+  const told = { ...live, sightings: { ...live.sightings, [camera_id]: seen(status, version) } };
+  return live.cameras[camera_id] && isSame(camera, next) ? told : withCamera(told, next);
+}
+
+function isSame(a: CameraView, b: CameraView): boolean {
+  return (
+    a.status === b.status &&
+    a.reason === b.reason &&
+    a.health === b.health &&
+    a.interval_ms === b.interval_ms
+  );
 }
 
 function sessionChanged(live: Live, session: SessionChanged): Live {

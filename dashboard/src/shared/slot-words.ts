@@ -36,7 +36,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "forbidden-address": "the camera’s address is not allowed",
   frozen: "the camera sends the same picture again and again",
   moved: "the camera was moved",
-  late: "the camera’s pictures come too late to count",
+  late: "the camera’s pictures are old when they come: is its clock wrong?",
   "moved-zone": "moved to another zone",
   "no-evidence": "no camera sees it well enough",
   "no-frame": "no picture from the camera yet",

@@ -1,17 +1,28 @@
 import { useSyncExternalStore } from "react";
 
+import { stream } from "../stream";
+import type { Live } from "./live-state";
 import { useClockOffsetMs } from "./use-live";
 
 const listeners = new Set<() => void>();
 let now_ms = Date.now();
+let sightings: Live["sightings"] = {};
 let timer = 0;
+
+function look(): void {
+  now_ms = Date.now();
+  sightings = stream.getState().live.sightings;
+}
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
-  timer ||= window.setInterval(() => {
-    now_ms = Date.now();
-    for (const each of listeners) each();
-  }, 1_000);
+  if (timer === 0) {
+    look();
+    timer = window.setInterval(() => {
+      look();
+      for (const each of listeners) each();
+    }, 1_000);
+  }
   return () => {
     listeners.delete(listener);
     if (listeners.size > 0) return;
@@ -24,4 +35,9 @@ function subscribe(listener: () => void): () => void {
 export function useNow(): number {
   const offset = useClockOffsetMs();
   return useSyncExternalStore(subscribe, () => now_ms) + offset;
+}
+
+/** When each camera last saw what, looked up every second: a hundred cameras tell it oftener. */
+export function useSightings(): Live["sightings"] {
+  return useSyncExternalStore(subscribe, () => sightings);
 }

@@ -47,15 +47,26 @@ export interface CameraView {
   status: CameraStatus;
   reason: string;
   health: CameraStatusChanged["health"];
-  last_frame_at_ms: number | null;
   interval_ms: number | null;
   layout_version: number;
   slots: readonly CameraSlot[];
   /** The detector's input; only the REST interface tells it, and null without a layout. */
   input?: InputSize | null;
-  /** Version of the last camera-status applied. */
-  version?: number;
 }
+
+/** When a camera last saw what: told every few seconds, while the rest of it stays as it is. */
+export interface Sighting {
+  last_frame_at_ms: number | null;
+  /** The time between its last pictures that were analysed. */
+  analysed_every_ms: number | null;
+  /** What the detector leaves out because its computer is busy: 0 nothing, 4 most. */
+  load_level: number;
+  /** Slots that it has not seen well enough on its last picture: when it last did, 0 for never. */
+  evidence_at_ms: Readonly<Record<string, number>>;
+}
+
+/** A camera as the server tells it: with its times, the newer ones only by a server that knows them. */
+export type CameraSnapshot = CameraView & Pick<Sighting, "last_frame_at_ms"> & Partial<Sighting>;
 
 /** A device and what it last told of itself; null where it did not. */
 export interface DeviceView {
@@ -93,14 +104,14 @@ export interface SiteView {
   site_id: string;
   name: string;
   zones: readonly Zone[];
-  cameras: readonly CameraView[];
+  cameras: readonly CameraSnapshot[];
   slots: readonly SlotView[];
   open_sessions: number;
 }
 
 export interface Snapshot {
   sites: readonly SiteView[];
-  cameras: readonly CameraView[];
+  cameras: readonly CameraSnapshot[];
   changes: readonly SlotChanged[];
   /** The server's clock: ages are counted from it, as a browser's clock may be wrong. */
   time_ms?: number;

@@ -1,9 +1,10 @@
 import { useState } from "react";
 
+import { busyWords } from "../../shared/ages";
 import { ago, pace } from "../../shared/format";
 import type { Site } from "../../shared/live-state";
 import { reasonWords } from "../../shared/slot-words";
-import { useNow } from "../../shared/use-now";
+import { useNow, useSightings } from "../../shared/use-now";
 import type { CameraStatus, CameraView } from "../../shared/views";
 import { InputSizePanel } from "./input-size-panel";
 import { LivePicture } from "./live-picture";
@@ -90,24 +91,31 @@ function CameraItem({
           <span className="small">
             {STATUS_WORDS[camera.status]}
           </span>
-          <span className="small muted">
-            <CameraNote camera={camera} />
-          </span>
+          <CameraNote camera={camera} />
         </span>
       </button>
     </li>
   );
 }
 
-/** For a healthy camera its pace; for another one why, and how old its last picture is. */
+/** For a healthy camera its pace, and whether the computer keeps it; for another one why. And how old
+    its last picture is. */
 function CameraNote({ camera }: { camera: CameraView }) {
   const now = useNow();
-  if (camera.status === "online") {
-    return camera.interval_ms ? `a picture every ${pace(camera.interval_ms)}` : "sending";
-  }
-  const last = camera.last_frame_at_ms;
-  const words = [reasonWords(camera.reason), last ? `last picture ${ago(now - last)}` : ""];
-  return words.filter(Boolean).join("; ");
+  const seen = useSightings()[camera.camera_id];
+  const last = seen?.last_frame_at_ms;
+  const busy = busyWords(camera, seen);
+  const usual = camera.interval_ms ? `a picture every ${pace(camera.interval_ms)}` : "sending";
+  const words = [
+    camera.status === "online" ? usual : reasonWords(camera.reason),
+    last ? `last picture ${ago(now - last)}` : "",
+  ];
+  return (
+    <>
+      <span className="small muted">{words.filter(Boolean).join("; ")}</span>
+      {busy && <span className="small camera-busy">{busy}</span>}
+    </>
+  );
 }
 
 function StatusSign({ status }: { status: CameraStatus }) {

@@ -1,9 +1,10 @@
 import { useEffect, useRef } from "react";
 
-import { ago, duration, moment } from "../../shared/format";
+import { duration, moment } from "../../shared/format";
 import { STATE_WORDS } from "../../shared/slot-states";
 import { confidenceWords, reasonWords, seenBy } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
+import { useSeenAgo } from "../../shared/use-ages";
 import { useNow } from "../../shared/use-now";
 import type { CameraView, SlotView } from "../../shared/views";
 import { SlotActions } from "./slot-actions";
@@ -27,6 +28,7 @@ const KINDS = {
 export function SlotDetails({ slot, zoneName, cameras, onClose }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   const now = useNow();
+  const seenAgo = useSeenAgo(cameras);
 
   useEffect(() => {
     heading.current?.focus({ preventScroll: true });
@@ -61,9 +63,7 @@ export function SlotDetails({ slot, zoneName, cameras, onClose }: Props) {
         <Fact name="Since" value={slot.changed_at_ms === null ? "not seen yet" : moment(slot.changed_at_ms, now)} />
         {slot.reason && <Fact name="Reason" value={reasonWords(slot.reason)} />}
         <Fact name="Confidence" value={confidenceWords(slot)} />
-        {slot.observed_at_ms !== null && (
-          <Fact name="Decided on a picture" value={ago(now - slot.observed_at_ms)} />
-        )}
+        <Fact name="Last seen" value={seenAgo(slot)} />
         <Fact name="Seen by" value={seenBy(slot, cameras)} />
         <Fact name="Zone" value={zoneName ?? slot.zone_id} />
         {KINDS[slot.kind] && <Fact name="Kind" value={KINDS[slot.kind] ?? ""} />}

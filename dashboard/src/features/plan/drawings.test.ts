@@ -33,7 +33,6 @@ const CAMERA: CameraView = {
   status: "online",
   reason: "",
   health: "ok",
-  last_frame_at_ms: 1,
   interval_ms: 1_000,
   layout_version: 1,
   slots: [{ slot_id: "b", zone_id: "A", polygon: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]] }],

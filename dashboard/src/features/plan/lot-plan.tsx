@@ -8,6 +8,8 @@ import { SlotShape } from "./slot-shape";
 interface Props {
   drawing: Drawing;
   name: string;
+  /** The age, in words, of each slot that nobody has seen lately. */
+  old: ReadonlyMap<string, string>;
   selected: string | null;
   onSelect: (slotId: string) => void;
   /** The slot under the pointer or the keyboard's focus. */
@@ -19,7 +21,7 @@ const TOUCH_PX = 28;
 const WIDTH_MAX_PX = 2400;
 
 /** The slots of a drawing. One tab stop: arrows, Home and End move, Enter opens the details. */
-export function LotPlan({ drawing, name, selected, onSelect, onPoint }: Props) {
+export function LotPlan({ drawing, name, old, selected, onSelect, onPoint }: Props) {
   const { shapes, box, labels, metre } = drawing;
   const [focused, setFocused] = useState(0);
   const current = Math.min(focused, shapes.length - 1);
@@ -78,6 +80,7 @@ export function LotPlan({ drawing, name, selected, onSelect, onPoint }: Props) {
           <SlotShape
             key={shape.slot.slot_id}
             shape={shape}
+            old={old.get(shape.slot.slot_id) ?? null}
             selected={shape.slot.slot_id === selected}
             inTabOrder={index === current}
           />

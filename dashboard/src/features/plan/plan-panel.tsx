@@ -4,6 +4,7 @@ import type { Site } from "../../shared/live-state";
 import { STATE_WORDS, STATES } from "../../shared/slot-states";
 import { confidenceWords, reasonWords, seenBy, stateFor } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
+import { useOldSlots, useSeenAgo } from "../../shared/use-ages";
 import { useNow } from "../../shared/use-now";
 import type { CameraView, SlotView } from "../../shared/views";
 import { drawingsOf } from "./drawings";
@@ -22,6 +23,8 @@ export function PlanPanel({ site, cameras, selected, onSelect }: Props) {
   const [view, setView] = useState<"plan" | "table">("plan");
   const [pointed, setPointed] = useState<string | null>(null);
   const drawings = useMemo(() => drawingsOf(site, cameras), [site, cameras]);
+  const slots = useMemo(() => Object.values(site.slots), [site.slots]);
+  const old = useOldSlots(slots, cameras);
   const shown = site.slots[pointed ?? selected ?? ""];
 
   return (
@@ -36,12 +39,13 @@ export function PlanPanel({ site, cameras, selected, onSelect }: Props) {
       )}
       {drawings.length > 0 && view === "plan" && (
         <>
-          <HatchDefinition />
+          <Patterns />
           {drawings.map((drawing) => (
             <figure key={drawing.key} className="plan-figure">
               <LotPlan
                 drawing={drawing}
                 name={site.name}
+                old={old}
                 selected={selected}
                 onSelect={onSelect}
                 onPoint={setPointed}
@@ -80,16 +84,20 @@ function ViewSwitch({ view, onChange }: { view: string; onChange: (view: "plan" 
 /** One line on the slot under the pointer or in focus. */
 function Readout({ slot, cameras }: { slot: SlotView; cameras: readonly CameraView[] }) {
   const now = useNow();
+  const seenAgo = useSeenAgo(cameras);
   return (
     <p className="readout">
       <StateMark state={slot.state} />
       <strong>{slot.slot_id}</strong>
       <span>{stateFor(slot, now)}</span>
       {slot.state === "unknown" || slot.state === "closed" ? (
-        <span className="muted">{reasonWords(slot.reason)}</span>
+        <span className="muted">
+          {reasonWords(slot.reason)}
+          {slot.state === "unknown" && `, last seen ${seenAgo(slot)}`}
+        </span>
       ) : (
         <span className="muted">
-          {confidenceWords(slot)} sure, seen by {seenBy(slot, cameras)}
+          {confidenceWords(slot)} sure, seen by {seenBy(slot, cameras)} {seenAgo(slot)}
         </span>
       )}
     </p>
@@ -107,16 +115,25 @@ function Legend() {
           {STATE_WORDS[state]}
         </li>
       ))}
+      <li>
+        <svg className="legend-slot legend-old" aria-hidden="true">
+          <rect width="100%" height="100%" fill="url(#old-stripes)" />
+        </svg>
+        not seen lately
+      </li>
     </ul>
   );
 }
 
 /** In a place of its own: url(#…) finds it from every drawing. */
-function HatchDefinition() {
+function Patterns() {
   return (
     <svg width="0" height="0" className="definitions" aria-hidden="true">
       <pattern id="closed-hatch" width="9" height="9" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
         <rect width="3" height="9" className="hatch" />
+      </pattern>
+      <pattern id="old-stripes" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
+        <rect width="1.5" height="6" className="stripe" />
       </pattern>
     </svg>
   );

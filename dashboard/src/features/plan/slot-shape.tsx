@@ -6,13 +6,16 @@ import type { Shape } from "./drawings";
 
 interface Props {
   shape: Shape;
+  /** Its age in words, where nobody has seen it lately. */
+  old: string | null;
   selected: boolean;
   /** Only one slot of a drawing is in the tab order; the arrow keys lead on from it. */
   inTabOrder: boolean;
 }
 
-/** A slot on the plan. Each state has a colour, an outline and a sign of its own. */
-export const SlotShape = memo(function SlotShape({ shape, selected, inTabOrder }: Props) {
+/** A slot on the plan. Each state has a colour, an outline and a sign of its own; an old one is paler,
+    under stripes. */
+export const SlotShape = memo(function SlotShape({ shape, old, selected, inTabOrder }: Props) {
   const { slot, outline, frame } = shape;
   const { slot_id, state } = slot;
   const [x, y] = frame.centre;
@@ -22,15 +25,16 @@ export const SlotShape = memo(function SlotShape({ shape, selected, inTabOrder }
     <g
       role="button"
       tabIndex={inTabOrder ? 0 : -1}
-      className={`slot slot-${state}${selected ? " slot-selected" : ""}`}
+      className={`slot slot-${state}${old ? " slot-old" : ""}${selected ? " slot-selected" : ""}`}
       data-slot={slot_id}
       data-state={state}
       aria-pressed={selected}
-      aria-label={`${slot_id}: ${STATE_WORDS[state]}${KIND_WORDS[slot.kind]}`}
+      aria-label={`${slot_id}: ${STATE_WORDS[state]}${KIND_WORDS[slot.kind]}${old ? `, ${old}` : ""}`}
     >
       <polygon points={pathOf(outline)} className="slot-ground" />
       {state === "closed" && <polygon points={pathOf(outline)} fill="url(#closed-hatch)" />}
       {state === "occupied" && <Car {...frame} />}
+      {old && <polygon points={pathOf(outline)} fill="url(#old-stripes)" className="slot-stripes" />}
       {state === "unknown" && (
         <text x={x} y={y} fontSize={size * 1.25} className="slot-sign" dy="-.12em">
           ?

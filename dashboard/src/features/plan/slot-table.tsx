@@ -5,6 +5,7 @@ import type { Site } from "../../shared/live-state";
 import { STATE_WORDS, STATES } from "../../shared/slot-states";
 import { confidenceWords, reasonWords, seenBy } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
+import { useSeenAgo } from "../../shared/use-ages";
 import { useNow } from "../../shared/use-now";
 import type { CameraView, SlotState } from "../../shared/views";
 
@@ -21,6 +22,7 @@ const NATURAL = new Intl.Collator(undefined, { numeric: true });
 export function SlotTable({ site, cameras, selected, onSelect }: Props) {
   const [only, setOnly] = useState<SlotState | "all">("all");
   const now = useNow();
+  const seenAgo = useSeenAgo(cameras);
   const zones = new Map(site.zones.map((zone) => [zone.zone_id, zone.name]));
   const slots = Object.values(site.slots)
     .filter((slot) => only === "all" || slot.state === only)
@@ -53,6 +55,7 @@ export function SlotTable({ site, cameras, selected, onSelect }: Props) {
               <th scope="col">Zone</th>
               <th scope="col">Confidence</th>
               <th scope="col">Seen by</th>
+              <th scope="col">Last seen</th>
             </tr>
           </thead>
           <tbody>
@@ -79,6 +82,7 @@ export function SlotTable({ site, cameras, selected, onSelect }: Props) {
                 <td>{zones.get(slot.zone_id) ?? slot.zone_id}</td>
                 <td>{confidenceWords(slot)}</td>
                 <td>{seenBy(slot, cameras)}</td>
+                <td>{seenAgo(slot)}</td>
               </tr>
             ))}
           </tbody>

@@ -1,0 +1,41 @@
+import { createElement } from "react";
+import { renderToStaticMarkup } from "react-dom/server";
+import { expect, it } from "vitest";
+
+import type { SlotView } from "../../shared/views";
+import { frameOf } from "../../shared/geometry";
+import { SlotShape } from "./slot-shape";
+
+const OUTLINE = [[0, 0], [50, 0], [50, 100], [0, 100]] as const;
+const SLOT: SlotView = {
+  site_id: "demo",
+  slot_id: "A1",
+  zone_id: "A",
+  kind: "ev",
+  state: "occupied",
+  version: 1,
+  changed_at_ms: 1,
+  observed_at_ms: 1,
+  confidence: 1,
+  reason: "observed",
+  camera_ids: [],
+  plan: null,
+};
+
+function drawn(old: string | null): string {
+  const shape = { slot: SLOT, outline: OUTLINE, frame: frameOf(OUTLINE) };
+  return renderToStaticMarkup(createElement(SlotShape, { shape, old, selected: false, inTabOrder: true }));
+}
+
+it("shades an old slot with stripes, and says its age", () => {
+  const markup = drawn("last seen over 10 s ago");
+  expect(markup).toContain('aria-label="A1: occupied, with a charger, last seen over 10 s ago"');
+  expect(markup).toContain("slot-old");
+  expect(markup).toContain("url(#old-stripes)");
+});
+
+it("does neither with one that was seen lately", () => {
+  const markup = drawn(null);
+  expect(markup).toContain('aria-label="A1: occupied, with a charger"');
+  expect(markup).not.toContain("old");
+});

@@ -1,0 +1,95 @@
+"""What is told of a camera: its status with the reason, how often it is analysed, and how old what
+it saw is. Pure."""
+
+from typing import Final, Literal
+
+from msgspec.structs import replace
+
+from parking.events import CameraStatusChanged, Event
+from parking.site import Camera, Device, Moment, Site, output_id, silence_limit_ms
+
+# An unchanged status is told again with the latest frame, for readers tell the age of what they
+# show by it: every so often, or every interval of the camera where that is longer.
+REFRESH_MS: Final = 2_000
+
+Status = Literal["online", "degraded", "offline", "no-layout"]
+
+
+def condition(site: Site, camera_id: str) -> tuple[Status, str]:
+    """A camera's status and the reason; its evidence counts only while it is online."""
+    camera = site.cameras[camera_id]
+    device = site.devices.get(camera_id, Device())
+    if device.offline_since_ms is not None:
+        return "offline", device.offline_reason or "offline"
+    if camera.last_frame_at_ms is None:
+        return "offline", "no-frame"
+    if camera.silent:
+        return _missing(site, camera)
+    if not camera.layout_version:
+        return "no-layout", "no-layout"
+    if camera.health not in (None, "ok"):
+        return "degraded", str(camera.health)
+    return "online", "ok"
+
+
+def _missing(site: Site, camera: Camera) -> tuple[Status, str]:
+    """Why there is no fresh frame: none came, or those that came were older than the silence limit
+    already (a wrong clock: no detector is so slow while newer frames wait)."""
+    limit_ms = silence_limit_ms(site, camera)
+    if camera.late_at_ms is not None and site.tick_ms - camera.late_at_ms <= limit_ms:
+        return "degraded", "late"
+    return "offline", "silent"
+
+
+def refresh_ms(camera: Camera) -> int:
+    """How often its status is told while it stays the same and frames come."""
+    return max(REFRESH_MS, camera.interval_ms)
+
+
+def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event]]:
+    """The camera's status told, one version up."""
+    status, reason = condition(site, camera_id)
+    camera = replace(
+        site.cameras[camera_id],
+        status=status,
+        reason=reason,
+        version=site.cameras[camera_id].version + 1,
+        reported_at_ms=moment.time_ms,
+    )
+    event = CameraStatusChanged(
+        id=output_id(site, moment, camera_id, status),
+        site_id=site.site_id,
+        time_ms=moment.time_ms,
+        run=site.run,
+        camera_id=camera_id,
+        status=status,
+        reason=reason,
+        health=camera.health,
+        version=camera.version,
+        last_frame_at_ms=camera.last_frame_at_ms,
+        frame_ref=camera.frame_ref,
+        interval_ms=camera.interval_ms if camera.layout_version else None,
+        layout_version=camera.layout_version,
+        analysed_every_ms=camera.analysed_every_ms,
+        load_level=camera.load_level,
+        evidence_at_ms=_older_evidence(site, camera_id) if status == "online" else {},
+    )
+    return with_camera(site, camera_id, camera), [event]
+
+
+def _older_evidence(site: Site, camera_id: str) -> dict[str, int]:
+    """Of the slots on which this camera's last frame is no evidence: the time of what is; 0 where
+    there is none."""
+    camera = site.cameras[camera_id]
+    last_ms = camera.last_frame_at_ms or 0
+    times = {}
+    for slot_id in camera.slot_ids:
+        slot = site.slots.get(slot_id)  # None while its layout is being adopted
+        sight = slot.sights.get(camera_id) if slot else None
+        times[slot_id] = sight.time_ms if sight else 0
+    return {slot_id: time_ms for slot_id, time_ms in times.items() if time_ms < last_ms}
+
+
+def with_camera(site: Site, camera_id: str, camera: Camera) -> Site:
+    """The site with this camera."""
+    return replace(site, cameras=site.cameras | {camera_id: camera})
