@@ -70,12 +70,15 @@ class Attempts:
         self._idle = asyncio.Event()
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
-        """See ports.Consumer. Before they are returned Kafka knows that they are in hand."""
+        """See ports.Consumer. Before they are returned Kafka knows that they are in hand. It may be
+        called again before the commit: nothing joins a suspect, nor a suspect what is in hand."""
         if not self._polled and not self._batches:
             self._polled = await self._poll(timeout_ms, max_records)
         if self._polled:
             await self._sort(max_records)
-        return await self._hand_over() if self._batches else []
+        if not self._batches or self._joined(self._batches[0]) is None:
+            return []
+        return await self._hand_over()
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer. What was handed over last is done."""
@@ -158,6 +161,14 @@ class Attempts:
         self._polled = []
         self._batches.extend(split(polled, self._partitions, self._skip, self._limit))
 
+    def _joined(self, batch: Batch) -> Batch | None:
+        """With what is in hand already; None when that must not be."""
+        assignment, held = self._in_hand or (-1, Batch([]))
+        if assignment != self._assignment:
+            return batch
+        alone = held.suspect is not None or batch.suspect is not None
+        return None if alone else Batch([*held.records, *batch.records])
+
     async def _hand_over(self) -> list[Record]:
         assignment, batch = self._assignment, self._batches[0]
         places = {place_of(record) for record in batch.records}
@@ -178,7 +189,7 @@ class Attempts:
             self._partitions[place].said = True
             self._partitions[place].alone = Note.read(mark.metadata).alone
         self._batches.popleft()
-        self._in_hand = assignment, batch
+        self._in_hand = assignment, self._joined(batch) or batch
         self._idle.clear()
         return batch.records
 

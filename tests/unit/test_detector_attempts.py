@@ -327,6 +327,23 @@ async def test_an_outage_before_the_frames_are_handed_over_loses_none():
     assert await attempts.getmany(0, 8) == polled
 
 
+async def test_several_polls_may_come_before_one_commit():
+    world = World()
+    world.send(*GOOD)
+    attempts = world.attempts()
+    taken = [len(await attempts.getmany(0, 4)) for _ in range(3)]
+    assert taken == [4, 2, 0]
+    await attempts.commit({PLACE: 6})
+    assert world.group.known[PLACE].offset == 6
+    world.send("north/7")
+    world.group.known[PLACE] = Committed(0, Note(in_hand=True).text())
+    attempts = world.attempts()
+    taken = [len(await attempts.getmany(0, 4)) for _ in range(3)]
+    assert taken == [1, 0, 0], "nothing joins a suspect"
+    await attempts.commit({PLACE: 1})
+    assert len(await attempts.getmany(0, 4)) == 1
+
+
 async def test_a_partition_whose_holder_left_in_order_is_not_slowed_by_a_suspected_one():
     world = World()
     world.send(*GOOD)
