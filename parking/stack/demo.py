@@ -16,9 +16,12 @@ from parking.stack.services import env_for
 from parking.stack.settings import ROOT, StackSettings
 from parking.stack.supervisor import Part
 from tools.simulator.footage import GATE_DEVICE, load
+from tools.simulator.pace import INTERVAL_MS
 
 FOOTAGE: Final = ROOT / "demo"
 PICTURE_MS: Final = 150  # one picture's whole way, on two cores that have more to do
+HOLD: Final = 2  # pictures of each scene: the tracker wants two, and cars are to come and go
+BEGIN: Final = 4  # nothing happens before, in the project's own footage
 
 
 def footage(settings: StackSettings) -> Path | None:
@@ -39,8 +42,17 @@ def footage(settings: StackSettings) -> Path | None:
 
 
 def interval_ms(folder: Path) -> int:
-    """The cameras' pace: a picture a second, slower where two cores could not look at as many."""
-    return max(1000, PICTURE_MS * len(load(folder).shots))
+    """The cameras' pace: a picture every five seconds, or as they were recorded where that is
+    faster; slower where two cores could not look at as many."""
+    played = load(folder)
+    wanted_ms = min(INTERVAL_MS, max(1000, played.gap_ms or INTERVAL_MS))
+    return max(wanted_ms, PICTURE_MS * len(played.shots))
+
+
+def hold(folder: Path) -> int:
+    """Pictures in a row of each scene: one of a recording that is as dense as cameras send."""
+    gap_ms = load(folder).gap_ms
+    return HOLD if gap_ms is None or gap_ms > INTERVAL_MS else 1
 
 
 def env_for_service(service: str, settings: StackSettings) -> dict[str, str]:
@@ -70,12 +82,13 @@ def parts(settings: StackSettings, folder: Path) -> list[Part]:
     common = (
         *("--footage", str(folder), "--passwords", str(passwords)),
         *("--state", str(settings.paths.data / "devices")),
-        *("--interval-ms", str(interval_ms(folder))),
+        *("--interval-ms", str(interval_ms(folder)), "--hold", str(hold(folder))),
     )
+    begin = ("--begin", str(BEGIN if folder == FOOTAGE else 0))
     in_step = ("--in-step", "--only", *(name.split("/")[1] for name in rest)) if boards else ()
     made = []
     if rest:
-        made.append(_part(settings, "demo", ("tools.simulator", *common, *in_step)))
+        made.append(_part(settings, "demo", ("tools.simulator", *common, *begin, *in_step)))
     if boards:
         made.append(_part(settings, "boards", ("tools.boards", *common, *boards)))
     return made

@@ -4,7 +4,9 @@ Topics in: parking.frames (group `detector`), parking.layouts (whole, without a 
 parking.detections; parking.dead-letters.frames and parking.dead-letters.
 A frame or layout that no retry can mend: dead letter, then the offset moves. An unknown camera:
 image health only. Kafka away: it waits, with nothing committed, and /readyz says why. Anything
-else, or a model that hangs for a minute (/healthz): the process ends and is started again.
+else, or a frame that hangs the model: the process ends and is started again; a frame that ended it
+twice while it was alone in hand becomes a dead letter. Nothing moves, or no frame arrives although
+there are some: /healthz fails.
 """
 
 import asyncio
@@ -19,10 +21,8 @@ from aiokafka import AIOKafkaConsumer
 from parking.gating import Limits
 from parking.imagehealth import Thresholds
 from parking.kafka import (
-    KafkaConsumer,
     KafkaProducer,
     KafkaSettings,
-    OnAssigned,
     assign_all,
     new_consumer,
     new_producer,
@@ -31,6 +31,7 @@ from parking.kafka import (
 from parking.ops import Health, SystemClock, http_loop, main, serve
 from parking.ports import Place, Producer
 from parking.runner import Polling, run, write
+from parking.stall import Stall
 from parking.topics import FRAMES, LAYOUTS
 from services.detector import settings as settings_module
 from services.detector.adapters import (
@@ -42,11 +43,15 @@ from services.detector.adapters import (
     started,
 )
 from services.detector.analysis import Analyser, Options
+from services.detector.attempts import Attempts
+from services.detector.deadline import Deadline
 from services.detector.handler import SERVICE, Tools, handle_frames, handle_layouts
 from services.detector.http import Parts, new_app
 from services.detector.judging import Judge
+from services.detector.lag import Lag
 from services.detector.layouts import Layouts
 from services.detector.load import Load
+from services.detector.offsets import GroupLog, OnDealtOut
 from services.detector.recent import Latest, Looks
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import Settings
@@ -92,18 +97,25 @@ class Service:
                 )
             )
             self.health.waiting["kafka"] = "joining the group"
-            frames.subscribe([kafka.named(FRAMES)], listener=OnAssigned(self._assigned))
+            group = GroupLog(frames)
+            lag = Lag(group, Stall(self.settings.stall_s), self.health)
+            attempts = Attempts(lag.getmany, group, SystemClock(), skip=self.settings.skip)
+
+            def assigned(_: set[Place]) -> None:
+                self.health.waiting.pop("kafka", None)
+                attempts.assigned()
+                lag.assigned()
+
+            frames.subscribe([kafka.named(FRAMES)], listener=OnDealtOut(assigned, attempts.revoked))
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(self._follow_layouts(layouts, producer, stop))
-                loops.create_task(self._follow_frames(frames, producer, stop))
+                loops.create_task(self._follow_frames(attempts, producer, stop))
+                loops.create_task(lag.watch(stop))
 
     def _reading_ahead(self) -> KafkaSettings:
         kafka = self.settings.kafka
         frames = FRAMES_AHEAD if self.settings.skip else 1
         return replace(kafka, frame_max_bytes=frames * kafka.frame_max_bytes)
-
-    def _assigned(self, places: set[Place]) -> None:
-        self.health.waiting.pop("kafka", None)
 
     async def _follow_layouts(
         self, consumer: AIOKafkaConsumer, producer: Producer, stop: asyncio.Event
@@ -112,13 +124,14 @@ class Service:
         await run(LayoutsConsumer(consumer), handle, producer, SystemClock(), stop, Polling())
 
     async def _follow_frames(
-        self, consumer: AIOKafkaConsumer, producer: Producer, stop: asyncio.Event
+        self, attempts: Attempts, producer: Producer, stop: asyncio.Event
     ) -> None:
         tell = partial(write, producer, SystemClock())
         handle = partial(handle_frames, tools=self.tools, tell=tell)
-        records = FramesConsumer(KafkaConsumer(consumer), self.progress)
+        records = FramesConsumer(attempts, self.progress)
         polling = Polling(max_records=self.settings.max_records)
-        await run(records, handle, producer, SystemClock(), stop, polling)
+        async with attempts.leaving_in_order():
+            await run(records, attempts.guard(handle), producer, SystemClock(), stop, polling)
 
 
 def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
@@ -141,8 +154,15 @@ async def build(environ: Mapping[str, str]) -> None:
     """Load the model, wire everything and run until a signal comes."""
     settings = Settings.from_env(environ)
     progress, health = Progress(), Health(waiting={"kafka": "starting"})
-    analyser = new_analyser(settings, progress.note)
-    model = ModelThread(analyser.each)
+    deadline = Deadline(settings.frame_limit_s)
+
+    def turned() -> None:
+        progress.note()
+        deadline.turned()
+
+    analyser = new_analyser(settings, turned)
+    model = ModelThread(analyser.each, deadline)
+    deadline.start()
     tools = Tools(
         analyse=model.each,
         model_id=analyser.model_id,

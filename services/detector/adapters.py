@@ -14,6 +14,7 @@ from collections.abc import (
 )
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer
@@ -23,8 +24,9 @@ from parking.errors import Retryable
 from parking.imagehealth import Look
 from parking.kafka import KafkaConsumer
 from parking.ops import Health
-from parking.ports import Place, Record
+from parking.ports import Consumer, Place, Record
 from services.detector.analysis import Job, Result
+from services.detector.deadline import Deadline
 from services.detector.gate import Held
 
 log = logging.getLogger(__name__)
@@ -74,8 +76,10 @@ class ModelThread:
     def __init__(
         self,
         each: Callable[[Sequence[Job], dict[str, Look], dict[str, Held] | None], Iterable[Result]],
+        deadline: Deadline | None = None,
     ) -> None:
         self._each = each
+        self._deadline = deadline
         self._thread = ThreadPoolExecutor(1, "model")
         self.waiting = 0
         """Calls not finished; HTTP refuses work beyond a few."""
@@ -87,10 +91,11 @@ class ModelThread:
         turn away in between (aclosing) is safe: what is under way ends unheard."""
         self.waiting += 1
         try:
-            results = await self._run(lambda: iter(self._each(jobs, looks, helds)))
-            coming = self._run(lambda: next(results, None))
+            left = map(_name, jobs)
+            results = await self._run("", lambda: iter(self._each(jobs, looks, helds)))
+            coming = self._run(next(left, ""), lambda: next(results, None))
             while (result := await coming) is not None:
-                coming = self._run(lambda: next(results, None))
+                coming = self._run(next(left, ""), lambda: next(results, None))
                 yield result
         finally:
             self.waiting -= 1
@@ -101,8 +106,9 @@ class ModelThread:
         """All of `each`."""
         return [result async for result in self.each(jobs, looks, helds)]
 
-    def _run(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+    def _run(self, what: str, work: Callable[[], T]) -> asyncio.Future[T]:
+        watched = partial(self._deadline.watched, what, work) if self._deadline else work
+        return asyncio.get_running_loop().run_in_executor(self._thread, watched)
 
     def close(self) -> None:
         """Let the thread end after what it is doing."""
@@ -112,7 +118,7 @@ class ModelThread:
 class FramesConsumer:
     """ports.Consumer of the group; every poll that comes back is progress."""
 
-    def __init__(self, consumer: KafkaConsumer, progress: Progress) -> None:
+    def __init__(self, consumer: Consumer, progress: Progress) -> None:
         self._consumer = consumer
         self._progress = progress
 
@@ -125,7 +131,10 @@ class FramesConsumer:
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer."""
-        await self._consumer.commit(offsets)
+        try:
+            await self._consumer.commit(offsets)
+        finally:
+            self._progress.note()
 
     async def seek(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer."""
@@ -175,3 +184,7 @@ async def patiently(
             log.warning("waiting: %s", error)
             health.waiting[what] = str(error) or repr(error)
             await asyncio.sleep(1.0)
+
+
+def _name(job: Job) -> str:
+    return f"frame {job.frame_id}" if job.frame_id else "a picture given to /analyze"

@@ -47,6 +47,11 @@ settings (environment):
   DETECTOR_BUDGET       seconds of work a second beyond which that begins (0.7)
   DETECTOR_THRESHOLD    score from which a vehicle is drawn, and with SLOT_MODEL_FILE=none makes its
                         slot occupied; 0 (default): the model file's own
+  DETECTOR_FRAME_LIMIT_S  seconds that one frame may take; then the process ends, for its
+                        supervisor to start it again (30). A frame that ends it again and again
+                        becomes a dead letter
+  DETECTOR_STALL_S      /healthz fails when frames wait in Kafka and none arrives for so many
+                        seconds, or no membership of the group, while Kafka answers (120)
   DETECTOR_FROZEN_AFTER repeats of one picture until the camera is called frozen (5; 0: never)
   DETECTOR_OVERLAYS     cameras whose last frame is kept for /overlay (32)
   FRAME_MAX_BYTES, FRAME_MAX_PIXELS  larger pictures are refused (1000000, 2000000)
@@ -88,6 +93,8 @@ class Settings:
     frozen_after: int
     overlays: int
     frame_max_pixels: int
+    frame_limit_s: float
+    stall_s: float
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -116,6 +123,8 @@ class Settings:
             frozen_after=env.integer("DETECTOR_FROZEN_AFTER", 5, 0, 10_000),
             overlays=env.integer("DETECTOR_OVERLAYS", 32, 0, 1000),
             frame_max_pixels=env.integer("FRAME_MAX_PIXELS", 2_000_000, 10_000, 100_000_000),
+            frame_limit_s=env.number("DETECTOR_FRAME_LIMIT_S", 30.0, 1.0, 240.0),
+            stall_s=env.number("DETECTOR_STALL_S", 120.0, 5.0, 3600.0),
         )
         env.done()
         return settings

@@ -1,11 +1,17 @@
 import json
 
+import numpy as np
 import pytest
 
 from parking.errors import Invalid
+from parking.imagehealth import Thresholds, assess, measured
+from parking.stack.demo import FOOTAGE as DEMO
+from services.detector.picture import decode, small_grey
+from tests.detector_tools import jpeg, scene
 from tools.simulator.device import Broker, Device
 from tools.simulator.footage import load, with_recorded_at
 from tools.simulator.pace import Pace
+from tools.simulator.sensor import Sensors
 
 
 def write(folder, annotations, *files):
@@ -83,6 +89,47 @@ def test_footage_with_a_camera_of_one_picture_has_stills(tmp_path):
     assert load(folder).has_stills  # camera two's are
     (folder / "d.jpg").write_bytes(b"\xff\xd8 another \xff\xd9")
     assert not load(folder).has_stills
+
+
+def test_a_held_story_is_the_same_one_with_more_pictures(tmp_path):
+    gate = [{"frame": 0, "direction": "entry"}, {"frame": 1, "direction": "exit"}]
+    folder = write(tmp_path, {"frames": FRAMES, "gate": gate}, "a.jpg", "b.jpg", "c.jpg")
+    held = load(folder).held(3)
+    assert [shot.path.name for shot in held.shots["cam-1"]] == ["a.jpg"] * 3 + ["b.jpg"] * 3
+    assert held.length == 6
+    assert [held.passed(n) for n in range(6)] == [["entry"], [], [], ["exit"], [], []], "in step"
+    assert load(folder).held(1) == load(folder)
+
+
+def test_how_dense_a_recording_is(tmp_path):
+    minutes = [f"2013-02-22T06:{m:02}:00" for m in (0, 5, 10, 20)]
+    frames = [{"file": "a.jpg", "camera": "one", "timestamp": time} for time in minutes]
+    assert load(write(tmp_path, {"frames": frames}, "a.jpg")).gap_ms == 300_000
+    assert load(write(tmp_path, {"frames": FRAMES}, "b.jpg", "c.jpg")).gap_ms is None
+
+
+def test_a_scene_that_stands_still_is_another_picture_each_time(tmp_path):
+    """Nearly the same one: what is between is a sensor's noise."""
+    files = [tmp_path / name for name in ("a.jpg", "b.jpg")]
+    for seed, file in enumerate(files):
+        file.write_bytes(jpeg(scene(seed=seed)))
+    sensors = Sensors()
+    same, again, other = (sensors.taken("north", file) for file in (files[0], *files))
+    assert len({same, again, other, files[0].read_bytes()}) == 4
+    first, *others = (decode(p, 1_000_000, None).astype(int) for p in (same, again, other))
+    near, far = (float(np.abs(first - picture).mean()) for picture in others)
+    assert 0 < near < 6 < far
+    with pytest.raises(Invalid, match="not a picture"):
+        sensors.taken("north", write(tmp_path, {}, "none.jpg") / "none.jpg")
+
+
+def test_the_demos_covered_camera_is_told_as_covered_by_every_picture():
+    sensors, scenes = Sensors(), load(DEMO).shots["south"]
+    for number in (0, *range(36, 44)):
+        for _ in range(3):
+            picture = decode(sensors.taken("south", scenes[number].path), 1_000_000, None)
+            health, _ = assess(measured(small_grey(picture)), None, Thresholds())
+            assert health.status == ("covered" if number else "ok"), (number, health.reason)
 
 
 def sends(pace, commanded_ms, until_s, step_s=0.05):

@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from parking.stack.pids import Lock
 from parking.stack.settings import PORTS, SERVICES, Paths, StackSettings
 from parking.stack.strimzi import manifests
 from parking.topics import TOPICS
+from tools.simulator.footage import load
+from tools.simulator.pace import INTERVAL_MS
 
 
 def test_waits_double_up_to_the_longest_and_then_it_is_given_up() -> None:
@@ -74,7 +77,11 @@ def test_devices_of_the_demo_site_can_run_the_firmware_itself(tmp_path: Path) ->
         return {part.name: [str(word) for word in part.command] for part in made}
 
     assert list(players("unix:0")) == ["demo"]
-    assert "--in-step" not in players("unix:0")["demo"]
+    alone = players("unix:0")["demo"]
+    assert "--in-step" not in alone
+    paced = ["--interval-ms", "5000", "--hold", "2"]
+    for command in (alone, players("unix:4")["boards"]):
+        assert paced == command[command.index("--interval-ms") :][:4], "all show the same story"
     two = players("unix:2")
     assert two["boards"][-2:] == ["demo/gate-1", "demo/north"]
     assert two["demo"][-3:] == ["--in-step", "--only", "south"]
@@ -192,7 +199,39 @@ def test_many_cameras_are_played_at_a_pace_that_two_cores_keep(tmp_path: Path) -
         # Room for more than one picture of each: else the newest could not replace the others.
         assert told["DETECTOR_RECORDS"] == str(records)
         assert records > cameras
-        assert demo.interval_ms(tmp_path) == max(1000, cameras * demo.PICTURE_MS)
+        assert demo.interval_ms(tmp_path) == max(INTERVAL_MS, cameras * demo.PICTURE_MS)
+
+
+def test_cars_come_and_go_in_the_demos_first_minute() -> None:
+    """The tracker needs two pictures of a change; a round of the story stays short."""
+    cameras: dict[str, list[dict[str, int]]] = {}
+    played = load(demo.FOOTAGE)
+    for frame in played.annotations["frames"]:
+        states = {slot["id"]: slot["occupied"] for slot in frame["slots"]}
+        cameras.setdefault(frame["camera"], []).append(states)
+    scene_s = demo.hold(demo.FOOTAGE) * demo.interval_ms(demo.FOOTAGE) / 1000
+    last = demo.BEGIN + int((60 - INTERVAL_MS / 1000) // scene_s)
+    seen = [scenes[demo.BEGIN : last + 1] for scenes in cameras.values()]
+    came = sum(b[s] > a[s] for some in seen for a, b in pairwise(some) for s in a)
+    went = sum(b[s] < a[s] for some in seen for a, b in pairwise(some) for s in a)
+    assert min(came, went) >= 2
+    assert played.length * scene_s <= 600
+
+
+def test_a_recording_is_played_as_dense_as_it_was_recorded(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"still")
+
+    def pace(gap_s: int | None) -> tuple[int, int]:
+        times = [f"2026-01-01T00:00:0{gap_s * n}" if gap_s is not None else None for n in (0, 1)]
+        frames = [{"file": "a.jpg", "camera": "one", "timestamp": time} for time in times]
+        (tmp_path / "annotations.json").write_text(json.dumps({"frames": frames}))
+        return demo.interval_ms(tmp_path), demo.hold(tmp_path)
+
+    assert pace(None) == (INTERVAL_MS, demo.HOLD)
+    assert pace(9) == (INTERVAL_MS, demo.HOLD)
+    assert pace(5) == (5000, 1)
+    assert pace(2) == (2000, 1)
+    assert pace(0) == (INTERVAL_MS, demo.HOLD), "times that say nothing"
 
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:

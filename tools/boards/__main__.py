@@ -22,6 +22,7 @@ from parking.ops import set_up_logging
 from parking.settings import Reader
 from tools.boards.board import Board
 from tools.simulator.footage import GATE_DEVICE, Footage, load
+from tools.simulator.pace import INTERVAL_MS
 
 log = logging.getLogger("boards")
 
@@ -74,7 +75,7 @@ def _boards(options: argparse.Namespace) -> Mapping[str, Board]:
     env = Reader(os.environ)
     host, port = env.text("MQTT_HOST", "127.0.0.1"), env.integer("MQTT_PORT", 1883, 1, 65535)
     env.done()
-    footage = load(options.footage)
+    footage = load(options.footage).held(options.hold)
     passwords = json.loads(options.passwords.read_text("utf-8"))
     made: dict[str, Board] = {}
     for device_id in options.devices:
@@ -105,7 +106,15 @@ def _arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--footage", type=Path, default=Path("demo"), help="folder to play (demo)")
     parser.add_argument("--passwords", type=Path, required=True, help='{"site/device": "password"}')
     parser.add_argument("--state", type=Path, required=True, help="where the boards' flash is kept")
-    parser.add_argument("--interval-ms", type=int, default=1000, help="pace of the scene (1000)")
+    parser.add_argument(
+        "--interval-ms",
+        type=int,
+        default=INTERVAL_MS,
+        help=f"from one picture of a camera to its next ({INTERVAL_MS})",
+    )
+    parser.add_argument(
+        "--hold", type=int, default=1, metavar="N", help="pictures in a row of each scene (1)"
+    )
     parser.add_argument("devices", nargs="+", metavar="site/device")
     return parser.parse_args(arguments)
 

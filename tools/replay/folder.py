@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
 from parking import lots
@@ -112,13 +111,8 @@ def _layout(event: LayoutPublished) -> Kept:
 
 
 def _usual_interval_ms(footage: Footage) -> int:
-    gaps = [
-        after.recorded_at_ms - before.recorded_at_ms
-        for shots in footage.shots.values()
-        for before, after in pairwise(shots)
-        if before.recorded_at_ms is not None and after.recorded_at_ms is not None
-    ]
-    return max(100, round(median(gaps))) if gaps else _INTERVAL_MS
+    gap_ms = footage.gap_ms
+    return _INTERVAL_MS if gap_ms is None else max(100, gap_ms)
 
 
 def _ticks(site_id: str, times_ms: Iterable[int], interval_ms: int) -> Iterator[Kept]:

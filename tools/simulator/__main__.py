@@ -4,7 +4,7 @@ The folder holds annotations.json and pictures (`demo/`, or any in that form). E
 becomes a device with ids, status, last will and telemetry of its own; gate events of the footage
 are sent by a gate device and kept until their end-to-end ack.
 
-  python -m tools.simulator --footage demo --passwords FILE            one frame a second, for ever
+  python -m tools.simulator --footage demo --passwords FILE --hold 2    as `make run` does, for ever
   python -m tools.simulator --footage DIR --passwords FILE --once --interval-ms 200 --every-frame
 """
 
@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from parking.errors import Invalid, SettingsError
@@ -24,7 +24,8 @@ from parking.ops import set_up_logging
 from parking.settings import Reader
 from tools.simulator.device import Broker, Device
 from tools.simulator.footage import GATE_DEVICE, Footage, load, with_recorded_at
-from tools.simulator.pace import Pace
+from tools.simulator.pace import INTERVAL_MS, Pace
+from tools.simulator.sensor import Sensors
 
 log = logging.getLogger("simulator")
 
@@ -40,7 +41,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        footage = load(options.footage)
+        footage = load(options.footage).held(options.hold)
         devices = _devices(footage, options, os.environ)
     except (Invalid, SettingsError) as error:
         sys.exit(f"simulator: {error}")
@@ -69,13 +70,14 @@ def play(
     options: argparse.Namespace,
     stop: threading.Event,
 ) -> None:
-    """The scene's picture k at start + k intervals, seen by every camera at its pace; rounds follow
-    each other unless --once."""
+    """Picture k of the story at start + k intervals, seen by every camera at its pace. The first
+    round begins with scene --begin; more follow unless --once."""
     started_s = time.monotonic()
     told_s = float("-inf")
-    index = -1
+    index = options.begin * options.hold % footage.length - 1
     if options.in_step:
-        index += time.time_ns() // 1_000_000 // options.interval_ms % footage.length
+        index = time.time_ns() // 1_000_000 // options.interval_ms % footage.length - 1
+    sensors = Sensors() if options.hold > 1 else None
     pace = Pace(options.interval_ms / 1000, started_s, index)
     while not stop.is_set():
         now_s = time.monotonic()
@@ -88,7 +90,9 @@ def play(
             return
         commanded_ms = {n: devices[n].interval_ms for n in footage.shots if n in devices}
         names = pace.due(now_s, moved, commanded_ms)
-        _send(footage, devices, pace.index, names, wait_s=30.0 if options.every_frame else 0.0)
+        for name, jpeg in _pictures(footage, pace.index, names, sensors):
+            wait_s = 30.0 if options.every_frame else 0.0
+            devices[name].frame(jpeg, time.time_ns() // 1_000_000, wait_s=wait_s)
         if moved:
             _pass_gate(footage, devices, pace.index)
         for device in devices.values():
@@ -96,22 +100,17 @@ def play(
         stop.wait(min(0.05, pace.wait_s(time.monotonic())))
 
 
-def _send(
-    footage: Footage,
-    devices: Mapping[str, Device],
-    index: int,
-    names: Sequence[str],
-    *,
-    wait_s: float,
-) -> None:
-    """These cameras' pictures of the scene; a camera with fewer waits for the others once."""
-    now_ms = time.time_ns() // 1_000_000
+def _pictures(
+    footage: Footage, index: int, names: Sequence[str], sensors: Sensors | None
+) -> Iterator[tuple[str, bytes]]:
+    """These cameras' pictures of the scene, with sensors taken anew; a camera with fewer waits for
+    the others once."""
     for name in names:
         shots = footage.shots[name]
         shot = shots[index % len(shots)]
         if index >= footage.length or index < len(shots):
-            jpeg = with_recorded_at(shot.path.read_bytes(), shot.recorded_at_ms)
-            devices[name].frame(jpeg, now_ms, wait_s=wait_s)
+            jpeg = sensors.taken(name, shot.path) if sensors else shot.path.read_bytes()
+            yield name, with_recorded_at(jpeg, shot.recorded_at_ms)
 
 
 def _pass_gate(footage: Footage, devices: Mapping[str, Device], index: int) -> None:
@@ -182,7 +181,22 @@ def _arguments() -> argparse.Namespace:
         default=Path(".state/devices"),
         help="where the devices' boot counters are kept (.state/devices)",
     )
-    parser.add_argument("--interval-ms", type=int, default=1000, help="pace of the scene (1000)")
+    parser.add_argument(
+        "--interval-ms",
+        type=int,
+        default=INTERVAL_MS,
+        help=f"from one picture of a camera to its next ({INTERVAL_MS})",
+    )
+    parser.add_argument(
+        "--hold",
+        type=int,
+        default=1,
+        metavar="N",
+        help="pictures in a row of each scene, each with its own noise (1: the files as they are)",
+    )
+    parser.add_argument(
+        "--begin", type=int, default=0, metavar="SCENE", help="where the first round begins (0)"
+    )
     parser.add_argument("--once", action="store_true", help="play one round, then end")
     parser.add_argument(
         "--every-frame",
@@ -196,6 +210,8 @@ def _arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.interval_ms < 10:
         parser.error("--interval-ms must be 10 or more")
+    if options.hold < 1 or options.begin < 0:
+        parser.error("--hold must be 1 or more, --begin 0 or more")
     return options
 
 

@@ -6,9 +6,11 @@ of the scene's frame, "direction": "entry"|"exit"}] for the events of a gate sen
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from parking.errors import Invalid
@@ -54,6 +56,26 @@ class Footage:
         more = directions.count("entry") - directions.count("exit")
         balance = ["exit"] * more + ["entry"] * -more if round_ and not frame else []
         return balance + [direction for at, direction in self.gate if at == frame]
+
+    @property
+    def gap_ms(self) -> int | None:
+        """The usual time between two pictures of a camera, as recorded; None: not known."""
+        gaps = [
+            after.recorded_at_ms - before.recorded_at_ms
+            for shots in self.shots.values()
+            for before, after in pairwise(shots)
+            if before.recorded_at_ms is not None and after.recorded_at_ms is not None
+        ]
+        return (round(median(gaps)) or None) if gaps else None
+
+    def held(self, pictures: int) -> "Footage":
+        """The same story, with so many pictures in a row of each scene."""
+        shots = {
+            device: [shot for shot in some for _ in range(pictures)]
+            for device, some in self.shots.items()
+        }
+        gate = [(frame * pictures, direction) for frame, direction in self.gate]
+        return replace(self, shots=shots, gate=gate)
 
     @property
     def has_stills(self) -> bool:

@@ -7,6 +7,10 @@ moment at that interval: it misses some when slower, and sends one again when fa
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+INTERVAL_MS: Final = 5_000
+"""A camera takes a picture so often where nobody told it otherwise."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,225 @@
+"""Counts deliveries of frames, finds the frame that ends the detector, and sets it aside.
+
+The count outlives the process in the metadata of the group's committed offsets (suspects.Note).
+Each commit says that frames from this offset on are in hand; a stop or a rebalance takes that back.
+A detector that finds it knows that the partition's last holder ended at work. It then gets the
+frames that may have been in hand one at a time, each counted before it is handed over, so that no
+neighbour is blamed. A frame that is delivered alone for the third time becomes a dead letter,
+unseen. In normal operation this costs one commit an assignment.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final, Protocol
+
+from aiokafka.errors import KafkaError
+
+from parking import codec
+from parking.errors import Invalid, Retryable
+from parking.metrics import DEAD_LETTERS
+from parking.ports import Clock, Outgoing, Place, Record
+from parking.runner import Handle
+from services.detector.handler import SERVICE
+from services.detector.suspects import Batch, Committed, Note, Partition, place_of, split
+
+log = logging.getLogger(__name__)
+
+Poll = Callable[[int, int], Awaitable[list[Record]]]
+
+LIMIT: Final = 3
+"""The delivery alone at which a frame is set aside."""
+REASON: Final = "kills-the-detector"
+_FINISH_S: Final = 5.0
+"""How long a rebalance waits for a frame that is alone in hand."""
+
+
+class Offsets(Protocol):
+    """The group's, in Kafka (offsets.GroupLog). All raise Retryable on an outage."""
+
+    async def commit(self, offsets: Mapping[Place, Committed]) -> None:
+        """See ports.Consumer; with metadata."""
+
+    async def committed(self, places: Collection[Place]) -> dict[Place, Committed]:
+        """What is committed; a place without a commit is left out."""
+
+    async def ends(self, places: Collection[Place]) -> dict[Place, int]:
+        """The offset after the last record of each."""
+
+
+class Attempts:
+    """ports.Consumer. `poll`: the group's getmany; `skip`: of a camera's frames only the newest
+    counts."""
+
+    def __init__(
+        self, poll: Poll, offsets: Offsets, clock: Clock, *, skip: bool, limit: int = LIMIT
+    ) -> None:
+        self._poll = poll
+        self._offsets = offsets
+        self._clock = clock
+        self._skip = skip
+        self._limit = limit
+        self._assignment = 0
+        self._partitions: dict[Place, Partition] = {}
+        self._polled: list[Record] = []
+        self._batches: deque[Batch] = deque()
+        self._in_hand: tuple[int, Batch] | None = None
+        """With the assignment under which it was handed over."""
+        self._idle = asyncio.Event()
+
+    async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
+        """See ports.Consumer. Before they are returned Kafka knows that they are in hand. It may be
+        called again before the commit: nothing joins a suspect, nor a suspect what is in hand."""
+        if not self._polled and not self._batches:
+            self._polled = await self._poll(timeout_ms, max_records)
+        if self._polled:
+            await self._sort(max_records)
+        if not self._batches or self._joined(self._batches[0]) is None:
+            return []
+        return await self._hand_over()
+
+    async def commit(self, offsets: Mapping[Place, int]) -> None:
+        """See ports.Consumer. What was handed over last is done."""
+        assignment, batch = self._in_hand or (self._assignment, Batch([]))
+        if assignment == self._assignment:
+            done: dict[Place, set[int]] = {}
+            for record in batch.records:
+                done.setdefault(place_of(record), set()).add(record.offset)
+            for place, numbers in done.items():
+                self._partitions[place].done(numbers)
+            await self._offsets.commit({p: self._partitions[p].committed() for p in done})
+        elif batch.suspect is None:
+            await self._offsets.commit({p: Committed(offset) for p, offset in offsets.items()})
+        # else: dealt out anew meanwhile, and frames before it may not be done: it comes again
+        self._in_hand = None
+        self._idle.set()
+
+    async def seek(self, offsets: Mapping[Place, int]) -> None:
+        """Where to go on is the group's alone."""
+        raise NotImplementedError
+
+    def assigned(self) -> None:
+        """Partitions were dealt out: what was known of them may be out of date."""
+        self._assignment += 1
+        self._partitions, self._polled = {}, []
+        self._batches.clear()
+
+    async def revoked(self) -> None:
+        """Partitions are about to be dealt out anew, which is no end at work. A frame alone in hand
+        may be finished first, so that only one that does not come back keeps its attempt."""
+        if self._in_hand is not None and self._in_hand[1].suspect is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), _FINISH_S)
+        await self._put_down()
+        self.assigned()
+
+    @asynccontextmanager
+    async def leaving_in_order(self) -> AsyncIterator[None]:
+        """Around the loop. A stop and a failure of Kafka are no frame's fault; whatever else ends
+        the loop keeps its attempt."""
+        try:
+            yield
+        except (KafkaError, asyncio.CancelledError):
+            await self._leave()
+            raise
+        await self._leave()
+
+    def guard(self, handle: Handle) -> Handle:
+        """The handler, which does not see a frame that is to be set aside."""
+
+        async def guarded(records: Sequence[Record]) -> list[Outgoing]:
+            if self._in_hand is None or not self._in_hand[1].condemned:
+                return await handle(records)
+            return [self._set_aside(record) for record in records]
+
+        return guarded
+
+    async def _sort(self, max_records: int) -> None:
+        """What was polled as batches, by what the group knows of its partitions."""
+        assignment, polled = self._assignment, self._polled
+        first = {place_of(r): r.offset for r in reversed(polled)}
+        new = first.keys() - self._partitions.keys()
+        committed = await self._offsets.committed(new) if new else {}
+        notes = {place: Note.read(found.metadata) for place, found in committed.items()}
+        suspects = {place for place, note in notes.items() if note != Note()}
+        ends = await self._offsets.ends(suspects) if suspects else {}
+        if assignment != self._assignment:
+            return  # they come again, here or elsewhere
+        for place in new:
+            note, end = notes.get(place, Note()), ends.get(place, 0)
+            self._partitions[place] = Partition.after(note, first[place], end, max_records)
+        for place in suspects:
+            log.warning(
+                "%s/%d: a detector ended with frames from offset %d on in hand: one at a time",
+                *place,
+                first[place],
+            )
+        for record in polled:
+            self._partitions[place_of(record)].polled(record.offset)
+        self._polled = []
+        self._batches.extend(split(polled, self._partitions, self._skip, self._limit))
+
+    def _joined(self, batch: Batch) -> Batch | None:
+        """With what is in hand already; None when that must not be."""
+        assignment, held = self._in_hand or (-1, Batch([]))
+        if assignment != self._assignment:
+            return batch
+        alone = held.suspect is not None or batch.suspect is not None
+        return None if alone else Batch([*held.records, *batch.records])
+
+    async def _hand_over(self) -> list[Record]:
+        assignment, batch = self._assignment, self._batches[0]
+        places = {place_of(record) for record in batch.records}
+        if batch.suspect is not None and not batch.condemned:
+            (partition,) = (self._partitions[place] for place in places)
+            attempts = partition.alone.get(batch.suspect.offset, 0) + 1
+            told = partition.alone | {batch.suspect.offset: attempts}
+            note = Note(in_hand=True, alone=told).text()
+            marks = {place: Committed(partition.position, note) for place in places}
+        else:
+            unsaid = (place for place in places if not self._partitions[place].said)
+            marks = {place: self._partitions[place].committed() for place in unsaid}
+        if marks:
+            await self._offsets.commit(marks)
+        if assignment != self._assignment:
+            return []
+        for place, mark in marks.items():
+            self._partitions[place].said = True
+            self._partitions[place].alone = Note.read(mark.metadata).alone
+        self._batches.popleft()
+        self._in_hand = assignment, self._joined(batch) or batch
+        self._idle.clear()
+        return batch.records
+
+    def _set_aside(self, record: Record) -> Outgoing:
+        detail = (
+            f"the detector ended {self._limit - 1} times with this frame alone in hand: it "
+            "crashed, ran out of memory, or hung for longer than DETECTOR_FRAME_LIMIT_S"
+        )
+        log.error("%s/%d at %d is set aside: %s", *place_of(record), record.offset, detail)
+        DEAD_LETTERS.labels(SERVICE, REASON).inc()
+        return codec.dead_letter(
+            *(record, Invalid(REASON, detail), SERVICE, self._clock.now_ms()), attempts=self._limit
+        )
+
+    async def _leave(self) -> None:
+        """The attempt at what is alone in hand does not count."""
+        if self._in_hand is not None and self._in_hand[0] == self._assignment:
+            suspect = self._in_hand[1].suspect
+            if suspect is not None and not self._in_hand[1].condemned:
+                alone = self._partitions[place_of(suspect)].alone
+                if count := alone.pop(suspect.offset, 0) - 1:
+                    alone[suspect.offset] = count
+        await self._put_down()
+
+    async def _put_down(self) -> None:
+        """Nothing is in hand any more."""
+        said = {place: p for place, p in self._partitions.items() if p.said}
+        marks = {place: p.committed(in_hand=False) for place, p in said.items()}
+        try:
+            if marks:
+                await self._offsets.commit(marks)
+        except Retryable as error:
+            log.warning("frames in hand look as if the detector had ended at work: %s", error)

@@ -1,0 +1,123 @@
+"""What is known of the frames that a detector had in hand when it ended. Pure.
+
+It outlives the process in the metadata of the group's committed offsets, as a `Note`; from it
+follows which frames are delivered alone, to find the one that ends detectors (attempts.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from parking.errors import UNREADABLE
+from parking.ports import Place, Record
+
+
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the metadata of a committed offset says. `in_hand`: the partition's holder works on
+    frames from this offset on. `alone`: how often a frame was delivered alone, by its offset."""
+
+    in_hand: bool = False
+    alone: dict[int, int] = msgspec.field(default_factory=dict)
+
+    def text(self) -> str:
+        """As metadata; empty when there is nothing to say."""
+        return msgspec.json.encode(self).decode() if self.in_hand or self.alone else ""
+
+    @classmethod
+    def read(cls, text: str) -> "Note":
+        """From metadata. What another program wrote there says nothing."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except UNREADABLE:
+            return cls()
+
+
+class Committed(NamedTuple):
+    """A group's next offset of a partition, and its metadata."""
+
+    offset: int
+    metadata: str = ""
+
+
+@dataclass(slots=True)
+class Partition:
+    """A partition since it was assigned. `position`: every frame before it is done. `end`: the
+    offset after the last that was polled. Frames below `careful_until` are delivered alone.
+    `said`: Kafka knows that frames are in hand."""
+
+    position: int
+    careful_until: int = 0
+    alone: dict[int, int] = field(default_factory=dict)
+    end: int = 0
+    said: bool = False
+    _waiting: set[int] = field(default_factory=set)
+
+    @classmethod
+    def after(cls, note: Note, first: int, end: int, most: int) -> "Partition":
+        """As its last holder left it. `first`: the offset to go on from; `end`: the partition's;
+        `most`: frames that a detector takes at once. What came after its end was not in hand."""
+        alone = {offset: count for offset, count in note.alone.items() if offset >= first}
+        if not note.in_hand and not alone:
+            return cls(first)
+        return cls(first, max(min(first + most, end), *(o + 1 for o in alone), 0), alone)
+
+    def polled(self, offset: int) -> None:
+        """This frame waits to be handed over."""
+        self._waiting.add(offset)
+        self.end = offset + 1
+
+    def done(self, offsets: set[int]) -> None:
+        """The position moves up to the first frame that is not done. Safe to repeat."""
+        self._waiting -= offsets
+        self.position = min(self._waiting, default=self.end)
+        self.alone = {
+            offset: count
+            for offset, count in self.alone.items()
+            if offset >= self.position and offset not in offsets
+        }
+
+    def committed(self, *, in_hand: bool = True) -> Committed:
+        """What to commit."""
+        return Committed(self.position, Note(in_hand, self.alone).text())
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Frames that are handed over at once. `suspect`: the one that is analysed, alone; the others
+    are older ones of its camera. `condemned`: it is set aside instead."""
+
+    records: list[Record]
+    suspect: Record | None = None
+    condemned: bool = False
+
+
+def place_of(record: Record) -> Place:
+    """The record's topic and partition."""
+    return record.topic, record.partition
+
+
+def split(
+    records: Sequence[Record], partitions: Mapping[Place, Partition], skip: bool, limit: int
+) -> list[Batch]:
+    """Suspected frames one at a time, then all others at once. With `skip` only the newest frame of
+    a camera counts: it comes with those that it replaces. At `limit` deliveries alone one is
+    condemned."""
+    groups: dict[object, list[Record]] = {}
+    others = []
+    for record in records:
+        if record.offset < partitions[place_of(record)].careful_until:
+            name = (place_of(record), record.key) if skip else (place_of(record), record.offset)
+            groups.setdefault(name, []).append(record)
+        else:
+            others.append(record)
+    batches = []
+    for group in groups.values():
+        alone = partitions[place_of(group[0])].alone
+        while group and alone.get(group[-1].offset, 0) + 1 >= limit:
+            last = group.pop()
+            batches.append(Batch([last], last, condemned=True))
+        if group:
+            batches.append(Batch(group, group[-1]))
+    return [*batches, Batch(others)] if others else batches
