@@ -1,7 +1,7 @@
 """What a layout means for pictures of one size: outlines, patches, how large slots are shown."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -29,7 +29,7 @@ class Ground:
     larger than in the picture each slot is shown to it; `closer`: how much larger than that in a
     closer look; `halve`: decode at half the size."""
 
-    key: Hashable
+    layout: LayoutPublished | None
     size_wh: tuple[int, int]
     slots: list[LayoutSlot]
     outlines: list[NDArray[np.float64]]
@@ -41,28 +41,33 @@ class Ground:
 
 
 class Grounds:
-    """The grounds and patch grids in use, bounded."""
+    """The grounds and patch grids in use: one a camera and picture size, bounded."""
 
     def __init__(self, size_px: int = 0) -> None:
         self._size_px = size_px
         self._grounds: OrderedDict[Hashable, Ground] = OrderedDict()
-        self._grids: OrderedDict[Hashable, Grid] = OrderedDict()
+        self._grids: OrderedDict[Hashable, tuple[Ground, Grid]] = OrderedDict()
 
     def of(self, layout: LayoutPublished | None, size_wh: tuple[int, int]) -> Ground:
-        """For pictures of `size_wh` pixels."""
-        named = (layout.camera_id, layout.id, layout.time_ms, layout.version) if layout else None
-        key = (named, size_wh)
-        return _kept(self._grounds, key, lambda: ground_of(layout, size_wh, self._size_px, key))
+        """For pictures of `size_wh` pixels; the same object while the layout is the same."""
+        key = (layout and layout.camera_id, size_wh)
+        known = self._grounds.get(key)
+        if known is None or not (known.layout is layout or known.layout == layout):
+            known = ground_of(layout, size_wh, self._size_px)
+        _keep(self._grounds, key, known)
+        return known
 
     def grid(self, ground: Ground, grey_wh: tuple[int, int]) -> Grid:
         """Where the patches lie in the small grey picture."""
-        key = (ground.key, grey_wh)
-        return _kept(self._grids, key, lambda: grid_of(ground.watched, grey_wh))
+        key = (ground.layout and ground.layout.camera_id, ground.size_wh, grey_wh)
+        known = self._grids.get(key)
+        if known is None or known[0] is not ground:
+            known = (ground, grid_of(ground.watched, grey_wh))
+        _keep(self._grids, key, known)
+        return known[1]
 
 
-def ground_of(
-    layout: LayoutPublished | None, size_wh: tuple[int, int], size_px: int, key: Hashable = None
-) -> Ground:
+def ground_of(layout: LayoutPublished | None, size_wh: tuple[int, int], size_px: int) -> Ground:
     """`size_px`: of the vehicle model's input, where the layout names none; 0: by need."""
     slots = enabled(layout)
     named = layout.input_size_px if layout else None
@@ -75,7 +80,7 @@ def ground_of(
         least = min(whole, SMALLEST_PX / max(size_wh))
         scales = np.clip(SLOT_NEEDS_PX / np.maximum(tall_px, 1e-3), least, whole)
     return Ground(
-        key,
+        layout,
         size_wh,
         slots,
         outlines,
@@ -105,10 +110,8 @@ def _tiles() -> list[LayoutSlot]:
     ]
 
 
-def _kept(cache: OrderedDict[Hashable, T], key: Hashable, make: Callable[[], T]) -> T:
-    if key not in cache:
-        cache[key] = make()
-        while len(cache) > KEPT:
-            cache.popitem(last=False)
+def _keep(cache: OrderedDict[Hashable, T], key: Hashable, value: T) -> None:
+    cache[key] = value
     cache.move_to_end(key)
-    return cache[key]
+    while len(cache) > KEPT:
+        cache.popitem(last=False)

@@ -129,7 +129,7 @@ class Opener:
     def _watch(self, decoded: Decoded, held: Held | None, limits: Limits) -> Watched:
         """Compare the slots' patches with those of the frames on which they were judged."""
         grey, ground = decoded.seen.grey, decoded.ground
-        context = (ground.key, grey.shape)
+        context = (ground, grey.shape)  # grounds are equal only to themselves
         held = held if held and held.memory.context == context else None
         shift = shift_from(held.anchor, grey) if held else None
         grid = self._grounds.grid(ground, (grey.shape[1], grey.shape[0]))

@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 
 Outline = NDArray[np.float64]
 
-CANVASES_WH: Final = ((192, 192), (320, 320), (640, 384), (640, 640), (1280, 736), (1280, 960))
-"""Canvas sizes by area, multiples of the model's stride."""
+CANVASES_WH: Final = (
+    (192, 192),
+    (320, 320),
+    (480, 288),
+    (640, 384),
+    (640, 640),
+    (1280, 736),
+    (1280, 960),
+)
+"""Canvas sizes by area, multiples of the model's stride; each is compiled once."""
 
 GAP_PX: Final = 16
 """Between two rectangles of a canvas."""

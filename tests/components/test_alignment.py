@@ -7,14 +7,16 @@ import pytest
 from parking.alignment import REACH_PX, anchor_of, shift_from
 from tests.detector_tools import scene
 
-GREY = cv2.cvtColor(cv2.GaussianBlur(scene(["A1"], seed=3), (0, 0), 1.2), cv2.COLOR_BGR2GRAY)
+GREY = np.asarray(
+    cv2.cvtColor(cv2.GaussianBlur(scene(["A1"], seed=3), (0, 0), 1.2), cv2.COLOR_BGR2GRAY), np.uint8
+)
 RNG = np.random.default_rng(5)
 
 
-def moved(right: float, down: float, gain: float = 1.0, grey=GREY):
+def moved(right: float, down: float, gain: float = 1.0):
     matrix = np.array([[1, 0, right], [0, 1, down]], float)
-    size_wh = (grey.shape[1], grey.shape[0])
-    there = cv2.warpAffine(grey, matrix, size_wh, borderMode=cv2.BORDER_REPLICATE)
+    size_wh = (GREY.shape[1], GREY.shape[0])
+    there = cv2.warpAffine(GREY, matrix, size_wh, borderMode=cv2.BORDER_REPLICATE)
     noise = RNG.normal(0, 1, there.shape)
     return np.clip(there * gain + noise, 0, 255).astype(np.uint8)
 
@@ -22,7 +24,8 @@ def moved(right: float, down: float, gain: float = 1.0, grey=GREY):
 @pytest.mark.parametrize("way", [(0, 0), (0.4, -0.3), (1, 0.5), (-1.5, 1.2), (2, -2)])
 @pytest.mark.parametrize("gain", [0.9, 1.0, 1.1])
 def test_a_shift_is_found_to_a_tenth_of_a_pixel_in_any_light(way, gain):
-    assert shift_from(anchor_of(GREY), moved(*way, gain)) == pytest.approx(way, abs=0.1)
+    right, down = way
+    assert shift_from(anchor_of(GREY), moved(right, down, gain)) == pytest.approx(way, abs=0.1)
 
 
 def test_a_vehicle_that_came_does_not_move_the_picture():

@@ -1,4 +1,4 @@
-"""The judge: when vehicles are searched, where, when slots are looked at closer, and what counts."""
+"""The judge: when and where vehicles are searched, when slots are looked at closer, what counts."""
 
 import numpy as np
 import pytest

@@ -11,7 +11,7 @@ from services.detector.patches import grid_of, view_of
 SQUARE = [(0.25, 0.25), (0.5, 0.25), (0.5, 0.5), (0.25, 0.5)]
 CORNER = [(0.25, 0.25), (0.5, 0.25), (0.25, 0.5)]
 RNG = np.random.default_rng(2)
-GREY = cv2.GaussianBlur(RNG.integers(0, 255, (270, 480), np.uint8), (0, 0), 4)
+GREY = np.asarray(cv2.GaussianBlur(RNG.integers(0, 255, (270, 480), np.uint8), (0, 0), 4), np.uint8)
 
 
 def slot(polygon) -> LayoutSlot:
@@ -30,7 +30,7 @@ def test_a_pixel_is_the_mean_of_what_it_covers():
 def test_a_shifted_picture_gives_the_same_patches_where_the_shift_is_known():
     grid = grid_of([slot(SQUARE)], (480, 270))
     matrix = np.array([[1, 0, 1.3], [0, 1, -0.7]])
-    there = cv2.warpAffine(GREY, matrix, (480, 270))
+    there = np.asarray(cv2.warpAffine(GREY, matrix, (480, 270)), np.uint8)
     still = view_of(GREY, grid, 1).patches
     followed = np.abs(view_of(there, grid, 1, (1.3, -0.7)).patches - still).mean()
     not_followed = np.abs(view_of(there, grid, 1).patches - still).mean()

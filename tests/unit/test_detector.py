@@ -4,7 +4,6 @@ import json
 
 import msgspec
 import numpy as np
-import pytest
 
 from parking import codec
 from parking.errors import Invalid
@@ -56,7 +55,7 @@ async def test_the_event_names_its_cause_and_its_key_is_the_site():
     assert event.id == event.frame_ref.frame_id == "demo/north/1/7"
     assert (event.frame_ref.topic, event.frame_ref.partition) == (FRAMES, 0)
     assert event.time_ms == 1_700_000_000_007
-    stages = {"queue", "decode", "look", "health", "inference", "slots", "match"}
+    stages = {"queue", "decode", "look", "health", "inference", "match"}
     assert set(event.timings_ms) == stages
     assert min(event.timings_ms.values()) >= 0
 
@@ -86,7 +85,7 @@ async def test_a_disabled_slot_has_no_observation():
 
 def test_the_input_size_is_the_layouts_or_the_setting():
     detector = WhiteDetector()
-    analyse = analyser(detector, Options(size_px=640, batch=3))
+    analyse = analyser(detector, Options(size_px=640))
     jobs = [
         Job(EMPTY, "demo/a", layout("demo/a", input_size_px=1280)),
         Job(EMPTY, "demo/b", layout("demo/b")),
@@ -120,19 +119,16 @@ def test_half_of_a_large_picture_is_searched_and_the_whole_ones_size_is_told():
         assert isinstance(found, Finding)
         assert (found.width, found.height) == (1280, 720)
         assert [one.state for one in found.observations] == ["free", "occupied", "free"]
-    assert seen == [(360, 640), (720, 1280)]
+    assert seen == [(384, 640), (736, 1280)]
 
 
-@pytest.mark.parametrize("batch", [1, 2, 5])
-def test_batches_keep_results_with_their_pictures(batch):
+def test_results_stay_with_their_pictures():
     kinds = [["A1"], [], ["A2", "A3"], None, ["A3"]]
     jobs = [
         Job(BROKEN if kind is None else jpeg(scene(kind)), f"demo/c{n}", layout(f"demo/c{n}"))
         for n, kind in enumerate(kinds)
     ]
-    for kind, found in zip(
-        kinds, analyser(options=Options(batch=batch)).analyse(jobs, {}), strict=True
-    ):
+    for kind, found in zip(kinds, analyser().analyse(jobs, {}), strict=True):
         if kind is None:
             assert isinstance(found, Invalid)
         else:

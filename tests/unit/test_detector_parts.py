@@ -7,8 +7,6 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-import pytest
-
 from parking import codec
 from parking.errors import Retryable
 from parking.events import DetectionMade
@@ -59,8 +57,8 @@ class Passing(ManualClock):
 
 
 @asynccontextmanager
-async def on_a_thread(detector: WhiteDetector, batch: int = 1) -> AsyncIterator[Tools]:
-    model = ModelThread(analyser(detector, Options(batch=batch)).each)
+async def on_a_thread(detector: WhiteDetector) -> AsyncIterator[Tools]:
+    model = ModelThread(analyser(detector).each)
     try:
         yield replace(tools(), analyse=model.each, clock=Passing())
     finally:
@@ -72,19 +70,16 @@ def records():
     return [record(frame(EMPTY, 1, camera), n) for n, camera in enumerate(CAMERAS)]
 
 
-@pytest.mark.parametrize("batch", [1, 2])
-async def test_each_is_told_while_the_next_is_searched(batch):
+async def test_each_is_told_while_the_next_is_searched():
     detector = Held()
     told: asyncio.Queue[list[Outgoing]] = asyncio.Queue(len(CAMERAS))
-    async with on_a_thread(detector, batch) as using:
+    async with on_a_thread(detector) as using:
         handled = asyncio.ensure_future(handle_frames(records(), using, told.put))
-        for begin in range(0, len(CAMERAS), batch):
-            for _ in range(batch):
-                detector.go_on.release()
-            for camera in CAMERAS[begin : begin + batch]:
-                async with asyncio.timeout(20):
-                    (event,) = detections(await told.get())
-                assert event.camera_id == camera
+        for camera in CAMERAS:
+            detector.go_on.release()
+            async with asyncio.timeout(20):
+                (event,) = detections(await told.get())
+            assert event.camera_id == camera
             assert told.empty()
         assert await handled == []
 
