@@ -42,8 +42,9 @@ class Rig(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What happened. `stopped_early`: it failed before the window was over, so that changes of scene
-    had no time to be seen; `why`: it failed before the window began, which is then the warm-up."""
+    """What happened. `stopped_early`: it failed before the window was over, so that changes of
+    scene had no time to be seen; `why`: it failed before the window began, which is then the
+    warm-up."""
 
     window: Window
     tellings: Sequence[Telling]
