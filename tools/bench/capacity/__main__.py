@@ -75,7 +75,7 @@ def _fill(
         for count in options.cameras:
             serves(count)
         return
-    start = dict(STARTS, **options.start)[case.row]
+    start = {**STARTS, **dict(options.start)}[case.row]
     case.reached = search(start, serves, lambda: time.monotonic() + one_s < deadline_s, GRID)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from tools.bench.capacity.course import Course, Outcome, now_ms
 from tools.bench.capacity.plan import Plan
 from tools.bench.capacity.results import Point
 from tools.bench.capacity.setting import Setting
-from tools.bench.capacity.usage import Usage, usage
+from tools.bench.capacity.usage import Usage, alone, usage, with_others
 
 _START_LIMIT_S: Final = 120.0
 _POLL_S: Final = 0.5
@@ -77,8 +78,8 @@ class LoopRig:
         return frames
 
     def usage(self) -> dict[str, Usage]:
-        """Of the one process."""
-        return usage({"loop": self._pid})
+        """The one process, this one, and the rest of the machine."""
+        return with_others({**usage({"loop": self._pid}), "bench": alone(os.getpid())})
 
     def close(self) -> None:
         """Close the log."""

@@ -79,7 +79,8 @@ _REACHED = (
 )
 _TRIED = (
     *("row", "a picture every", "cameras", "served", "frames", "told", "age p50, p99 s"),
-    *("CPU of all cores", "cameras' and bench's CPU s", "changes: all, with cars, lost"),
+    *("CPU of all cores: measured, other programs", "CPU s: cameras, bench"),
+    "changes: all, with cars, lost",
 )
 
 
@@ -108,19 +109,20 @@ def _tried_cells(point: Point) -> list[str]:
     with_cars = sum(bool(change.slots) for change in point.changes)
     served = "yes" if point.served else "no: " + "; ".join(point.failures)
     more = " (stopped early)" if point.stopped_early else ""
-    apart = (_number(point.cpu_s.get(name, float("nan")), 1) for name in point.apart)
+    apart = (_number(point.cpu_s.get(name, float("nan")), 1) for name in ("cameras", "bench"))
     return [
         *(point.row, f"{point.interval_s:g} s", str(point.cameras), served + more),
         *(str(point.frames), str(point.told)),
         f"{_number(point.age_p50_s, 2)}, {_number(point.age_p99_s, 2)}",
-        "-" if math.isnan(point.cpu_share) else f"{point.cpu_share:.0%}",
+        f"{_percent(point.cpu_share)}, {_percent(point.others_share)}",
         ", ".join(apart),
         f"{len(point.changes)}, {with_cars}, {len(point.changes_lost())}",
     ]
 
 
 def _processes(points: Sequence[tuple[str, Point]]) -> str:
-    names = list(dict.fromkeys(name for _, point in points for name in point.cpu_s))
+    known = dict.fromkeys(name for _, point in points for name in point.cpu_s)
+    names = [name for name in known if name != "others"]
     rows = [
         [name, *(_number(point.cpu_s_a_camera_hour(process)) for process in names)]
         for name, point in points
@@ -139,6 +141,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _number(value: float, digits: int = 0) -> str:
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share:.0%}"
 
 
 def _finite(value: Any) -> Any:

@@ -34,7 +34,7 @@ class Point:
     still: int = 0
     stopped_early: bool = False
     failures: Sequence[str] = ()
-    apart: Sequence[str] = ("cameras", "bench")
+    apart: Sequence[str] = ("cameras", "bench", "others")
 
     @property
     def served(self) -> bool:
@@ -43,18 +43,24 @@ class Point:
 
     @property
     def stack_cpu_s(self) -> float:
-        """Of everything but the simulated cameras and the bench itself."""
+        """Of everything but `apart`: the simulated cameras, the bench itself, other programs."""
         return sum(cpu for name, cpu in self.cpu_s.items() if name not in self.apart)
 
     @property
     def cpu_share(self) -> float:
-        """Of all cores, 0..1, the simulated cameras and the bench left out."""
+        """Of all cores, 0..1, what is apart left out."""
         return self.stack_cpu_s / self.window_s / self.cores if self.window_s else float("nan")
 
     @property
     def stack_memory_mb(self) -> float:
-        """Resident, the simulated cameras and the bench left out."""
+        """Resident, what is apart left out."""
         return sum(mb for name, mb in self.memory_mb.items() if name not in self.apart)
+
+    @property
+    def others_share(self) -> float:
+        """Of all cores, 0..1, that other programs took: much of it, and the figures tell little."""
+        seconds = self.cpu_s.get("others", float("nan"))
+        return seconds / self.window_s / self.cores if self.window_s else float("nan")
 
     def cpu_s_a_camera_hour(self, name: str | None = None) -> float:
         """Seconds of the processor for one camera in an hour: one process's, or the stack's."""

@@ -35,6 +35,7 @@ class Sender:
         writer.write(bytes((_CONNECT,)) + length_bytes(len(body)) + body)
         kind, answer = await _packet(reader)
         if kind != _CONNACK or answer[1] != 0:
+            writer.close()
             raise ConnectionError(f"{device_id}: the broker answered {kind}: {answer!r}")
         return cls(reader, writer)
 

@@ -20,7 +20,7 @@ from parking.stack.settings import ROOT
 from parking.topics import DETECTIONS
 from tools.bench.capacity.ages import Sent, Telling
 from tools.bench.capacity.plan import Plan
-from tools.bench.capacity.usage import Usage, alone, usage
+from tools.bench.capacity.usage import Usage, alone, usage, with_others
 
 _POLL_MS: Final = 500
 _CONNECT_LIMIT_S: Final = 60.0
@@ -84,8 +84,9 @@ class StackRig:
         return self._log.read()
 
     def usage(self) -> dict[str, Usage]:
-        """The stack's processes, the cameras and this one (which reads the topic and the page)."""
-        return {**usage(self.pids), "bench": alone(os.getpid())}
+        """The stack's processes, the cameras, this one (which reads the topic and the page) and the
+        rest of the machine."""
+        return with_others({**usage(self.pids), "bench": alone(os.getpid())})
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """What processes take of the processor and of memory, their children included."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,15 @@ def alone(pid: int) -> Usage:
     process = psutil.Process(pid)
     times = process.cpu_times()
     return Usage(times.user + times.system, process.memory_info().rss / 1e6)
+
+
+def with_others(measured: Mapping[str, Usage]) -> dict[str, Usage]:
+    """The measured processes, and as `others` all else that ran on the cores we may use."""
+    cores = psutil.cpu_times(percpu=True)
+    used = [cores[number] for number in os.sched_getaffinity(0) if number < len(cores)]
+    busy_s = sum(sum(one) - one.idle - getattr(one, "iowait", 0.0) for one in used)
+    ours_s = sum(one.cpu_s for one in measured.values())
+    return {**measured, "others": Usage(busy_s - ours_s, 0.0)}
 
 
 def spent(before: Mapping[str, Usage], after: Mapping[str, Usage]) -> dict[str, float]:
