@@ -26,7 +26,6 @@ from tools.bench.capacity.stack import page_times
 from tools.bench.capacity.stackrig import SentLog, telling
 from tools.sse import Arrival
 
-
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
 
 
@@ -162,7 +161,7 @@ def test_only_slots_judged_on_the_frame_itself_count_as_judged():
     told = telling(record(effort=Effort(judged=1)))
     assert told is not None
     assert (told.camera_id, told.seq, told.at_ms) == ("lot-000/c0", 42, 1234)
-    assert told.judged == {"c0-1"}
+    assert told.judged == frozenset({"c0-1"})
     assert told.spent_ms == 10
 
 
