@@ -158,11 +158,12 @@ def record(**changed):
 
 
 def test_only_slots_judged_on_the_frame_itself_count_as_judged():
-    told = telling(record(effort=Effort(judged=1)))
+    told = telling(record(effort=Effort(judged=1, load_level=2)))
     assert told is not None
     assert (told.camera_id, told.seq, told.at_ms) == ("lot-000/c0", 42, 1234)
     assert told.judged == frozenset({"c0-1"})
     assert told.spent_ms == 10
+    assert told.load_level == 2
 
 
 def test_a_repeated_frame_judges_nothing():

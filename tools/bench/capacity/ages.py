@@ -36,13 +36,15 @@ class Sent:
 @dataclass(frozen=True, slots=True)
 class Telling:
     """What was told of one frame. `judged`: the slots that were judged on this very frame (None:
-    all of them); `spent_ms`: what the detector took for it, without waiting."""
+    all of them); `spent_ms`: what the detector took for it, without waiting; `load_level`: as in
+    events.Effort."""
 
     camera_id: str
     seq: int
     at_ms: int
     judged: frozenset[str] | None
     spent_ms: float = 0.0
+    load_level: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from typing import Final
 
 SCENE_S: Final = 300.0
 CAMERAS_A_SITE: Final = 4
+BOOT: Final = 1
+"""Every camera is in its first life: a part of its frames' ids."""
 _GOLDEN: Final = 0.6180339887498949
 
 

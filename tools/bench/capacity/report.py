@@ -81,6 +81,7 @@ _TRIED = (
     *("row", "a picture every", "cameras", "served", "frames", "told", "age p50, p99 s"),
     *("CPU of all cores: measured, other programs", "CPU s: cameras, bench"),
     "changes: all, with cars, lost",
+    "highest load level",
 )
 
 
@@ -117,6 +118,7 @@ def _tried_cells(point: Point) -> list[str]:
         f"{_percent(point.cpu_share)}, {_percent(point.others_share)}",
         ", ".join(apart),
         f"{len(point.changes)}, {with_cars}, {len(point.changes_lost())}",
+        str(point.load_level),
     ]
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from tools.bench.capacity.ages import AGE_LIMIT_S, Change, Telling, Window
+from tools.bench.capacity.ages import AGE_LIMIT_S, Change, Telling
+from tools.bench.capacity.plan import BOOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Point:
     still_ms: float = float("nan")
     changed_ms: float = float("nan")
     still: int = 0
+    load_level: int = 0
+    """The highest that a frame was judged at, 0 to 4: see events.Effort."""
     stopped_early: bool = False
     failures: Sequence[str] = ()
     apart: Sequence[str] = ("cameras", "bench", "others")
@@ -90,12 +93,11 @@ def failures(age_p99_s: float, page_p99_s: float, found: Sequence[Change]) -> li
     return told
 
 
-def spent_ms(tellings: Sequence[Telling], window: Window) -> tuple[float, float, int]:
+def spent_ms(tellings: Sequence[Telling]) -> tuple[float, float, int]:
     """Mean milliseconds of the detector for a frame on which nothing was judged, and for one on
-    which something was; how many of the first kind. Of frames told while it was measured."""
-    inside = [one for one in tellings if window.start_ms <= one.at_ms < window.end_ms]
-    still = [one.spent_ms for one in inside if one.judged is not None and not one.judged]
-    changed = [one.spent_ms for one in inside if one.judged is None or one.judged]
+    which something was; how many of the first kind."""
+    still = [one.spent_ms for one in tellings if one.judged is not None and not one.judged]
+    changed = [one.spent_ms for one in tellings if one.judged is None or one.judged]
     return _mean(still), _mean(changed), len(still)
 
 
@@ -106,7 +108,7 @@ def as_json(point: Point) -> dict[str, Any]:
     body["changes"] = [
         {
             "camera": change.camera_id,
-            "seq": change.seq,
+            "frame": f"{change.camera_id}/{BOOT}/{change.seq}",
             "at_ms": change.at_ms,
             "slots": sorted(change.slots),
             "seen_after_ms": change.seen_after_ms,

@@ -3,18 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from tools.bench.capacity import results
 from tools.bench.capacity.ages import Sent, ages_s, by_camera, changes, percentile
 from tools.bench.capacity.course import Outcome
 from tools.bench.capacity.pictures import Places
-from tools.bench.capacity.plan import Camera, Plan, cast
+from tools.bench.capacity.plan import BOOT, Camera, Plan, cast
 from tools.bench.capacity.results import Point
 from tools.bench.capacity.scenes import Recording, slot_name
 from tools.bench.capacity.usage import spent
-
-BOOT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +53,15 @@ class Setting:
         # What was stopped early had no time to see them.
         found = [] if outcome.stopped_early else changes(sent, told, window, moved)
         page = _page_ages(measured, page_s or {})
-        still_ms, changed_ms, still = results.spent_ms(outcome.tellings, window)
+        inside = [t for t in outcome.tellings if window.holds(t.at_ms)]
+        still_ms, changed_ms, still = results.spent_ms(inside)
         age_p99_s, page_p99_s = percentile(ages, 99), percentile(page, 99)
         failures = results.failures(age_p99_s, page_p99_s, found)
         return Point(
             *head,
             window_s=(window.end_ms - window.start_ms) / 1000,
             frames=len(measured),
-            told=sum(window.holds(one.at_ms) for one in outcome.tellings),
+            told=len(inside),
             dropped=sum(frame.dropped for frame in measured),
             age_p50_s=percentile(ages, 50),
             age_p99_s=age_p99_s,
@@ -77,6 +75,7 @@ class Setting:
             still_ms=still_ms,
             changed_ms=changed_ms,
             still=still,
+            load_level=max((t.load_level for t in inside), default=0),
             stopped_early=outcome.stopped_early,
             failures=[*filter(None, [outcome.why]), *failures],
         )

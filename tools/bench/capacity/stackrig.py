@@ -39,7 +39,8 @@ def telling(record: Record) -> Telling | None:
         judged = frozenset(o.slot_id for o in event.observations if o.since_ms is None)
     spent_ms = sum(ms for stage, ms in event.timings_ms.items() if stage != "queue")
     seq = int(event.id.rsplit("/", 1)[1])
-    return Telling(event.camera_id, seq, record.timestamp_ms, judged, spent_ms)
+    level = event.effort.load_level if event.effort else 0
+    return Telling(event.camera_id, seq, record.timestamp_ms, judged, spent_ms, level)
 
 
 class SentLog:
