@@ -3,7 +3,9 @@
 import asyncio
 import json
 import math
+import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -19,6 +21,7 @@ from tests.conftest import shared_data
 from tests.scripted_mqtt import ScriptedBroker
 from tests.waiting import until
 from tools.bench.capacity import pictures, scenes
+from tools.bench.capacity.loop import Loop
 from tools.bench.capacity.naive import Queue, judge
 from tools.bench.capacity.plan import Plan, cast
 from tools.bench.capacity.sender import Sender
@@ -206,6 +209,15 @@ def test_a_slot_is_occupied_when_the_middle_of_a_box_lies_in_it():
     slot = np.array([[0, 0], [10, 0], [10, 10], [0, 10]], np.int32)
     assert judge([(4, 4, 8, 8)], [slot, slot + 20]) == [True, False]
     assert judge([], [slot]) == [False]
+
+
+def test_the_loop_says_what_it_lacks(tmp_path):
+    weights = tmp_path / "weights.pt"
+    assert "no weights" in Loop(sys.executable, weights).missing({})
+    weights.touch()
+    assert "there is no /nowhere/python" in Loop("/nowhere/python", weights).missing({})
+    if find_spec("ultralytics") is None:
+        assert "--naive-python" in Loop(sys.executable, weights).missing({})
 
 
 def test_raw_files_can_be_read_back(tmp_path):

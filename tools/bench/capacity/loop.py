@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import Final
 
 from parking.stack.settings import ROOT
@@ -33,6 +34,8 @@ class Loop:
         """Why it cannot run; empty when it can."""
         if not self.weights.is_file():
             return f"there are no weights {self.weights} (--weights FILE)"
+        if which(self.python) is None:
+            return f"there is no {self.python} (--naive-python PATH)"
         with tempfile.TemporaryDirectory() as scratch:
             done = subprocess.run(
                 [self.python, "-c", "import ultralytics"],
