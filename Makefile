@@ -80,6 +80,11 @@ bench-latency: .venv/.dev ## Measure frame published to SSE event received, p50 
 	@$(PY) -m parking.stack fetch
 	$(PY) -m tools.bench $(ARGS)
 
+.PHONY: bench-capacity
+bench-capacity: .venv/.dev ## Measure how many cameras this computer serves, beside the code before and a plain YOLO loop
+	@$(PY) -m parking.stack fetch
+	$(PY) -m tools.bench.capacity $(ARGS)
+
 .PHONY: record
 record: .venv/.dev ## Keep a window of the topics as one file (ARGS="FILE --site S --from 2h"; docs/replay.md)
 	$(PY) -m tools.record $(ARGS)

@@ -1,0 +1,48 @@
+"""The machine that figures belong to, and how a fast one is held back."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_CPUINFO: Final = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """`cores`: those that everything measured may use; `wide`: it has AVX-512 or AMX."""
+
+    processor: str
+    flags: tuple[str, ...]
+    cores: int
+
+    @property
+    def wide(self) -> bool:
+        """Whether it calculates much faster than a plain one with as many cores."""
+        return any(flag.startswith(("avx512", "amx")) for flag in self.flags)
+
+    def __str__(self) -> str:
+        told = ", ".join(self.flags) or "neither AVX2, AVX-512 nor AMX"
+        cores = "1 core" if self.cores == 1 else f"{self.cores} cores"
+        return f"{self.processor}, {cores}, {told}"
+
+
+def parse(cpuinfo: str, cores: int) -> Machine:
+    """Of what /proc/cpuinfo says."""
+    lines = [line.partition(":") for line in cpuinfo.splitlines()]
+    values = {name.strip(): value.strip() for name, _, value in reversed(lines)}
+    flags = set(values.get("flags", "").split())
+    shown = sorted(flag for flag in flags if flag == "avx2" or flag.startswith(("avx512f", "amx_")))
+    return Machine(values.get("model name", "unknown processor"), tuple(shown), cores)
+
+
+def settle() -> tuple[Machine, str]:
+    """Hold this process and all it starts to one core where cores are wide; the machine and what
+    to say about it."""
+    allowed = sorted(os.sched_getaffinity(0))
+    text = _CPUINFO.read_text("utf-8") if _CPUINFO.exists() else ""
+    machine = parse(text, len(allowed))
+    if not machine.wide:
+        return machine, "nothing is pinned"
+    os.sched_setaffinity(0, allowed[:1])
+    return parse(text, 1), "AVX-512 or AMX is there, so everything is pinned to one core"

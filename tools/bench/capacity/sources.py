@@ -1,0 +1,51 @@
+"""The source trees whose services are measured."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from parking.stack.settings import ROOT
+from tools.bench.capacity.stack import environment
+
+
+class NoSuchTree(Exception):
+    """A commit that cannot be measured; the text says why."""
+
+
+@contextmanager
+def checked_out(commit: str, scratch: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+    """A git worktree of the commit, removed with the block. Raises NoSuchTree."""
+    tree = scratch / "before"
+    done = _git("worktree", "add", "--detach", str(tree), commit)
+    if done.returncode != 0:
+        raise NoSuchTree(f"git has no tree of {commit}: {done.stderr.strip()[-200:]}")
+    try:
+        _check(tree, environ)
+        yield tree
+    finally:
+        _git("worktree", "remove", "--force", str(tree))
+
+
+def _check(tree: Path, environ: Mapping[str, str]) -> None:
+    """That the services' modules would come from there: an installed copy must not win."""
+    program = "import parking, services.detector as d; print(parking.__file__, d.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**environ, **environment(tree)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    if done.stdout.count(str(tree.resolve())) != 2:
+        raise NoSuchTree(f"the modules of {tree} are not the ones that would run: {done.stdout}")
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["git", "-C", str(ROOT), *arguments],  # noqa: S607 -- as found on PATH, like in make
+        capture_output=True,
+        text=True,
+        check=False,
+    )
