@@ -13,7 +13,7 @@ from parking.inputsize import SLOT_NEEDS_PX, SMALLEST_PX, enabled, half_is_enoug
 from services.detector.patches import Grid, grid_of
 
 CLOSER_PX: Final = 1600
-"""A closer look shows slots as large as they are where the whole picture is so many pixels long."""
+"""A closer look shows slots as large as in a whole picture that is so many pixels long."""
 KEPT: Final = 1024
 _TILES: Final = (6, 4)
 """Where there are no slots the whole picture is watched for changes, in so many parts."""
@@ -26,8 +26,8 @@ class Ground:
     """A layout's enabled slots in pictures of `size_wh` pixels. `outlines`: normalised, [K, 2]
     each; `watched`: what the change gate compares (the slots; without any, parts of the picture);
     `size_px`: long side of the vehicle model's input for a whole picture; `scales` [S]: how much
-    larger than in the picture each slot is shown to it; `closer`: how much larger than that in a
-    closer look; `halve`: decode at half the size."""
+    larger than in the picture each slot is shown to it, and `closer_scales` [S] in a closer look;
+    `halve`: decode at half the size."""
 
     layout: LayoutPublished | None
     size_wh: tuple[int, int]
@@ -36,7 +36,7 @@ class Ground:
     watched: list[LayoutSlot]
     size_px: int
     scales: NDArray[np.float64]
-    closer: float
+    closer_scales: NDArray[np.float64]
     halve: bool
 
 
@@ -87,7 +87,7 @@ def ground_of(layout: LayoutPublished | None, size_wh: tuple[int, int], size_px:
         slots or _tiles(),
         wanted,
         scales,
-        max(1.0, CLOSER_PX / wanted),
+        np.full(len(slots), max(CLOSER_PX, wanted) / max(size_wh)),
         half_is_enough(layout, size_wh, wanted),
     )
 

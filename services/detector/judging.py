@@ -161,7 +161,8 @@ class Judge:
         boxes = _without(known.boxes, ground, told)
         if not unsure.any():
             return Judgement(replace(known, boxes=boxes, chances=chances), told, "nothing")
-        boxes, match, searched = self._look(picture, ground, unsure, boxes, how, timings_ms)
+        where = (unsure, ground.scales * how.scale)
+        boxes, match, searched = self._look(picture, ground, where, boxes, timings_ms)
         opinion = Opinion(match.scores, known.logits, match.covered)
         chances[unsure] = _some(fusion.probabilities(opinion), unsure)
         closer = how.closer and in_doubt(chances[unsure])
@@ -169,8 +170,8 @@ class Judge:
             doubt = unsure & doubted(chances)
             with timed("closer", timings_ms):
                 CLOSER_LOOKS.inc()
-                larger = replace(how, scale=how.scale * ground.closer)
-                _, again, _ = self._look(picture, ground, doubt, boxes, larger, {})
+                larger = (doubt, ground.closer_scales * how.scale)
+                _, again, _ = self._look(picture, ground, larger, boxes, {})
                 mirrored = known.logits.copy()
                 mirrored[doubt] = self._slotnet.logits(
                     picture, [ground.outlines[i] for i in np.flatnonzero(doubt)], mirrored=True
@@ -183,16 +184,17 @@ class Judge:
         self,
         picture: Picture,
         ground: Ground,
-        slots: Flags,
+        where: tuple[Flags, Floats],
         boxes: Boxes,
-        how: How,
         timings_ms: dict[str, float],
     ) -> tuple[Boxes, Matches, Searched]:
-        """Search about these slots; all vehicles known then, and how they fit all slots."""
+        """Search about some slots [S] at scales [S]; all vehicles known then, and how they fit all
+        slots."""
         wh = (picture.shape[1], picture.shape[0])
         shown = max(ground.size_wh) / max(wh)  # 2 where the picture was decoded at half its size
         with timed("inference", timings_ms):
-            regions, searched = _regions(ground, slots, wh, how.scale * shown, boxes)
+            slots, scales = where
+            regions, searched = _regions(ground, (slots, scales * shown), wh, boxes)
             found = search(picture, regions, self._detector)
         with timed("match", timings_ms):
             boxes = updated(boxes, found, regions, wh)
@@ -208,7 +210,8 @@ class Judge:
     ) -> Judgement:
         told, known = asked
         boxes = _without(known.boxes, ground, told)
-        boxes, match, searched = self._look(picture, ground, told, boxes, how, timings_ms)
+        where = (told, ground.scales * how.scale)
+        boxes, match, searched = self._look(picture, ground, where, boxes, timings_ms)
         chances = known.chances.copy()
         chances[told] = [self._facts.probability(s) for s in match.scores[told].tolist()]
         return Judgement(replace(known, boxes=boxes, chances=chances), told, searched)
@@ -243,14 +246,15 @@ def _without(boxes: Boxes, ground: Ground, slots: Flags) -> Boxes:
 
 
 def _regions(
-    ground: Ground, slots: Flags, wh: tuple[int, int], scale: float, boxes: Boxes
+    ground: Ground, where: tuple[Flags, Floats], wh: tuple[int, int], boxes: Boxes
 ) -> tuple[list[Region], Searched]:
     """About the slots; the whole picture where nothing is known of it and most are asked for."""
+    slots, scales = where
     if not len(boxes.scores) and slots.mean() >= _WHOLE_SHARE:
-        return whole(wh, float(ground.scales.max()) * scale), "picture"
+        return whole(wh, float(scales.max())), "picture"
     indices = np.flatnonzero(slots)
     outlines = [ground.outlines[i] * np.asarray(wh) for i in indices]
-    return regions_about(outlines, (ground.scales[indices] * scale).tolist(), wh), "slots"
+    return regions_about(outlines, scales[indices].tolist(), wh), "slots"
 
 
 def _told(slot_id: str, occupied: float, band: tuple[float, float]) -> Observation:
