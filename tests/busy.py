@@ -13,11 +13,22 @@ _LOOP: Final = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\
 
 
 @contextmanager
-def busy() -> Iterator[None]:
-    """Whatever is started within it has two cores, of which two loops of equal priority take what
-    they can get."""
+def two_cores() -> Iterator[None]:
+    """What is started within it has two of the cores, where the system can see to that."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
     had = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(had)[:CORES])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, had)
+
+
+@contextmanager
+def busy_loops() -> Iterator[None]:
+    """One a core, of equal priority; within `two_cores`, on the same."""
     loops = [subprocess.Popen([sys.executable, "-c", _LOOP]) for _ in range(CORES)]
     try:
         yield
@@ -25,4 +36,3 @@ def busy() -> Iterator[None]:
         for loop in loops:
             loop.kill()
             loop.wait()
-        os.sched_setaffinity(0, had)
