@@ -37,7 +37,7 @@ PAIRS = 3
 SCENES = range(4, 36)  # of the demo footage: before nothing happens, after a camera is covered
 INTERVAL_MS = 1_000
 SILENCE_MS = 15_000
-WATCHED_MS = 20_000
+WATCHED_MS = 16_000
 UNCONTROLLED = {"DETECTOR_LOAD": "off", "DETECTOR_SKIP": "off"}
 
 
