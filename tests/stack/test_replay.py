@@ -43,8 +43,8 @@ from tools.replay.script import frames_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
-SCENES = 14
-LATER_MS = 400
+SCENES = 9
+LATER_MS = 600
 
 
 @pytest.fixture(scope="module")
@@ -179,13 +179,15 @@ def states(run: Path) -> dict[str, str]:
     return {c.slot_id: c.to_state for c in read_events(run, SlotChanged)}
 
 
+@pytest.mark.nightly
 def test_a_detector_slowed_tenfold_leads_to_the_same_changes_in_the_same_order(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """One that is as fast as it can be tells each picture before the next tick. The other takes ten
     times as long for each, and its detections stand in the log that much later: a few seconds of
     ticks have gone by, less than the silence limit."""
-    whole, options = read_archive(world.archive), [*SAME, "--set=silence_ms=60000"]
+    whole = read_archive(world.archive)
+    options = [*SAME, "--set=silence_ms=60000", "--set=DETECTOR_FRAME_LIMIT_S=240"]
     fast = told_later(whole, SCENES, 0, tmp_path / "fast.zip")
     slow = told_later(whole, SCENES, LATER_MS, tmp_path / "slow.zip")
     at_once = world.run("fast", "--kafka", *options, of=fast)
