@@ -144,7 +144,7 @@ class Analyser:
         news = due.changed | due.unsettled
         refresh = due.refresh & (self._load.level < REFRESH)
         wanted = news | refresh
-        if wanted.any() and not self._load.may_judge():
+        if wanted.any() and not self._load.may_judge(camera_id):
             if news.any():
                 self._load.waits(camera_id)
             return self._repeat(opened, watched, helds, int(news.sum()))

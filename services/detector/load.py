@@ -7,7 +7,8 @@ longer. While the work of a second exceeds the budget, one more thing is left ou
   1 closer looks   2 refreshes of slots that have not changed   3 input size   4 pace
 
 and taken back in the reverse order once there is room. At 4 a changed slot may have to wait for a
-later picture of its camera; the camera that has waited longest comes first.
+later picture of its camera: the camera that has waited longest comes first, and one that has waited
+less than half as long lets it pass, so none waits long while others are judged again and again.
 """
 
 import time
@@ -31,6 +32,8 @@ _BURST_S: Final = 1.0
 """At level 4 judging gets the budget's share of time, and may save up so much of it. Looking for
 changes is not counted, so it never keeps changed slots from their turn."""
 _WAITING_KEPT: Final = 1024
+_GONE_S: Final = 10.0
+"""A camera that has not asked for so long is passed by: its next picture may never come."""
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class Load:
     _saved_s: float = _BURST_S
     _saved_at_s: float = field(default=float("nan"))
     _waiting: dict[str, float] = field(default_factory=dict)
+    _asked: dict[str, float] = field(default_factory=dict)
 
     def worked(self, seconds: float, *, judged: bool = True) -> None:
         """A picture took so long; `judged`: slots of it were."""
@@ -61,27 +65,35 @@ class Load:
             self._decide(self._busy_s / (now_s - self._since_s), now_s)
             self._busy_s, self._since_s = 0.0, now_s
 
-    def may_judge(self) -> bool:
-        """Whether there is time to judge changed slots now."""
+    def may_judge(self, camera_id: str) -> bool:
+        """Whether there is time to judge changed slots of this camera now, and it is its turn."""
         if self.level < PACE:
             return True
         now_s = self.clock_s()
         saved_s = max(self._saved_s, -_BURST_S) + (now_s - self._saved_at_s) * self.budget
         self._saved_s, self._saved_at_s = min(saved_s, _BURST_S), now_s
-        return self._saved_s > 0
+        return self._saved_s > 0 and self._in_turn(camera_id, now_s)
 
     def waits(self, camera_id: str) -> None:
         """A changed scene of this camera was not judged."""
-        if len(self._waiting) < _WAITING_KEPT:
-            self._waiting.setdefault(camera_id, self.clock_s())
+        now_s = self.clock_s()
+        if camera_id in self._waiting or len(self._waiting) < _WAITING_KEPT:
+            self._waiting.setdefault(camera_id, now_s)
+            self._asked[camera_id] = now_s
 
     def served(self, camera_id: str) -> None:
         """Nothing of this camera waits any more."""
         self._waiting.pop(camera_id, None)
+        self._asked.pop(camera_id, None)
 
     def order(self, camera_id: str) -> float:
         """Sort key: whose changed scene has waited longest comes first, then all others."""
         return self._waiting.get(camera_id, float("inf"))
+
+    def _in_turn(self, camera_id: str, now_s: float) -> bool:
+        since_s = self._waiting.get(camera_id, now_s)
+        asking = (s for name, s in self._waiting.items() if now_s - self._asked[name] < _GONE_S)
+        return now_s - since_s >= (now_s - min(asking, default=now_s)) / 2
 
     def _decide(self, share: float, now_s: float) -> None:
         if share > self.budget:

@@ -41,6 +41,7 @@ from tools.replay.__main__ import main
 from tools.replay.choice import Choice, choice
 from tools.replay.folder import read_folder, truth_of
 from tools.replay.in_process import ModelWatcher, Played, RecordedWatcher, play
+from tools.replay.processes import service_env
 from tools.replay.runs import read_events, read_facts
 from tools.replay.script import frames_of, script
 
@@ -113,6 +114,16 @@ def test_what_is_no_setting_is_refused_by_name(text):
 def test_either_network_can_be_chosen():
     chosen = choice(["SLOT_MODEL_FILE=none", "MODEL_FILE=own.onnx"])
     assert chosen.detector == {"MODEL_FILE": "own.onnx", "SLOT_MODEL_FILE": "none"}
+
+
+def test_nothing_is_left_out_under_load_whatever_is_chosen_or_in_the_environment():
+    """Load differs from run to run, and a replay must not."""
+    environ = {"DETECTOR_LOAD": "on", "DETECTOR_SKIP": "on"}
+    for chosen in (choice([]), choice(["DETECTOR_LOAD=on", "DETECTOR_SKIP=on"])):
+        env = service_env(environ, chosen, "a") | {"KAFKA_BOOTSTRAP": "x:1"}
+        settings = DetectorSettings.from_env(env)
+        assert not settings.load
+        assert not settings.skip
 
 
 # ---------------------------------------------------------------- what is played

@@ -2,20 +2,15 @@
 different, with others exactly what the pure fold predicts, and live is not touched."""
 
 import asyncio
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
-from parking import admin, codec
+from parking import admin
 from parking.errors import Invalid
 from parking.events import DetectionMade, ParametersSet, SlotChanged
-from parking.kafka import KafkaSettings, assign_all, new_consumer
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
 from parking.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
@@ -23,149 +18,40 @@ from parking.topics import (
     SITE_COMMANDS,
     SLOT_CHANGES,
     TOPICS,
-    TRACKER_CHANGELOG,
 )
 from parking.topics import FRAMES as TOPIC_FRAMES
-from services.tracker import handler
-from tests.playing import EVERY_FRAME, Play, playing
+from tests.recorded import (
+    FRAMES,
+    INTERVAL_MS,
+    OTHER,
+    SAME,
+    SILENCE_MS,
+    World,
+    longest_lag_ms,
+    recorded,
+    told_later,
+)
 from tests.tracker_log import read
-from tests.waiting import wait_until
 from tools.compare.__main__ import main as compare
-from tools.compare.accounts import open_account
-from tools.compare.result import Result, numbers
-from tools.compare.result import compare as compared
+from tools.compare.result import numbers
 from tools.record.__main__ import main as record
 from tools.record.archive import read_archive
+from tools.replay import processes
 from tools.replay.__main__ import main as replay
 from tools.replay.runs import read_events
 from tools.replay.script import frames_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
-FRAMES = 96
-INTERVAL_MS = 1_000
-SILENCE_MS = 15_000
-# One look is all: what is tried here is the way, and each picture goes it five times.
-SETTINGS = {
-    "DETECTOR_THREADS": "1",
-    "DETECTOR_SIZE": EVERY_FRAME["detector"]["DETECTOR_SIZE"],
-    "DETECTOR_CLOSER": "off",
-}
-SAME = [f"--set={name}={value}" for name, value in SETTINGS.items()]
-OTHER = [*SAME, "--set=exit_observations=5"]
-
-
-class World:
-    """A site that was played, recorded, and stands still."""
-
-    def __init__(self, play: Play, folder: Path) -> None:
-        self.play = play
-        self.folder = folder
-        self.archive = folder / "window.zip"
-        self.kafka = KafkaSettings(play.infra.bootstrap)
-
-    def run(self, name: str, *options: str) -> Path:
-        """A replay of the recording, from the command line."""
-        out = self.folder / name
-        replay([str(self.archive), "--out", str(out), *options])
-        return out
-
-    def against(self, a: Path, b: Path) -> Result:
-        return compared(open_account(str(a), {}), open_account(str(b), {}))
-
-    def topics(self) -> list[str]:
-        """Kafka's topics, its own left out."""
-
-        async def work() -> list[str]:
-            client = AIOKafkaAdminClient(**self.kafka.client())
-            await client.start()
-            try:
-                return [name for name in await client.list_topics() if not name.startswith("__")]
-            finally:
-                await client.close()
-
-        return asyncio.run(work())
-
-    def ends(self) -> Mapping[str, int]:
-        """How many records every live topic has had."""
-
-        async def work() -> dict[str, int]:
-            consumer = new_consumer(self.kafka)
-            await consumer.start()
-            try:
-                found = {}
-                for topic in TOPICS:
-                    places = await assign_all(consumer, topic)
-                    found[topic] = sum((await consumer.end_offsets(places)).values())
-                return found
-            finally:
-                await consumer.stop()
-
-        return asyncio.run(work())
+SCENES = 9
+LATER_MS = 600
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The demo lot played once, through ingest, detector and tracker; then these end."""
-    folder = tmp_path_factory.mktemp("replay")
-    paths = Paths(folder / "state", ROOT / ".state" / "cache")
-    with (
-        Infra(paths, os.environ, parts=("kafka", "mqtt")) as infra,
-        playing(infra, ROOT / "demo", folder) as play,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("KAFKA_BOOTSTRAP", infra.bootstrap)
-        patch.setenv("PYTHONPATH", str(ROOT))
-        services = {**EVERY_FRAME, "detector": {**EVERY_FRAME["detector"], **SETTINGS}}
-        for service in ("ingest", "detector", "tracker"):
-            infra.start_service(service, services.get(service, {}), limit_s=90)
-        play.publish_layouts(interval_ms=INTERVAL_MS)
-        command = ParametersSet(silence_ms=SILENCE_MS)
-        asyncio.run(
-            admin.command_site(
-                KafkaSettings(infra.bootstrap), play.footage.site_id, command, "test"
-            )
-        )
-        _play(play, infra)
-        made = World(play, folder)
-        record([str(made.archive), "--site", play.footage.site_id, "--from", "1h"])
+    """The demo lot, played and recorded once."""
+    with recorded(tmp_path_factory.mktemp("replay")) as made:
         yield made
-
-
-def _play(play: Play, infra: Infra) -> None:
-    """One round of the footage and a little more. ingest ends before the cameras do: their goodbye
-    would race with their last pictures, and the log does not tell in which order live took them."""
-    cameras = play.simulator("--every-frame", "--interval-ms", "200")
-    try:
-        wait_until(lambda: _analysed(infra) >= FRAMES, 240, f"{FRAMES} detections")
-        infra.stop("ingest")
-    finally:
-        cameras.kill()
-        cameras.wait()
-    sent = len(read(infra, TOPIC_FRAMES))
-    wait_until(lambda: _analysed(infra) >= sent, 60, f"{sent} detections")
-    wait_until(lambda: not _behind(infra), 60, "a tracker that has applied them")
-    for service in ("detector", "tracker"):
-        infra.stop(service)
-
-
-def _analysed(infra: Infra) -> int:
-    made = [codec.decode(record) for record in read(infra, DETECTIONS)]
-    return sum(isinstance(event, DetectionMade) for event in made)
-
-
-def _behind(infra: Infra) -> bool:
-    """Whether a camera's last report is older than its last frame in Kafka. (Ticks go on, so the
-    group is never at the end for long.)"""
-    entries = [handler.decode(r.value or b"") for r in read(infra, TRACKER_CHANGELOG)]
-    applied = {
-        name: camera.frame_ref.offset
-        for entry in entries
-        for name, camera in entry.site.cameras.items()
-        if camera.frame_ref
-    }
-    last = {(r.key or b"").decode(): r.offset for r in read(infra, TOPIC_FRAMES)}
-    return applied != last
 
 
 @pytest.fixture(scope="module")
@@ -279,6 +165,42 @@ def test_played_through_the_services_with_others_exactly_the_predicted_differs(
     assert [(d.key, d.from_ms, d.to_ms) for d in theirs] == [
         (d.key, d.from_ms, d.to_ms) for d in ours
     ]
+
+
+def flow(run: Path) -> list[tuple[object, ...]]:
+    """The changes in their order, without what names the run or tells an age."""
+    return [
+        (c.slot_id, c.from_state, c.to_state, c.version, c.reason, c.cause.id, c.time_ms)
+        for c in read_events(run, SlotChanged)
+    ]
+
+
+def states(run: Path) -> dict[str, str]:
+    return {c.slot_id: c.to_state for c in read_events(run, SlotChanged)}
+
+
+@pytest.mark.nightly
+def test_a_detector_slowed_tenfold_leads_to_the_same_changes_in_the_same_order(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """One that is as fast as it can be tells each picture before the next tick. The other takes ten
+    times as long for each, and its detections stand in the log that much later: a few seconds of
+    ticks have gone by, less than the silence limit."""
+    whole = read_archive(world.archive)
+    options = [*SAME, "--set=silence_ms=60000", "--set=DETECTOR_FRAME_LIMIT_S=240"]
+    fast = told_later(whole, SCENES, 0, tmp_path / "fast.zip")
+    slow = told_later(whole, SCENES, LATER_MS, tmp_path / "slow.zip")
+    at_once = world.run("fast", "--kafka", *options, of=fast)
+    monkeypatch.setitem(processes.PROGRAMS, "detector", "tests.stack.slow_detector")
+    monkeypatch.setenv("SLOWED", str(tmp_path / "took.txt"))
+    later = world.run("slow", "--kafka", *options, of=slow)
+    took = [line.split() for line in (tmp_path / "took.txt").read_text().splitlines()]
+    assert len(took) == len(read_events(later, DetectionMade)) == 2 * SCENES
+    assert all(float(delayed) >= 10 * float(own) for own, delayed in took)
+    assert longest_lag_ms(fast) < SCENES * LATER_MS / 2 < longest_lag_ms(slow)
+    assert flow(later) == flow(at_once)
+    assert states(later) == states(at_once)
+    assert len(flow(later)) > 30
 
 
 def test_the_check_of_untouched_topics_would_notice_a_record(world: World):

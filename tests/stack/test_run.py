@@ -1,7 +1,5 @@
 """`make run` itself: the command, the demo site, Ctrl-C, a second start."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -10,28 +8,21 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
-from parking.stack.checks import HOST, free_ports
-from parking.stack.settings import PORTS, ROOT, port_setting
+from parking.stack.checks import HOST
+from parking.stack.settings import ROOT, port_setting
+from tests.running import LIMIT_S, Running, own_env
 from tests.waiting import wait_until
 from tools.sse import Listener
 
 pytestmark = pytest.mark.timeout(300)
-LIMIT_S = 120
 
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
     """A folder and ports of the test's own."""
-    ports = zip(PORTS, free_ports(len(PORTS)), strict=True)
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "STATE": str(tmp_path / "state"),
-        **{port_setting(name): str(port) for name, port in ports},
-    }
+    return own_env(tmp_path / "state")
 
 
 def stack(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,33 +34,6 @@ def stack(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[s
 
 def heard(listener: Listener) -> bool:
     return bool(listener.of("slot-change"))
-
-
-class Running:
-    """`python -m parking.stack run` as a terminal has it."""
-
-    def __init__(self, env: dict[str, str], log: Path) -> None:
-        self.log = log
-        with log.open("wb") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "parking.stack", "run"],
-                env=env,
-                cwd=ROOT,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def said(self, text: str) -> bool:
-        assert self.process.poll() is None, self.log.read_text()
-        return text in self.log.read_text()
-
-    def family(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def interrupt(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(LIMIT_S)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_at_the_last_level_changed_slots_are_judged_within_the_budget():
     machine.run(1, 1, 30)
     start_s, judged = machine.now_s, 0
     for _ in range(100):
-        if machine.load.may_judge():
+        if machine.load.may_judge("a"):
             judged += 1
             machine.now_s += 0.4
             machine.load.worked(0.4)
@@ -86,7 +86,7 @@ def test_below_the_last_level_nothing_waits(level):
     machine = Machine()
     machine.load.level = level
     machine.load.worked(0.5)
-    assert machine.load.may_judge()
+    assert machine.load.may_judge("a")
 
 
 def test_the_camera_that_has_waited_longest_comes_first():
@@ -97,6 +97,41 @@ def test_the_camera_that_has_waited_longest_comes_first():
     machine.load.waits("a")  # still the same change
     machine.load.served("b")
     assert sorted(["d", "c", "b", "a"], key=machine.load.order) == ["a", "c", "d", "b"]
+
+
+def rounds(machine: Machine, cameras: str, for_s: float) -> dict[str, float]:
+    """Every camera's scene changes with each picture, one a second, and one of them always comes
+    first. The longest time between two judgements of each."""
+    last, longest = dict.fromkeys(cameras, machine.now_s), dict.fromkeys(cameras, 0.0)
+    end_s = machine.now_s + for_s
+    while machine.now_s < end_s:
+        next_s = machine.now_s + 1
+        for camera in cameras:
+            judged = machine.load.may_judge(camera)
+            if judged:
+                machine.load.served(camera)
+                longest[camera] = max(longest[camera], machine.now_s - last[camera])
+                last[camera] = machine.now_s
+            else:
+                machine.load.waits(camera)
+            machine.now_s += 0.5 if judged else 0.01
+            machine.load.worked(0.5 if judged else 0.01, judged=judged)
+        machine.now_s = max(machine.now_s, next_s)
+    return {camera: max(longest[camera], end_s - last[camera]) for camera in cameras}
+
+
+def test_every_camera_has_its_turn_though_others_always_come_first():
+    machine = Machine(budget=0.5)
+    machine.run(1, 1, 30)
+    fair_s = 6 * 0.5 / 0.5
+    assert max(rounds(machine, "abcdef", 300).values()) < 2.5 * fair_s
+
+
+def test_a_camera_that_never_comes_again_keeps_nobody_from_a_turn():
+    machine = Machine(budget=0.5)
+    machine.run(1, 1, 30)
+    machine.load.waits("gone")
+    assert max(rounds(machine, "ab", 300).values()) < 15
 
 
 def test_a_detector_that_leaves_nothing_out_never_does():

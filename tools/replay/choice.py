@@ -18,6 +18,10 @@ from parking.events import ParametersSet
 PARAMETERS: Final = tuple(
     name for name in ParametersSet.__struct_fields__ if name != "kind"
 )  # fmt: skip
+ALWAYS: Final = {"DETECTOR_SKIP": "off", "DETECTOR_LOAD": "off"}
+"""A replay's detector takes every picture and leaves nothing out, however busy the computer is:
+otherwise the same recording would give other changes the next time."""
+
 _DETECTOR: Final = re.compile(r"(?:SLOT_)?MODEL_FILE|FRAME_MAX_PIXELS|DETECTOR_[A-Z0-9_]+")
 
 

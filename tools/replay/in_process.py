@@ -32,7 +32,7 @@ from services.detector.layouts import Layouts
 from services.detector.recent import Latest, Looks
 from services.detector.settings import Settings
 from tools.record.recording import Kept
-from tools.replay.choice import Choice
+from tools.replay.choice import ALWAYS, Choice
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -110,9 +110,10 @@ class ModelWatcher:
 
 def model_watcher(chosen: Choice, picture: Callable[[str], bytes]) -> ModelWatcher:
     """With the model of the chosen settings; what is not chosen is this version's default, but for
-    the runtime: one chosen by measuring could be another the next time. Raises SettingsError."""
+    the runtime: one chosen by measuring could be another the next time. Nothing is left out under
+    load, whatever is chosen, for load differs from run to run. Raises SettingsError."""
     usual = {"KAFKA_BOOTSTRAP": "none", "DETECTOR_BACKEND": "onnx"}
-    settings = Settings.from_env({**usual, **chosen.detector})
+    settings = Settings.from_env({**usual, **chosen.detector, **ALWAYS})
     return ModelWatcher(new_analyser(settings, lambda: None), picture)
 
 

@@ -202,7 +202,7 @@ async def _play(
         detector, tracker = Process("detector", env, logs), Process("tracker", env, logs)
         producer = await stack.enter_async_context(_running(new_producer(kafka, linger_ms=0)))
         seen = await stack.enter_async_context(_running(new_consumer(kafka)))
-        await assign_all(seen, kafka.named(DETECTIONS), kafka.named(DEAD_LETTERS_FRAMES))
+        await _follow(seen, kafka.named(DETECTIONS), kafka.named(DEAD_LETTERS_FRAMES))
         group = AIOKafkaAdminClient(**kafka.client())
         stack.push_async_callback(group.close)
         await group.start()
@@ -218,6 +218,20 @@ async def _play(
             tell(count)
         await stage.settle()
         return await _result(kafka)
+
+
+async def _follow(consumer: AIOKafkaConsumer, *topics: str) -> None:
+    """From their begin. A topic that was just made is not known to all of Kafka at once. Raises
+    Retryable when it does not become so."""
+    deadline = time.monotonic() + _LIMIT_S
+    while True:
+        try:
+            await assign_all(consumer, *topics)
+            return
+        except Retryable:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
 
 
 async def _result(kafka: KafkaSettings) -> Played:

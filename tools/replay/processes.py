@@ -13,24 +13,25 @@ from pathlib import Path
 from typing import Final
 
 from parking.errors import Invalid
-from tools.replay.choice import Choice
+from tools.replay.choice import ALWAYS, Choice
 
 HOST: Final = "127.0.0.1"
 _READY_LIMIT_S: Final = 120.0
 _STOP_LIMIT_S: Final = 20.0
 _TAIL: Final = 2_000
+PROGRAMS: Final = {"detector": "services.detector", "tracker": "services.tracker"}
 
 
 def service_env(environ: Mapping[str, str], chosen: Choice, run: str) -> dict[str, str]:
     """The environment of a replay's services: how to reach Kafka as it is here, of the detector's
-    settings only the chosen ones, and the run's name."""
+    settings only the chosen ones and ALWAYS, and the run's name."""
     kept = {
         name: value
         for name, value in environ.items()
         if name not in ("MODEL_FILE", "SLOT_MODEL_FILE", "FRAME_MAX_PIXELS", "HTTP_PORT")
         and not name.startswith(("DETECTOR_", "TRACKER_"))
     }
-    return {**kept, **chosen.detector, "RUN": run, "DETECTOR_SKIP": "off", "HTTP_HOST": HOST}
+    return {**kept, **chosen.detector, **ALWAYS, "RUN": run, "HTTP_HOST": HOST}
 
 
 class Process:
@@ -72,7 +73,7 @@ class Process:
             await asyncio.to_thread(process.wait)
 
     def _spawn(self, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"services.{self._service}"]
+        command = [sys.executable, "-m", PROGRAMS[self._service]]
         with self._log.open("ab") as log:
             return subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
 

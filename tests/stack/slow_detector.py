@@ -1,0 +1,43 @@
+"""services.detector, slowed: each picture takes TIMES as long as it would. Writes what each took
+(seconds, and seconds with the delay) to the file that SLOWED names.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from parking.ops import main
+from services.detector import __main__ as detector
+from services.detector.adapters import ModelThread
+
+TIMES: Final = 10
+
+
+class SlowModel(ModelThread):
+    """The real one, but slow."""
+
+    def __init__(self, each: Any, *more: Any) -> None:
+        super().__init__(lambda jobs, *rest: slowly(jobs, each(jobs, *rest)), *more)
+
+
+def slowly(jobs: Sequence[Any], results: Iterator[Any]) -> Iterator[Any]:
+    """One result a job."""
+    for _ in jobs:
+        began_s = time.perf_counter()
+        result = next(results)
+        took_s = time.perf_counter() - began_s
+        time.sleep((TIMES - 1) * took_s)
+        with Path(os.environ["SLOWED"]).open("a") as log:
+            log.write(f"{took_s} {time.perf_counter() - began_s}\n")
+        yield result
+
+
+if __name__ == "__main__":
+    if "--help" in sys.argv:
+        sys.stdout.write(__doc__)
+    else:
+        vars(detector)["ModelThread"] = SlowModel
+        main("detector", detector.build)
