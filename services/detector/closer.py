@@ -20,6 +20,9 @@ DOUBTED_FROM: Final = 0.03
 """Where a slot of the picture is in doubt, all with min(P, 1 - P) beyond this are looked at: some
 that were fairly sure were wrong too."""
 
+MOST_DOUBTED: Final = 64
+"""Slots in one closer look: it must not hold up all other cameras."""
+
 Floats = NDArray[np.float64]
 
 
@@ -52,7 +55,10 @@ def in_doubt(chances: ArrayLike) -> bool:
 
 
 def doubted(chances: ArrayLike) -> NDArray[np.bool_]:
-    """Which slots a closer look is for, once one is in doubt."""
+    """Which slots a closer look is for, once one is in doubt; the most doubtful, where many are."""
     chance = np.asarray(chances, np.float64)
-    which: NDArray[np.bool_] = np.minimum(chance, 1 - chance) > DOUBTED_FROM
+    doubt = np.nan_to_num(np.minimum(chance, 1 - chance))
+    which: NDArray[np.bool_] = doubt > DOUBTED_FROM
+    if which.sum() > MOST_DOUBTED:
+        which &= doubt >= np.sort(doubt)[-MOST_DOUBTED]
     return which

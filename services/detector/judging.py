@@ -167,7 +167,7 @@ class Judge:
         chances[unsure] = _some(fusion.probabilities(opinion), unsure)
         closer = how.closer and in_doubt(chances[unsure])
         if closer:
-            doubt = unsure & doubted(chances)
+            doubt = doubted(np.where(unsure, chances, np.nan))
             with timed("closer", timings_ms):
                 CLOSER_LOOKS.inc()
                 larger = (doubt, ground.closer_scales * how.scale)

@@ -8,7 +8,7 @@ from parking.events import LayoutSlot
 from parking.geometry import match_boxes
 from parking.ports import Boxes
 from services.detector.analysis import Analyser, Finding, Job, Options
-from services.detector.closer import doubted, in_doubt, together
+from services.detector.closer import MOST_DOUBTED, doubted, in_doubt, together
 from services.detector.ground import ground_of
 from services.detector.judging import How, Judge, Judgement, Known
 from services.detector.model import Facts
@@ -176,6 +176,10 @@ def test_nearly_unknown_is_in_doubt_too_and_then_all_that_are_not_surely_right_a
     assert not in_doubt([0.01, 0.15, 0.85])
     assert not in_doubt([])
     assert doubted([0.01, 0.05, 0.5, 0.96, 0.99]).tolist() == [False, True, True, True, False]
+    assert doubted([np.nan, 0.5]).tolist() == [False, True]
+    many = doubted(np.linspace(0.1, 0.5, 200))
+    assert many.sum() == MOST_DOUBTED
+    assert many[-1]
 
 
 def test_slots_are_seen_mirrored_as_well():
