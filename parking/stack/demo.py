@@ -19,7 +19,7 @@ from tools.simulator.footage import GATE_DEVICE, load
 from tools.simulator.pace import INTERVAL_MS
 
 FOOTAGE: Final = ROOT / "demo"
-PICTURE_MS: Final = 150  # one picture's whole way, on two cores that have more to do
+PICTURE_MS: Final = 50  # one picture's whole way, on two cores that have more to do
 HOLD: Final = 2  # pictures of each scene: the tracker wants two, and cars are to come and go
 BEGIN: Final = 4  # nothing happens before, in the project's own footage
 
@@ -61,8 +61,7 @@ def env_for_service(service: str, settings: StackSettings) -> dict[str, str]:
     if service != "detector" or folder is None:
         return {}
     played = load(folder)
-    # The newest picture of a camera can win only among those that are taken at once.
-    told = {"DETECTOR_RECORDS": str(min(500, max(32, 4 * len(played.shots))))}
+    told = {}
     if played.has_stills:  # one picture sent again and again is what a frozen camera sends
         told["DETECTOR_FROZEN_AFTER"] = "0"
     return {name: value for name, value in told.items() if name not in settings.python_env}

@@ -19,8 +19,9 @@ from parking.imagehealth import Look, Thresholds, blank_shares
 from parking.metrics import FRAMES_REUSED, LOAD_LEVEL, SLOTS_DEFERRED, SLOTS_JUDGED, timed
 from services.detector.ahead import Ahead
 from services.detector.gate import Held
-from services.detector.judging import How, Judge, Judgement, without_hidden
+from services.detector.judging import How, Judge, Judgement
 from services.detector.load import CLOSER, REFRESH, SIZE, SMALLER, Load
+from services.detector.observing import without_hidden
 from services.detector.opening import Job as Job
 from services.detector.opening import Opened, Opener, Watched
 

@@ -14,19 +14,17 @@ from parking.ports import Boxes, Detector
 from services.detector.closer import Opinion, doubted, in_doubt, together
 from services.detector.ground import Ground
 from services.detector.model import Facts, Picture
+from services.detector.observing import told as observation
+from services.detector.observing import unit
 from services.detector.regions import Region, regions_about, whole
 from services.detector.searching import NO_BOXES, search, updated
 from services.detector.slotnet import SlotNet, doubtful_band
+from services.detector.trust import earned, spent, trusted
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Searched = Literal["nothing", "slots", "picture"]
 
-HIDDEN_FROM: Final = 0.5
-"""Share of a slot's box that must show nothing; see parking.imagehealth.blank_shares."""
-FREE_HIDDEN_FROM: Final = 0.35
-"""The same for a slot that seems free: what shows nothing may hide a vehicle, while a vehicle that
-is seen stands there."""
 SAME_WITHIN: Final = 2.0
 """The slot network's answers (logits) for one slot in two pictures, between which nothing changed,
 differ by less than this or `SAME_SHARE` of the earlier one."""
@@ -46,12 +44,13 @@ class How:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """What is known of a camera's scene: its vehicles, and of each slot [S] P(occupied), the slot
-    network's last answer, and whether it was told."""
+    """What is known of a camera's scene: its vehicles, of each slot [S] P(occupied) and the slot
+    network's last answer, and how far that may be believed alone (services/detector/trust.py)."""
 
     boxes: Boxes
     chances: Floats
     logits: Floats
+    trust: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +67,8 @@ class Judgement:
 class Judge:
     """Says of slots what they are: by boxes alone, or by slot network and boxes together.
 
-    The slot network sees each slot first. Where no box could change its answer, none is looked for;
-    about the other slots vehicles are searched, and both opinions are weighed."""
+    The slot network sees each slot first. On a lot where its sure answers have held, they are told;
+    about all other slots vehicles are searched, and both opinions are weighed."""
 
     def __init__(self, facts: Facts, slotnet: SlotNet | None, detector: Detector) -> None:
         self.model_id = detector.model_id + (f"+{slotnet.identity}" if slotnet else "")
@@ -116,7 +115,7 @@ class Judge:
         else:
             band = doubtful_band(self._slotnet.fusion, chances[~np.isnan(chances)].tolist())
         return [
-            _told(ground.slots[i].slot_id, float(chances[i]), band)
+            observation(ground.slots[i].slot_id, float(chances[i]), band)
             for i in np.flatnonzero(judged.told)
         ]
 
@@ -153,32 +152,47 @@ class Judge:
         told, known = asked
         fusion = self._slotnet.fusion
         chances = known.chances.copy()
-        sure = told & fusion.sure(known.logits)
-        chances[sure] = fusion.alone(known.logits[sure])
-        unsure = told & ~sure
         if not told.any():
             return Judgement(known, told, "nothing")
+        alone = told & fusion.sure(known.logits) & trusted(known.trust)
+        chances[alone] = fusion.alone(known.logits[alone])
+        both = told & ~alone
         boxes = _without(known.boxes, ground, told)
-        if not unsure.any():
-            return Judgement(replace(known, boxes=boxes, chances=chances), told, "nothing")
-        where = (unsure, ground.scales * how.scale)
+        known = replace(known, chances=chances, trust=spent(known.trust, int(alone.sum())))
+        if not both.any():
+            return Judgement(replace(known, boxes=boxes), told, "nothing")
+        where = (both, ground.scales * how.scale)
         boxes, match, searched = self._look(picture, ground, where, boxes, timings_ms)
         opinion = Opinion(match.scores, known.logits, match.covered)
-        chances[unsure] = _some(fusion.probabilities(opinion), unsure)
-        closer = how.closer and in_doubt(chances[unsure])
+        chances[both] = _some(fusion.probabilities(opinion), both)
+        closer = how.closer and in_doubt(chances[both])
         if closer:
-            doubt = doubted(np.where(unsure, chances, np.nan))
+            doubt = doubted(np.where(both, chances, np.nan))
             with timed("closer", timings_ms):
-                CLOSER_LOOKS.inc()
                 larger = (doubt, ground.closer_scales * how.scale)
-                _, again, _ = self._look(picture, ground, larger, boxes, {})
-                mirrored = known.logits.copy()
-                mirrored[doubt] = self._slotnet.logits(
-                    picture, [ground.outlines[i] for i in np.flatnonzero(doubt)], mirrored=True
-                )
-            opinion = together([match, again, again], [known.logits, mirrored])
-            chances[doubt] = _some(fusion.probabilities(opinion), doubt)
-        return Judgement(replace(known, boxes=boxes, chances=chances), told, searched, closer)
+                chances[doubt] = self._closer(picture, ground, (larger, known, boxes), match)
+        trust = earned(known.trust, fusion, known.logits[both], chances[both])
+        known = replace(known, boxes=boxes, trust=trust)
+        return Judgement(known, told, searched, closer)
+
+    def _closer(
+        self,
+        picture: Picture,
+        ground: Ground,
+        asked: tuple[tuple[Flags, Floats], Known, Boxes],
+        first: Matches,
+    ) -> Floats:
+        """P(occupied) of slots in doubt by a closer look, which counts twice, and the first one."""
+        assert self._slotnet is not None  # noqa: S101 -- narrows
+        where, known, boxes = asked
+        doubt, _ = where
+        CLOSER_LOOKS.inc()
+        _, again, _ = self._look(picture, ground, where, boxes, {})
+        outlines = [ground.outlines[i] for i in np.flatnonzero(doubt)]
+        mirrored = known.logits.copy()
+        mirrored[doubt] = self._slotnet.logits(picture, outlines, mirrored=True)
+        opinion = together([first, again, again], [known.logits, mirrored])
+        return _some(self._slotnet.fusion.probabilities(opinion), doubt)
 
     def _look(
         self,
@@ -255,30 +269,3 @@ def _regions(
     indices = np.flatnonzero(slots)
     outlines = [ground.outlines[i] * np.asarray(wh) for i in indices]
     return regions_about(outlines, scales[indices].tolist(), wh), "slots"
-
-
-def _told(slot_id: str, occupied: float, band: tuple[float, float]) -> Observation:
-    """Within the band nobody knows, and the confidence is how near it came to knowing."""
-    low, high = band
-    if occupied >= high:
-        return Observation(slot_id=slot_id, state="occupied", confidence=unit(occupied))
-    if occupied <= low:
-        return Observation(slot_id=slot_id, state="free", confidence=unit(1 - occupied))
-    sure = unit(max(occupied, 1 - occupied))
-    return Observation(slot_id=slot_id, state="unknown", confidence=sure)
-
-
-def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[Observation]:
-    """The observations, unknown where much of a slot's box shows nothing at all: behind a leaf or
-    snow on the lens, in a lamp's glare, in the dark."""
-    return [
-        Observation(slot_id=one.slot_id, state="unknown", confidence=0.0)
-        if share > (FREE_HIDDEN_FROM if one.state == "free" else HIDDEN_FROM)
-        else one
-        for one, share in zip(seen, blank, strict=True)
-    ]
-
-
-def unit(value: float) -> float:
-    """Held within 0..1, to four places."""
-    return round(min(max(value, 0.0), 1.0), 4)

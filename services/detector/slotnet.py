@@ -25,10 +25,10 @@ from services.detector.onnxfile import onnx_metadata
 MOST_CROPS: Final = 64
 """Crops in one inference at most; fewer are not padded."""
 
-SURE_FREE: Final = -6.0
-SURE_OCCUPIED: Final = 6.0
-"""Answers (logits) beyond which no box is looked for: it would not change what is told. Measured in
-docs/accuracy.md."""
+SURE_FREE: Final = -3.0
+SURE_OCCUPIED: Final = 3.0
+"""Answers (logits) beyond which no box is looked for on a lot where that has proved right
+(services/detector/trust.py). Half of all answers lie beyond 3.5."""
 _NO_BOX, _ANY_BOX = -5.8, 0.0  # logits of a box's score: none there, and one that is half sure
 
 _LEAST, _MOST = 0.003, 0.997
@@ -64,7 +64,7 @@ class Fusion:
         return 1 / (1 + math.exp(-min(max(z, -50.0), 50.0)))
 
     def sure(self, crop_logits: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Where the slot network's answer stands whatever a box would say."""
+        """Where the slot network is sure."""
         sure: NDArray[np.bool_] = (crop_logits <= SURE_FREE) | (crop_logits >= SURE_OCCUPIED)
         return sure
 

@@ -12,7 +12,9 @@ from services.detector.closer import MOST_DOUBTED, doubted, in_doubt, together
 from services.detector.ground import ground_of
 from services.detector.judging import How, Judge, Judgement, Known
 from services.detector.model import Facts
+from services.detector.searching import NO_BOXES
 from services.detector.slotnet import SURE_FREE, SURE_OCCUPIED, Fusion, SlotNet
+from services.detector.trust import NEEDED, earned, spent, trusted
 from tests.detector_tools import WhiteDetector, jpeg, layout, scene
 
 BY_BOXES = Fusion(bias=0, box=1, crop=0, covered=0, low=0.3, high=0.7)
@@ -66,19 +68,49 @@ def judge(
 
 
 # ---------------------------------------------------------------- where vehicles are searched
-def test_where_the_network_is_sure_no_vehicle_is_searched():
+def known(chances=(0.5, 0.5, 0.5), logits=(0.0, 0.0, 0.0), trust: float = 0.0) -> Known:
+    return Known(NO_BOXES, np.array(chances), np.array(logits), trust)
+
+
+def test_where_the_network_is_sure_and_trusted_no_vehicle_is_searched():
     detector = Counting(0.9)
-    judged, states = judge(net(SURE_OCCUPIED, SURE_FREE), detector)
+    sure = net(SURE_OCCUPIED, SURE_FREE)
+    judged, states = judge(sure, detector, known=known(trust=NEEDED))
     assert states == ["occupied", "free", "free"]
     assert (judged.searched, detector.shapes) == ("nothing", [])
+    assert judged.known.trust < NEEDED
 
 
-def test_where_it_is_not_they_are_and_both_opinions_count():
+def test_where_it_is_not_sure_they_are_and_both_opinions_count():
     detector = Counting(0.9)
-    judged, states = judge(net(1.0, SURE_FREE), detector)
+    judged, states = judge(net(1.0, SURE_FREE), detector, known=known(trust=NEEDED))
     assert states == ["occupied", "free", "free"]
     assert judged.searched == "slots"
     assert len(judged.known.boxes.scores) == 1
+
+
+def test_where_it_is_not_trusted_yet_they_are():
+    detector = Counting(0.9)
+    judged, _ = judge(net(SURE_OCCUPIED, SURE_FREE), detector, known=known(trust=NEEDED - 1))
+    assert len(detector.shapes) > 0
+    assert judged.known.trust == NEEDED + 2  # both opinions agreed on three slots
+
+
+def test_a_sure_answer_that_does_not_hold_takes_all_trust_away():
+    """The network sees no vehicle in a slot where one is found for sure."""
+    judged, _ = judge(net(SURE_FREE), Counting(0.99), known=known(trust=NEEDED - 1))
+    assert judged.known.trust == 0
+
+
+def test_one_in_ten_sure_slots_is_still_looked_at_by_both():
+    fusion, logits = USUAL, np.full(10, SURE_FREE)
+    trust, alone, both = 0.0, 0, 0
+    for _ in range(1000):
+        if trusted(trust):
+            trust, alone = spent(trust, 10), alone + 10
+        else:
+            trust, both = earned(trust, fusion, logits, np.full(10, 0.01)), both + 10
+    assert 0.05 < both / (alone + both) < 0.15
 
 
 def test_the_first_look_at_a_lot_in_doubt_is_at_the_whole_picture():

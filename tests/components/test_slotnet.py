@@ -8,7 +8,7 @@ import pytest
 from parking.errors import SettingsError
 from parking.events import LayoutSlot, Observation
 from services.detector.crops import CROP_PX, crop, crops
-from services.detector.judging import without_hidden
+from services.detector.observing import without_hidden
 from services.detector.slotnet import (
     DOUBT_LEAST,
     MOST_CROPS,

@@ -190,15 +190,10 @@ def test_the_detector_takes_stills_for_what_they_are(tmp_path: Path) -> None:
 
 
 def test_many_cameras_are_played_at_a_pace_that_two_cores_keep(tmp_path: Path) -> None:
-    for cameras, records in ((2, 32), (58, 232), (400, 500)):
+    for cameras in (2, 58, 400):
         frames = [{"file": "a.jpg", "camera": f"cam-{n}"} for n in range(cameras)]
         (tmp_path / "annotations.json").write_text(json.dumps({"frames": frames}))
         (tmp_path / "a.jpg").write_bytes(b"still")
-        settings = StackSettings.from_env({"FOOTAGE": str(tmp_path)})
-        told = demo.env_for_service("detector", settings)
-        # Room for more than one picture of each: else the newest could not replace the others.
-        assert told["DETECTOR_RECORDS"] == str(records)
-        assert records > cameras
         assert demo.interval_ms(tmp_path) == max(INTERVAL_MS, cameras * demo.PICTURE_MS)
 
 

@@ -1,0 +1,42 @@
+"""How far the slot network may be believed alone, camera by camera. Pure.
+
+On most lots no vehicle found changes what the network is sure of; on some, seen from low down, a
+vehicle before a slot looks like one in it. Which kind a camera's lot is shows in its own pictures:
+each time that both opinions are asked, they agree or they do not.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.detector.slotnet import Fusion
+
+Floats = NDArray[np.float64]
+
+NEEDED: Final = 40
+"""Slots in a row of which both opinions must have said the same."""
+_SPENDS: Final = 0.1
+"""Each slot told by the network alone uses up so much trust, so that one in ten or so is still
+looked at by both."""
+_MOST: Final = 5 * NEEDED
+
+
+def trusted(trust: float) -> bool:
+    """Whether the network's sure answers need no second opinion."""
+    return trust >= NEEDED
+
+
+def spent(trust: float, slots: int) -> float:
+    """After so many slots were told by the network alone."""
+    return trust - _SPENDS * slots
+
+
+def earned(trust: float, fusion: Fusion, crop_logits: Floats, chances: Floats) -> float:
+    """After slots [N] were looked at by both: the network's answers, and P(occupied) by both. One
+    sure answer that did not hold takes all trust away."""
+    sure = fusion.sure(crop_logits)
+    told = np.where(crop_logits > 0, chances >= fusion.high, chances <= fusion.low)
+    if not told[sure].all():
+        return 0.0
+    return min(trust + int(sure.sum()), float(_MOST))
