@@ -133,7 +133,7 @@ def _play(play: Play, infra: Infra) -> None:
         cameras.wait()
     sent = len(read(infra, TOPIC_FRAMES))
     wait_until(lambda: _analysed(infra) >= sent, 60, f"{sent} detections")
-    wait_until(lambda: not _behind(infra), 60, "a tracker that has applied them")
+    wait_until(lambda: not behind(infra), 60, "a tracker that has applied them")
     for service in ("detector", "tracker"):
         infra.stop(service)
 
@@ -143,9 +143,9 @@ def _analysed(infra: Infra) -> int:
     return sum(isinstance(event, DetectionMade) for event in made)
 
 
-def _behind(infra: Infra) -> bool:
-    """Whether a camera's last report is older than its last frame in Kafka. (Ticks go on, so the
-    group is never at the end for long.)"""
+def behind(infra: Infra) -> bool:
+    """Whether the tracker has not applied each camera's last frame in Kafka yet. (Ticks go on, so
+    its group is never at the end for long.)"""
     entries = [handler.decode(r.value or b"") for r in read(infra, TRACKER_CHANGELOG)]
     applied = {
         name: camera.frame_ref.offset

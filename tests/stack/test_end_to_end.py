@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
+from parking import codec
+from parking.events import SlotChanged
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
+from parking.topics import SLOT_CHANGES
 from tests import proofs
 from tests.conftest import shared_data
 from tests.playing import Play, playing
+from tests.recorded import behind
+from tests.tracker_log import read
 from tests.waiting import wait_until
 from tools.sse import Listener
 
@@ -35,6 +40,14 @@ class Result:
         self.rows = play.rows("select * from slot_changes order by slot_id, version")
 
 
+def _told(play: Play, listener: Listener) -> bool:
+    """Whether rows and SSE hold each change in Kafka. (Of the adoption: in the snapshot.)"""
+    changes = [codec.decode(record) for record in read(play.infra, SLOT_CHANGES)]
+    made = {c.id for c in changes if isinstance(c, SlotChanged) and c.version > 1}
+    heard = {change["id"] for change in listener.of("slot-change")}
+    return bool(made) and made <= heard and play.count("slot_changes", "version > 1") == len(made)
+
+
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
     folder = shared_data("pklot-ufpr05-day")
@@ -44,17 +57,17 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
         play.start_services()
         # A detector that lags on a busy machine must not make the camera seem silent.
         play.publish_layouts(interval_ms=600_000)
+        # Nor may the first pictures come before the tracker knows of any slot.
+        slots = len(play.truth()[CAMERA][1])
+        wait_until(lambda: len(read(infra, SLOT_CHANGES)) >= slots, 60, "an adopted layout")
         with play.listening() as listener:
             play.play_once(interval_ms=250)
             analysed = "status = 'analysed'"
             wait_until(
                 lambda: play.count("captures", analysed) >= FRAMES, 300, "132 analysed frames"
             )
-            wait_until(
-                lambda: play.count("slot_changes") >= len(listener.of("slot-change")) > 0,
-                30,
-                "as many rows as changes over SSE",
-            )
+            wait_until(lambda: not behind(infra), 60, "a tracker that has applied them")
+            wait_until(lambda: _told(play, listener), 30, "every change in its row and over SSE")
             yield Result(play, listener)
 
 
