@@ -102,7 +102,8 @@ class Analyser:
                 result: Result = one
             else:
                 limits = self._options.gate if helds is not None else None
-                opened = self._opener.open(one, looks, helds or {}, limits)
+                hurried = self._load.level >= REFRESH
+                opened = self._opener.open(one, looks, helds or {}, limits, hurried=hurried)
                 result = self._concluded(opened, helds)
             self._turned()
             judged = isinstance(result, Finding) and result.effort.judged > 0

@@ -103,9 +103,12 @@ class Opener:
         looks: MutableMapping[str, Look],
         helds: Mapping[str, Held],
         limits: Limits | None,
+        *,
+        hurried: bool = False,
     ) -> Opened:
         """Health and changes. `looks` is brought up to date. Without `limits`, or without a camera,
-        every slot is to be judged."""
+        every slot is to be judged. `hurried`: a camera of which nothing is known yet is held
+        against its layout's reference later, for that may take as long as judging it."""
         job, timings = decoded.job, decoded.timings_ms
         with timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
@@ -115,7 +118,10 @@ class Opener:
             with timed("gate", timings):
                 watched = self._watch(decoded, helds.get(job.camera_id), limits)
         if job.layout and job.layout.reference and health.status == "ok":
-            if _is_placed(look, job.layout.id, watched):
+            later = hurried and watched is not None and watched.held is None
+            if (later and look.unplaced + 1 < PLACED_EVERY) or _is_placed(
+                look, job.layout.id, watched
+            ):
                 look = replace(look, unplaced=look.unplaced + 1)
             else:
                 width_px = decoded.ground.size_wh[0]
