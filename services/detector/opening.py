@@ -18,7 +18,7 @@ from services.detector.patches import view_of
 from services.detector.picture import Picture, decode, decode_grey
 from services.detector.placing import Placing
 
-PLACED_EVERY: Final = 12
+PLACED_EVERY: Final = 60
 """A picture whose shift against the last ones is known is held against the layout's reference only
 each so-many-th time."""
 _ANCHORED_FOR: Final = 60
