@@ -22,7 +22,7 @@ SMALLER: Final = 0.75
 
 _WINDOW_S: Final = 2.0
 """Work is compared with the budget once in so many seconds."""
-_ROOM: Final = 0.6
+_ROOM: Final = 0.8
 """Share of the budget below which something is taken back."""
 _PATIENCE_S: Final = 10.0
 """Time with room before that; doubled, up to `_PATIENCE_MOST_S`, each time it was too early."""

@@ -44,12 +44,12 @@ def test_room_takes_it_back_step_by_step_and_not_at_once():
     assert machine.levels[start:] == sorted(machine.levels[start:], reverse=True)
 
 
-def test_half_full_changes_nothing():
-    machine = Machine()
+def test_full_and_not_too_full_changes_nothing():
+    machine = Machine(budget=0.8)
     machine.run(1, 1, 5)
-    level = machine.run(0.6, 1, 5)
+    level = machine.run(0.7, 1, 5)
     assert 0 < level < PACE
-    assert machine.run(0.6, 1, 300) == level
+    assert machine.run(0.7, 1, 300) == level
 
 
 def test_what_was_taken_back_too_early_waits_longer_the_next_time():
