@@ -9,6 +9,7 @@ import pytest
 
 from parking.errors import Invalid
 from parking.gating import Limits
+from services.detector import opening
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.gate import Held
 from services.detector.handler import handle_frames
@@ -47,8 +48,11 @@ class Knowing(Judge):
         return Judgement(Known(NO_BOXES, chances, chances), asked, "slots")
 
 
-def play(folder: str, limits: Limits, repeats: int, last: int) -> tuple[Verdict, Runner, int]:
-    known, pictures = shots(shared_data(folder), repeats, seed=7)
+def play(
+    folder: str, limits: Limits, repeats: int, last: int, shake_px: float = 0.0
+) -> tuple[Verdict, Runner, int]:
+    sensor = Sensor(shake_px=shake_px)
+    known, pictures = shots(shared_data(folder), repeats, 7, sensor)
     judge = Knowing()
     runs = [
         Runner(Analyser(judge, Options(640, gate=gate), lambda: None), known)
@@ -87,6 +91,23 @@ def test_at_a_cameras_pace_little_is_searched_and_no_transition_is_missed(record
     assert verdict.missed == 0
     assert verdict.latest <= 1
     assert pictures * len(gated.outcome[0]) >= 10 * gated.judged
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("shake_px", [1.0, 3.0])
+def test_wind_moves_the_mast_and_no_slot(record_property, shake_px):
+    verdict, gated, pictures = play("pklot-ufpr05-day", NORMAL, 8, last=5, shake_px=shake_px)
+    slots = pictures * len(gated.outcome[0])
+    record_property("slots judged", f"{gated.judged} of {slots}")
+    assert verdict.missed == 0
+    assert gated.judged < 0.15 * slots
+
+
+@pytest.mark.timeout(120)
+def test_a_gate_that_does_not_follow_the_wind_takes_it_for_changes(monkeypatch):
+    monkeypatch.setattr(opening, "shift_from", lambda anchor, grey: (0.0, 0.0))
+    _, gated, pictures = play("pklot-ufpr05-day", NORMAL, 8, last=2, shake_px=3.0)
+    assert gated.judged > 0.3 * pictures * len(gated.outcome[0])
 
 
 @pytest.mark.timeout(120)
