@@ -52,7 +52,8 @@ def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site,
         last_frame_at_ms=last_ms,
         silent=last_ms < oldest_ms,
         late_at_ms=None if fresh else site.tick_ms,
-        analysed_every_ms=_pace(site, camera, made.time_ms),
+        analysed_every_ms=_pace(site, camera, made),
+        judged_at_ms=camera.judged_at_ms if _deferred(made) else last_ms,
         load_level=made.effort.load_level if made.effort else 0,
     )
     site = _lift_offline(with_camera(site, made.camera_id, camera), made)
@@ -176,13 +177,20 @@ def _with_health(camera: Camera, health: ImageHealth, patience: int) -> Camera:
     )
 
 
-def _pace(site: Site, camera: Camera, time_ms: int) -> int | None:
-    """The smoothed time between applied frames, with one more of this time. It begins anew after
-    silence, and passes over times that go back."""
+def _deferred(made: DetectionMade) -> bool:
+    """Whether what changed in it was left to a later frame."""
+    return made.effort is not None and made.effort.deferred > 0
+
+
+def _pace(site: Site, camera: Camera, made: DetectionMade) -> int | None:
+    """The smoothed time between applied frames on which all that changed was judged, with one more.
+    It begins anew after silence, and passes over times that go back."""
     before = camera.analysed_every_ms
-    gap_ms = time_ms - (camera.last_frame_at_ms or time_ms)
+    gap_ms = made.time_ms - (camera.judged_at_ms or made.time_ms)
     if gap_ms <= 0:
         return before
+    if _deferred(made):
+        return max(gap_ms, before or 0)
     if gap_ms > silence_limit_ms(site, camera):
         return None
     return gap_ms if before is None else before + round((gap_ms - before) / _SMOOTHING)

@@ -25,12 +25,16 @@ Counts = NDArray[np.int32]
 PATCH_PX: Final = 12
 """Side of a slot's patch; each pixel is the mean of what it covers."""
 
+UNKNOWN: Final = "unknown"
+"""The state that is never settled."""
+
 _CELL_PX: Final = 4
 _CELLS: Final = PATCH_PX // _CELL_PX
 _CELL_COUNTS_FROM: Final = 0.25
 """Share of a cell that must lie inside the slot's outline for the cell to count."""
 _SPREAD_FLOOR: Final = 8.0  # grey levels: below it a patch shows noise, not a pattern
 _LEVEL_FLOOR: Final = 8.0  # grey levels: keeps ratios of nearly black means quiet
+_FULL_EACH: Final = 4  # each so-many-th judgement that agrees is a full one
 _STAGGER: Final = 10  # pictures over which refreshes of slots judged together are spread
 
 
@@ -46,14 +50,16 @@ class Limits:
     """Pictures that may repeat one judgement; up to `_STAGGER` more, by the slot's number."""
     agreeing: int = 2
     """Judgements in a row that must say the same before they are repeated."""
+    unknown_after: int = 4
+    """Pictures after which a slot of which nobody knew what it is is judged again."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """What a picture shows: `patches` [S, PATCH_PX, PATCH_PX] of its slots with the share of each
     pixel inside the outline (`weights`, same shape), and the whole `scene` [K], coarse, in grey
-    levels 0..255; `context` holds all that must be equal (layout, health, picture size) for two
-    views to be compared."""
+    levels 0..255; `context` holds all that must be equal (layout, picture size) for two views to be
+    compared."""
 
     patches: Floats
     weights: Floats
@@ -78,11 +84,14 @@ class Memory:
 @dataclass(frozen=True, slots=True)
 class Due:
     """Why slots are to be judged, [S] each. `changed`: its patch differs, or nothing is known of
-    it; `unsettled`: judged once so far; `refresh`: judged too many pictures ago."""
+    it; `unsettled`: judged once so far, or unknown for some pictures; `refresh`: judged too many
+    pictures ago. `confirm`: that it looks the same is enough to keep what was said; not so where
+    that was unknown, and not each time, or a mistake would be kept for ever."""
 
     changed: Flags
     unsettled: Flags
     refresh: Flags
+    confirm: Flags
 
     @property
     def any(self) -> Flags:
@@ -96,12 +105,15 @@ def due_slots(view: View, memory: Memory | None, limits: Limits = Limits()) -> D
     count = len(view.patches)
     if memory is None or memory.context != view.context or len(memory.patches) != count:
         no = np.zeros(count, np.bool_)
-        return Due(np.ones(count, np.bool_), no, no)
+        return Due(np.ones(count, np.bool_), no, no, no)
     changed = changed_slots(view, memory.patches, memory.scenes, limits)
-    unsettled = ~changed & (memory.agreed < limits.agreeing)
+    unknown = np.array([state == UNKNOWN for state in memory.states], np.bool_)
+    open_again = unknown & (memory.repeats >= limits.unknown_after)
+    unsettled = ~changed & ((memory.agreed < limits.agreeing) | open_again)
     allowed = limits.refresh_after + np.arange(count) % _STAGGER
     refresh = ~changed & ~unsettled & (memory.repeats >= allowed)
-    return Due(changed, unsettled, refresh)
+    confirm = ~changed & ~unknown & (memory.agreed % _FULL_EACH != 0)
+    return Due(changed, unsettled, refresh, confirm)
 
 
 def remember(view: View, memory: Memory | None, judged: Flags, states: Sequence[str]) -> Memory:

@@ -47,15 +47,27 @@ class Place:
         return "the picture shows nothing that the layout's reference picture shows"
 
 
-def step(reference: Reference, layout_id: str, grey: Grey, earlier: Place | None) -> Place:
-    """What one more frame says. Only healthy pictures of the reference's size may come here."""
+def step(
+    reference: Reference,
+    layout_id: str,
+    grey: Grey,
+    earlier: Place | None,
+    skipped: int = 0,
+    *,
+    jumped: bool = False,
+) -> Place:
+    """What one more frame says. Only healthy pictures of the reference's size may come here.
+    `skipped`: frames since the last one that came here; `jumped`: the picture is shifted by more
+    than the wind does, or does not show what the ones before it did, so it is registered now."""
     field = edges(grey)
     agreement = reference.agreement(field)
     if agreement >= IN_PLACE:
         return Place(layout_id, agreement, frames=_LONGEST)  # whatever comes next is looked at
     known = earlier if earlier and earlier.layout_id == layout_id else None
-    if known is not None and not _due(known, agreement):
-        return replace(known, frames=known.frames + 1)
+    if known is not None:
+        known = replace(known, frames=known.frames + skipped)
+        if not (jumped or _due(known, agreement)):
+            return replace(known, frames=known.frames + 1)
     wait = min(known.wait * 2, _LONGEST) if known else 2
     found = register(reference, grey, field)
     if found == "in-place":

@@ -50,8 +50,9 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A camera: what it was told to see, how its last frames were, and what was last reported.
     `frames`: the ids of the last frames applied, without the camera's own. `silent`: the newest
     frame is older than the silence limit; `late_at_ms`: the tick at which one came that was so
-    already. `analysed_every_ms`: smoothed time between the last frames applied; `load_level`: of
-    the last one (`Effort`)."""
+    already. `judged_at_ms`: of the last frame on which all that changed was judged;
+    `analysed_every_ms`: smoothed time between such frames; `load_level`: of the last one
+    (`Effort`)."""
 
     layout_version: int = 0
     interval_ms: int = DEFAULT_INTERVAL_MS
@@ -59,6 +60,7 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
     frame_ref: FrameRef | None = None
     frames: list[str] = []
     last_frame_at_ms: int | None = None
+    judged_at_ms: int | None = None
     health: Health | None = None
     unhealthy_frames: int = 0
     silent: bool = False

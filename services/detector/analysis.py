@@ -106,7 +106,7 @@ class Analyser:
                 opened = self._opener.open(one, looks, helds or {}, limits, hurried=hurried)
                 result = self._concluded(opened, helds)
             self._turned()
-            judged = isinstance(result, Finding) and result.effort.judged > 0
+            judged = isinstance(result, Finding) and _was_judged(result.effort)
             self._load.worked(time.perf_counter() - start_s, judged=judged)
             LOAD_LEVEL.set(self._load.level)
             yield result
@@ -156,7 +156,7 @@ class Analyser:
         if not opened.decoded.ground.slots:
             wanted = np.ones_like(wanted)  # the picture is searched as a whole
         count = len(opened.decoded.ground.slots)
-        judged = self._judged(opened, watched.held, wanted[:count], ~due.changed[:count])
+        judged = self._judged(opened, watched.held, wanted[:count], due.confirm[:count])
         now = self._hold(opened, watched, wanted, judged)
         helds[camera_id] = now
         said = [
@@ -178,10 +178,11 @@ class Analyser:
         if held is None:
             return self._finding(opened, (), (), effort)
         helds[opened.decoded.job.camera_id or ""] = held.again()
+        waiting = watched.due.changed | watched.due.unsettled
         said = [
             seen
-            for seen, waits in zip(held.observations, watched.due.changed, strict=False)
-            if not waits
+            for seen, waits in zip(held.observations, waiting, strict=False)
+            if not (deferred and waits)
         ]
         if deferred:
             return self._finding(opened, held.boxes, said, effort)
@@ -260,3 +261,7 @@ class Analyser:
             reused_from=source,
             effort=effort,
         )
+
+
+def _was_judged(effort: Effort) -> bool:
+    return effort.judged > 0 or effort.searched != "nothing"

@@ -210,7 +210,7 @@ class Attempts:
             suspect = self._in_hand[1].suspect
             if suspect is not None and not self._in_hand[1].condemned:
                 alone = self._partitions[place_of(suspect)].alone
-                if count := alone.pop(suspect.offset, 0) - 1:
+                if (count := alone.pop(suspect.offset, 0) - 1) > 0:
                     alone[suspect.offset] = count
         await self._put_down()
 

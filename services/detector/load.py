@@ -77,6 +77,9 @@ class Load:
     def waits(self, camera_id: str) -> None:
         """A changed scene of this camera was not judged."""
         now_s = self.clock_s()
+        if len(self._waiting) >= _WAITING_KEPT:
+            for gone in [c for c, at_s in self._asked.items() if now_s - at_s >= _GONE_S]:
+                self.served(gone)
         if camera_id in self._waiting or len(self._waiting) < _WAITING_KEPT:
             self._waiting.setdefault(camera_id, now_s)
             self._asked[camera_id] = now_s

@@ -12,6 +12,7 @@ from parking.gating import Due, Limits, View, due_slots
 from parking.imagehealth import Grey, Look, Measured, Thresholds, assess, measured
 from parking.jpeghead import header_size
 from parking.metrics import timed
+from parking.placement import IN_PLACE
 from services.detector.gate import Held
 from services.detector.ground import Ground, Grounds
 from services.detector.patches import view_of
@@ -21,6 +22,8 @@ from services.detector.placing import Placing
 PLACED_EVERY: Final = 60
 """A picture whose shift against the last ones is known is held against the layout's reference only
 each so-many-th time."""
+DOUBTED_EVERY: Final = 12
+"""The same where the last one that was did not look just like the reference."""
 _ANCHORED_FOR: Final = 60
 """Pictures after which shifts are measured from a newer picture."""
 
@@ -125,9 +128,11 @@ class Opener:
                 look = replace(look, unplaced=look.unplaced + 1)
             else:
                 width_px = decoded.ground.size_wh[0]
+                jumped = watched is not None and watched.held is not None and not watched.shift
                 with timed("place", timings):
-                    health, look = self._placing.judge(job.layout, width_px, health, look)
-                look = replace(look, unplaced=0)
+                    health, look = self._placing.judge(
+                        job.layout, width_px, health, look, jumped=jumped
+                    )
         if job.camera_id:
             looks[job.camera_id] = look
         return Opened(decoded, health, watched)
@@ -153,7 +158,7 @@ def _is_placed(look: Look, layout_id: str, watched: Watched | None) -> bool:
         and not place.moved
         and watched is not None
         and watched.shift is not None
-        and look.unplaced + 1 < PLACED_EVERY
+        and look.unplaced + 1 < (PLACED_EVERY if place.agreement >= IN_PLACE else DOUBTED_EVERY)
     )
 
 

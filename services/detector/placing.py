@@ -23,18 +23,26 @@ class Placing:
         self._references: OrderedDict[tuple[str, int], Reference | None] = OrderedDict()
 
     def judge(
-        self, layout: LayoutPublished, width_px: int, health: ImageHealth, look: Look
+        self,
+        layout: LayoutPublished,
+        width_px: int,
+        health: ImageHealth,
+        look: Look,
+        *,
+        jumped: bool = False,
     ) -> tuple[ImageHealth, Look]:
         """A healthy picture's health and look, with what is known of where the camera looks.
-        `width_px` is the picture's, for the words. A picture of another shape than the reference's
-        is not compared: it was not the camera that changed, and outlines are shares of it."""
+        `width_px` is the picture's, for the words; `jumped`: see `placement.step`. A picture of
+        another shape than the reference's is not compared: it was not the camera that changed, and
+        outlines are shares of it."""
         reference = self._reference(layout)
         if reference is None or look.grey.shape != reference.grey.shape:
             return health, look
-        place = step(reference, layout.id, look.grey, look.place)
+        skipped = look.unplaced
+        place = step(reference, layout.id, look.grey, look.place, skipped, jumped=jumped)
         if place.moved:
             health = changed(health, status="moved", reason=place.words(width_px))
-        return health, replace(look, place=place)
+        return health, replace(look, place=place, unplaced=0)
 
     def _reference(self, layout: LayoutPublished) -> Reference | None:
         data = layout.reference or b""

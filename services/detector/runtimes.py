@@ -27,9 +27,9 @@ from services.detector.model import (
 from services.detector.settings import ModelSettings
 from services.detector.slotnet import SlotNet, blank, read_fusion
 
-_PIXELS_KEPT: Final = 3_600_000
+_PIXELS_KEPT: Final = 4_000_000
 """A compiled shape holds some 70 MB for a million pixels of its input: the last ones are kept up to
-so many. A camera's look and its two closer ones fit, at 4:3 up to 768 px, at 16:9 up to 1280."""
+so many. All canvases (services/detector/regions.py) fit."""
 _VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "truck", "vehicle"})
 
 
@@ -64,9 +64,9 @@ class UltralyticsDetector:
         return found
 
 
-def onnx_forward(path: Path, threads: int, precision: str) -> Forward:
+def onnx_forward(path: Path, threads: int, precision: str, *, any_batch: bool = False) -> Forward:
     """ONNX Runtime on the CPU, always in float32."""
-    del precision
+    del precision, any_batch
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -79,9 +79,11 @@ def onnx_forward(path: Path, threads: int, precision: str) -> Forward:
     return lambda blob: np.asarray(session.run(None, {name: blob})[0], np.float32)
 
 
-def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
+def openvino_forward(
+    path: Path, threads: int, precision: str, *, any_batch: bool = False
+) -> Forward:
     """OpenVINO on the CPU. A shape of its own is compiled for each input shape (0.3 s, then a third
-    faster than one dynamic model); the last few are kept."""
+    faster than one dynamic model); the last few are kept. `any_batch`: one for all batch sizes."""
     import openvino
 
     core = openvino.Core()
@@ -97,13 +99,14 @@ def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
     compiled: dict[tuple[int, ...], Any] = {}
 
     def forward(blob: Floats) -> Floats:
-        request = compiled.pop(blob.shape, None)
+        shape = (-1, *blob.shape[1:]) if any_batch else blob.shape
+        request = compiled.pop(shape, None)
         if request is None:
-            while compiled and sum(map(_pixels, (*compiled, blob.shape))) > _PIXELS_KEPT:
+            while compiled and sum(map(_pixels, (*compiled, shape))) > _PIXELS_KEPT:
                 del compiled[next(iter(compiled))]
-            model.reshape(blob.shape)
+            model.reshape(shape)
             request = core.compile_model(model, "CPU", options).create_infer_request()
-        compiled[blob.shape] = request  # the most recent last
+        compiled[shape] = request  # the most recent last
         return np.array(request.infer({0: blob})[0], np.float32)
 
     return forward
@@ -111,7 +114,7 @@ def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
 
 def _pixels(shape: tuple[int, ...]) -> int:
     """Of the whole batch."""
-    return shape[0] * shape[-2] * shape[-1]
+    return abs(shape[0]) * shape[-2] * shape[-1]
 
 
 FORWARDS: Final = {"onnx": onnx_forward, "openvino": openvino_forward}
@@ -164,7 +167,8 @@ def _forward(
             settings.file, model_id(settings.file), threads, settings.precision, settings.cache
         )
     try:
-        forward = FORWARDS[backend](path, threads, settings.precision)
+        any_batch = name == "SLOT_MODEL_FILE"
+        forward = FORWARDS[backend](path, threads, settings.precision, any_batch=any_batch)
         shape = forward(trial).shape
     except Exception as error:
         problem = f"{name}={str(path)!r}: {backend} cannot run it"

@@ -34,14 +34,18 @@ def search(picture: Picture, regions: Sequence[Region], detector: Detector) -> B
 
 def updated(known: Boxes, found: Boxes, regions: Sequence[Region], wh: tuple[int, int]) -> Boxes:
     """What is known of the whole picture after these regions were searched again: vehicles whose
-    middle lies in one of them were found again, or have left."""
+    middle lies in one of them were found again, or have left. One that a region's edge cuts could
+    not be found there, and stays."""
     if not len(known.scores):
         return found
     middles = (known.xyxy[:, :2] + known.xyxy[:, 2:]) / 2 * np.asarray(wh, np.float32)
     inside = np.zeros(len(middles), np.bool_)
     for region in regions:
         low, high = (region.x0, region.y0), (region.x1, region.y1)
-        inside |= ((middles >= low) & (middles < high)).all(axis=1)
+        mine = ((middles >= low) & (middles < high)).all(axis=1)
+        span = np.array((region.x1 - region.x0, region.y1 - region.y0) * 2, np.float32)
+        shares = (known.xyxy * np.array((*wh, *wh)) - np.array(low * 2)) / span
+        inside |= mine & ~_cut(shares, region, wh)
     return _distinct(
         Boxes(
             np.concatenate([found.xyxy, known.xyxy[~inside]]),

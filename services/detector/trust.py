@@ -17,9 +17,9 @@ Floats = NDArray[np.float64]
 NEEDED: Final = 40
 """Slots in a row of which both opinions must have said the same."""
 _SPENDS: Final = 0.1
-"""Each slot told by the network alone uses up so much trust, so that one in ten or so is still
-looked at by both."""
-_MOST: Final = 5 * NEEDED
+"""Each slot told by the network alone uses up so much trust, so that some are still looked at
+by both: after at most forty."""
+_MOST: Final = NEEDED + 4
 
 
 def trusted(trust: float) -> bool:

@@ -9,16 +9,21 @@ from msgspec.structs import replace
 
 from parking.errors import Invalid
 from parking.events import LayoutPublished
+from parking.gating import Limits
+from parking.imagehealth import Look
 from parking.lots import check, layouts_from_annotations
-from parking.reference import decoded, with_references
+from parking.reference import decoded, make_reference, with_references
 from parking.relocation import propose
-from services.detector.analysis import Analyser, Job, Options
+from services.detector.analysis import Analyser, Finding, Job, Options
+from services.detector.gate import Held
 from services.detector.judging import Judge
+from services.detector.model import Facts
 from services.detector.picture import Picture
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import DEFAULT_SLOT_MODEL, ModelSettings
 from tests.components.test_placement import frame, shaken
-from tests.detector_tools import jpeg, model_file
+from tests.detector_tools import WhiteDetector, jpeg, model_file
+from tools.bench.pace import hold
 
 DEMO = Path(__file__).parents[2] / "demo"
 
@@ -103,3 +108,26 @@ def test_a_moved_cameras_slots_are_unknown_until_the_proposal_is_accepted(layout
 def test_pictures_decode_as_the_detector_decodes_them():
     with pytest.raises(Invalid):
         decoded(b"no picture")
+
+
+@pytest.mark.parametrize("reference", [20, 36])
+def test_a_camera_that_is_followed_is_noticed_at_once_when_it_is_knocked(layout, reference):
+    """Also where the reference was taken in another light, so that nothing looks quite like it."""
+    known = replace(layout, reference=make_reference(frame(reference)))
+    judge = Judge(Facts(), None, WhiteDetector())
+    analyser = Analyser(judge, Options(gate=Limits()), lambda: None)
+    looks: dict[str, Look] = {}
+    helds: dict[str, Held] = {}
+
+    def statuses(picture: Picture, count: int, seed: int) -> list[str]:
+        told = []
+        for number, one in enumerate(hold(jpeg(picture, 95), count, seed)):
+            job = Job(one, "demo/north", known, frame_id=f"{seed}-{number}")
+            (found,) = analyser.analyse([job], looks, helds)
+            assert isinstance(found, Finding)
+            told.append(found.health.status)
+        return told
+
+    assert set(statuses(frame(20), 15, 1)) == {"ok"}
+    assert set(statuses(shaken(frame(20), 0.04), 4, 2)) == {"moved"}
+    assert statuses(frame(20), 3, 3)[-1] == "ok"

@@ -14,6 +14,7 @@ from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.gate import Held
 from services.detector.handler import handle_frames
 from services.detector.judging import Judge, Judgement, Known
+from services.detector.load import Load
 from services.detector.model import Facts
 from services.detector.searching import NO_BOXES
 from tests.conftest import shared_data
@@ -251,3 +252,39 @@ def test_the_tool_reads_annotations(tmp_path):
         (n, {"A1": "occupied"}) for n in (0, 0, 1, 1)
     ]
     assert len(known.slots) == 2
+
+
+class Stopped(Load):
+    """Never has time to judge, from the moment it is told so."""
+
+    stopped = False
+
+    def may_judge(self, camera_id: str) -> bool:
+        return not self.stopped
+
+
+def test_what_waits_to_be_judged_has_no_observation_and_the_rest_keeps_its_own():
+    load = Stopped()
+    analyser = Analyser(
+        Judge(Facts(), None, WhiteDetector()), Options(gate=NORMAL), lambda: None, load
+    )
+    helds: dict[str, Held] = {}
+
+    def told(number: int, occupied: Sequence[str]) -> tuple[dict[str, str], int]:
+        job = Job(jpeg(scene(occupied)), "demo/north", layout(), frame_id=f"f{number}")
+        (found,) = analyser.analyse([job], {}, helds)
+        assert isinstance(found, Finding)
+        return {s.slot_id: s.state for s in found.observations}, found.effort.deferred
+
+    for number in range(3):
+        told(number, [])
+    load.stopped = True
+    assert told(3, ["A2"]) == ({"A1": "free", "A3": "free"}, 1)
+    load.stopped = False
+    assert told(4, ["A2"])[0]["A2"] == "occupied"
+    load.stopped = True  # judged once so far: not repeated as if it were sure
+    assert told(5, ["A2"]) == ({"A1": "free", "A3": "free"}, 1)
+    load.stopped = False
+    told(6, ["A2"])
+    load.stopped = True
+    assert told(7, ["A2"]) == ({"A1": "free", "A2": "occupied", "A3": "free"}, 0)

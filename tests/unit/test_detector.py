@@ -119,7 +119,7 @@ def test_half_of_a_large_picture_is_searched_and_the_whole_ones_size_is_told():
         assert isinstance(found, Finding)
         assert (found.width, found.height) == (1280, 720)
         assert [one.state for one in found.observations] == ["free", "occupied", "free"]
-    assert seen == [(384, 640), (736, 1280)]
+    assert seen == [(384, 640), (544, 960)]
 
 
 def test_results_stay_with_their_pictures():

@@ -146,3 +146,24 @@ def test_no_slots_are_never_due():
     nothing = view(np.empty((0, PATCH_PX, PATCH_PX), np.float32))
     memory = remember(nothing, None, np.zeros(0, np.bool_), ())
     assert not due_slots(nothing, memory).any.any()
+
+
+def test_a_slot_of_which_nobody_knew_is_judged_again_soon_and_not_only_confirmed():
+    memory, limits = judged(2, ("unknown", "free", "free")), Limits(unknown_after=2)
+    due = []
+    for _ in range(3):
+        now = due_slots(view(), memory, limits)
+        due.append(now.unsettled.tolist())
+        assert not now.confirm[0]
+        memory = replace(memory, repeats=memory.repeats + 1)
+    assert [row[0] for row in due] == [False, False, True]
+    assert not any(row[1] or row[2] for row in due)
+
+
+def test_that_it_looks_the_same_is_enough_but_not_each_time():
+    memory, confirms = judged(1), []
+    for _ in range(8):
+        confirms.append(bool(due_slots(view(), memory).confirm[0]))
+        memory = remember(view(), memory, ALL, FREE)
+    assert 0 < confirms.count(False) < confirms.count(True)
+    assert not due_slots(view(with_car(0)), memory).confirm[0]
