@@ -130,6 +130,17 @@ def test_a_status_tells_how_often_the_camera_is_analysed_and_what_is_left_out():
     assert 5_900 < paces[-1] <= 6_000
 
 
+def test_a_frame_whose_changed_slots_wait_does_not_count_as_analysed():
+    t = Teller()
+    site, _ = fold([t.adopt("a", "1"), *(at_pace(t, 1_000) for _ in range(4))])
+    paces = []
+    for _ in range(8):
+        made = replace(at_pace(t, 1_000), effort=Effort(load_level=4, deferred=1))
+        site, _ = step(site, made)
+        paces.append(site.cameras["lot/a"].analysed_every_ms or 0)
+    assert paces == [1_000 * (n + 1) for n in range(8)]
+
+
 def test_how_often_begins_anew_after_silence():
     t = Teller()
     frames = [at_pace(t, 1_000) for _ in range(4)]
