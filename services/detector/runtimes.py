@@ -64,9 +64,9 @@ class UltralyticsDetector:
         return found
 
 
-def onnx_forward(path: Path, threads: int, precision: str, *, any_batch: bool = False) -> Forward:
+def onnx_forward(path: Path, threads: int, precision: str) -> Forward:
     """ONNX Runtime on the CPU, always in float32."""
-    del precision, any_batch
+    del precision
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -79,11 +79,9 @@ def onnx_forward(path: Path, threads: int, precision: str, *, any_batch: bool = 
     return lambda blob: np.asarray(session.run(None, {name: blob})[0], np.float32)
 
 
-def openvino_forward(
-    path: Path, threads: int, precision: str, *, any_batch: bool = False
-) -> Forward:
+def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
     """OpenVINO on the CPU. A shape of its own is compiled for each input shape (0.3 s, then a third
-    faster than one dynamic model); the last few are kept. `any_batch`: one for all batch sizes."""
+    faster than one dynamic model); the last few are kept."""
     import openvino
 
     core = openvino.Core()
@@ -99,14 +97,13 @@ def openvino_forward(
     compiled: dict[tuple[int, ...], Any] = {}
 
     def forward(blob: Floats) -> Floats:
-        shape = (-1, *blob.shape[1:]) if any_batch else blob.shape
-        request = compiled.pop(shape, None)
+        request = compiled.pop(blob.shape, None)
         if request is None:
-            while compiled and sum(map(_pixels, (*compiled, shape))) > _PIXELS_KEPT:
+            while compiled and sum(map(_pixels, (*compiled, blob.shape))) > _PIXELS_KEPT:
                 del compiled[next(iter(compiled))]
-            model.reshape(shape)
+            model.reshape(blob.shape)
             request = core.compile_model(model, "CPU", options).create_infer_request()
-        compiled[shape] = request  # the most recent last
+        compiled[blob.shape] = request  # the most recent last
         return np.array(request.infer({0: blob})[0], np.float32)
 
     return forward
@@ -114,7 +111,7 @@ def openvino_forward(
 
 def _pixels(shape: tuple[int, ...]) -> int:
     """Of the whole batch."""
-    return abs(shape[0]) * shape[-2] * shape[-1]
+    return shape[0] * shape[-2] * shape[-1]
 
 
 FORWARDS: Final = {"onnx": onnx_forward, "openvino": openvino_forward}
@@ -130,10 +127,13 @@ def load_model(settings: ModelSettings) -> tuple[Detector, Facts]:
 
 
 def load_slotnet(settings: ModelSettings) -> SlotNet | None:
-    """The slot network, tried once; None where there is to be none. Raises SettingsError."""
+    """The slot network, tried once; None where there is to be none. Raises SettingsError.
+
+    Always in ONNX Runtime: its batches are of any size, and OpenVINO compiles each size anew."""
     path = settings.slots
     if path is None:
         return None
+    settings = replace(settings, backend="onnx")
     fusion = read_fusion(path, model_id(settings.file))
     forward = _forward("SLOT_MODEL_FILE", path, settings, blank(), lambda s: s[0] == len(blank()))
     return SlotNet(model_id(path), fusion, forward)
@@ -167,8 +167,7 @@ def _forward(
             settings.file, model_id(settings.file), threads, settings.precision, settings.cache
         )
     try:
-        any_batch = name == "SLOT_MODEL_FILE"
-        forward = FORWARDS[backend](path, threads, settings.precision, any_batch=any_batch)
+        forward = FORWARDS[backend](path, threads, settings.precision)
         shape = forward(trial).shape
     except Exception as error:
         problem = f"{name}={str(path)!r}: {backend} cannot run it"
