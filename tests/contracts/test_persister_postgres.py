@@ -37,7 +37,8 @@ async def test_a_capture_is_whole_whichever_part_comes_first(
     row = database.one("select * from captures where frame_id = 'demo/north/1/2'")
     assert (row["status"], row["box_count"], row["model_id"]) == ("analysed", 1, "test")
     assert (row["sha256"], row["width"]) == (FRAME.sha256, 640)
-    assert row["observations"] == [{"slot_id": "A1", "state": "occupied", "confidence": 0.9}]
+    seen = {"slot_id": "A1", "state": "occupied", "confidence": 0.9, "since_ms": None}
+    assert row["observations"] == [seen]
     assert row["timings_ms"] == {"detect": 12.5}
     skipped = database.one("select * from captures where frame_id = 'demo/north/1/1'")
     assert (skipped["status"], skipped["skipped_for"]) == ("skipped", "demo/north/1/2")
