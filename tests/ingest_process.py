@@ -10,8 +10,10 @@ from typing import Any
 import cv2
 import httpx
 import numpy as np
+from aiokafka.errors import KafkaError
 
 from parking.codec import decode
+from parking.errors import Retryable
 from parking.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
 from parking.keys import KeyFile
 from parking.ports import Record
@@ -96,7 +98,7 @@ class Log:
 
     def of(self, topic: str, site: str) -> list[Any]:
         """The events of a site, in the order of the log."""
-        records = asyncio.run(self._read(topic))
+        records = asyncio.run(self._patiently(topic))
         return [event for r in records if site in (event := decode(r)).id]
 
     def ids(self, topic: str, site: str) -> list[str]:
@@ -112,6 +114,15 @@ class Log:
             return ends
         finally:
             await consumer.stop()
+
+    async def _patiently(self, topic: str) -> list[Record]:
+        """A Kafka that stood still a moment ago may not tell its topics at once."""
+        for _ in range(10):
+            try:
+                return await self._read(topic)
+            except (Retryable, KafkaError):
+                await asyncio.sleep(1)
+        return await self._read(topic)
 
     async def _read(self, topic: str) -> list[Record]:
         consumer = new_consumer(self._settings)
