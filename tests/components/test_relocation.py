@@ -120,7 +120,7 @@ def test_a_camera_that_is_followed_is_noticed_at_once_when_it_is_knocked(layout,
     helds: dict[str, Held] = {}
 
     def statuses(picture: Picture, count: int, seed: int) -> list[str]:
-        told = []
+        told: list[str] = []
         for number, one in enumerate(hold(jpeg(picture, 95), count, seed)):
             job = Job(one, "demo/north", known, frame_id=f"{seed}-{number}")
             (found,) = analyser.analyse([job], looks, helds)
