@@ -3,13 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parking.events import LayoutPublished, LayoutSlot
 from parking.inputsize import SLOT_NEEDS_PX, SMALLEST_PX, enabled, half_is_enough, input_size
+from services.detector.bounded import keep
 from services.detector.patches import Grid, grid_of
 
 CLOSER_PX: Final = 1600
@@ -17,8 +18,6 @@ CLOSER_PX: Final = 1600
 KEPT: Final = 1024
 _TILES: Final = (6, 4)
 """Where there are no slots the whole picture is watched for changes, in so many parts."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +53,7 @@ class Grounds:
         known = self._grounds.get(key)
         if known is None or not (known.layout is layout or known.layout == layout):
             known = ground_of(layout, size_wh, self._size_px)
-        _keep(self._grounds, key, known)
+        keep(self._grounds, key, known, KEPT)
         return known
 
     def grid(self, ground: Ground, grey_wh: tuple[int, int]) -> Grid:
@@ -63,7 +62,7 @@ class Grounds:
         known = self._grids.get(key)
         if known is None or known[0] is not ground:
             known = (ground, grid_of(ground.watched, grey_wh))
-        _keep(self._grids, key, known)
+        keep(self._grids, key, known, KEPT)
         return known[1]
 
 
@@ -108,10 +107,3 @@ def _tiles() -> list[LayoutSlot]:
         for y in range(down)
         for x in range(across)
     ]
-
-
-def _keep(cache: OrderedDict[Hashable, T], key: Hashable, value: T) -> None:
-    cache[key] = value
-    cache.move_to_end(key)
-    while len(cache) > KEPT:
-        cache.popitem(last=False)

@@ -11,6 +11,7 @@ from parking.imagehealth import Look
 from parking.placement import step
 from parking.reference import read_reference
 from parking.registration import Reference
+from services.detector.bounded import keep
 
 REFERENCES_KEPT: Final = 64
 """Prepared references, about 2 MB each; another one is prepared again in some milliseconds."""
@@ -47,9 +48,6 @@ class Placing:
     def _reference(self, layout: LayoutPublished) -> Reference | None:
         data = layout.reference or b""
         key = (layout.id, hash(data))
-        if key not in self._references:
-            self._references[key] = read_reference(data)
-            while len(self._references) > REFERENCES_KEPT:
-                self._references.popitem(last=False)
-        self._references.move_to_end(key)
-        return self._references[key]
+        known = self._references[key] if key in self._references else read_reference(data)
+        keep(self._references, key, known, REFERENCES_KEPT)
+        return known

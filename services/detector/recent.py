@@ -9,6 +9,7 @@ from parking.events import DetectionMade, LayoutPublished
 from parking.imagehealth import Look
 from parking.ports import Place, Record
 from parking.runner import next_offsets
+from services.detector.bounded import keep
 from services.detector.gate import Held
 
 CAMERAS_KEPT = 1024
@@ -69,10 +70,7 @@ class Latest:
         held = self._shown.get(camera_id)
         if held and held.detection.frame_ref.offset > shown.detection.frame_ref.offset:
             return
-        self._shown[camera_id] = shown
-        self._shown.move_to_end(camera_id)
-        while len(self._shown) > self._cameras:
-            self._shown.popitem(last=False)
+        keep(self._shown, camera_id, shown, self._cameras)
 
     def of(self, camera_id: str) -> Shown | None:
         """The camera's last frame."""
