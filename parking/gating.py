@@ -94,16 +94,22 @@ class Due:
     confirm: Flags
 
     @property
+    def urgent(self) -> Flags:
+        """[S]: those of which what was seen before is no evidence."""
+        return self.changed | self.unsettled
+
+    @property
     def any(self) -> Flags:
         """[S]: for any reason."""
-        return self.changed | self.unsettled | self.refresh
+        return self.urgent | self.refresh
 
 
 def due_slots(view: View, memory: Memory | None, limits: Limits = Limits()) -> Due:
     """Which slots of this picture are to be judged. Without a memory, or in another context, all of
     them have changed."""
     count = len(view.patches)
-    if memory is None or memory.context != view.context or len(memory.patches) != count:
+    memory = _comparable(memory, view)
+    if memory is None:
         no = np.zeros(count, np.bool_)
         return Due(np.ones(count, np.bool_), no, no, no)
     changed = changed_slots(view, memory.patches, memory.scenes, limits)
@@ -119,12 +125,11 @@ def due_slots(view: View, memory: Memory | None, limits: Limits = Limits()) -> D
 def remember(view: View, memory: Memory | None, judged: Flags, states: Sequence[str]) -> Memory:
     """What to remember after a picture on which the slots `judged` [S] were judged. `states`: of
     all slots as they are told now; those not judged repeat what was remembered."""
-    fresh = memory is None or memory.context != view.context or len(memory.patches) != len(judged)
-    if memory is None or fresh:
+    memory = _comparable(memory, view)
+    if memory is None:
         ones = np.ones(len(judged), np.int32)
-        return Memory(
-            view.patches, _scenes(view), tuple(states), ones, np.zeros_like(ones), view.context
-        )
+        scenes = np.tile(view.scene, (len(judged), 1))
+        return Memory(view.patches, scenes, tuple(states), ones, np.zeros_like(ones), view.context)
     same = np.array([a == b for a, b in zip(states, memory.states, strict=True)], np.bool_)
     again = np.where(same, memory.agreed + 1, 1)
     mask = judged[:, None]
@@ -153,8 +158,11 @@ def changed_slots(
     return changed
 
 
-def _scenes(view: View) -> Floats:
-    return np.tile(view.scene, (len(view.patches), 1))
+def _comparable(memory: Memory | None, view: View) -> Memory | None:
+    """The memory where the view can be compared with it."""
+    if memory is None or memory.context != view.context:
+        return None
+    return memory if len(memory.patches) == len(view.patches) else None
 
 
 def _mean(patches: Floats, weights: Floats) -> Floats:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from msgspec.structs import replace as changed
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from parking.alignment import anchor_of
@@ -19,7 +19,7 @@ from parking.imagehealth import Look, Thresholds, blank_shares
 from parking.metrics import FRAMES_REUSED, LOAD_LEVEL, SLOTS_DEFERRED, SLOTS_JUDGED, timed
 from services.detector.ahead import Ahead
 from services.detector.gate import Held
-from services.detector.judging import How, Judge, Judgement
+from services.detector.judging import How, Judge, Judgement, Shot
 from services.detector.load import CLOSER, REFRESH, SIZE, SMALLER, Load
 from services.detector.observing import without_hidden
 from services.detector.opening import Job as Job
@@ -102,9 +102,9 @@ class Analyser:
                 result: Result = one
             else:
                 limits = self._options.gate if helds is not None else None
-                hurried = self._load.level >= REFRESH
-                opened = self._opener.open(one, looks, helds or {}, limits, hurried=hurried)
-                result = self._concluded(opened, helds)
+                busy = self._load.level >= REFRESH
+                opened = self._opener.open(one, looks, helds or {}, limits, busy=busy)
+                result = self._conclude(opened, helds)
             self._turned()
             judged = isinstance(result, Finding) and _was_judged(result.effort)
             self._load.worked(time.perf_counter() - start_s, judged=judged)
@@ -120,22 +120,22 @@ class Analyser:
         """All of `each`."""
         return list(self.each(jobs, looks, helds))
 
-    def _concluded(self, opened: Opened, helds: MutableMapping[str, Held] | None) -> Result:
+    def _conclude(self, opened: Opened, helds: MutableMapping[str, Held] | None) -> Result:
         try:
-            return self._conclude(opened, helds)
-        except Invalid as error:  # the colours tell of damage that grey does not show
+            return self._find(opened, helds)
+        except Invalid as error:  # the colours show damage that grey does not
             return error
 
-    def _conclude(self, opened: Opened, helds: MutableMapping[str, Held] | None) -> Finding:
+    def _find(self, opened: Opened, helds: MutableMapping[str, Held] | None) -> Finding:
         slots = opened.decoded.ground.slots
         if opened.health.status != "ok":
-            said = [Observation(slot_id=s.slot_id, state="unknown", confidence=0.0) for s in slots]
-            return self._finding(opened, (), said, Effort(load_level=self._load.level))
+            blind = [Observation(slot_id=s.slot_id, state="unknown", confidence=0.0) for s in slots]
+            return self._finding(opened, (), blind, Effort(load_level=self._load.level))
         if opened.watched is None or helds is None:
             every = np.ones(len(slots), np.bool_)
-            judged = self._judged(opened, None, every, ~every)
-            boxes, said = self._judge.boxes(judged), self._said(opened, judged)
-            return self._finding(opened, boxes, said, self._effort(judged, len(slots)))
+            judged = self._judge_slots(opened, None, every, ~every)
+            boxes, seen = self._judge.boxes(judged), self._observe(opened, judged)
+            return self._finding(opened, boxes, seen, self._effort(judged, len(slots)))
         return self._follow(opened, opened.watched, helds)
 
     def _follow(
@@ -143,84 +143,75 @@ class Analyser:
     ) -> Finding:
         """Judge what changed; the rest keeps what was said."""
         camera_id, due = opened.decoded.job.camera_id or "", watched.due
-        news = due.changed | due.unsettled
-        refresh = due.refresh & (self._load.level < REFRESH)
-        wanted = news | refresh
+        wanted = due.urgent | (due.refresh & (self._load.level < REFRESH))
         if wanted.any() and not self._load.may_judge(camera_id):
-            if news.any():
+            if due.urgent.any():
                 self._load.waits(camera_id)
-            return self._repeat(opened, watched, helds, int(news.sum()))
+            return self._repeat(opened, watched, helds, due.urgent)
         self._load.served(camera_id)
         if not wanted.any():
-            return self._repeat(opened, watched, helds, 0)
-        if not opened.decoded.ground.slots:
-            wanted = np.ones_like(wanted)  # the picture is searched as a whole
+            return self._repeat(opened, watched, helds, wanted)
         count = len(opened.decoded.ground.slots)
-        judged = self._judged(opened, watched.held, wanted[:count], due.confirm[:count])
-        now = self._hold(opened, watched, wanted, judged)
-        helds[camera_id] = now
-        said = [
-            changed(seen, since_ms=None) if judged_now else seen
-            for seen, judged_now in zip(now.observations, wanted, strict=False)
+        if not count:
+            wanted = np.ones_like(wanted)  # the picture is searched as a whole
+        asked = wanted[:count]
+        judged = self._judge_slots(opened, watched.held, asked, due.confirm[:count])
+        held = self._hold(opened, watched, wanted, judged)
+        helds[camera_id] = held
+        seen = [
+            replace(one, since_ms=None) if now else one
+            for one, now in zip(held.observations, asked, strict=True)
         ]
-        SLOTS_JUDGED.inc(int(wanted[:count].sum()))
-        return self._finding(
-            opened, now.boxes, said, self._effort(judged, int(wanted[:count].sum()))
-        )
+        SLOTS_JUDGED.inc(int(asked.sum()))
+        return self._finding(opened, held.boxes, seen, self._effort(judged, int(asked.sum())))
 
     def _repeat(
-        self, opened: Opened, watched: Watched, helds: MutableMapping[str, Held], deferred: int
+        self, opened: Opened, watched: Watched, helds: MutableMapping[str, Held], waiting: Flags
     ) -> Finding:
-        """What was said before, for a picture on which nothing is judged; `deferred` slots that
-        changed wait, and are left out."""
+        """What was seen before, for a picture on which nothing is judged; the slots `waiting` are
+        left out."""
+        deferred = int(waiting.sum())
         SLOTS_DEFERRED.inc(deferred)
         effort, held = Effort(load_level=self._load.level, deferred=deferred), watched.held
         if held is None:
             return self._finding(opened, (), (), effort)
         helds[opened.decoded.job.camera_id or ""] = held.again()
-        waiting = watched.due.changed | watched.due.unsettled
-        said = [
-            seen
-            for seen, waits in zip(held.observations, waiting, strict=False)
-            if not (deferred and waits)
-        ]
+        seen = [one for one, waits in zip(held.observations, waiting, strict=False) if not waits]
         if deferred:
-            return self._finding(opened, held.boxes, said, effort)
+            return self._finding(opened, held.boxes, seen, effort)
         FRAMES_REUSED.inc()
-        return self._finding(opened, held.boxes, said, effort, held.frame_id)
+        return self._finding(opened, held.boxes, seen, effort, held.frame_id)
 
-    def _judged(
-        self, opened: Opened, held: Held | None, wanted: Flags, confirm: Flags
+    def _judge_slots(
+        self, opened: Opened, held: Held | None, asked: Flags, confirm: Flags
     ) -> Judgement:
         level, decoded = self._load.level, opened.decoded
         how = How(
             closer=self._options.closer and level < CLOSER,
             scale=SMALLER if level >= SIZE else 1.0,
         )
-        known = held.known if held else None
-        asked, timings = (wanted, confirm), decoded.timings_ms
-        picture = self._opener.colours(decoded)
-        return self._judge.judge(picture, decoded.ground, asked, known, how, timings)
+        shot = Shot(self._opener.colours(decoded), decoded.ground, how, decoded.timings_ms)
+        return self._judge.judge(shot, asked, confirm, held.known if held else None)
 
-    def _said(self, opened: Opened, judged: Judgement) -> list[Observation]:
-        """Of the slots that were told."""
+    def _observe(self, opened: Opened, judged: Judgement) -> list[Observation]:
+        """Of the slots judged anew."""
         ground = opened.decoded.ground
         with timed("match", opened.decoded.timings_ms):
-            outlines = [ground.outlines[i] for i in np.flatnonzero(judged.told)]
+            outlines = [ground.outlines[i] for i in np.flatnonzero(judged.renewed)]
             blank = blank_shares(opened.decoded.seen.grey, outlines).tolist()
             return without_hidden(self._judge.observations(ground, judged), blank)
 
     def _hold(self, opened: Opened, watched: Watched, wanted: Flags, judged: Judgement) -> Held:
         """What to remember after the slots `wanted` were judged."""
-        job, held, said = opened.decoded.job, watched.held, iter(self._said(opened, judged))
+        job, held, seen = opened.decoded.job, watched.held, iter(self._observe(opened, judged))
         before = held.observations if held else ()
         observations = tuple(
-            changed(next(said) if told else before[index], since_ms=job.time_ms)
+            replace(next(seen) if renewed else before[index], since_ms=job.time_ms)
             if asked
             else before[index]
-            for index, (told, asked) in enumerate(zip(judged.told, wanted, strict=False))
+            for index, (renewed, asked) in enumerate(zip(judged.renewed, wanted, strict=False))
         )
-        states = [str(seen.state) for seen in observations] or ["seen"] * len(wanted)
+        states = [str(one.state) for one in observations] or ["seen"] * len(wanted)
         return Held(
             remember(watched.view, held.memory if held else None, wanted, states),
             judged.known,
@@ -243,7 +234,7 @@ class Analyser:
         self,
         opened: Opened,
         boxes: Sequence[Box],
-        said: Sequence[Observation],
+        seen: Sequence[Observation],
         effort: Effort,
         source: str | None = None,
     ) -> Finding:
@@ -254,7 +245,7 @@ class Analyser:
             height=decoded.ground.size_wh[1],
             health=opened.health,
             boxes=list(boxes),
-            observations=list(said),
+            observations=list(seen),
             layout_version=layout.version if layout else 0,
             timings_ms=decoded.timings_ms,
             input_size_px=decoded.ground.size_px,

@@ -14,12 +14,11 @@ from parking.ports import Boxes, Detector
 from services.detector.closer import Opinion, doubted, in_doubt, together
 from services.detector.ground import Ground
 from services.detector.model import Facts, Picture
-from services.detector.observing import told as observation
-from services.detector.observing import unit
+from services.detector.observing import observation, unit
 from services.detector.regions import Region, regions_about, whole
-from services.detector.searching import NO_BOXES, search, updated
+from services.detector.searching import NO_BOXES, search, update
 from services.detector.slotnet import SlotNet, doubtful_band
-from services.detector.trust import earned, spent, trusted
+from services.detector.trust import earn, is_trusted, spend
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -43,6 +42,26 @@ class How:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """A picture on its way: BGR, whole or half of the ground's size. The time that each stage takes
+    is added to `timings_ms`."""
+
+    picture: Picture
+    ground: Ground
+    how: How
+    timings_ms: dict[str, float]
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """The picture's."""
+        return self.picture.shape[1], self.picture.shape[0]
+
+    def outlines(self, slots: Flags) -> list[Floats]:
+        """Of these slots [S]."""
+        return [self.ground.outlines[index] for index in np.flatnonzero(slots)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Known:
     """What is known of a camera's scene: its vehicles, of each slot [S] P(occupied) and the slot
     network's last answer, and how far that may be believed alone (services/detector/trust.py)."""
@@ -55,19 +74,19 @@ class Known:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """What a picture said. `told` [S]: slots judged anew, others keep what was known; `searched`:
-    where vehicles were looked for."""
+    """What a picture showed. `renewed` [S]: slots judged anew, others keep what was known;
+    `searched`: where vehicles were looked for."""
 
     known: Known
-    told: Flags
+    renewed: Flags
     searched: Searched
     closer: bool = False
 
 
 class Judge:
-    """Says of slots what they are: by boxes alone, or by slot network and boxes together.
+    """Finds what slots are: by boxes alone, or by slot network and boxes together.
 
-    The slot network sees each slot first. On a lot where its sure answers have held, they are told;
+    The slot network sees each slot first. On a lot where its sure answers have held, they count;
     about all other slots vehicles are searched, and both opinions are weighed."""
 
     def __init__(self, facts: Facts, slotnet: SlotNet | None, detector: Detector) -> None:
@@ -76,38 +95,30 @@ class Judge:
         self._slotnet = slotnet
         self._detector = detector
 
-    def judge(
-        self,
-        picture: Picture,
-        ground: Ground,
-        wanted: tuple[Flags, Flags],
-        known: Known | None,
-        how: How,
-        timings_ms: dict[str, float],
-    ) -> Judgement:
-        """`wanted`: which slots [S] are judged, and which of them need only be confirmed: nothing
-        changed there. `picture` is BGR, whole or half of the ground's size. Blocks."""
-        asked, confirm = wanted
+    def judge(self, shot: Shot, asked: Flags, confirm: Flags, known: Known | None) -> Judgement:
+        """Judge the slots `asked` [S]; those of them in `confirm` need only be confirmed, for
+        nothing changed there. Blocks."""
         known = known or _nothing(len(asked))
-        if not ground.slots:
-            return self._search_whole(picture, ground, how, timings_ms)
+        if not shot.ground.slots:
+            return self._search_whole(shot)
         if self._slotnet is None:
-            return self._by_boxes(picture, ground, (asked, known), how, timings_ms)
-        with timed("slots", timings_ms):
+            return self._by_boxes(shot, asked, known)
+        with timed("slots", shot.timings_ms):
             indices = np.flatnonzero(asked)
-            said = self._slotnet.logits(picture, [ground.outlines[i] for i in indices])
-        before = known.logits[indices]
-        near = np.abs(said - before) < np.maximum(SAME_WITHIN, SAME_SHARE * np.abs(before))
-        confirmed = confirm[indices] & near & ~self._unsure(known.chances[indices])  # NaN: not so
-        told = asked.copy()
-        told[indices[confirmed]] = False
+            seen = self._slotnet.logits(shot.picture, shot.outlines(asked))
+        before, chances = known.logits[indices], known.chances[indices]
+        near = np.abs(seen - before) < np.maximum(SAME_WITHIN, SAME_SHARE * np.abs(before))
+        fusion = self._slotnet.fusion
+        sure = (chances <= fusion.low) | (chances >= fusion.high)  # NaN, not known yet, is neither
+        confirmed = confirm[indices] & near & sure
+        renewed = asked.copy()
+        renewed[indices[confirmed]] = False
         logits = known.logits.copy()
-        logits[indices] = np.where(confirmed, logits[indices], said)
-        known = replace(known, logits=logits)
-        return self._weigh(picture, ground, (told, known), how, timings_ms)
+        logits[indices] = np.where(confirmed, before, seen)
+        return self._weigh(self._slotnet, shot, renewed, replace(known, logits=logits))
 
     def observations(self, ground: Ground, judged: Judgement) -> list[Observation]:
-        """Of the slots that were told, in order."""
+        """Of the slots judged anew, in order."""
         chances = judged.known.chances
         if self._slotnet is None:
             middle = self._facts.probability(self._facts.threshold)
@@ -116,7 +127,7 @@ class Judge:
             band = doubtful_band(self._slotnet.fusion, chances[~np.isnan(chances)].tolist())
         return [
             observation(ground.slots[i].slot_id, float(chances[i]), band)
-            for i in np.flatnonzero(judged.told)
+            for i in np.flatnonzero(judged.renewed)
         ]
 
     def boxes(self, judged: Judgement) -> list[Box]:
@@ -133,111 +144,70 @@ class Judge:
             for (x0, y0, x1, y1), score in zip(xyxy, scores, strict=True)
         ]
 
-    def _unsure(self, chances: Floats) -> Flags:
-        """Told as unknown, or not known at all."""
-        assert self._slotnet is not None  # noqa: S101 -- narrows; only called with a network
-        fusion = self._slotnet.fusion
-        unsure: Flags = ~((chances <= fusion.low) | (chances >= fusion.high))
-        return unsure
-
-    def _weigh(
-        self,
-        picture: Picture,
-        ground: Ground,
-        asked: tuple[Flags, Known],
-        how: How,
-        timings_ms: dict[str, float],
-    ) -> Judgement:
-        assert self._slotnet is not None  # noqa: S101 -- narrows
-        told, known = asked
-        fusion = self._slotnet.fusion
-        chances = known.chances.copy()
-        if not told.any():
-            return Judgement(known, told, "nothing")
-        alone = told & fusion.sure(known.logits) & trusted(known.trust)
+    def _weigh(self, slotnet: SlotNet, shot: Shot, renewed: Flags, known: Known) -> Judgement:
+        """Judge anew: by the network alone where it is sure and trusted, else by both."""
+        if not renewed.any():
+            return Judgement(known, renewed, "nothing")
+        fusion, chances = slotnet.fusion, known.chances.copy()
+        alone = renewed & fusion.sure(known.logits) & is_trusted(known.trust)
         chances[alone] = fusion.alone(known.logits[alone])
-        both = told & ~alone
-        boxes = _without(known.boxes, ground, told)
-        known = replace(known, chances=chances, trust=spent(known.trust, int(alone.sum())))
+        both = renewed & ~alone
+        boxes = _without(known.boxes, shot.ground, renewed)
+        trust = spend(known.trust, int(alone.sum()))
+        known = replace(known, boxes=boxes, chances=chances, trust=trust)
         if not both.any():
-            return Judgement(replace(known, boxes=boxes), told, "nothing")
-        where = (both, ground.scales * how.scale)
-        boxes, match, searched = self._look(picture, ground, where, boxes, timings_ms)
+            return Judgement(known, renewed, "nothing")
+        boxes, match, searched = self._look(shot, both, shot.ground.scales, boxes)
         opinion = Opinion(match.scores, known.logits, match.covered)
         chances[both] = _some(fusion.probabilities(opinion), both)
-        closer = how.closer and in_doubt(chances[both])
+        known = replace(known, boxes=boxes)
+        closer = shot.how.closer and in_doubt(chances[both])
         if closer:
             doubt = doubted(np.where(both, chances, np.nan))
-            with timed("closer", timings_ms):
-                larger = (doubt, ground.closer_scales * how.scale)
-                chances[doubt] = self._closer(picture, ground, (larger, known, boxes), match)
-        trust = earned(known.trust, fusion, known.logits[both], chances[both])
-        known = replace(known, boxes=boxes, trust=trust)
-        return Judgement(known, told, searched, closer)
+            with timed("closer", shot.timings_ms):
+                chances[doubt] = self._look_closer(slotnet, shot, doubt, known, match)
+        trust = earn(known.trust, fusion, known.logits[both], chances[both])
+        return Judgement(replace(known, trust=trust), renewed, searched, closer)
 
-    def _closer(
-        self,
-        picture: Picture,
-        ground: Ground,
-        asked: tuple[tuple[Flags, Floats], Known, Boxes],
-        first: Matches,
+    def _look_closer(
+        self, slotnet: SlotNet, shot: Shot, doubt: Flags, known: Known, first: Matches
     ) -> Floats:
         """P(occupied) of slots in doubt by a closer look, which counts twice, and the first one."""
-        assert self._slotnet is not None  # noqa: S101 -- narrows
-        where, known, boxes = asked
-        doubt, _ = where
         CLOSER_LOOKS.inc()
-        _, again, _ = self._look(picture, ground, where, boxes, {})
-        outlines = [ground.outlines[i] for i in np.flatnonzero(doubt)]
+        apart = replace(shot, timings_ms={})  # its stages are told together, as `closer`
+        _, again, _ = self._look(apart, doubt, shot.ground.closer_scales, known.boxes)
         mirrored = known.logits.copy()
-        mirrored[doubt] = self._slotnet.logits(picture, outlines, mirrored=True)
+        mirrored[doubt] = slotnet.logits(shot.picture, shot.outlines(doubt), mirrored=True)
         opinion = together([first, again, again], [known.logits, mirrored])
-        return _some(self._slotnet.fusion.probabilities(opinion), doubt)
+        return _some(slotnet.fusion.probabilities(opinion), doubt)
 
     def _look(
-        self,
-        picture: Picture,
-        ground: Ground,
-        where: tuple[Flags, Floats],
-        boxes: Boxes,
-        timings_ms: dict[str, float],
+        self, shot: Shot, slots: Flags, scales: Floats, boxes: Boxes
     ) -> tuple[Boxes, Matches, Searched]:
         """Search about some slots [S] at scales [S]; all vehicles known then, and how they fit all
         slots."""
-        wh = (picture.shape[1], picture.shape[0])
-        shown = max(ground.size_wh) / max(wh)  # 2 where the picture was decoded at half its size
-        with timed("inference", timings_ms):
-            slots, scales = where
-            regions, searched = _regions(ground, (slots, scales * shown), wh, boxes)
-            found = search(picture, regions, self._detector)
-        with timed("match", timings_ms):
-            boxes = updated(boxes, found, regions, wh)
-            return boxes, match_boxes(boxes.xyxy, boxes.scores, ground.outlines), searched
+        wh = shot.size_wh
+        halved = max(shot.ground.size_wh) / max(wh)  # 2 where the picture was decoded at half size
+        with timed("inference", shot.timings_ms):
+            shown = scales * shot.how.scale * halved
+            regions, searched = _regions(shot, slots, shown, boxes)
+            found = search(shot.picture, regions, self._detector)
+        with timed("match", shot.timings_ms):
+            boxes = update(boxes, found, regions, wh)
+            return boxes, match_boxes(boxes.xyxy, boxes.scores, shot.ground.outlines), searched
 
-    def _by_boxes(
-        self,
-        picture: Picture,
-        ground: Ground,
-        asked: tuple[Flags, Known],
-        how: How,
-        timings_ms: dict[str, float],
-    ) -> Judgement:
-        told, known = asked
-        boxes = _without(known.boxes, ground, told)
-        where = (told, ground.scales * how.scale)
-        boxes, match, searched = self._look(picture, ground, where, boxes, timings_ms)
+    def _by_boxes(self, shot: Shot, asked: Flags, known: Known) -> Judgement:
+        boxes = _without(known.boxes, shot.ground, asked)
+        boxes, match, searched = self._look(shot, asked, shot.ground.scales, boxes)
         chances = known.chances.copy()
-        chances[told] = [self._facts.probability(s) for s in match.scores[told].tolist()]
-        return Judgement(replace(known, boxes=boxes, chances=chances), told, searched)
+        chances[asked] = [self._facts.probability(s) for s in match.scores[asked].tolist()]
+        return Judgement(replace(known, boxes=boxes, chances=chances), asked, searched)
 
-    def _search_whole(
-        self, picture: Picture, ground: Ground, how: How, timings_ms: dict[str, float]
-    ) -> Judgement:
-        wh = (picture.shape[1], picture.shape[0])
-        with timed("inference", timings_ms):
-            boxes = search(picture, whole(wh, ground.size_px / max(wh) * how.scale), self._detector)
-        nobody = np.zeros(0, np.bool_)
-        return Judgement(Known(boxes, np.zeros(0), np.zeros(0)), nobody, "picture")
+    def _search_whole(self, shot: Shot) -> Judgement:
+        scale = shot.ground.size_px / max(shot.size_wh) * shot.how.scale
+        with timed("inference", shot.timings_ms):
+            boxes = search(shot.picture, whole(shot.size_wh, scale), self._detector)
+        return Judgement(replace(_nothing(0), boxes=boxes), np.zeros(0, np.bool_), "picture")
 
 
 def _nothing(slots: int) -> Known:
@@ -260,12 +230,10 @@ def _without(boxes: Boxes, ground: Ground, slots: Flags) -> Boxes:
 
 
 def _regions(
-    ground: Ground, where: tuple[Flags, Floats], wh: tuple[int, int], boxes: Boxes
+    shot: Shot, slots: Flags, scales: Floats, boxes: Boxes
 ) -> tuple[list[Region], Searched]:
     """About the slots; the whole picture where nothing is known of it and most are asked for."""
-    slots, scales = where
     if not len(boxes.scores) and slots.mean() >= _WHOLE_SHARE:
-        return whole(wh, float(scales.max())), "picture"
-    indices = np.flatnonzero(slots)
-    outlines = [ground.outlines[i] * np.asarray(wh) for i in indices]
-    return regions_about(outlines, scales[indices].tolist(), wh), "slots"
+        return whole(shot.size_wh, float(scales.max())), "picture"
+    outlines = [outline * np.asarray(shot.size_wh) for outline in shot.outlines(slots)]
+    return regions_about(outlines, scales[slots].tolist(), shot.size_wh), "slots"

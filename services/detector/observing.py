@@ -1,4 +1,4 @@
-"""How a slot's probability is told."""
+"""From a slot's probability to its observation."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,7 +12,7 @@ FREE_HIDDEN_FROM: Final = 0.35
 is seen stands there."""
 
 
-def told(slot_id: str, occupied: float, band: tuple[float, float]) -> Observation:
+def observation(slot_id: str, occupied: float, band: tuple[float, float]) -> Observation:
     """Within the band nobody knows, and the confidence is how near it came to knowing."""
     low, high = band
     if occupied >= high:

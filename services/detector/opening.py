@@ -20,10 +20,10 @@ from services.detector.picture import Picture, decode, decode_grey
 from services.detector.placing import Placing
 
 PLACED_EVERY: Final = 60
-"""A picture whose shift against the last ones is known is held against the layout's reference only
-each so-many-th time."""
+"""How often, in pictures, a camera whose shift is followed is compared with its layout's
+reference."""
 DOUBTED_EVERY: Final = 12
-"""The same where the last one that was did not look just like the reference."""
+"""The same where the last comparison showed a difference that light may have made."""
 _ANCHORED_FOR: Final = 60
 """Pictures after which shifts are measured from a newer picture."""
 
@@ -61,6 +61,11 @@ class Watched:
     shift: tuple[float, float] | None
     held: Held | None
 
+    @property
+    def jumped(self) -> bool:
+        """Whether a camera that was followed cannot be followed on this picture."""
+        return self.held is not None and self.shift is None
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -72,7 +77,7 @@ class Opened:
 
 
 class Opener:
-    """Opens pictures; of one thread but for `decode`, which touches nothing and may run ahead."""
+    """Opens pictures. `decode` may run ahead on a thread of its own: it alone uses the grounds."""
 
     def __init__(self, size_px: int, max_pixels: int, health: Thresholds) -> None:
         self._max_pixels = max_pixels
@@ -107,11 +112,11 @@ class Opener:
         helds: Mapping[str, Held],
         limits: Limits | None,
         *,
-        hurried: bool = False,
+        busy: bool = False,
     ) -> Opened:
         """Health and changes. `looks` is brought up to date. Without `limits`, or without a camera,
-        every slot is to be judged. `hurried`: a camera of which nothing is known yet is held
-        against its layout's reference later, for that may take as long as judging it."""
+        every slot is to be judged. `busy`: a camera of which nothing is known yet is compared with
+        its layout's reference later, for that may take as long as judging it."""
         job, timings = decoded.job, decoded.timings_ms
         with timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
@@ -121,14 +126,11 @@ class Opener:
             with timed("gate", timings):
                 watched = self._watch(decoded, helds.get(job.camera_id), limits)
         if job.layout and job.layout.reference and health.status == "ok":
-            later = hurried and watched is not None and watched.held is None
-            if (later and look.unplaced + 1 < PLACED_EVERY) or _is_placed(
-                look, job.layout.id, watched
-            ):
+            if _is_placed(look, job.layout.id, watched) or (busy and _may_wait(look, watched)):
                 look = replace(look, unplaced=look.unplaced + 1)
             else:
+                jumped = watched is not None and watched.jumped
                 width_px = decoded.ground.size_wh[0]
-                jumped = watched is not None and watched.held is not None and not watched.shift
                 with timed("place", timings):
                     health, look = self._placing.judge(
                         job.layout, width_px, health, look, jumped=jumped
@@ -160,6 +162,12 @@ def _is_placed(look: Look, layout_id: str, watched: Watched | None) -> bool:
         and watched.shift is not None
         and look.unplaced + 1 < (PLACED_EVERY if place.agreement >= IN_PLACE else DOUBTED_EVERY)
     )
+
+
+def _may_wait(look: Look, watched: Watched | None) -> bool:
+    """Whether nothing is known of the camera that its place could make wrong."""
+    nothing = watched is not None and watched.held is None
+    return nothing and look.unplaced + 1 < PLACED_EVERY
 
 
 def _anchored(held: Held, grey: Grey, shift: tuple[float, float] | None) -> Held:

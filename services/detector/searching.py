@@ -23,16 +23,16 @@ def search(picture: Picture, regions: Sequence[Region], detector: Detector) -> B
     those that a region's edge cuts are left out where their middle is near it. Blocks."""
     found: list[tuple[Floats, Floats]] = []
     for canvas in pack(regions):
-        (boxes,) = detector.detect([drawn(picture, canvas)], max(canvas.size_wh))
-        found += [_of(boxes, one, canvas.size_wh, picture) for one in canvas.placed]
+        (boxes,) = detector.detect([draw(picture, canvas)], max(canvas.size_wh))
+        found += [_boxes_in(boxes, one, canvas.size_wh, picture) for one in canvas.placed]
     if not found:
         return NO_BOXES
-    return _distinct(
+    return _deduplicate(
         Boxes(np.concatenate([b for b, _ in found]), np.concatenate([s for _, s in found]))
     )
 
 
-def updated(known: Boxes, found: Boxes, regions: Sequence[Region], wh: tuple[int, int]) -> Boxes:
+def update(known: Boxes, found: Boxes, regions: Sequence[Region], wh: tuple[int, int]) -> Boxes:
     """What is known of the whole picture after these regions were searched again: vehicles whose
     middle lies in one of them were found again, or have left. One that a region's edge cuts could
     not be found there, and stays."""
@@ -46,7 +46,7 @@ def updated(known: Boxes, found: Boxes, regions: Sequence[Region], wh: tuple[int
         span = np.array((region.x1 - region.x0, region.y1 - region.y0) * 2, np.float32)
         shares = (known.xyxy * np.array((*wh, *wh)) - np.array(low * 2)) / span
         inside |= mine & ~_cut(shares, region, wh)
-    return _distinct(
+    return _deduplicate(
         Boxes(
             np.concatenate([found.xyxy, known.xyxy[~inside]]),
             np.concatenate([found.scores, known.scores[~inside]]),
@@ -54,7 +54,7 @@ def updated(known: Boxes, found: Boxes, regions: Sequence[Region], wh: tuple[int
     )
 
 
-def drawn(picture: Picture, canvas: Canvas) -> Picture:
+def draw(picture: Picture, canvas: Canvas) -> Picture:
     """The canvas [H, W, 3] with its regions, grey between them."""
     width, height = canvas.size_wh
     image = np.full((height, width, 3), PAD_GREY, np.uint8)
@@ -66,7 +66,7 @@ def drawn(picture: Picture, canvas: Canvas) -> Picture:
     return image
 
 
-def _of(
+def _boxes_in(
     boxes: Boxes, placed: Placed, canvas_wh: tuple[int, int], picture: Picture
 ) -> tuple[Floats, Floats]:
     """The boxes whose middle lies in the region, normalised to the picture."""
@@ -100,7 +100,7 @@ def _cut(shares: Floats, region: Region, wh: tuple[int, int]) -> NDArray[np.bool
     return cut
 
 
-def _distinct(boxes: Boxes) -> Boxes:
+def _deduplicate(boxes: Boxes) -> Boxes:
     """Each vehicle once, best first: two regions may show the same one."""
     if not len(boxes.scores):
         return boxes

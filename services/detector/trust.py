@@ -17,26 +17,26 @@ Floats = NDArray[np.float64]
 NEEDED: Final = 40
 """Slots in a row of which both opinions must have said the same."""
 _SPENDS: Final = 0.1
-"""Each slot told by the network alone uses up so much trust, so that some are still looked at
+"""Each slot judged by the network alone uses up so much trust, so that some are still looked at
 by both: after at most forty."""
 _MOST: Final = NEEDED + 4
 
 
-def trusted(trust: float) -> bool:
+def is_trusted(trust: float) -> bool:
     """Whether the network's sure answers need no second opinion."""
     return trust >= NEEDED
 
 
-def spent(trust: float, slots: int) -> float:
-    """After so many slots were told by the network alone."""
+def spend(trust: float, slots: int) -> float:
+    """The trust left after so many slots were judged by the network alone."""
     return trust - _SPENDS * slots
 
 
-def earned(trust: float, fusion: Fusion, crop_logits: Floats, chances: Floats) -> float:
-    """After slots [N] were looked at by both: the network's answers, and P(occupied) by both. One
-    sure answer that did not hold takes all trust away."""
+def earn(trust: float, fusion: Fusion, crop_logits: Floats, chances: Floats) -> float:
+    """The trust after slots [N] were judged by both: the network's answers, and P(occupied) by both
+    opinions. One sure answer that did not hold takes all trust away."""
     sure = fusion.sure(crop_logits)
-    told = np.where(crop_logits > 0, chances >= fusion.high, chances <= fusion.low)
-    if not told[sure].all():
+    held = np.where(crop_logits > 0, chances >= fusion.high, chances <= fusion.low)
+    if not held[sure].all():
         return 0.0
     return min(trust + int(sure.sum()), float(_MOST))

@@ -10,11 +10,11 @@ from parking.ports import Boxes
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.closer import MOST_DOUBTED, doubted, in_doubt, together
 from services.detector.ground import ground_of
-from services.detector.judging import How, Judge, Judgement, Known
+from services.detector.judging import How, Judge, Judgement, Known, Shot
 from services.detector.model import Facts
 from services.detector.searching import NO_BOXES
 from services.detector.slotnet import SURE_FREE, SURE_OCCUPIED, Fusion, SlotNet
-from services.detector.trust import NEEDED, earned, spent, trusted
+from services.detector.trust import NEEDED, earn, is_trusted, spend
 from tests.detector_tools import WhiteDetector, jpeg, layout, scene
 
 BY_BOXES = Fusion(bias=0, box=1, crop=0, covered=0, low=0.3, high=0.7)
@@ -63,7 +63,7 @@ def judge(
     how, known = more.get("how", How()), more.get("known")
     one = Judge(Facts(), slotnet, detector)
     picture = scene(occupied, size_wh=SIZE_WH)
-    judged = one.judge(picture, GROUND, (wanted, confirm), known, how, {})
+    judged = one.judge(Shot(picture, GROUND, how, {}), wanted, confirm, known)
     return judged, [seen.state for seen in one.observations(GROUND, judged)]
 
 
@@ -106,10 +106,10 @@ def test_some_sure_slots_are_still_looked_at_by_both():
     fusion, logits = USUAL, np.full(10, SURE_FREE)
     trust, alone, both = 0.0, 0, 0
     for _ in range(1000):
-        if trusted(trust):
-            trust, alone = spent(trust, 10), alone + 10
+        if is_trusted(trust):
+            trust, alone = spend(trust, 10), alone + 10
         else:
-            trust, both = earned(trust, fusion, logits, np.full(10, 0.01)), both + 10
+            trust, both = earn(trust, fusion, logits, np.full(10, 0.01)), both + 10
     assert 0.1 < both / (alone + both) < 0.3
 
 

@@ -13,7 +13,7 @@ from services.detector.regions import (
     regions_about,
     whole,
 )
-from services.detector.searching import NO_BOXES, drawn, search, updated
+from services.detector.searching import NO_BOXES, draw, search, update
 from tests.detector_tools import WhiteDetector
 
 HD = (1280, 720)
@@ -102,7 +102,7 @@ def test_what_was_not_searched_keeps_its_vehicles_and_what_left_is_gone():
     known = search(street((600, 300), (100, 500)), whole(HD, 1), WhiteDetector())
     regions = regions_about([outline(600, 300)], [1.0], HD)
     found = search(street((100, 500)), regions, WhiteDetector())
-    left = updated(known, found, regions, HD)
+    left = update(known, found, regions, HD)
     assert len(known.scores) == 2
     assert (left.xyxy * (1280, 720, 1280, 720)).round().tolist() == [
         pytest.approx([100, 500, 160, 540], abs=3)
@@ -132,10 +132,10 @@ def test_nothing_to_search_finds_nothing():
 
     assert len(search(street(), [], Never()).scores) == 0
     some = Boxes(np.zeros((1, 4), np.float32), np.ones(1, np.float32))
-    assert updated(NO_BOXES, some, [], HD) is some
+    assert update(NO_BOXES, some, [], HD) is some
 
 
 def test_between_regions_a_canvas_is_grey():
     (canvas,) = pack(regions_about([outline(600, 300)], [0.5], HD))
-    image = drawn(np.full((720, 1280, 3), 200, np.uint8), canvas)
+    image = draw(np.full((720, 1280, 3), 200, np.uint8), canvas)
     assert set(np.unique(image)) == {114, 200}

@@ -42,9 +42,8 @@ class Knowing(Judge):
         super().__init__(Facts(), None, WhiteDetector())
         self.occupied: set[str] = set()
 
-    def judge(self, picture, ground, wanted, known, how, timings_ms) -> Judgement:
-        asked, _ = wanted
-        true = np.array([slot.slot_id in self.occupied for slot in ground.slots], np.float64)
+    def judge(self, shot, asked, confirm, known) -> Judgement:
+        true = np.array([slot.slot_id in self.occupied for slot in shot.ground.slots], np.float64)
         chances = np.where(asked, true, 0.5 if known is None else known.chances)
         return Judgement(Known(NO_BOXES, chances, chances), asked, "slots")
 

@@ -14,7 +14,7 @@ from parking.inputsize import input_size
 from parking.ports import Detector
 from services.detector.closer import Opinion, together
 from services.detector.ground import ground_of
-from services.detector.judging import How, Judge
+from services.detector.judging import How, Judge, Shot
 from services.detector.model import Facts, Forward
 from services.detector.picture import decode
 from services.detector.runtimes import load_model, onnx_forward
@@ -136,7 +136,8 @@ def told(
         slots = frame.annotation["slots"]
         labelled = [number for number, slot in enumerate(slots) if slot["occupied"] is not None]
         for kept, closer in ((first, False), (chance, True)):
-            judged = judge.judge(picture, ground, (every, ~every), None, How(closer), {})
+            shot = Shot(picture, ground, How(closer), {})
+            judged = judge.judge(shot, every, ~every, None)
             kept[mine] = judged.known.chances[labelled]
         looked += judged.closer
         low, high = doubtful_band(fusion, judged.known.chances.tolist())
