@@ -136,7 +136,7 @@ class Service:
 
 def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
     """The analyser these settings ask for; the service and a replay must not differ in it. `turned`
-    is called after each chunk of pictures. Raises SettingsError when the model cannot be used."""
+    is called after each picture. Raises SettingsError when the model cannot be used."""
     detector, facts = load_model(settings.model)
     options = Options(
         settings.model.size_px,

@@ -107,7 +107,7 @@ class Analyser:
                 result = self._conclude(opened, helds)
             self._turned()
             judged = isinstance(result, Finding) and _was_judged(result.effort)
-            self._load.worked(time.perf_counter() - start_s, judged=judged)
+            self._load.add_work(time.perf_counter() - start_s, judged=judged)
             LOAD_LEVEL.set(self._load.level)
             yield result
 
@@ -146,9 +146,9 @@ class Analyser:
         wanted = due.urgent | (due.refresh & (self._load.level < REFRESH))
         if wanted.any() and not self._load.may_judge(camera_id):
             if due.urgent.any():
-                self._load.waits(camera_id)
+                self._load.defer(camera_id)
             return self._repeat(opened, watched, helds, due.urgent)
-        self._load.served(camera_id)
+        self._load.settle(camera_id)
         if not wanted.any():
             return self._repeat(opened, watched, helds, wanted)
         count = len(opened.decoded.ground.slots)

@@ -1,5 +1,4 @@
-"""How much the detector may do, and what it leaves out when its computer is busy. Pure but for the
-clock it is given.
+"""What the detector leaves out when its computer is busy. Pure but for the clock it is given.
 
 Work is measured in seconds of wall time, so a busy neighbour counts: the same picture then takes
 longer. While the work of a second exceeds the budget, one more thing is left out, in this order:
@@ -44,19 +43,19 @@ class Load:
     clock_s: Callable[[], float] = time.monotonic
     level: int = 0
     _busy_s: float = 0.0
-    _since_s: float = field(default=float("nan"))
+    _since_s: float | None = None
     _room_since_s: float | None = None
     _patience_s: float = _PATIENCE_S
     _lowered_s: float = float("-inf")
     _saved_s: float = _BURST_S
-    _saved_at_s: float = field(default=float("nan"))
+    _saved_at_s: float = 0.0
     _waiting: dict[str, float] = field(default_factory=dict)
     _asked: dict[str, float] = field(default_factory=dict)
 
-    def worked(self, seconds: float, *, judged: bool = True) -> None:
-        """A picture took so long; `judged`: slots of it were."""
+    def add_work(self, seconds: float, *, judged: bool = True) -> None:
+        """Add the time that a picture took; `judged`: slots of it were judged."""
         now_s = self.clock_s()
-        if self._since_s != self._since_s:  # the first one
+        if self._since_s is None:
             self._since_s = now_s - seconds
         self._busy_s += seconds
         if judged:
@@ -74,18 +73,18 @@ class Load:
         self._saved_s, self._saved_at_s = min(saved_s, _BURST_S), now_s
         return self._saved_s > 0 and self._in_turn(camera_id, now_s)
 
-    def waits(self, camera_id: str) -> None:
-        """A changed scene of this camera was not judged."""
+    def defer(self, camera_id: str) -> None:
+        """Note that a changed scene of this camera was not judged."""
         now_s = self.clock_s()
         if len(self._waiting) >= _WAITING_KEPT:
             for gone in [c for c, at_s in self._asked.items() if now_s - at_s >= _GONE_S]:
-                self.served(gone)
+                self.settle(gone)
         if camera_id in self._waiting or len(self._waiting) < _WAITING_KEPT:
             self._waiting.setdefault(camera_id, now_s)
             self._asked[camera_id] = now_s
 
-    def served(self, camera_id: str) -> None:
-        """Nothing of this camera waits any more."""
+    def settle(self, camera_id: str) -> None:
+        """Note that nothing of this camera waits any more."""
         self._waiting.pop(camera_id, None)
         self._asked.pop(camera_id, None)
 

@@ -17,7 +17,7 @@ class Machine:
         end_s = self.now_s + for_s
         while self.now_s < end_s:
             self.now_s += work_s
-            self.load.worked(work_s)
+            self.load.add_work(work_s)
             self.now_s += max(0.0, every_s - work_s)
             self.levels.append(self.load.level)
         return self.load.level
@@ -74,10 +74,10 @@ def test_at_the_last_level_changed_slots_are_judged_within_the_budget():
         if machine.load.may_judge("a"):
             judged += 1
             machine.now_s += 0.4
-            machine.load.worked(0.4)
+            machine.load.add_work(0.4)
         else:
             machine.now_s += 0.1
-            machine.load.worked(0.1, judged=False)
+            machine.load.add_work(0.1, judged=False)
     assert judged * 0.4 == pytest.approx(0.5 * (machine.now_s - start_s), rel=0.2)
 
 
@@ -85,7 +85,7 @@ def test_at_the_last_level_changed_slots_are_judged_within_the_budget():
 def test_below_the_last_level_nothing_waits(level):
     machine = Machine()
     machine.load.level = level
-    machine.load.worked(0.5)
+    machine.load.add_work(0.5)
     assert machine.load.may_judge("a")
 
 
@@ -93,9 +93,9 @@ def test_the_camera_that_has_waited_longest_comes_first():
     machine = Machine()
     for camera in ("a", "b", "c"):
         machine.now_s += 1
-        machine.load.waits(camera)
-    machine.load.waits("a")  # still the same change
-    machine.load.served("b")
+        machine.load.defer(camera)
+    machine.load.defer("a")  # still the same change
+    machine.load.settle("b")
     assert sorted(["d", "c", "b", "a"], key=machine.load.order) == ["a", "c", "d", "b"]
 
 
@@ -109,13 +109,13 @@ def rounds(machine: Machine, cameras: str, for_s: float) -> dict[str, float]:
         for camera in cameras:
             judged = machine.load.may_judge(camera)
             if judged:
-                machine.load.served(camera)
+                machine.load.settle(camera)
                 longest[camera] = max(longest[camera], machine.now_s - last[camera])
                 last[camera] = machine.now_s
             else:
-                machine.load.waits(camera)
+                machine.load.defer(camera)
             machine.now_s += 0.5 if judged else 0.01
-            machine.load.worked(0.5 if judged else 0.01, judged=judged)
+            machine.load.add_work(0.5 if judged else 0.01, judged=judged)
         machine.now_s = max(machine.now_s, next_s)
     return {camera: max(longest[camera], end_s - last[camera]) for camera in cameras}
 
@@ -130,7 +130,7 @@ def test_every_camera_has_its_turn_though_others_always_come_first():
 def test_a_camera_that_never_comes_again_keeps_nobody_from_a_turn():
     machine = Machine(budget=0.5)
     machine.run(1, 1, 30)
-    machine.load.waits("gone")
+    machine.load.defer("gone")
     assert max(rounds(machine, "ab", 300).values()) < 15
 
 
