@@ -1,6 +1,5 @@
 """Fine-tuning by ultralytics: seeded, and resumed where it was interrupted."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,10 @@ import yaml
 BATCH = 8
 HELD_LAYERS = 10
 """The backbone: it knows vehicles from far more pictures than are here."""
+
+_ENDED = -1
+"""The epoch in a checkpoint whose training is over. Without it ultralytics would train anew, on a
+dataset of its own that it fetches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ def fit(data: tuple[Path, frozenset[str]], weights: Path, runs: Path, plan: Plan
     last = runs / "fit" / "weights" / "last.pt"
     if last.exists():
         model: Any = YOLO(str(last))
-        with contextlib.suppress(AssertionError):  # ultralytics' way to say nothing is left to do
+        if model.ckpt["epoch"] != _ENDED:
             model.train(resume=True)
         return last
     model = YOLO(str(weights))
