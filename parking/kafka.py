@@ -28,7 +28,6 @@ from parking.topics import (
     record_max_bytes,
 )
 
-_LINGER_MS: Final = 5
 _TOO_LARGE: Final = (failures.MessageSizeTooLargeError, failures.RecordListTooLargeError)
 # This producer can write no more: its numbering has a hole (aiokafka#1017), or another has it now.
 _PRODUCER_ENDED: Final = (
@@ -101,13 +100,13 @@ class KafkaSettings:
         return arguments
 
 
-def new_producer(settings: KafkaSettings, *, linger_ms: int = _LINGER_MS) -> AIOKafkaProducer:
-    """An idempotent acks=all producer with room for whole frames. Not started. `linger_ms` is how
-    long a record waits for company: 0 where one record at a time is awaited."""
+def new_producer(settings: KafkaSettings) -> AIOKafkaProducer:
+    """An idempotent acks=all producer with room for whole frames. Not started. A record does not
+    wait for others: those that come while a request is under way share the next one."""
     return AIOKafkaProducer(
         acks="all",
         enable_idempotence=True,
-        linger_ms=linger_ms,
+        linger_ms=0,
         max_batch_size=BATCH_BYTES,
         max_request_size=record_max_bytes(settings.frame_max_bytes),
         **settings.client(),

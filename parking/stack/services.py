@@ -88,10 +88,6 @@ def _ingest(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
-def _detector(paths: Paths, _: Mapping[str, int]) -> dict[str, str]:
-    return {"DETECTOR_CACHE": str(paths.cache)}
-
-
 def _persister(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
     return {
         "DATABASE_URL": postgres.database_url(paths, ports["postgres"]),
@@ -134,7 +130,6 @@ def _tool(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
 
 _SPECIFIC: Final = {
     "ingest": _ingest,
-    "detector": _detector,
     "persister": _persister,
     "notifier": _notifier,
     "tool": _tool,

@@ -1,16 +1,15 @@
-"""Which runtime, with how many threads, is fastest here? Measures and says which one to take.
+"""Which runtime is fastest here, with how many threads? Measures both, in turns.
 
 Every combination has a process of its own, so that its memory is its own; all are loaded first and
 then take turns, so that whatever else the machine does meets all of them alike. Medians count.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,9 +30,6 @@ Key = tuple[str, str, int]
 WARM_UP: Final = 2
 READY_LIMIT_S: Final = 60.0
 TURN_LIMIT_S: Final = 30.0
-BETTER_BY: Final = 0.9
-"""OpenVINO must need at most this share of ONNX Runtime's time: it is larger, and the less steady
-of the two on busy cores (docs/decisions/0006)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +78,6 @@ def measure(plan: Plan) -> list[Row]:
                 for key, some in spent.items()
             ]
     return rows
-
-
-def pick(rows: Sequence[Row], threads: int) -> str:
-    """The backend to take for this many threads: by the sum over all sizes."""
-    total = {
-        backend: sum(r.ms for r in rows if (r.backend, r.threads) == (backend, threads))
-        for backend in BACKENDS
-    }
-    if not total["onnx"]:
-        return "openvino" if total["openvino"] else "onnx"
-    clearly = 0 < total["openvino"] <= BETTER_BY * total["onnx"]
-    return "openvino" if clearly else "onnx"
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -186,7 +170,7 @@ def _turn(end: Connection, size_px: int) -> tuple[float, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line; `--json` is what DETECTOR_BACKEND=auto reads."""
+    """Command line."""
     options = _arguments(arguments)
     cores = usable_cores()
     threads = options.threads or sorted({1, threads_for(0, 1, cores)})
@@ -196,19 +180,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = measure(plan)
     if not rows:
         sys.exit("no runtime can run this model")
-    if options.json:
-        sys.stdout.write(
-            json.dumps({"pick": pick(rows, threads[-1]), "rows": [asdict(r) for r in rows]})
-        )
-        return
     sys.stdout.write(
         f"{options.model.name}, {cores} usable core(s), {options.rounds} inferences each, in turns"
-        f"\n\n{table(rows)}\n\n"
+        f"\n\n{table(rows)}\n"
     )
-    for count in threads:
-        sys.stdout.write(
-            f"with {count} thread(s): DETECTOR_BACKEND=auto takes {pick(rows, count)}\n"
-        )
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -233,7 +208,6 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--precision", choices=("f32", "auto"), default="f32", help="DETECTOR_PRECISION (f32)"
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
     return parser.parse_args(arguments)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from parking.errors import SettingsError
 from parking.ports import Boxes, Detector
-from services.detector.choice import backend_for
 from services.detector.cores import threads_for, usable_cores
 from services.detector.model import (
     NMS_IOU,
@@ -162,10 +161,6 @@ def _forward(
     backend = settings.backend
     if backend == "ultralytics":
         backend = "onnx"  # it runs vehicle detectors only
-    if backend == "auto":
-        backend = backend_for(
-            settings.file, model_id(settings.file), threads, settings.precision, settings.cache
-        )
     try:
         forward = FORWARDS[backend](path, threads, settings.precision)
         shape = forward(trial).shape

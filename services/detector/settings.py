@@ -14,7 +14,7 @@ _MODELS: Final = Path(__file__).resolve().parents[2] / "models"
 DEFAULT_MODEL: Final = _MODELS / "parking-yolo11n.onnx"
 DEFAULT_SLOT_MODEL: Final = _MODELS / "parking-slots.onnx"
 
-BACKENDS: Final = ("auto", "onnx", "openvino", "ultralytics")
+BACKENDS: Final = ("onnx", "openvino", "ultralytics")
 SMALLEST_PX: Final = 160
 
 HELP: Final = """\
@@ -27,9 +27,9 @@ settings (environment):
   SLOT_MODEL_FILE       the ONNX model that looks at each slot (models/parking-slots.onnx), fitted
                         with the boxes of MODEL_FILE; none (default beside a MODEL_FILE of your
                         own): vehicles alone decide
-  DETECTOR_BACKEND      auto (default: onnx and openvino are measured at the start, some seconds),
-                        onnx, openvino, or ultralytics (extra [train])
-  DETECTOR_CACHE        folder that keeps what auto measured, so that it is measured once; none
+  DETECTOR_BACKEND      onnx (default), openvino (faster on processors with AVX-512, but it compiles
+                        each input shape at its first use, 0.7 s), or ultralytics (extra [train]);
+                        `parking bench-detector` compares the first two on this machine
   DETECTOR_PRECISION    f32 (default: the same answers on every machine) or auto (openvino:
                         bfloat16 where the CPU has it; faster, scores differ by up to 0.03)
   DETECTOR_THREADS      inference threads; 0 (default): this process's share of the cores it may
@@ -72,7 +72,6 @@ class ModelSettings:
     size_px: int
     """0: by need."""
     processes: int = 1
-    cache: Path | None = None
     slots: Path | None = None
     """The slot network; None: boxes alone decide."""
 
@@ -105,13 +104,12 @@ class Settings:
             http=HttpSettings.read(env, 5000),
             model=ModelSettings(
                 file=_model_file(env),
-                backend=env.choice("DETECTOR_BACKEND", BACKENDS, "auto"),
+                backend=env.choice("DETECTOR_BACKEND", BACKENDS, "onnx"),
                 precision=env.choice("DETECTOR_PRECISION", ("f32", "auto"), "f32"),
                 threads=env.integer("DETECTOR_THREADS", 0, 0, 64),
                 threshold=env.number("DETECTOR_THRESHOLD", 0, 0, 1),
                 size_px=_size_px(env),
                 processes=env.integer("DETECTOR_PROCESSES", 1, 1, 64),
-                cache=_folder(env.text("DETECTOR_CACHE", "")),
                 slots=_slot_model_file(env),
             ),
             max_records=env.integer("DETECTOR_RECORDS", 500, 1, 2000),
@@ -140,10 +138,6 @@ def _size_px(env: Reader) -> int:
     if 0 < size_px < SMALLEST_PX:
         env.problems.append(f"DETECTOR_SIZE={size_px} is neither 0 nor {SMALLEST_PX}..2048")
     return size_px
-
-
-def _folder(path: str) -> Path | None:
-    return Path(path) if path else None
 
 
 def _model_file(env: Reader) -> Path:

@@ -54,7 +54,7 @@ async def build(environ: Mapping[str, str]) -> None:
         for chatty in ("faust", "mode"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         app, table = adapters.new_app(settings.kafka, settings.session_s)
-        producer = new_producer(settings.kafka, linger_ms=0)
+        producer = new_producer(settings.kafka)
         await producer.start()
         run = settings.kafka.run
         tracker = Tracker(table, KafkaProducer(producer, run), SystemClock(), run)

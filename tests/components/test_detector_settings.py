@@ -20,7 +20,7 @@ def test_defaults(model):
     settings = Settings.from_env({"KAFKA_BOOTSTRAP": "k:9092", "MODEL_FILE": str(model)})
     assert settings.skip
     assert settings.http.host == "127.0.0.1"
-    assert settings.model.backend == "auto"
+    assert settings.model.backend == "onnx"
     assert settings.model.size_px == 0
     assert settings.gate
 

@@ -109,10 +109,10 @@ class ModelWatcher:
 
 
 def model_watcher(chosen: Choice, picture: Callable[[str], bytes]) -> ModelWatcher:
-    """With the model of the chosen settings; what is not chosen is this version's default, but for
-    the runtime: one chosen by measuring could be another the next time. Nothing is left out under
-    load, whatever is chosen, for load differs from run to run. Raises SettingsError."""
-    usual = {"KAFKA_BOOTSTRAP": "none", "DETECTOR_BACKEND": "onnx"}
+    """With the model of the chosen settings; what is not chosen is this version's default. Nothing
+    is left out under load, whatever is chosen, for load differs from run to run. Raises
+    SettingsError."""
+    usual = {"KAFKA_BOOTSTRAP": "none"}
     settings = Settings.from_env({**usual, **chosen.detector, **ALWAYS})
     return ModelWatcher(new_analyser(settings, lambda: None), picture)
 

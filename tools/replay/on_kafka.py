@@ -200,7 +200,7 @@ async def _play(
     async with AsyncExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="replay-")))
         detector, tracker = Process("detector", env, logs), Process("tracker", env, logs)
-        producer = await stack.enter_async_context(_running(new_producer(kafka, linger_ms=0)))
+        producer = await stack.enter_async_context(_running(new_producer(kafka)))
         seen = await stack.enter_async_context(_running(new_consumer(kafka)))
         await _follow(seen, kafka.named(DETECTIONS), kafka.named(DEAD_LETTERS_FRAMES))
         group = AIOKafkaAdminClient(**kafka.client())
