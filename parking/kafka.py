@@ -100,7 +100,7 @@ class KafkaSettings:
         return arguments
 
 
-def new_producer(settings: KafkaSettings) -> AIOKafkaProducer:
+def new_producer(settings: KafkaSettings, **more: Any) -> AIOKafkaProducer:
     """An idempotent acks=all producer with room for whole frames. Not started. A record does not
     wait for others: those that come while a request is under way share the next one."""
     return AIOKafkaProducer(
@@ -110,6 +110,7 @@ def new_producer(settings: KafkaSettings) -> AIOKafkaProducer:
         max_batch_size=BATCH_BYTES,
         max_request_size=record_max_bytes(settings.frame_max_bytes),
         **settings.client(),
+        **more,
     )
 
 
@@ -118,6 +119,7 @@ def new_consumer(
     *topics: str,
     group: str | None = None,
     max_poll_interval_ms: int = 300_000,
+    **more: Any,
 ) -> AIOKafkaConsumer:
     """A consumer from the earliest record, commits by hand only. Not started."""
     return AIOKafkaConsumer(
@@ -129,6 +131,7 @@ def new_consumer(
         max_partition_fetch_bytes=settings.frame_max_bytes + ENVELOPE_BYTES,
         isolation_level="read_committed",
         **settings.client(),
+        **more,
     )
 
 

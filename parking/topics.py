@@ -21,7 +21,7 @@ ENVELOPE_BYTES: Final = 65_536
 # What a client puts into one request to one partition: small records share it, so every topic must
 # take that much. Frames of 80 kB: with 16 kB, aiokafka's default, each would be a request.
 BATCH_BYTES: Final = 1_048_576
-# A site's whole state with the outputs of one record, in the tracker's changelog.
+# A site's whole state in a checkpoint of the tracker.
 SITE_MAX_BYTES: Final = 16_000_000
 
 LIVE: Final = "live"
@@ -91,9 +91,9 @@ CAMERA_STATUS: Final = "parking.camera-status"
 SESSIONS: Final = "parking.sessions"
 DEAD_LETTERS: Final = "parking.dead-letters"
 DEAD_LETTERS_FRAMES: Final = "parking.dead-letters.frames"
-TRACKER_APP: Final = "parking.tracker"
-TRACKER_TABLE: Final = "sites"
-TRACKER_CHANGELOG: Final = f"{TRACKER_APP}-{TRACKER_TABLE}-changelog"
+TRACKER_CHECKPOINTS: Final = "parking.tracker-checkpoints"
+TRACKER_BATCHES: Final = "parking.tracker-batches"
+TRACKER_GROUP: Final = "parking.tracker"
 
 TOPICS: Final[dict[str, Topic]] = {
     topic.name: topic
@@ -119,14 +119,15 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(SESSIONS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
         Topic(DEAD_LETTERS, "original key", 1, 30 * _DAY_MS),
         Topic(DEAD_LETTERS_FRAMES, "camera_id", 1, _DAY_MS, 1_000_000_000),
-        # faust would create it with its own settings; the stack makes it like all others.
         Topic(
-            TRACKER_CHANGELOG,
+            TRACKER_CHECKPOINTS,
             "site_id",
             SITE_PARTITIONS,
             compacted=True,
             extra={"max.message.bytes": str(SITE_MAX_BYTES + ENVELOPE_BYTES)},
         ),
+        # In which order the tracker took the records of its topics; kept as long as detections.
+        Topic(TRACKER_BATCHES, "none", SITE_PARTITIONS, _HISTORY_MS),
     )
 }
 
@@ -136,8 +137,7 @@ _RUN: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 def of_run(name: str, run: str) -> str:
     """What a topic, consumer group or application of this name is called in a run: `live` has the
-    names as they are, a replay its own (`replay.{run}.{name}`), so that the two never meet. A name
-    faust derives (a changelog) keeps the prefix of the name it is derived from. Raises
+    names as they are, a replay its own (`replay.{run}.{name}`), so that the two never meet. Raises
     Invalid("bad-run")."""
     if run == LIVE:
         return name

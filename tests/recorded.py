@@ -15,9 +15,9 @@ from parking.events import DetectionMade, FrameReceived, ParametersSet, TickElap
 from parking.kafka import KafkaSettings, assign_all, new_consumer
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
-from parking.topics import DETECTIONS, TOPICS, TRACKER_CHANGELOG
+from parking.topics import DETECTIONS, TOPICS, TRACKER_BATCHES
 from parking.topics import FRAMES as TOPIC_FRAMES
-from services.tracker import handler
+from services.tracker import checkpoints
 from tests.playing import EVERY_FRAME, Play, playing
 from tests.tracker_log import read
 from tests.waiting import wait_until
@@ -146,13 +146,14 @@ def _analysed(infra: Infra) -> int:
 def behind(infra: Infra) -> bool:
     """Whether the tracker has not applied each camera's last frame in Kafka yet. (Ticks go on, so
     its group is never at the end for long.)"""
-    entries = [handler.decode(r.value or b"") for r in read(infra, TRACKER_CHANGELOG)]
-    applied = {
-        name: camera.frame_ref.offset
-        for entry in entries
-        for name, camera in entry.site.cameras.items()
-        if camera.frame_ref
-    }
+    ends = {r.partition: checkpoints.read_batch(r) for r in read(infra, TRACKER_BATCHES)}
+    applied: dict[str, int] = {}
+    for told in read(infra, DETECTIONS):
+        made = codec.decode(told)
+        if isinstance(made, DetectionMade):
+            if told.offset >= ends.get(told.partition, {}).get(DETECTIONS, 0):
+                return True
+            applied[made.camera_id] = made.frame_ref.offset
     last = {(r.key or b"").decode(): r.offset for r in read(infra, TOPIC_FRAMES)}
     return applied != last
 

@@ -1,10 +1,11 @@
 """What Kafka holds of one site after a test, and whether it is what `step` recomputes.
 
-The order in which the tracker took records of different topics is its own; the changelog shows it,
-for every entry holds the positions after it.
+The order in which the tracker took records of different topics is its own;
+parking.tracker-batches tells it.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,11 +19,11 @@ from parking.errors import Invalid
 from parking.events import (
     CameraStatusChanged,
     DeadLettered,
+    DetectionMade,
     Event,
     SessionChanged,
     SlotChanged,
     SlotStateUpdated,
-    TickElapsed,
 )
 from parking.kafka import (
     KafkaProducer,
@@ -32,9 +33,7 @@ from parking.kafka import (
     new_producer,
     read_to_end,
 )
-from parking.occupancy import step
 from parking.ports import Outgoing, Record
-from parking.site import Site
 from parking.stack.infra import Infra
 from parking.topics import (
     CAMERA_STATUS,
@@ -44,9 +43,10 @@ from parking.topics import (
     SITE_COMMANDS,
     SLOT_STATE,
     TOPICS,
-    TRACKER_CHANGELOG,
+    TRACKER_BATCHES,
+    TRACKER_CHECKPOINTS,
 )
-from services.tracker import handler
+from services.tracker import checkpoints, handler
 from tests.tracking import OUTPUTS, Teller
 from tests.waiting import wait_until
 
@@ -78,7 +78,7 @@ def read(infra: Infra, *topics: str) -> list[Record]:
 
 
 def keep_every_record(infra: Infra) -> None:
-    """Of the compacted topics, too: a `Story` reads every entry and every output."""
+    """Of the compacted topics, too: a `Story` reads every output."""
 
     async def work() -> None:
         client = AIOKafkaAdminClient(**KafkaSettings(infra.bootstrap).client())
@@ -90,7 +90,7 @@ def keep_every_record(infra: Infra) -> None:
                     name,
                     configs=TOPICS[name].config() | {"min.compaction.lag.ms": str(24 * 3_600_000)},
                 )
-                for name in (TRACKER_CHANGELOG, SLOT_STATE, CAMERA_STATUS)
+                for name in (SLOT_STATE, CAMERA_STATUS)
             ]
             (answer,) = await client.alter_configs(topics)
             assert {code for code, *_ in answer.resources} == {0}
@@ -122,72 +122,53 @@ class Story:
 
     infra: Infra
     site_id: str
-    sources: dict[tuple[str, int], Record] = field(default_factory=dict)
+    sources: list[Record] = field(default_factory=list)
     outputs: list[Event] = field(default_factory=list)
-    entries: list[handler.Entry] = field(default_factory=list)
+    ends: list[dict[str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        key = self.site_id.encode()
-        self.sources = {(r.topic, r.offset): r for r in read(self.infra, *SOURCES) if r.key == key}
+        self.partition = handler.partition_of(self.site_id.encode())
+        self.sources = self._read(*handler.SOURCES)
         events = (codec.decode(r) for r in read(self.infra, *OUTPUTS))
         self.outputs = [e for e in events if isinstance(e, Event) and e.site_id == self.site_id]
-        changelog = read(self.infra, TRACKER_CHANGELOG)
-        self.entries = [handler.decode(r.value or b"") for r in changelog if r.key == key]
+        self.ends = [checkpoints.read_batch(r) for r in self._read(TRACKER_BATCHES)]
+        self.mark, self.kept = checkpoints.read(self._read(TRACKER_CHECKPOINTS))
 
-    def applied(self) -> list[Event]:
-        """The records that changed the site, in the tracker's order. Every entry must take exactly
-        one record further, none twice, and before it ticks that told nothing but the time."""
-        before: dict[str, int] = {}
-        told_ms = 0
-        events: list[Event] = []
-        for entry in self.entries:
-            moved = {t: p for t, p in entry.positions.items() if before.get(t) != p}
-            # By such ticks, if another topic's record was the one.
-            ticked = moved.pop(DETECTIONS, None) if len(moved) > 1 else None
-            ((topic, position),) = moved.items()
-            assert position > before.get(topic, 0)
-            until = ticked or (position - 1 if topic == DETECTIONS else 0)
-            for offset in range(before.get(DETECTIONS, 0), until):
-                tick = self._tick(offset)
-                if tick and told_ms < tick.time_ms <= entry.site.tick_ms:
-                    events.append(tick)
-            event = codec.decode(self.sources[topic, position - 1])
-            assert isinstance(event, Event)
-            events.append(event)
-            before, told_ms = entry.positions, entry.site.tick_ms
-        return events
-
-    def _tick(self, offset: int) -> TickElapsed | None:
-        """The site's record there, if it is one."""
-        record = self.sources.get((DETECTIONS, offset))
-        try:
-            event = codec.decode(record) if record else None
-        except Invalid:
-            return None
-        return event if isinstance(event, TickElapsed) else None
+    def _read(self, *topics: str) -> list[Record]:
+        return [r for r in read(self.infra, *topics) if r.partition == self.partition]
 
     def check(self) -> list[SlotChanged]:
         """Recompute and compare; returns the changes."""
-        site, made = Site(site_id=self.site_id), []
-        for event in self.applied():
-            site, outputs = step(site, event)
-            made += outputs
-        assert msgspec.json.encode(site) == msgspec.json.encode(self.entries[-1].site)
+        site, made = None, []
+        for end, batch in zip(self.ends, handler.batches(self.sources, self.ends), strict=True):
+            for record in batch:
+                if record.key != self.site_id.encode():
+                    continue
+                with contextlib.suppress(Invalid):
+                    site, outputs = handler.apply(record, site, "live")
+                    made += outputs
+            if end == self.mark.next and self.site_id in self.kept:
+                # What a checkpoint holds is what the inputs before it lead to.
+                assert msgspec.json.encode(site) == msgspec.json.encode(self.kept[self.site_id])
+        assert site is not None
         for cls in (SlotChanged, SessionChanged, SlotStateUpdated, CameraStatusChanged):
             expected = [codec.to_json(e) for e in made if isinstance(e, cls)]
             found = [codec.to_json(e) for e in self.outputs if isinstance(e, cls)]
-            # A sink keeps the first of an id; what came again came exactly as before.
-            assert sorted(set(found)) == sorted(expected), cls
+            # Nothing twice, nothing else, in order where one key has one partition.
+            assert sorted(found) == sorted(expected), cls
             if cls in (SlotChanged, SessionChanged):
-                assert list(dict.fromkeys(found)) == expected
-        # Compaction keeps the last of a key: it must be the newest version.
-        last = {e.slot_id: e.version for e in self.outputs if isinstance(e, SlotStateUpdated)}
-        assert last == {slot_id: slot.version for slot_id, slot in site.slots.items()}
+                assert found == expected
+        versions: dict[str, int] = {}
+        for event in self.outputs:
+            if isinstance(event, SlotStateUpdated):
+                assert event.version == versions.get(event.slot_id, 0) + 1
+                versions[event.slot_id] = event.version
+        assert versions == {slot_id: slot.version for slot_id, slot in site.slots.items()}
         return [e for e in made if isinstance(e, SlotChanged)]
 
 
 def drained(infra: Infra, site_id: str, last_frame: int) -> Story:
-    """Wait until the story's last frame was applied, and end the tracker (it finishes the record it
+    """Wait until the story's last frame was applied, and end the tracker (it finishes the batch it
     is at), for its own ticks would go on under the comparison."""
     wait_applied(infra, site_id, last_frame)
     infra.stop("tracker")
@@ -195,18 +176,35 @@ def drained(infra: Infra, site_id: str, last_frame: int) -> Story:
 
 
 def wait_applied(infra: Infra, site_id: str, last_frame: int, limit_s: float = 60) -> None:
-    """Until the site's entry holds this frame."""
+    """Until a batch of the tracker holds this frame's detection."""
 
     def done() -> bool:
-        key = site_id.encode()
-        values = [r.value for r in read(infra, TRACKER_CHANGELOG) if r.key == key]
-        if not values:
+        made = [(r, codec.decode(r)) for r in read(infra, DETECTIONS) if _is_json(r)]
+        offsets = [
+            (r.partition, r.offset)
+            for r, e in made
+            if isinstance(e, DetectionMade)
+            and (e.site_id, e.frame_ref.offset) == (site_id, last_frame)
+        ]
+        if not offsets:
             return False
-        site = handler.decode(values[-1] or b"").site
-        refs = [camera.frame_ref for camera in site.cameras.values()]
-        return max((ref.offset for ref in refs if ref), default=0) >= last_frame
+        partition, offset = offsets[0]
+        ends = [
+            checkpoints.read_batch(r)
+            for r in read(infra, TRACKER_BATCHES)
+            if r.partition == partition
+        ]
+        return bool(ends) and ends[-1].get(DETECTIONS, 0) > offset
 
     wait_until(done, limit_s, f"frame {last_frame} of {site_id} applied")
+
+
+def _is_json(record: Record) -> bool:
+    try:
+        codec.decode(record)
+    except Invalid:
+        return False
+    return True
 
 
 def dead_letter_reasons(records: Iterable[Record]) -> list[str]:

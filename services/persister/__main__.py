@@ -25,6 +25,7 @@ from parking.ops import Health, SystemClock, http_loop, main, ops_app, serve
 from parking.ports import Outgoing, Record
 from parking.runner import Polling, run
 from parking.stall import Stall
+from parking.topicids import log_ids
 from services.persister import settings as settings_module
 from services.persister.adapters import FrameFetcher, PlaceKeeper
 from services.persister.handler import HANDLERS, Tools, handle
@@ -32,7 +33,6 @@ from services.persister.objects import S3Objects, new_client
 from services.persister.postgres import Pool, PostgresEvents, new_pool, prepare
 from services.persister.retention import Retention
 from services.persister.settings import Settings
-from services.persister.topic_ids import log_ids
 
 log = logging.getLogger(__name__)
 

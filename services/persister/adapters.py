@@ -12,8 +12,8 @@ from parking.errors import Fenced, Retryable
 from parking.events import FrameRef
 from parking.kafka import KafkaConsumer, OnAssigned, to_record
 from parking.ports import Claim, EventStore, Place, Record
+from parking.topicids import log_ids
 from services.persister.evidence import Missing
-from services.persister.topic_ids import log_ids
 
 _ANSWER_LIMIT_S: Final = 10.0
 

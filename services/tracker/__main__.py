@@ -1,109 +1,98 @@
 """tracker: what the cameras and gates say, as the state of slots, cameras and sessions.
 
 In: parking.detections (with ticks), parking.gate-events, parking.device-events and
-parking.site-commands, all keyed by site_id: one faust agent applies them one at a time with
-`parking.occupancy.step`.
+parking.site-commands, all keyed by site_id: `parking.occupancy.step` is folded over them.
 Out: parking.slot-changes, parking.slot-state, parking.camera-status, parking.sessions; ticks into
-parking.detections; parking.dead-letters. The table `sites` lives in memory over its changelog.
+parking.detections; parking.dead-letters; parking.tracker-batches and parking.tracker-checkpoints.
 
-A record is acknowledged once the site's entry is in the changelog and its outputs are written; of
-ticks that tell only the time, which the next one tells again, most get no entry. What is invalid
-becomes a dead letter with a reason. Anything else, a changelog or an output that Kafka does not
-take in time among it, ends the process; its supervisor starts it again, and it goes on from the
-changelog, with the same ids and versions. It waits for Kafka and its topics at start.
-/healthz fails when nothing moves although Kafka answers, for its supervisor to start it again.
+What a batch of records makes and how far they were read is one transaction of the partition's own
+producer. Who takes a partition over fences off the one before, loads the checkpoint and folds what
+came after it again. What is invalid becomes a dead letter with a reason. While Kafka is away it
+waits, and /readyz says why. Anything else ends the process; its supervisor starts it again.
+/healthz fails when records wait and nothing moves although Kafka answers.
 
 Settings (environment):
 """
 
 import argparse
 import asyncio
+import contextlib
 import logging
-import os
-import threading
 from collections.abc import Mapping
-
-import faust
+from contextlib import AsyncExitStack
 
 from parking import ops
-from parking.kafka import KafkaProducer, new_producer
+from parking.errors import Retryable
+from parking.kafka import KafkaProducer, new_consumer, new_producer
+from parking.kafkalog import new_owner
 from parking.ops import Health, SystemClock
-from parking.ports import Record
 from parking.stall import Stall
-from parking.topics import DETECTIONS
-from services.tracker import adapters
+from parking.topics import TRACKER_GROUP
+from services.tracker.adapters import KafkaGroup, KafkaLog, open_reader, started
+from services.tracker.handler import SOURCES
 from services.tracker.settings import Settings
-from services.tracker.tracker import Tracker
-from services.tracker.watch import Timer
+from services.tracker.tracker import Kafka, Run, Tracker
 
 log = logging.getLogger("services.tracker")
 
-# faust stops within a second or two, or never.
-_STOP_LIMIT_S = 6.0
+_AGAIN_S = 1.0
+
+
+class Service:
+    """The process's loop."""
+
+    def __init__(self, settings: Settings, health: Health) -> None:
+        self._settings = settings
+        self._health = health
+
+    async def track(self, stop: asyncio.Event) -> None:
+        """Until told to stop; from the begin again where Kafka is away at the begin."""
+        while not stop.is_set():
+            try:
+                await self._track(stop)
+            except Retryable as error:
+                log.warning("waiting: %s", error)
+                self._health.waiting["kafka"] = str(error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _AGAIN_S)
+
+    async def _track(self, stop: asyncio.Event) -> None:
+        kafka = self._settings.kafka
+        async with AsyncExitStack() as stack:
+            reader = await open_reader(
+                kafka, await stack.enter_async_context(started(new_consumer(kafka)))
+            )
+            named = kafka.named(TRACKER_GROUP)
+            consumer = await stack.enter_async_context(
+                started(new_owner(kafka, named, self._settings.session_s))
+            )
+            sources = [kafka.named(topic) for topic in SOURCES]
+            group = KafkaGroup(consumer, sources)
+            ticks = await stack.enter_async_context(started(new_producer(kafka)))
+            tracker = Tracker(
+                Kafka(
+                    group,
+                    lambda partition: KafkaLog(kafka, partition, reader),
+                    KafkaProducer(ticks, kafka.run),
+                ),
+                SystemClock(),
+                self._health,
+                Stall(self._settings.stall_s),
+                Run(kafka.run, round(self._settings.tick_s * 1000)),
+            )
+            stack.push_async_callback(tracker.close)
+            group.subscribe(tracker.at_work)
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(tracker.work(stop))
+                loops.create_task(tracker.watch(stop))
 
 
 async def build(environ: Mapping[str, str]) -> None:
     """Wire everything and run until told to stop."""
     settings = Settings.from_env(environ)
     health = Health(waiting={"kafka": "not connected yet"})
-
-    async def track(stop: asyncio.Event) -> None:
-        await adapters.wait_for_topics(settings.kafka, stop)
-        if stop.is_set():
-            return
-        for chatty in ("faust", "mode"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
-        app, table = adapters.new_app(settings.kafka, settings.session_s)
-        producer = new_producer(settings.kafka)
-        await producer.start()
-        run = settings.kafka.run
-        tracker = Tracker(table, KafkaProducer(producer, run), SystemClock(), run)
-        group = adapters.FaustGroup(app, producer, settings.kafka.named(DETECTIONS))
-        timer = Timer(group, tracker, health, Stall(settings.stall_s))
-
-        async def apply(record: Record) -> None:
-            await tracker.apply(record)
-            timer.applied(record.partition)
-
-        adapters.consume(app, settings.kafka, apply, _end)
-        await app.start()
-        try:
-            await _tick(app, timer, stop, settings.tick_s)
-        finally:
-            _end_in(_STOP_LIMIT_S, 0 if stop.is_set() else 1)
-            await app.stop()
-            await producer.stop()
-
     http = ops.http_loop(ops.ops_app(health), settings.http)
-    await ops.serve({"http": http, "tracker": track})
-
-
-async def _tick(app: faust.App, timer: Timer, stop: asyncio.Event, tick_s: float) -> None:
-    """Ticks while partitions are ours, until told to stop or faust has crashed."""
-    while not stop.is_set():
-        if app.should_stop:
-            log.critical("faust ended: %r", app.crash_reason)  # it may keep us from the end's words
-            raise RuntimeError(f"faust ended: {app.crash_reason!r}")
-        await timer.turn()
-        try:
-            await asyncio.wait_for(stop.wait(), tick_s)
-        except TimeoutError:
-            continue
-
-
-def _end(error: Exception) -> None:
-    """The agent failed: nothing of this process may be committed any more, so nothing is tidied."""
-    log.critical("the tracker ends at once: %r", error, exc_info=error)
-    os._exit(1)
-
-
-def _end_in(seconds: float, status: int) -> None:
-    """faust may not stop at all, its threads keep the process alive: end it by force then. Nothing
-    is lost, for what is not committed is read again. Only a stop that was asked for is a success:
-    a supervisor may start again only what failed."""
-    timer = threading.Timer(seconds, os._exit, (status,))
-    timer.daemon = True
-    timer.start()
+    await ops.serve({"http": http, "tracker": Service(settings, health).track})
 
 
 if __name__ == "__main__":

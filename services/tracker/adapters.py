@@ -1,241 +1,242 @@
-"""faust: the app, the table over its changelog, and the topics it must find before it starts."""
+"""Kafka: a transactional producer for each partition, the reader of what is kept, and the group."""
 
 import asyncio
 import logging
-import ssl
-import tempfile
-from collections.abc import Callable, Coroutine, Iterable
-from functools import cached_property
-from pathlib import Path
-from typing import Any, Final, cast
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
 
-import faust
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import errors as failures
+from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
-from faust.types import EventT
-from faust.types.auth import CredentialsT
-from mode.utils.queues import FlowControlEvent
 
-from parking.errors import Retryable
-from parking.kafka import KafkaSettings, assign_all, new_consumer
-from parking.ports import Record
+from parking.errors import Fenced, Retryable
+from parking.faults import fault
+from parking.kafka import KafkaSettings, to_record
+from parking.kafkalog import new_transactions, read_up_to
+from parking.ports import Outgoing, Record
+from parking.topicids import log_ids
 from parking.topics import (
-    DETECTIONS,
-    DEVICE_EVENTS,
-    ENVELOPE_BYTES,
-    GATE_EVENTS,
-    SITE_COMMANDS,
     SITE_MAX_BYTES,
-    SITE_PARTITIONS,
-    TRACKER_APP,
-    TRACKER_CHANGELOG,
-    TRACKER_TABLE,
+    TRACKER_BATCHES,
+    TRACKER_CHECKPOINTS,
+    TRACKER_GROUP,
+    of_run,
 )
+from services.tracker.handler import SOURCES
 
 log = logging.getLogger(__name__)
 
-SOURCES: Final = (DETECTIONS, GATE_EVENTS, DEVICE_EVENTS, SITE_COMMANDS)
-_MAX_DELAY_S: Final = 5.0
-_ANSWER_LIMIT_S: Final = 5.0
-# Small, so that a stop or a rebalance has little to wait for.
-_BUFFERED_RECORDS: Final = 256
+T = TypeVar("T")
+
+_ANSWER_LIMIT_S: Final = 20.0
+_READ_LIMIT_S: Final = 60.0
+_MAX_RECORDS: Final = 1_000
+_FENCED: Final = (failures.ProducerFenced, failures.InvalidProducerEpoch)
 
 
-class SiteTable(faust.Table[bytes, bytes]):
-    """tracker.Table over a faust table: a write is done when the changelog has it."""
+class KafkaLog:
+    """partition.Log. `reader`: a started consumer without a group, shared by all partitions."""
 
-    _sent: asyncio.Future[Any]
+    def __init__(self, kafka: KafkaSettings, partition: int, reader: "Reader") -> None:
+        self._kafka = kafka
+        self._partition = partition
+        self._reader = reader
+        self._producer: AIOKafkaProducer | None = None
 
-    def send_changelog(self, *args: Any, **kwargs: Any) -> Any:
-        """Keeps the future of the record: faust itself only logs when it fails."""
-        self._sent = super().send_changelog(*args, **kwargs)
-        return self._sent
+    async def fence(self) -> None:
+        """See partition.Log."""
+        await self.close()
+        name = f"{self._kafka.named(TRACKER_GROUP)}-{self._partition}"
+        # Its start takes the transactional id: Kafka ends what its last holder left open, and
+        # refuses it from here on.
+        self._producer = new_transactions(self._kafka, name, SITE_MAX_BYTES)
+        await _answer("let a writer begin", self._producer.start())
 
-    def read(self, key: bytes) -> bytes | None:
-        """See tracker.Table."""
-        return self.get(key)
+    async def topic_ids(self) -> dict[str, str]:
+        """See partition.Log."""
+        return await self._reader.topic_ids()
 
-    def sites(self) -> list[bytes]:
-        """See tracker.Table."""
-        return list(self.keys())
+    async def checkpoint(self) -> list[Record]:
+        """See partition.Log."""
+        return await self._reader.read({self._place(TRACKER_CHECKPOINTS): (0, None)})
 
-    async def write(self, key: bytes, value: bytes) -> None:
-        """See tracker.Table. Only within the agent: faust wants to know the record's partition."""
-        self[key] = value
-        await self._sent
+    async def batches(self, first: int) -> list[Record]:
+        """See partition.Log."""
+        return await self._reader.read({self._place(TRACKER_BATCHES): (first, None)})
 
+    async def inputs(self, first: Mapping[str, int], last: Mapping[str, int]) -> list[Record]:
+        """See partition.Log."""
+        return await self._reader.read(
+            {
+                TopicPartition(topic, self._partition): (first.get(topic, 0), end)
+                for topic, end in last.items()
+            }
+        )
 
-class Valve(FlowControlEvent):
-    """faust's valve before the agent's buffer. faust opens it a second time when a table is
-    restored, and opening empties the buffer: records that had come in since were dropped (seen)."""
+    async def write(
+        self, messages: Sequence[Outgoing], offsets: Mapping[str, int]
+    ) -> list[tuple[int, int]]:
+        """See partition.Log."""
+        producer = self._producer
+        if producer is None:
+            raise Retryable("not begun yet")
+        ours = {TopicPartition(topic, self._partition): at for topic, at in offsets.items()}
+        return await _answer("take a transaction", self._transaction(producer, messages, ours))
 
-    def resume(self) -> None:
-        """Open, and empty the buffer of what an earlier assignment left; open already: nothing."""
-        if not self.is_active():
-            super().resume()
-
-
-class _App(faust.App):
-    @cached_property
-    def flow_control(self) -> FlowControlEvent:
-        return Valve(loop=self.loop)
-
-
-class Order:
-    """Sees that no record is passed over: our topics' offsets have no holes."""
-
-    def __init__(self) -> None:
-        self._generation: int | None = None
-        self._next: dict[tuple[str, int], int] = {}
-
-    def check(self, record: Record, generation: int) -> None:
-        """Raises RuntimeError when records before this one were not delivered."""
-        if generation != self._generation:  # partitions were dealt out anew
-            self._generation, self._next = generation, {}
-        place = (record.topic, record.partition)
-        expected = self._next.get(place, record.offset)
-        if record.offset > expected:
-            raise RuntimeError(f"{place}: offset {record.offset} came where {expected} was due")
-        self._next[place] = record.offset + 1
-
-
-def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, SiteTable]:
-    """The app, without an agent yet and without faust's web server, and its table."""
-    scratch = Path(tempfile.gettempdir()) / "parking-tracker"  # faust makes it; nothing goes in
-    app = _App(
-        kafka.named(TRACKER_APP),
-        broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
-        broker_credentials=_credentials(kafka),
-        broker_session_timeout=session_s,
-        broker_heartbeat_interval=session_s / 4,
-        broker_rebalance_timeout=session_s,
-        # Commits only shorten what is read again after a crash.
-        broker_commit_interval=1.0,
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=SITE_MAX_BYTES + ENVELOPE_BYTES,
-        producer_acks=-1,
-        producer_linger_ms=0,
-        producer_max_request_size=SITE_MAX_BYTES + ENVELOPE_BYTES,
-        producer_request_timeout=60.0,
-        stream_buffer_maxsize=_BUFFERED_RECORDS,
-        stream_ack_exceptions=False,
-        stream_ack_cancelled_tasks=False,
-        stream_wait_empty=True,
-        store="memory://",
-        datadir=scratch,
-        table_standby_replicas=0,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        topic_partitions=SITE_PARTITIONS,
-        web_enabled=False,
-        autodiscover=False,
-    )
-    table = SiteTable(
-        app, name=TRACKER_TABLE, key_type=bytes, value_type=bytes, partitions=SITE_PARTITIONS
-    )
-    return app, cast(SiteTable, app.tables.add(table))
-
-
-def consume(
-    app: faust.App,
-    kafka: KafkaSettings,
-    apply: Callable[[Record], Coroutine[Any, Any, None]],
-    failed: Callable[[Exception], None],
-) -> None:
-    """One agent over all sources, one record at a time, acknowledged when `apply` returns. What it
-    raises goes to `failed`: faust alone would acknowledge the record and go on without an agent."""
-    # Raw both ways: faust would decode JSON even for bytes, and fail past our dead letters.
-    sources = map(kafka.named, SOURCES)
-    topic = app.topic(*sources, key_serializer="raw", value_serializer="raw")
-
-    order = Order()
-
-    async def agent(stream: Any) -> None:
-        try:
-            async for event in stream.events():
-                record = to_record(event)
-                order.check(record, event.message.generation_id)
-                await apply(record)
-        except Exception as error:
-            failed(error)
-            raise
-
-    app.agent(topic, name=kafka.named(TRACKER_APP), concurrency=1)(agent)
-
-
-def to_record(event: EventT[Any]) -> Record:
-    """faust's event as ours."""
-    message = event.message
-    return Record(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        key=message.key,
-        value=message.value,
-        # aiokafka gives pairs, whatever faust's types say.
-        headers=tuple(cast("Iterable[tuple[str, bytes]]", message.headers or ())),
-        timestamp_ms=round(message.timestamp * 1000),
-    )
-
-
-class FaustGroup:
-    """watch.Group."""
-
-    def __init__(self, app: faust.App, producer: AIOKafkaProducer, detections: str) -> None:
-        """`detections`: the topic, as this run calls it."""
-        self._app = app
-        self._producer = producer
-        self._detections = detections
-
-    def owned(self) -> set[int] | None:
-        """See watch.Group."""
-        app = self._app
-        if app.rebalancing or app.in_recovery or not app.flow_control.is_active():
-            return None
-        places = app.consumer.assignment()
-        return {place.partition for place in places if place.topic == self._detections}
-
-    def restoring(self) -> int | None:
-        """See watch.Group."""
-        app = self._app
-        tables: Any = app.tables
-        return int(tables.recovery.active_remaining_total()) if app.in_recovery else None
-
-    async def answers(self) -> bool:
-        """See watch.Group."""
+    async def close(self) -> None:
+        """See partition.Log."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
-                await self._producer.client.fetch_all_metadata()
-        except (KafkaError, TimeoutError):
-            return False
-        return True
+                await producer.stop()
+        except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
+            log.warning("the writer of partition %d did not end well: %r", self._partition, error)
+
+    async def _transaction(
+        self,
+        producer: AIOKafkaProducer,
+        messages: Sequence[Outgoing],
+        offsets: Mapping[TopicPartition, int],
+    ) -> list[tuple[int, int]]:
+        await producer.begin_transaction()
+        sent = [
+            await producer.send(
+                of_run(message.topic, self._kafka.run),
+                message.value,
+                key=message.key,
+                partition=message.partition,
+                headers=list(message.headers),
+            )
+            for message in messages
+        ]
+        if offsets:
+            group = self._kafka.named(TRACKER_GROUP)
+            await producer.send_offsets_to_transaction(offsets, group)
+        placed = await asyncio.gather(*sent)
+        fault("tracker.in-transaction")
+        await producer.commit_transaction()
+        return [(one.partition, one.offset) for one in placed]
+
+    def _place(self, topic: str) -> TopicPartition:
+        return TopicPartition(self._kafka.named(topic), self._partition)
 
 
-async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:
-    """Until Kafka has every topic: faust ignores for good one that comes later."""
-    delay_s = 0.25
-    while not stop.is_set():
-        consumer = new_consumer(kafka)
+class Reader:
+    """Reads parts of logs, one request after the other, by a consumer without a group."""
+
+    def __init__(self, kafka: KafkaSettings, consumer: AIOKafkaConsumer) -> None:
+        self._kafka = kafka
+        self._consumer = consumer
+        self._lock = asyncio.Lock()
+
+    async def read(self, spans: Mapping[TopicPartition, tuple[int, int | None]]) -> list[Record]:
+        """Each place from its first offset up to its last one (to its end where that is None)."""
+        async with self._lock:
+            return await _answer(
+                "be read", read_up_to(self._consumer, spans), limit_s=_READ_LIMIT_S
+            )
+
+    async def topic_ids(self) -> dict[str, str]:
+        """Of the input topics, by name."""
+        async with self._lock:
+            ids = await log_ids(self._consumer, [self._kafka.named(topic) for topic in SOURCES])
+            return dict(ids.topic_ids)
+
+
+class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """tracker.Group over a started consumer of the group."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topics: Sequence[str]) -> None:
+        self.generation = 0
+        self._consumer = consumer
+        self._topics = topics
+        self._at_work = asyncio.Lock()
+
+    def subscribe(self, at_work: asyncio.Lock) -> None:
+        """Join the group at the next poll. A rebalance waits for the lock."""
+        self._at_work = at_work
+        self._consumer.subscribe(list(self._topics), listener=self)
+
+    def partitions(self) -> set[int]:
+        """See tracker.Group."""
+        return {place.partition for place in self._consumer.assignment()}
+
+    def read_from(self, offsets: Mapping[int, Mapping[str, int]]) -> None:
+        """See tracker.Group."""
+        for place in self._consumer.assignment():
+            self._consumer.seek(place, offsets[place.partition].get(place.topic, 0))
+        self._consumer.resume(*self._consumer.assignment())
+
+    async def getmany(self, timeout_ms: int) -> list[Record]:
+        """See tracker.Group."""
         try:
-            await consumer.start()
-            await assign_all(consumer, *map(kafka.named, (*SOURCES, TRACKER_CHANGELOG)))
-        except (KafkaError, Retryable, OSError) as error:
-            log.warning("waiting for Kafka: %s", error)
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, _MAX_DELAY_S)
-        else:
-            return
-        finally:
-            await consumer.stop()
+            batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=_MAX_RECORDS)
+        except KafkaError as error:
+            raise Retryable(f"Kafka could not be read: {error!r}") from error
+        return [to_record(message) for batch in batches.values() for message in batch]
+
+    async def behind(self) -> set[int] | None:
+        """Partitions with records that this member has not read; None while it has no partition
+        though it should. Raises Retryable."""
+        assigned = self._consumer.assignment()
+        if not assigned:
+            client = self._consumer._client  # noqa: SLF001 -- a mere ping
+            await _answer("tell its topics", client.fetch_all_metadata())
+            coordinator = self._consumer._coordinator  # noqa: SLF001 -- shown nowhere else
+            return None if coordinator.generation < 0 else set()
+        ends = await _answer("tell its ends", self._consumer.end_offsets(list(assigned)))
+        behind = set()
+        for place in assigned:
+            # Beyond the last record there may be marks of transactions: the position counts them.
+            at = await _answer("tell a position", self._consumer.position(place))
+            if at < ends[place]:
+                behind.add(place.partition)
+        return behind
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """The batch in hand is written first; nothing begins after it."""
+        del revoked
+        async with self._at_work:
+            self.generation += 1
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """They rest until they are taken over: it takes too long for a listener."""
+        self.generation += 1
+        if assigned:
+            self._consumer.pause(*assigned)
 
 
-def _credentials(kafka: KafkaSettings) -> CredentialsT | None:
-    context: ssl.SSLContext | None = kafka.client().get("ssl_context")
-    if kafka.security.startswith("SASL"):
-        return faust.SASLCredentials(
-            username=kafka.username,
-            password=kafka.password,
-            mechanism=kafka.mechanism,
-            ssl_context=context,
-        )
-    return faust.SSLCredentials(context) if context else None
+@asynccontextmanager
+async def started(client: Any) -> AsyncIterator[Any]:
+    """The Kafka client, started and stopped; Retryable when Kafka is away."""
+    try:
+        await _answer("be reached", client.start())
+        yield client
+    finally:
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                await client.stop()
+        except (KafkaError, TimeoutError) as error:
+            log.warning("a client of Kafka did not end well: %r", error)
+
+
+async def open_reader(kafka: KafkaSettings, consumer: AIOKafkaConsumer) -> Reader:
+    """Once Kafka has every topic: a subscription to one that is not there goes unnoticed. Raises
+    Retryable."""
+    topics = (*SOURCES, TRACKER_CHECKPOINTS, TRACKER_BATCHES)
+    await log_ids(consumer, [kafka.named(topic) for topic in topics])
+    return Reader(kafka, consumer)
+
+
+async def _answer(what: str, asked: Awaitable[T], limit_s: float = _ANSWER_LIMIT_S) -> T:
+    try:
+        async with asyncio.timeout(limit_s):
+            return await asked
+    except _FENCED as error:
+        raise Fenced from error
+    except (KafkaError, TimeoutError) as error:
+        raise Retryable(f"Kafka did not {what}: {error!r}") from error

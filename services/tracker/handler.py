@@ -1,18 +1,12 @@
-"""One record applied to one site's entry in the table: decisions only, no I/O.
-
-The entry holds the next offset of every source topic, so a record that Kafka delivers again is
-recognised whatever it holds; and the outputs of the last record applied, because they are written
-only after the entry is durable: who finds the entry after a crash writes them (again).
-"""
+"""Records applied to sites, and what comes of them: decisions only, no I/O."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-import msgspec
 from aiokafka.partitioner import murmur2
-from msgspec import Raw, Struct
-from msgspec.structs import replace
 
 from parking import codec
 from parking.errors import Invalid
@@ -30,130 +24,93 @@ from parking.site import Site
 from parking.topics import (
     CAMERA_STATUS,
     DETECTIONS,
+    DEVICE_EVENTS,
+    GATE_EVENTS,
     SESSIONS,
-    SITE_MAX_BYTES,
+    SITE_COMMANDS,
     SITE_PARTITIONS,
     SLOT_CHANGES,
     SLOT_STATE,
 )
 
 SERVICE: Final = "tracker"
-# A kill loses as much of the time that ticks told: no more than a dead tracker stands still anyway
-# before Kafka gives its sites to another (TRACKER_SESSION_S), when nobody tells them any.
-UNWRITTEN_MS: Final = 10_000
+SOURCES: Final = (SITE_COMMANDS, DEVICE_EVENTS, GATE_EVENTS, DETECTIONS)
+"""Of one millisecond the first come first: a layout before what is seen by it."""
 
 
-class Unsent(Struct, frozen=True):
-    """An output as it is kept in the entry."""
-
-    type: str
-    event: Raw
-
-
-class Entry(Struct, frozen=True, kw_only=True):
-    """A site's entry in the table. `positions`: next offset by source topic, in the partition of
-    the site's key."""
-
-    positions: dict[str, int]
-    site: Site
-    outputs: list[Unsent] = []
-
-
-_ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(Entry)
-
-
-def encode(entry: Entry) -> bytes:
-    """The entry as the table's value. Raises Invalid for a record that would let it outgrow what
-    Kafka takes: refused alone it stops nothing, refused by Kafka it would come back for ever."""
-    value = _ENCODER.encode(entry)
-    if len(value) > SITE_MAX_BYTES:
-        detail = f"the site's state would be {len(value)} bytes, of {SITE_MAX_BYTES} at most"
-        raise Invalid("site-too-large", detail)
-    return value
-
-
-def decode(value: bytes) -> Entry:
-    """The table's value as an entry. An unreadable one is a fault of ours: it ends the process."""
-    return _DECODER.decode(value)
-
-
-def apply(record: Record, entry: Entry | None, run: str) -> Entry | None:
-    """The entry after one record; the very same one when the record changes nothing (delivered
-    again, doubled, late). Raises Invalid."""
+def apply(record: Record, site: Site | None, run: str) -> tuple[Site | None, list[Event]]:
+    """The site after one record, and what the record made of it; the very same site when it changes
+    nothing (delivered again, doubled, late). Raises Invalid."""
     event = codec.decode(record)
     if not isinstance(event, Event):
         raise Invalid("not-for-tracker", f"the tracker has no use for a {event.TYPE}")
     _check_place(record, event.site_id)
-    if entry is None:
-        site = Site(site_id=event.site_id, run=run)
-        positions: dict[str, int] = {}
-    else:
-        site, positions = entry.site, entry.positions
-    if record.offset < positions.get(record.topic, 0):
-        return entry
-    after, made = step(site, event)
-    if after is site:
-        return entry
-    return next_entry(record, positions, after, made)
+    before = site or Site(site_id=event.site_id, run=run)
+    after, made = step(before, event)
+    return (site, []) if after is before else (after, made)
 
 
-def next_entry(
-    record: Record, positions: Mapping[str, int], after: Site, made: Sequence[Event]
-) -> Entry:
-    """The entry that holds what the record made of the site. Raises Invalid."""
-    return Entry(
-        positions={**positions, record.topic: record.offset + 1},
-        site=after,
-        outputs=[_unsent(output) for output in made],
-    )
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """The records of one batch in the order in which they are applied: by the broker's time, each
+    topic's own order kept. So a batch is folded the same way whoever reads it, and whenever."""
+    topics = _by_topic(records)
+    logs = [sorted(topics[t], key=lambda record: record.offset) for t in sorted(topics, key=_rank)]
+    return list(heapq.merge(*logs, key=lambda record: record.timestamp_ms))
 
 
-def _unsent(output: Event) -> Unsent:
-    """Raises Invalid for one that is against its schema: once in the entry it would come back for
-    ever, for whoever finds it must read and write it before anything else."""
-    value = codec.to_json(output)
-    codec.from_json(value, type(output))
-    return Unsent(output.TYPE, Raw(value))
+def batches(records: Iterable[Record], ends: Iterable[Mapping[str, int]]) -> Iterator[list[Record]]:
+    """The records of one partition as they were applied, by the offsets that each batch came to."""
+    left = {
+        topic: deque(sorted(some, key=lambda record: record.offset))
+        for topic, some in _by_topic(records).items()
+    }
+    for end in ends:
+        batch = []
+        for topic, log in left.items():
+            while log and log[0].offset < end.get(topic, 0):
+                batch.append(log.popleft())
+        yield in_order(batch)
 
 
-def only_later(written: Entry, after: Entry) -> bool:
-    """Whether ticks have told the time since the entry in the changelog, not much of it, and
-    nothing else came of them. The next tick tells it again, so `after` can be kept in memory alone
-    (docs/decisions/0020)."""
-    passed_ms = after.site.tick_ms - written.site.tick_ms
-    if after.outputs or not 0 < passed_ms < UNWRITTEN_MS:
-        return False
-    return replace(after.site, tick_ms=written.site.tick_ms) == written.site
+def next_offsets(records: Sequence[Record], before: Mapping[str, int]) -> dict[str, int]:
+    """By topic the offset after these records of one partition."""
+    return {**before, **{r.topic: r.offset + 1 for r in sorted(records, key=lambda r: r.offset)}}
 
 
-def restarts(entry: Entry | None) -> int:
+def restarts(site: Site | None) -> int:
     """How often boot counters of the site's devices have begun anew."""
-    return sum(device.restarts for device in entry.site.devices.values()) if entry else 0
-
-
-def outputs(entry: Entry) -> list[Event]:
-    """What the last applied record made."""
-    return [codec.from_json(bytes(kept.event), _OUTPUTS[kept.type].cls) for kept in entry.outputs]
+    return sum(device.restarts for device in site.devices.values()) if site else 0
 
 
 def outgoing(event: Event) -> Outgoing:
-    """An output as a record."""
+    """An output as a record. Raises Invalid for one that is against its own schema."""
+    codec.from_json(codec.to_json(event), type(event))
     to = _OUTPUTS[event.TYPE]
     return codec.outgoing(event, to.topic, to.key(event), SERVICE)
 
 
-def tick(key: bytes, now_ms: int) -> Outgoing:
-    """Time passed for the site of this key, as a record beside its others."""
-    site_id = key.decode()
+def tick(site_id: str, now_ms: int) -> Outgoing:
+    """Time passed for the site, as a record beside its others."""
     event = TickElapsed(id=f"{site_id}/tick/{now_ms}", site_id=site_id, time_ms=now_ms)
     message = codec.outgoing(event, DETECTIONS, site_id, SERVICE)
-    return dataclasses.replace(message, partition=partition_of(key))
+    return dataclasses.replace(message, partition=partition_of(site_id.encode()))
 
 
 def partition_of(key: bytes) -> int:
     """Where every record with this key lies, in each topic of the tracker."""
     return int(murmur2(key) & 0x7FFFFFFF) % SITE_PARTITIONS
+
+
+def _rank(topic: str) -> int:
+    """Of a live topic, or a replay's."""
+    return next(rank for rank, source in enumerate(SOURCES) if topic.endswith(source))
+
+
+def _by_topic(records: Iterable[Record]) -> dict[str, list[Record]]:
+    topics: dict[str, list[Record]] = {}
+    for record in records:
+        topics.setdefault(record.topic, []).append(record)
+    return topics
 
 
 def _check_place(record: Record, site_id: str) -> None:
@@ -182,14 +139,13 @@ def _by_camera(event: Any) -> str:
 
 
 class _Output(NamedTuple):
-    cls: type[Event]
     topic: str
     key: Callable[[Any], str]
 
 
 _OUTPUTS: Final[dict[str, _Output]] = {
-    SlotChanged.TYPE: _Output(SlotChanged, SLOT_CHANGES, _by_site),
-    SlotStateUpdated.TYPE: _Output(SlotStateUpdated, SLOT_STATE, _by_slot),
-    CameraStatusChanged.TYPE: _Output(CameraStatusChanged, CAMERA_STATUS, _by_camera),
-    SessionChanged.TYPE: _Output(SessionChanged, SESSIONS, _by_site),
+    SlotChanged.TYPE: _Output(SLOT_CHANGES, _by_site),
+    SlotStateUpdated.TYPE: _Output(SLOT_STATE, _by_slot),
+    CameraStatusChanged.TYPE: _Output(CAMERA_STATUS, _by_camera),
+    SessionChanged.TYPE: _Output(SESSIONS, _by_site),
 }

@@ -1,148 +1,225 @@
-"""The order of effects for one record, and the ticks.
+"""The loop: partitions come and go with the group, records are applied, time is told.
 
-The entry (with its outputs in it) becomes durable first, then the outputs are written, then the
-record is acknowledged. A crash between the first two leaves an entry whose outputs nobody wrote:
-whoever finds it writes them before anything else of that site. Were the outputs written first, a
-restart could apply another topic's record before the one that was cut off, and give its change a
-version that readers already hold (docs/decisions/).
+Every partition is written by itself, so one that has to be taken over again, because Kafka was away
+in the middle of a write, is restored like one that came from another tracker.
 """
 
+import asyncio
+import contextlib
 import logging
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
 
-from parking import codec
-from parking.errors import Invalid, Retryable
-from parking.events import SlotChanged
-from parking.faults import fault
-from parking.metrics import BOOT_RESTARTS, DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
+from parking.errors import Retryable
+from parking.ops import Health
 from parking.ports import Clock, Producer, Record
+from parking.stall import Stall
 from parking.topics import LIVE
 from services.tracker import handler
-from services.tracker.handler import SERVICE, Entry
+from services.tracker.partition import Log, Partition
 
 log = logging.getLogger(__name__)
 
-
-class Table(Protocol):
-    """Sites' entries by key: a faust table (adapters.py), or a dictionary."""
-
-    def read(self, key: bytes) -> bytes | None:
-        """The value, or None."""
-
-    def sites(self) -> list[bytes]:
-        """All keys."""
-
-    async def write(self, key: bytes, value: bytes) -> None:
-        """Returns once the value is durable in the changelog; raises when it cannot be."""
+_POLL_MS: Final = 500
+_LOOK_EVERY_S: Final = 5.0
+_FIRST_DELAY_S: Final = 0.25
+_MOST_DELAY_S: Final = 10.0
+_AT_ONCE: Final = 4
+"""Partitions restored at the same time."""
+_PARTITIONS: Final = "partitions"
 
 
-class MemoryTable:
-    """Table for tests and tools: a dictionary, durable at once."""
+class Group(Protocol):
+    """This member's share of the partitions (adapters.KafkaGroup, or memory)."""
 
-    def __init__(self) -> None:
-        self._values: dict[bytes, bytes] = {}
+    @property
+    def generation(self) -> int:
+        """Another one after each rebalance."""
 
-    def read(self, key: bytes) -> bytes | None:
-        """See Table."""
-        return self._values.get(key)
+    def partitions(self) -> set[int]:
+        """The numbers of the partitions that this member has; of every source alike."""
 
-    def sites(self) -> list[bytes]:
-        """See Table."""
-        return list(self._values)
+    def read_from(self, offsets: Mapping[int, Mapping[str, int]]) -> None:
+        """Let records flow from these offsets of each partition; where none is known, from the
+        begin. Nothing flows after a rebalance before this is called."""
 
-    async def write(self, key: bytes, value: bytes) -> None:
-        """See Table."""
-        self._values[key] = value
+    async def getmany(self, timeout_ms: int) -> list[Record]:
+        """Records of the partitions that flow, in order for each topic and partition. Raises
+        Retryable."""
+
+    async def behind(self) -> set[int] | None:
+        """Partitions with records that this member has not read; None while it has no partition
+        though it should. Raises Retryable."""
 
 
-class Held(NamedTuple):
-    """A site in memory: the table's value, the entry it stands for, and the entry as it is now,
-    later by ticks that were not written."""
+class Kafka(NamedTuple):
+    """What is used of it. `ticks` needs no fence: a tick from the past tells nothing."""
 
-    value: bytes
-    written: Entry
-    entry: Entry
+    group: Group
+    open_log: Callable[[int], Log]
+    ticks: Producer
+
+
+class Run(NamedTuple):
+    """Whether it is live or a replay, and how often time is told to a site (live only)."""
+
+    name: str = LIVE
+    tick_ms: int = 1_000
 
 
 class Tracker:
-    """Applies records one at a time. Everything but Invalid ends the process."""
+    """Everything but an outage of Kafka ends the process."""
 
-    def __init__(self, table: Table, producer: Producer, clock: Clock, run: str) -> None:
-        self._table = table
-        self._producer = producer
+    def __init__(
+        self,
+        kafka: Kafka,
+        clock: Clock,
+        health: Health,
+        stall: Stall,
+        run: Run,
+    ) -> None:
+        self.held: dict[int, Partition] = {}
+        self._group = kafka.group
+        self._kafka = kafka
         self._clock = clock
+        self._health = health
+        self._stall = stall
         self._run = run
-        self._known: dict[bytes, Held] = {}
+        self._told_ms: dict[str, int] = {}
+        self._generation = -1
+        self._delay_s = 0.0
+        # A rebalance waits until the batch in hand is written: its partitions may go to others.
+        self.at_work = asyncio.Lock()
 
-    async def apply(self, record: Record) -> None:
-        """All effects of one record are durable when this returns; but for the time a tick tells,
-        which the next one tells again."""
-        key = record.key or b""
-        held = await self._held(key)
-        before = held.entry if held else None
-        try:
-            after = handler.apply(record, before, self._run)
-            if after is None or after is before:
-                RECORDS_IGNORED.labels(record.topic).inc()
-                return
-            if held and handler.only_later(held.written, after):
-                self._known[key] = held._replace(entry=after)
-                return
-            value = handler.encode(after)
-        except Invalid as error:
-            await self._set_aside(record, error)
-            return
-        if handler.restarts(after) > handler.restarts(before):
-            log.warning("%s: the boot counter of its device began anew", _place(record))
-            BOOT_RESTARTS.inc()
-        fault("tracker.before-changelog")
-        await self._table.write(key, value)
-        fault("tracker.after-changelog")
-        await self._send(after)
-        fault("tracker.after-outputs")
-        self._known[key] = Held(value, after, after)
+    async def work(self, stop: asyncio.Event) -> None:
+        """Take turns until told to stop."""
+        while not stop.is_set():
+            await self.turn()
 
-    async def tick(self, partitions: set[int]) -> set[int] | None:
-        """Tell each site in these partitions that time passed; returns the partitions that were
-        told. In an outage (None) nothing is told: a tick has no worth later. Nor is it in a replay,
-        where time passes as it was recorded."""
-        if self._run != LIVE:
-            return set()
-        now_ms = self._clock.now_ms()
-        keys = [key for key in self._table.sites() if handler.partition_of(key) in partitions]
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Look every few seconds whether anything stands still, until told to stop."""
+        while not stop.is_set():
+            await self.look()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        """Fail /healthz when records wait, or partitions, and nothing has moved for too long."""
         try:
-            await self._producer.send([handler.tick(key, now_ms) for key in keys])
+            behind = await self._group.behind()
+        except Retryable:
+            self._stall.away()
+        else:
+            unsettled = self._generation != self._group.generation or self.at_work.locked()
+            self._stall.expect(*([_PARTITIONS] if behind is None or behind or unsettled else []))
+        self._stall.report(self._health)
+
+    async def turn(self) -> None:
+        """One poll, and what comes of it."""
+        if self._generation != self._group.generation:
+            try:
+                await self._settle()
+            except Retryable as error:
+                await self._wait(error)
+                return
+        generation = self._generation
+        try:
+            records = await self._group.getmany(_POLL_MS)
         except Retryable as error:
-            log.warning("no ticks: %s", error)
-            return None
-        return {handler.partition_of(key) for key in keys}
+            await self._wait(error)
+            return
+        async with self.at_work:
+            if generation == self._group.generation and generation == self._generation:
+                await self._apply_all(records)
+        if records:
+            self._stall.moved([_PARTITIONS])
+        await self._tell()
+        if self._generation == self._group.generation:
+            self._health.waiting.pop("kafka", None)
+            self._delay_s = 0.0
 
-    async def _held(self, key: bytes) -> Held | None:
-        """What the table holds. An entry this process did not write comes from the changelog: its
-        outputs may never have been written."""
-        value = self._table.read(key)
-        if value is None:
-            return None
-        held = self._known.get(key)
-        if held is None or held.value is not value:
-            entry = handler.decode(value)
-            await self._send(entry)
-            held = self._known[key] = Held(value, entry, entry)
-        return held
+    async def close(self) -> None:
+        """Put all partitions down."""
+        for partition in self.held.values():
+            await partition.close()
+        self.held = {}
 
-    async def _send(self, entry: Entry) -> None:
-        made = handler.outputs(entry)
-        await self._producer.send([handler.outgoing(event) for event in made])
-        for event in made:
-            if isinstance(event, SlotChanged):
-                SLOT_CHANGES.labels(event.to_state).inc()
+    async def _wait(self, error: Retryable) -> None:
+        self._away(error)
+        self._delay_s = min(max(_FIRST_DELAY_S, 2 * self._delay_s), _MOST_DELAY_S)
+        await self._clock.sleep(self._delay_s)
 
-    async def _set_aside(self, record: Record, error: Invalid) -> None:
-        log.warning("%s: %s", _place(record), error)
-        letter = codec.dead_letter(record, error, SERVICE, self._clock.now_ms())
-        await self._producer.send([letter])
-        DEAD_LETTERS.labels(SERVICE, error.reason).inc()
+    async def _settle(self) -> None:
+        """Hold what the group has given, no more and no less. Raises Retryable."""
+        generation, mine = self._group.generation, self._group.partitions()
+        if not mine:
+            self._health.waiting[_PARTITIONS] = "not assigned yet"
+        for number in sorted(self.held.keys() - mine):
+            await self.held.pop(number).close()
+        missing = sorted(mine - self.held.keys())
+        for start in range(0, len(missing), _AT_ONCE):
+            await asyncio.gather(*map(self._take_over, missing[start : start + _AT_ONCE]))
+            self._stall.moved([_PARTITIONS])
+        if generation != self._group.generation:
+            return  # dealt out anew meanwhile
+        self._group.read_from({number: self.held[number].next for number in mine})
+        self._generation = generation
+        if mine:
+            self._health.waiting.pop(_PARTITIONS, None)
+            log.info("%d partitions held, %d of them taken over", len(mine), len(missing))
 
+    async def _take_over(self, number: int) -> None:
+        partition = Partition(number, self._kafka.open_log(number), self._clock, self._run.name)
+        try:
+            await partition.restore()
+        except BaseException:
+            await partition.close()
+            raise
+        self.held[number] = partition
 
-def _place(record: Record) -> str:
-    return f"{record.topic}/{record.partition}/{record.offset}"
+    async def _apply_all(self, records: Iterable[Record]) -> None:
+        shares: dict[int, list[Record]] = {number: [] for number in self.held}
+        for record in records:
+            shares[record.partition].append(record)
+        results = await asyncio.gather(
+            *(self._apply(self.held[number], some) for number, some in shares.items()),
+            return_exceptions=True,
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _apply(self, partition: Partition, records: Sequence[Record]) -> None:
+        try:
+            if records:
+                await partition.apply(records)
+            await partition.keep()
+        except Retryable as error:
+            # Nobody knows how much of it was written: take it over again, and read what was.
+            self._away(error)
+            self._generation = -1
+            self.held.pop(partition.number)
+            await partition.close()
+
+    async def _tell(self) -> None:
+        """Ticks that are due. None in a replay, where time passes as it was recorded; none in an
+        outage, for a tick has no worth later."""
+        if self._run.name != LIVE:
+            return
+        now_ms = self._clock.now_ms()
+        due = [
+            site_id
+            for partition in self.held.values()
+            for site_id, site in partition.sites.items()
+            if abs(now_ms - max(site.tick_ms, self._told_ms.get(site_id, 0))) >= self._run.tick_ms
+        ]
+        self._told_ms |= dict.fromkeys(due, now_ms)
+        try:
+            await self._kafka.ticks.send([handler.tick(site_id, now_ms) for site_id in due])
+        except Retryable as error:
+            self._away(error)
+
+    def _away(self, error: Retryable) -> None:
+        log.warning("waiting: %s", error)
+        self._stall.away()
+        self._health.waiting["kafka"] = str(error)

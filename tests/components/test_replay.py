@@ -17,7 +17,7 @@ from parking.events import (
     SlotChanged,
     StateCorrected,
 )
-from parking.topics import DETECTIONS, FRAMES, LIVE, TOPICS, TRACKER_APP, TRACKER_CHANGELOG, of_run
+from parking.topics import DETECTIONS, FRAMES, LIVE, TOPICS, of_run
 from services.detector.settings import Settings as DetectorSettings
 from services.notifier.settings import Settings as NotifierSettings
 from services.tracker.settings import Settings as TrackerSettings
@@ -69,11 +69,6 @@ def test_live_keeps_its_names_and_no_run_shares_one_with_another():
     assert all(of_run(name, LIVE) == name for name in TOPICS)
     names = [of_run(name, run) for run in ("a", "b") for name in TOPICS]
     assert len({*names, *TOPICS}) == 3 * len(TOPICS)
-
-
-def test_fausts_changelog_keeps_its_place_in_the_run():
-    derived = TRACKER_CHANGELOG.replace(TRACKER_APP, of_run(TRACKER_APP, "a"))
-    assert derived == of_run(TRACKER_CHANGELOG, "a")
 
 
 @pytest.mark.parametrize("run", ["", "Live", "a.b", "a/b", "x" * 41, "a b"])

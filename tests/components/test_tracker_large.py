@@ -1,35 +1,26 @@
-"""The largest site there can be fits into its one record in Kafka, and a larger one is refused."""
+"""The largest site there can be fits into a checkpoint, and a larger one is refused."""
+
+import zlib
 
 import pytest
 
-from parking import codec, lots
+from parking import lots
 from parking.errors import Invalid
 from parking.events import (
-    CameraStatusChanged,
-    DeadLettered,
     Event,
     LayoutAdopted,
     LayoutPublished,
     LayoutSlot,
-    SiteCommanded,
     SlotRef,
 )
-from parking.memory import ManualClock, MemoryBroker, MemoryProducer
 from parking.occupancy import step
-from parking.ports import Record
 from parking.sessions import OPEN_LIMIT
 from parking.site import SITE_SIGHTS, SITE_SLOTS, Site
 from parking.topics import (
-    CAMERA_STATUS,
-    DEAD_LETTERS,
-    DETECTIONS,
-    ENVELOPE_BYTES,
     FRAME_MAX_BYTES,
-    SITE_COMMANDS,
     SITE_MAX_BYTES,
 )
-from services.tracker import handler
-from services.tracker.tracker import MemoryTable, Tracker
+from services.tracker import checkpoints
 from tests.tracking import Teller, fold
 
 SITE = "s" * 40
@@ -49,8 +40,8 @@ def adopt(t: Teller, camera: int, slots: range, version: int = 1):
 
 
 def largest(cameras: int, slots: int) -> tuple[int, Site]:
-    """The largest entry, in bytes, of a site whose cameras see a thousand slots each and at last,
-    while every vehicle overstays, fall silent."""
+    """The largest state, in bytes before it is compressed, of a site whose cameras see a thousand
+    slots each and at last, while every vehicle overstays, fall silent."""
     t = Teller(SITE)
     starts = [lots.MAX_SLOTS * camera % slots for camera in range(cameras)]
     views = [range(start, start + lots.MAX_SLOTS) for start in starts]
@@ -62,21 +53,23 @@ def largest(cameras: int, slots: int) -> tuple[int, Site]:
     for _ in range(2):
         for camera, view in enumerate(views):
             seen = {name("s", number): "o0.9876543210987654" for number in view}
-            site, outputs = step(site, t.see(name("c", camera), seen))
-            sizes.append(entry_size(site, outputs))
-    site, outputs = step(site, t.tick(3_600_000))
-    return max(*sizes, entry_size(site, outputs)), site
+            site, _ = step(site, t.see(name("c", camera), seen))
+            sizes.append(size_of(site))
+    site, _ = step(site, t.tick(3_600_000))
+    return max(*sizes, size_of(site)), site
 
 
-def entry_size(site: Site, outputs: list[Event]) -> int:
-    record = Record(DETECTIONS, 0, 0, SITE.encode(), b"")
-    return len(handler.encode(handler.next_entry(record, {}, site, outputs)))
+def size_of(site: Site) -> int:
+    value = checkpoints.site_record(0, site).value or b""
+    size = len(zlib.decompress(value))
+    assert len(value) < size / 4
+    return size
 
 
 def test_a_site_of_a_thousand_slots_seen_by_four_cameras_fits():
     size, site = largest(4, lots.MAX_SLOTS)
     assert len(site.slots) == lots.MAX_SLOTS
-    assert FRAME_MAX_BYTES + ENVELOPE_BYTES < size < SITE_MAX_BYTES  # too much for other topics
+    assert FRAME_MAX_BYTES < size < SITE_MAX_BYTES
 
 
 def test_the_largest_site_there_can_be_fits():
@@ -134,19 +127,3 @@ def test_layouts_that_together_are_too_large_are_told_before_they_are_published(
     assert lots.check_site(layouts) == []
     (fault,) = lots.check_site([*layouts, layout(99, 9_000)])
     assert "would have 5000 slots" in fault
-
-
-async def test_a_record_that_would_outgrow_kafka_is_set_aside_and_the_site_goes_on(monkeypatch):
-    monkeypatch.setattr(handler, "SITE_MAX_BYTES", 5_000)
-    broker = MemoryBroker()
-    tracker = Tracker(MemoryTable(), MemoryProducer(broker), ManualClock(), "live")
-    t = Teller("lot")
-    for event in (t.adopt("a", "1"), t.adopt("b", *(str(n) for n in range(99))), t.see("a", {})):
-        topic = SITE_COMMANDS if isinstance(event, SiteCommanded) else DETECTIONS
-        partition, offset = broker.append(codec.outgoing(event, topic, "lot", "test"))
-        await tracker.apply(broker.read((topic, partition), offset, 1)[0])
-    (letter,) = (codec.decode(record) for record in broker.records(DEAD_LETTERS))
-    assert isinstance(letter, DeadLettered)
-    assert letter.reason == "site-too-large"
-    cameras = [codec.decode(record) for record in broker.records(CAMERA_STATUS)]
-    assert [c.camera_id for c in cameras if isinstance(c, CameraStatusChanged)] == ["lot/a"] * 2

@@ -1,17 +1,18 @@
-"""The tracker, with an agent that never comes back from a record."""
+"""The tracker, with a partition that never comes back from a batch."""
 
 import asyncio
+from collections.abc import Sequence
 
 from parking import ops
 from parking.ports import Record
 from services.tracker.__main__ import build
-from services.tracker.tracker import Tracker
+from services.tracker.partition import Partition
 
 
-async def _for_ever(self: Tracker, record: Record) -> None:
+async def _for_ever(self: Partition, records: Sequence[Record]) -> None:
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    Tracker.apply = _for_ever  # type: ignore[method-assign] # the fault to be noticed
+    Partition.apply = _for_ever  # type: ignore[method-assign] # the fault to be noticed
     ops.main("tracker", build)

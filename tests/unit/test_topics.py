@@ -8,7 +8,7 @@ from parking.topics import (
     LAYOUTS,
     SLOT_STATE,
     TOPICS,
-    TRACKER_CHANGELOG,
+    TRACKER_CHECKPOINTS,
     mqtt_filter,
     mqtt_topic,
     parse_mqtt_topic,
@@ -75,8 +75,8 @@ def test_site_keyed_topics_share_one_partition_count():
 def test_every_topic_takes_what_a_producer_sends_at_once(frame_max_bytes):
     producer_sends = max(BATCH_BYTES, frame_max_bytes + ENVELOPE_BYTES)
     for name, topic in TOPICS.items():
-        if name == TRACKER_CHANGELOG:
-            continue  # faust's, with limits of its own
+        if name == TRACKER_CHECKPOINTS:
+            continue  # with limits of its own
         assert int(topic.config(frame_max_bytes)["max.message.bytes"]) >= producer_sends
 
 

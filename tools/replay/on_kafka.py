@@ -53,7 +53,7 @@ from parking.topics import (
     SLOT_CHANGES,
     SLOT_STATE,
     TOPICS,
-    TRACKER_APP,
+    TRACKER_GROUP,
 )
 from tools.record.recording import Kept
 from tools.replay.choice import Choice
@@ -113,7 +113,7 @@ class _Stage:
             self._tracker.check()
             try:
                 found = await self._group.list_consumer_group_offsets(
-                    self._kafka.named(TRACKER_APP)
+                    self._kafka.named(TRACKER_GROUP)
                 )
             except KafkaError:
                 found = {}

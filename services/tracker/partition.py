@@ -1,0 +1,207 @@
+"""One partition: its sites in memory, and the order of effects for the records that change them.
+
+What a batch of records makes, how far they were read, and at times a checkpoint of the sites go to
+Kafka in one transaction. Whoever takes a partition over fences off those who had it before, loads
+the checkpoint, and folds the inputs after it again up to the last batch, without writing.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from parking import codec
+from parking.errors import Invalid, Retryable
+from parking.events import Event, SlotChanged
+from parking.faults import fault
+from parking.metrics import BOOT_RESTARTS, DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
+from parking.ports import Clock, Outgoing, Record
+from parking.site import Site
+from services.tracker import checkpoints, handler
+from services.tracker.checkpoints import Mark
+from services.tracker.handler import SERVICE
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_MS: Final = 10_000
+CHECKPOINT_RECORDS: Final = 5_000
+"""A checkpoint is due after so long, or so many records: that much is folded again at most."""
+
+
+class Log(Protocol):
+    """A partition's topics (adapters.KafkaLog, or memory). All but `close` raise Retryable."""
+
+    async def fence(self) -> None:
+        """Become the only writer: nobody who was it before can write any more. Unfinished
+        transactions are ended when this returns."""
+
+    async def topic_ids(self) -> dict[str, str]:
+        """Kafka's own id of each input topic: one that was deleted and made anew has another."""
+
+    async def checkpoint(self) -> list[Record]:
+        """All of the partition's parking.tracker-checkpoints."""
+
+    async def batches(self, first: int) -> list[Record]:
+        """The partition's parking.tracker-batches from this offset on."""
+
+    async def inputs(self, first: Mapping[str, int], last: Mapping[str, int]) -> list[Record]:
+        """The records of each topic from `first` (its begin where none is given) up to `last`."""
+
+    async def write(
+        self, messages: Sequence[Outgoing], offsets: Mapping[str, int]
+    ) -> list[tuple[int, int]]:
+        """All in one transaction, with the group's offsets; returns each record's partition and
+        offset. Raises Fenced when another is the writer now. After Retryable nobody knows whether
+        it was written: only `fence` and what is read then tell."""
+
+    async def close(self) -> None:
+        """Write no more."""
+
+
+@dataclass(slots=True)
+class _Folded:
+    """A batch applied, not written yet."""
+
+    sites: dict[str, Site] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    messages: list[Outgoing] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    refused: list[Invalid] = field(default_factory=list)
+    restarts: int = 0
+
+
+class Partition:
+    """Restored first, then given records. `next`: by topic the offset to be read next."""
+
+    def __init__(self, number: int, log: Log, clock: Clock, run: str) -> None:
+        self.number = number
+        self.next: dict[str, int] = {}
+        self.sites: dict[str, Site] = {}
+        self._log = log
+        self._clock = clock
+        self._run = run
+        self._changed: set[str] = set()
+        self._records = 0
+        self._kept_at_ms = 0
+        self._batches = 0
+        self._topic_ids: dict[str, str] = {}
+        self._made_anew = False
+
+    async def restore(self) -> None:
+        """Take the partition over. Raises Retryable, NewerFormat."""
+        await self._log.fence()
+        mark, self.sites = checkpoints.read(await self._log.checkpoint())
+        batches = await self._log.batches(mark.batches)
+        self._topic_ids = await self._log.topic_ids()
+        gone = {t for t, known in mark.topic_ids.items() if self._topic_ids.get(t, known) != known}
+        ends = [_without(checkpoints.read_batch(record), gone) for record in batches]
+        self.next = _without(mark.next, gone)
+        if gone:
+            log.warning("made anew, and read from the begin: %s", ", ".join(sorted(gone)))
+        if ends:
+            await self._fold_again(ends)
+        self._made_anew = bool(gone)
+        self._batches = batches[-1].offset + 1 if batches else mark.batches
+        self._kept_at_ms = self._clock.now_ms()
+
+    async def apply(self, records: Sequence[Record]) -> None:
+        """All effects of these records, or none. Raises Retryable, Fenced."""
+        before = [r for r in records if r.offset < self.next.get(r.topic, 0)]
+        if before:
+            raise Retryable(f"{_place(before[0])} came again: its topic may have been made anew")
+        folded = self._fold(handler.in_order(records))
+        after = handler.next_offsets(records, self.next)
+        self._changed |= folded.sites.keys()
+        self._records += len(records)
+        written = await self._write(folded.messages, after, self.sites | folded.sites)
+        self.sites.update(folded.sites)
+        self.next, self._batches = after, written
+        _count(folded)
+
+    async def keep(self) -> None:
+        """Write a checkpoint when one is due, though nothing was read."""
+        if self._due():
+            self._batches = await self._write([], self.next, self.sites)
+
+    async def close(self) -> None:
+        """Put it down."""
+        await self._log.close()
+
+    async def _write(
+        self, messages: Sequence[Outgoing], after: Mapping[str, int], sites: Mapping[str, Site]
+    ) -> int:
+        """Returns the offset after the transaction's batch."""
+        kept: list[Outgoing] = []
+        due = self._due()
+        if due:
+            changed = [sites[site_id] for site_id in sorted(self._changed)]
+            kept = [checkpoints.site_record(self.number, site) for site in changed]
+            # The batch of this very transaction is read again with the next ones: it adds nothing.
+            mark = Mark(next=dict(after), topic_ids=self._topic_ids, batches=self._batches)
+            kept.append(checkpoints.mark_record(self.number, mark))
+        batch = checkpoints.batch_record(self.number, after)
+        fault("tracker.before-write")
+        places = await self._log.write([*messages, *kept, batch], after)
+        fault("tracker.after-write")
+        if due:
+            self._changed, self._records, self._made_anew = set(), 0, False
+            self._kept_at_ms = self._clock.now_ms()
+        return places[-1][1] + 1
+
+    def _due(self) -> bool:
+        passed_ms = abs(self._clock.now_ms() - self._kept_at_ms)
+        late = passed_ms >= CHECKPOINT_EVERY_MS or self._records >= CHECKPOINT_RECORDS
+        return self._made_anew or (late and bool(self._changed))
+
+    def _fold(self, records: Iterable[Record]) -> _Folded:
+        folded = _Folded()
+        for record in records:
+            key = (record.key or b"").decode("utf-8", "replace")
+            before = folded.sites.get(key, self.sites.get(key))
+            try:
+                after, made = handler.apply(record, before, self._run)
+                messages = [handler.outgoing(event) for event in made]
+            except Invalid as error:
+                log.warning("%s: %s", _place(record), error)
+                folded.refused.append(error)
+                now_ms = self._clock.now_ms()
+                folded.messages.append(codec.dead_letter(record, error, SERVICE, now_ms))
+                continue
+            if after is None or after is before:
+                folded.ignored.append(record.topic)
+                continue
+            if handler.restarts(after) > handler.restarts(before):
+                log.warning("%s: the boot counter of its device began anew", _place(record))
+                folded.restarts += 1
+            folded.sites[key] = after
+            folded.events += made
+            folded.messages += messages
+        return folded
+
+    async def _fold_again(self, ends: Sequence[Mapping[str, int]]) -> None:
+        """Bring the sites from the checkpoint to the last batch."""
+        for batch in handler.batches(await self._log.inputs(self.next, ends[-1]), ends):
+            folded = self._fold(batch)
+            self.sites.update(folded.sites)
+            self._changed |= folded.sites.keys()
+            self._records += len(batch)
+        self.next = dict(ends[-1])
+
+
+def _without(offsets: Mapping[str, int], topics: set[str]) -> dict[str, int]:
+    return {topic: offset for topic, offset in offsets.items() if topic not in topics}
+
+
+def _count(folded: _Folded) -> None:
+    for topic in folded.ignored:
+        RECORDS_IGNORED.labels(topic).inc()
+    for error in folded.refused:
+        DEAD_LETTERS.labels(SERVICE, error.reason).inc()
+    BOOT_RESTARTS.inc(folded.restarts)
+    for event in folded.events:
+        if isinstance(event, SlotChanged):
+            SLOT_CHANGES.labels(event.to_state).inc()
+
+
+def _place(record: Record) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
