@@ -12,9 +12,9 @@ from fastapi.responses import Response
 from parking import codec, lots
 from parking.errors import Retryable
 from parking.events import LayoutPublished, SlotClosed, SlotOpened, StateCorrected
+from parking.gatenumbers import ID_MEMORY
 from parking.ports import Clock, Outgoing, Producer
 from parking.reference import decoded, make_reference
-from parking.sessions import ID_MEMORY
 from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
 from services.notifier import commands
 from services.notifier.auth import Door
