@@ -15,97 +15,37 @@ stray, or is open. Only what is no longer remembered stays as it was.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
-from parking.events import ParametersSet
 from parking.site import Gates, OpenSession, Passage, Site, Stay
+from parking.stays import (
+    Changes,
+    Ending,
+    Outcome,
+    end_of_stay,
+    entry_key,
+    exit_key,
+    gates_of,
+    pair_plate,
+    passage_key,
+    session_of,
+    stay_entry,
+    stay_exit,
+)
 
 STAY_MEMORY: Final = 4_000
 STRAY_MEMORY: Final = 4_000
 PLATE_MEMORY: Final = 8_000
 PLATE_PASSAGES: Final = 16
 
-_DAY_MS: Final = 86_400_000
-_MINUTE_MS: Final = 60_000
 _NEVER_MS: Final = 2**63
-
-Ending = Literal["entered-again", "maximum-stay", "empty-time", "recount", "too-many-open"]
-Outcome = Literal["open"] | Ending | Passage | None
-"""What became of a stay: open, ended for a reason, closed by an exit; None: not known before."""
-
-
-def end_of_stay(entry_at_ms: int, parameters: ParametersSet) -> tuple[int, Ending] | None:
-    """When and why a stay that no exit closes ends; None: never. The later the entry, the later."""
-    ends: list[tuple[int, Ending]] = []
-    if parameters.maximum_stay_ms is not None:
-        ends.append((entry_at_ms + parameters.maximum_stay_ms, "maximum-stay"))
-    if parameters.empty_at_min is not None:
-        shift_ms = parameters.empty_at_min * _MINUTE_MS
-        days = (entry_at_ms - shift_ms) // _DAY_MS + 1
-        ends.append((days * _DAY_MS + shift_ms, "empty-time"))
-    return min(ends, default=None)
-
-
-def entry_key(session: OpenSession) -> tuple[int, str]:
-    """The order of sessions."""
-    return session.entry_at_ms, session.session_id
-
-
-def _exit_key(passage: Passage) -> tuple[int, str]:
-    return passage.time_ms, passage.id
-
-
-def _stay_entry(stay: Stay) -> tuple[int, str]:
-    return entry_key(stay.entry)
-
-
-def _stay_exit(stay: Stay) -> tuple[int, str]:
-    return _exit_key(stay.exit)
-
-
-def _passage_key(passage: Passage) -> tuple[int, bool, str]:
-    """Of the same moment, the entry comes first."""
-    return passage.time_ms, passage.direction == "exit", passage.id
-
-
-def session_of(entry: Passage) -> OpenSession:
-    """The session that an entry begins."""
-    return OpenSession(
-        session_id=entry.id,
-        entry_at_ms=entry.time_ms,
-        gate_id=entry.gate_id,
-        plate_hash=entry.plate_hash,
-    )
-
-
-@dataclass(slots=True)
-class Changes:
-    """What one record made of the sessions, by id, in order: before, and now."""
-
-    before: dict[str, Outcome] = field(default_factory=dict)
-    now: dict[str, tuple[OpenSession, Outcome]] = field(default_factory=dict)
-    strays: dict[str, tuple[Passage, bool]] = field(default_factory=dict)
-
-    def note(self, session: OpenSession, before: Outcome, now: Outcome) -> None:
-        """A session has another outcome."""
-        self.before.setdefault(session.session_id, before)
-        self.now[session.session_id] = (session, now)
-
-    def note_stray(self, passage: Passage, now: bool) -> None:
-        """An exit became a stray, or is one no more; both cancel out."""
-        if passage.id in self.strays:
-            del self.strays[passage.id]
-        else:
-            self.strays[passage.id] = (passage, now)
 
 
 class Pairing:
     """The passages of a site while one more is put in its place: a working copy."""
 
     def __init__(self, site: Site) -> None:
-        gates = site.gates if site.gates != Gates() else _gates_of(site.sessions)
+        gates = site.gates if site.gates != Gates() else gates_of(site.sessions)
         self.open = list(site.sessions)
         self.changes = Changes()
         self._parameters = site.parameters
@@ -159,12 +99,12 @@ class Pairing:
         while True:
             begin = after or (session.entry_at_ms, "")
             ends = end_of_stay(session.entry_at_ms, self._parameters)
-            index = bisect_right(self._stays, entry_key(session), key=_stay_entry)
-            index = max(index, bisect_right(self._stays, begin, key=_stay_exit) if after else 0)
-            stray = bisect_left(self._strays, begin, key=_exit_key)
+            index = bisect_right(self._stays, entry_key(session), key=stay_entry)
+            index = max(index, bisect_right(self._stays, begin, key=stay_exit) if after else 0)
+            stray = bisect_left(self._strays, begin, key=exit_key)
             taken = self._stays[index] if index < len(self._stays) else None
             free = self._strays[stray] if stray < len(self._strays) else None
-            takes_free = free and (taken is None or _exit_key(free) < _exit_key(taken.exit))
+            takes_free = free and (taken is None or exit_key(free) < exit_key(taken.exit))
             leaving = free if takes_free else taken and taken.exit
             if leaving is None or (ends is not None and leaving.time_ms > ends[0]):
                 self._leave_unmatched(session, before)
@@ -193,17 +133,17 @@ class Pairing:
         finds another."""
         while True:
             unmatched = self._oldest_unmatched(passage.time_ms)
-            index = bisect_right(self._stays, _exit_key(passage), key=_stay_exit)
+            index = bisect_right(self._stays, exit_key(passage), key=stay_exit)
             taken = self._stays[index] if index < len(self._stays) else None
             if taken is not None and taken.entry.entry_at_ms > passage.time_ms:
                 taken = None
             if unmatched and (taken is None or entry_key(unmatched) < entry_key(taken.entry)):
                 before = self._take_unmatched(unmatched)
-                insort(self._stays, Stay(unmatched, passage), key=_stay_entry)
+                insort(self._stays, Stay(unmatched, passage), key=stay_entry)
                 self.changes.note(unmatched, before, passage)
                 return
             if taken is None:
-                insort(self._strays, passage, key=_exit_key)
+                insort(self._strays, passage, key=exit_key)
                 self.changes.note_stray(passage, True)
                 return
             self._stays[index] = Stay(taken.entry, passage)
@@ -251,10 +191,10 @@ class Pairing:
 
     def _take_back_exit(self, passage: Passage) -> None:
         """The exit has an entry of its own: whom it closed finds another."""
-        index = bisect_left(self._stays, _exit_key(passage), key=_stay_exit)
+        index = bisect_left(self._stays, exit_key(passage), key=stay_exit)
         if index < len(self._stays) and self._stays[index].exit == passage:
             freed = self._stays.pop(index).entry
-            self._match(freed, passage, after=_exit_key(passage))
+            self._match(freed, passage, after=exit_key(passage))
         elif passage in self._strays:
             self._no_stray(passage)
 
@@ -263,9 +203,9 @@ class Pairing:
         """A plate's passages are matched among themselves, its other exits like those without."""
         known = self._plates.get(plate, [])
         passages = [*known]
-        insort(passages, passage, key=_passage_key)
-        before, strange_before = _pair_plate(known)
-        now, strange = _pair_plate(passages)
+        insort(passages, passage, key=passage_key)
+        before, strange_before = pair_plate(known)
+        now, strange = pair_plate(passages)
         for other in strange_before:
             if other not in strange:
                 self._take_back_exit(other)
@@ -311,58 +251,3 @@ class Pairing:
             self.changes.note(session_of(passage), None, "recount")
         else:
             self.changes.note_stray(passage, True)
-
-
-def _pair_plate(passages: list[Passage]) -> tuple[dict[str, Outcome], list[Passage]]:
-    """Of one plate's passages in order: what became of each entry by id (`open`: nothing so far),
-    and the exits without an entry."""
-    outcomes: dict[str, Outcome] = {}
-    strange: list[Passage] = []
-    inside: Passage | None = None
-    for passage in passages:
-        if passage.direction == "entry":
-            if inside is not None:
-                outcomes[inside.id] = "entered-again"
-            outcomes[passage.id] = "open"
-            inside = passage
-        elif inside is not None:
-            outcomes[inside.id] = passage
-            inside = None
-        else:
-            strange.append(passage)
-    return outcomes, strange
-
-
-def _gates_of(sessions: Sequence[OpenSession]) -> Gates:
-    """What is remembered of sessions that an older version opened."""
-    plates = {
-        session.plate_hash: [
-            Passage(
-                time_ms=session.entry_at_ms,
-                id=session.session_id,
-                gate_id=session.gate_id,
-                direction="entry",
-                plate_hash=session.plate_hash,
-            )
-        ]
-        for session in sessions
-        if session.plate_hash is not None
-    }
-    return Gates(plates=plates)
-
-
-def forget_before(gates: Gates, time_ms: int, sessions: Sequence[OpenSession]) -> Gates:
-    """What is remembered from this time on, and the plates of open sessions."""
-    inside = {session.plate_hash for session in sessions}
-    plates = {
-        plate: passages
-        for plate, passages in gates.plates.items()
-        if passages[-1].time_ms >= time_ms or plate in inside
-    }
-    return Gates(
-        stays=[stay for stay in gates.stays if stay.exit.time_ms >= time_ms],
-        ended=[session for session in gates.ended if session.entry_at_ms >= time_ms],
-        strays=[passage for passage in gates.strays if passage.time_ms >= time_ms],
-        plates=plates,
-        counted_at_ms=gates.counted_at_ms,
-    )

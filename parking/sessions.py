@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from parking.events import Event, GateEventReceived, ParametersSet, Recounted, SessionChanged
 from parking.gatenumbers import remember
-from parking.pairing import Ending, Pairing, end_of_stay, forget_before
+from parking.pairing import Pairing
 from parking.site import (
     SITE_SLOTS,
     Device,
@@ -21,6 +21,7 @@ from parking.site import (
     numbered,
     output_id,
 )
+from parking.stays import Ending, end_of_stay, forget_before
 
 # The site's state is one record in Kafka: a lot that never sees its exits must not outgrow it.
 OPEN_LIMIT: Final = SITE_SLOTS
