@@ -25,7 +25,7 @@ LIMITS: list[dict[str, Any]] = [
 def passage(number: int, at_min: int, direction, plate=None, gates=2) -> GateEventReceived:
     device = f"lot/gate-{number % gates}"
     return GateEventReceived(
-        id=f"{device}/gate/1/{number}",
+        id=f"{device}/gate/1/{number // gates}",
         site_id="lot",
         time_ms=START_MS + at_min * MINUTE_MS,
         device_id=device,
@@ -34,7 +34,7 @@ def passage(number: int, at_min: int, direction, plate=None, gates=2) -> GateEve
         via="mqtt",
         time_source="device",
         boot_id=1,
-        seq=number,
+        seq=number // gates,
         plate_hash=plate,
     )
 
