@@ -98,24 +98,23 @@ class Pairing:
         exits are left to it."""
         while True:
             begin = after or (session.entry_at_ms, "")
-            ends = end_of_stay(session.entry_at_ms, self._parameters)
             index = bisect_right(self._stays, entry_key(session), key=stay_entry)
-            index = max(index, bisect_right(self._stays, begin, key=stay_exit) if after else 0)
+            if after is not None:
+                index = max(index, bisect_right(self._stays, after, key=stay_exit))
             stray = bisect_left(self._strays, begin, key=exit_key)
-            taken = self._stays[index] if index < len(self._stays) else None
-            free = self._strays[stray] if stray < len(self._strays) else None
-            takes_free = free and (taken is None or exit_key(free) < exit_key(taken.exit))
-            leaving = free if takes_free else taken and taken.exit
-            if leaving is None or (ends is not None and leaving.time_ms > ends[0]):
+            taken = [stay.exit for stay in self._stays[index : index + 1]]
+            leaving = min([*taken, *self._strays[stray : stray + 1]], key=exit_key, default=None)
+            if leaving is None or leaving.time_ms > self._end_ms(session):
                 self._leave_unmatched(session, before)
                 return
             self.changes.note(session, before, leaving)
-            if takes_free or taken is None:
+            stay = Stay(session, leaving)
+            if leaving not in taken:
                 self._no_stray(leaving)
-                self._stays.insert(index, Stay(session, leaving))
+                self._stays.insert(index, stay)
                 return
-            self._stays[index] = Stay(session, leaving)
-            session, before, after = taken.entry, leaving, None
+            session, before, after = self._stays[index].entry, leaving, None
+            self._stays[index] = stay
 
     def _leave_unmatched(self, session: OpenSession, before: Outcome) -> None:
         """It is open, unless its time is over."""

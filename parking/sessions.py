@@ -149,12 +149,13 @@ def _settle(site: Site, pairing: Pairing, moment: Moment) -> Stepped:
 
 
 def _with_drift(site: Site, before: int, outputs: list[SessionChanged]) -> list[SessionChanged]:
-    """The last opening says so if by it more vehicles are in than can be."""
+    """The last entry says so if with it more vehicles are in than can be."""
     capacity = _capacity(site)
     if capacity is None or not before <= capacity < len(site.sessions):
         return outputs
-    last = max(index for index, told in enumerate(outputs) if told.kind == "opened")
-    outputs[last] = replace(outputs[last], reason="gate-drift")
+    news = [i for i, told in enumerate(outputs) if told.kind == "opened" and told.reason is None]
+    for index in news[-1:]:
+        outputs[index] = replace(outputs[index], reason="gate-drift")
     return outputs
 
 
