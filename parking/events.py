@@ -194,7 +194,8 @@ class SlotOpened(Part, frozen=True, kw_only=True, tag="slot-opened", tag_field="
 
 
 class StateCorrected(Part, frozen=True, kw_only=True, tag="state-corrected", tag_field="kind"):
-    """A person says what the slot is; holds until the cameras have new evidence."""
+    """A person says what the slot is; holds until the cameras have new evidence, or contradict it
+    for `correction_hold_ms`."""
 
     slot_id: SlotId
     state: Literal["free", "occupied"]

@@ -25,8 +25,10 @@ from parking.stays import Ending, end_of_stay, forget_before
 
 # The site's state is one record in Kafka: a lot that never sees its exits must not outgrow it.
 OPEN_LIMIT: Final = SITE_SLOTS
-# How long passages are remembered, for those that come late to find their place among them.
+# How long passages are remembered, for those that come late to find their place among them. Strays
+# as long as ingest takes a device's time: by them the number in is right.
 MEMORY_MS: Final = 2 * 86_400_000
+STRAYS_MS: Final = 7 * 86_400_000
 _HOUR_MS: Final = 3_600_000
 
 Kind = Literal["opened", "closed", "overstay", "corrected"]
@@ -62,7 +64,8 @@ def on_time(site: Site, before_ms: int, moment: Moment) -> Stepped:
     """A tick was applied, the one before was of `before_ms`: end the stays whose time is over, and
     tell once of each that lasts longer than allowed."""
     if before_ms // _HOUR_MS != site.tick_ms // _HOUR_MS:
-        gates = forget_before(site.gates, site.tick_ms - MEMORY_MS, site.sessions)
+        now_ms = site.tick_ms
+        gates = forget_before(site.gates, now_ms - MEMORY_MS, now_ms - STRAYS_MS, site.sessions)
         site = site if gates == site.gates else replace(site, gates=gates)
     outputs: list[Event] = []
     over: list[tuple[OpenSession, Ending]] = []

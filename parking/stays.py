@@ -122,18 +122,23 @@ def gates_of(sessions: Sequence[OpenSession]) -> Gates:
     return Gates(plates=plates)
 
 
-def forget_before(gates: Gates, time_ms: int, sessions: Sequence[OpenSession]) -> Gates:
-    """What is remembered from this time on, and the plates of open sessions."""
+def forget_before(
+    gates: Gates, time_ms: int, strays_ms: int, sessions: Sequence[OpenSession]
+) -> Gates:
+    """What is remembered from `time_ms` on, strays from `strays_ms` on, and the plates of open
+    sessions."""
     inside = {session.plate_hash for session in sessions}
     plates = {
         plate: passages
         for plate, passages in gates.plates.items()
-        if passages[-1].time_ms >= time_ms or plate in inside
+        if passages[-1].time_ms >= time_ms
+        or plate in inside
+        or (passages[-1].time_ms >= strays_ms and pair_plate(passages)[1])
     }
     return Gates(
         stays=[stay for stay in gates.stays if stay.exit.time_ms >= time_ms],
         ended=[session for session in gates.ended if session.entry_at_ms >= time_ms],
-        strays=[passage for passage in gates.strays if passage.time_ms >= time_ms],
+        strays=[passage for passage in gates.strays if passage.time_ms >= strays_ms],
         plates=plates,
         counted_at_ms=gates.counted_at_ms,
     )

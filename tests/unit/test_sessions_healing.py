@@ -174,3 +174,26 @@ def test_what_ended_by_time_is_not_closed_by_exits_under_other_parameters(name):
     records = [t.parameters(maximum_stay_ms=HOUR_MS), t.gate("entry", 1), t.tick(2 * HOUR_MS)]
     site, _ = fold([*records, t.parameters(**{name: 3 * HOUR_MS})])
     assert told(step(site, t.gate("exit", 2))[1])[-1][1:] == ("corrected", "exit-without-entry")
+
+
+DAY_MS = 24 * HOUR_MS
+
+
+@pytest.mark.parametrize("plate", [None, "p"])
+@pytest.mark.parametrize(("days", "left"), [(6, 0), (8, 1)])
+def test_an_exit_waits_a_week_for_its_entry(plate, days, left):
+    t = Teller()
+    entry, leave = t.gate("entry", 1, plate=plate), t.gate("exit", 2, plate=plate)
+    site, _ = fold([t.tick(), leave, t.tick(days * DAY_MS)])
+    site, _ = step(site, entry)
+    assert len(site.sessions) == left
+
+
+def test_what_is_over_is_forgotten_and_what_is_in_is_not():
+    t = Teller()
+    passages = [t.gate("entry", 1), t.gate("exit", 2), t.gate("entry", 3, plate="p")]
+    passages += [t.gate("entry", 4, plate="q"), t.gate("exit", 5, plate="q")]
+    site, _ = fold([t.tick(), *passages, t.tick(3 * DAY_MS)])
+    assert (site.gates.stays, list(site.gates.plates)) == ([], ["p"])
+    _, outputs = step(site, t.gate("exit", 6, plate="p"))
+    assert told(outputs) == [("3", "closed", "plate")]
