@@ -20,7 +20,14 @@ import msgspec
 
 from parking import admin, devices_cli, lots
 from parking.errors import Invalid, Retryable, SettingsError
-from parking.events import LayoutPublished, ParametersSet, SlotClosed, SlotOpened, StateCorrected
+from parking.events import (
+    LayoutPublished,
+    ParametersSet,
+    Recounted,
+    SlotClosed,
+    SlotOpened,
+    StateCorrected,
+)
 from parking.kafka import KafkaSettings
 from parking.keys import SCOPES, KeyFile
 from parking.settings import Reader
@@ -92,12 +99,14 @@ def site_parameters(options: argparse.Namespace) -> None:
     """Set the tracker's parameters of a site."""
     given = {name: value for name, value in vars(options).items() if name in _PARAMETERS}
     values = {name: value for name, value in given.items() if value is not None}
-    try:
-        parameters = msgspec.convert(values, ParametersSet)
-    except msgspec.ValidationError as error:
-        raise Invalid("bad-parameters", str(error)) from error
+    parameters = admin.checked(values, ParametersSet)
     _command(options, parameters)
     say(", ".join(f"{name} {getattr(parameters, name)}" for name in _PARAMETERS))
+
+
+def site_recount(options: argparse.Namespace) -> None:
+    """Say how many vehicles are in."""
+    _command(options, admin.checked({"number_in": options.number_in}, Recounted))
 
 
 def keys_add(options: argparse.Namespace) -> None:
@@ -140,6 +149,10 @@ _MEANING = {
     "silence_intervals": "what a camera saw counts for so many of its intervals, at least",
     "silence_ms": "and for so many milliseconds, 15000 at least, whichever is longer",
     "overstay_ms": "how long a vehicle may stay; None: as long as it likes",
+    "maximum_stay_ms": "a stay without an exit ends after so long; None: never",
+    "empty_at_min": "minutes after midnight UTC when nobody is in; None: no such time",
+    "capacity": "vehicles that fit in; None: as many as there are slots",
+    "correction_hold_ms": "a correction ends once cameras contradict it for so long",
 }
 
 
@@ -216,6 +229,10 @@ def _parser() -> argparse.ArgumentParser:
         told = f"{_MEANING[name]} ({field.default})"
         site.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=told)
     site.set_defaults(run=site_parameters)
+    count = groups.add_parser("recount", help="say how many vehicles are in")
+    count.add_argument("site")
+    count.add_argument("number_in", type=int, metavar="N")
+    count.set_defaults(run=site_recount)
     _keys_parser(groups.add_parser("keys", help="API keys (KEYS_FILE names the file)"))
     devices_cli.parser(groups.add_parser("devices", help="who may speak at the MQTT broker"))
     bench = groups.add_parser(

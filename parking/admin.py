@@ -5,7 +5,9 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
+import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
@@ -15,6 +17,7 @@ from parking.errors import Invalid, Retryable
 from parking.events import (
     LayoutPublished,
     ParametersSet,
+    Recounted,
     SiteCommanded,
     SlotClosed,
     SlotOpened,
@@ -32,7 +35,9 @@ from parking.ops import SystemClock
 from parking.ports import Outgoing
 from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS
 
-Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet
+Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet | Recounted
+
+T = TypeVar("T")
 
 _ALREADY_EXISTS = 36
 _SET_FOR_TOPIC = 1
@@ -174,6 +179,14 @@ async def _layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublishe
             if before is None or before.version < layout.version:
                 held[layout.camera_id] = layout
     return held
+
+
+def checked(values: Mapping[str, Any], cls: type[T]) -> T:
+    """The command of these values. Raises Invalid("bad-parameters")."""
+    try:
+        return msgspec.convert(values, cls)
+    except msgspec.ValidationError as error:
+        raise Invalid("bad-parameters", str(error)) from error
 
 
 async def command_site(

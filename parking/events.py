@@ -194,7 +194,8 @@ class SlotOpened(Part, frozen=True, kw_only=True, tag="slot-opened", tag_field="
 
 
 class StateCorrected(Part, frozen=True, kw_only=True, tag="state-corrected", tag_field="kind"):
-    """A person says what the slot is; holds until the cameras have new evidence."""
+    """A person says what the slot is; holds until the cameras have new evidence, or contradict it
+    for `correction_hold_ms`."""
 
     slot_id: SlotId
     state: Literal["free", "occupied"]
@@ -218,6 +219,33 @@ class ParametersSet(Part, frozen=True, kw_only=True, tag="parameters-set", tag_f
         ),
     ] = 60_000
     overstay_ms: Annotated[int, Meta(ge=60_000)] | None = None
+    maximum_stay_ms: (
+        Annotated[int, Meta(ge=60_000, description="a stay without an exit ends after so long")]
+        | None
+    ) = None
+    empty_at_min: (
+        Annotated[
+            int, Meta(ge=0, le=1439, description="minutes after midnight UTC when nobody is in")
+        ]
+        | None
+    ) = None
+    capacity: (
+        Annotated[int, Meta(ge=1, description="vehicles that fit in; null: the number of slots")]
+        | None
+    ) = None
+    correction_hold_ms: (
+        Annotated[
+            int,
+            Meta(ge=0, description="a correction ends once cameras contradict it for so long"),
+        ]
+        | None
+    ) = 600_000
+
+
+class Recounted(Part, frozen=True, kw_only=True, tag="recounted", tag_field="kind"):
+    """A person says how many vehicles are in: sessions are opened or given up to fit."""
+
+    number_in: Annotated[int, Meta(ge=0, le=4_000)]
 
 
 class SiteCommanded(Event, frozen=True, kw_only=True):
@@ -225,7 +253,7 @@ class SiteCommanded(Event, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str] = "parking.site-commanded.v1"
     issued_by: Text
-    command: LayoutAdopted | SlotClosed | SlotOpened | StateCorrected | ParametersSet
+    command: LayoutAdopted | SlotClosed | SlotOpened | StateCorrected | ParametersSet | Recounted
 
 
 # ---------------------------------------------------------------- from the detector
@@ -413,7 +441,10 @@ class CameraStatusChanged(Event, frozen=True, kw_only=True):
 
 
 class SessionChanged(Event, frozen=True, kw_only=True):
-    """A vehicle's stay, from entry to exit."""
+    """A vehicle's stay as it is known now: all of it, in place of what was told of the same
+    `session_id` before. A passage that comes late can change stays that were told already: an
+    `opened` one with reason `reopened` was closed by mistake, and a `corrected` one with reason
+    `entry-found` is an exit whose stay is known by now; it is no stay of its own."""
 
     TYPE: ClassVar[str] = "parking.session-changed.v1"
     run: Text = "live"
@@ -426,6 +457,10 @@ class SessionChanged(Event, frozen=True, kw_only=True):
     exit_gate_id: SlotId | None = None
     plate_hash: Text | None = None
     reason: Text | None = None
+    number_in: Annotated[Count, Meta(description="open sessions of the site after this")] | None = (
+        None
+    )
+    capacity: Annotated[Count, Meta(description="vehicles that fit in, if known")] | None = None
     cause: Cause
 
 

@@ -11,8 +11,8 @@ limit, leads to the same changes in the same order (docs/decisions/0021).
 - Unknown beats wrong: a camera that is offline, silent (its last frame is older than the silence
   limit) or unhealthy withdraws what it said, and so does one whose frames have had nothing to say
   of a slot for the silence limit. Until then what it saw is old, not unknown.
-- A person's correction holds until the cameras confirm something else than what it overruled;
-  closed holds until opened.
+- A person's correction holds until the cameras confirm something else than what it overruled, or
+  have said the same again for `correction_hold_ms`; closed holds until opened.
 """
 
 from collections.abc import Callable
@@ -31,13 +31,15 @@ from parking.events import (
     GateEventReceived,
     LayoutAdopted,
     ParametersSet,
+    Recounted,
     SiteCommanded,
     SlotClosed,
     SlotOpened,
     StateCorrected,
     TickElapsed,
 )
-from parking.sessions import on_gate, on_overstay, once
+from parking.gatenumbers import once
+from parking.sessions import on_gate, on_recount, on_time, with_parameters
 from parking.site import Camera, Moment, Site, Slot, too_large
 from parking.slots import decide, show, verdict, watchers, with_slot, withdraw
 from parking.timekeeping import at
@@ -75,9 +77,10 @@ def _tick(site: Site, tick: TickElapsed) -> Stepped:
     if now.tick_ms == site.tick_ms:
         return now, []
     moment = Moment(cause=Cause(kind="tick", id=tick.id), time_ms=tick.time_ms)
+    before_ms = site.tick_ms
     site, silence = on_silence(now, moment)
-    site, overstays = on_overstay(site, moment)
-    return site, [*silence, *overstays]
+    site, stays = on_time(site, before_ms, moment)
+    return site, [*silence, *stays]
 
 
 def _gate(site: Site, event: GateEventReceived) -> Stepped:
@@ -99,7 +102,9 @@ def _command(site: Site, command: SiteCommanded) -> Stepped:
     if known is None:
         return site, []
     if isinstance(order, ParametersSet):
-        return replace(known, parameters=order), []
+        return with_parameters(known, order), []
+    if isinstance(order, Recounted):
+        return on_recount(known, order, moment)
     slot = known.slots.get(order.slot_id)
     if slot is None:
         raise Invalid("unknown-slot", f"no layout of {site.site_id} names slot {order.slot_id}")
@@ -109,7 +114,7 @@ def _command(site: Site, command: SiteCommanded) -> Stepped:
 def _close(site: Site, slot: Slot, order: SlotClosed, moment: Moment) -> Stepped:
     if slot.state == "closed":
         return site, []
-    slot = replace(slot, overruled=None)
+    slot = replace(slot, overruled=None, contradicted_at_ms=None)
     return show(site, order.slot_id, slot, moment, "closed", order.reason or "closed")
 
 
@@ -123,7 +128,8 @@ def _correct(site: Site, slot: Slot, order: StateCorrected, moment: Moment) -> S
     if slot.state == "closed":
         return site, []
     said = verdict(slot.sights, site.parameters)
-    slot = replace(slot, overruled=said.state if said else "unknown")
+    overruled = said.state if said else "unknown"
+    slot = replace(slot, overruled=overruled, contradicted_at_ms=None)
     if slot.state == order.state:
         return with_slot(site, order.slot_id, slot), []
     return show(site, order.slot_id, slot, moment, order.state, order.reason or "corrected")
@@ -175,7 +181,7 @@ def _unname(site: Site, slot_id: str, camera_id: str, moment: Moment) -> Stepped
     left = withdraw(site.slots[slot_id], (camera_id,))
     if watchers(site, slot_id):
         return decide(site, slot_id, left, moment, "no-evidence")
-    left = replace(left, overruled=None)
+    left = replace(left, overruled=None, contradicted_at_ms=None)
     return decide(site, slot_id, left, moment, "no-camera")
 
 

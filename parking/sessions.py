@@ -1,41 +1,113 @@
-"""Vehicles' stays, from gate events. Pure. The number of open sessions never falls below zero."""
+"""Vehicles' stays, from gate events, counts and time. Pure.
 
-from typing import Any, Final, Literal
+The number in is the number of open sessions: it never falls below zero. One that passes the site's
+capacity is told (`gate-drift`), and so is every exit that closes nothing.
+"""
+
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from parking.errors import Invalid
-from parking.events import Event, GateEventReceived, SessionChanged
-from parking.site import Device, Moment, OpenSession, Site, numbered, output_id
+from parking.events import Event, GateEventReceived, ParametersSet, Recounted, SessionChanged
+from parking.gatenumbers import remember
+from parking.pairing import Pairing
+from parking.site import (
+    SITE_SLOTS,
+    Device,
+    Moment,
+    OpenSession,
+    Passage,
+    Site,
+    numbered,
+    output_id,
+)
+from parking.stays import Ending, end_of_stay, forget_before
 
 # The site's state is one record in Kafka: a lot that never sees its exits must not outgrow it.
-OPEN_LIMIT: Final = 2_000
-# How far back a doubled event is still recognised, for each device and for ids without a sequence.
-GATE_MEMORY: Final = 64
-ID_MEMORY: Final = 256
-# Later than any copy of an event can seem to be. By its device's own clock a copy is never later at
-# all, but for a clock that is set; ingest takes no device's word that is more than an hour off.
-_SOON_MS: Final = 60_000
-_LATE_MS: Final = 3_600_000
+OPEN_LIMIT: Final = SITE_SLOTS
+# How long passages are remembered, for those that come late to find their place among them. Strays
+# as long as ingest takes a device's time: by them the number in is right.
+MEMORY_MS: Final = 2 * 86_400_000
+STRAYS_MS: Final = 7 * 86_400_000
+_HOUR_MS: Final = 3_600_000
 
 Kind = Literal["opened", "closed", "overstay", "corrected"]
+Stepped = tuple[Site, list[Event]]
 
 
-def on_gate(site: Site, event: GateEventReceived, moment: Moment) -> tuple[Site, list[Event]]:
-    """An entry opens a session, an exit closes one; an event seen before does nothing. Raises
-    Invalid for one that may have been, and may not."""
-    known = _remember(site, event)
+def on_gate(site: Site, event: GateEventReceived, moment: Moment) -> Stepped:
+    """An entry opens a session, an exit closes one; one that comes late changes what it would have
+    changed in its time; an event seen before does nothing. Raises Invalid for one that may have
+    been, and may not."""
+    known = remember(site, event)
     if known is None:
         return site, []
+    event_id = event.id
     if event.boot_id is not None:
         restarts = known.devices.get(event.device_id, Device()).restarts
         moment = replace(moment, restarts=restarts)
-        event = replace(event, id=numbered(event.id, restarts))
-    return (_enter if event.direction == "entry" else _leave)(known, event, moment)
+        event_id = numbered(event_id, restarts)
+    pairing = Pairing(known)
+    pairing.add(
+        Passage(
+            time_ms=event.time_ms,
+            id=event_id,
+            gate_id=event.gate_id,
+            direction=event.direction,
+            plate_hash=event.plate_hash,
+        )
+    )
+    return _settle(known, pairing, moment)
 
 
-def on_overstay(site: Site, moment: Moment) -> tuple[Site, list[Event]]:
-    """A tick was applied: tell once of each session that lasts longer than allowed."""
+def on_time(site: Site, before_ms: int, moment: Moment) -> Stepped:
+    """A tick was applied, the one before was of `before_ms`: end the stays whose time is over, and
+    tell once of each that lasts longer than allowed."""
+    if before_ms // _HOUR_MS != site.tick_ms // _HOUR_MS:
+        now_ms = site.tick_ms
+        gates = forget_before(site.gates, now_ms - MEMORY_MS, now_ms - STRAYS_MS, site.sessions)
+        site = site if gates == site.gates else replace(site, gates=gates)
+    outputs: list[Event] = []
+    over: list[tuple[OpenSession, Ending]] = []
+    for session in site.sessions:
+        ends = end_of_stay(session.entry_at_ms, site.parameters)
+        if ends is None or ends[0] > site.tick_ms:
+            break
+        over.append((session, ends[1]))
+    if over:
+        pairing = Pairing(site)
+        for session, ending in over:
+            pairing.end(session, ending)
+        site, outputs = _settle(site, pairing, moment)
+    site, overstays = _overstays(site, moment)
+    return site, [*outputs, *overstays]
+
+
+def on_recount(site: Site, order: Recounted, moment: Moment) -> Stepped:
+    """A person counted: the oldest sessions are given up, or new ones opened, to fit. Passages from
+    before it that come later change no number."""
+    gates = replace(site.gates, stays=[], ended=[], strays=[], counted_at_ms=moment.time_ms)
+    pairing = Pairing(replace(site, gates=gates))
+    surplus = len(site.sessions) - order.number_in
+    for session in site.sessions[: max(0, surplus)]:
+        pairing.end(session, "recount")
+    for number in range(max(0, -surplus)):
+        session_id = f"{moment.cause.id}/{number}"
+        pairing.begin(OpenSession(session_id=session_id, entry_at_ms=moment.time_ms, gate_id=""))
+    return _settle(site, pairing, moment)
+
+
+def with_parameters(site: Site, parameters: ParametersSet) -> Site:
+    """The site with other parameters. What ended by the old ones stays so."""
+    old = site.parameters
+    site = replace(site, parameters=parameters)
+    ends = (parameters.maximum_stay_ms, parameters.empty_at_min)
+    if ends == (old.maximum_stay_ms, old.empty_at_min) or not site.gates.ended:
+        return site
+    return replace(site, gates=replace(site.gates, ended=[]))
+
+
+def _overstays(site: Site, moment: Moment) -> Stepped:
     limit_ms = site.parameters.overstay_ms
     if limit_ms is None:
         return site, []
@@ -43,117 +115,88 @@ def on_overstay(site: Site, moment: Moment) -> tuple[Site, list[Event]]:
     sessions = list(site.sessions)
     for index, session in enumerate(sessions):
         stay_ms = site.tick_ms - session.entry_at_ms
-        if stay_ms > limit_ms and not session.overstayed:
+        if stay_ms <= limit_ms:
+            break
+        if not session.overstayed:
             sessions[index] = replace(session, overstayed=True)
-            outputs.append(_told(site, moment, "overstay", session, dwell_ms=stay_ms))
+            told = _told(site, moment, "overstay", session)
+            outputs.append(replace(told, dwell_ms=stay_ms))
     return (replace(site, sessions=sessions), outputs) if outputs else (site, [])
 
 
-def once(site: Site, event_id: str) -> Site | None:
-    """The site that remembers this id, or None when it does already."""
-    if event_id in site.recent_ids:
-        return None
-    return replace(site, recent_ids=[*site.recent_ids, event_id][-ID_MEMORY:])
+# ---------------------------------------------------------------- what is told
+def _settle(site: Site, pairing: Pairing, moment: Moment) -> Stepped:
+    """The site with what the pairing came to, and every session that is another than before."""
+    crowded = pairing.open[: max(0, len(pairing.open) - OPEN_LIMIT)]
+    for session in crowded:
+        pairing.end(session, "too-many-open")
+    before = len(site.sessions)
+    site = replace(site, sessions=pairing.open, gates=pairing.gates())
+    outputs: list[SessionChanged] = []
+    changes = pairing.changes
+    for session_id, (session, outcome) in changes.now.items():
+        was = changes.before[session_id]
+        if was == outcome:
+            continue
+        if was is None and outcome != "open":
+            outputs.append(_told(site, moment, "opened", session))
+        if outcome == "open":
+            reason = "reopened" if was else "recount" if not session.gate_id else None
+            outputs.append(_told(site, moment, "opened", session, reason))
+        elif isinstance(outcome, Passage):
+            outputs.append(_closed(site, moment, session, outcome))
+        else:
+            outputs.append(_told(site, moment, "corrected", session, outcome))
+    outputs += [_stray(site, moment, *stray) for stray in changes.strays.values()]
+    return site, [*_with_drift(site, before, outputs)]
 
 
-def _remember(site: Site, event: GateEventReceived) -> Site | None:
-    """By (boot, seq), in any order, among the device's last GATE_MEMORY. Numbers seen before, or
-    lower, that come far later are those of a counter that began anew (a device flashed again).
-    Without a sequence (the API's) by id."""
-    if event.boot_id is None or event.seq is None:
-        return once(site, event.id)
-    device = site.devices.get(event.device_id, Device())
-    place, seen = (event.boot_id, event.seq), device.gate_events
-    if place in seen or (len(seen) >= GATE_MEMORY and place < seen[0]):
-        if not _begins_anew(device, event, place in seen):
-            return None
-        device, seen = replace(device, restarts=device.restarts + 1), []
-    device = replace(
-        device,
-        gate_events=sorted([*seen, place])[-GATE_MEMORY:],
-        gate_at_ms=max(device.gate_at_ms or 0, event.time_ms),
+def _with_drift(site: Site, before: int, outputs: list[SessionChanged]) -> list[SessionChanged]:
+    """The last entry says so if with it more vehicles are in than can be."""
+    capacity = _capacity(site)
+    if capacity is None or not before <= capacity < len(site.sessions):
+        return outputs
+    news = [i for i, told in enumerate(outputs) if told.kind == "opened" and told.reason is None]
+    for index in news[-1:]:
+        outputs[index] = replace(outputs[index], reason="gate-drift")
+    return outputs
+
+
+def _capacity(site: Site) -> int | None:
+    return site.parameters.capacity or len(site.slots) or None
+
+
+def _closed(site: Site, moment: Moment, session: OpenSession, leaving: Passage) -> SessionChanged:
+    same = session.plate_hash is not None and session.plate_hash == leaving.plate_hash
+    return replace(
+        _told(site, moment, "closed", session, "plate" if same else "oldest"),
+        exit_at_ms=leaving.time_ms,
+        exit_gate_id=leaving.gate_id,
+        dwell_ms=max(0, leaving.time_ms - session.entry_at_ms),
     )
-    return replace(site, devices=site.devices | {event.device_id: device})
 
 
-def _begins_anew(device: Device, event: GateEventReceived, seen: bool) -> bool:
-    """Whether numbers that are no news are those of another counter. A copy of an event has the
-    device's own time of it, once more; the time of receipt proves nothing about numbers just seen.
-    Raises Invalid, for a person to see, where neither can be told."""
-    by_device = event.time_source == "device"
-    gap_ms = _SOON_MS if by_device and not seen else _LATE_MS
-    late = device.gate_at_ms is not None and event.time_ms > device.gate_at_ms + gap_ms
-    if seen and not late:
-        return False
-    if late and (by_device or not seen):
-        return True
-    detail = f"{event.device_id} sent gate event {event.boot_id}/{event.seq} again"
-    if seen:
-        words = "long after its last: a copy, or its boot counter began anew"
-    else:
-        words = f"or for the first time after {GATE_MEMORY} later ones"
-    raise Invalid("gate-number-again", f"{detail} {words}; it is not counted")
-
-
-def _enter(site: Site, event: GateEventReceived, moment: Moment) -> tuple[Site, list[Event]]:
-    session = OpenSession(
-        session_id=event.id,
-        entry_at_ms=event.time_ms,
-        gate_id=event.gate_id,
-        plate_hash=event.plate_hash,
+def _stray(site: Site, moment: Moment, leaving: Passage, is_stray: bool) -> SessionChanged:
+    """An exit without an entry, told as a session of its own id; or that it is none any more."""
+    return SessionChanged(
+        id=output_id(site, moment, leaving.id, "corrected"),
+        site_id=site.site_id,
+        time_ms=moment.time_ms,
+        run=site.run,
+        session_id=leaving.id,
+        kind="corrected",
+        plate_hash=leaving.plate_hash,
+        reason="exit-without-entry" if is_stray else "entry-found",
+        cause=moment.cause,
+        exit_at_ms=leaving.time_ms,
+        exit_gate_id=leaving.gate_id,
+        number_in=len(site.sessions),
+        capacity=_capacity(site),
     )
-    again = [s for s in site.sessions if s.plate_hash and s.plate_hash == event.plate_hash]
-    kept = [s for s in site.sessions if s not in again]
-    crowded = kept[: max(0, len(kept) + 1 - OPEN_LIMIT)]
-    outputs: list[Event] = [
-        _told(site, moment, "corrected", gone, reason=reason)
-        for reason, group in (("entered-again", again), ("too-many-open", crowded))
-        for gone in group
-    ]
-    outputs.append(_told(site, moment, "opened", session))
-    return replace(site, sessions=[*kept[len(crowded) :], session]), outputs
-
-
-def _leave(site: Site, event: GateEventReceived, moment: Moment) -> tuple[Site, list[Event]]:
-    leaving = {"exit_at_ms": event.time_ms, "exit_gate_id": event.gate_id}
-    session = _match(site.sessions, event.plate_hash)
-    if session is None:
-        told = SessionChanged(
-            id=output_id(site, moment, event.id, "corrected"),
-            site_id=site.site_id,
-            time_ms=moment.time_ms,
-            run=site.run,
-            session_id=event.id,
-            kind="corrected",
-            plate_hash=event.plate_hash,
-            reason="exit-without-entry",
-            cause=moment.cause,
-            exit_at_ms=event.time_ms,
-            exit_gate_id=event.gate_id,
-        )
-        return site, [told]
-    matched = session.plate_hash is not None and session.plate_hash == event.plate_hash
-    told = _told(
-        site,
-        moment,
-        "closed",
-        session,
-        dwell_ms=max(0, event.time_ms - session.entry_at_ms),
-        reason="plate" if matched else "oldest",
-        **leaving,
-    )
-    return replace(site, sessions=[s for s in site.sessions if s is not session]), [told]
-
-
-def _match(sessions: list[OpenSession], plate_hash: str | None) -> OpenSession | None:
-    """The session of that plate, else the oldest without a plate, else the oldest."""
-    same = (s for s in sessions if plate_hash and s.plate_hash == plate_hash)
-    plateless = (s for s in sessions if s.plate_hash is None)
-    return next(same, None) or next(plateless, None) or next(iter(sessions), None)
 
 
 def _told(
-    site: Site, moment: Moment, kind: Kind, session: OpenSession, **more: Any
+    site: Site, moment: Moment, kind: Kind, session: OpenSession, reason: str | None = None
 ) -> SessionChanged:
     return SessionChanged(
         id=output_id(site, moment, session.session_id, kind),
@@ -163,8 +206,10 @@ def _told(
         session_id=session.session_id,
         kind=kind,
         entry_at_ms=session.entry_at_ms,
-        entry_gate_id=session.gate_id,
+        entry_gate_id=session.gate_id or None,
         plate_hash=session.plate_hash,
+        reason=reason,
         cause=moment.cause,
-        **more,
+        number_in=len(site.sessions),
+        capacity=_capacity(site),
     )

@@ -33,7 +33,8 @@ class Sight(Struct, frozen=True, kw_only=True):
 class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A slot as shown, and the sights it rests on. `observed_at_ms`: of its newest sight when it
     last changed, or of the last one withdrawn since. `overruled`: while a person's correction
-    holds, what the cameras said when it came."""
+    holds, what the cameras said when it came; `contradicted_at_ms`: since when they have said so
+    again, all of them and without a break."""
 
     zone_id: str
     state: SlotState = "unknown"
@@ -44,6 +45,7 @@ class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     sights: dict[str, Sight] = {}
     overruled: Literal["free", "occupied", "unknown"] | None = None
+    contradicted_at_ms: int | None = None
 
 
 class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -75,20 +77,26 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Device(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device's connection and the gate events it sent. `place`: boot, connection, 1 once that
-    connection ended; only a higher one counts. `gate_events`: the last (boot, seq), sorted;
-    `gate_at_ms`: the latest time of one. `restarts`: how often its boot counter began anew.
-    `offline_reason`: the slug of why it cannot be reached, where ingest knows it."""
+    connection ended; only a higher one counts. `gate_runs`: the gate events applied, as sorted runs
+    (boot, first seq, last seq); `gate_forgotten`: the highest (boot, seq) of the runs dropped;
+    `gate_events`: what an older version kept instead. `gate_at_ms`: the latest time of one;
+    `gate_heard_ms`: the site's time when the last one was applied. `restarts`: how often its boot
+    counter began anew. `offline_reason`: the slug of why it cannot be reached, where ingest knows
+    it."""
 
     place: tuple[int, int, int] | None = None
     offline_since_ms: int | None = None
     gate_events: list[tuple[int, int]] = []
+    gate_runs: list[tuple[int, int, int]] = []
+    gate_forgotten: tuple[int, int] | None = None
     gate_at_ms: int | None = None
+    gate_heard_ms: int | None = None
     restarts: int = 0
     offline_reason: str | None = None
 
 
 class OpenSession(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A vehicle that came in and has not left."""
+    """A vehicle that came in and has not left. `gate_id` is empty when a recount found it."""
 
     session_id: str
     entry_at_ms: int
@@ -97,9 +105,43 @@ class OpenSession(Struct, frozen=True, kw_only=True, omit_defaults=True):
     overstayed: bool = False
 
 
+class Passage(Struct, frozen=True, array_like=True):
+    """One vehicle through a gate. `id` is unique in its site; an entry's is its session's."""
+
+    time_ms: int
+    id: str
+    gate_id: str
+    direction: Literal["entry", "exit"]
+    plate_hash: str | None = None
+
+
+class Stay(Struct, frozen=True, array_like=True):
+    """An entry without a plate and the exit that closed it."""
+
+    entry: OpenSession
+    exit: Passage
+
+
+class Gates(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The passages of the last days, so that one that comes late finds its place among them
+    (parking/pairing.py). Lists are sorted by time, then id.
+
+    `stays`: matched without an entry's plate, in the order of entries and of exits alike. `ended`:
+    entries without a plate that no exit closed in time. `strays`: exits that closed nothing.
+    `plates`: each plate's last passages. `counted_at_ms`: when somebody last counted the
+    vehicles; earlier passages change nothing any more."""
+
+    stays: list[Stay] = []
+    ended: list[OpenSession] = []
+    strays: list[Passage] = []
+    plates: dict[str, list[Passage]] = {}
+    counted_at_ms: int = 0
+
+
 class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One site's whole state. `recent_ids`: of commands and of gate events without a sequence.
-    `lower_tick_ms`: of a tick far below the last one, not believed yet."""
+    """One site's whole state. `sessions`: the open ones, sorted by entry. `recent_ids`: of commands
+    and of gate events without a sequence. `lower_tick_ms`: of a tick far below the last one, not
+    believed yet."""
 
     site_id: str
     run: str = "live"
@@ -110,6 +152,7 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cameras: dict[str, Camera] = {}
     devices: dict[str, Device] = {}
     sessions: list[OpenSession] = []
+    gates: Gates = Gates()
     recent_ids: list[str] = []
 
 

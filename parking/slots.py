@@ -102,14 +102,32 @@ def decide(
     if said is None and withdrawn is not None:
         supported = any(sight.state == slot.state for sight in slot.sights.values())
         said = None if supported else Verdict("unknown", 0.0, withdrawn)
-    if slot.overruled is not None and said is not None:
-        if said.state in ("unknown", slot.overruled):
-            said = None
-        else:
-            slot = replace(slot, overruled=None)
+    if slot.overruled is not None:
+        slot, said = _weigh_correction(slot, said, moment, site.parameters)
     if said is None or slot.state in (said.state, "closed"):
         return with_slot(site, slot_id, slot), []
     return show(site, slot_id, slot, moment, said)
+
+
+def _weigh_correction(
+    slot: Slot, said: Verdict | None, moment: Moment, parameters: ParametersSet
+) -> tuple[Slot, Verdict | None]:
+    """What the cameras' verdict comes to while a person's correction holds: nothing, unless it is
+    another than the one overruled, or has contradicted the person for long enough. One sight of
+    another mind, or none left, and that time begins anew."""
+    if said is not None and said.state not in ("unknown", slot.overruled):
+        return replace(slot, overruled=None, contradicted_at_ms=None), said
+    agree = bool(slot.sights) and all(s.state == slot.overruled for s in slot.sights.values())
+    if not agree or slot.state == slot.overruled:
+        return replace(slot, contradicted_at_ms=None), None
+    if slot.contradicted_at_ms is None:
+        return replace(slot, contradicted_at_ms=moment.time_ms), None
+    hold_ms = parameters.correction_hold_ms
+    lasted_ms = moment.time_ms - slot.contradicted_at_ms
+    if said is None or hold_ms is None or lasted_ms < hold_ms:
+        return slot, None
+    said = Verdict(said.state, said.confidence, "correction-expired")
+    return replace(slot, overruled=None, contradicted_at_ms=None), said
 
 
 def show(

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from parking.site import Camera, Device, Site, Slot
+from parking.site import Camera, Device, Gates, OpenSession, Site, Slot
 
 # Late ticks and the usual difference between clocks are less; more is a clock that was wrong.
 STEP_MS: Final = 60_000
@@ -65,7 +65,28 @@ def _set_back(site: Site, tick_ms: int) -> Site:
             )
             for slot_id, slot in site.slots.items()
         },
-        sessions=[replace(s, entry_at_ms=min(s.entry_at_ms, tick_ms)) for s in site.sessions],
+        sessions=_sorted(site.sessions, tick_ms),
+        gates=_gates(site.gates, tick_ms),
+    )
+
+
+def _sorted(sessions: list[OpenSession], tick_ms: int) -> list[OpenSession]:
+    bounded = [replace(s, entry_at_ms=min(s.entry_at_ms, tick_ms)) for s in sessions]
+    return sorted(bounded, key=lambda session: (session.entry_at_ms, session.session_id))
+
+
+def _gates(gates: Gates, tick_ms: int) -> Gates:
+    """Passages of after now would close the stays that begin from now on. What is ahead is matched
+    no more."""
+    return Gates(
+        stays=[stay for stay in gates.stays if stay.exit.time_ms <= tick_ms],
+        ended=[session for session in gates.ended if session.entry_at_ms <= tick_ms],
+        strays=[passage for passage in gates.strays if passage.time_ms <= tick_ms],
+        plates={
+            plate: [replace(p, time_ms=min(p.time_ms, tick_ms)) for p in passages]
+            for plate, passages in gates.plates.items()
+        },
+        counted_at_ms=min(gates.counted_at_ms, tick_ms),
     )
 
 

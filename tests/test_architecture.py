@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PURE = (
     *("events", "geometry", "jpeghead", "lots", "topics", "errors", "ports"),
     *("occupancy", "site", "slots", "cameras", "camerastatus", "sessions", "timekeeping"),
+    *("gatenumbers", "pairing", "stays", "due"),
     *("gating", "inputsize", "ground", "places", "proposals", "rows"),
 )
 NOT_PURE = {
@@ -37,7 +38,7 @@ READS_ENVIRON = re.compile(
 )
 MAX_LINES = 300
 MAX_TEST_LINES = 500
-LONGER = {"parking/events.py": 480}  # every event in one list is easier to read than two halves
+LONGER = {"parking/events.py": 520}  # every event in one list is easier to read than two halves
 
 
 def sources(*folders: str) -> list[Path]:

@@ -11,6 +11,7 @@ from parking.errors import Invalid
 from parking.events import (
     GateEventReceived,
     LayoutPublished,
+    Recounted,
     SiteCommanded,
     SlotClosed,
     SlotOpened,
@@ -26,6 +27,7 @@ CLOCK_AHEAD_MS: Final = 5_000
 _KEY: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 SlotCommand = SlotClosed | SlotOpened | StateCorrected
+Command = SlotCommand | Recounted
 
 
 def event_id(site_id: str, idempotency_key: str | None) -> str:
@@ -63,7 +65,7 @@ def gate_event(
 
 
 def site_command(
-    site_id: str, command: SlotCommand, idempotency_key: str | None, who: str, now_ms: int
+    site_id: str, command: Command, idempotency_key: str | None, who: str, now_ms: int
 ) -> SiteCommanded:
     """A command to the site's tracker."""
     return SiteCommanded(

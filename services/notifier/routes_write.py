@@ -11,16 +11,16 @@ from fastapi.responses import Response
 
 from parking import codec, lots
 from parking.errors import Retryable
-from parking.events import LayoutPublished, SlotClosed, SlotOpened, StateCorrected
+from parking.events import LayoutPublished, Recounted, SlotClosed, SlotOpened, StateCorrected
+from parking.gatenumbers import ID_MEMORY
 from parking.ports import Clock, Outgoing, Producer
 from parking.reference import decoded, make_reference
-from parking.sessions import ID_MEMORY
 from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
 from services.notifier import commands
 from services.notifier.auth import Door
 from services.notifier.feed import Feed
 from services.notifier.pictures import Pictures
-from services.notifier.views import Accepted, Correction, LayoutAccepted, Passage, Reason
+from services.notifier.views import Accepted, Correction, Count, LayoutAccepted, Passage, Reason
 from services.notifier.web import (
     LAYOUT_MAX_BYTES,
     WRITE_ERRORS,
@@ -87,6 +87,22 @@ class Writer:
         known = {slot.slot_id for slot in self.feed.state.slot_views(site_id)}
         if slot_id not in known:
             raise ApiError(404, "no-slot", f"site {site_id!r} has no slot {slot_id!r}")
+        return await self._command(site_id, command, idempotency_key, who)
+
+    async def recount(
+        self, request: Request, number_in: int, idempotency_key: str | None
+    ) -> Response:
+        """How many vehicles are in, as a command to the site that the address names."""
+        site_id = request.path_params["site"]
+        who = self.door.writer(request).name
+        _ = self.feed.ring  # not before the sites are known
+        if site_id not in self.feed.state.site_ids():
+            raise ApiError(404, "no-site", f"there is no site {site_id!r}")
+        return await self._command(site_id, Recounted(number_in=number_in), idempotency_key, who)
+
+    async def _command(
+        self, site_id: str, command: commands.Command, idempotency_key: str | None, who: str
+    ) -> Response:
         now_ms = self.clock.now_ms()
         event = commands.site_command(site_id, command, idempotency_key, who, now_ms)
         await self.send(codec.outgoing(event, SITE_COMMANDS, site_id, commands.SOURCE))
@@ -157,6 +173,22 @@ def write_routes(writer: Writer) -> APIRouter:
     )
     async def exit_(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         return await _passage(writer, request, "exit", idempotency_key)
+
+    @router.post(
+        "/api/sites/{site}/recount",
+        status_code=202,
+        tags=["sessions"],
+        summary="Say how many vehicles are in",
+        description="The oldest sessions are given up, or new ones opened, until so many are open.",
+        responses=returns(Accepted, "Durable", 202) | WRITE_ERRORS,
+        openapi_extra=takes(Count, {"number_in": 42}),
+    )
+    async def recount(
+        request: Request, site: str, idempotency_key: IdempotencyKey = None
+    ) -> Response:
+        writer.door.writer(request)
+        body = await read_json(request, Count)
+        return await writer.recount(request, body.number_in, idempotency_key)
 
     _slot_routes(router, writer)
 

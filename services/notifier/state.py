@@ -111,11 +111,17 @@ class LiveState:
         return layout in known
 
     def session(self, event: SessionChanged) -> bool:
-        """Apply; False for a replay's, and for a beginning that comes after the end."""
+        """Apply; False for a replay's, and for a beginning that comes after the end, unless the
+        end was a mistake."""
         begins = event.kind in ("opened", "overstay")
-        if event.run != LIVE or (begins and event.session_id in self.closed_sessions):
+        reopened = event.kind == "opened" and event.reason == "reopened"
+        ended = event.session_id in self.closed_sessions
+        if event.run != LIVE or (begins and ended and not reopened):
             return False
-        if begins:
+        if event.reason == "entry-found":  # no stay of its own
+            self.closed_sessions.pop(event.session_id, None)
+        elif begins:
+            self.closed_sessions.pop(event.session_id, None)
             self.open_sessions[event.session_id] = event
         else:  # closed, or corrected: the tracker gave it up
             self.open_sessions.pop(event.session_id, None)

@@ -260,6 +260,12 @@ class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Text | None = None
 
 
+class Count(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many vehicles are in, counted by a person."""
+
+    number_in: Annotated[int, Meta(ge=0, le=4_000)]
+
+
 class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the slot really is."""
 

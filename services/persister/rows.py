@@ -143,19 +143,13 @@ _STATUS: Final = {"opened": "open"}  # the other kinds are named as the status t
 
 
 def session_of(event: SessionChanged) -> dict[str, Any]:
-    """What one step says of its stay; null where it says nothing."""
+    """The stay as one step tells it, whole."""
     row = fields(event, "run session_id site_id entry_at_ms exit_at_ms dwell_ms entry_gate_id")
     row |= fields(event, "exit_gate_id plate_hash reason")
     return row | {"status": _STATUS.get(event.kind, event.kind), "updated_at_ms": event.time_ms}
 
 
 def fold_sessions(steps: list[SessionChanged]) -> list[dict[str, Any]]:
-    """Steps in order to one row a stay: what a later step says wins, its silence keeps."""
-    stays: dict[tuple[str, str], dict[str, Any]] = {}
-    for step in steps:
-        told = session_of(step)
-        before = stays.get((step.run, step.session_id), told)
-        stays[step.run, step.session_id] = before | {
-            name: value for name, value in told.items() if value is not None
-        }
-    return list(stays.values())
+    """Steps in order to one row a stay: the last one tells all of it, so that an exit that turned
+    out to be another's is gone."""
+    return list({(step.run, step.session_id): session_of(step) for step in steps}.values())

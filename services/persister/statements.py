@@ -111,7 +111,7 @@ SESSIONS: Final = Statement(
     "sessions",
     "run session_id",
     "do update set status = excluded.status, updated_at_ms = excluded.updated_at_ms, "
-    + ", ".join(f"{name} = coalesce(excluded.{name}, sessions.{name})" for name in _STAY.split()),
+    + ", ".join(f"{name} = excluded.{name}" for name in _STAY.split()),
 )
 
 # %(cameras)s: those with new layouts. A camera's newest layout becomes current ...

@@ -14,7 +14,8 @@ _DEFAULT_HTTP_PORT = 8083
 class Settings:
     """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE],
     KAFKA_CA_FILE; FRAME_MAX_BYTES (1000000), as in ingest;
-    TRACKER_TICK_S (1): how often time passes for each site;
+    TRACKER_TICK_S (1): how often time passes for a site at most; no more than it has something to
+    change;
     TRACKER_SESSION_S (10): how long Kafka waits for a dead tracker before another takes over;
     TRACKER_STALL_S (120): /healthz fails when records are not applied, or partitions not given, for
     so long while Kafka answers;

@@ -10,10 +10,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from parking.due import next_due_ms
 from parking.errors import Retryable
 from parking.ops import Health
 from parking.ports import Clock, Producer, Record
+from parking.site import Site
 from parking.stall import Stall
+from parking.timekeeping import STEP_MS
 from parking.topics import LIVE
 from services.tracker import handler
 from services.tracker.partition import Log, Partition
@@ -61,7 +64,7 @@ class Kafka(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Whether it is live or a replay, and how often time is told to a site (live only)."""
+    """Whether it is live or a replay, and how often time is told to a site at most (live only)."""
 
     name: str = LIVE
     tick_ms: int = 1_000
@@ -86,6 +89,7 @@ class Tracker:
         self._stall = stall
         self._run = run
         self._told_ms: dict[str, int] = {}
+        self._due: dict[str, tuple[Site | None, int | None]] = {}
         self._generation = -1
         self._delay_s = 0.0
         # A rebalance waits until the batch in hand is written: its partitions may go to others.
@@ -211,13 +215,24 @@ class Tracker:
             site_id
             for partition in self.held.values()
             for site_id, site in partition.sites.items()
-            if abs(now_ms - max(site.tick_ms, self._told_ms.get(site_id, 0))) >= self._run.tick_ms
+            if self._is_due(site, now_ms)
         ]
         self._told_ms |= dict.fromkeys(due, now_ms)
         try:
             await self._kafka.ticks.send([handler.tick(site_id, now_ms) for site_id in due])
         except Retryable as error:
             self._away(error)
+
+    def _is_due(self, site: Site, now_ms: int) -> bool:
+        """Whether time alone changes something; by a clock that was set back, too."""
+        known, due_ms = self._due.get(site.site_id, (None, None))
+        if known is not site:
+            due_ms = next_due_ms(site)
+            self._due[site.site_id] = site, due_ms
+        told_ms = self._told_ms.get(site.site_id, 0)
+        if due_ms is None or abs(now_ms - told_ms) < self._run.tick_ms:
+            return False
+        return now_ms >= due_ms or now_ms < site.tick_ms - STEP_MS
 
     def _away(self, error: Retryable) -> None:
         log.warning("waiting: %s", error)

@@ -6,7 +6,7 @@ import yaml
 
 from parking.codec import schema_name
 from parking.events import EVENTS
-from parking.sessions import ID_MEMORY
+from parking.gatenumbers import ID_MEMORY
 from parking.topics import MQTT_ROOT, TOPICS, TRACKER_BATCHES, TRACKER_CHECKPOINTS
 
 FOLDER = Path(__file__).parents[2] / "schemas"

@@ -54,6 +54,7 @@ WRITES: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {
     ("POST", "/api/sites/demo/slots/A1/close"): (202, {"reason": "works"}),
     ("POST", "/api/sites/demo/slots/A1/open"): (202, {}),
     ("POST", "/api/sites/demo/slots/A1/correct"): (202, {"state": "free"}),
+    ("POST", "/api/sites/demo/recount"): (202, {"number_in": 42}),
     ("PUT", "/api/cameras/demo/north/layout"): (200, LAYOUT),
 }
 # Those of devices, in an order in which each can succeed.

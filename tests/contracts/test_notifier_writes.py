@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from parking import codec
-from parking.events import GateEventReceived, LayoutPublished, SiteCommanded
+from parking.events import GateEventReceived, LayoutPublished, Recounted, SiteCommanded
 from parking.keys import KeyFile
 from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
 from services.detector.picture import Picture
@@ -60,6 +60,23 @@ def bearing(key: str) -> dict[str, str]:
 def events_of(backend: Backend, topic: str, cls: type) -> list[Any]:
     found = [codec.decode(r) for r in backend.broker.records(topic)]
     return [event for event in found if isinstance(event, cls)]
+
+
+async def test_a_count_becomes_a_command_to_the_site(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    headers = {**bearing(keys["write"]), "Idempotency-Key": "count-1"}
+    response = await notifier.http.post(
+        "/api/sites/demo/recount", json={"number_in": 42}, headers=headers
+    )
+    assert (response.status_code, response.json()) == (202, {"id": "demo/api/count-1"})
+    (command,) = events_of(backend, SITE_COMMANDS, SiteCommanded)
+    assert command.command == Recounted(number_in=42)
+    for site, number, status in (("nowhere", 42, 404), ("demo", -1, 422), ("demo", 4_001, 422)):
+        response = await notifier.http.post(
+            f"/api/sites/{site}/recount", json={"number_in": number}, headers=headers
+        )
+        assert response.status_code == status
 
 
 async def test_a_passage_becomes_a_gate_event_with_the_callers_id(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from parking import events as ev
 from parking import topics
@@ -131,10 +132,11 @@ async def test_a_newer_layout_counts_and_slots_that_none_names_are_disabled(data
 
 
 async def test_a_stay_is_what_its_steps_leave_and_old_steps_change_nothing(database: Database):
+    entry = {"entry_at_ms": 10, "entry_gate_id": "main"}
     steps = [
-        make.session("demo", 1, "opened", entry_at_ms=10, entry_gate_id="main"),
-        make.session("demo", 1, "overstay", reason="too long"),
-        make.session("demo", 1, "closed", exit_at_ms=30, dwell_ms=20, exit_gate_id="back"),
+        make.session("demo", 1, "opened", **entry),
+        make.session("demo", 1, "overstay", **entry, dwell_ms=15),
+        make.session("demo", 1, "closed", **entry, exit_at_ms=30, dwell_ms=20),
     ]
     messages = [make.out(step, topics.SESSIONS) for step in steps]
     await database.takes(*messages[:2])
@@ -145,6 +147,11 @@ async def test_a_stay_is_what_its_steps_leave_and_old_steps_change_nothing(datab
     await database.takes(*messages)
     assert database.one("select * from sessions") == stay
     assert database.one("select count(*) as n from session_events") == {"n": 3}
+    again = make.session("demo", 2, "opened", **entry, reason="reopened")
+    reopened = structs.replace(again, session_id=steps[0].session_id)
+    await database.takes(make.out(reopened, topics.SESSIONS))
+    stay = database.one("select * from sessions")
+    assert (stay["status"], stay["entry_at_ms"], stay["exit_at_ms"]) == ("open", 10, None)
 
 
 async def test_only_a_higher_version_is_a_cameras_status(database: Database):

@@ -191,6 +191,26 @@ def test_a_session_the_tracker_gave_up_is_open_no_more():
     assert [s.kind for s in live.sessions("demo", is_open=False)] == ["corrected"]
 
 
+def test_a_session_that_was_closed_by_mistake_is_open_again():
+    live = LiveState()
+    opened = session("demo", 1, "opened")
+    live.session(opened)
+    live.session(replace(opened, kind="closed"))
+    assert not live.session(opened), "read again"
+    assert live.session(replace(opened, reason="reopened"))
+    assert live.open_count("demo") == 1
+    assert live.sessions("demo", is_open=False) == []
+
+
+def test_an_exit_whose_entry_was_found_is_no_session():
+    live = LiveState()
+    stray = replace(session("demo", 1, "corrected"), reason="exit-without-entry")
+    live.session(stray)
+    assert len(live.sessions("demo", is_open=False)) == 1
+    assert live.session(replace(stray, reason="entry-found"))
+    assert live.sessions("demo", is_open=None) == []
+
+
 def test_what_is_drawn_is_every_slot_of_the_camera_with_its_state():
     live = LiveState()
     live.layout(layout("demo"))

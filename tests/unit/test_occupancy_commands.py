@@ -3,9 +3,9 @@
 import pytest
 
 from parking.errors import Invalid
-from parking.events import SlotChanged, SlotClosed, SlotOpened, StateCorrected
+from parking.events import Event, SlotChanged, SlotClosed, SlotOpened, StateCorrected
 from parking.occupancy import step
-from tests.tracking import Teller, changes, fold, seen_free, states
+from tests.tracking import INTERVAL_MS, Teller, changes, fold, seen_free, states
 
 
 # ---------------------------------------------------------------- layouts
@@ -101,3 +101,50 @@ def test_a_command_for_a_slot_nobody_names_is_invalid(kind):
     with pytest.raises(Invalid) as caught:
         fold([t.adopt("a", "1"), t.command(kind(slot_id="9"))])
     assert caught.value.reason == "unknown-slot"
+
+
+# ---------------------------------------------------------------- corrections end
+HOLD_MS = 600_000
+
+
+def corrected(t: Teller) -> list[Event]:
+    """Seen free, and said to be occupied."""
+    return [*seen_free(t), t.command(StateCorrected(slot_id="1", state="occupied"))]
+
+
+def seen_for(t: Teller, duration_ms: int, seen: str = "f", camera: str = "a") -> list[Event]:
+    """A frame a second for so long, first and last included."""
+    return [t.see(camera, {"1": seen}) for _ in range(duration_ms // INTERVAL_MS + 1)]
+
+
+def test_a_correction_ends_once_the_cameras_contradict_it_for_long_enough():
+    t = Teller()
+    site, _ = fold([*corrected(t), *seen_for(t, HOLD_MS - INTERVAL_MS)])
+    assert states(site) == {"1": "occupied"}
+    site, outputs = step(site, t.see("a", {"1": "f"}))
+    assert changes(outputs) == [("1", "free", "correction-expired")]
+
+
+def test_the_time_begins_anew_when_the_camera_was_not_to_be_believed():
+    t = Teller()
+    site, _ = fold([*corrected(t), *seen_for(t, HOLD_MS // 2)])
+    for _ in range(2):
+        site, _ = step(site, t.see("a", {"1": "f"}, health="dark"))
+    for record in seen_for(t, HOLD_MS // 2 + 5_000):
+        site, outputs = step(site, record)
+        assert changes(outputs) == []
+
+
+def test_the_time_begins_anew_when_one_observation_agrees_with_the_person():
+    t = Teller()
+    records = [*corrected(t), *seen_for(t, HOLD_MS // 2), t.see("a", {"1": "o"})]
+    site, _ = fold([*records, *seen_for(t, HOLD_MS - INTERVAL_MS)])
+    assert states(site) == {"1": "occupied"}
+
+
+def test_a_correction_holds_for_ever_where_that_is_set():
+    t = Teller()
+    site, _ = fold(
+        [t.parameters(correction_hold_ms=None), *corrected(t), *seen_for(t, 2 * HOLD_MS)]
+    )
+    assert states(site) == {"1": "occupied"}

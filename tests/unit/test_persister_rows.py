@@ -90,13 +90,16 @@ def test_an_event_in_a_topic_it_does_not_belong_to_is_invalid():
     assert planned.error.reason == "wrong-type"
 
 
-def test_later_steps_of_a_stay_win_and_their_silence_keeps():
-    opened = make.session("demo", 1, "opened", entry_at_ms=10, entry_gate_id="main")
-    over = make.session("demo", 1, "overstay", reason="too long")
-    closed = make.session("demo", 1, "closed", exit_at_ms=30, dwell_ms=20)
+def test_the_last_step_of_a_stay_tells_all_of_it():
+    entry = {"entry_at_ms": 10, "entry_gate_id": "main"}
+    opened = make.session("demo", 1, "opened", **entry)
+    over = make.session("demo", 1, "overstay", **entry, dwell_ms=15)
+    closed = make.session("demo", 1, "closed", **entry, exit_at_ms=30, dwell_ms=20)
     (stay,) = fold_sessions([opened, over, closed])
     assert (stay["status"], stay["entry_at_ms"], stay["exit_at_ms"]) == ("closed", 10, 30)
-    assert (stay["entry_gate_id"], stay["reason"]) == ("main", "too long")
+    reopened = make.session("demo", 1, "opened", **entry, reason="reopened")
+    (stay,) = fold_sessions([closed, reopened])
+    assert (stay["status"], stay["exit_at_ms"], stay["dwell_ms"]) == ("open", None, None)
     assert [s["status"] for s in fold_sessions([opened])] == ["open"]
     assert [s["status"] for s in fold_sessions([opened, over])] == ["overstay"]
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from parking import codec
+from parking.due import FRAMES_MS
 from parking.errors import Fenced, Retryable
 from parking.events import SlotChanged, TickElapsed
 from parking.memory import ManualClock, MemoryBroker, MemoryProducer
@@ -15,7 +16,7 @@ from parking.topics import DETECTIONS, LIVE, SLOT_CHANGES
 from services.tracker.handler import SOURCES
 from services.tracker.tracker import Kafka, Run, Tracker
 from tests.tracker_memory import PARTITION, TOPICS, MemoryLog
-from tests.tracking import Teller
+from tests.tracking import SILENCE_MS, Teller
 
 LIMIT_S = 30.0
 
@@ -158,12 +159,17 @@ async def test_one_that_was_replaced_ends(bench: Bench):
 
 
 # ---------------------------------------------------------------- ticks
-async def test_each_site_is_told_the_time(bench: Bench):
+async def test_a_site_is_told_the_time_when_it_changes_something_and_not_before(bench: Bench):
     bench.group.deal(PARTITION)
-    await bench.turns(4, seconds=0.5)
+    await bench.turns(4)
+    assert bench.ticks() == []  # no frame yet: time changes nothing
+    bench.tell(*(bench.teller.see("a", {"1": "o"}) for _ in range(2)))
+    await bench.turns(130, seconds=0.5)
     first, *more = bench.ticks()
     assert first.id == f"lot/tick/{first.time_ms}"
-    assert [t.time_ms - first.time_ms for t in more] == [1_000]
+    assert [t.time_ms - first.time_ms for t in more] == [FRAMES_MS, SILENCE_MS - 1_500]
+    changes = [codec.decode(r) for r in bench.broker.records(SLOT_CHANGES)]
+    assert [c.to_state for c in changes if isinstance(c, SlotChanged)][-1] == "unknown"
 
 
 async def test_a_replay_makes_no_ticks():

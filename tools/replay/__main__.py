@@ -14,7 +14,8 @@ s3:SITE/CAMERA@DAY (S3_* as for the persister; DATABASE_URL for the pictures' ti
 
 --set NAME=VALUE   DETECTOR_..., MODEL_FILE, FRAME_MAX_PIXELS: what the detector is started with;
                    what is not set is this version's default. enter_observations,
-                   exit_observations, min_confidence, silence_intervals, silence_ms, overstay_ms:
+                   exit_observations, min_confidence, silence_intervals, silence_ms, overstay_ms,
+                   maximum_stay_ms, empty_at_min, capacity, correction_hold_ms:
                    the tracker's parameters; what is not set is as it was at the time.
 --settings FILE    the same as TOML, in tables [detector] and [tracker].
 

@@ -258,9 +258,13 @@ async def _result(kafka: KafkaSettings) -> Played:
 
 
 def _overstays(steps: Sequence[Kept]) -> bool:
-    """Whether some parameters of the script tell a stay that is too long."""
+    """Whether some parameters of the script end a stay, or call it too long, by time."""
     orders = [s.event.command for s in steps if isinstance(s.event, SiteCommanded)]
-    return any(isinstance(order, ParametersSet) and order.overstay_ms for order in orders)
+    return any(
+        isinstance(order, ParametersSet)
+        and (order.overstay_ms or order.maximum_stay_ms or order.empty_at_min is not None)
+        for order in orders
+    )
 
 
 def _passed_over(event: Event) -> bool:

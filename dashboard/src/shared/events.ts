@@ -141,7 +141,10 @@ export interface Cause {
   id: string;
 }
 /**
- * A vehicle's stay, from entry to exit.
+ * A vehicle's stay as it is known now: all of it, in place of what was told of the same
+ *     `session_id` before. A passage that comes late can change stays that were told already: an
+ *     `opened` one with reason `reopened` was closed by mistake, and a `corrected` one with reason
+ *     `entry-found` is an exit whose stay is known by now; it is no stay of its own.
  */
 export interface SessionChanged {
   /**
@@ -166,6 +169,8 @@ export interface SessionChanged {
   exit_gate_id?: string | null;
   plate_hash?: string | null;
   reason?: string | null;
+  number_in?: number | null;
+  capacity?: number | null;
   cause: Cause;
 }
 /**

@@ -175,4 +175,17 @@ describe("the other messages", () => {
     };
     expect(apply(loaded(), { type: "session", data }).sites.demo?.open_sessions).toBe(left);
   });
+
+  it("take the number of vehicles in as it is told", () => {
+    const data = {
+      id: "g1",
+      site_id: "demo",
+      time_ms: 1,
+      session_id: "s1",
+      kind: "closed" as const,
+      number_in: 7,
+      cause: { kind: "gate" as const, id: "g1" },
+    };
+    expect(apply(loaded(), { type: "session", data }).sites.demo?.open_sessions).toBe(7);
+  });
 });

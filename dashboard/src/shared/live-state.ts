@@ -182,9 +182,13 @@ function isSame(a: CameraView, b: CameraView): boolean {
 function sessionChanged(live: Live, session: SessionChanged): Live {
   const site = live.sites[session.site_id];
   const step = sessionStep(session);
-  if (!site || step === 0 || live.sessionIds.includes(session.id)) return live;
+  const known = session.number_in ?? null; // an older tracker does not tell it
+  if (!site || live.sessionIds.includes(session.id) || (known === null && step === 0)) return live;
   const sessionIds = [session.id, ...live.sessionIds].slice(0, SESSIONS_KEPT);
-  return withSite({ ...live, sessionIds }, { ...site, open_sessions: Math.max(0, site.open_sessions + step) });
+  return withSite({ ...live, sessionIds }, {
+    ...site,
+    open_sessions: known ?? Math.max(0, site.open_sessions + step),
+  });
 }
 
 /** A correction gives an open session up, except that of an exit for which none was open. */

@@ -1,0 +1,252 @@
+"""Which exit closes which entry, the same whatever the order in which they are told. Pure.
+
+What counts is the order of the passages' own times. In that order:
+
+- an exit with a plate closes the stay of the same plate, if its last passage was an entry;
+- another exit closes the oldest stay without a plate; never one with another's plate;
+- an exit that finds none is a stray;
+- an entry of a plate that is in ends its stay before (`entered-again`);
+- a stay without a plate ends at its maximum stay or at the site's empty time, and no later exit
+  closes it; one with a plate ends then, too, until its own exit is known.
+
+So a passage that comes late is put in its place, and what it changes behind it is worked out: a
+late entry takes the exit of the next, that one the exit of the one after it, until one takes a
+stray, or is open. Only what is no longer remembered stays as it was.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from typing import Final
+
+from parking.site import Gates, OpenSession, Passage, Site, Stay
+from parking.stays import (
+    Changes,
+    Ending,
+    Outcome,
+    end_of_stay,
+    entry_key,
+    exit_key,
+    gates_of,
+    pair_plate,
+    passage_key,
+    session_of,
+    stay_entry,
+    stay_exit,
+)
+
+STAY_MEMORY: Final = 4_000
+STRAY_MEMORY: Final = 4_000
+PLATE_MEMORY: Final = 8_000
+PLATE_PASSAGES: Final = 16
+
+_NEVER_MS: Final = 2**63
+
+
+class Pairing:
+    """The passages of a site while one more is put in its place: a working copy."""
+
+    def __init__(self, site: Site) -> None:
+        gates = site.gates if site.gates != Gates() else gates_of(site.sessions)
+        self.open = list(site.sessions)
+        self.changes = Changes()
+        self._parameters = site.parameters
+        self._tick_ms = site.tick_ms
+        self._stays = list(gates.stays)
+        self._ended = list(gates.ended)
+        self._strays = list(gates.strays)
+        self._plates = gates.plates
+        self._counted_at_ms = gates.counted_at_ms
+
+    def gates(self) -> Gates:
+        """What is to be remembered."""
+        return Gates(
+            stays=self._stays[-STAY_MEMORY:],
+            ended=self._ended[-STAY_MEMORY:],
+            strays=self._strays[-STRAY_MEMORY:],
+            plates=self._plates,
+            counted_at_ms=self._counted_at_ms,
+        )
+
+    def add(self, passage: Passage) -> None:
+        """Put a passage in its place."""
+        if passage.time_ms <= self._counted_at_ms:
+            self._add_counted(passage)
+        elif passage.plate_hash is not None:
+            self._add_plated(passage, passage.plate_hash)
+        elif passage.direction == "entry":
+            self._match(session_of(passage), None)
+        else:
+            self._match_exit(passage)
+
+    def end(self, session: OpenSession, ending: Ending) -> None:
+        """Give an open session up. One without a plate may still be closed by an exit from before
+        it ended, unless other sessions had to make up for it."""
+        self._take_open(session)
+        if session.plate_hash is None and ending in ("maximum-stay", "empty-time"):
+            insort(self._ended, session, key=entry_key)
+        self.changes.note(session, "open", ending)
+
+    def begin(self, session: OpenSession) -> None:
+        """An open session that no passage began."""
+        insort(self.open, session, key=entry_key)
+        self.changes.note(session, None, "open")
+
+    # ------------------------------------------------------------ without a plate
+    def _match(
+        self, session: OpenSession, before: Outcome, after: tuple[int, str] | None = None
+    ) -> None:
+        """Find the exit of an entry without a plate; who had it finds another. `after`: only later
+        exits are left to it."""
+        while True:
+            begin = after or (session.entry_at_ms, "")
+            index = bisect_right(self._stays, entry_key(session), key=stay_entry)
+            if after is not None:
+                index = max(index, bisect_right(self._stays, after, key=stay_exit))
+            stray = bisect_left(self._strays, begin, key=exit_key)
+            taken = [stay.exit for stay in self._stays[index : index + 1]]
+            leaving = min([*taken, *self._strays[stray : stray + 1]], key=exit_key, default=None)
+            if leaving is None or leaving.time_ms > self._end_ms(session):
+                self._leave_unmatched(session, before)
+                return
+            self.changes.note(session, before, leaving)
+            stay = Stay(session, leaving)
+            if leaving not in taken:
+                self._no_stray(leaving)
+                self._stays.insert(index, stay)
+                return
+            session, before, after = self._stays[index].entry, leaving, None
+            self._stays[index] = stay
+
+    def _leave_unmatched(self, session: OpenSession, before: Outcome) -> None:
+        """It is open, unless its time is over."""
+        ends = end_of_stay(session.entry_at_ms, self._parameters)
+        if ends is not None and ends[0] <= self._tick_ms:
+            if session.plate_hash is None:
+                insort(self._ended, session, key=entry_key)
+            self.changes.note(session, before, ends[1])
+        else:
+            insort(self.open, session, key=entry_key)
+            self.changes.note(session, before, "open")
+
+    def _match_exit(self, passage: Passage) -> None:
+        """Close the oldest stay without a plate that was open then; an exit that closed it later
+        finds another."""
+        while True:
+            unmatched = self._oldest_unmatched(passage.time_ms)
+            index = bisect_right(self._stays, exit_key(passage), key=stay_exit)
+            taken = self._stays[index] if index < len(self._stays) else None
+            if taken is not None and taken.entry.entry_at_ms > passage.time_ms:
+                taken = None
+            if unmatched and (taken is None or entry_key(unmatched) < entry_key(taken.entry)):
+                before = self._take_unmatched(unmatched)
+                insort(self._stays, Stay(unmatched, passage), key=stay_entry)
+                self.changes.note(unmatched, before, passage)
+                return
+            if taken is None:
+                insort(self._strays, passage, key=exit_key)
+                self.changes.note_stray(passage, True)
+                return
+            self._stays[index] = Stay(taken.entry, passage)
+            self.changes.note(taken.entry, taken.exit, passage)
+            passage = taken.exit
+
+    def _oldest_unmatched(self, time_ms: int) -> OpenSession | None:
+        """Of the stays without a plate and without an exit, the oldest that was open then."""
+        index = bisect_left(self._ended, time_ms, key=self._end_ms)
+        for session in self._ended[index : index + 1] or self.open:
+            if session.entry_at_ms > time_ms:
+                return None
+            if session.plate_hash is None and self._end_ms(session) >= time_ms:
+                return session
+        return None
+
+    def _end_ms(self, session: OpenSession) -> int:
+        ends = end_of_stay(session.entry_at_ms, self._parameters)
+        return ends[0] if ends else _NEVER_MS
+
+    def _take_unmatched(self, session: OpenSession) -> Outcome:
+        if self._take_open(session):
+            return "open"
+        del self._ended[bisect_left(self._ended, entry_key(session), key=entry_key)]
+        return self._ending(session)
+
+    def _ending(self, session: OpenSession) -> Ending:
+        """Why a session ended that no exit closed."""
+        ends = end_of_stay(session.entry_at_ms, self._parameters)
+        return ends[1] if ends else "recount"
+
+    def _take_open(self, session: OpenSession) -> OpenSession | None:
+        """Take the session out of the open ones; None if it is not among them."""
+        index = self._index_open(session)
+        return None if index is None else self.open.pop(index)
+
+    def _index_open(self, session: OpenSession) -> int | None:
+        index = bisect_left(self.open, entry_key(session), key=entry_key)
+        there = index < len(self.open) and self.open[index].session_id == session.session_id
+        return index if there else None
+
+    def _no_stray(self, passage: Passage) -> None:
+        self._strays.remove(passage)
+        self.changes.note_stray(passage, False)
+
+    def _take_back_exit(self, passage: Passage) -> None:
+        """The exit has an entry of its own: whom it closed finds another."""
+        index = bisect_left(self._stays, exit_key(passage), key=stay_exit)
+        if index < len(self._stays) and self._stays[index].exit == passage:
+            freed = self._stays.pop(index).entry
+            self._match(freed, passage, after=exit_key(passage))
+        elif passage in self._strays:
+            self._no_stray(passage)
+
+    # ------------------------------------------------------------ with a plate
+    def _add_plated(self, passage: Passage, plate: str) -> None:
+        """A plate's passages are matched among themselves, its other exits like those without."""
+        known = self._plates.get(plate, [])
+        passages = [*known]
+        insort(passages, passage, key=passage_key)
+        before, strange_before = pair_plate(known)
+        now, strange = pair_plate(passages)
+        for other in strange_before:
+            if other not in strange:
+                self._take_back_exit(other)
+        for entry in passages:
+            if entry.direction == "entry" and before.get(entry.id) != now[entry.id]:
+                self._change_plated(entry, before.get(entry.id), now[entry.id])
+        for other in strange:
+            if other not in strange_before:
+                self._match_exit(other)
+        kept = passages[-PLATE_PASSAGES:]
+        while kept[0].direction == "exit" and kept[0] not in strange:
+            kept = kept[1:]
+        self._plates = dict(self._plates)
+        self._plates.pop(plate, None)
+        self._plates[plate] = kept
+        while len(self._plates) > PLATE_MEMORY:
+            self._forget_plate(next(iter(self._plates)))
+
+    def _forget_plate(self, plate: str) -> None:
+        """Unless it is in: then it is as good as seen just now."""
+        passages = self._plates.pop(plate)
+        if (
+            passages[-1].direction == "entry"
+            and self._index_open(session_of(passages[-1])) is not None
+        ):
+            self._plates[plate] = passages
+
+    def _change_plated(self, entry: Passage, before: Outcome, now: Outcome) -> None:
+        session = session_of(entry)
+        was_open = self._take_open(session) if before == "open" else None
+        if before == "open" and was_open is None:
+            before = self._ending(session)
+        session = was_open or session
+        if now == "open":
+            self._leave_unmatched(session, before)
+        else:
+            self.changes.note(session, before, now)
+
+    # ------------------------------------------------------------ counted already
+    def _add_counted(self, passage: Passage) -> None:
+        """Somebody has counted since: the passage changes no number."""
+        if passage.direction == "entry":
+            self.changes.note(session_of(passage), None, "recount")
+        else:
+            self.changes.note_stray(passage, True)

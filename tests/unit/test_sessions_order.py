@@ -1,0 +1,167 @@
+"""Gate events in any order, with any delay, give the sessions that the sorted ones give."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from parking import pairing
+from parking.events import Event, GateEventReceived, SessionChanged
+from tests.tracking import START_MS, Teller, fold, sessions
+
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+END_MS = START_MS + 3 * DAY_MS
+LIMITS: list[dict[str, Any]] = [
+    {},
+    {"maximum_stay_ms": 7 * MINUTE_MS},
+    {"empty_at_min": (START_MS // MINUTE_MS + 12) % 1_440},
+]
+
+
+def passage(number: int, at_min: int, direction, plate=None, gates=2) -> GateEventReceived:
+    device = f"lot/gate-{number % gates}"
+    return GateEventReceived(
+        id=f"{device}/gate/1/{number // gates}",
+        site_id="lot",
+        time_ms=START_MS + at_min * MINUTE_MS,
+        device_id=device,
+        gate_id="main",
+        direction=direction,
+        via="mqtt",
+        time_source="device",
+        boot_id=1,
+        seq=number // gates,
+        plate_hash=plate,
+    )
+
+
+@st.composite
+def passages(draw) -> list[GateEventReceived]:
+    """Of a lot with few plates, so that each comes and goes often; some at the same moment."""
+    one = st.tuples(
+        st.integers(0, 25),
+        st.sampled_from(["entry", "exit"]),
+        st.sampled_from([None, None, "p", "q"]),
+    )
+    drawn = sorted(draw(st.lists(one, max_size=16)), key=lambda told: told[0])
+    return [passage(number, *told) for number, told in enumerate(drawn)]
+
+
+def held(outputs: Sequence[Event]) -> dict[str, tuple[Any, ...]]:
+    """What a reader holds in the end: what was told last of each session."""
+    last: dict[str, SessionChanged] = {told.session_id: told for told in sessions(outputs)}
+    return {
+        session_id: (
+            *(told.kind, told.entry_at_ms, told.exit_at_ms, told.dwell_ms, told.plate_hash),
+            None if told.kind == "opened" else told.reason,
+        )
+        for session_id, told in last.items()
+        if told.reason != "entry-found"
+    }
+
+
+def told_by(events: Sequence[Event], limits: dict[str, Any]) -> tuple[Any, ...]:
+    """The final state, and the sessions, of these events in this order."""
+    t = Teller()
+    begin = [t.parameters(**limits)]
+    t.now_ms = END_MS
+    site, outputs = fold([*begin, *events, t.tick()])
+    return site.sessions, site.gates, held(outputs)
+
+
+def by_hand(events: Sequence[GateEventReceived], limits: dict[str, Any]) -> dict[str, str]:
+    """What becomes of each entry and stray exit: the rules as one sweep over the sorted events."""
+    longest = limits.get("maximum_stay_ms", 10 * DAY_MS)
+    empty_ms = START_MS + 12 * MINUTE_MS - START_MS % MINUTE_MS if "empty_at_min" in limits else 0
+    inside: list[GateEventReceived] = []
+    fates: dict[str, str] = {}
+
+    def over(entry: GateEventReceived, time_ms: int) -> bool:
+        cleared = empty_ms and entry.time_ms < empty_ms < time_ms
+        return bool(cleared) or time_ms > entry.time_ms + longest
+
+    for event in sorted(events, key=lambda e: (e.time_ms, e.direction == "exit", e.id)):
+        own = [e for e in inside if event.plate_hash and e.plate_hash == event.plate_hash]
+        if event.direction == "entry":
+            fates |= {entry.id: "entered-again" for entry in own}
+            inside = [e for e in inside if e not in own] + [event]
+            continue
+        nameless = [e for e in inside if not e.plate_hash and not over(e, event.time_ms)]
+        for entry in [*own, *nameless][:1]:
+            fates[entry.id] = event.id
+            inside.remove(entry)
+        if not own and not nameless:
+            fates[event.id] = "exit-without-entry"
+    for entry in inside:
+        ended = "empty-time" if "empty_at_min" in limits and entry.time_ms < END_MS - DAY_MS else ""
+        fates[entry.id] = "maximum-stay" if "maximum_stay_ms" in limits else ended or "open"
+    return fates
+
+
+def check(order: Sequence[GateEventReceived], events: Sequence[GateEventReceived], limits) -> None:
+    truth = told_by(events, limits)
+    assert told_by(order, limits) == truth
+    exits = {e.id: e.time_ms for e in events if e.direction == "exit"}
+    fates = by_hand(events, limits)
+    assert truth[2].keys() == fates.keys()
+    for session_id, (kind, _, exit_at_ms, _, _, reason) in truth[2].items():
+        fate = fates[session_id]
+        if kind == "closed":
+            assert exits[fate] == exit_at_ms
+        else:
+            assert (reason or "open") == fate
+
+
+@settings(max_examples=2_000, deadline=None)
+@pytest.mark.timeout(240)
+@given(passages(), st.sampled_from(LIMITS), st.data())
+def test_any_order_and_any_copies_give_what_the_sorted_unique_ones_give(events, limits, data):
+    order = data.draw(st.permutations(events))
+    copies = data.draw(st.lists(st.sampled_from(events), max_size=4)) if events else []
+    check([*order, *copies], events, limits)
+
+
+def test_negative_control_without_a_memory_of_passages_order_matters(monkeypatch):
+    monkeypatch.setattr(pairing, "STAY_MEMORY", 1)
+    monkeypatch.setattr(pairing, "STRAY_MEMORY", 1)
+
+    @settings(max_examples=2_000, deadline=None, database=None, phases=[Phase.generate])
+    @given(passages(), st.data())
+    def orders(events, data):
+        check(data.draw(st.permutations(events)), events, {})
+
+    with pytest.raises(AssertionError):
+        orders()
+
+
+def test_five_thousand_in_random_order_doubled_and_late_come_to_the_sorted_truth():
+    """Of four gates, a fifth told twice and a tenth an hour late; half of the vehicles have a
+    plate, and a twentieth of the plates is not read."""
+    chance = random.Random(13)  # noqa: S311 -- a fixed story
+    told: list[tuple[int, GateEventReceived]] = []
+    events: list[GateEventReceived] = []
+    moments: list[tuple[int, str, str | None]] = []
+    for car in range(2_500):
+        plate = f"{car}" if car % 2 else None
+        entry_min = chance.randrange(600)
+        for at_min, direction in (
+            (entry_min, "entry"),
+            (entry_min + chance.randrange(400), "exit"),
+        ):
+            moments.append((at_min, direction, plate if chance.random() > 0.05 else None))
+    for number, (at_min, direction, plate) in enumerate(sorted(moments, key=lambda m: m[0])):
+        event = passage(number, at_min, direction, plate, gates=4)
+        events.append(event)
+        late_ms = 3_600_000 if chance.random() < 0.1 else 0
+        copies = 2 if chance.random() < 0.2 else 1
+        told += [
+            (event.time_ms + late_ms + chance.randrange(20 * MINUTE_MS), event)
+            for _ in range(copies)
+        ]
+    order = [event for _, event in sorted(told, key=lambda one: one[0])]
+    assert len(events) == 5_000
+    assert told_by(order, {}) == told_by(events, {})
