@@ -11,7 +11,6 @@ from parking.events import (
     DetectionMade,
     DeviceReported,
     Event,
-    FrameRef,
     ImageHealth,
 )
 from parking.site import Camera, Device, Moment, Site, silence_limit_ms
@@ -35,7 +34,7 @@ def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site,
     acknowledgement it, or the broker, did not see."""
     camera = site.cameras.get(made.camera_id, Camera())
     name = made.frame_ref.frame_id.removeprefix(f"{made.camera_id}/")
-    if name in camera.frames or not _newer(made.frame_ref, camera.frame_ref):
+    if name in camera.frames or not _newer(made, name, camera):
         return site, []
     if _counted_before(name, camera.frames):
         return site, []
@@ -143,9 +142,16 @@ def _count_restart(site: Site, camera: Camera, made: DetectionMade, name: str) -
     return replace(site, devices=site.devices | {made.camera_id: device})
 
 
-def _newer(frame: FrameRef, last: FrameRef | None) -> bool:
-    """A camera's frames lie in one partition; another one means that the topic was made anew."""
-    return last is None or frame.partition != last.partition or frame.offset > last.offset
+def _newer(made: DetectionMade, name: str, camera: Camera) -> bool:
+    """By its place in the log: a camera's frames lie in one partition. Where that says otherwise
+    the topic may have been made anew: then the camera's own numbers count, or its time."""
+    frame, last = made.frame_ref, camera.frame_ref
+    if last is None or frame.partition != last.partition or frame.offset > last.offset:
+        return True
+    before, own = _last_numbers(camera.frames), _numbers(name)
+    if before is not None and own is not None and before[0] == own[0]:
+        return own[1] > before[1]
+    return made.time_ms > (camera.last_frame_at_ms or 0)
 
 
 def _counted_before(name: str, applied: Sequence[str]) -> bool:
