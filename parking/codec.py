@@ -23,6 +23,9 @@ from parking.topics import (
 
 META_HEADER: Final = "parking-meta"
 DEAD_LETTER_KEPT_BYTES: Final = 65_536
+# Of an original's headers in its dead letter, which must fit into a record with a whole picture.
+HEADERS_KEPT_BYTES: Final = 16_384
+HEADER_NAME_MAX: Final = 500
 
 AnyEvent = Event | DeadLettered
 E = TypeVar("E", bound=Event | DeadLettered)
@@ -117,9 +120,10 @@ def dead_letter(
     attempts: int = 1,
     kept_bytes: int = FRAME_MAX_BYTES,
 ) -> Outgoing:
-    """The record set aside, with the reason: original key and bytes (up to `kept_bytes`, beyond it
-    the first 64 kB). Pictures go to their own short-lived topic. For what did not come from Kafka
-    give `record.topic` the MQTT topic or HTTP path and a negative partition and offset."""
+    """The record set aside, with the reason: original key, headers and bytes (up to `kept_bytes`,
+    beyond it the first 64 kB), so that it can be sent again (parking/deadletters.py). Pictures go
+    to their own short-lived topic. For what did not come from Kafka give `record.topic` the MQTT
+    topic or HTTP path and a negative partition and offset."""
     value = record.value or b""
     truncated = len(value) > kept_bytes
     sha256 = hashlib.sha256(value).hexdigest()
@@ -138,6 +142,7 @@ def dead_letter(
         length=len(value),
         sha256=sha256,
         truncated=truncated,
+        headers=_kept(record.headers),
     )
     return Outgoing(
         DEAD_LETTERS_FRAMES if holds_pictures(record.topic) else DEAD_LETTERS,
@@ -148,3 +153,10 @@ def dead_letter(
             (META_HEADER, to_json(event)),
         ),
     )
+
+
+def _kept(headers: Headers) -> list[tuple[str, bytes | None]] | None:
+    """The headers, or None for those of a stranger that a letter has no room for."""
+    size_bytes = sum(len(name.encode()) + len(value or b"") for name, value in headers)
+    too_long = any(len(name) > HEADER_NAME_MAX for name, _ in headers)
+    return None if size_bytes > HEADERS_KEPT_BYTES or too_long else list(headers)

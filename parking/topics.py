@@ -91,6 +91,7 @@ CAMERA_STATUS: Final = "parking.camera-status"
 SESSIONS: Final = "parking.sessions"
 DEAD_LETTERS: Final = "parking.dead-letters"
 DEAD_LETTERS_FRAMES: Final = "parking.dead-letters.frames"
+DEAD_LETTERS_MARKS: Final = "parking.dead-letters.marks"
 TRACKER_APP: Final = "parking.tracker"
 TRACKER_TABLE: Final = "sites"
 TRACKER_CHANGELOG: Final = f"{TRACKER_APP}-{TRACKER_TABLE}-changelog"
@@ -119,6 +120,9 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(SESSIONS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
         Topic(DEAD_LETTERS, "original key", 1, 30 * _DAY_MS),
         Topic(DEAD_LETTERS_FRAMES, "camera_id", 1, _DAY_MS, 1_000_000_000),
+        # Which letters were sent again (parking/deadletters.py), for longer than any letter is
+        # kept: Kafka removes whole segments, which by default grow for a week.
+        Topic(DEAD_LETTERS_MARKS, "the original", 1, 60 * _DAY_MS),
         # faust would create it with its own settings; the stack makes it like all others.
         Topic(
             TRACKER_CHANGELOG,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from parking import codec
+from parking.deadletters import was_replayed
 from parking.errors import Invalid
 from parking.events import DetectionMade, FrameReceived, FrameRef
 from parking.imagehealth import Look
@@ -66,13 +67,20 @@ def accept(record: Record) -> Frame:
 
 def choose(frames: Sequence[Frame], skip: bool) -> list[list[Frame]]:
     """Groups of which one frame is to be analysed, the best candidate last: with `skip` one group a
-    camera, oldest first; otherwise each frame alone. Groups keep the log's order."""
+    camera, oldest first; otherwise each frame alone. Groups keep the log's order. A frame sent
+    again from the dead letters is older than its place in the log says. It takes no newer frame's
+    place and is not passed over: it is a group of its own, behind all others."""
     if not skip:
         return [[frame] for frame in frames]
+    again: list[list[Frame]] = []
     cameras: dict[str, list[Frame]] = {}
     for frame in frames:
-        cameras.setdefault(frame.meta.camera_id, []).append(frame)
-    return [sorted(group, key=lambda frame: frame.record.offset) for group in cameras.values()]
+        if was_replayed(frame.record):
+            again.append([frame])
+        else:
+            cameras.setdefault(frame.meta.camera_id, []).append(frame)
+    groups = [sorted(group, key=lambda frame: frame.record.offset) for group in cameras.values()]
+    return [*groups, *again]
 
 
 async def handle_frames(

@@ -1,11 +1,13 @@
 """The detector's decisions, over in-memory adapters and a detector that finds white rectangles."""
 
+import dataclasses
 import json
 
 import msgspec
 import numpy as np
 
 from parking import codec
+from parking.deadletters import REPLAYED_FROM
 from parking.errors import Invalid
 from parking.ports import Outgoing
 from parking.topics import (
@@ -151,6 +153,16 @@ async def test_when_behind_only_the_newest_frame_of_each_camera_is_analysed():
 async def test_newest_is_by_place_in_the_log_not_by_the_devices_number():
     events = detections(await analysed([frame(EMPTY, 8), frame(EMPTY, 3)]))
     assert [(e.id, e.skipped_frame_ids) for e in events] == [("demo/north/1/3", ["demo/north/1/8"])]
+
+
+async def test_a_frame_sent_again_from_the_dead_letters_takes_no_newer_ones_place():
+    old = frame(EMPTY, 1)
+    again = dataclasses.replace(old, headers=(*old.headers, (REPLAYED_FROM, b"x/0/1")))
+    events = detections(await analysed([frame(EMPTY, 7), frame(EMPTY, 8), again]))
+    told = [(e.id[-1], [i[-1] for i in e.skipped_frame_ids]) for e in events]
+    assert told == [("8", ["7"]), ("1", [])]
+    control = detections(await analysed([frame(EMPTY, 7), frame(EMPTY, 8), old]))
+    assert [e.id[-1] for e in control] == ["1"]
 
 
 async def test_with_skipping_off_every_frame_is_analysed_in_order():
