@@ -11,7 +11,6 @@ one site changed; `all cameras`: each camera told its age, as they do every 2 s.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -138,9 +137,11 @@ def table(here: list[dict[str, Any]], before: list[dict[str, Any]] | None) -> st
 
 def _elsewhere(path: Path) -> list[dict[str, Any]]:
     """The same measurement with the services of another checkout."""
-    command = [sys.executable, str(Path(__file__).resolve()), "--json", *_plain(sys.argv[1:])]
-    env = os.environ | {"PYTHONPATH": str(path.resolve())}
-    done = subprocess.run(command, env=env, cwd=path, check=True, capture_output=True, text=True)
+    program = (
+        f"import runpy; runpy.run_path({str(Path(__file__).resolve())!r}, run_name='__main__')"
+    )
+    command = [sys.executable, "-c", program, "--json", *_plain(sys.argv[1:])]
+    done = subprocess.run(command, cwd=path, check=True, capture_output=True, text=True)
     return list(json.loads(done.stdout))
 
 
