@@ -5,14 +5,16 @@ the event travels as JSON in the header `parking-meta`.
 """
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import msgspec
 
-from parking.errors import UNREADABLE, Invalid
+from parking.errors import UNREADABLE, Invalid, Newer
 from parking.events import EVENTS, DeadLettered, Event, FrameReceived
 from parking.ports import Headers, Outgoing, Record
+from parking.tolerant import read_newer
 from parking.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
@@ -32,6 +34,7 @@ E = TypeVar("E", bound=Event | DeadLettered)
 _BY_TYPE: Final = {cls.TYPE: cls for cls in EVENTS}
 _DECODERS: Final = {cls.TYPE: msgspec.json.Decoder(cls) for cls in EVENTS}
 _ENCODER: Final = msgspec.json.Encoder()
+_OURS: Final = re.compile(r"parking\.[a-z0-9-]{1,80}\.v\d{1,4}", re.ASCII)
 
 
 def schema_name(event_type: str) -> str:
@@ -45,7 +48,8 @@ def to_json(event: AnyEvent) -> bytes:
 
 
 def from_json(data: bytes, cls: type[E]) -> E:
-    """Read and validate. Raises Invalid("bad-json" | "bad-schema") that names the field."""
+    """Read and validate, strictly: what we write ourselves. Raises Invalid("bad-json" |
+    "bad-schema") that names the field."""
     try:
         event = _DECODERS[cls.TYPE].decode(data)
     except msgspec.ValidationError as error:
@@ -89,19 +93,27 @@ def header(record: Record, name: str) -> bytes | None:
 
 
 def decode(record: Record) -> AnyEvent:
-    """The event a record carries, by its `ce_type`. Raises Invalid: `no-type`, `unknown-type`,
-    `empty`, `bad-json` or `bad-schema`."""
+    """The event a record carries, by its `ce_type`; what a newer version wrote is read as far as it
+    is known (parking/tolerant.py). Raises Newer for an event of a type, or with a value, that this
+    version cannot act on; Invalid: `no-type`, `unknown-type`, `empty`, `bad-json`, `bad-schema`."""
     raw_type = header(record, "ce_type")
     if raw_type is None:
         raise Invalid("no-type", "the record has no ce_type header")
     event_type = raw_type.decode("utf-8", "replace")
     cls = _BY_TYPE.get(event_type)
     if cls is None:
-        raise Invalid("unknown-type", f"ce_type {event_type[:100]!r} is not one this version knows")
+        kind = Newer if _OURS.fullmatch(event_type) else Invalid
+        raise kind("unknown-type", f"ce_type {event_type[:100]!r} is not one this version knows")
     body = header(record, META_HEADER) if cls in (FrameReceived, DeadLettered) else record.value
     if not body:
         raise Invalid("empty", f"a {event_type} without its content")
-    return from_json(body, cls)
+    try:
+        return from_json(body, cls)
+    except Invalid:
+        event: AnyEvent | None = read_newer(body, cls)
+        if event is None:
+            raise
+        return event
 
 
 def refused_letter(message: Outgoing, error: Invalid, now_ms: int) -> Outgoing:

@@ -7,10 +7,10 @@ from typing import Final
 
 from parking import codec
 from parking.deadletters import was_replayed
-from parking.errors import Invalid
+from parking.errors import Invalid, Newer
 from parking.events import DetectionMade, FrameReceived, FrameRef
 from parking.imagehealth import Look
-from parking.metrics import DEAD_LETTERS, FRAMES_ANALYSED, FRAMES_SKIPPED
+from parking.metrics import DEAD_LETTERS, FRAMES_ANALYSED, FRAMES_SKIPPED, RECORDS_IGNORED
 from parking.ports import Clock, Outgoing, Record
 from parking.topics import DETECTIONS, FRAMES, LAYOUTS
 from services.detector.analysis import Finding, Job, Result
@@ -97,6 +97,8 @@ async def handle_frames(
     for record in records:
         try:
             frames.append(accept(record))
+        except Newer:
+            RECORDS_IGNORED.labels("newer").inc()
         except Invalid as error:
             written.append(_set_aside(record, error, tools.clock))
     groups = choose(frames, tools.skip)

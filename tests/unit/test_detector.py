@@ -5,6 +5,7 @@ import json
 
 import msgspec
 import numpy as np
+from prometheus_client import REGISTRY
 
 from parking import codec
 from parking.deadletters import REPLAYED_FROM
@@ -212,6 +213,21 @@ async def test_poison_is_set_aside_with_its_bytes_and_the_rest_go_on():
     kept = {message.key: message.value for message in dead}
     assert kept[b"demo/a"] == BROKEN
     assert kept[b"demo/b"] == b"not a picture"
+
+
+async def test_a_frame_of_a_newer_version_is_passed_over_and_the_rest_go_on():
+    newer = dataclasses.replace(
+        frame(EMPTY, 1), headers=(("ce_type", b"parking.frame-received.v2"),)
+    )
+    before = ignored()
+    written = await analysed([newer, frame(EMPTY, 2)])
+    assert [e.id for e in detections(written)] == ["demo/north/1/2"]
+    assert (len(written), ignored() - before) == (1, 1)
+
+
+def ignored() -> float:
+    name = "parking_records_ignored_total"
+    return REGISTRY.get_sample_value(name, {"kind": "newer"}) or 0.0
 
 
 async def test_another_event_among_the_frames_is_set_aside():
