@@ -1,5 +1,5 @@
 """Smart Parking's command line: make topics, publish layouts, command slots, manage API keys,
-measure which runtime the detector should take, try cameras.
+send dead letters again, measure which runtime the detector should take, try cameras.
 
 It talks to Kafka as the services do: set KAFKA_BOOTSTRAP (and KAFKA_SECURITY, ... where needed).
 The embedded stack's values are printed by `python -m parking.stack env`.
@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from parking import admin, devices_cli, lots
+from parking import admin, deadletters_cli, devices_cli, lots
 from parking.errors import Invalid, Retryable, SettingsError
 from parking.events import (
     LayoutPublished,
@@ -234,6 +234,10 @@ def _parser() -> argparse.ArgumentParser:
     count.add_argument("number_in", type=int, metavar="N")
     count.set_defaults(run=site_recount)
     _keys_parser(groups.add_parser("keys", help="API keys (KEYS_FILE names the file)"))
+    letters = groups.add_parser(
+        "dead-letters", help="what was set aside: look at it, send it again"
+    )
+    deadletters_cli.parser(letters)
     devices_cli.parser(groups.add_parser("devices", help="who may speak at the MQTT broker"))
     bench = groups.add_parser(
         "bench-detector", add_help=False, help="measure the detector's runtimes on this machine"

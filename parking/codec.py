@@ -5,14 +5,16 @@ the event travels as JSON in the header `parking-meta`.
 """
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import msgspec
 
-from parking.errors import UNREADABLE, Invalid
+from parking.errors import UNREADABLE, Invalid, Newer
 from parking.events import EVENTS, DeadLettered, Event, FrameReceived
 from parking.ports import Headers, Outgoing, Record
+from parking.tolerant import read_newer
 from parking.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
@@ -23,12 +25,16 @@ from parking.topics import (
 
 META_HEADER: Final = "parking-meta"
 DEAD_LETTER_KEPT_BYTES: Final = 65_536
+# Of an original's headers in its dead letter, which must fit into a record with a whole picture.
+HEADERS_KEPT_BYTES: Final = 16_384
+HEADER_NAME_MAX: Final = 500
 
 AnyEvent = Event | DeadLettered
 E = TypeVar("E", bound=Event | DeadLettered)
 _BY_TYPE: Final = {cls.TYPE: cls for cls in EVENTS}
 _DECODERS: Final = {cls.TYPE: msgspec.json.Decoder(cls) for cls in EVENTS}
 _ENCODER: Final = msgspec.json.Encoder()
+_OURS: Final = re.compile(r"parking\.[a-z0-9-]{1,80}\.v\d{1,4}", re.ASCII)
 
 
 def schema_name(event_type: str) -> str:
@@ -42,7 +48,8 @@ def to_json(event: AnyEvent) -> bytes:
 
 
 def from_json(data: bytes, cls: type[E]) -> E:
-    """Read and validate. Raises Invalid("bad-json" | "bad-schema") that names the field."""
+    """Read and validate, strictly: what we write ourselves. Raises Invalid("bad-json" |
+    "bad-schema") that names the field."""
     try:
         event = _DECODERS[cls.TYPE].decode(data)
     except msgspec.ValidationError as error:
@@ -86,19 +93,27 @@ def header(record: Record, name: str) -> bytes | None:
 
 
 def decode(record: Record) -> AnyEvent:
-    """The event a record carries, by its `ce_type`. Raises Invalid: `no-type`, `unknown-type`,
-    `empty`, `bad-json` or `bad-schema`."""
+    """The event a record carries, by its `ce_type`; what a newer version wrote is read as far as it
+    is known (parking/tolerant.py). Raises Newer for an event of a type, or with a value, that this
+    version cannot act on; Invalid: `no-type`, `unknown-type`, `empty`, `bad-json`, `bad-schema`."""
     raw_type = header(record, "ce_type")
     if raw_type is None:
         raise Invalid("no-type", "the record has no ce_type header")
     event_type = raw_type.decode("utf-8", "replace")
     cls = _BY_TYPE.get(event_type)
     if cls is None:
-        raise Invalid("unknown-type", f"ce_type {event_type[:100]!r} is not one this version knows")
+        kind = Newer if _OURS.fullmatch(event_type) else Invalid
+        raise kind("unknown-type", f"ce_type {event_type[:100]!r} is not one this version knows")
     body = header(record, META_HEADER) if cls in (FrameReceived, DeadLettered) else record.value
     if not body:
         raise Invalid("empty", f"a {event_type} without its content")
-    return from_json(body, cls)
+    try:
+        return from_json(body, cls)
+    except Invalid:
+        event: AnyEvent | None = read_newer(body, cls)
+        if event is None:
+            raise
+        return event
 
 
 def refused_letter(message: Outgoing, error: Invalid, now_ms: int) -> Outgoing:
@@ -117,9 +132,10 @@ def dead_letter(
     attempts: int = 1,
     kept_bytes: int = FRAME_MAX_BYTES,
 ) -> Outgoing:
-    """The record set aside, with the reason: original key and bytes (up to `kept_bytes`, beyond it
-    the first 64 kB). Pictures go to their own short-lived topic. For what did not come from Kafka
-    give `record.topic` the MQTT topic or HTTP path and a negative partition and offset."""
+    """The record set aside, with the reason: original key, headers and bytes (up to `kept_bytes`,
+    beyond it the first 64 kB), so that it can be sent again (parking/deadletters.py). Pictures go
+    to their own short-lived topic. For what did not come from Kafka give `record.topic` the MQTT
+    topic or HTTP path and a negative partition and offset."""
     value = record.value or b""
     truncated = len(value) > kept_bytes
     sha256 = hashlib.sha256(value).hexdigest()
@@ -138,6 +154,7 @@ def dead_letter(
         length=len(value),
         sha256=sha256,
         truncated=truncated,
+        headers=_kept(record.headers),
     )
     return Outgoing(
         DEAD_LETTERS_FRAMES if holds_pictures(record.topic) else DEAD_LETTERS,
@@ -148,3 +165,10 @@ def dead_letter(
             (META_HEADER, to_json(event)),
         ),
     )
+
+
+def _kept(headers: Headers) -> list[tuple[str, bytes | None]] | None:
+    """The headers, or None for those of a stranger that a letter has no room for."""
+    size_bytes = sum(len(name.encode()) + len(value or b"") for name, value in headers)
+    too_long = any(len(name) > HEADER_NAME_MAX for name, _ in headers)
+    return None if size_bytes > HEADERS_KEPT_BYTES or too_long else list(headers)

@@ -2,7 +2,8 @@
 
 `Invalid` goes to a dead-letter topic and its offset is committed; `Retryable` is an outage: the
 work is tried again with back-off and nothing is committed; anything else ends the process and its
-supervisor starts it again. `Fenced` is none of them: the work is not ours any more.
+supervisor starts it again. `Fenced` is none of them: the work is not ours any more. `Newer`, an
+Invalid that is no fault, is passed over.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,11 @@ class Invalid(Exception):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+
+class Newer(Invalid):
+    """A message of a newer version that this one cannot act on: passed over and counted, no dead
+    letter."""
 
 
 class Refused(Invalid):

@@ -481,6 +481,16 @@ class DeadLettered(Struct, frozen=True, kw_only=True):
     length: Annotated[Count, Meta(description="bytes of the original value")]
     sha256: Sha256
     truncated: Annotated[bool, Meta(description="the value holds only the first 64 kB")] = False
+    headers: (
+        Annotated[
+            list[tuple[Text, bytes | None]],
+            Meta(
+                description="the original's Kafka headers, in order, values in base64; null: not"
+                " kept (set aside by an older version, or more than 16 kB)"
+            ),
+        ]
+        | None
+    ) = None
 
 
 EVENTS: tuple[type[Event] | type[DeadLettered], ...] = (

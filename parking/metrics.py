@@ -62,6 +62,12 @@ DEAD_LETTERS: Final = Counter(
     "parking_dead_letters_total", "Messages set aside", ["service", "reason"]
 )
 
+# `kind`: the topic, for a record that is not newer than what is held; `newer`: of a newer version
+# than the reader's, with a type or value that it cannot act on; `invalid`: unreadable.
+RECORDS_IGNORED: Final = Counter(
+    "parking_records_ignored_total", "Records passed over, no dead letter", ["kind"]
+)
+
 # detector
 FRAMES_ANALYSED: Final = Counter("parking_frames_analysed_total", "Frames analysed", ["health"])
 FRAMES_SKIPPED: Final = Counter(
@@ -90,9 +96,6 @@ STAGE_SECONDS: Final = Histogram(
 
 # tracker
 SLOT_CHANGES: Final = Counter("parking_slot_changes_total", "Slot changes", ["to_state"])
-RECORDS_IGNORED: Final = Counter(
-    "parking_records_ignored_total", "Not newer than the applied", ["kind"]
-)
 
 BOOT_RESTARTS: Final = Counter(
     "parking_boot_restarts_total", "Devices whose boot counter began anew: flashed again, or reset"

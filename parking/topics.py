@@ -91,6 +91,7 @@ CAMERA_STATUS: Final = "parking.camera-status"
 SESSIONS: Final = "parking.sessions"
 DEAD_LETTERS: Final = "parking.dead-letters"
 DEAD_LETTERS_FRAMES: Final = "parking.dead-letters.frames"
+DEAD_LETTERS_MARKS: Final = "parking.dead-letters.marks"
 TRACKER_CHECKPOINTS: Final = "parking.tracker-checkpoints"
 TRACKER_BATCHES: Final = "parking.tracker-batches"
 TRACKER_GROUP: Final = "parking.tracker"
@@ -119,6 +120,9 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(SESSIONS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
         Topic(DEAD_LETTERS, "original key", 1, 30 * _DAY_MS),
         Topic(DEAD_LETTERS_FRAMES, "camera_id", 1, _DAY_MS, 1_000_000_000),
+        # Which letters were sent again (parking/deadletters.py), for longer than any letter is
+        # kept: Kafka removes whole segments, which by default grow for a week.
+        Topic(DEAD_LETTERS_MARKS, "the original", 1, 60 * _DAY_MS),
         Topic(
             TRACKER_CHECKPOINTS,
             "site_id",

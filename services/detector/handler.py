@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from parking import codec
-from parking.errors import Invalid
+from parking.deadletters import was_replayed
+from parking.errors import Invalid, Newer
 from parking.events import DetectionMade, FrameReceived, FrameRef
 from parking.imagehealth import Look
-from parking.metrics import DEAD_LETTERS, FRAMES_ANALYSED, FRAMES_SKIPPED
+from parking.metrics import DEAD_LETTERS, FRAMES_ANALYSED, FRAMES_SKIPPED, RECORDS_IGNORED
 from parking.ports import Clock, Outgoing, Record
 from parking.topics import DETECTIONS, FRAMES, LAYOUTS
 from services.detector.analysis import Finding, Job, Result
@@ -66,13 +67,20 @@ def accept(record: Record) -> Frame:
 
 def choose(frames: Sequence[Frame], skip: bool) -> list[list[Frame]]:
     """Groups of which one frame is to be analysed, the best candidate last: with `skip` one group a
-    camera, oldest first; otherwise each frame alone. Groups keep the log's order."""
+    camera, oldest first; otherwise each frame alone. Groups keep the log's order. A frame sent
+    again from the dead letters is older than its place in the log says. It takes no newer frame's
+    place and is not passed over: it is a group of its own, behind all others."""
     if not skip:
         return [[frame] for frame in frames]
+    again: list[list[Frame]] = []
     cameras: dict[str, list[Frame]] = {}
     for frame in frames:
-        cameras.setdefault(frame.meta.camera_id, []).append(frame)
-    return [sorted(group, key=lambda frame: frame.record.offset) for group in cameras.values()]
+        if was_replayed(frame.record):
+            again.append([frame])
+        else:
+            cameras.setdefault(frame.meta.camera_id, []).append(frame)
+    groups = [sorted(group, key=lambda frame: frame.record.offset) for group in cameras.values()]
+    return [*groups, *again]
 
 
 async def handle_frames(
@@ -89,6 +97,8 @@ async def handle_frames(
     for record in records:
         try:
             frames.append(accept(record))
+        except Newer:
+            RECORDS_IGNORED.labels("newer").inc()
         except Invalid as error:
             written.append(_set_aside(record, error, tools.clock))
     groups = choose(frames, tools.skip)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from parking import codec
-from parking.errors import Invalid
+from parking.errors import Invalid, Newer
 from parking.events import LayoutPublished
 from parking.lots import checked
+from parking.metrics import RECORDS_IGNORED
 from parking.ports import Record
 
 
@@ -40,11 +41,14 @@ class Layouts:
             self._by_camera[key] = layout
 
     def apply_all(self, records: Sequence[Record]) -> list[tuple[Record, Invalid]]:
-        """Take all in; those that cannot be used come back with the reason."""
+        """Take all in; those that cannot be used come back with the reason, but for those of a
+        newer version, which are counted."""
         refused = []
         for record in records:
             try:
                 self.apply(record)
+            except Newer:
+                RECORDS_IGNORED.labels("newer").inc()
             except Invalid as error:
                 refused.append((record, error))
         return refused

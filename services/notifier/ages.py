@@ -12,10 +12,10 @@ def newest_evidence_ms(
 ) -> int | None:
     """When the slot was last seen well enough to count, by any of these cameras, or by what made
     its state; None when it never was."""
-    times = [_evidence_ms(slot_id, status) for status in seen_by]
-    if held is not None and held.observed_at_ms is not None:
-        times.append(held.observed_at_ms)
-    return max((time_ms for time_ms in times if time_ms), default=None)
+    newest_ms = (held.observed_at_ms or 0) if held is not None else 0
+    for status in seen_by:
+        newest_ms = max(newest_ms, _evidence_ms(slot_id, status))
+    return newest_ms or None
 
 
 def watches(status: CameraStatusChanged, layout: LayoutPublished) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from parking.errors import Invalid, Retryable
+from parking.errors import Invalid, Newer, Retryable
 from parking.metrics import (
     END_TO_END_SECONDS,
     RECORDS_IGNORED,
@@ -295,6 +295,6 @@ def fold(state: LiveState, record: Record) -> handler.Told | None:
     try:
         return handler.fold(state, record)
     except Invalid as error:
-        RECORDS_IGNORED.labels("invalid").inc()
+        RECORDS_IGNORED.labels("newer" if isinstance(error, Newer) else "invalid").inc()
         log.warning("%s/%d at %d: %s", record.topic, record.partition, record.offset, error)
         return None

@@ -215,7 +215,7 @@ class Pictures:
             shelf.newest = picture
             shelf.came.notify_all()
         frame = picture.frame
-        self._feed.state.picture_sizes[frame.camera_id] = (frame.width, frame.height)
+        self._feed.state.picture_size(frame.camera_id, (frame.width, frame.height))
         return True
 
     def _shelf(self, camera_id: str) -> Shelf:

@@ -148,7 +148,7 @@ def _camera_routes(router: APIRouter, feed: Feed, pictures: Pictures) -> None:
     )
     async def camera(site: str, device: str) -> Response:
         state, camera_id = _ready(feed), f"{site}/{device}"
-        if camera_id in state.layouts and camera_id not in state.picture_sizes:
+        if camera_id in state.layouts and not state.knows_size(camera_id):
             with suppress(ApiError, Retryable):  # without a picture the rest is still true
                 await pictures.latest(camera_id)
         view = state.camera_view(camera_id)

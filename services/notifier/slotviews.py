@@ -1,9 +1,9 @@
 """A slot as the API shows it, and slots in numbers. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from parking.events import CameraStatusChanged, LayoutSlot, SlotStateUpdated
+from parking.events import CameraStatusChanged, LayoutSlot, SlotState, SlotStateUpdated
 from services.notifier.ages import newest_evidence_ms
 from services.notifier.views import Counts, SlotView
 
@@ -35,9 +35,20 @@ def slot_view(
     )
 
 
-def counts_of(slots: Iterable[SlotView]) -> Counts:
-    """Slots by state."""
-    by_state = Counter(slot.state for slot in slots)
+def counts_by_zone(
+    slots: Mapping[tuple[str, SlotState], int], zones: Iterable[str]
+) -> tuple[Counts, dict[str, Counts]]:
+    """Counts of all and by zone, out of how many slots each zone has in each state; a zone of
+    `zones` without slots counts, too."""
+    total: Counter[SlotState] = Counter()
+    by_zone: dict[str, Counter[SlotState]] = {zone: Counter() for zone in zones}
+    for (zone, state), count in slots.items():
+        total[state] += count
+        by_zone.setdefault(zone, Counter())[state] += count
+    return _counts(total), {zone: _counts(states) for zone, states in by_zone.items()}
+
+
+def _counts(by_state: Counter[SlotState]) -> Counts:
     return Counts(
         free=by_state["free"],
         occupied=by_state["occupied"],

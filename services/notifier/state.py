@@ -1,7 +1,7 @@
 """The live state of all sites, folded from the log. Pure: events in, views out, no clock, no I/O.
 
 Only a higher version applies, so the order in which topics are read does not matter and reading a
-record twice does nothing.
+record twice does nothing. Views are kept by site (sitefold.py), each until what it shows changes.
 """
 
 from collections import OrderedDict
@@ -11,24 +11,14 @@ from typing import Final, Literal
 from parking.events import (
     CameraStatusChanged,
     LayoutPublished,
-    LayoutSlot,
     SessionChanged,
     SlotChanged,
     SlotState,
     SlotStateUpdated,
 )
-from parking.topics import site_of
-from services.notifier.ages import only_refreshed, watches
-from services.notifier.inputs import input_view
-from services.notifier.slotviews import counts_of, slot_view
-from services.notifier.views import (
-    CameraSlot,
-    CameraView,
-    SiteSummary,
-    SiteView,
-    SlotView,
-    ZoneView,
-)
+from services.notifier.ages import only_refreshed
+from services.notifier.sitefold import SiteFold
+from services.notifier.views import CameraView, SiteSummary, SiteView, SlotView
 
 LIVE: Final = "live"
 CLOSED_SESSIONS_KEPT: Final = 1000
@@ -45,7 +35,7 @@ class LiveState:
     slots: dict[tuple[str, str], SlotStateUpdated] = field(default_factory=dict)
     open_sessions: dict[str, SessionChanged] = field(default_factory=dict)
     closed_sessions: OrderedDict[str, SessionChanged] = field(default_factory=OrderedDict)
-    picture_sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _sites: dict[str, SiteFold] = field(default_factory=dict)
     _past_layouts: OrderedDict[str, LayoutPublished] = field(default_factory=OrderedDict)
     revision: int = 0
 
@@ -56,6 +46,7 @@ class LiveState:
         if event.run != LIVE or (held is not None and event.version <= held.version):
             return False
         self.slots[event.site_id, event.slot_id] = event
+        self._site(event.site_id).set_slot(event.slot_id, event)
         self.revision += 1
         return True
 
@@ -89,6 +80,7 @@ class LiveState:
         if event.run != LIVE or (held is not None and event.version <= held.version):
             return False
         self.statuses[event.camera_id] = event
+        self._site(event.site_id).set_status(event.camera_id, event)
         if not only_refreshed(held, event):
             self.revision += 1
         return True
@@ -99,6 +91,7 @@ class LiveState:
         if held is not None and event.version <= held.version:
             return False
         self.layouts[event.camera_id] = event
+        self._site(event.site_id).set_layout(event.camera_id, event)
         self._past_layouts[event.id] = event
         if len(self._past_layouts) > LAYOUTS_REMEMBERED:
             self._past_layouts.popitem(last=False)
@@ -128,92 +121,55 @@ class LiveState:
             self.closed_sessions[event.session_id] = event
             if len(self.closed_sessions) > CLOSED_SESSIONS_KEPT:
                 self.closed_sessions.popitem(last=False)
+        self._site(event.site_id).set_open(event.session_id, begins)
         self.revision += 1
         return True
+
+    def picture_size(self, camera_id: str, size_wh: tuple[int, int]) -> None:
+        """A picture of the camera was looked at: so large, in pixels."""
+        self._site(camera_id.partition("/")[0]).set_size(camera_id, size_wh)
+
+    def knows_size(self, camera_id: str) -> bool:
+        """Whether a picture of the camera was looked at."""
+        site = self._sites.get(camera_id.partition("/")[0])
+        return site is not None and camera_id in site.sizes_wh
 
     def forget(self, table: Literal["layouts", "statuses", "slots"], key: str) -> None:
         """A compacted topic's record without a value: its key is gone."""
         site_id, _, slot_id = key.partition("/")
         self.revision += 1
+        site = self._site(site_id)
         if table == "layouts":
             self.layouts.pop(key, None)
+            site.set_layout(key, None)
         elif table == "statuses":
             self.statuses.pop(key, None)
+            site.set_status(key, None)
         else:
             self.slots.pop((site_id, slot_id), None)
+            site.set_slot(slot_id, None)
 
     # ------------------------------------------------------------ views
     def site_ids(self) -> list[str]:
         """Every site anything is known of."""
-        cameras = {site_of(camera) for camera in (*self.layouts, *self.statuses)}
-        sessions = {session.site_id for session in self.open_sessions.values()}
-        return sorted(cameras | sessions | {site for site, _ in self.slots})
+        return sorted(site_id for site_id, site in self._sites.items() if site.known)
 
     def slot_views(self, site_id: str) -> list[SlotView]:
         """The site's slots: those its layouts name; without any layout, those with a state."""
-        layouts = self._layouts_of(site_id)
-        drawn: dict[str, LayoutSlot] = {}
-        cameras: dict[str, list[str]] = {}
-        evidence: dict[str, list[CameraStatusChanged]] = {}
-        for layout in layouts:
-            status = self.statuses.get(layout.camera_id)
-            for slot in layout.slots:
-                if slot.enabled:
-                    cameras.setdefault(slot.slot_id, []).append(layout.camera_id)
-                    if status is not None and watches(status, layout):
-                        evidence.setdefault(slot.slot_id, []).append(status)
-                    held = drawn.setdefault(slot.slot_id, slot)
-                    if held.plan is None and slot.plan is not None:
-                        drawn[slot.slot_id] = slot
-        if not layouts:
-            states = (s for (site, _), s in sorted(self.slots.items()) if site == site_id)
-            return [slot_view(site_id, None, s, s.camera_ids) for s in states]
-        return [
-            slot_view(
-                site_id,
-                slot,
-                self.slots.get((site_id, slot_id)),
-                cameras[slot_id],
-                evidence.get(slot_id, ()),
-            )
-            for slot_id, slot in sorted(drawn.items())
-        ]
+        site = self._sites.get(site_id)
+        return site.slot_views() if site else []
 
     def camera_ids(self, site_id: str | None = None) -> list[str]:
         """The cameras of a site, or all."""
-        known = {*self.layouts, *self.statuses}
-        return sorted(c for c in known if site_id is None or site_of(c) == site_id)
+        if site_id is None:
+            return sorted({*self.layouts, *self.statuses})
+        site = self._sites.get(site_id)
+        return site.camera_ids() if site else []
 
     def camera_view(self, camera_id: str) -> CameraView | None:
         """None: nothing is known of it."""
-        layout, status = self.layouts.get(camera_id), self.statuses.get(camera_id)
-        if layout is None and status is None:
-            return None
-        heard = layout.interval_ms if layout else None
-        if heard is None and status is not None:
-            heard = status.interval_ms
-        width, height = self.picture_sizes.get(camera_id, (None, None))
-        return CameraView(
-            camera_id=camera_id,
-            name=layout.camera_name if layout else camera_id,
-            status=status.status if status else "offline",
-            reason=status.reason if status else "nothing received from it yet",
-            health=status.health if status else None,
-            last_frame_at_ms=status.last_frame_at_ms if status else None,
-            interval_ms=heard,
-            layout_version=layout.version if layout else 0,
-            slots=[
-                CameraSlot(slot_id=s.slot_id, zone_id=s.zone_id, polygon=s.polygon)
-                for s in (layout.slots if layout else [])
-                if s.enabled
-            ],
-            width=width,
-            height=height,
-            input=input_view(layout, self.picture_sizes.get(camera_id)),
-            analysed_every_ms=status.analysed_every_ms if status else None,
-            load_level=status.load_level if status else 0,
-            evidence_at_ms=status.evidence_at_ms if status else {},
-        )
+        site = self._sites.get(camera_id.partition("/")[0])
+        return site.camera_view(camera_id) if site else None
 
     def camera_views(self, site_id: str | None = None) -> list[CameraView]:
         """The cameras of a site, or all."""
@@ -222,43 +178,13 @@ class LiveState:
 
     def site_view(self, site_id: str) -> SiteView | None:
         """None: nothing is known of it."""
-        if site_id not in self.site_ids():
-            return None
-        layouts = self._layouts_of(site_id)
-        slots = self.slot_views(site_id)
-        names = {zone.zone_id: zone.name for layout in layouts for zone in layout.zones}
-        zones = {slot.zone_id for slot in slots} | set(names)
-        newest = max(layouts, key=lambda layout: layout.time_ms, default=None)
-        return SiteView(
-            site_id=site_id,
-            name=newest.site_name if newest else site_id,
-            counts=counts_of(slots),
-            zones=[
-                ZoneView(
-                    zone_id=zone,
-                    name=names.get(zone, zone),
-                    counts=counts_of(slot for slot in slots if slot.zone_id == zone),
-                )
-                for zone in sorted(zones)
-            ],
-            cameras=self.camera_views(site_id),
-            slots=slots,
-            open_sessions=self.open_count(site_id),
-        )
+        site = self._sites.get(site_id)
+        return site.view() if site and site.known else None
 
     def summary(self, site_id: str) -> SiteSummary | None:
         """The site without its slots."""
-        view = self.site_view(site_id)
-        if view is None:
-            return None
-        return SiteSummary(
-            site_id=site_id,
-            name=view.name,
-            counts=view.counts,
-            zones=view.zones,
-            cameras=view.cameras,
-            open_sessions=view.open_sessions,
-        )
+        site = self._sites.get(site_id)
+        return site.summary() if site and site.known else None
 
     def sessions(self, site_id: str | None, is_open: bool | None) -> list[SessionChanged]:
         """Sessions, newest first; of the ended ones only the last thousand are remembered."""
@@ -269,15 +195,16 @@ class LiveState:
 
     def open_count(self, site_id: str) -> int:
         """How many sessions of the site are open."""
-        return sum(session.site_id == site_id for session in self.open_sessions.values())
+        site = self._sites.get(site_id)
+        return len(site.open_sessions) if site else 0
 
     def drawing(self, camera_id: str) -> list[tuple[str, list[tuple[float, float]], SlotState]]:
         """What to draw on the camera's picture: (slot_id, polygon, state)."""
         layout = self.layouts.get(camera_id)
         if layout is None:
             return []
-        states = {slot.slot_id: slot.state for slot in self.slot_views(layout.site_id)}
+        states = self._site(layout.site_id).states()
         return [(s.slot_id, s.polygon, states[s.slot_id]) for s in layout.slots if s.enabled]
 
-    def _layouts_of(self, site_id: str) -> list[LayoutPublished]:
-        return [layout for _, layout in sorted(self.layouts.items()) if layout.site_id == site_id]
+    def _site(self, site_id: str) -> SiteFold:
+        return self._sites.setdefault(site_id, SiteFold(site_id))

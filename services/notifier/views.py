@@ -47,7 +47,8 @@ class ZoneView(View, frozen=True, kw_only=True):
     counts: Counts
 
 
-class SlotView(View, frozen=True, kw_only=True):
+# gc=False: there are a hundred thousand of them, none in a cycle.
+class SlotView(View, frozen=True, kw_only=True, gc=False):
     """A slot as it is now. `version` 0: nothing is known of it yet. `observed_at_ms`: its newest
     evidence, by any camera; what is shown is as old as that."""
 

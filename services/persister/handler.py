@@ -14,10 +14,10 @@ from typing import Any, Final
 from parking import events as ev
 from parking import topics
 from parking.codec import AnyEvent, dead_letter, decode
-from parking.errors import Fenced, Invalid
+from parking.errors import Fenced, Invalid, Newer
 from parking.events import FrameReceived, SlotChanged
 from parking.faults import fault
-from parking.metrics import DEAD_LETTERS, FENCED_WRITES, ROWS_WRITTEN
+from parking.metrics import DEAD_LETTERS, FENCED_WRITES, RECORDS_IGNORED, ROWS_WRITTEN
 from parking.ports import Claim, Clock, EventStore, ObjectStore, Outgoing, Producer, Record, Row
 from parking.runner import next_offsets
 from services.persister import rows
@@ -84,12 +84,16 @@ async def handle(records: Sequence[Record], *, tools: Tools) -> list[Outgoing]:
 
 
 def plan(record: Record, claim: Claim) -> Planned:
-    """A record's rows, or why it has none. Pure."""
+    """A record's rows, or why it has none; one of a newer version has none, and is counted."""
     try:
         event = decode(record)
         expected = HANDLERS[record.topic]
         if type(event) not in expected:
             raise Invalid("wrong-type", f"{event.TYPE} does not belong into {record.topic}")
+    except Newer as error:
+        log.info("passed over %s: %s", _place(record), error)
+        RECORDS_IGNORED.labels("newer").inc()
+        return Planned(record)
     except Invalid as error:
         return Planned(record, error=error)
     mapper = expected[type(event)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from parking import codec
-from parking.errors import Invalid, Retryable
+from parking.errors import Invalid, Newer, Retryable
 from parking.events import Event, SlotChanged
 from parking.faults import fault
 from parking.metrics import BOOT_RESTARTS, DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
@@ -161,6 +161,10 @@ class Partition:
             try:
                 after, made = handler.apply(record, before, self._run)
                 messages = [handler.outgoing(event) for event in made]
+            except Newer as error:
+                log.warning("%s: passed over: %s", _place(record), error)
+                folded.ignored.append("newer")
+                continue
             except Invalid as error:
                 log.warning("%s: %s", _place(record), error)
                 folded.refused.append(error)

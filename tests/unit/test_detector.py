@@ -1,11 +1,14 @@
 """The detector's decisions, over in-memory adapters and a detector that finds white rectangles."""
 
+import dataclasses
 import json
 
 import msgspec
 import numpy as np
+from prometheus_client import REGISTRY
 
 from parking import codec
+from parking.deadletters import REPLAYED_FROM
 from parking.errors import Invalid
 from parking.ports import Outgoing
 from parking.topics import (
@@ -153,6 +156,16 @@ async def test_newest_is_by_place_in_the_log_not_by_the_devices_number():
     assert [(e.id, e.skipped_frame_ids) for e in events] == [("demo/north/1/3", ["demo/north/1/8"])]
 
 
+async def test_a_frame_sent_again_from_the_dead_letters_takes_no_newer_ones_place():
+    old = frame(EMPTY, 1)
+    again = dataclasses.replace(old, headers=(*old.headers, (REPLAYED_FROM, b"x/0/1")))
+    events = detections(await analysed([frame(EMPTY, 7), frame(EMPTY, 8), again]))
+    told = [(e.id[-1], [i[-1] for i in e.skipped_frame_ids]) for e in events]
+    assert told == [("8", ["7"]), ("1", [])]
+    control = detections(await analysed([frame(EMPTY, 7), frame(EMPTY, 8), old]))
+    assert [e.id[-1] for e in control] == ["1"]
+
+
 async def test_with_skipping_off_every_frame_is_analysed_in_order():
     events = detections(
         await analysed([frame(EMPTY, n) for n in (5, 6, 2, 7)], tools(layout(), skip=False))
@@ -200,6 +213,21 @@ async def test_poison_is_set_aside_with_its_bytes_and_the_rest_go_on():
     kept = {message.key: message.value for message in dead}
     assert kept[b"demo/a"] == BROKEN
     assert kept[b"demo/b"] == b"not a picture"
+
+
+async def test_a_frame_of_a_newer_version_is_passed_over_and_the_rest_go_on():
+    newer = dataclasses.replace(
+        frame(EMPTY, 1), headers=(("ce_type", b"parking.frame-received.v2"),)
+    )
+    before = ignored()
+    written = await analysed([newer, frame(EMPTY, 2)])
+    assert [e.id for e in detections(written)] == ["demo/north/1/2"]
+    assert (len(written), ignored() - before) == (1, 1)
+
+
+def ignored() -> float:
+    name = "parking_records_ignored_total"
+    return REGISTRY.get_sample_value(name, {"kind": "newer"}) or 0.0
 
 
 async def test_another_event_among_the_frames_is_set_aside():

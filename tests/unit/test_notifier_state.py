@@ -257,7 +257,7 @@ def test_a_camera_tells_how_large_its_pictures_are_looked_at_and_why():
     assert before is not None
     assert before.input is not None
     assert (before.input.size_px, before.input.automatic) == (None, True)
-    live.picture_sizes["demo/north"] = (1280, 720)
+    live.picture_size("demo/north", (1280, 720))
     after = live.camera_view("demo/north")
     assert after is not None
     assert after.input is not None

@@ -1,6 +1,7 @@
 """What the persister does with a batch, and in which order; everything in memory."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -97,6 +98,22 @@ async def test_a_change_by_a_frame_has_its_picture_before_its_row():
     assert world.events.seen_at_write == [(1, 0)]
     assert world.events.noted == {make.key_of(at.frame): make.NOW_MS}
     assert world.events.rows["pictures"][at.frame.id,]["object_key"] == make.key_of(at.frame)
+
+
+async def test_what_a_newer_version_wrote_is_read_or_passed_over_and_is_no_letter():
+    world = World()
+    change = make.change_record(make.change("demo", 1, world.frame(1)))
+    value = (change.value or b"").replace(b'"occupied"', b'"reserved"')
+    assert value != change.value
+    other = replace(change, offset=1, headers=(("ce_type", b"parking.slot-reserved.v1"),))
+    await world.takes(replace(change, value=value), other)
+    assert world.row("demo-change-1")["to_state"] == "unknown"
+    assert len(world.events.rows["slot_changes"]) == 1
+    assert world.letters() == []
+    assert list(world.events.offsets.values()) == [2]
+    strange = replace(other, offset=2, headers=(("ce_type", b"com.example.v1"),))  # control
+    await world.takes(strange)
+    assert len(world.letters()) == 1
 
 
 async def test_several_changes_of_one_frame_fetch_and_store_it_once():

@@ -233,7 +233,7 @@ def poison(bench: Bench) -> dict[str, Record]:
         "bad-schema": {"value": b'{"id": 1}'},
         "empty": {"value": None},
         "no-type": {"headers": ()},
-        "unknown-type": {"headers": (("ce_type", b"parking.new.v9"),)},
+        "unknown-type": {"headers": (("ce_type", b"com.example.new.v9"),)},
         "wrong-key": {"key": b'"lot"', "partition": PARTITION},
     }
     records = {

@@ -1,0 +1,276 @@
+"""One site's part of the live state, and what is shown of it. Pure.
+
+Each view is derived when it is first asked for after a change, and kept until the next change of
+what it shows: a request costs what changed since the last one, not what there is. What a camera
+tells every few seconds (how old its evidence is) changes no counts.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from parking.events import (
+    CameraStatusChanged,
+    LayoutPublished,
+    LayoutSlot,
+    SlotState,
+    SlotStateUpdated,
+)
+from services.notifier.ages import watches
+from services.notifier.inputs import input_view
+from services.notifier.slotviews import counts_by_zone, slot_view
+from services.notifier.views import (
+    CameraSlot,
+    CameraView,
+    Counts,
+    SiteSummary,
+    SiteView,
+    SlotView,
+    ZoneView,
+)
+
+SizeWh = tuple[int, int]
+T = TypeVar("T")
+
+
+class _Drawn(NamedTuple):
+    """What the site's layouts say, in order of slot: each slot, and the cameras that see it."""
+
+    name: str
+    zones: dict[str, str]
+    slots: dict[str, LayoutSlot]
+    cameras: dict[str, list[str]]
+
+
+class _Shown(NamedTuple):
+    """A camera's view and what it was made of."""
+
+    layout: LayoutPublished | None
+    status: CameraStatusChanged | None
+    size_wh: SizeWh | None
+    view: CameraView
+
+
+@dataclass(slots=True)
+class SiteFold:
+    """Change it by its methods only: they drop the views that are no longer true."""
+
+    site_id: str
+    layouts: dict[str, LayoutPublished] = field(default_factory=dict)
+    statuses: dict[str, CameraStatusChanged] = field(default_factory=dict)
+    slots: dict[str, SlotStateUpdated] = field(default_factory=dict)
+    sizes_wh: dict[str, SizeWh] = field(default_factory=dict)
+    open_sessions: set[str] = field(default_factory=set)
+    _drawn: _Drawn | None = None
+    _counts: tuple[Counts, list[ZoneView]] | None = None
+    _slot_views: list[SlotView] | None = None
+    _camera_slots: dict[str, list[CameraSlot]] = field(default_factory=dict)
+    _cameras: dict[str, _Shown] = field(default_factory=dict)
+    _view: SiteView | None = None
+    _summary: SiteSummary | None = None
+
+    # ------------------------------------------------------------ changes
+    def set_layout(self, camera_id: str, layout: LayoutPublished | None) -> None:
+        """A camera's layout; None: it has none any more."""
+        _put(self.layouts, camera_id, layout)
+        self._camera_slots.pop(camera_id, None)
+        self._drawn = self._counts = self._slot_views = None
+        self._touch()
+
+    def set_status(self, camera_id: str, status: CameraStatusChanged | None) -> None:
+        """A camera's status; None: it has none any more."""
+        _put(self.statuses, camera_id, status)
+        self._slot_views = None
+        self._touch()
+
+    def set_slot(self, slot_id: str, state: SlotStateUpdated | None) -> None:
+        """A slot's state; None: it has none any more."""
+        _put(self.slots, slot_id, state)
+        self._counts = self._slot_views = None
+        self._touch()
+
+    def set_size(self, camera_id: str, size_wh: SizeWh) -> None:
+        """How large a camera's pictures are, in pixels."""
+        if self.sizes_wh.get(camera_id) != size_wh:
+            self.sizes_wh[camera_id] = size_wh
+            self._touch()
+
+    def set_open(self, session_id: str, is_open: bool) -> None:
+        """A session opened or ended."""
+        (self.open_sessions.add if is_open else self.open_sessions.discard)(session_id)
+        self._touch()
+
+    def _touch(self) -> None:
+        self._view = self._summary = None
+
+    # ------------------------------------------------------------ views
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of the site."""
+        return bool(self.layouts or self.statuses or self.slots or self.open_sessions)
+
+    def camera_ids(self) -> list[str]:
+        """Cameras with a layout or a status."""
+        return sorted({*self.layouts, *self.statuses})
+
+    def slot_views(self) -> list[SlotView]:
+        """The site's slots: those its layouts name; without any layout, those with a state."""
+        if self._slot_views is None:
+            self._slot_views = self._derived_slots()
+        return self._slot_views
+
+    def camera_view(self, camera_id: str) -> CameraView | None:
+        """None: nothing is known of it."""
+        layout, status = self.layouts.get(camera_id), self.statuses.get(camera_id)
+        size_wh = self.sizes_wh.get(camera_id)
+        if layout is None and status is None:
+            self._cameras.pop(camera_id, None)
+            return None
+        held = self._cameras.get(camera_id)
+        same = held is not None and held.layout is layout and held.status is status
+        if held is None or not same or held.size_wh != size_wh:
+            view = self._derived_camera(camera_id, layout, status, size_wh)
+            held = self._cameras[camera_id] = _Shown(layout, status, size_wh, view)
+        return held.view
+
+    def camera_views(self) -> list[CameraView]:
+        """All its cameras."""
+        views = (self.camera_view(camera_id) for camera_id in self.camera_ids())
+        return [view for view in views if view is not None]
+
+    def summary(self) -> SiteSummary:
+        """The site without its slots."""
+        if self._summary is None:
+            counts, zones = self._counted()
+            self._summary = SiteSummary(
+                site_id=self.site_id,
+                name=self._layouts_say().name,
+                counts=counts,
+                zones=zones,
+                cameras=self.camera_views(),
+                open_sessions=len(self.open_sessions),
+            )
+        return self._summary
+
+    def view(self) -> SiteView:
+        """The site with its slots."""
+        if self._view is None:
+            told = self.summary()
+            self._view = SiteView(
+                site_id=told.site_id,
+                name=told.name,
+                counts=told.counts,
+                zones=told.zones,
+                cameras=told.cameras,
+                open_sessions=told.open_sessions,
+                slots=self.slot_views(),
+            )
+        return self._view
+
+    def states(self) -> dict[str, SlotState]:
+        """The state of each slot that is shown."""
+        ids = self._layouts_say().slots if self.layouts else sorted(self.slots)
+        held = ((slot_id, self.slots.get(slot_id)) for slot_id in ids)
+        return {slot_id: state.state if state else "unknown" for slot_id, state in held}
+
+    # ------------------------------------------------------------ deriving
+    def _layouts_say(self) -> _Drawn:
+        if self._drawn is None:
+            layouts = [layout for _, layout in sorted(self.layouts.items())]
+            newest = max(layouts, key=lambda layout: layout.time_ms, default=None)
+            drawn: dict[str, LayoutSlot] = {}
+            cameras: dict[str, list[str]] = {}
+            for layout in layouts:
+                for slot in layout.slots:
+                    if slot.enabled:
+                        cameras.setdefault(slot.slot_id, []).append(layout.camera_id)
+                        held = drawn.setdefault(slot.slot_id, slot)
+                        if held.plan is None and slot.plan is not None:
+                            drawn[slot.slot_id] = slot
+            self._drawn = _Drawn(
+                newest.site_name if newest else self.site_id,
+                {zone.zone_id: zone.name for layout in layouts for zone in layout.zones},
+                dict(sorted(drawn.items())),
+                cameras,
+            )
+        return self._drawn
+
+    def _counted(self) -> tuple[Counts, list[ZoneView]]:
+        if self._counts is None:
+            drawn, zones = self._layouts_say(), Counter[tuple[str, SlotState]]()
+            for slot_id, state in self.states().items():
+                known = drawn.slots.get(slot_id) or self.slots[slot_id]
+                zones[known.zone_id, state] += 1
+            total, by_zone = counts_by_zone(zones, drawn.zones)
+            views = [
+                ZoneView(zone_id=zone, name=drawn.zones.get(zone, zone), counts=counts)
+                for zone, counts in sorted(by_zone.items())
+            ]
+            self._counts = total, views
+        return self._counts
+
+    def _derived_slots(self) -> list[SlotView]:
+        if not self.layouts:
+            states = (state for _, state in sorted(self.slots.items()))
+            return [slot_view(self.site_id, None, s, s.camera_ids) for s in states]
+        drawn = self._layouts_say()
+        evidence = {
+            camera_id: status
+            for camera_id, status in self.statuses.items()
+            if camera_id in self.layouts and watches(status, self.layouts[camera_id])
+        }
+        return [
+            slot_view(
+                self.site_id,
+                slot,
+                self.slots.get(slot_id),
+                drawn.cameras[slot_id],
+                [evidence[c] for c in drawn.cameras[slot_id] if c in evidence],
+            )
+            for slot_id, slot in drawn.slots.items()
+        ]
+
+    def _derived_camera(
+        self,
+        camera_id: str,
+        layout: LayoutPublished | None,
+        status: CameraStatusChanged | None,
+        size_wh: SizeWh | None,
+    ) -> CameraView:
+        heard = layout.interval_ms if layout else None
+        if heard is None and status is not None:
+            heard = status.interval_ms
+        width, height = size_wh or (None, None)
+        return CameraView(
+            camera_id=camera_id,
+            name=layout.camera_name if layout else camera_id,
+            status=status.status if status else "offline",
+            reason=status.reason if status else "nothing received from it yet",
+            health=status.health if status else None,
+            last_frame_at_ms=status.last_frame_at_ms if status else None,
+            interval_ms=heard,
+            layout_version=layout.version if layout else 0,
+            slots=self._slots_of(camera_id, layout),
+            width=width,
+            height=height,
+            input=input_view(layout, size_wh),
+            analysed_every_ms=status.analysed_every_ms if status else None,
+            load_level=status.load_level if status else 0,
+            evidence_at_ms=status.evidence_at_ms if status else {},
+        )
+
+    def _slots_of(self, camera_id: str, layout: LayoutPublished | None) -> list[CameraSlot]:
+        if camera_id not in self._camera_slots:
+            self._camera_slots[camera_id] = [
+                CameraSlot(slot_id=s.slot_id, zone_id=s.zone_id, polygon=s.polygon)
+                for s in (layout.slots if layout else [])
+                if s.enabled
+            ]
+        return self._camera_slots[camera_id]
+
+
+def _put(held: dict[str, T], key: str, value: T | None) -> None:
+    if value is None:
+        held.pop(key, None)
+    else:
+        held[key] = value
