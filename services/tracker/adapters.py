@@ -165,6 +165,15 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         """See tracker.Group."""
         return {place.partition for place in self._consumer.assignment()}
 
+    async def confirm(self) -> None:
+        """See tracker.Group. Kafka takes a commit from a member of the current generation only."""
+        place = min(self._consumer.assignment())
+        try:
+            at = await _answer("tell an offset", self._consumer.committed(place))
+            await _answer("take a commit", self._consumer.commit({place: at or 0}))
+        except failures.IllegalStateError as error:
+            raise Retryable(f"partitions are dealt out anew: {error!r}") from error
+
     def read_from(self, offsets: Mapping[int, Mapping[str, int]]) -> None:
         """See tracker.Group."""
         for place in self._consumer.assignment():

@@ -42,6 +42,10 @@ class Group(Protocol):
     def partitions(self) -> set[int]:
         """The numbers of the partitions that this member has; of every source alike."""
 
+    async def confirm(self) -> None:
+        """Raises Retryable when Kafka does not take this member for the owner of its partitions, or
+        not any more: it froze, and does not know yet that others have them."""
+
     def read_from(self, offsets: Mapping[int, Mapping[str, int]]) -> None:
         """Let records flow from these offsets of each partition; where none is known, from the
         begin. Nothing flows after a rebalance before this is called."""
@@ -161,6 +165,8 @@ class Tracker:
         for number in sorted(self.held.keys() - mine):
             await self.held.pop(number).close()
         missing = sorted(mine - self.held.keys())
+        if missing:
+            await self._group.confirm()  # else it would fence off the one that has them now
         for start in range(0, len(missing), _AT_ONCE):
             await asyncio.gather(*map(self._take_over, missing[start : start + _AT_ONCE]))
             self._stall.moved([_PARTITIONS])

@@ -30,6 +30,7 @@ class ScriptedGroup:
         self.positions: dict[tuple[str, int], int] | None = None
         self.up = True
         self.deaf = False
+        self.confirmed = True
         self._broker = broker
 
     def deal(self, *partitions: int) -> None:
@@ -39,6 +40,10 @@ class ScriptedGroup:
 
     def partitions(self) -> set[int]:
         return self.mine
+
+    async def confirm(self) -> None:
+        if not self.confirmed:
+            raise Retryable("another has them")
 
     def read_from(self, offsets: Mapping[int, Mapping[str, int]]) -> None:
         self.positions = {
@@ -156,6 +161,18 @@ async def test_one_that_was_replaced_ends(bench: Bench):
     bench.tell(bench.teller.see("a", {"1": "o"}))
     with pytest.raises(Fenced):
         await bench.turns(1)
+
+
+async def test_who_does_not_know_yet_that_others_have_its_partitions_fences_nobody_off(
+    bench: Bench,
+):
+    bench.group.deal(PARTITION)
+    bench.group.confirmed = False
+    await bench.turns(3)
+    assert bench.owners == {}
+    bench.group.confirmed = True
+    await bench.turns(1)
+    assert list(bench.owners) == [PARTITION]
 
 
 # ---------------------------------------------------------------- ticks

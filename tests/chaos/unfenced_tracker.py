@@ -1,0 +1,20 @@
+"""services.tracker without its fence: each process has transactional ids of its own."""
+
+import os
+
+from aiokafka import AIOKafkaProducer
+
+from parking.kafka import KafkaSettings
+from parking.kafkalog import new_transactions
+from parking.ops import main
+from services.tracker import adapters
+from services.tracker.__main__ import build
+
+
+def _of_this_process(kafka: KafkaSettings, name: str, max_bytes: int) -> AIOKafkaProducer:
+    return new_transactions(kafka, f"{name}-{os.getpid()}", max_bytes)
+
+
+if __name__ == "__main__":
+    adapters.new_transactions = _of_this_process  # type: ignore[assignment] # the fence is off
+    main("tracker", build)
