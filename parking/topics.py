@@ -94,6 +94,11 @@ DEAD_LETTERS_FRAMES: Final = "parking.dead-letters.frames"
 TRACKER_APP: Final = "parking.tracker"
 TRACKER_TABLE: Final = "sites"
 TRACKER_CHANGELOG: Final = f"{TRACKER_APP}-{TRACKER_TABLE}-changelog"
+OCCUPANCY: Final = "parking.occupancy"
+ANALYTICS_CLOCK: Final = "parking.analytics-clock"
+ANALYTICS_APP: Final = "parking.analytics"
+ANALYTICS_TABLE: Final = "state"
+ANALYTICS_CHANGELOG: Final = f"{ANALYTICS_APP}-{ANALYTICS_TABLE}-changelog"
 
 TOPICS: Final[dict[str, Topic]] = {
     topic.name: topic
@@ -127,6 +132,12 @@ TOPICS: Final[dict[str, Topic]] = {
             compacted=True,
             extra={"max.message.bytes": str(SITE_MAX_BYTES + ENVELOPE_BYTES)},
         ),
+        # Longer than its inputs: what is gone from them cannot be computed again.
+        Topic(OCCUPANCY, "site_id", SITE_PARTITIONS, 90 * _DAY_MS),
+        # A site's time, out of all inputs; only the latest counts, and what stands in it is told
+        # again within a minute.
+        Topic(ANALYTICS_CLOCK, "site_id", SITE_PARTITIONS, _DAY_MS),
+        Topic(ANALYTICS_CHANGELOG, "site_id, or site_id/slot_id", SITE_PARTITIONS, compacted=True),
     )
 }
 

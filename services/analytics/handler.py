@@ -1,0 +1,235 @@
+"""One record applied to what is held of one site: decisions only, no I/O.
+
+Held are, by key: of each site its two folds (minutes.py) with the offsets they have come to, and of
+each slot its last change. A record that Kafka delivers again is recognised by those.
+
+When is a minute published? When a later change (of the gates: a later passage) closes it, or when
+the site's clock has passed its end by GRACE_MS. The clock is a topic: whatever shows that a minute of
+a site has begun is written there, for camera-status is keyed by camera and lies elsewhere. A change
+that comes after the clock has passed (one topic was read further than another) alters minutes that
+are published already: they are published again, with a higher version. So the last record of each id
+depends on the inputs alone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final, Protocol
+
+import msgspec
+from aiokafka.partitioner import murmur2
+from msgspec import Struct
+from msgspec.structs import replace
+
+from parking import codec
+from parking.errors import Invalid
+from parking.events import (
+    CameraStatusChanged,
+    Event,
+    SessionChanged,
+    SlotChanged,
+    SlotKind,
+    TickElapsed,
+)
+from parking.ports import Outgoing, Record
+from parking.topics import ANALYTICS_CLOCK, OCCUPANCY, SITE_PARTITIONS, slot_key
+from services.analytics import minutes
+from services.analytics.minutes import MINUTE_MS, Gates, Lot, Slot, minute_of
+
+SERVICE: Final = "analytics"
+# How long a minute is kept open for what is on its way; whole minutes.
+GRACE_MS: Final = MINUTE_MS
+# A time further back than this from when Kafka got the record is not believed: it would open a
+# minute years ago, and all since then.
+_BELIEVED_MS: Final = 7 * 24 * 3_600_000
+
+
+class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is held of a site. `clock_ms`: its clock; `lot_due_ms`, `gates_due_ms`: the begin of the
+    first minute that is not published as it is now."""
+
+    clock_ms: int = 0
+    lot: Lot | None = None
+    lot_due_ms: int = 0
+    gates: Gates | None = None
+    gates_due_ms: int = 0
+
+
+class Held(Protocol):
+    """The table, to be read."""
+
+    def read(self, key: bytes) -> bytes | None:
+        """The value, or None."""
+
+
+class KindOf(Protocol):
+    """What kind a slot is."""
+
+    def of(self, site_id: str, slot_id: str) -> SlotKind:
+        """`standard` where no layout tells."""
+
+
+Writes = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one record makes. Its effects are to be done in this order: `outputs`, then `writes`, one
+    after the other. `seen`: a site, and a time that it has come to, for its clock; `ignored`: the
+    record was applied before, or tells nothing that is counted."""
+
+    outputs: Iterable[Outgoing] = ()
+    writes: Writes = ()
+    seen: tuple[str, int] | None = None
+    ignored: bool = False
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_SITES: Final = msgspec.json.Decoder(Site)
+_SLOTS: Final = msgspec.json.Decoder(Slot)
+
+
+def apply(record: Record, held: Held, kinds: KindOf) -> Step:
+    """What the record makes of what is held. Raises Invalid."""
+    event = codec.decode(record)
+    handle = HANDLERS.get(type(event))
+    if handle is None:
+        return Step(ignored=True)
+    return handle(record, event, held, kinds)
+
+
+def mark(site_id: str, time_ms: int) -> Outgoing:
+    """The site has come to this time, as a record for its clock."""
+    begin_ms = minute_of(time_ms)
+    event = TickElapsed(id=f"{site_id}/clock/{begin_ms}", site_id=site_id, time_ms=begin_ms)
+    return codec.outgoing(event, ANALYTICS_CLOCK, site_id, SERVICE)
+
+
+def partition_of(key: bytes) -> int:
+    """Where every record with this key lies, in each topic keyed by site."""
+    return int(murmur2(key) & 0x7FFFFFFF) % SITE_PARTITIONS
+
+
+def _status(record: Record, event: CameraStatusChanged, held: Held, kinds: KindOf) -> Step:
+    return Step(seen=(event.site_id, _believed(event.time_ms, record)))
+
+
+def _clock(record: Record, event: TickElapsed, held: Held, kinds: KindOf) -> Step:
+    """Publish every minute that is due and not published as it is now."""
+    _check_place(record, event.site_id)
+    site = _site(held, event.site_id)
+    clock_ms = max(event.time_ms, site.clock_ms)
+    due_ms = clock_ms - GRACE_MS
+    after = replace(site, clock_ms=clock_ms)
+    outputs: list[Iterator[Event]] = []
+    if site.lot and site.lot_due_ms < due_ms:
+        outputs.append(minutes.occupancy(event.site_id, site.lot, site.lot_due_ms, due_ms))
+        after = replace(after, lot_due_ms=due_ms)
+    if site.gates and site.gates_due_ms < due_ms:
+        outputs.append(minutes.passages(event.site_id, site.gates, site.gates_due_ms, due_ms))
+        after = replace(after, gates_due_ms=due_ms)
+    if after == site:
+        return Step(ignored=True)
+    made = map(_outgoing, chain.from_iterable(outputs))
+    return Step(made, ((event.site_id.encode(), _ENCODER.encode(after)),))
+
+
+def _change(record: Record, event: SlotChanged, held: Held, kinds: KindOf) -> Step:
+    _check_place(record, event.site_id)
+    time_ms = _believed(event.time_ms, record)
+    seen = (event.site_id, time_ms)
+    site, slot = _site(held, event.site_id), _slot(held, event)
+    if slot and event.version <= slot.version:
+        return Step(seen=seen, ignored=True)
+    kind = kinds.of(event.site_id, event.slot_id)
+    key = slot_key(event.site_id, event.slot_id)
+    if site.lot and record.offset < site.lot.version:
+        # A crash between the two writes below.
+        again = minutes.changed(slot, event, kind)
+        return Step(writes=((key, _ENCODER.encode(again)),), seen=seen)
+    lot, now = minutes.change(site.lot, slot, event, kind, time_ms)
+    lot = replace(lot, version=record.offset + 1)
+    begin_ms = minute_of(lot.at_ms)
+    closed: Iterator[Event] = iter(())
+    if site.lot:
+        closed = minutes.occupancy(event.site_id, site.lot, site.lot_due_ms, begin_ms)
+    nudge = _nudge(event.site_id, site, site.lot_due_ms if site.lot else None, begin_ms)
+    after = replace(site, lot=lot, lot_due_ms=begin_ms)
+    return Step(
+        chain(map(_outgoing, closed), nudge),
+        # Were the slot written first, a crash would leave it changed and not counted.
+        ((event.site_id.encode(), _ENCODER.encode(after)), (key, _ENCODER.encode(now))),
+        seen,
+    )
+
+
+def _session(record: Record, event: SessionChanged, held: Held, kinds: KindOf) -> Step:
+    _check_place(record, event.site_id)
+    site = _site(held, event.site_id)
+    passed = minutes.passage(event)
+    seen = (event.site_id, _believed(event.time_ms, record))
+    if passed is None or (site.gates and record.offset < site.gates.version):
+        return Step(seen=seen, ignored=True)
+    entries, exits, time_ms = passed
+    gates = minutes.pass_gate(site.gates, entries, exits, _believed(time_ms, record))
+    gates = replace(gates, version=record.offset + 1)
+    begin_ms = minute_of(gates.at_ms)
+    closed: Iterator[Event] = iter(())
+    if site.gates:
+        closed = minutes.passages(event.site_id, site.gates, site.gates_due_ms, begin_ms)
+    nudge = _nudge(event.site_id, site, site.gates_due_ms if site.gates else None, begin_ms)
+    after = replace(site, gates=gates, gates_due_ms=begin_ms)
+    return Step(
+        chain(map(_outgoing, closed), nudge),
+        ((event.site_id.encode(), _ENCODER.encode(after)),),
+        seen,
+    )
+
+
+def _nudge(site_id: str, site: Site, before_ms: int | None, begin_ms: int) -> list[Outgoing]:
+    """The clock once more, when what was published up to `before_ms` is to be published again from
+    `begin_ms` on. Not for every change: while one is on its way (something is due and not
+    published), it will take this one with it."""
+    due_ms = site.clock_ms - GRACE_MS
+    on_its_way = before_ms is not None and before_ms < due_ms
+    return [] if on_its_way or begin_ms >= due_ms else [mark(site_id, site.clock_ms)]
+
+
+def _believed(time_ms: int, record: Record) -> int:
+    """An event's time, where Kafka's own time of the record leaves it possible."""
+    return max(min(time_ms, record.timestamp_ms), record.timestamp_ms - _BELIEVED_MS)
+
+
+def _site(held: Held, site_id: str) -> Site:
+    value = held.read(site_id.encode())
+    return _SITES.decode(value) if value else Site()
+
+
+def _slot(held: Held, event: SlotChanged) -> Slot | None:
+    value = held.read(slot_key(event.site_id, event.slot_id))
+    return _SLOTS.decode(value) if value else None
+
+
+def _outgoing(event: Event) -> Outgoing:
+    return codec.outgoing(event, OCCUPANCY, event.site_id, SERVICE)
+
+
+def _check_place(record: Record, site_id: str) -> None:
+    """A site lives in the partition of its key, or two workers would count it."""
+    if record.key != site_id.encode():
+        raise Invalid("wrong-key", f"a record of site {site_id} has key {record.key!r:.100}")
+    expected = partition_of(record.key)
+    if record.partition != expected:
+        raise Invalid(
+            "wrong-partition",
+            f"site {site_id} belongs in partition {expected}, not {record.partition}: "
+            "its producer must partition by murmur2 of the key",
+        )
+
+
+HANDLERS: Final[dict[type, Callable[[Record, Any, Held, KindOf], Step]]] = {
+    SlotChanged: _change,
+    SessionChanged: _session,
+    CameraStatusChanged: _status,
+    TickElapsed: _clock,
+}
