@@ -3,12 +3,12 @@
 Held are, by key: of each site its two folds (minutes.py) with the offsets they have come to, and of
 each slot its last change. A record that Kafka delivers again is recognised by those.
 
-When is a minute published? When a later change (of the gates: a later passage) closes it, or when
-the site's clock has passed its end by GRACE_MS. The clock is a topic: whatever shows that a minute of
-a site has begun is written there, for camera-status is keyed by camera and lies elsewhere. A change
+A minute is published when a later change (of the gates: a later passage) closes it, or when the
+site's clock has passed its end by GRACE_MS. The clock is a topic: whatever shows that a minute of a
+site has begun is written there, for camera-status is keyed by camera and lies elsewhere. A change
 that comes after the clock has passed (one topic was read further than another) alters minutes that
-are published already: they are published again, with a higher version. So the last record of each id
-depends on the inputs alone.
+are published already: they are published again, with a higher version. So the last record of each
+id depends on the inputs alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -74,9 +74,9 @@ Writes = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one record makes. Its effects are to be done in this order: `outputs`, then `writes`, one
-    after the other. `seen`: a site, and a time that it has come to, for its clock; `ignored`: the
-    record was applied before, or tells nothing that is counted."""
+    """What one record makes. Its effects are to be done in this order: `outputs`, then `writes`,
+    one after the other. `seen`: a site, and a time that it has come to, for its clock; `ignored`:
+    the record was applied before, or tells nothing that is counted."""
 
     outputs: Iterable[Outgoing] = ()
     writes: Writes = ()

@@ -86,8 +86,8 @@ def minute_of(time_ms: int) -> int:
 def change(
     lot: Lot | None, slot: Slot | None, event: SlotChanged, kind: SlotKind, time_ms: int
 ) -> tuple[Lot, Slot]:
-    """Apply one change, of `time_ms` or of where the fold is, whichever is later. `slot`: as it was;
-    it must be of a lower version. The caller sets the lot's version."""
+    """Apply one change, of `time_ms` or of where the fold is, whichever is later. `slot`: as it
+    was, of a lower version. The caller sets the lot's version."""
     lot = lot or Lot(at_ms=time_ms, version=0)
     lot = lot_at(lot, max(time_ms, lot.at_ms))
     now = changed(slot, event, kind)
