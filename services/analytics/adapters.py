@@ -62,6 +62,10 @@ class StateTable(faust.Table[bytes, bytes]):
         """See handler.Held."""
         return self.get(key)
 
+    def entries(self) -> list[tuple[bytes, bytes]]:
+        """See handler.Held."""
+        return list(self.items())
+
     async def write(self, key: bytes, value: bytes) -> None:
         """See analytics.Table. Only within the agent: faust writes to the record's partition."""
         self[key] = value

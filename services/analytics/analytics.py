@@ -6,7 +6,7 @@ the record come again, and it is known by its offset.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 from typing import Final, Protocol
 
@@ -15,7 +15,7 @@ from parking.errors import Invalid
 from parking.faults import fault
 from parking.metrics import DEAD_LETTERS, MINUTES_PUBLISHED, RECORDS_IGNORED
 from parking.ports import Clock, Outgoing, Producer, Record
-from parking.topics import ANALYTICS_CLOCK, OCCUPANCY
+from parking.topics import ANALYTICS_CLOCK, OCCUPANCY, SLOT_CHANGES
 from services.analytics import handler
 from services.analytics.handler import SERVICE, KindOf
 from services.analytics.minutes import minute_of
@@ -23,6 +23,10 @@ from services.analytics.minutes import minute_of
 log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 500
+# Changes are being caught up with while the last one of the partition was this old when it came,
+# and came this lately. It decides when minutes are published, and never what is in them.
+_OLD_MS: Final = 60_000
+_LATELY_MS: Final = 2_000
 
 
 class Table(handler.Held, Protocol):
@@ -41,6 +45,10 @@ class MemoryTable:
     def read(self, key: bytes) -> bytes | None:
         """See handler.Held."""
         return self._values.get(key)
+
+    def entries(self) -> list[tuple[bytes, bytes]]:
+        """See handler.Held."""
+        return list(self._values.items())
 
     async def write(self, key: bytes, value: bytes) -> None:
         """See Table."""
@@ -68,6 +76,7 @@ class Analytics:
         self._clock = clock
         self._kinds = kinds
         self._moved = moved
+        self._caught_up_at_ms: dict[int, int] = {}  # by partition, if nothing more comes
         self._told: dict[str, int] = {}  # by site: the last minute told to its clock from here
 
     async def apply(self, record: Record) -> None:
@@ -77,8 +86,9 @@ class Analytics:
         self._moved(record.partition)
 
     async def _apply(self, record: Record) -> None:
+        behind = self._behind(record.partition)
         try:
-            step = handler.apply(record, self._table, self._kinds)
+            step = handler.apply(record, self._table, self._kinds, behind=behind)
         except Invalid as error:
             await self._set_aside(record, error)
             return
@@ -91,11 +101,22 @@ class Analytics:
         for key, value in step.writes:
             await self._table.write(key, value)
             fault("analytics.after-write")
+        now_ms = self._clock.now_ms()
+        if record.topic == SLOT_CHANGES and record.timestamp_ms < now_ms - _OLD_MS:
+            self._caught_up_at_ms[record.partition] = now_ms + _LATELY_MS
 
-    async def beat(self, partitions: Iterable[int]) -> None:
-        """Write a record of no meaning into these partitions of the clock, to see whether they are
-        read. Raises Retryable."""
-        await self._producer.send([_beat(partition) for partition in partitions])
+    async def beat(self, partitions: Collection[int]) -> None:
+        """For these partitions of the clock, which are ours: the clock once more of each site of
+        which minutes are due; and a record of no meaning, to see whether they are read. Raises
+        Retryable."""
+        marks = (handler.due(key, value) for key, value in self._table.entries())
+        ours = (mark for mark in marks if mark and _partition(mark) in partitions)
+        due = [mark for mark in ours if not self._behind(_partition(mark))]
+        await self._producer.send([*due, *(_beat(partition) for partition in partitions)])
+
+    def _behind(self, partition: int) -> bool:
+        """Whether changes of this partition are being caught up with."""
+        return self._clock.now_ms() < self._caught_up_at_ms.get(partition, 0)
 
     async def _publish(self, outputs: Iterable[Outgoing], partition: int) -> None:
         """In parts: after a long silence there may be weeks of minutes."""
@@ -121,6 +142,10 @@ class Analytics:
 def is_beat(record: Record) -> bool:
     """Whether the record is one that `beat` wrote."""
     return record.topic == ANALYTICS_CLOCK and not record.value
+
+
+def _partition(mark: Outgoing) -> int:
+    return handler.partition_of(mark.key or b"")
 
 
 def _beat(partition: int) -> Outgoing:

@@ -7,8 +7,8 @@ A minute is published when a later change (of the gates: a later passage) closes
 site's clock has passed its end by GRACE_MS. The clock is a topic: whatever shows that a minute of a
 site has begun is written there, for camera-status is keyed by camera and lies elsewhere. A change
 that comes after the clock has passed (one topic was read further than another) alters minutes that
-are published already: they are published again, with a higher version. So the last record of each
-id depends on the inputs alone.
+are published already: they are due again, and are published with a higher version. So the last
+record of each id depends on the inputs alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +34,7 @@ from parking.events import (
 from parking.ports import Outgoing, Record
 from parking.topics import ANALYTICS_CLOCK, OCCUPANCY, SITE_PARTITIONS, slot_key
 from services.analytics import minutes
-from services.analytics.minutes import MINUTE_MS, Gates, Lot, Slot, minute_of
+from services.analytics.minutes import AHEAD_MS, MINUTE_MS, Gates, Lot, Slot, minute_of
 
 SERVICE: Final = "analytics"
 # How long a minute is kept open for what is on its way; whole minutes.
@@ -60,6 +60,9 @@ class Held(Protocol):
 
     def read(self, key: bytes) -> bytes | None:
         """The value, or None."""
+
+    def entries(self) -> list[tuple[bytes, bytes]]:
+        """All keys and values."""
 
 
 class KindOf(Protocol):
@@ -89,13 +92,27 @@ _SITES: Final = msgspec.json.Decoder(Site)
 _SLOTS: Final = msgspec.json.Decoder(Slot)
 
 
-def apply(record: Record, held: Held, kinds: KindOf) -> Step:
-    """What the record makes of what is held. Raises Invalid."""
+def apply(record: Record, held: Held, kinds: KindOf, *, behind: bool = False) -> Step:
+    """What the record makes of what is held. `behind`: changes are being caught up with, so that
+    what is due is left to a later turn of the clock. Raises Invalid."""
     event = codec.decode(record)
+    if isinstance(event, TickElapsed):
+        return _clock(record, event, held, publish=not behind)
     handle = HANDLERS.get(type(event))
     if handle is None:
         return Step(ignored=True)
     return handle(record, event, held, kinds)
+
+
+def due(key: bytes, value: bytes) -> Outgoing | None:
+    """The clock once more for what is held under this key, if it is a site with minutes that are
+    due; None otherwise."""
+    if b"/" in key:
+        return None
+    site = _SITES.decode(value)
+    lot_due_ms, gates_due_ms = _due(site)
+    late = site.lot_due_ms < lot_due_ms or site.gates_due_ms < gates_due_ms
+    return mark(key.decode(), site.clock_ms) if late else None
 
 
 def mark(site_id: str, time_ms: int) -> Outgoing:
@@ -114,24 +131,30 @@ def _status(record: Record, event: CameraStatusChanged, held: Held, kinds: KindO
     return Step(seen=(event.site_id, _believed(event.time_ms, record)))
 
 
-def _clock(record: Record, event: TickElapsed, held: Held, kinds: KindOf) -> Step:
-    """Publish every minute that is due and not published as it is now."""
+def _clock(record: Record, event: TickElapsed, held: Held, *, publish: bool) -> Step:
+    """Publish every minute that is due."""
     _check_place(record, event.site_id)
-    site = _site(held, event.site_id)
-    clock_ms = max(event.time_ms, site.clock_ms)
-    due_ms = clock_ms - GRACE_MS
-    after = replace(site, clock_ms=clock_ms)
+    before = _site(held, event.site_id)
+    site = replace(before, clock_ms=max(event.time_ms, before.clock_ms))
     outputs: list[Iterator[Event]] = []
-    if site.lot and site.lot_due_ms < due_ms:
-        outputs.append(minutes.occupancy(event.site_id, site.lot, site.lot_due_ms, due_ms))
-        after = replace(after, lot_due_ms=due_ms)
-    if site.gates and site.gates_due_ms < due_ms:
-        outputs.append(minutes.passages(event.site_id, site.gates, site.gates_due_ms, due_ms))
-        after = replace(after, gates_due_ms=due_ms)
-    if after == site:
+    lot_due_ms, gates_due_ms = _due(site) if publish else (0, 0)
+    if site.lot and site.lot_due_ms < lot_due_ms:
+        outputs.append(minutes.occupancy(event.site_id, site.lot, site.lot_due_ms, lot_due_ms))
+        site = replace(site, lot_due_ms=lot_due_ms)
+    if site.gates and site.gates_due_ms < gates_due_ms:
+        outputs.append(minutes.passages(event.site_id, site.gates, site.gates_due_ms, gates_due_ms))
+        site = replace(site, gates_due_ms=gates_due_ms)
+    if site == before:
         return Step(ignored=True)
     made = map(_outgoing, chain.from_iterable(outputs))
-    return Step(made, ((event.site_id.encode(), _ENCODER.encode(after)),))
+    return Step(made, ((event.site_id.encode(), _ENCODER.encode(site)),))
+
+
+def _due(site: Site) -> tuple[int, int]:
+    """Up to where minutes of changes and of passages are due; 0 where there are none."""
+    due_ms = site.clock_ms - GRACE_MS
+    lot_due_ms = min(due_ms, minute_of(site.lot.at_ms) + AHEAD_MS) if site.lot else 0
+    return lot_due_ms, due_ms if site.gates else 0
 
 
 def _change(record: Record, event: SlotChanged, held: Held, kinds: KindOf) -> Step:
@@ -153,10 +176,9 @@ def _change(record: Record, event: SlotChanged, held: Held, kinds: KindOf) -> St
     closed: Iterator[Event] = iter(())
     if site.lot:
         closed = minutes.occupancy(event.site_id, site.lot, site.lot_due_ms, begin_ms)
-    nudge = _nudge(event.site_id, site, site.lot_due_ms if site.lot else None, begin_ms)
     after = replace(site, lot=lot, lot_due_ms=begin_ms)
     return Step(
-        chain(map(_outgoing, closed), nudge),
+        map(_outgoing, closed),
         # Were the slot written first, a crash would leave it changed and not counted.
         ((event.site_id.encode(), _ENCODER.encode(after)), (key, _ENCODER.encode(now))),
         seen,
@@ -177,22 +199,12 @@ def _session(record: Record, event: SessionChanged, held: Held, kinds: KindOf) -
     closed: Iterator[Event] = iter(())
     if site.gates:
         closed = minutes.passages(event.site_id, site.gates, site.gates_due_ms, begin_ms)
-    nudge = _nudge(event.site_id, site, site.gates_due_ms if site.gates else None, begin_ms)
     after = replace(site, gates=gates, gates_due_ms=begin_ms)
     return Step(
-        chain(map(_outgoing, closed), nudge),
+        map(_outgoing, closed),
         ((event.site_id.encode(), _ENCODER.encode(after)),),
         seen,
     )
-
-
-def _nudge(site_id: str, site: Site, before_ms: int | None, begin_ms: int) -> list[Outgoing]:
-    """The clock once more, when what was published up to `before_ms` is to be published again from
-    `begin_ms` on. Not for every change: while one is on its way (something is due and not
-    published), it will take this one with it."""
-    due_ms = site.clock_ms - GRACE_MS
-    on_its_way = before_ms is not None and before_ms < due_ms
-    return [] if on_its_way or begin_ms >= due_ms else [mark(site_id, site.clock_ms)]
 
 
 def _believed(time_ms: int, record: Record) -> int:
@@ -231,5 +243,4 @@ HANDLERS: Final[dict[type, Callable[[Record, Any, Held, KindOf], Step]]] = {
     SlotChanged: _change,
     SessionChanged: _session,
     CameraStatusChanged: _status,
-    TickElapsed: _clock,
 }

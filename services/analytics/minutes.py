@@ -21,6 +21,9 @@ from parking.events import (
 )
 
 MINUTE_MS: Final = 60_000
+# How far ahead of the last change minutes are published, and how long a group is kept that has lost
+# its last slot: one that was published ahead, not knowing it yet, is published again with zeros.
+AHEAD_MS: Final = 30 * 24 * 60 * MINUTE_MS
 STATES: Final[tuple[SlotState, ...]] = ("free", "occupied", "unknown", "closed")
 # A slot that no camera names any more (parking/occupancy.py) is not part of its zone.
 _WITHDRAWN: Final = "no-camera"
@@ -39,13 +42,15 @@ class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The slots of one zone and kind. `slots`: how many in each of STATES, now. The rest is of the
-    minute under way: `share_ms`: the sum of occupied share x milliseconds; `known_ms`: how long
-    there was a share."""
+    """The slots of one zone and kind. `slots`: how many in each of STATES, now; `emptied_at_ms`:
+    when their number
+    last changed. The rest is of the minute under way: `share_ms`: the sum of occupied
+    share x milliseconds; `known_ms`: how long there was a share."""
 
     zone_id: str
     kind: SlotKind
     slots: tuple[int, int, int, int] = (0, 0, 0, 0)
+    emptied_at_ms: int = 0
     entries: int = 0
     exits: int = 0
     share_ms: float = 0.0
@@ -94,9 +99,9 @@ def change(
     known = slot.known if slot else _known(event.from_state)
     groups = {(group.zone_id, group.kind): group for group in lot.groups}
     if slot and slot.counted:
-        _count(groups, slot, -1)
+        _count(groups, slot, -1, lot.at_ms)
     if now.counted:
-        _count(groups, now, 1)
+        _count(groups, now, 1, lot.at_ms)
         group = groups[now.zone_id, now.kind]
         came = known == "free" and event.to_state == "occupied"
         left = known == "occupied" and event.to_state == "free"
@@ -123,14 +128,16 @@ def _known(state: SlotState) -> SlotState | None:
     return state if state in ("free", "occupied") else None
 
 
-def _count(groups: dict[tuple[str, SlotKind], Group], slot: Slot, difference: int) -> None:
+def _count(
+    groups: dict[tuple[str, SlotKind], Group], slot: Slot, difference: int, at_ms: int
+) -> None:
     name = (slot.zone_id, slot.kind)
     group = groups.get(name) or Group(zone_id=slot.zone_id, kind=slot.kind)
     free, occupied, unknown, closed = (
         count + difference * (state == slot.state)
         for state, count in zip(STATES, group.slots, strict=True)
     )
-    groups[name] = replace(group, slots=(free, occupied, unknown, closed))
+    groups[name] = replace(group, slots=(free, occupied, unknown, closed), emptied_at_ms=at_ms)
 
 
 def lot_at(lot: Lot, time_ms: int) -> Lot:
@@ -139,7 +146,7 @@ def lot_at(lot: Lot, time_ms: int) -> Lot:
     if begin_ms == minute_of(lot.at_ms):
         groups = [_spend(group, time_ms - lot.at_ms) for group in lot.groups]
     else:
-        opened = [_open(group) for group in lot.groups if any(group.slots)]
+        opened = [_open(group) for group in lot.groups if _lasts(group, begin_ms)]
         groups = [_spend(group, time_ms - begin_ms) for group in opened]
     return replace(lot, at_ms=time_ms, groups=groups)
 
@@ -156,9 +163,13 @@ def _spend(group: Group, duration_ms: int) -> Group:
     )
 
 
+def _lasts(group: Group, begin_ms: int) -> bool:
+    return any(group.slots) or begin_ms < group.emptied_at_ms + AHEAD_MS
+
+
 def _open(group: Group) -> Group:
     """The group at the begin of another minute."""
-    return Group(zone_id=group.zone_id, kind=group.kind, slots=group.slots)
+    return replace(group, entries=0, exits=0, share_ms=0.0, known_ms=0, share_max=None)
 
 
 def occupancy(site_id: str, lot: Lot, from_ms: int, until_ms: int) -> Iterator[OccupancyMeasured]:
@@ -171,8 +182,7 @@ def occupancy(site_id: str, lot: Lot, from_ms: int, until_ms: int) -> Iterator[O
         end_ms = begin_ms + MINUTE_MS
         for group in lot.groups:
             done = _spend(group, end_ms - lot.at_ms)
-            if any(done.slots) or done.known_ms or done.entries or done.exits:
-                yield _measured(site_id, done, lot.version, begin_ms)
+            yield _measured(site_id, done, lot.version, begin_ms)
         begin_ms, lot = end_ms, lot_at(lot, end_ms)
 
 
