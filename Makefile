@@ -46,7 +46,7 @@ format: install ## Format all code
 check: install ## Check style, types, schemas and architecture; changes nothing
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy parking services tools tests
+	.venv/bin/mypy parking services tools tests examples
 	$(PY) -m parking.schemas --check
 	$(PY) -m services.notifier.openapi --check
 	$(PY) -m parking.stack.strimzi | diff -q - deploy/kafka/topics.yaml || { echo "deploy/kafka/topics.yaml differs from parking/topics.py; run make schemas"; exit 1; }

@@ -159,7 +159,8 @@ async def behind(infra: Infra) -> int:
     try:
         places = await assign_all(consumer, SLOT_CHANGES)
         ends = await consumer.end_offsets(places)
-        return max([ends[p] - (await group.committed(p) or 0) for p in places if ends[p]])
+        left = [ends[p] - (await group.committed(p) or 0) for p in places if ends[p]]
+        return int(max(left))
     finally:
         await consumer.stop()
         await group.stop()
