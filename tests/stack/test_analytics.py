@@ -3,6 +3,7 @@ inputs say; of transactions it counts what was committed."""
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -107,6 +108,26 @@ def test_killed_midway_it_comes_to_what_the_inputs_say(
     written = [r for r in read(analytics, OCCUPANCY) if r.key == site.encode()]
     record_property("kills, minutes, records", f"{kills}, {len(wanted)}, {len(written)}")
     assert len(wanted) > 70, "zone and gates, of nearly 40 minutes"
+
+
+@pytest.mark.parametrize("point", ["analytics.after-outputs", "analytics.after-write"])
+def test_a_crash_between_two_effects_leaves_no_trace(kafka: Infra, unique, point: str) -> None:
+    site = unique("site")
+    send(kafka, story(site, 5))
+    env = (
+        kafka.env_for("analytics") | SETTINGS | {"FAULT": f"{point}:kill", "PYTHONPATH": str(ROOT)}
+    )
+    for _ in range(2):
+        with subprocess.Popen([sys.executable, "-m", "services.analytics"], env=env) as process:
+            try:
+                assert process.wait(60) == -signal.SIGKILL
+            finally:
+                process.kill()
+    kafka.start_service("analytics", SETTINGS)
+    try:
+        wait_equal(kafka, site)
+    finally:
+        kafka.stop("analytics")
 
 
 def test_computed_again_from_its_inputs_it_is_the_same(kafka: Infra, unique) -> None:
