@@ -37,6 +37,7 @@ from parking.topics import (
     SITE_PARTITIONS,
     SLOT_CHANGES,
 )
+from services.analytics import handler
 from services.analytics.kinds import Kinds
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,21 @@ class StateTable(faust.Table[bytes, bytes]):
     def entries(self) -> list[tuple[bytes, bytes]]:
         """See handler.Held."""
         return list(self.items())
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
+        """Restores values, and passes over those that a replaced worker wrote behind newer ones:
+        faust cannot fence it."""
+        held: dict[bytes, bytes | None] = {}
+        kept = []
+        for event in batch:
+            key, value = cast("tuple[bytes, bytes | None]", (event.key, event.value))
+            before = held[key] if key in held else self.data.get(key)
+            if before and value and handler.older(key, value, before):
+                log.warning("passed over a stale value of %r in the changelog", key)
+                continue
+            held[key] = value
+            kept.append(event)
+        super().apply_changelog_batch(kept)
 
     async def write(self, key: bytes, value: bytes) -> None:
         """See analytics.Table. Only within the agent: faust writes to the record's partition."""

@@ -115,6 +115,21 @@ def due(key: bytes, value: bytes) -> Outgoing | None:
     return mark(key.decode(), site.clock_ms) if late else None
 
 
+def older(key: bytes, value: bytes, held: bytes) -> bool:
+    """Whether a value of this key is of an earlier time than the one held: a worker that was frozen
+    and replaced may write one when it wakes."""
+    if b"/" in key:
+        return _SLOTS.decode(value).version < _SLOTS.decode(held).version
+    pairs = zip(_progress(_SITES.decode(value)), _progress(_SITES.decode(held)), strict=True)
+    return any(mine < theirs for mine, theirs in pairs)
+
+
+def _progress(site: Site) -> tuple[int, int, int]:
+    """What only grows."""
+    lot, gates = site.lot, site.gates
+    return site.clock_ms, lot.version if lot else 0, gates.version if gates else 0
+
+
 def mark(site_id: str, time_ms: int) -> Outgoing:
     """The site has come to this time, as a record for its clock."""
     begin_ms = minute_of(time_ms)

@@ -187,6 +187,37 @@ async def behind(infra: Infra) -> int:
         await group.stop()
 
 
+def test_a_stale_value_behind_a_newer_one_is_not_restored(kafka: Infra, unique) -> None:
+    """What a worker writes that was frozen, replaced, and woke up: faust cannot keep it from it."""
+    site = unique("site")
+    messages = story(site, 10)
+    kafka.start_service("analytics", SETTINGS)
+    send(kafka, messages[:120])
+    wait_equal(kafka, site)
+    stale = latest_values(kafka, site)
+    send(kafka, messages[120:160])
+    wait_equal(kafka, site)
+    kafka.stop("analytics")
+    send(kafka, stale)
+    kafka.start_service("analytics", SETTINGS)
+    try:
+        send(kafka, messages[160:])
+        wait_equal(kafka, site)
+    finally:
+        kafka.stop("analytics")
+    assert "passed over a stale value" in kafka.log("analytics")
+
+
+def latest_values(infra: Infra, site_id: str) -> list[Outgoing]:
+    """Of each key of the site, as records to be written once more."""
+    ours = [r for r in read(infra, ANALYTICS_CHANGELOG) if site_id.encode() in (r.key or b"")]
+    held = {r.key: (r.value, r.partition) for r in ours}
+    return [
+        Outgoing(ANALYTICS_CHANGELOG, key, value, partition=partition)
+        for key, (value, partition) in held.items()
+    ]
+
+
 def test_values_stay_small_however_large_the_site(
     analytics: Infra, unique, record_property
 ) -> None:
