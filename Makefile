@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 NPM := ../.venv/bin/python -m parking.stack.node npm
-EXTRAS := ingest detector tracker persister notifier stack run flash
+EXTRAS := ingest detector tracker persister notifier analytics stack run flash
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
 DASHBOARD := $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null | sed 's/ /\\ /g')
@@ -46,7 +46,7 @@ format: install ## Format all code
 check: install ## Check style, types, schemas and architecture; changes nothing
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy parking services tools tests
+	.venv/bin/mypy parking services tools tests examples
 	$(PY) -m parking.schemas --check
 	$(PY) -m services.notifier.openapi --check
 	$(PY) -m parking.stack.strimzi | diff -q - deploy/kafka/topics.yaml || { echo "deploy/kafka/topics.yaml differs from parking/topics.py; run make schemas"; exit 1; }

@@ -37,6 +37,7 @@ REFERENCE_MAX_BYTES = 49_152
 
 SlotState = Literal["free", "occupied", "unknown", "closed"]
 Seen = Literal["free", "occupied", "unknown"]
+SlotKind = Literal["standard", "accessible", "ev", "motorcycle"]
 Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved", "fogged"]
 Via = Literal["mqtt", "http", "pull", "api", "rtsp", "mjpeg", "snapshot"]
 TimeSource = Literal["device", "receipt"]
@@ -137,7 +138,7 @@ class LayoutSlot(Part, frozen=True, kw_only=True):
     plan: Annotated[list[PlanPoint], Meta(description="outline on the lot plan, metres")] | None = (
         None
     )
-    kind: Literal["standard", "accessible", "ev", "motorcycle"] = "standard"
+    kind: SlotKind = "standard"
     enabled: bool = True
 
 
@@ -464,6 +465,49 @@ class SessionChanged(Event, frozen=True, kw_only=True):
     cause: Cause
 
 
+# ---------------------------------------------------------------- from analytics
+Version = Annotated[
+    int,
+    Meta(
+        ge=1,
+        description="of several records with one id the highest version counts, of equal ones the"
+        " last: the offset after the newest input that it counts",
+    ),
+]
+
+
+class OccupancyMeasured(Event, frozen=True, kw_only=True):
+    """One minute of a zone's slots of one kind. `time_ms` is the end of the minute.
+
+    The occupied share is occupied / (free + occupied), weighted by time; unknown and closed slots
+    are left out of it, and it is null where there was no other slot all the minute."""
+
+    TYPE: ClassVar[str] = "parking.occupancy-measured.v1"
+    minute_at_ms: Annotated[TimeMs, Meta(description="begin of the minute")]
+    zone_id: SlotId
+    kind: SlotKind
+    version: Version
+    free: Annotated[Count, Meta(description="slots at the end of the minute, as the next three")]
+    occupied: Count
+    unknown: Count
+    closed: Count
+    occupied_share_mean: Unit | None = None
+    occupied_share_max: Unit | None = None
+    entries: Annotated[Count, Meta(description="vehicles that came to a slot: free to occupied")]
+    exits: Annotated[Count, Meta(description="vehicles that left one: occupied to free")]
+    turnover: Annotated[float, Meta(ge=0, description="exits by slot of this zone and kind")]
+
+
+class GatesCounted(Event, frozen=True, kw_only=True):
+    """One minute of a site's gates, out of its sessions. `time_ms` is the end of the minute."""
+
+    TYPE: ClassVar[str] = "parking.gates-counted.v1"
+    minute_at_ms: Annotated[TimeMs, Meta(description="begin of the minute")]
+    version: Version
+    entries: Annotated[Count, Meta(description="vehicles that came in")]
+    exits: Annotated[Count, Meta(description="vehicles that went out, known entry or not")]
+
+
 # ---------------------------------------------------------------- from all
 class DeadLettered(Struct, frozen=True, kw_only=True):
     """Why a message was set aside. The Kafka value is the original; this is `parking-meta`."""
@@ -505,5 +549,7 @@ EVENTS: tuple[type[Event] | type[DeadLettered], ...] = (
     SlotStateUpdated,
     CameraStatusChanged,
     SessionChanged,
+    OccupancyMeasured,
+    GatesCounted,
     DeadLettered,
 )

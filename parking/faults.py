@@ -1,7 +1,8 @@
 """Points where a test may kill or freeze the process: between an effect and its acknowledgement.
 
 `FAULT=point:kill` or `FAULT=point:freeze` in the environment; without it a point does nothing.
-`grep -rnw 'fault(' services` lists the points: three of the tracker, three of the persister.
+`grep -rnw 'fault(' services` lists the points: three of the tracker, three of the persister,
+two of analytics.
 """
 
 import os

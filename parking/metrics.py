@@ -101,6 +101,11 @@ BOOT_RESTARTS: Final = Counter(
     "parking_boot_restarts_total", "Devices whose boot counter began anew: flashed again, or reset"
 )
 
+# analytics
+MINUTES_PUBLISHED: Final = Counter(
+    "parking_minutes_published_total", "Records of parking.occupancy, those told again among them"
+)
+
 # persister
 ROWS_WRITTEN: Final = Counter("parking_rows_written_total", "Rows written", ["table"])
 FENCED_WRITES: Final = Counter(

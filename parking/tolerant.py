@@ -23,6 +23,7 @@ from parking.events import (
     ImageHealth,
     LayoutSlot,
     Observation,
+    OccupancyMeasured,
     SessionChanged,
     SlotChanged,
     SlotStateUpdated,
@@ -53,6 +54,7 @@ ACTED_ON: Final[frozenset[tuple[type, str]]] = frozenset(
         (GateEventReceived, "direction"),
         (StateCorrected, "state"),
         (SessionChanged, "kind"),
+        (OccupancyMeasured, "kind"),  # counted as another kind it would be counted twice
     }
 )
 

@@ -95,6 +95,11 @@ DEAD_LETTERS_MARKS: Final = "parking.dead-letters.marks"
 TRACKER_CHECKPOINTS: Final = "parking.tracker-checkpoints"
 TRACKER_BATCHES: Final = "parking.tracker-batches"
 TRACKER_GROUP: Final = "parking.tracker"
+OCCUPANCY: Final = "parking.occupancy"
+ANALYTICS_CLOCK: Final = "parking.analytics-clock"
+ANALYTICS_APP: Final = "parking.analytics"
+ANALYTICS_TABLE: Final = "state"
+ANALYTICS_CHANGELOG: Final = f"{ANALYTICS_APP}-{ANALYTICS_TABLE}-changelog"
 
 TOPICS: Final[dict[str, Topic]] = {
     topic.name: topic
@@ -132,6 +137,12 @@ TOPICS: Final[dict[str, Topic]] = {
         ),
         # In which order the tracker took the records of its topics; kept as long as detections.
         Topic(TRACKER_BATCHES, "none", SITE_PARTITIONS, _HISTORY_MS),
+        # Longer than its inputs: what is gone from them cannot be computed again.
+        Topic(OCCUPANCY, "site_id", SITE_PARTITIONS, 90 * _DAY_MS),
+        # A site's time, out of all inputs; only the latest counts, and what stands in it is told
+        # again within a minute.
+        Topic(ANALYTICS_CLOCK, "site_id", SITE_PARTITIONS, _DAY_MS),
+        Topic(ANALYTICS_CHANGELOG, "site_id, or site_id/slot_id", SITE_PARTITIONS, compacted=True),
     )
 }
 

@@ -38,7 +38,7 @@ READS_ENVIRON = re.compile(
 )
 MAX_LINES = 300
 MAX_TEST_LINES = 500
-LONGER = {"parking/events.py": 520}  # every event in one list is easier to read than two halves
+LONGER = {"parking/events.py": 580}  # every event in one list is easier to read than two halves
 
 
 def sources(*folders: str) -> list[Path]:

@@ -19,6 +19,7 @@ NEEDS: Final = {
     "tracker": ("kafka",),
     "persister": ("kafka", "postgres", "s3"),
     "notifier": ("kafka", "postgres"),
+    "analytics": ("kafka",),
 }
 
 

@@ -10,7 +10,7 @@ from parking.settings import Reader, frame_max_bytes
 from parking.topics import FRAME_MAX_BYTES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-SERVICES: Final = ("ingest", "detector", "tracker", "persister", "notifier")
+SERVICES: Final = ("ingest", "detector", "tracker", "persister", "notifier", "analytics")
 PORTS: Final = {
     "kafka": 9092,
     "kafka_controller": 9093,
@@ -22,6 +22,7 @@ PORTS: Final = {
     "detector": 8082,
     "tracker": 8083,
     "persister": 8084,
+    "analytics": 8085,
 }
 
 

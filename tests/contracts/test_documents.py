@@ -8,6 +8,8 @@ from parking.codec import schema_name
 from parking.events import EVENTS
 from parking.gatenumbers import ID_MEMORY
 from parking.topics import (
+    ANALYTICS_CHANGELOG,
+    ANALYTICS_CLOCK,
     DEAD_LETTERS_MARKS,
     MQTT_ROOT,
     TOPICS,
@@ -15,6 +17,10 @@ from parking.topics import (
     TRACKER_CHECKPOINTS,
 )
 
+OF_ONE_SERVICE = {
+    *(TRACKER_BATCHES, TRACKER_CHECKPOINTS, DEAD_LETTERS_MARKS),
+    *(ANALYTICS_CHANGELOG, ANALYTICS_CLOCK),
+}
 FOLDER = Path(__file__).parents[2] / "schemas"
 DOCUMENT = yaml.safe_load((FOLDER / "asyncapi.yaml").read_text("utf-8"))
 
@@ -22,8 +28,7 @@ DOCUMENT = yaml.safe_load((FOLDER / "asyncapi.yaml").read_text("utf-8"))
 def test_every_topic_is_a_channel_and_no_other():
     addresses = {channel["address"] for channel in DOCUMENT["channels"].values()}
     kafka = {address for address in addresses if not address.startswith(MQTT_ROOT)}
-    private = {TRACKER_BATCHES, TRACKER_CHECKPOINTS, DEAD_LETTERS_MARKS}
-    assert kafka == TOPICS.keys() - private
+    assert kafka == TOPICS.keys() - OF_ONE_SERVICE
 
 
 def test_every_event_is_a_message_with_its_schema():

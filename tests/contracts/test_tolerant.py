@@ -102,6 +102,7 @@ READ_AS: dict[str, dict[str, str | None]] = {
     "slot-state-updated.v1": {"state": "unknown"},
     "camera-status-changed.v1": {"status": "degraded", "health": "covered"},
     "session-changed.v1": {"kind": None, "cause.kind": "device"},
+    "occupancy-measured.v1": {"kind": None},
 }
 
 

@@ -163,9 +163,7 @@ async def test_one_that_was_replaced_ends(bench: Bench):
         await bench.turns(1)
 
 
-async def test_who_does_not_know_yet_that_others_have_its_partitions_fences_nobody_off(
-    bench: Bench,
-):
+async def test_who_does_not_know_yet_that_it_was_replaced_fences_nobody_off(bench: Bench):
     bench.group.deal(PARTITION)
     bench.group.confirmed = False
     await bench.turns(3)

@@ -1,0 +1,31 @@
+"""How full each zone was, minute by minute, as lines of JSON.
+
+KAFKA_BOOTSTRAP=127.0.0.1:9092 python examples/occupancy_consumer.py | jq
+"""
+
+import asyncio
+import os
+import sys
+
+from aiokafka import AIOKafkaConsumer
+
+
+async def main() -> None:
+    """Until Ctrl-C. The group's place is kept in Kafka: a second start goes on where this ends."""
+    consumer = AIOKafkaConsumer(
+        *(sys.argv[1:] or ["parking.occupancy"]),
+        bootstrap_servers=os.environ["KAFKA_BOOTSTRAP"],
+        group_id="example-occupancy",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",  # what a transaction took back is never seen
+    )
+    async with consumer:
+        async for record in consumer:
+            # To keep it: upsert by "id" where "version" is not lower, then commit.
+            print(record.value.decode(), flush=True)
+            await consumer.commit()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,62 @@
+"""Follow the event stream, and go on after a crash where it was left: nothing is missed.
+
+python examples/sse_resume.py http://127.0.0.1:8080/api/events last-event-id
+
+The second argument is a file that keeps the id of the last event that was dealt with. The gateway
+takes it back in the header Last-Event-ID, as it does from a browser's EventSource, and sends what
+was missed; where it no longer can, it sends `reset` and a `snapshot` of everything.
+"""
+
+import http.client
+import json
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+PINGS_S = 15  # a stream that is silent for longer is dead
+
+
+def follow(url: str, last_id: str) -> Iterator[tuple[str, str, str]]:
+    """(event, id, data) of each event of one connection; comments are pings."""
+    request = urllib.request.Request(url, headers={"Last-Event-ID": last_id} if last_id else {})
+    with urllib.request.urlopen(request, timeout=2 * PINGS_S) as response:
+        event, event_id, data = "message", last_id, ""
+        for line in (raw.decode().rstrip("\r\n") for raw in response):
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if name == "event":
+                event = value
+            elif name == "id":
+                event_id = value
+            elif name == "data":
+                data += value
+            elif not line and data:
+                yield event, event_id, data
+                event, data = "message", ""
+
+
+def keep(file: Path, event_id: str) -> None:
+    """Whole or not at all: a crash in the middle of a write must not empty the file."""
+    new = file.with_suffix(".new")
+    new.write_text(event_id, "utf-8")
+    new.replace(file)
+
+
+def main() -> None:
+    """Print every event as a line of JSON, for ever."""
+    url, kept = sys.argv[1], Path(sys.argv[2])
+    while True:
+        try:
+            last_id = kept.read_text("utf-8") if kept.exists() else ""
+            for event, event_id, data in follow(url, last_id):
+                print(json.dumps({"event": event, "data": json.loads(data)}), flush=True)
+                keep(kept, event_id)  # after it was dealt with, never before
+        except (OSError, http.client.HTTPException) as error:
+            print(f"again in 2 s: {error}", file=sys.stderr)
+        time.sleep(2)
+
+
+if __name__ == "__main__":
+    main()

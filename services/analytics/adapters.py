@@ -1,0 +1,280 @@
+"""faust: the app, the table over its changelog, and the topics it must find before it starts; the
+layouts beside it."""
+
+import asyncio
+import logging
+import ssl
+import tempfile
+from collections.abc import Callable, Coroutine, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, cast
+
+import faust
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
+from faust.types import EventT
+from faust.types.auth import CredentialsT
+from mode.utils.queues import FlowControlEvent
+
+from parking.errors import Retryable
+from parking.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
+from parking.kafka import to_record as from_kafka
+from parking.ops import Loop
+from parking.ports import Record
+from parking.topics import (
+    ANALYTICS_APP,
+    ANALYTICS_CHANGELOG,
+    ANALYTICS_CLOCK,
+    ANALYTICS_TABLE,
+    CAMERA_STATUS,
+    ENVELOPE_BYTES,
+    LAYOUTS,
+    OCCUPANCY,
+    SESSIONS,
+    SITE_PARTITIONS,
+    SLOT_CHANGES,
+)
+from services.analytics import handler
+from services.analytics.kinds import Kinds
+
+log = logging.getLogger(__name__)
+
+SOURCES: Final = (SLOT_CHANGES, SESSIONS, CAMERA_STATUS, ANALYTICS_CLOCK)
+_MAX_DELAY_S: Final = 5.0
+_ANSWER_LIMIT_S: Final = 5.0
+# Small, so that a stop or a rebalance has little to wait for.
+_BUFFERED_RECORDS: Final = 256
+
+
+class StateTable(faust.Table[bytes, bytes]):
+    """analytics.Table over a faust table: a write is done when the changelog has it."""
+
+    _sent: asyncio.Future[Any]
+
+    def send_changelog(self, *args: Any, **kwargs: Any) -> Any:
+        """Keeps the future of the record: faust itself only logs when it fails."""
+        self._sent = super().send_changelog(*args, **kwargs)
+        return self._sent
+
+    def read(self, key: bytes) -> bytes | None:
+        """See handler.Held."""
+        return self.get(key)
+
+    def entries(self) -> list[tuple[bytes, bytes]]:
+        """See handler.Held."""
+        return list(self.items())
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
+        """Restores values, and passes over those that a replaced worker wrote behind newer ones:
+        faust cannot fence it."""
+        held: dict[bytes, bytes | None] = {}
+        kept = []
+        for event in batch:
+            key, value = cast("tuple[bytes, bytes | None]", (event.key, event.value))
+            before = held[key] if key in held else self.data.get(key)
+            if before and value and handler.older(key, value, before):
+                log.warning("passed over a stale value of %r in the changelog", key)
+                continue
+            held[key] = value
+            kept.append(event)
+        super().apply_changelog_batch(kept)
+
+    async def write(self, key: bytes, value: bytes) -> None:
+        """See analytics.Table. Only within the agent: faust writes to the record's partition."""
+        self[key] = value
+        await self._sent
+
+
+class Valve(FlowControlEvent):
+    """faust's valve before the agent's buffer. faust opens it a second time when a table is
+    restored, and opening empties the buffer: records that had come in since were dropped (seen)."""
+
+    def resume(self) -> None:
+        """Open, and empty the buffer of what an earlier assignment left; open already: nothing."""
+        if not self.is_active():
+            super().resume()
+
+
+class _CommittedThread(AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # faust has no setting for it but exactly_once, which is not to be relied on.
+        if consumer._isolation_level != "read_uncommitted":  # noqa: SLF001 -- no public name
+            raise RuntimeError("aiokafka keeps its isolation level elsewhere by now")
+        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        return consumer
+
+
+class _CommittedConsumer(FaustConsumer):
+    """Reads what is committed alone: the tracker writes in transactions."""
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _App(faust.App):
+    @cached_property
+    def flow_control(self) -> FlowControlEvent:
+        return Valve(loop=self.loop)
+
+    def _new_transport(self) -> Any:
+        transport: Any = super()._new_transport()
+        transport.Consumer = _CommittedConsumer
+        return transport
+
+
+def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, StateTable]:
+    """The app, without an agent yet and without faust's web server, and its table."""
+    scratch = Path(tempfile.gettempdir()) / "parking-analytics"  # faust makes it; nothing goes in
+    app = _App(
+        ANALYTICS_APP,
+        broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
+        broker_credentials=_credentials(kafka),
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=session_s / 4,
+        broker_rebalance_timeout=session_s,
+        # Commits only shorten what is read again after a crash.
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=kafka.frame_max_bytes + ENVELOPE_BYTES,
+        producer_acks=-1,
+        producer_linger_ms=0,
+        producer_request_timeout=60.0,
+        stream_buffer_maxsize=_BUFFERED_RECORDS,
+        stream_ack_exceptions=False,
+        stream_ack_cancelled_tasks=False,
+        stream_wait_empty=True,
+        store="memory://",
+        datadir=scratch,
+        table_standby_replicas=0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=SITE_PARTITIONS,
+        web_enabled=False,
+        autodiscover=False,
+    )
+    table = StateTable(
+        app, name=ANALYTICS_TABLE, key_type=bytes, value_type=bytes, partitions=SITE_PARTITIONS
+    )
+    return app, cast(StateTable, app.tables.add(table))
+
+
+def consume(
+    app: faust.App,
+    apply: Callable[[Record], Coroutine[Any, Any, None]],
+    failed: Callable[[Exception], None],
+) -> None:
+    """One agent over all sources, one record at a time, acknowledged when `apply` returns. What it
+    raises goes to `failed`: faust alone would acknowledge the record and go on without an agent."""
+    # Raw both ways: faust would decode JSON even for bytes, and fail past our dead letters.
+    topic = app.topic(*SOURCES, key_serializer="raw", value_serializer="raw")
+
+    async def agent(stream: Any) -> None:
+        try:
+            async for event in stream.events():
+                await apply(to_record(event))
+        except Exception as error:
+            failed(error)
+            raise
+
+    app.agent(topic, name=ANALYTICS_APP, concurrency=1)(agent)
+
+
+def to_record(event: EventT[Any]) -> Record:
+    """faust's event as ours."""
+    message = event.message
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=message.value,
+        # aiokafka gives pairs, whatever faust's types say.
+        headers=tuple(cast("Iterable[tuple[str, bytes]]", message.headers or ())),
+        timestamp_ms=round(message.timestamp * 1000),
+    )
+
+
+class FaustGroup:
+    """watch.Group."""
+
+    def __init__(self, app: faust.App, producer: AIOKafkaProducer) -> None:
+        self._app = app
+        self._producer = producer
+
+    def owned(self) -> set[int] | None:
+        """See watch.Group."""
+        app = self._app
+        if app.rebalancing or app.in_recovery or not app.flow_control.is_active():
+            return None
+        places = app.consumer.assignment()
+        return {place.partition for place in places if place.topic == ANALYTICS_CLOCK}
+
+    def restoring(self) -> int | None:
+        """See watch.Group."""
+        app = self._app
+        tables: Any = app.tables
+        return int(tables.recovery.active_remaining_total()) if app.in_recovery else None
+
+    async def answers(self) -> bool:
+        """See watch.Group."""
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                await self._producer.client.fetch_all_metadata()
+        except (KafkaError, TimeoutError):
+            return False
+        return True
+
+
+def follow_layouts(kafka: KafkaSettings, kinds: Kinds, known: asyncio.Event) -> Loop:
+    """A loop that keeps `kinds` as the layouts in force are; `known` is set once all that are there
+    have been read. A failure of Kafka ends the process."""
+
+    async def follow(stop: asyncio.Event) -> None:
+        await wait_for_topics(kafka, stop)
+        consumer = new_consumer(kafka)
+        try:
+            await consumer.start()
+            places = await assign_all(consumer, LAYOUTS)
+            kinds.apply(*await read_to_end(consumer, places))
+            known.set()
+            while not stop.is_set():
+                batches = await consumer.getmany(timeout_ms=500)
+                kinds.apply(*(from_kafka(m) for batch in batches.values() for m in batch))
+        finally:
+            await consumer.stop()
+
+    return follow
+
+
+async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:
+    """Until Kafka has every topic: faust ignores for good one that comes later."""
+    delay_s = 0.25
+    while not stop.is_set():
+        consumer = new_consumer(kafka)
+        try:
+            await consumer.start()
+            await assign_all(consumer, *SOURCES, OCCUPANCY, LAYOUTS, ANALYTICS_CHANGELOG)
+        except (KafkaError, Retryable, OSError) as error:
+            log.warning("waiting for Kafka: %s", error)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, _MAX_DELAY_S)
+        else:
+            return
+        finally:
+            await consumer.stop()
+
+
+def _credentials(kafka: KafkaSettings) -> CredentialsT | None:
+    context: ssl.SSLContext | None = kafka.client().get("ssl_context")
+    if kafka.security.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=kafka.username,
+            password=kafka.password,
+            mechanism=kafka.mechanism,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context else None

@@ -1,0 +1,261 @@
+"""One record applied to what is held of one site: decisions only, no I/O.
+
+Held are, by key: of each site its two folds (minutes.py) with the offsets they have come to, and of
+each slot its last change. A record that Kafka delivers again is recognised by those.
+
+A minute is published when a later change (of the gates: a later passage) closes it, or when the
+site's clock has passed its end by GRACE_MS. The clock is a topic: whatever shows that a minute of a
+site has begun is written there, for camera-status is keyed by camera and lies elsewhere. A change
+that comes after the clock has passed (one topic was read further than another) alters minutes that
+are published already: they are due again, and are published with a higher version. So the last
+record of each id depends on the inputs alone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final, Protocol
+
+import msgspec
+from aiokafka.partitioner import murmur2
+from msgspec import Struct
+from msgspec.structs import replace
+
+from parking import codec
+from parking.errors import Invalid
+from parking.events import (
+    CameraStatusChanged,
+    Event,
+    SessionChanged,
+    SlotChanged,
+    SlotKind,
+    TickElapsed,
+)
+from parking.ports import Outgoing, Record
+from parking.topics import ANALYTICS_CLOCK, OCCUPANCY, SITE_PARTITIONS, slot_key
+from services.analytics import minutes
+from services.analytics.minutes import AHEAD_MS, MINUTE_MS, Gates, Lot, Slot, minute_of
+
+SERVICE: Final = "analytics"
+# How long a minute is kept open for what is on its way; whole minutes.
+GRACE_MS: Final = MINUTE_MS
+# A time further back than this from when Kafka got the record is not believed: it would open a
+# minute years ago, and all since then.
+_BELIEVED_MS: Final = 7 * 24 * 3_600_000
+
+
+class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is held of a site. `clock_ms`: its clock; `lot_due_ms`, `gates_due_ms`: the begin of the
+    first minute that is not published as it is now."""
+
+    clock_ms: int = 0
+    lot: Lot | None = None
+    lot_due_ms: int = 0
+    gates: Gates | None = None
+    gates_due_ms: int = 0
+
+
+class Held(Protocol):
+    """The table, to be read."""
+
+    def read(self, key: bytes) -> bytes | None:
+        """The value, or None."""
+
+    def entries(self) -> list[tuple[bytes, bytes]]:
+        """All keys and values."""
+
+
+class KindOf(Protocol):
+    """What kind a slot is."""
+
+    def of(self, site_id: str, slot_id: str) -> SlotKind:
+        """`standard` where no layout tells."""
+
+
+Writes = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one record makes. Its effects are to be done in this order: `outputs`, then `writes`,
+    one after the other. `seen`: a site, and a time that it has come to, for its clock; `ignored`:
+    the record was applied before, or tells nothing that is counted."""
+
+    outputs: Iterable[Outgoing] = ()
+    writes: Writes = ()
+    seen: tuple[str, int] | None = None
+    ignored: bool = False
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_SITES: Final = msgspec.json.Decoder(Site)
+_SLOTS: Final = msgspec.json.Decoder(Slot)
+
+
+def apply(record: Record, held: Held, kinds: KindOf, *, behind: bool = False) -> Step:
+    """What the record makes of what is held. `behind`: changes are being caught up with, so that
+    what is due is left to a later turn of the clock. Raises Invalid."""
+    event = codec.decode(record)
+    if isinstance(event, TickElapsed):
+        return _clock(record, event, held, publish=not behind)
+    handle = HANDLERS.get(type(event))
+    if handle is None:
+        return Step(ignored=True)
+    return handle(record, event, held, kinds)
+
+
+def due(key: bytes, value: bytes) -> Outgoing | None:
+    """The clock once more for what is held under this key, if it is a site with minutes that are
+    due; None otherwise."""
+    if b"/" in key:
+        return None
+    site = _SITES.decode(value)
+    lot_due_ms, gates_due_ms = _due(site)
+    late = site.lot_due_ms < lot_due_ms or site.gates_due_ms < gates_due_ms
+    return mark(key.decode(), site.clock_ms) if late else None
+
+
+def older(key: bytes, value: bytes, held: bytes) -> bool:
+    """Whether a value of this key is of an earlier time than the one held: a worker that was frozen
+    and replaced may write one when it wakes."""
+    if b"/" in key:
+        return _SLOTS.decode(value).version < _SLOTS.decode(held).version
+    pairs = zip(_progress(_SITES.decode(value)), _progress(_SITES.decode(held)), strict=True)
+    return any(mine < theirs for mine, theirs in pairs)
+
+
+def _progress(site: Site) -> tuple[int, int, int]:
+    """What only grows."""
+    lot, gates = site.lot, site.gates
+    return site.clock_ms, lot.version if lot else 0, gates.version if gates else 0
+
+
+def mark(site_id: str, time_ms: int) -> Outgoing:
+    """The site has come to this time, as a record for its clock."""
+    begin_ms = minute_of(time_ms)
+    event = TickElapsed(id=f"{site_id}/clock/{begin_ms}", site_id=site_id, time_ms=begin_ms)
+    return codec.outgoing(event, ANALYTICS_CLOCK, site_id, SERVICE)
+
+
+def partition_of(key: bytes) -> int:
+    """Where every record with this key lies, in each topic keyed by site."""
+    return int(murmur2(key) & 0x7FFFFFFF) % SITE_PARTITIONS
+
+
+def _status(record: Record, event: CameraStatusChanged, held: Held, kinds: KindOf) -> Step:
+    return Step(seen=(event.site_id, _believed(event.time_ms, record)))
+
+
+def _clock(record: Record, event: TickElapsed, held: Held, *, publish: bool) -> Step:
+    """Publish every minute that is due."""
+    _check_place(record, event.site_id)
+    before = _site(held, event.site_id)
+    site = replace(before, clock_ms=max(event.time_ms, before.clock_ms))
+    outputs: list[Iterator[Event]] = []
+    lot_due_ms, gates_due_ms = _due(site) if publish else (0, 0)
+    if site.lot and site.lot_due_ms < lot_due_ms:
+        outputs.append(minutes.occupancy(event.site_id, site.lot, site.lot_due_ms, lot_due_ms))
+        site = replace(site, lot_due_ms=lot_due_ms)
+    if site.gates and site.gates_due_ms < gates_due_ms:
+        outputs.append(minutes.passages(event.site_id, site.gates, site.gates_due_ms, gates_due_ms))
+        site = replace(site, gates_due_ms=gates_due_ms)
+    if site == before:
+        return Step(ignored=True)
+    made = map(_outgoing, chain.from_iterable(outputs))
+    return Step(made, ((event.site_id.encode(), _ENCODER.encode(site)),))
+
+
+def _due(site: Site) -> tuple[int, int]:
+    """Up to where minutes of changes and of passages are due; 0 where there are none."""
+    due_ms = site.clock_ms - GRACE_MS
+    lot_due_ms = min(due_ms, minute_of(site.lot.at_ms) + AHEAD_MS) if site.lot else 0
+    return lot_due_ms, due_ms if site.gates else 0
+
+
+def _change(record: Record, event: SlotChanged, held: Held, kinds: KindOf) -> Step:
+    _check_place(record, event.site_id)
+    time_ms = _believed(event.time_ms, record)
+    seen = (event.site_id, time_ms)
+    site, slot = _site(held, event.site_id), _slot(held, event)
+    if slot and event.version <= slot.version:
+        return Step(seen=seen, ignored=True)
+    kind = kinds.of(event.site_id, event.slot_id)
+    key = slot_key(event.site_id, event.slot_id)
+    if site.lot and record.offset < site.lot.version:
+        # A crash between the two writes below.
+        again = minutes.changed(slot, event, kind)
+        return Step(writes=((key, _ENCODER.encode(again)),), seen=seen)
+    lot, now = minutes.change(site.lot, slot, event, kind, time_ms)
+    lot = replace(lot, version=record.offset + 1)
+    begin_ms = minute_of(lot.at_ms)
+    closed: Iterator[Event] = iter(())
+    if site.lot:
+        closed = minutes.occupancy(event.site_id, site.lot, site.lot_due_ms, begin_ms)
+    after = replace(site, lot=lot, lot_due_ms=begin_ms)
+    return Step(
+        map(_outgoing, closed),
+        # Were the slot written first, a crash would leave it changed and not counted.
+        ((event.site_id.encode(), _ENCODER.encode(after)), (key, _ENCODER.encode(now))),
+        seen,
+    )
+
+
+def _session(record: Record, event: SessionChanged, held: Held, kinds: KindOf) -> Step:
+    _check_place(record, event.site_id)
+    site = _site(held, event.site_id)
+    passed = minutes.passage(event)
+    seen = (event.site_id, _believed(event.time_ms, record))
+    if passed is None or (site.gates and record.offset < site.gates.version):
+        return Step(seen=seen, ignored=True)
+    entries, exits, time_ms = passed
+    gates = minutes.pass_gate(site.gates, entries, exits, _believed(time_ms, record))
+    gates = replace(gates, version=record.offset + 1)
+    begin_ms = minute_of(gates.at_ms)
+    closed: Iterator[Event] = iter(())
+    if site.gates:
+        closed = minutes.passages(event.site_id, site.gates, site.gates_due_ms, begin_ms)
+    after = replace(site, gates=gates, gates_due_ms=begin_ms)
+    return Step(
+        map(_outgoing, closed),
+        ((event.site_id.encode(), _ENCODER.encode(after)),),
+        seen,
+    )
+
+
+def _believed(time_ms: int, record: Record) -> int:
+    """An event's time, where Kafka's own time of the record leaves it possible."""
+    return max(min(time_ms, record.timestamp_ms), record.timestamp_ms - _BELIEVED_MS)
+
+
+def _site(held: Held, site_id: str) -> Site:
+    value = held.read(site_id.encode())
+    return _SITES.decode(value) if value else Site()
+
+
+def _slot(held: Held, event: SlotChanged) -> Slot | None:
+    value = held.read(slot_key(event.site_id, event.slot_id))
+    return _SLOTS.decode(value) if value else None
+
+
+def _outgoing(event: Event) -> Outgoing:
+    return codec.outgoing(event, OCCUPANCY, event.site_id, SERVICE)
+
+
+def _check_place(record: Record, site_id: str) -> None:
+    """A site lives in the partition of its key, or two workers would count it."""
+    if record.key != site_id.encode():
+        raise Invalid("wrong-key", f"a record of site {site_id} has key {record.key!r:.100}")
+    expected = partition_of(record.key)
+    if record.partition != expected:
+        raise Invalid(
+            "wrong-partition",
+            f"site {site_id} belongs in partition {expected}, not {record.partition}: "
+            "its producer must partition by murmur2 of the key",
+        )
+
+
+HANDLERS: Final[dict[type, Callable[[Record, Any, Held, KindOf], Step]]] = {
+    SlotChanged: _change,
+    SessionChanged: _session,
+    CameraStatusChanged: _status,
+}

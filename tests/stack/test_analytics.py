@@ -1,0 +1,272 @@
+"""Analytics on a real Kafka of its own: killed midway, and computed again, it comes to what its
+inputs say; of transactions it counts what was committed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from parking.events import OccupancyMeasured
+from parking.kafka import KafkaSettings, assign_all, new_consumer
+from parking.ports import Outgoing
+from parking.stack.checks import free_ports
+from parking.stack.infra import Infra
+from parking.stack.settings import ROOT, Paths
+from parking.topics import (
+    ANALYTICS_APP,
+    ANALYTICS_CHANGELOG,
+    CAMERA_STATUS,
+    OCCUPANCY,
+    SESSIONS,
+    SLOT_CHANGES,
+)
+from tests.counting import MINUTE_MS, Counted, Lot, expected, told
+from tests.tracker_log import read, send
+from tests.transactions import transact
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+
+SETTINGS = {"ANALYTICS_SESSION_S": "6"}
+INPUTS = (SLOT_CHANGES, SESSIONS, CAMERA_STATUS)
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
+    """Kafka alone: analytics reads whole topics, so it must not share them with other tests."""
+    paths = Paths(tmp_path_factory.mktemp("analytics") / "state", ROOT / ".state" / "cache")
+    with Infra(paths, os.environ, parts=("kafka",)) as running:
+        yield running
+
+
+@pytest.fixture
+def analytics(kafka: Infra) -> Iterator[Infra]:
+    """With a running service, stopped at the end."""
+    kafka.start_service("analytics", SETTINGS)
+    yield kafka
+    kafka.stop("analytics")
+
+
+def story(site_id: str, minutes: int) -> list[Outgoing]:
+    """Minutes of a lot, the last of them now: slots that change, cameras, a gate; some late, some
+    doubled."""
+    lot = Lot(site_id, time.time_ns() // 1_000_000 - minutes * MINUTE_MS)
+    messages: list[Outgoing] = []
+    for turn in range(minutes * 6):
+        lot.now_ms += 10_000
+        slot = str(turn * 7 % 12)
+        late_ms = lot.now_ms - turn % 4 * 20_000
+        change = lot.change(slot, ("free", "occupied", "unknown")[turn % 3], time_ms=late_ms)
+        gate = lot.entry() if turn % 3 else lot.exit(late_ms)
+        messages += [change, gate, lot.status("north"), lot.status("south", late_ms)]
+        if turn % 5 == 0:
+            messages.append(change)
+    return messages
+
+
+def found(infra: Infra, site_id: str) -> dict[str, Counted]:
+    ours = [record for record in read(infra, OCCUPANCY) if record.key == site_id.encode()]
+    return told(ours)
+
+
+def due(infra: Infra, site_id: str) -> dict[str, Counted]:
+    ours = [r for r in read(infra, *INPUTS) if (r.key or b"").decode().split("/")[0] == site_id]
+    return expected(ours, site_id)
+
+
+def wait_equal(infra: Infra, site_id: str) -> dict[str, Counted]:
+    wanted = due(infra, site_id)
+    try:
+        wait_until(lambda: found(infra, site_id) == wanted, 40, "what the inputs say")
+    except TimeoutError:
+        assert found(infra, site_id) == wanted
+    return wanted
+
+
+def test_killed_midway_it_comes_to_what_the_inputs_say(
+    analytics: Infra, unique, record_property
+) -> None:
+    site = unique("site")
+    messages = story(site, 40)
+    kills = 4
+    part = len(messages) // kills
+    for turn in range(kills):
+        starts = analytics.starts("analytics")
+        send(analytics, messages[turn * part : (turn + 1) * part])
+        before = len(read(analytics, OCCUPANCY))
+        wait_until(lambda: len(read(analytics, OCCUPANCY)) > before, 40, "minutes")  # noqa: B023
+        analytics.kill("analytics")
+        analytics.wait_restarted("analytics", starts + 1)
+    send(analytics, messages[kills * part :])
+    wanted = wait_equal(analytics, site)
+    written = [r for r in read(analytics, OCCUPANCY) if r.key == site.encode()]
+    record_property("kills, minutes, records", f"{kills}, {len(wanted)}, {len(written)}")
+    assert len(wanted) > 70, "zone and gates, of nearly 40 minutes"
+
+
+@pytest.mark.parametrize("point", ["analytics.after-outputs", "analytics.after-write"])
+def test_a_crash_between_two_effects_leaves_no_trace(kafka: Infra, unique, point: str) -> None:
+    site = unique("site")
+    send(kafka, story(site, 5))
+    env = (
+        kafka.env_for("analytics") | SETTINGS | {"FAULT": f"{point}:kill", "PYTHONPATH": str(ROOT)}
+    )
+    for _ in range(2):
+        with subprocess.Popen([sys.executable, "-m", "services.analytics"], env=env) as process:
+            try:
+                assert process.wait(60) == -signal.SIGKILL
+            finally:
+                process.kill()
+    kafka.start_service("analytics", SETTINGS)
+    try:
+        wait_equal(kafka, site)
+    finally:
+        kafka.stop("analytics")
+
+
+def test_computed_again_from_its_inputs_it_is_the_same(kafka: Infra, unique) -> None:
+    site = unique("site")
+    kafka.start_service("analytics", SETTINGS)
+    send(kafka, story(site, 15))
+    before = wait_equal(kafka, site)
+    offset = len(read(kafka, OCCUPANCY))
+    env = kafka.env_for("analytics") | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "services.analytics", "--recompute"]
+    running = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert running.returncode == 1
+    assert "is every worker stopped?" in running.stderr
+    kafka.stop("analytics")
+    subprocess.run(command, env=env, cwd=ROOT, check=True, timeout=60)
+    kafka.start_service("analytics", SETTINGS)
+    try:
+        again = len(before) + offset
+        wait_until(lambda: len(read(kafka, OCCUPANCY)) >= again, 40, "all minutes once more")
+        assert wait_equal(kafka, site) == before
+    finally:
+        kafka.stop("analytics")
+
+
+def test_of_transactions_it_counts_what_was_committed(analytics: Infra, unique) -> None:
+    site = unique("site")
+    lot, doubt = Lot(site, time.time_ns() // 1_000_000 - 10 * MINUTE_MS), Lot(site)
+    doubt.now_ms = lot.now_ms
+    kept = [lot.change(str(slot), "free") for slot in range(5)]
+    undone = [doubt.change(str(slot), "occupied") for slot in range(9)]
+    for message in kept:
+        transact(analytics, undone, commit=False)
+        transact(analytics, [message], commit=True)
+    lot.now_ms += 5 * MINUTE_MS
+    transact(analytics, [lot.status()], commit=True)
+    wait_equal(analytics, site)
+    last = list(found(analytics, site).values())[-1]
+    assert isinstance(last, OccupancyMeasured)
+    assert (last.free, last.occupied) == (5, 0)
+    # Offsets have holes by now: faust must get past them, or all is read again at each start.
+    wait_until(lambda: asyncio.run(behind(analytics)) <= 1, 20, "commits up to the last marker")
+
+
+async def behind(infra: Infra) -> int:
+    """How far the group's commits of the changes are behind, in the partition where it is most."""
+    consumer = new_consumer(KafkaSettings(infra.bootstrap))
+    group = new_consumer(KafkaSettings(infra.bootstrap), group=ANALYTICS_APP)
+    await consumer.start()
+    await group.start()
+    try:
+        places = await assign_all(consumer, SLOT_CHANGES)
+        ends = await consumer.end_offsets(places)
+        left = [ends[p] - (await group.committed(p) or 0) for p in places if ends[p]]
+        return int(max(left))
+    finally:
+        await consumer.stop()
+        await group.stop()
+
+
+def test_a_stale_value_behind_a_newer_one_is_not_restored(kafka: Infra, unique) -> None:
+    """What a worker writes that was frozen, replaced, and woke up: faust cannot keep it from it."""
+    site = unique("site")
+    messages = story(site, 10)
+    kafka.start_service("analytics", SETTINGS)
+    send(kafka, messages[:120])
+    wait_equal(kafka, site)
+    stale = latest_values(kafka, site)
+    send(kafka, messages[120:160])
+    wait_equal(kafka, site)
+    kafka.stop("analytics")
+    send(kafka, stale)
+    kafka.start_service("analytics", SETTINGS)
+    try:
+        send(kafka, messages[160:])
+        wait_equal(kafka, site)
+    finally:
+        kafka.stop("analytics")
+    assert "passed over a stale value" in kafka.log("analytics")
+
+
+def latest_values(infra: Infra, site_id: str) -> list[Outgoing]:
+    """Of each key of the site, as records to be written once more."""
+    ours = [r for r in read(infra, ANALYTICS_CHANGELOG) if site_id.encode() in (r.key or b"")]
+    held = {r.key: (r.value, r.partition) for r in ours}
+    return [
+        Outgoing(ANALYTICS_CHANGELOG, key, value, partition=partition)
+        for key, (value, partition) in held.items()
+    ]
+
+
+def test_values_stay_small_however_large_the_site(
+    analytics: Infra, unique, record_property
+) -> None:
+    site = unique("site")
+    lot = Lot(site, time.time_ns() // 1_000_000 - 5 * MINUTE_MS)
+    send(analytics, [lot.change(f"{slot:04}", "free") for slot in range(1_000)])
+    lot.now_ms += 3 * MINUTE_MS
+    send(analytics, [lot.status()])
+    wait_equal(analytics, site)
+    sizes = [
+        len(record.value or b"")
+        for record in read(analytics, ANALYTICS_CHANGELOG)
+        if (record.key or b"").startswith(site.encode())
+    ]
+    record_property("bytes a value at 1,000 slots", max(sizes))
+    assert max(sizes) < 1_000
+
+
+def test_three_side_by_side_killed_in_turn(kafka: Infra, unique) -> None:
+    sites = [unique("site") for _ in range(5)]
+    stories = [story(site, 12) for site in sites]
+    env = kafka.env_for("analytics") | SETTINGS | {"PYTHONPATH": str(ROOT)}
+
+    def start() -> tuple[subprocess.Popen[bytes], str]:
+        url = f"http://127.0.0.1:{(port := free_ports(1)[0])}"
+        command = [sys.executable, "-m", "services.analytics"]
+        return subprocess.Popen(command, env=env | {"HTTP_PORT": str(port)}, cwd=ROOT), url
+
+    workers = [start() for _ in range(3)]
+    try:
+        for turn, (process, _) in enumerate(list(workers)):
+            wait_until(lambda: all(map(ready, workers)), 60, "three workers")
+            begin, end = turn * 80, (turn + 1) * 80
+            send(kafka, [message for one in stories for message in one[begin:end]])
+            process.kill()
+            process.wait()
+            workers.remove(workers[0])
+            workers.append(start())
+        send(kafka, [message for one in stories for message in one[240:]])
+        for site in sites:
+            wait_equal(kafka, site)
+    finally:
+        for process, _ in workers:
+            process.kill()
+            process.wait()
+
+
+def ready(worker: tuple[subprocess.Popen[bytes], str]) -> bool:
+    try:
+        return httpx.get(f"{worker[1]}/readyz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
