@@ -37,6 +37,7 @@ _PRODUCER_ENDED: Final = (
     failures.ProducerFenced,
     failures.UnknownProducerId,
 )
+_GATHER_BYTES: Final = 4_000_000
 _MUST_BE_MENDED: Final[dict[type[KafkaError], str]] = {
     failures.ClusterAuthorizationFailedError: "Kafka does not allow this user to write",
     failures.InvalidTopicError: "Kafka does not allow this topic to be written",
@@ -118,8 +119,11 @@ def new_consumer(
     *topics: str,
     group: str | None = None,
     max_poll_interval_ms: int = 300_000,
+    gather_ms: int = 0,
 ) -> AIOKafkaConsumer:
-    """A consumer from the earliest record, commits by hand only. Not started."""
+    """A consumer from the earliest record, commits by hand only. Not started. Kafka answers when
+    it has waited for `gather_ms` or has 4 MB; 0: as soon as it has a record."""
+    gather = {"fetch_min_bytes": _GATHER_BYTES, "fetch_max_wait_ms": gather_ms} if gather_ms else {}
     return AIOKafkaConsumer(
         *topics,
         group_id=group,
@@ -128,6 +132,7 @@ def new_consumer(
         max_poll_interval_ms=max_poll_interval_ms,
         max_partition_fetch_bytes=settings.frame_max_bytes + ENVELOPE_BYTES,
         isolation_level="read_committed",
+        **gather,
         **settings.client(),
     )
 

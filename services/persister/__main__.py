@@ -116,7 +116,10 @@ class Service:
             frames = await _started(starting, new_consumer(one_frame))
             await log_ids(frames, HANDLERS)  # a subscription to a topic not there is not noticed
             producer = await _started(starting, new_producer(kafka))
-            consumer = await _started(starting, new_consumer(kafka, group=self._settings.group))
+            gathering = new_consumer(
+                kafka, group=self._settings.group, gather_ms=self._settings.gather_ms
+            )
+            consumer = await _started(starting, gathering)
             events = PostgresEvents(self._pool)
             keeper = PlaceKeeper(consumer, list(HANDLERS), events, self._turned)
             keeper.subscribe()

@@ -185,4 +185,4 @@ async def _of(connection: Connection, table: str) -> list[Partition]:
 async def _hold(connection: Connection, table: str, mode: str) -> None:
     await connection.execute(_BRIEFLY)
     await connection.execute(_ONE_AT_A_TIME)
-    await connection.execute(f"lock table {table} in {mode} mode".encode())
+    await connection.execute(f"lock table only {table} in {mode} mode".encode())

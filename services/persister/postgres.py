@@ -187,6 +187,8 @@ async def _write_kind(connection: Connection, statement: Statement, rows: Sequen
 async def _dated(connection: Connection, statement: Statement, rows: Sequence[Row]) -> list[Row]:
     """The rows, those that are there already under the time they have there; without those that
     are not and tell no time."""
+    # As the insert will: whoever makes a partition waits for us, or we for them, before any read.
+    await connection.execute(f"lock table only {statement.table} in row exclusive mode".encode())
     given = {row[statement.key]: row["time_ms"] for row in rows}
     times = given | await _times(connection, statement.table, statement.key, given)
     return [

@@ -162,7 +162,7 @@ class Retention:
         """Step until nothing is left; returns what was removed. Raises Retryable on an outage."""
         await self.ahead()
         removed = {"partitions": await self._drop_partitions()}
-        for what, step in (await self._steps()).items():
+        for what, step in self._steps().items():
             removed[what] = 0
             while not stop.is_set() and (count := await step()):
                 removed[what] += count
@@ -182,22 +182,27 @@ class Retention:
             "slot_changes": keep.changes_days,
         }
 
-    async def _steps(self) -> dict[str, Step]:
+    def _steps(self) -> dict[str, Step]:
         keep = self._keep
-        steps: dict[str, Step] = {}
-        for table, days in self._dated().items():
-            statement = _CHANGES if table == "slot_changes" else _DATED
-            key = "frame_id" if table == "captures" else "id"
-            for partition in await self._partitions.irregular(table):
-                text = statement.format(partition=partition, key=key)
-                steps[partition] = partial(self._rows, text, days)
-        return steps | {
+        return {
+            "captures": partial(self._irregular, "captures", keep.captures_days),
+            "device_events": partial(self._irregular, "device_events", keep.device_events_days),
             "gate_events": partial(self._rows, _GATE_EVENTS, keep.sessions_days),
             "sessions": partial(self._rows, _SESSIONS, keep.sessions_days),
             "session_events": partial(self._rows, _SESSION_EVENTS, keep.sessions_days),
+            "changes": partial(self._irregular, "slot_changes", keep.changes_days),
             "evidence": partial(self._rows, _EVIDENCE, keep.evidence_days),
             "pictures": partial(self._rows, _PICTURES, keep.evidence_days),
         }
+
+    async def _irregular(self, table: str, days: float) -> int:
+        """Some rows of a table's partitions that do not go as a whole."""
+        statement = _CHANGES if table == "slot_changes" else _DATED
+        key = "frame_id" if table == "captures" else "id"
+        return sum([
+            await self._rows(statement.format(partition=partition, key=key), days)
+            for partition in await self._partitions.irregular(table)
+        ])  # fmt: skip
 
     async def _drop_partitions(self) -> int:
         return sum([

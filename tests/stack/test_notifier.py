@@ -163,6 +163,10 @@ async def test_the_past_is_read_from_postgres(infra: Infra, unique: Callable[[st
                     " 'observed', 'frame', 'f')",
                     (f"{site}-{version}", site, 1000 * version, version),
                 )
+            await connection.execute("insert into sites values (%s)", [site])
+            await connection.execute(
+                "insert into cameras (camera_id, site_id) values (%s, %s)", [f"{site}/north", site]
+            )
             await connection.execute(
                 "insert into captures (frame_id, site_id, camera_id, time_ms)"
                 " values (%s, %s, %s, 7)",

@@ -28,7 +28,7 @@ create table captures (
     site_id        text   not null,
     camera_id      text   not null,
     status         text   not null default 'received'
-        check (status in ('received', 'analysed', 'skipped')),
+        constraint captures_status_check check (status in ('received', 'analysed', 'skipped')),
     time_source    text,
     via            text,
     sha256         text,
