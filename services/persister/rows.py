@@ -78,7 +78,8 @@ def device_rows(event: DeviceReported, record: Record, log_id: str) -> Rows:
     """One report of a device."""
     del record, log_id
     row = fields(event, "id site_id device_id time_ms kind boot_id connection telemetry reason")
-    return [("device_events", row)]
+    known = {"device_id": event.device_id, "site_id": event.site_id}
+    return [("devices", known), ("device_events", row)]
 
 
 def layout_rows(event: LayoutPublished, record: Record, log_id: str) -> Rows:

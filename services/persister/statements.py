@@ -87,6 +87,7 @@ STATEMENTS: Final = (
         newest="version",
     ),
     Statement("session_events", "session_events", "id", returning="returning id"),
+    Statement("devices", "devices", "device_id"),
     Statement("gate_events", "gate_events", "id"),
     Statement("device_events", "device_events", "id", dated=True),
 )

@@ -255,8 +255,8 @@ async def test_a_repeated_result_is_that_of_the_frame_it_names(database: Databas
 # ---------------------------------------------------------------- the migration
 _BEFORE: Sequence[str] = (
     "insert into captures (frame_id, site_id, camera_id, time_ms, status, sha256, boxes) "
-    "select 'demo/north/1/' || n, 'demo', 'demo/north', {t} - n * 86400000::bigint, 'analysed', 'ab', '[]' "
-    "from generate_series(0, 39) n",
+    "select 'demo/north/1/' || n, 'demo', 'demo/north', {t} - n * 86400000::bigint, 'analysed', "
+    "'ab', '[]' from generate_series(0, 39) n",
     "insert into captures (frame_id, site_id, camera_id, time_ms) "
     "values ('demo/north/1/early', 'demo', 'demo/north', 7), "
     "('demo/north/1/late', 'demo', 'demo/north', {t} + 20 * 86400000::bigint)",
@@ -284,6 +284,8 @@ async def test_what_the_last_version_wrote_is_all_there_after_the_migration(infr
         async with new_pool(url, 2) as pool:
             database = Database(url, pool, PostgresEvents(pool))
             late_ms = now_ms + 20 * DAY_MS
+            known = {"device_id": "demo/north", "site_id": "demo"}
+            assert database.rows("select * from devices") == [known]
             assert where(database, "captures")[late_ms] == "captures_default"
             assert where(database, "captures")[7] == "captures_before"
             await at(database, now_ms)

@@ -199,6 +199,7 @@ async def test_devices_are_shown_with_what_they_last_told(
     with new_database(infra) as url:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
             await migrate(connection)
+            await connection.execute("insert into devices values (%s, %s)", [f"{site}/cam", site])
             for kind, time_ms, telemetry, reason in told:
                 await connection.execute(
                     "insert into device_events (id, site_id, device_id, time_ms, kind, telemetry,"

@@ -74,6 +74,22 @@ create table captures_default partition of captures default;
 create table slot_changes_default partition of slot_changes default;
 create table device_events_default partition of device_events default;
 
+-- Every device that ever told of itself: looked for among its events, each name would cost a search
+-- in every partition.
+create table devices (
+    device_id text primary key,
+    site_id   text not null
+);
+create index on devices (site_id);
+insert into devices
+    with recursive known as (
+        select min(device_id) as device_id from device_events_before
+        union all
+        select (select min(device_id) from device_events_before where device_id > known.device_id)
+        from known where known.device_id is not null
+    )
+    select device_id, split_part(device_id, '/', 1) from known where device_id is not null;
+
 do $$
 declare
     name    text;
