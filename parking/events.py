@@ -347,6 +347,9 @@ class DetectionMade(Event, frozen=True, kw_only=True):
     skipped_frame_ids: Annotated[
         list[Id], Meta(description="older frames passed over for this one")
     ] = []
+    skipped_times_ms: Annotated[
+        list[TimeMs], Meta(description="the times of those frames, in the same order")
+    ] = []
     input_size_px: (
         Annotated[int, Meta(ge=1, description="detector input, long side, as it was used")] | None
     ) = None

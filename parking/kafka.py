@@ -2,7 +2,7 @@
 
 aiokafka's defaults are unsafe and slow here: acks=1 and auto-commit lose records, `latest` passes
 over those written before the first start, and a 16 kB batch makes each frame a request of its own.
-Every client of the project is made by this file.
+Every client of the project is made by this file (and kafkalog.py).
 """
 
 import asyncio
@@ -37,6 +37,7 @@ _PRODUCER_ENDED: Final = (
     failures.ProducerFenced,
     failures.UnknownProducerId,
 )
+_GATHER_BYTES: Final = 4_000_000
 _MUST_BE_MENDED: Final[dict[type[KafkaError], str]] = {
     failures.ClusterAuthorizationFailedError: "Kafka does not allow this user to write",
     failures.InvalidTopicError: "Kafka does not allow this topic to be written",
@@ -49,8 +50,7 @@ _MUST_BE_MENDED: Final[dict[type[KafkaError], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class KafkaSettings:
-    """How to reach Kafka. `frame_max_bytes` sizes requests and fetches everywhere; `run` is `live`
-    or the replay whose topics are meant."""
+    """How to reach Kafka. `frame_max_bytes` sizes requests and fetches; `run`: `live`, or a replay."""
 
     bootstrap: str
     security: str = "PLAINTEXT"
@@ -119,9 +119,12 @@ def new_consumer(
     *topics: str,
     group: str | None = None,
     max_poll_interval_ms: int = 300_000,
+    gather_ms: int = 0,
     **more: Any,
 ) -> AIOKafkaConsumer:
-    """A consumer from the earliest record, commits by hand only. Not started."""
+    """A consumer from the earliest record, commits by hand only. Not started. Kafka answers when
+    it has waited for `gather_ms` or has 4 MB; 0: as soon as it has a record."""
+    gather = {"fetch_min_bytes": _GATHER_BYTES, "fetch_max_wait_ms": gather_ms} if gather_ms else {}
     return AIOKafkaConsumer(
         *topics,
         group_id=group,
@@ -130,6 +133,7 @@ def new_consumer(
         max_poll_interval_ms=max_poll_interval_ms,
         max_partition_fetch_bytes=settings.frame_max_bytes + ENVELOPE_BYTES,
         isolation_level="read_committed",
+        **gather,
         **settings.client(),
         **more,
     )

@@ -115,8 +115,8 @@ class EventStore(Protocol):
         """Hold the places from now on; returns the next offset of each, 0 for a new one. A higher
         generation is replaced only where it is still the one given in `replacing`."""
 
-    async def known(self, change_ids: Sequence[str]) -> set[str]:
-        """Those of the slot changes that have a row already."""
+    async def known(self, changes: Mapping[str, int]) -> set[str]:
+        """Those of the slot changes (id to time, Unix milliseconds) that have a row already."""
 
     async def note_objects(self, keys: Sequence[str], now_ms: int) -> None:
         """Durable before the objects are put: what no row names later is swept."""

@@ -33,7 +33,7 @@ from tests.waiting import wait_until
 
 TABLES = (
     *("captures", "slot_changes", "session_events", "sessions", "gate_events", "device_events"),
-    *("sites", "zones", "cameras", "layouts", "slots"),
+    *("sites", "zones", "cameras", "layouts", "slots", "devices"),
 )
 FOREVER = {
     f"KEEP_{what}_DAYS": "36500"

@@ -43,6 +43,7 @@ def frame(site: str, seq: int, picture: bytes | None = None) -> tuple[ev.FrameRe
 def detection(
     of: ev.FrameReceived, place: tuple[int, int] = (0, 0), skipped: list[str] | None = None
 ) -> ev.DetectionMade:
+    """Of a frame, the frames skipped for it in front of it."""
     return ev.DetectionMade(
         id=of.id,
         site_id=of.site_id,
@@ -58,6 +59,7 @@ def detection(
         observations=[ev.Observation(slot_id="A1", state="occupied", confidence=0.9)],
         timings_ms={"detect": 12.5},
         skipped_frame_ids=skipped or [],
+        skipped_times_ms=[NOW_MS + int(name.rsplit("/", 1)[1]) * 1000 for name in skipped or []],
     )
 
 

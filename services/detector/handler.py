@@ -165,6 +165,7 @@ def _told(
         # `queue`: in Kafka, from the broker's clock at the append to ours at the batch's start.
         timings_ms={"queue": float(max(0, now_ms - record.timestamp_ms)), **finding.timings_ms},
         skipped_frame_ids=[frame.meta.id for frame in skipped],
+        skipped_times_ms=[frame.meta.time_ms for frame in skipped],
         input_size_px=finding.input_size_px or None,
         reused_from=finding.reused_from,
         effort=finding.effort,

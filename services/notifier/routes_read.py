@@ -44,14 +44,24 @@ where run = 'live' and time_ms between %(from_ms)s and %(to_ms)s
   and (%(slot)s::text is null or slot_id = %(slot)s)
 order by time_ms desc, version desc limit %(limit)s
 """
-_CAPTURES: Final = """
-select frame_id, site_id, camera_id, time_ms, status, skipped_for, width, height, sha256, object_key
-from captures
+_CAPTURE: Final = (
+    "frame_id, site_id, camera_id, time_ms, status, skipped_for, width, height, sha256, object_key"
+)
+_CAPTURES: Final = f"""
+select {_CAPTURE} from captures
 where time_ms between %(from_ms)s and %(to_ms)s
-  and (%(site)s::text is null or site_id = %(site)s)
   and (%(camera)s::text is null or camera_id = %(camera)s)
 order by time_ms desc limit %(limit)s
-"""
+"""  # noqa: S608 -- names of our own code only
+# The newest of each of its cameras, and of these the newest.
+_CAPTURES_OF_SITE: Final = f"""
+select newest.* from cameras c cross join lateral (
+  select {_CAPTURE} from captures
+  where camera_id = c.camera_id and time_ms between %(from_ms)s and %(to_ms)s
+  order by time_ms desc limit %(limit)s) newest
+where c.site_id = %(site)s
+order by time_ms desc limit %(limit)s
+"""  # noqa: S608 -- as above
 
 
 def read_routes(feed: Feed, pictures: Pictures) -> APIRouter:
@@ -218,8 +228,9 @@ def history_routes(history: History | None) -> APIRouter:
         past = _there(history)
         if camera is not None and site not in (None, site_of(camera)):
             return json_response([])  # and not a search of all that the camera ever took
+        query = _CAPTURES if site is None or camera is not None else _CAPTURES_OF_SITE
         chosen = {"site": site, "camera": camera, "from_ms": from_ms, "to_ms": to_ms}
-        return json_response(await past.rows(_CAPTURES, chosen | {"limit": limit}))
+        return json_response(await past.rows(query, chosen | {"limit": limit}))
 
     return router
 

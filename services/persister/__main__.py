@@ -52,6 +52,7 @@ class Service:
         self._clock = SystemClock()
         self._pool: Pool = new_pool(settings.database_url, settings.database_connections)
         self._objects = S3Objects(new_client(settings.s3), settings.s3.bucket)
+        self._retention = Retention(self._pool, self._objects, self._clock, settings.keep)
         self._ready = asyncio.Event()
         self._keeper: PlaceKeeper | None = None
         self._stall = Stall(settings.stall_s)
@@ -95,13 +96,16 @@ class Service:
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in pending:
             wait.cancel()
-        retention = Retention(self._pool, self._objects, self._clock, self._settings.keep)
-        await retention.loop(stop)
+        await self._retention.loop(stop)
 
     async def _postgres(self, stack: AsyncExitStack) -> None:
         await prepare(self._settings.database_url)
         await self._pool.open()
         stack.push_async_callback(self._pool.close)
+        try:
+            await self._retention.ahead()
+        except Retryable as error:
+            log.warning("partitions are made later: %s", error)
         self._ready.set()
 
     async def _kafka(self, stack: AsyncExitStack) -> tuple[PlaceKeeper, Tools]:
@@ -112,7 +116,10 @@ class Service:
             frames = await _started(starting, new_consumer(one_frame))
             await log_ids(frames, HANDLERS)  # a subscription to a topic not there is not noticed
             producer = await _started(starting, new_producer(kafka))
-            consumer = await _started(starting, new_consumer(kafka, group=self._settings.group))
+            gathering = new_consumer(
+                kafka, group=self._settings.group, gather_ms=self._settings.gather_ms
+            )
+            consumer = await _started(starting, gathering)
             events = PostgresEvents(self._pool)
             keeper = PlaceKeeper(consumer, list(HANDLERS), events, self._turned)
             keeper.subscribe()

@@ -192,7 +192,7 @@ async def _changes_to_prove(
     ]
     if not changes:
         return []
-    known = await tools.events.known([change.id for _, change in changes])
+    known = await tools.events.known({change.id: change.time_ms for _, change in changes})
     return [(planned, change) for planned, change in changes if change.id not in known]
 
 

@@ -3,13 +3,16 @@ several kinds make of one table (captures, slots) is Postgres's."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from parking.errors import Fenced, Invalid
 from parking.ports import Claim, Place, Row
-from services.persister.statements import STATEMENTS
+from services.persister.captures import PARTS
+from services.persister.statements import STATEMENTS, Statement
+
+_KINDS: Final = (*STATEMENTS, *(Statement(kind, "captures", "frame_id") for kind in PARTS))
 
 Log = tuple[str, int]
 """A log's id and a partition."""
@@ -40,9 +43,9 @@ class MemoryEvents:
         self._generations |= dict.fromkeys(logs.values(), claim.generation)
         return {place: self.offsets.setdefault(log, 0) for place, log in logs.items()}
 
-    async def known(self, change_ids: Sequence[str]) -> set[str]:
+    async def known(self, changes: Mapping[str, int]) -> set[str]:
         """See ports.EventStore."""
-        return {name for name in change_ids if (name,) in self.rows["slot_changes"]}
+        return {name for name in changes if (name,) in self.rows["slot_changes"]}
 
     async def note_objects(self, keys: Sequence[str], now_ms: int) -> None:
         """See ports.EventStore."""
@@ -60,7 +63,7 @@ class MemoryEvents:
                 raise Invalid("refused-by-database", f"{kind}: a NUL character")
         self.offsets |= logs
         changed = {}
-        for statement in STATEMENTS:
+        for statement in _KINDS:
             if given := rows.get(statement.kind):
                 table, columns = self.rows[statement.kind], statement.key.split()
                 new = {tuple(row[c] for c in columns): row for row in statement.chosen(given)}

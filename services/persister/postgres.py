@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from parking.errors import Fenced, Invalid, Retryable
 from parking.ports import Claim, Place, Row
+from services.persister import captures
 from services.persister.migrate import migrate
 from services.persister.rows import fold_sessions
 from services.persister.statements import (
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 Connection = AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 
+_DAY_MS: Final = 86_400_000
 _CONNECT_TIMEOUT_S: Final = 5
 _WAIT_FOR_CONNECTION_S: Final = 10.0
 # A statement that hangs (a lock, a sick disk) becomes an outage that is tried again; a process that
@@ -126,13 +128,10 @@ class PostgresEvents:
             await connection.execute(_HOLD, given)
         return {(topic, partition): offset for topic, partition, offset, _ in rows}
 
-    async def known(self, change_ids: Sequence[str]) -> set[str]:
+    async def known(self, changes: Mapping[str, int]) -> set[str]:
         """See ports.EventStore."""
         async with transaction(self._pool) as connection:
-            cursor = await connection.execute(
-                "select id from slot_changes where id = any(%s)", [list(change_ids)]
-            )
-            return {row[0] for row in await cursor.fetchall()}
+            return set(await _times(connection, "slot_changes", "id", changes))
 
     async def note_objects(self, keys: Sequence[str], now_ms: int) -> None:
         """See ports.EventStore."""
@@ -150,10 +149,11 @@ class PostgresEvents:
         async with transaction(self._pool) as connection:
             # First, so that a new holder's claim waits for this transaction or stops it.
             await self._move(connection, claim, offsets)
+            given = {**rows, captures.STATEMENT.kind: captures.merge(rows)}
             return {
-                statement.kind: await _write_kind(connection, statement, rows[statement.kind])
-                for statement in STATEMENTS
-                if rows.get(statement.kind)
+                statement.kind: await _write_kind(connection, statement, given[statement.kind])
+                for statement in (*STATEMENTS, captures.STATEMENT)
+                if given.get(statement.kind)
             }
 
     async def _move(
@@ -168,6 +168,10 @@ class PostgresEvents:
 async def _write_kind(connection: Connection, statement: Statement, rows: Sequence[Row]) -> int:
     """Write one kind and what follows from it; returns the rows changed."""
     chosen = statement.chosen(rows)
+    if statement.dated:
+        chosen = await _dated(connection, statement, chosen)
+    if not chosen:
+        return 0
     cursor = await _upsert(connection, statement, chosen)
     changed: int = cursor.rowcount
     if statement.kind == "layouts" and changed:
@@ -178,6 +182,35 @@ async def _write_kind(connection: Connection, statement: Statement, rows: Sequen
         steps = [row["body"] for row in rows if row["id"] in new]
         await _upsert(connection, SESSIONS, SESSIONS.chosen(fold_sessions(steps)))
     return changed
+
+
+async def _dated(connection: Connection, statement: Statement, rows: Sequence[Row]) -> list[Row]:
+    """The rows, those that are there already under the time they have there; without those that
+    are not and tell no time."""
+    # As the insert will: whoever makes a partition waits for us, or we for them, before any read.
+    await connection.execute(f"lock table only {statement.table} in row exclusive mode".encode())
+    given = {row[statement.key]: row["time_ms"] for row in rows}
+    times = given | await _times(connection, statement.table, statement.key, given)
+    return [
+        {**row, "time_ms": times[row[statement.key]]}
+        for row in rows
+        if times[row[statement.key]] is not None
+    ]
+
+
+async def _times(
+    connection: Connection, table: str, key: str, times_ms: Mapping[str, int | None]
+) -> dict[str, int]:
+    """By id, the times of those that have rows within a day of the time given (None: of any time
+    given). A frame that a device sends again may have another time: that of its receipt."""
+    told = [time_ms for time_ms in times_ms.values() if time_ms is not None] or [0]
+    text = (
+        f"select {key}, min(time_ms) from {table} "  # noqa: S608 -- names of our own code only
+        f"where {key} = any(%s) and time_ms between %s and %s group by {key}"
+    )
+    given = [list(times_ms), min(told) - _DAY_MS, max(told) + _DAY_MS]
+    cursor = await connection.execute(text.encode(), given)
+    return dict(await cursor.fetchall())
 
 
 async def _upsert(connection: Connection, statement: Statement, rows: Sequence[Row]) -> Any:

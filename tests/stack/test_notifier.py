@@ -163,6 +163,10 @@ async def test_the_past_is_read_from_postgres(infra: Infra, unique: Callable[[st
                     " 'observed', 'frame', 'f')",
                     (f"{site}-{version}", site, 1000 * version, version),
                 )
+            await connection.execute("insert into sites values (%s)", [site])
+            await connection.execute(
+                "insert into cameras (camera_id, site_id) values (%s, %s)", [f"{site}/north", site]
+            )
             await connection.execute(
                 "insert into captures (frame_id, site_id, camera_id, time_ms)"
                 " values (%s, %s, %s, 7)",
@@ -195,6 +199,7 @@ async def test_devices_are_shown_with_what_they_last_told(
     with new_database(infra) as url:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
             await migrate(connection)
+            await connection.execute("insert into devices values (%s, %s)", [f"{site}/cam", site])
             for kind, time_ms, telemetry, reason in told:
                 await connection.execute(
                     "insert into device_events (id, site_id, device_id, time_ms, kind, telemetry,"

@@ -149,6 +149,7 @@ async def test_when_behind_only_the_newest_frame_of_each_camera_is_analysed():
         "demo/north/1/3": ["demo/north/1/1", "demo/north/1/2"],
         "demo/south/1/9": [],
     }
+    assert [e.skipped_times_ms for e in events] == [[1_700_000_000_001, 1_700_000_000_002], []]
 
 
 async def test_newest_is_by_place_in_the_log_not_by_the_devices_number():

@@ -5,12 +5,13 @@ import pytest
 
 from parking import events as ev
 from parking import topics
-from services.persister.handler import HANDLERS, plan
+from services.persister.captures import COLUMNS, PARTS, merge
+from services.persister.handler import HANDLERS, by_kind, plan
 from services.persister.rows import fold_sessions
 from services.persister.statements import STATEMENTS, Statement
 from tests import persisting as make
 
-KINDS = {statement.kind for statement in STATEMENTS}
+KINDS = {statement.kind for statement in STATEMENTS} | set(PARTS)
 
 
 def rows_of(event: ev.Event, topic: str) -> dict[str, list[dict[str, object]]]:
@@ -114,3 +115,58 @@ def test_of_one_key_the_newest_is_written_where_versions_count():
     statement = Statement("x", "x", "id", newest="n")
     rows = [{"id": "b", "n": 1}, {"id": "b", "n": 3}, {"id": "b", "n": 2}]
     assert statement.chosen(rows) == [{"id": "b", "n": 3}]
+
+
+def merged(*events: tuple[ev.Event, str]) -> list[dict[str, object]]:
+    planned = [plan(make.record(make.out(event, topic)), make.CLAIM) for event, topic in events]
+    return merge(by_kind(planned))
+
+
+def test_parts_of_a_frame_make_one_row_whichever_comes_first():
+    (frame, message), (other, _) = make.frame("demo", 2), make.frame("demo", 1)
+    parts = [
+        make.record(message, 7, 3),
+        make.record(make.out(make.detection(frame, skipped=[other.id]), topics.DETECTIONS)),
+        make.record(make.frame("demo", 1)[1]),
+    ]
+    for order in (parts, parts[::-1]):
+        rows = merge(by_kind([plan(record, make.CLAIM) for record in order]))
+        assert [row["frame_id"] for row in rows] == ["demo/north/1/1", "demo/north/1/2"]
+        assert [row["status"] for row in rows] == ["skipped", "analysed"]
+        assert [row["skipped_for"] for row in rows] == [frame.id, None]
+        assert [row["time_ms"] for row in rows] == [other.time_ms, frame.time_ms]
+        assert (rows[1]["sha256"], rows[1]["box_count"]) == (frame.sha256, 1)
+        assert all(list(row) == list(COLUMNS) for row in rows)
+
+
+def test_of_each_part_the_first_is_kept():
+    frame, _ = make.frame("demo", 1)
+    first, second = (msgspec.structs.replace(make.detection(frame), model_id=m) for m in "ab")
+    (row,) = merged((first, topics.DETECTIONS), (second, topics.DETECTIONS))
+    assert row["model_id"] == "a"
+
+
+def test_a_frame_analysed_and_skipped_in_one_batch_is_analysed():
+    (frame, _), (newer, _) = make.frame("demo", 1), make.frame("demo", 2)
+    for order in (1, -1):
+        made = [make.detection(frame), make.detection(newer, skipped=[frame.id])][::order]
+        row = merged(*((event, topics.DETECTIONS) for event in made))[0]
+        assert (row["frame_id"], row["status"], row["skipped_for"]) == (frame.id, "analysed", None)
+
+
+def test_a_result_that_repeats_an_earlier_one_is_its_name_alone():
+    frame, _ = make.frame("demo", 2)
+    repeated = msgspec.structs.replace(make.detection(frame), reused_from="demo/north/1/1")
+    (row,) = merged((repeated, topics.DETECTIONS))
+    assert (row["status"], row["reused_from"]) == ("analysed", "demo/north/1/1")
+    kept = ("boxes", "observations", "health", "timings_ms", "model_id", "box_count")
+    assert {row[name] for name in kept} == {None}
+
+
+def test_a_skipped_frame_of_an_older_detector_tells_no_time():
+    frame, _ = make.frame("demo", 2)
+    old = msgspec.structs.replace(
+        make.detection(frame, skipped=["demo/north/1/1"]), skipped_times_ms=[]
+    )
+    (row, _) = merged((old, topics.DETECTIONS))
+    assert (row["frame_id"], row["time_ms"]) == ("demo/north/1/1", None)
