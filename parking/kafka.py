@@ -50,7 +50,7 @@ _MUST_BE_MENDED: Final[dict[type[KafkaError], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class KafkaSettings:
-    """How to reach Kafka. `frame_max_bytes` sizes requests and fetches; `run`: `live`, or a replay."""
+    """How to reach Kafka. `frame_max_bytes` sizes requests; `run`: `live`, or a replay's name."""
 
     bootstrap: str
     security: str = "PLAINTEXT"
