@@ -34,7 +34,7 @@ NOT_PURE = {
 PURE_PACKAGES = {"msgspec", "numpy", "parking"}
 FOUR_FILES = {"__main__.py", "settings.py", "handler.py", "adapters.py"}
 READS_ENVIRON = re.compile(
-    r"(__main__|_cli|parking/ops|parking/faults|parking/stack/node|bench/(bare_)?bridge|bench/(produce|persister))\.py$"
+    r"(__main__|_cli|parking/ops|parking/faults|parking/stack/node|bench/(bare_)?bridge|bench/(produce|persister|tracker))\.py$"
 )
 MAX_LINES = 300
 MAX_TEST_LINES = 500

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _ANSWER_LIMIT_S: Final = 20.0
 _READ_LIMIT_S: Final = 60.0
+_END_LIMIT_S: Final = 3.0
 _MAX_RECORDS: Final = 1_000
 _FENCED: Final = (failures.ProducerFenced, failures.InvalidProducerEpoch)
 
@@ -91,7 +92,7 @@ class KafkaLog:
         if producer is None:
             return
         try:
-            async with asyncio.timeout(_ANSWER_LIMIT_S):
+            async with asyncio.timeout(_END_LIMIT_S):
                 await producer.stop()
         except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
             log.warning("the writer of partition %d did not end well: %r", self._partition, error)
@@ -227,7 +228,7 @@ async def started(client: Any) -> AsyncIterator[Any]:
         yield client
     finally:
         try:
-            async with asyncio.timeout(_ANSWER_LIMIT_S):
+            async with asyncio.timeout(_END_LIMIT_S):
                 await client.stop()
         except (KafkaError, TimeoutError) as error:
             log.warning("a client of Kafka did not end well: %r", error)

@@ -148,8 +148,7 @@ class Tracker:
 
     async def close(self) -> None:
         """Put all partitions down."""
-        for partition in self.held.values():
-            await partition.close()
+        await asyncio.gather(*(partition.close() for partition in self.held.values()))
         self.held = {}
 
     async def _wait(self, error: Retryable) -> None:
@@ -168,7 +167,8 @@ class Tracker:
         if missing:
             await self._group.confirm()  # else it would fence off the one that has them now
         for start in range(0, len(missing), _AT_ONCE):
-            await asyncio.gather(*map(self._take_over, missing[start : start + _AT_ONCE]))
+            some = map(self._take_over, missing[start : start + _AT_ONCE])
+            _raise_first(await asyncio.gather(*some, return_exceptions=True))
             self._stall.moved([_PARTITIONS])
         if generation != self._group.generation:
             return  # dealt out anew meanwhile
@@ -195,9 +195,7 @@ class Tracker:
             *(self._apply(self.held[number], some) for number, some in shares.items()),
             return_exceptions=True,
         )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        _raise_first(results)
 
     async def _apply(self, partition: Partition, records: Sequence[Record]) -> None:
         try:
@@ -244,3 +242,9 @@ class Tracker:
         log.warning("waiting: %s", error)
         self._stall.away()
         self._health.waiting["kafka"] = str(error)
+
+
+def _raise_first(results: Sequence[object]) -> None:
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
