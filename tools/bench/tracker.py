@@ -278,8 +278,8 @@ def measure(plan: Plan, bench: Bench) -> str:
         "|---|---|---|---|",
         *rows,
         "",
-        f"bytes a detection: {written / len(made):.0f} to keep its state (checkpoints and batches), "
-        f"{told / len(made):.0f} told",
+        f"bytes a detection: {written / len(made):.0f} in checkpoints and batches, "
+        f"{told / len(made):.0f} in what is told",
         f"taking over all of it: {seconds:.1f} s from the start of the process",
     ]
     return "\n".join(lines)
