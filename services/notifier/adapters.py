@@ -37,6 +37,7 @@ class KafkaLog:
         self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()
+        self._reached: dict[Place, int] = {}
 
     async def cluster_id(self) -> str:
         """See log.Log."""
@@ -101,11 +102,17 @@ class KafkaLog:
             _assign(consumer, starts)
             while True:
                 batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
+                if not batches:
+                    self._reached = {p: await consumer.position(TopicPartition(*p)) for p in starts}
                 yield [to_record(message) for batch in batches.values() for message in batch]
         except KafkaError as error:
             raise Retryable(f"Kafka could not be read: {error!r}") from error
         finally:
             await consumer.stop()
+
+    def reached(self) -> Mapping[Place, int]:
+        """See log.Log."""
+        return self._reached
 
     async def close(self) -> None:
         """End the shared consumer."""
@@ -210,6 +217,10 @@ class MemoryLog:
             positions |= {(r.topic, r.partition): r.offset + 1 for r in taken}
             yield taken
             await asyncio.sleep(0.005)
+
+    def reached(self) -> Mapping[Place, int]:
+        """See log.Log. There are no transactions here."""
+        return {}
 
 
 @asynccontextmanager

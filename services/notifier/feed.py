@@ -22,7 +22,7 @@ from parking.ports import Clock, Place, Record
 from parking.topics import SLOT_CHANGES
 from services.notifier import handler
 from services.notifier.clients import Client, Message
-from services.notifier.log import Log, partition_of
+from services.notifier.log import Log, gone, partition_of
 from services.notifier.ring import (
     Ahead,
     Change,
@@ -236,14 +236,12 @@ class Feed:
         """The missed records, read again from Kafka, or why they cannot be had."""
         starts = {(SLOT_CHANGES, p): offset for p, offset in plan.vector.items()}
         ends = {(SLOT_CHANGES, p): offset for p, offset in plan.until.items()}
-        bounds = await self._log.bounds(SLOT_CHANGES)
-        if any(offset < bounds[place][0] for place, offset in starts.items()):
+        if await gone(self._log, starts):
             return Reset("too-old")
-        count = missed(plan.vector, plan.until)
-        if count > self.limits.resume_changes:
+        if missed(plan.vector, plan.until) > self.limits.resume_changes:
             return Reset("too-many")
         records = await self._log.read(starts, ends)
-        if len(records) != count:
+        if await gone(self._log, starts):
             return Reset("too-old")  # retention was faster than we
         changes = []
         for record in records:

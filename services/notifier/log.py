@@ -33,6 +33,16 @@ class Log(Protocol):
     def tail(self, starts: Mapping[Place, int]) -> AsyncGenerator[list[Record], None]:
         """Records from `starts` on, forever; [] now and then while nothing comes. Close it."""
 
+    def reached(self) -> Mapping[Place, int]:
+        """How far `tail` has read where nothing came lately: ends of transactions take offsets, so
+        that may be beyond the last record."""
+
+
+async def gone(log: Log, starts: Mapping[Place, int]) -> bool:
+    """Whether records from `starts` on are no longer there. Raises Retryable."""
+    bounds = await log.bounds(*{topic for topic, _ in starts})
+    return any(offset < bounds[place][0] for place, offset in starts.items())
+
 
 def partition_of(key: str, partitions: int) -> int:
     """Where the default partitioner puts a key."""

@@ -99,8 +99,9 @@ class Watch:
             raise RuntimeError("Kafka was replaced by another cluster: starting again")
         self.health.waiting.pop("kafka", None)
         before, self._behind = self._behind, {}
+        reached = self.log.reached()
         for place, (_, end) in bounds.items():
-            at = self.feed.positions[place]
+            at = max(self.feed.positions[place], reached.get(place, 0))
             if at < end:
                 since, looks = before.get(place, (at, 0))
                 self._behind[place] = (at, looks + 1 if since == at else 1)

@@ -42,6 +42,7 @@ class PlaceKeeper:
         self._claim: Claim | None = None
         self._waiting = waiting
         self._done: dict[Place, int] = {}
+        self._taken: dict[Place, int] = {}
 
     def subscribe(self) -> None:
         """Join the group at the consumer's next poll."""
@@ -68,7 +69,10 @@ class PlaceKeeper:
                 raise
         claim = self._claim
         records = await self._inner.getmany(timeout_ms, max_records)
-        return records if claim is not None and self._claim is claim else []
+        if claim is None or self._claim is not claim:
+            return []
+        self._taken |= {(r.topic, r.partition): r.offset + 1 for r in records}
+        return records
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer. Nothing for dropped work."""
@@ -89,16 +93,15 @@ class PlaceKeeper:
                 if not assigned:
                     await self._consumer._client.fetch_all_metadata()  # noqa: SLF001 -- a mere ping
                     return self._generation() < 0
-                first = await self._consumer.beginning_offsets(assigned)
                 end = await self._consumer.end_offsets(assigned)
+                if self._claim is None:
+                    return True
+                # Ends of transactions take offsets: beyond the last record only the position tells.
+                read = {place: await self._consumer.position(place) for place in assigned}
         except (KafkaError, TimeoutError):
             return False
-        if self._claim is None:
-            return True
-        return any(
-            end[place] > max(first[place], self._done.get((place.topic, place.partition), 0))
-            for place in assigned
-        )
+        in_hand = any(self._done.get(place, 0) < at for place, at in self._taken.items())
+        return in_hand or any(read[place] < end[place] for place in assigned)
 
     def _assigned(self, places: set[Place]) -> None:
         # aiokafka logs and forgets what a listener raises, so the work waits for getmany.
@@ -119,7 +122,7 @@ class PlaceKeeper:
         if generation != self._generation() or assigned != self._consumer.assignment():
             return  # a rebalance came in between; its own claim follows
         await self._inner.seek(offsets)
-        self._done = dict(offsets)
+        self._done, self._taken = dict(offsets), {}
         self._consumer.resume(*assigned)
         self._claim = claim
         log.info("%d partitions held in generation %d", len(places), generation)

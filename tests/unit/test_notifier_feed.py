@@ -15,7 +15,7 @@ from services.notifier import tail
 from services.notifier.adapters import MemoryLog
 from services.notifier.clients import Client, Message
 from services.notifier.feed import Feed
-from services.notifier.log import Bounds
+from services.notifier.log import Bounds, partition_of
 from services.notifier.ring import format_id
 from services.notifier.settings import Limits
 from services.notifier.state import LiveState
@@ -31,6 +31,8 @@ class FaultyLog(MemoryLog):
         self.deleted_below = 0
         self.cluster = "one"
         self.standing = False
+        self.ends = 0  # of transactions: each takes an offset, and is no record
+        self.read_on = False
         self.free = asyncio.Event()  # else the one reader is busy with another read
         self.free.set()
 
@@ -42,11 +44,18 @@ class FaultyLog(MemoryLog):
         self._fail()
         await self.free.wait()
         found = await super().bounds(*topics)
-        return {place: (min(self.deleted_below, end), end) for place, (_, end) in found.items()}
+        return {
+            place: (min(self.deleted_below, end), end + self.ends)
+            for place, (_, end) in found.items()
+        }
+
+    def reached(self) -> Mapping[Place, int]:
+        ends = {p: len(self._broker.read(p, 0, 1_000)) for p in self._broker.places(tail.TAILED)}
+        return {p: end + self.ends for p, end in ends.items()} if self.read_on else {}
 
     async def read(self, starts: Mapping[Place, int], ends: Mapping[Place, int]) -> list[Record]:
         kept = {place: max(start, self.deleted_below) for place, start in starts.items()}
-        return await super().read(kept, ends)
+        return [r for r in await super().read(kept, ends) if r.offset >= self.ends]
 
     async def tail(self, starts: Mapping[Place, int]) -> AsyncGenerator[list[Record], None]:
         self._fail()
@@ -145,6 +154,21 @@ async def test_after_an_outage_the_tail_goes_on_where_it_broke_off():
                 got += await anext(messages)
     assert [b'"version":%d' % n in m.data for n, m in enumerate(got, start=2)] == [True] * 4
     assert len(running.clock.slept_s) == 2
+
+
+async def test_offsets_that_hold_no_record_are_nothing_missed():
+    """The end of a transaction takes one."""
+    running = Running(Limits(ring_changes=12))
+    async with running:
+        await asyncio.sleep(0)
+        running.write(record(changed("demo", 1)))
+        await running.until(1)
+        vector = dict.fromkeys(running.feed.ring.next, 0)
+        running.write(*(record(changed("demo", n)) for n in range(2, 40)))
+        await running.until(39)
+        running.log.ends = 1
+        (first, *_) = await running.first(3, format_id("one", vector))
+    assert (first.type, b'"version":2' in first.data) == ("slot-change", True)
 
 
 async def test_what_retention_took_resets():
@@ -320,6 +344,20 @@ async def test_the_watch_tells_an_outage_from_a_tail_that_stands():
     await running.feed.take(running.broker.records(SLOT_CHANGES))
     await watch.look()
     assert not running.health.failing
+
+
+@pytest.mark.parametrize("read_on", [True, False])
+async def test_a_tail_beyond_which_only_transactions_end_does_not_stand(read_on: bool):
+    running = Running()
+    watch = tail.Watch(running.log, running.feed, running.health)
+    await begun(running)
+    running.write(record(changed("demo", 1)))
+    await running.feed.take(running.broker.records(SLOT_CHANGES))
+    running.log.ends, running.log.read_on = 1, read_on
+    for _ in range(tail.STUCK_LOOKS + 1):
+        await watch.look()
+    slot_changes = str((SLOT_CHANGES, partition_of("demo", 12)))
+    assert (slot_changes in running.health.failing.get("tail", "")) is not read_on
 
 
 async def test_another_cluster_ends_the_process():
