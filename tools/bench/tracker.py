@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,17 +26,7 @@ from aiokafka import TopicPartition
 from rich.progress import track
 
 from parking import codec
-from parking.events import (
-    DetectionMade,
-    Event,
-    FrameRef,
-    GateEventReceived,
-    ImageHealth,
-    LayoutAdopted,
-    Observation,
-    SiteCommanded,
-    SlotRef,
-)
+from parking.events import Event
 from parking.kafka import (
     KafkaProducer,
     KafkaSettings,
@@ -46,9 +35,7 @@ from parking.kafka import (
     new_producer,
     read_to_end,
 )
-from parking.occupancy import step
 from parking.ports import Outgoing
-from parking.site import Site
 from parking.stack.checks import HOST, free_ports
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
@@ -64,105 +51,11 @@ from parking.topics import (
     TRACKER_CHECKPOINTS,
     TRACKER_GROUP,
 )
+from tools.bench.trackerload import Plan, bare, detections, gate_events, layouts
 
 OUTPUTS: Final = (SLOT_CHANGES, SLOT_STATE, CAMERA_STATUS, SESSIONS)
-SEEN: Final = 40
-"""Slots that a camera sees."""
 LIMIT_S: Final = 300.0
 _CHUNK: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How large, and how much. `rounds`: detections of each camera."""
-
-    sites: int
-    slots: int
-    rounds: int
-    gate_events: int
-
-    @property
-    def cameras(self) -> int:
-        """Of each site."""
-        return -(-self.slots // SEEN)
-
-
-def layouts(plan: Plan) -> Iterator[SiteCommanded]:
-    """Every camera's."""
-    for site in range(plan.sites):
-        for camera in range(plan.cameras):
-            slots = range(camera * SEEN, min((camera + 1) * SEEN, plan.slots))
-            refs = [SlotRef(slot_id=f"s{n:04d}", zone_id="a") for n in slots]
-            camera_id = f"site-{site}/c{camera}"
-            order = LayoutAdopted(camera_id=camera_id, version=1, interval_ms=5_000, slots=refs)
-            yield SiteCommanded(
-                id=f"adopt/{camera_id}",
-                site_id=f"site-{site}",
-                time_ms=_now_ms(),
-                issued_by="bench",
-                command=order,
-            )
-
-
-def detections(plan: Plan) -> Iterator[DetectionMade]:
-    """In rounds, one of each camera; a tenth of the slots is occupied, others each two rounds."""
-    for number in range(plan.rounds):
-        for site in range(plan.sites):
-            for camera in range(plan.cameras):
-                camera_id = f"site-{site}/c{camera}"
-                frame_id = f"{camera_id}/1/{number}"
-                slots = range(camera * SEEN, min((camera + 1) * SEEN, plan.slots))
-                yield DetectionMade(
-                    id=frame_id,
-                    site_id=f"site-{site}",
-                    time_ms=_now_ms(),
-                    camera_id=camera_id,
-                    frame_ref=FrameRef(frame_id=frame_id, partition=0, offset=number),
-                    width=1280,
-                    height=720,
-                    layout_version=1,
-                    model_id="bench",
-                    health=ImageHealth(status="ok", brightness=0.5, sharpness=100.0),
-                    boxes=[],
-                    observations=[
-                        Observation(
-                            slot_id=f"s{n:04d}",
-                            state="occupied" if n % 10 == number // 2 % 10 else "free",
-                            confidence=0.97,
-                        )
-                        for n in slots
-                    ],
-                    timings_ms={},
-                )
-
-
-def gate_events(plan: Plan) -> Iterator[GateEventReceived]:
-    """Of the first site: in and out in turns."""
-    begin_ms = _now_ms() - plan.gate_events
-    for number in range(plan.gate_events):
-        yield GateEventReceived(
-            id=f"site-0/gate/1/{number}",
-            site_id="site-0",
-            time_ms=begin_ms + number,
-            device_id="site-0/gate",
-            gate_id="main",
-            direction="exit" if number % 2 else "entry",
-            via="mqtt",
-            time_source="device",
-            boot_id=1,
-            seq=number,
-        )
-
-
-def bare(commands: Sequence[Event], events: Sequence[Event]) -> float:
-    """Seconds of the processor that step() alone takes for the events."""
-    sites: dict[str, Site] = {}
-    for event in commands:
-        sites[event.site_id], _ = step(sites.get(event.site_id, Site(site_id=event.site_id)), event)
-    begin = time.process_time()
-    for event in events:
-        sites[event.site_id], _ = step(sites.get(event.site_id, Site(site_id=event.site_id)), event)
-    return time.process_time() - begin
 
 
 class Bench:
@@ -303,10 +196,6 @@ def _until(condition: Callable[[], bool], what: str) -> None:
         if time.monotonic() > ends:
             raise TimeoutError(f"not within {LIMIT_S:.0f} s: {what}")
         time.sleep(0.2)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def main() -> None:
