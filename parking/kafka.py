@@ -271,7 +271,7 @@ async def read_to_end(consumer: AIOKafkaConsumer, places: Sequence[TopicPartitio
     ends = await consumer.end_offsets(list(places))
     records: list[Record] = []
     while any([await consumer.position(place) < ends[place] for place in places]):
-        for batch in (await consumer.getmany(*places, timeout_ms=500)).values():
+        for batch in (await consumer.getmany(*places, timeout_ms=50)).values():
             records += [to_record(message) for message in batch]
     return records
 

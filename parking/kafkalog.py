@@ -12,6 +12,8 @@ from parking.kafka import KafkaSettings, new_consumer, new_producer, to_record
 from parking.ports import Record
 
 _TRANSACTION_MS = 30_000
+# Where only the end of a transaction is left to be read, nothing comes and the position moves.
+_POLL_MS = 20
 
 
 def new_owner(settings: KafkaSettings, group: str, session_s: float) -> AIOKafkaConsumer:
@@ -38,6 +40,12 @@ def new_transactions(
     )
 
 
+def new_reader(settings: KafkaSettings) -> AIOKafkaConsumer:
+    """A consumer for `read_up_to`: an answer without records does not take half a second. Not
+    started."""
+    return new_consumer(settings, fetch_max_wait_ms=_POLL_MS)
+
+
 async def read_up_to(
     consumer: AIOKafkaConsumer, spans: Mapping[TopicPartition, tuple[int, int | None]]
 ) -> list[Record]:
@@ -50,8 +58,11 @@ async def read_up_to(
     for place, (first, _) in spans.items():
         consumer.seek(place, min(max(first, begins[place]), ends[place]))
     records: list[Record] = []
-    while left := [place for place in places if await consumer.position(place) < last[place]]:
-        for batch in (await consumer.getmany(*left, timeout_ms=500)).values():
-            records += [to_record(message) for message in batch]
+    try:
+        while left := [place for place in places if await consumer.position(place) < last[place]]:
+            for batch in (await consumer.getmany(*left, timeout_ms=_POLL_MS)).values():
+                records += [to_record(message) for message in batch]
+    finally:
+        consumer.unsubscribe()  # else it would go on asking for more
     ends_at = {(place.topic, place.partition): end for place, end in last.items()}
     return [record for record in records if record.offset < ends_at[record.topic, record.partition]]

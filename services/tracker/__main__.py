@@ -23,8 +23,8 @@ from contextlib import AsyncExitStack
 
 from parking import ops
 from parking.errors import Retryable
-from parking.kafka import KafkaProducer, new_consumer, new_producer
-from parking.kafkalog import new_owner
+from parking.kafka import KafkaProducer, new_producer
+from parking.kafkalog import new_owner, new_reader
 from parking.ops import Health, SystemClock
 from parking.stall import Stall
 from parking.topics import TRACKER_GROUP
@@ -60,7 +60,7 @@ class Service:
         kafka = self._settings.kafka
         async with AsyncExitStack() as stack:
             reader = await open_reader(
-                kafka, await stack.enter_async_context(started(new_consumer(kafka)))
+                kafka, await stack.enter_async_context(started(new_reader(kafka)))
             )
             named = kafka.named(TRACKER_GROUP)
             consumer = await stack.enter_async_context(
