@@ -85,8 +85,9 @@ class Feed:
     @property
     def ready(self) -> bool:
         """The state is complete: all that was there at the start is folded."""
-        ring = self._ring
-        return ring is not None and all(ring.next[p] >= end for p, end in self._live_from.items())
+        ring, reached = self._ring, self._log.reached()
+        at = {p: reached.get((SLOT_CHANGES, p), 0) for p in self._live_from}
+        return ring is not None and all(max(ring.next[p], at[p]) >= self._live_from[p] for p in at)
 
     @property
     def ring(self) -> Ring:

@@ -171,6 +171,18 @@ async def test_offsets_that_hold_no_record_are_nothing_missed():
     assert (first.type, b'"version":2' in first.data) == ("slot-change", True)
 
 
+@pytest.mark.parametrize("read_on", [True, False])
+async def test_a_topic_that_ends_with_the_end_of_a_transaction_makes_it_ready(read_on: bool):
+    running = Running()
+    running.write(record(changed("demo", 1)))
+    (change,) = running.broker.records(SLOT_CHANGES)
+    starts = {place: 0 for place in await running.log.bounds(*tail.TAILED)}
+    await running.feed.begin("one", LiveState(), starts, {change.partition: 2})
+    await running.feed.take([change])
+    running.log.ends, running.log.read_on = 1, read_on
+    assert running.feed.ready is read_on
+
+
 async def test_what_retention_took_resets():
     running = Running(Limits(ring_changes=12))
     async with running:
