@@ -54,6 +54,7 @@ class Feed:
         self.state = LiveState()
         self.limits = limits
         self.positions: dict[Place, int] = {}
+        self.reached: Mapping[Place, int] = {}  # log.Log, of the tail
         self._ring: Ring | None = None
         self._live_from: dict[int, int] = {}
         self._log = log_
@@ -85,7 +86,7 @@ class Feed:
     @property
     def ready(self) -> bool:
         """The state is complete: all that was there at the start is folded."""
-        ring, reached = self._ring, self._log.reached()
+        ring, reached = self._ring, self.reached
         at = {p: reached.get((SLOT_CHANGES, p), 0) for p in self._live_from}
         return ring is not None and all(max(ring.next[p], at[p]) >= self._live_from[p] for p in at)
 

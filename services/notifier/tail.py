@@ -99,9 +99,8 @@ class Watch:
             raise RuntimeError("Kafka was replaced by another cluster: starting again")
         self.health.waiting.pop("kafka", None)
         before, self._behind = self._behind, {}
-        reached = self.log.reached()
         for place, (_, end) in bounds.items():
-            at = max(self.feed.positions[place], reached.get(place, 0))
+            at = max(self.feed.positions[place], self.feed.reached.get(place, 0))
             if at < end:
                 since, looks = before.get(place, (at, 0))
                 self._behind[place] = (at, looks + 1 if since == at else 1)
@@ -115,6 +114,7 @@ class Watch:
 async def _tail(stop: asyncio.Event, log_: Log, feed: Feed, health: Health) -> bool:
     async with aclosing(log_.tail(dict(feed.positions))) as batches:
         async for records in batches:
+            feed.reached = log_.reached()
             await feed.take(records)
             await asyncio.sleep(0)
             if feed.ready:

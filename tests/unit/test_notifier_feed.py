@@ -180,6 +180,7 @@ async def test_a_topic_that_ends_with_the_end_of_a_transaction_makes_it_ready(re
     await running.feed.begin("one", LiveState(), starts, {change.partition: 2})
     await running.feed.take([change])
     running.log.ends, running.log.read_on = 1, read_on
+    running.feed.reached = running.log.reached()
     assert running.feed.ready is read_on
 
 
@@ -366,6 +367,7 @@ async def test_a_tail_beyond_which_only_transactions_end_does_not_stand(read_on:
     running.write(record(changed("demo", 1)))
     await running.feed.take(running.broker.records(SLOT_CHANGES))
     running.log.ends, running.log.read_on = 1, read_on
+    running.feed.reached = running.log.reached()
     for _ in range(tail.STUCK_LOOKS + 1):
         await watch.look()
     slot_changes = str((SLOT_CHANGES, partition_of("demo", 12)))
