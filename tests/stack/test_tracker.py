@@ -31,7 +31,7 @@ from tests.tracker_log import (
     wait_applied,
 )
 from tests.tracking import Teller, written_again
-from tests.waiting import wait_until
+from tests.waiting import nightly, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -159,7 +159,8 @@ def dies_at(infra: Infra, point: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "point", ["tracker.before-write", "tracker.in-transaction", "tracker.after-write"]
+    "point",
+    [nightly("tracker.before-write"), "tracker.in-transaction", nightly("tracker.after-write")],
 )
 def test_a_crash_between_two_effects_leaves_no_trace(kafka: Infra, teller: Teller, point: str):
     send(kafka, story(teller, 10))
