@@ -53,7 +53,8 @@ class Fenced(Exception):
     """The work belongs to another group member by now; drop it. `held`: generation by place."""
 
     def __init__(self, held: Mapping[tuple[str, int], int] = MappingProxyType({})) -> None:
-        super().__init__(f"{len(held)} partitions are held by another generation: {dict(held)}")
+        text = f"{len(held)} partitions are held by another generation: {dict(held)}"
+        super().__init__(text if held else "another member has this work now")
         self.held = held
 
 

@@ -7,9 +7,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from aiokafka.partitioner import murmur2
-
 from parking.errors import Invalid, Refused
+from parking.partitioning import partition_of
 from parking.ports import Outgoing, Place, Record
 from parking.topics import FRAME_MAX_BYTES, TOPICS, record_max_bytes
 
@@ -48,7 +47,7 @@ class MemoryBroker:
         partition = message.partition
         if partition is None:
             count = TOPICS[message.topic].partitions if message.topic in TOPICS else 1
-            partition = (murmur2(message.key or b"") & 0x7FFFFFFF) % count
+            partition = partition_of(message.key or b"", count)
         log = self._logs[message.topic, partition]
         log.append(
             Record(

@@ -1,7 +1,7 @@
 """The tracker's rule: `step(site, record) -> (site, outputs)`, a fold over the log. Pure.
 
 It sees the order of the records and the times in them, never a clock. The same code runs in the
-faust app, in replays and in the tests' oracle. A record that was applied before gives back the
+tracker, in replays and in the tests' oracle. A record that was applied before gives back the
 very same site and no outputs. A detector that takes longer for the same frames, within the silence
 limit, leads to the same changes in the same order (docs/decisions/0021).
 

@@ -1,6 +1,6 @@
 """The loop of every Kafka consumer: poll, handle, wait until the effects are durable, commit.
 
-The tracker is the exception: faust owns its loop.
+Two have loops of their own: the tracker commits in transactions, and faust runs analytics.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from parking.errors import Invalid
 
-# Raising a partition count later moves keys and breaks changelogs and compaction: it is a
+# Raising a partition count later moves keys and breaks checkpoints and compaction: it is a
 # migration, so the counts are larger than a first lot needs.
 SITE_PARTITIONS: Final = 12
 FRAME_PARTITIONS: Final = 12

@@ -14,6 +14,7 @@ from parking.events import (
     SlotStateUpdated,
     Zone,
 )
+from parking.partitioning import partition_of
 from parking.ports import Outgoing
 from parking.topics import (
     CAMERA_STATUS,
@@ -24,7 +25,6 @@ from parking.topics import (
     SLOT_STATE,
     slot_key,
 )
-from services.notifier.log import partition_of
 
 NOW_MS = 1_795_000_000_000
 SQUARE = [(0.1, 0.1), (0.3, 0.1), (0.3, 0.3), (0.1, 0.3)]

@@ -33,6 +33,7 @@ from parking.kafka import (
     new_producer,
     read_to_end,
 )
+from parking.partitioning import partition_of
 from parking.ports import Outgoing, Record
 from parking.stack.infra import Infra
 from parking.topics import (
@@ -127,7 +128,7 @@ class Story:
     ends: list[dict[str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.partition = handler.partition_of(self.site_id.encode())
+        self.partition = partition_of(self.site_id.encode())
         self.sources = self._read(*handler.SOURCES)
         events = (codec.decode(r) for r in read(self.infra, *OUTPUTS))
         self.outputs = [e for e in events if isinstance(e, Event) and e.site_id == self.site_id]

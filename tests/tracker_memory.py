@@ -15,6 +15,7 @@ from parking.events import (
     TickElapsed,
 )
 from parking.memory import ManualClock, MemoryBroker
+from parking.partitioning import partition_of
 from parking.ports import Outgoing, Record
 from parking.site import Site
 from parking.topics import (
@@ -32,7 +33,7 @@ from services.tracker.partition import Partition
 from tests.tracking import OUTPUTS, Teller
 
 SITE = "lot"
-PARTITION = handler.partition_of(SITE.encode())
+PARTITION = partition_of(SITE.encode())
 TOPICS: dict[type[Event], str] = {
     DetectionMade: DETECTIONS,
     DeviceReported: DEVICE_EVENTS,

@@ -14,6 +14,7 @@ from parking import codec
 from parking.errors import Invalid
 from parking.faults import fault
 from parking.metrics import DEAD_LETTERS, MINUTES_PUBLISHED, RECORDS_IGNORED
+from parking.partitioning import partition_of
 from parking.ports import Clock, Outgoing, Producer, Record
 from parking.topics import ANALYTICS_CLOCK, OCCUPANCY, SLOT_CHANGES
 from services.analytics import handler
@@ -145,7 +146,7 @@ def is_beat(record: Record) -> bool:
 
 
 def _partition(mark: Outgoing) -> int:
-    return handler.partition_of(mark.key or b"")
+    return partition_of(mark.key or b"")
 
 
 def _beat(partition: int) -> Outgoing:

@@ -17,12 +17,10 @@ from itertools import chain
 from typing import Any, Final, Protocol
 
 import msgspec
-from aiokafka.partitioner import murmur2
 from msgspec import Struct
 from msgspec.structs import replace
 
 from parking import codec
-from parking.errors import Invalid
 from parking.events import (
     CameraStatusChanged,
     Event,
@@ -31,8 +29,9 @@ from parking.events import (
     SlotKind,
     TickElapsed,
 )
+from parking.partitioning import check_place
 from parking.ports import Outgoing, Record
-from parking.topics import ANALYTICS_CLOCK, OCCUPANCY, SITE_PARTITIONS, slot_key
+from parking.topics import ANALYTICS_CLOCK, OCCUPANCY, slot_key
 from services.analytics import minutes
 from services.analytics.minutes import AHEAD_MS, MINUTE_MS, Gates, Lot, Slot, minute_of
 
@@ -137,18 +136,13 @@ def mark(site_id: str, time_ms: int) -> Outgoing:
     return codec.outgoing(event, ANALYTICS_CLOCK, site_id, SERVICE)
 
 
-def partition_of(key: bytes) -> int:
-    """Where every record with this key lies, in each topic keyed by site."""
-    return int(murmur2(key) & 0x7FFFFFFF) % SITE_PARTITIONS
-
-
 def _status(record: Record, event: CameraStatusChanged, held: Held, kinds: KindOf) -> Step:
     return Step(seen=(event.site_id, _believed(event.time_ms, record)))
 
 
 def _clock(record: Record, event: TickElapsed, held: Held, *, publish: bool) -> Step:
     """Publish every minute that is due."""
-    _check_place(record, event.site_id)
+    check_place(record, event.site_id)
     before = _site(held, event.site_id)
     site = replace(before, clock_ms=max(event.time_ms, before.clock_ms))
     outputs: list[Iterator[Event]] = []
@@ -173,7 +167,7 @@ def _due(site: Site) -> tuple[int, int]:
 
 
 def _change(record: Record, event: SlotChanged, held: Held, kinds: KindOf) -> Step:
-    _check_place(record, event.site_id)
+    check_place(record, event.site_id)
     time_ms = _believed(event.time_ms, record)
     seen = (event.site_id, time_ms)
     site, slot = _site(held, event.site_id), _slot(held, event)
@@ -201,7 +195,7 @@ def _change(record: Record, event: SlotChanged, held: Held, kinds: KindOf) -> St
 
 
 def _session(record: Record, event: SessionChanged, held: Held, kinds: KindOf) -> Step:
-    _check_place(record, event.site_id)
+    check_place(record, event.site_id)
     site = _site(held, event.site_id)
     passed = minutes.passage(event)
     seen = (event.site_id, _believed(event.time_ms, record))
@@ -239,19 +233,6 @@ def _slot(held: Held, event: SlotChanged) -> Slot | None:
 
 def _outgoing(event: Event) -> Outgoing:
     return codec.outgoing(event, OCCUPANCY, event.site_id, SERVICE)
-
-
-def _check_place(record: Record, site_id: str) -> None:
-    """A site lives in the partition of its key, or two workers would count it."""
-    if record.key != site_id.encode():
-        raise Invalid("wrong-key", f"a record of site {site_id} has key {record.key!r:.100}")
-    expected = partition_of(record.key)
-    if record.partition != expected:
-        raise Invalid(
-            "wrong-partition",
-            f"site {site_id} belongs in partition {expected}, not {record.partition}: "
-            "its producer must partition by murmur2 of the key",
-        )
 
 
 HANDLERS: Final[dict[type, Callable[[Record, Any, Held, KindOf], Step]]] = {

@@ -18,11 +18,12 @@ from parking.metrics import (
     SSE_CLIENTS,
     SSE_EVENTS,
 )
+from parking.partitioning import partition_of
 from parking.ports import Clock, Place, Record
 from parking.topics import SLOT_CHANGES
 from services.notifier import handler
 from services.notifier.clients import Client, Message
-from services.notifier.log import Log, gone, partition_of
+from services.notifier.log import Log, gone
 from services.notifier.ring import (
     Ahead,
     Change,
@@ -54,7 +55,6 @@ class Feed:
         self.state = LiveState()
         self.limits = limits
         self.positions: dict[Place, int] = {}
-        self.reached: Mapping[Place, int] = {}  # log.Log, of the tail
         self._ring: Ring | None = None
         self._live_from: dict[int, int] = {}
         self._log = log_
@@ -86,9 +86,8 @@ class Feed:
     @property
     def ready(self) -> bool:
         """The state is complete: all that was there at the start is folded."""
-        ring, reached = self._ring, self.reached
-        at = {p: reached.get((SLOT_CHANGES, p), 0) for p in self._live_from}
-        return ring is not None and all(max(ring.next[p], at[p]) >= self._live_from[p] for p in at)
+        ends = {(SLOT_CHANGES, p): end for p, end in self._live_from.items()}
+        return self._ring is not None and all(self.positions[p] >= ends[p] for p in ends)
 
     @property
     def ring(self) -> Ring:

@@ -3,8 +3,6 @@
 from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
-from aiokafka.partitioner import murmur2
-
 from parking.ports import Place, Record
 
 Bounds = dict[Place, tuple[int, int]]
@@ -42,9 +40,3 @@ async def gone(log: Log, starts: Mapping[Place, int]) -> bool:
     """Whether records from `starts` on are no longer there. Raises Retryable."""
     bounds = await log.bounds(*{topic for topic, _ in starts})
     return any(offset < bounds[place][0] for place, offset in starts.items())
-
-
-def partition_of(key: str, partitions: int) -> int:
-    """Where the default partitioner puts a key."""
-    hashed: int = murmur2(key.encode())
-    return (hashed & 0x7FFFFFFF) % partitions

@@ -20,12 +20,13 @@ import numpy as np
 from parking import codec, overlay
 from parking.errors import Invalid, Retryable
 from parking.events import FrameReceived, LayoutPublished
+from parking.partitioning import partition_of
 from parking.ports import Clock, Place, Record
 from parking.reference import decoded
 from parking.relocation import LayoutProposal, propose
 from parking.topics import FRAMES
 from services.notifier.feed import Feed
-from services.notifier.log import Bounds, Log, partition_of
+from services.notifier.log import Bounds, Log
 from services.notifier.web import ApiError
 
 log = logging.getLogger(__name__)

@@ -100,7 +100,7 @@ class Watch:
         self.health.waiting.pop("kafka", None)
         before, self._behind = self._behind, {}
         for place, (_, end) in bounds.items():
-            at = max(self.feed.positions[place], self.feed.reached.get(place, 0))
+            at = self.feed.positions[place]
             if at < end:
                 since, looks = before.get(place, (at, 0))
                 self._behind[place] = (at, looks + 1 if since == at else 1)
@@ -114,7 +114,8 @@ class Watch:
 async def _tail(stop: asyncio.Event, log_: Log, feed: Feed, health: Health) -> bool:
     async with aclosing(log_.tail(dict(feed.positions))) as batches:
         async for records in batches:
-            feed.reached = log_.reached()
+            if not records:
+                feed.positions |= log_.reached()
             await feed.take(records)
             await asyncio.sleep(0)
             if feed.ready:

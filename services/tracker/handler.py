@@ -6,8 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from aiokafka.partitioner import murmur2
-
 from parking import codec
 from parking.errors import Invalid
 from parking.events import (
@@ -19,6 +17,7 @@ from parking.events import (
     TickElapsed,
 )
 from parking.occupancy import step
+from parking.partitioning import check_place, partition_of
 from parking.ports import Outgoing, Record
 from parking.site import Site
 from parking.topics import (
@@ -28,7 +27,6 @@ from parking.topics import (
     GATE_EVENTS,
     SESSIONS,
     SITE_COMMANDS,
-    SITE_PARTITIONS,
     SLOT_CHANGES,
     SLOT_STATE,
 )
@@ -44,7 +42,7 @@ def apply(record: Record, site: Site | None, run: str) -> tuple[Site | None, lis
     event = codec.decode(record)
     if not isinstance(event, Event):
         raise Invalid("not-for-tracker", f"the tracker has no use for a {event.TYPE}")
-    _check_place(record, event.site_id)
+    check_place(record, event.site_id)
     before = site or Site(site_id=event.site_id, run=run)
     after, made = step(before, event)
     return (site, []) if after is before else (after, made)
@@ -84,21 +82,16 @@ def restarts(site: Site | None) -> int:
 
 def outgoing(event: Event) -> Outgoing:
     """An output as a record. Raises Invalid for one that is against its own schema."""
-    codec.from_json(codec.to_json(event), type(event))
-    to = _OUTPUTS[event.TYPE]
-    return codec.outgoing(event, to.topic, to.key(event), SERVICE)
+    value, to = codec.to_json(event), _OUTPUTS[event.TYPE]
+    codec.from_json(value, type(event))
+    return Outgoing(to.topic, to.key(event).encode(), value, codec.cloud_headers(event, SERVICE))
 
 
 def tick(site_id: str, now_ms: int) -> Outgoing:
     """Time passed for the site, as a record beside its others."""
     event = TickElapsed(id=f"{site_id}/tick/{now_ms}", site_id=site_id, time_ms=now_ms)
     message = codec.outgoing(event, DETECTIONS, site_id, SERVICE)
-    return dataclasses.replace(message, partition=partition_of(site_id.encode()))
-
-
-def partition_of(key: bytes) -> int:
-    """Where every record with this key lies, in each topic of the tracker."""
-    return int(murmur2(key) & 0x7FFFFFFF) % SITE_PARTITIONS
+    return dataclasses.replace(message, partition=partition_of(site_id))
 
 
 def _rank(topic: str) -> int:
@@ -111,19 +104,6 @@ def _by_topic(records: Iterable[Record]) -> dict[str, list[Record]]:
     for record in records:
         topics.setdefault(record.topic, []).append(record)
     return topics
-
-
-def _check_place(record: Record, site_id: str) -> None:
-    """A site lives in the partition of its key, or two workers would track it."""
-    if record.key != site_id.encode():
-        raise Invalid("wrong-key", f"a record of site {site_id} has key {record.key!r:.100}")
-    expected = partition_of(record.key)
-    if record.partition != expected:
-        raise Invalid(
-            "wrong-partition",
-            f"site {site_id} belongs in partition {expected}, not {record.partition}: "
-            "its producer must partition by murmur2 of the key",
-        )
 
 
 def _by_site(event: Any) -> str:

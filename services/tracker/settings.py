@@ -19,8 +19,8 @@ class Settings:
     TRACKER_SESSION_S (10): how long Kafka waits for a dead tracker before another takes over;
     TRACKER_STALL_S (120): /healthz fails when records are not applied, or partitions not given, for
     so long while Kafka answers;
-    RUN (live): a replay's name: topics, group and table of its own, part of every output's id, and
-    no ticks but those that the replay plays;
+    RUN (live): a replay's name: topics, group and transactions of its own, part of every output's
+    id, and no ticks but those that the replay plays;
     HTTP_HOST (127.0.0.1), HTTP_PORT (8083); LOG_FORMAT, LOG_LEVEL.
     Observations needed, confidence and silence are parameters of a site, set by command."""
 

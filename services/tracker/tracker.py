@@ -92,7 +92,7 @@ class Tracker:
         self._health = health
         self._stall = stall
         self._run = run
-        self._told_ms: dict[str, int] = {}
+        self._ticked_ms: dict[str, int] = {}
         self._due: dict[str, tuple[Site | None, int | None]] = {}
         self._generation = -1
         self._delay_s = 0.0
@@ -141,7 +141,7 @@ class Tracker:
                 await self._apply_all(records)
         if records:
             self._stall.moved([_PARTITIONS])
-        await self._tell()
+        await self._send_ticks()
         if self._generation == self._group.generation:
             self._health.waiting.pop("kafka", None)
             self._delay_s = 0.0
@@ -209,7 +209,7 @@ class Tracker:
             self.held.pop(partition.number)
             await partition.close()
 
-    async def _tell(self) -> None:
+    async def _send_ticks(self) -> None:
         """Ticks that are due. None in a replay, where time passes as it was recorded; none in an
         outage, for a tick has no worth later."""
         if self._run.name != LIVE:
@@ -221,7 +221,7 @@ class Tracker:
             for site_id, site in partition.sites.items()
             if self._is_due(site, now_ms)
         ]
-        self._told_ms |= dict.fromkeys(due, now_ms)
+        self._ticked_ms |= dict.fromkeys(due, now_ms)
         try:
             await self._kafka.ticks.send([handler.tick(site_id, now_ms) for site_id in due])
         except Retryable as error:
@@ -233,8 +233,8 @@ class Tracker:
         if known is not site:
             due_ms = next_due_ms(site)
             self._due[site.site_id] = site, due_ms
-        told_ms = self._told_ms.get(site.site_id, 0)
-        if due_ms is None or abs(now_ms - told_ms) < self._run.tick_ms:
+        ticked_ms = self._ticked_ms.get(site.site_id, 0)
+        if due_ms is None or abs(now_ms - ticked_ms) < self._run.tick_ms:
             return False
         return now_ms >= due_ms or now_ms < site.tick_ms - STEP_MS
 

@@ -16,10 +16,11 @@ from prometheus_client import REGISTRY
 
 from parking.events import FrameRef
 from parking.kafka import KafkaSettings
+from parking.partitioning import partition_of
 from parking.stack.checks import HOST
 from parking.topics import FRAME_PARTITIONS, FRAMES, SLOT_CHANGES
 from services.notifier.adapters import MemoryLog
-from services.notifier.log import Bounds, partition_of
+from services.notifier.log import Bounds
 from services.notifier.settings import Limits
 from tests.notifier_instance import Backend, Given, Instance
 from tests.notifying import changed, frame, layout, record, status

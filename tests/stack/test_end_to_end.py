@@ -1,4 +1,4 @@
-"""One real day of a real lot through everything: MQTT, Kafka, YOLO, faust, Postgres, S3, SSE."""
+"""One real day of a real lot through everything: MQTT, Kafka, YOLO, Postgres, S3 and SSE."""
 
 import os
 from collections.abc import Iterator

@@ -9,13 +9,14 @@ import pytest
 from parking.errors import Retryable
 from parking.memory import ManualClock, MemoryBroker
 from parking.ops import Health
+from parking.partitioning import partition_of
 from parking.ports import Outgoing, Place, Record
 from parking.topics import CAMERA_STATUS, LAYOUTS, SLOT_CHANGES
 from services.notifier import tail
 from services.notifier.adapters import MemoryLog
 from services.notifier.clients import Client, Message
 from services.notifier.feed import Feed
-from services.notifier.log import Bounds, partition_of
+from services.notifier.log import Bounds
 from services.notifier.ring import format_id
 from services.notifier.settings import Limits
 from services.notifier.state import LiveState
@@ -156,18 +157,24 @@ async def test_after_an_outage_the_tail_goes_on_where_it_broke_off():
     assert len(running.clock.slept_s) == 2
 
 
+async def outgrown(running: Running) -> str:
+    """The id of a client that saw nothing of changes that have left the ring."""
+    await asyncio.sleep(0)
+    running.write(record(changed("demo", 1)))
+    await running.until(1)
+    vector = dict.fromkeys(running.feed.ring.next, 0)
+    running.write(*(record(changed("demo", n)) for n in range(2, 40)))
+    await running.until(39)
+    return format_id("one", vector)
+
+
 async def test_offsets_that_hold_no_record_are_nothing_missed():
     """The end of a transaction takes one."""
     running = Running(Limits(ring_changes=12))
     async with running:
-        await asyncio.sleep(0)
-        running.write(record(changed("demo", 1)))
-        await running.until(1)
-        vector = dict.fromkeys(running.feed.ring.next, 0)
-        running.write(*(record(changed("demo", n)) for n in range(2, 40)))
-        await running.until(39)
+        last_id = await outgrown(running)
         running.log.ends = 1
-        (first, *_) = await running.first(3, format_id("one", vector))
+        (first, *_) = await running.first(3, last_id)
     assert (first.type, b'"version":2' in first.data) == ("slot-change", True)
 
 
@@ -180,20 +187,14 @@ async def test_a_topic_that_ends_with_the_end_of_a_transaction_makes_it_ready(re
     await running.feed.begin("one", LiveState(), starts, {change.partition: 2})
     await running.feed.take([change])
     running.log.ends, running.log.read_on = 1, read_on
-    running.feed.reached = running.log.reached()
+    running.feed.positions |= running.log.reached()
     assert running.feed.ready is read_on
 
 
 async def test_what_retention_took_resets():
     running = Running(Limits(ring_changes=12))
     async with running:
-        await asyncio.sleep(0)
-        running.write(record(changed("demo", 1)))
-        await running.until(1)
-        vector = dict.fromkeys(running.feed.ring.next, 0)
-        running.write(*(record(changed("demo", n)) for n in range(2, 40)))
-        await running.until(39)
-        last_id = format_id("one", vector)
+        last_id = await outgrown(running)
         assert [m.type for m in await running.first(3, last_id)] == ["slot-change"] * 3
         running.log.deleted_below = 5
         reset, snapshot = await running.first(2, last_id)
@@ -367,7 +368,7 @@ async def test_a_tail_beyond_which_only_transactions_end_does_not_stand(read_on:
     running.write(record(changed("demo", 1)))
     await running.feed.take(running.broker.records(SLOT_CHANGES))
     running.log.ends, running.log.read_on = 1, read_on
-    running.feed.reached = running.log.reached()
+    running.feed.positions |= running.log.reached()
     for _ in range(tail.STUCK_LOOKS + 1):
         await watch.look()
     slot_changes = str((SLOT_CHANGES, partition_of("demo", 12)))

@@ -18,6 +18,7 @@ from parking.events import (
     SlotClosed,
 )
 from parking.occupancy import step
+from parking.partitioning import partition_of
 from parking.ports import Record
 from parking.topics import (
     DEAD_LETTERS,
@@ -224,7 +225,7 @@ def poison(bench: Bench) -> dict[str, Record]:
     """A record for each reason why one cannot be applied."""
     t = bench.teller
     good = codec.outgoing(t.tick(1), DETECTIONS, SITE, "test")
-    other = next(n for n in "abcdef" if handler.partition_of(n.encode()) != PARTITION)
+    other = next(n for n in "abcdef" if partition_of(n.encode()) != PARTITION)
     astray = codec.outgoing(Teller(other).tick(1), DETECTIONS, other, "test")
     change = codec.decode(bench.broker.records(SLOT_CHANGES)[0])
     assert isinstance(change, SlotChanged)
