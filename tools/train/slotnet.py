@@ -123,9 +123,7 @@ def fit(examples: Examples, base: Path, plan: Plan, told: str) -> SlotNet:
         chosen = rng.choice(len(drawn), BATCH, p=drawn)
         crops = augment(torch.from_numpy(examples.crops[chosen]))
         wanted = torch.from_numpy(examples.occupied[chosen]) * (1 - 2 * SMOOTHING) + SMOOTHING
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            answer = net(crops)
-        loss = functional.binary_cross_entropy_with_logits(answer.float(), wanted)
+        loss = functional.binary_cross_entropy_with_logits(net(crops), wanted)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)

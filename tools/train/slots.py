@@ -8,7 +8,7 @@ boxes is fitted (`--boxes`: the vehicle model it is for). Then the network that 
 everything, gets that fusion into its file. A vehicle model that has not seen a lot is taken for it
 where --out holds one, boxes-without-LOT.onnx (`python -m tools.train --leave-out ...`). Data sets
 that share a camera are left out together. Every network is kept below --out and is not trained
-again. Needs the extra [train]; a network takes two minutes on two cores.
+again. Needs the extra [train]; a network takes six minutes on two cores.
 """
 
 import argparse
