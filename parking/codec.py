@@ -60,6 +60,11 @@ def from_json(data: bytes, cls: type[E]) -> E:
     return event
 
 
+def event_id(message: Outgoing) -> str:
+    """Of the event that the message holds, as its headers tell; "" where they do not."""
+    return dict(message.headers).get("ce_id", b"").decode("utf-8", "replace")
+
+
 def cloud_headers(event: AnyEvent, source: str, content_type: str = "application/json") -> Headers:
     """The binary binding's headers."""
     time = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
