@@ -150,6 +150,7 @@ def test_the_bridge_killed_between_two_effects(
             fault = f"{point.name}:kill:{1 if by_http else 1 + run % 3}"
             asked.died(pipeline.die("ingest", fault, feed, {"HTTP_PORT": port}))
         pipeline.needs("ingest")
+        device.publish()
         if by_http:
             assert all(device.post(port, run) for run in range(point.runs))
         wait_until(device.acked, 60, "every passage acknowledged")
