@@ -68,10 +68,14 @@ def uncommitted(pipeline: Pipeline, service: str, in_hand: list[str]) -> int:
 def test_a_consumer_killed_between_two_effects(
     pipeline: Pipeline, unique, point: Point, tally: Tally
 ):
-    ticking = point.name == "tracker.after-ticks"
-    feed = Feed(pipeline.infra, unique("site"), behind_ms=70_000 if ticking else 0)
+    feed, parameters = Feed(pipeline.infra, unique("site")), {}
+    if point.name == "tracker.after-ticks":  # cameras that are silent when they are heard of
+        feed = Feed(pipeline.infra, feed.site, behind_ms=70_000)
+    if point.service == "analytics":  # minutes that pass in seconds
+        feed = Feed(pipeline.infra, feed.site, behind_ms=55 * 60_000, speed=20)
+        parameters = {"silence_ms": 86_400_000}
     pipeline.needs("tracker", "persister", "analytics")
-    feed.begin()
+    feed.begin(**parameters)
     pipeline.stop(point.service)
     for run in range(point.runs):
         # Not always the first time, so that there is progress between the kills.
