@@ -52,6 +52,7 @@ async def build(environ: Mapping[str, str]) -> None:
         health=health,
         devices=Devices(settings.devices_file, keys) if settings.devices_file else None,
         address=settings.device_address,
+        plates=settings.plates,
         live=live,
     )
     app = make_app(parts, settings.cors_origins, settings.dashboard_dir)
