@@ -82,7 +82,7 @@ class SitePlates:
             return Taken(whole)
         return Taken(whole, self._near(read), self._seal(event_id, read))
 
-    def open(self, event_id: str, sealed: str) -> str:
+    def reveal(self, event_id: str, sealed: str) -> str:
         """The plate. Raises Invalid("sealed-otherwise") when it was not sealed for this event with
         the key there is now."""
         try:

@@ -68,6 +68,6 @@ def _opened(rule: SitePlates, row: dict[str, Any], which: str) -> str | None:
     if sealed is None:
         return None
     try:
-        return rule.open(row[f"{which}_id"], sealed)
+        return rule.reveal(row[f"{which}_id"], sealed)
     except Invalid as error:
         raise ApiError(409, error.reason, error.detail) from error

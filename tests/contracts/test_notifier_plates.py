@@ -137,7 +137,7 @@ async def test_a_client_may_tell_a_plate_and_it_is_never_written_in_clear(tmp_pa
     assert isinstance(sealed, PlateSealed)
     assert len(first.plate_near) == 8
     assert sealed.id == first.id
-    assert rules().of("demo").open(sealed.id, sealed.sealed) == "BAB1234"
+    assert rules().of("demo").reveal(sealed.id, sealed.sealed) == "BAB1234"
     assert (second.plate_hash, second.plate_near) == (None, [])
     written = [r for topic in (GATE_EVENTS, PLATES) for r in backend.broker.records(topic)]
     assert not any(b"AB 1234" in (r.value or b"") for r in written)

@@ -62,12 +62,12 @@ def test_text_can_be_read_back_with_the_sites_key_alone():
     taken = text.take("demo/gate/1", PLATE, None)
     assert taken.sealed is not None
     assert "1234" not in str(taken)
-    assert text.open("demo/gate/1", taken.sealed) == "BAB1234"
+    assert text.reveal("demo/gate/1", taken.sealed) == "BAB1234"
     for other, event_id in ((rule("text", OTHER_KEY), "demo/gate/1"), (text, "demo/gate/2")):
         with pytest.raises(Invalid, match="another key"):
-            other.open(event_id, taken.sealed)
+            other.reveal(event_id, taken.sealed)
     with pytest.raises(Invalid, match="another key"):
-        text.open("demo/gate/1", "no base64")
+        text.reveal("demo/gate/1", "no base64")
 
 
 def test_taking_twice_gives_the_same_and_each_event_another_seal():

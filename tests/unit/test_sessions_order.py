@@ -104,7 +104,7 @@ def by_plate(ordered: Sequence[GateEventReceived]) -> dict[str, str]:
                 for entry, end in stays
                 if ordered.index(entry) < place < end
                 and entry.id not in fates
-                and entry.plate_hash in NEAR_TO[event.plate_hash]
+                and (entry.plate_hash or "?") in NEAR_TO[event.plate_hash]
             ]
             fates |= {near[0]: event.id} if len(near) == 1 else {}
     again = {entry.id for entry, end in stays if end < len(ordered)}
