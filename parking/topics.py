@@ -89,6 +89,7 @@ SLOT_CHANGES: Final = "parking.slot-changes"
 SLOT_STATE: Final = "parking.slot-state"
 CAMERA_STATUS: Final = "parking.camera-status"
 SESSIONS: Final = "parking.sessions"
+PLATES: Final = "parking.plates"
 DEAD_LETTERS: Final = "parking.dead-letters"
 DEAD_LETTERS_FRAMES: Final = "parking.dead-letters.frames"
 DEAD_LETTERS_MARKS: Final = "parking.dead-letters.marks"
@@ -123,6 +124,9 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(SLOT_STATE, "site_id/slot_id", SITE_PARTITIONS, compacted=True),
         Topic(CAMERA_STATUS, "camera_id", SITE_PARTITIONS, compacted=True),
         Topic(SESSIONS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
+        # On the way to the database, which keeps them no longer than it must. Kafka removes whole
+        # segments, which by default grow for a week.
+        Topic(PLATES, "site_id", SITE_PARTITIONS, _DAY_MS, extra={"segment.ms": str(_HOUR_MS)}),
         Topic(DEAD_LETTERS, "original key", 1, 30 * _DAY_MS),
         Topic(DEAD_LETTERS_FRAMES, "camera_id", 1, _DAY_MS, 1_000_000_000),
         # Which letters were sent again (parking/deadletters.py), for longer than any letter is
