@@ -37,9 +37,17 @@ _KEY_BYTES: Final = 32
 # Of 32 random bytes fewer than this differ about once in 10^30 keys.
 _DIFFERENT_BYTES: Final = 12
 _LOOK_ALIKES: Final = str.maketrans("OIB", "018")
+_USES: Final = ("plate", "device", "near", "nonce", "seal")
 
 ReadPlate = Annotated[str, msgspec.Meta(min_length=1, max_length=2 * PLATE_CHARS)]
-"""As a device or a client tells it."""
+"""A plate as a device or a client reads it."""
+
+# `$` alone would let a line's end through.
+MadeHash = Annotated[
+    str, msgspec.Meta(pattern=r"^([0-9A-Fa-f]{16,128}|[A-Za-z0-9+/_-]{22,86}={0,2})$(?!\n)")
+]
+"""A hash that a device or a client made of a plate: 64 bits or more as hex digits, or 128 bits or
+more as base64. No plate is so long, so none is taken for a hash."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,14 +73,17 @@ class SitePlates:
     def __init__(self, entry: _Entry | None) -> None:
         self.rule = entry.plates if entry else "hash"
         self._distance = entry.distance if entry else 0
-        self._key = bytes.fromhex(entry.key) if entry and entry.key else None
+        self._subkeys: dict[str, bytes] = {}
+        if entry and entry.key:
+            key = bytes.fromhex(entry.key)
+            self._subkeys = {use: hmac.digest(key, _use(use), "sha256") for use in _USES}
 
     def take(self, event_id: str, plate: str | None, plate_hash: str | None) -> Taken:
         """What goes on of what was read: a plate, or what its device made of it. A device's own
         hash is hashed again: it may have no salt."""
         if self.rule == "none":
             return Taken()
-        if self._key is None:
+        if not self._subkeys:
             return Taken(plate_hash)
         read = normal(plate or "")
         if not read:
@@ -115,9 +126,9 @@ class SitePlates:
 
     def _subkey(self, use: str) -> bytes:
         """The site's key for one use."""
-        if self._key is None:
+        if use not in self._subkeys:
             raise Invalid("no-plate-key", "the site has no key for plates")
-        return hmac.digest(self._key, f"parking plates: {use}".encode(), "sha256")
+        return self._subkeys[use]
 
 
 class Plates:
@@ -164,7 +175,7 @@ def sealed_event(event: GateEventReceived, taken: Taken) -> PlateSealed | None:
 def without_plates(payload: bytes) -> bytes:
     """What a device sent, for the dead letters: without a plate, and empty where that cannot be
     told."""
-    if b"plate" not in payload.lower():
+    if b"plate" not in payload.lower() and b"\\u" not in payload:  # a name may be escaped
         return payload
     try:
         content = msgspec.json.decode(payload)
@@ -172,8 +183,13 @@ def without_plates(payload: bytes) -> bytes:
         return b""
     if not isinstance(content, dict):
         return b""
-    kept = msgspec.json.encode({k: v for k, v in content.items() if not k.startswith("plate")})
+    rest = {k: v for k, v in content.items() if not k.lower().startswith("plate")}
+    kept = msgspec.json.encode(rest)
     return b"" if b"plate" in kept.lower() else kept
+
+
+def _use(use: str) -> bytes:
+    return f"parking plates: {use}".encode()
 
 
 def _entries(text: bytes, problems: list[str]) -> dict[str, _Entry]:

@@ -258,6 +258,11 @@ def holds_pictures(place: str) -> bool:
     return own or _PICTURES.fullmatch(place) is not None
 
 
+def holds_plates(place: str) -> bool:
+    """Whether this Kafka topic, live or of a replay, is the one for plates."""
+    return place == PLATES or place.endswith(f".{PLATES}")
+
+
 def mqtt_topic(device_id: str, *suffix: str | int) -> str:
     """`parking/v1/{site}/{device}/...`, for example `mqtt_topic("demo/north", "ack")`."""
     return "/".join((MQTT_ROOT, device_id, *map(str, suffix)))

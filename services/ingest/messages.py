@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from parking.events import FrameReceived, SlotId, Text, Via
-from parking.plates import Plates, ReadPlate
+from parking.plates import MadeHash, Plates, ReadPlate
 from parking.ports import Outgoing
 from parking.topics import FRAME_MAX_BYTES
 from services.ingest.clocks import Clocks
@@ -89,7 +89,7 @@ class GatePayload(msgspec.Struct, frozen=True, kw_only=True):
     gate: SlotId
     captured_at_ms: _Number | None = None
     plate: ReadPlate | None = None
-    plate_hash: Text | None = None
+    plate_hash: MadeHash | None = None
 
 
 class StatusPayload(msgspec.Struct, frozen=True, kw_only=True):

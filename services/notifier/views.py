@@ -21,10 +21,12 @@ from parking.events import (
     TimeMs,
     Unit,
 )
-from parking.plates import ReadPlate
+from parking.plates import MadeHash, ReadPlate
 
 Plate = Annotated[ReadPlate, Meta(description="letters and digits count")]
-PlateHash = Annotated[Text, Meta(description="salted hash; never a plate")]
+PlateHash = Annotated[
+    MadeHash, Meta(description="salted hash, as hex digits or base64; never a plate")
+]
 
 
 class View(Struct, frozen=True, kw_only=True):

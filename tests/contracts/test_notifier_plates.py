@@ -143,6 +143,18 @@ async def test_a_client_may_tell_a_plate_and_it_is_never_written_in_clear(tmp_pa
     assert not any(b"AB 1234" in (r.value or b"") for r in written)
 
 
+@pytest.mark.parametrize("text", ["BAB1234", "0123456789abcdef\0", "x" * 500])
+async def test_a_hash_that_is_none_is_refused(tmp_path, keys, text):
+    backend = Backend(None)
+    await backend.write(record(layout("other")))
+    async with Instance(backend, given(tmp_path, None, rules())) as notifier:
+        body = {"site_id": "other", "plate_hash": text}
+        answer = await notifier.http.post("/api/sessions/entry", json=body, headers=keys["write"])
+    assert answer.status_code == 422
+    assert text not in answer.text
+    assert backend.broker.records(GATE_EVENTS) == []
+
+
 async def test_both_plates_of_a_stay_are_found_in_postgres(infra: Infra, tmp_path, keys):
     plates = rules()
     stay = make.session("demo", 1, "closed", entry_at_ms=7, entry_gate_id="main")

@@ -260,6 +260,15 @@ def test_what_goes_on_of_a_plate_is_by_its_sites_rule(rule, topics, hashes):
         assert (sealed.id, sealed.time_ms, sealed.gate_id) == (passage.id, passage.time_ms, "main")
 
 
+@pytest.mark.parametrize("text", ["BAB1234", "0123456789abcdef\0", "x" * 500])
+def test_a_gate_event_whose_hash_is_none_is_refused(text):
+    """It could be a plate, and without a rule for its site it would go on as it is."""
+    handled = handle_message(message("gate/3/17", GATE | {"plate_hash": text}), Context())
+    (letter,) = handled.outgoing
+    assert (handled.reason, letter.topic) == ("bad-schema", DEAD_LETTERS)
+    assert text.encode() not in (letter.value or b"")
+
+
 def test_the_dead_letter_of_a_gate_event_holds_no_plate():
     sent = message("gate/3/17", GATE | {"plate": "BAB1234", "direction": "sideways"})
     handled = handle_message(sent, with_plates("text"))

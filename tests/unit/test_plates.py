@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from parking.errors import Invalid
-from parking.plates import Plates, SitePlates, Taken, normal, without_plates
+from parking.plates import MadeHash, Plates, SitePlates, Taken, normal, without_plates
 from parking.settings import Reader
 
 KEY = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210"
@@ -95,6 +96,39 @@ def test_letters_and_digits_count_as_capitals(told, plate):
     assert normal(told) == plate
 
 
+# ---------------------------------------------------------------- hashes that devices made
+@pytest.mark.parametrize(
+    "made",
+    [
+        "0123456789abcdef",  # 64 bits
+        "A" * 128,  # SHA-512
+        "rL0Y20zC-Fzt72VPzMSk2A",  # 128 bits as base64, without its end
+        "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=",
+    ],
+)
+def test_a_hash_is_taken(made):
+    assert msgspec.convert(made, MadeHash) == made
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "",
+        "BAB1234",
+        "B-AB 1234",
+        "0123456789abcde",  # fewer than 64 bits
+        "ABCDEFGHIJKLMNOPQRST",  # PLATE_CHARS of them
+        "0123456789abcdef\n",
+        "0123456789abcdef\0",
+        "the plate is BAB 1234, seen at the main gate",
+        "0" * 129,
+    ],
+)
+def test_no_other_text_is_taken_for_a_hash(made):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(made, MadeHash)
+
+
 # ---------------------------------------------------------------- what does not start
 @pytest.mark.parametrize(
     ("entry", "fault"),
@@ -141,7 +175,10 @@ def test_a_file_of_another_shape_does_not_start(text):
         (b'{"direction":"in","plate":"BAB1234"', b""),
         (b'{"direction":"in","of":{"plate":"BAB1234"}}', b""),
         (b'["plate","BAB1234"]', b""),
-        (b'{"Plate":"BAB1234"}', b""),
+        (b'{"Plate":"BAB1234"}', b"{}"),
+        (b'{"pl\\u0061te":"BAB1234","gate":"main"}', b'{"gate":"main"}'),
+        (b'{"pl\\u0061te":"BAB1234"', b""),
+        (b'{"gate":"\\u0061"}', b'{"gate":"a"}'),
         (b'{"direction":"in"', b'{"direction":"in"'),
     ],
 )
