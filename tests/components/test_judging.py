@@ -144,11 +144,11 @@ def test_a_vehicle_that_left_covers_nothing_any_more():
     assert len(judged.known.boxes.scores) == 0
 
 
-def test_a_slot_in_which_nothing_changed_is_confirmed_by_the_network_alone():
+def test_a_slot_of_which_the_network_says_the_same_is_confirmed_by_it_alone():
     detector = Counting(0.9)
-    before, _ = judge(net(1.0), detector, how=How(closer=False))
+    before, _ = judge(net(-2.5), detector, (), how=How(closer=False))
     seen = len(detector.shapes)
-    judged, states = judge(net(1.5), detector, confirm=EVERY, known=before.known)
+    judged, states = judge(net(-2.9), detector, (), confirm=EVERY, known=before.known)
     assert states == []
     assert judged.known.chances.tolist() == before.known.chances.tolist()
     assert len(detector.shapes) == seen
@@ -159,9 +159,10 @@ def test_and_is_judged_anew_where_the_network_says_something_else_or_nobody_knew
     before, _ = judge(net(1.0), detector, how=How(closer=False))
     _, states = judge(net(-3.5), detector, confirm=EVERY, known=before.known, occupied=())
     assert states == ["free"] * 3
-    doubtful = Known(before.known.boxes, np.full(3, 0.5), np.full(3, 1.0))
-    _, states = judge(net(1.0), detector, confirm=EVERY, known=doubtful, how=How(closer=False))
-    assert len(states) == 3
+    for chance in (0.5, 0.85):
+        doubtful = Known(before.known.boxes, np.full(3, chance), np.full(3, 1.0))
+        _, states = judge(net(1.0), detector, confirm=EVERY, known=doubtful, how=How(closer=False))
+        assert len(states) == 3
 
 
 def test_a_smaller_scale_shows_the_model_less():
