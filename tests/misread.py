@@ -3,6 +3,7 @@ be found in clear."""
 
 import json
 import zlib
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,10 @@ def asked(infra: Infra, session_id: str, *scopes: str) -> httpx.Response:
 
 
 def places(infra: Infra, text: str) -> list[str]:
-    """The topics, tables, logs and public answers that hold this text, or its bytes as hex."""
-    wanted = (text.lower().encode(), text.encode().hex().encode())
+    """The topics, tables, logs and public answers that hold this text, or its bytes as hex or, by
+    themselves or behind a nonce of 12 bytes, as base64."""
+    raw = text.encode()
+    wanted = (raw.lower(), raw.hex().encode(), b64encode(raw[: len(raw) // 3 * 3]).lower())
     held = ((place, content.lower()) for place, content in _everything(infra))
     return sorted({place for place, content in held if any(one in content for one in wanted)})
 
