@@ -150,6 +150,7 @@ class Judge:
         if not renewed.any():
             return Judgement(known, renewed, "nothing")
         fusion, chances = slotnet.fusion, known.chances.copy()
+        was_in_doubt = in_doubt(chances)
         alone = renewed & fusion.sure(known.logits) & is_trusted(known.trust)
         chances[alone] = fusion.alone(known.logits[alone])
         both = renewed & ~alone
@@ -162,7 +163,9 @@ class Judge:
         opinion = Opinion(match.scores, known.logits, match.covered)
         chances[both] = _some(fusion.probabilities(opinion), both)
         known = replace(known, boxes=boxes)
-        closer = shot.how.closer and in_doubt(chances[both])
+        # A doubt may pass: the next picture judges the slot again, and looks closer if it stays.
+        lasting = both & was_in_doubt & in_doubt(chances)
+        closer = shot.how.closer and bool(lasting.any())
         if closer:
             doubt = doubted(np.where(both, chances, np.nan))
             with timed("closer", shot.timings_ms):

@@ -191,6 +191,15 @@ def test_not_when_it_is_turned_off_and_not_without_doubt():
     assert not sure.closer
 
 
+def test_a_doubt_that_is_new_waits_for_the_next_picture():
+    slotnet = net(0.0, fusion=BY_BOXES)
+    surely_free = known(chances=(0.05, 0.05, 0.05))
+    new, states = judge(slotnet, Counting(0.5), known=surely_free)
+    assert (new.closer, states[0]) == (False, "unknown")
+    stays, states = judge(slotnet, Counting(0.5, 0.95), known=new.known)
+    assert (stays.closer, states[0]) == (True, "occupied")
+
+
 def test_a_closer_look_may_leave_the_doubt():
     _, states = judge(net(0.0, SURE_FREE, SURE_FREE, 0.0, fusion=BY_BOXES), Counting(0.4, 0.5))
     assert states[0] == "unknown"
@@ -204,10 +213,9 @@ def test_a_closer_look_shows_the_slot_larger():
 
 
 def test_nearly_unknown_is_in_doubt_too_and_then_all_that_are_not_surely_right_are_looked_at():
-    assert in_doubt([0.01, 0.25])
-    assert in_doubt([0.99, 0.75])
-    assert not in_doubt([0.01, 0.15, 0.85])
-    assert not in_doubt([])
+    assert in_doubt([0.01, 0.25]).tolist() == [False, True]
+    assert in_doubt([0.99, 0.75, np.nan]).tolist() == [False, True, True]
+    assert not in_doubt([0.01, 0.15, 0.85]).any()
     assert doubted([0.01, 0.05, 0.5, 0.96, 0.99]).tolist() == [False, True, True, True, False]
     assert doubted([np.nan, 0.5]).tolist() == [False, True]
     many = doubted(np.linspace(0.1, 0.5, 200))
