@@ -22,6 +22,7 @@ from parking.topics import (
     FRAME_MAX_BYTES,
     FRAMES,
     holds_pictures,
+    holds_plates,
 )
 
 META_HEADER: Final = "parking-meta"
@@ -156,10 +157,13 @@ def dead_letter(
 ) -> Outgoing:
     """The record set aside, with the reason: original key, headers and bytes (up to `kept_bytes`,
     beyond it the first 64 kB), so that it can be sent again (parking/deadletters.py). Pictures go
-    to their own short-lived topic. For what did not come from Kafka give `record.topic` the MQTT
+    to their own short-lived topic; a letter about a plate holds none of its bytes, for letters are
+    kept longer than plates. For what did not come from Kafka give `record.topic` the MQTT
     topic or HTTP path and a negative partition and offset."""
     value = record.value or b""
-    truncated = len(value) > kept_bytes
+    secret = holds_plates(record.topic)
+    truncated = secret or len(value) > kept_bytes
+    kept = value[: 0 if secret else DEAD_LETTER_KEPT_BYTES] if truncated else value
     sha256 = hashlib.sha256(value).hexdigest()
     from_kafka = record.partition >= 0
     place = f"{record.partition}/{record.offset}" if from_kafka else sha256[:32]
@@ -181,7 +185,7 @@ def dead_letter(
     return Outgoing(
         DEAD_LETTERS_FRAMES if holds_pictures(record.topic) else DEAD_LETTERS,
         record.key,
-        value[:DEAD_LETTER_KEPT_BYTES] if truncated else value,
+        kept,
         (
             *cloud_headers(event, service, "application/octet-stream"),
             (META_HEADER, to_json(event)),

@@ -26,6 +26,7 @@ from parking.topics import (
     TOPICS,
     TRACKER_BATCHES,
     TRACKER_CHECKPOINTS,
+    holds_plates,
 )
 
 REPLAYED_FROM: Final = "parking-replayed-from"
@@ -122,6 +123,8 @@ def obstacle(letter: Letter) -> str | None:
     topic = TOPICS.get(event.topic)
     if topic is None or event.topic in _PRIVATE:
         return _no_topic(event.topic)
+    if holds_plates(event.topic):
+        return "letters hold no plates, which must not be kept for so long"
     if event.truncated:
         return f"only the first 64 kB of its {event.length} bytes were kept"
     if not event.length:

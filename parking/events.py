@@ -30,6 +30,8 @@ Count = Annotated[int, Meta(ge=0)]
 Unit = Annotated[float, Meta(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Meta(max_length=500)]
+PLATE_CHARS: Final = 20
+PlateToken = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8}$")]
 Point = tuple[Unit, Unit]
 Polygon = Annotated[list[Point], Meta(min_length=3, max_length=64)]
 PlanPoint = tuple[float, float]
@@ -91,6 +93,24 @@ class GateEventReceived(Event, frozen=True, kw_only=True):
     boot_id: Count | None = None
     seq: Count | None = None
     plate_hash: Annotated[Text, Meta(description="salted hash; never a plate")] | None = None
+    plate_near: Annotated[
+        list[PlateToken],
+        Meta(
+            max_length=PLATE_CHARS + 1,
+            description="keyed hashes: of the plate, O as 0, I as 1, B as 8, and of it without its"
+            " first, second, ... character; empty: only equal plates match",
+        ),
+    ] = []
+
+
+class PlateSealed(Event, frozen=True, kw_only=True):
+    """The plate of a passage, encrypted with its site's key. Of the same id as its
+    GateEventReceived."""
+
+    TYPE: ClassVar[str] = "parking.plate-sealed.v1"
+    gate_id: SlotId
+    direction: Literal["entry", "exit"]
+    sealed: Annotated[Text, Meta(description="base64: nonce and AES-256-GCM")]
 
 
 class Telemetry(Part, frozen=True, kw_only=True):
@@ -543,6 +563,7 @@ class DeadLettered(Struct, frozen=True, kw_only=True):
 EVENTS: tuple[type[Event] | type[DeadLettered], ...] = (
     FrameReceived,
     GateEventReceived,
+    PlateSealed,
     DeviceReported,
     LayoutPublished,
     SiteCommanded,

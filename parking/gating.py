@@ -35,6 +35,7 @@ _CELL_COUNTS_FROM: Final = 0.25
 _SPREAD_FLOOR: Final = 8.0  # grey levels: below it a patch shows noise, not a pattern
 _LEVEL_FLOOR: Final = 8.0  # grey levels: keeps ratios of nearly black means quiet
 _FULL_EACH: Final = 4  # each so-many-th judgement that agrees is a full one
+_FULL_EACH_CHANGED: Final = 16  # the same of a slot whose patch changed: those come more often
 _STAGGER: Final = 10  # pictures over which refreshes of slots judged together are spread
 
 
@@ -85,8 +86,9 @@ class Memory:
 class Due:
     """Why slots are to be judged, [S] each. `changed`: its patch differs, or nothing is known of
     it; `unsettled`: judged once so far, or unknown for some pictures; `refresh`: judged too many
-    pictures ago. `confirm`: that it looks the same is enough to keep what was said; not so where
-    that was unknown, and not each time, or a mistake would be kept for ever."""
+    pictures ago. `confirm`: that the slot network answers as before is enough to keep what was
+    said: a shadow changes a patch and not the answer. Not so where that was unknown or, of a
+    changed patch, said once only; and not each time, or a mistake would be kept for ever."""
 
     changed: Flags
     unsettled: Flags
@@ -118,7 +120,9 @@ def due_slots(view: View, memory: Memory | None, limits: Limits = Limits()) -> D
     unsettled = ~changed & ((memory.agreed < limits.agreeing) | open_again)
     allowed = limits.refresh_after + np.arange(count) % _STAGGER
     refresh = ~changed & ~unsettled & (memory.repeats >= allowed)
-    confirm = ~changed & ~unknown & (memory.agreed % _FULL_EACH != 0)
+    each = np.where(changed, _FULL_EACH_CHANGED, _FULL_EACH)
+    confirm = ~unknown & (~changed | (memory.agreed >= limits.agreeing))
+    confirm &= memory.agreed % each != 0
     return Due(changed, unsettled, refresh, confirm)
 
 

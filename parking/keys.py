@@ -20,7 +20,7 @@ from parking.errors import Invalid
 from parking.secret_files import locked, write_private
 
 PREFIX: Final = "pk_"
-SCOPES: Final = ("frames", "write", "devices", "live")
+SCOPES: Final = ("frames", "write", "devices", "live", "plates")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
 _CAMERA: Final = re.compile(r"[a-z0-9-]{1,40}/[a-z0-9-]{1,40}")
 
@@ -30,7 +30,7 @@ class Key:
     """A known key: its name and what it may do (`frames`: send the pictures of the camera that it
     is named after; `write`: layouts, slots, passages; `devices`: which devices there are and what
     opens the broker to them; `live`: watch the cameras that ingest fetches, as the notifier
-    does)."""
+    does; `plates`: see the plates of vehicles)."""
 
     name: str
     scopes: frozenset[str]

@@ -3,6 +3,7 @@
 What counts is the order of the passages' own times. In that order:
 
 - an exit with a plate closes the stay of the same plate, if its last passage was an entry;
+- one that finds none closes the stay with a near plate, if exactly one is open (nearplates.py);
 - another exit closes the oldest stay without a plate; never one with another's plate;
 - an exit that finds none is a stray;
 - an entry of a plate that is in ends its stay before (`entered-again`);
@@ -15,8 +16,10 @@ stray, or is open. Only what is no longer remembered stays as it was.
 """
 
 from bisect import bisect_left, bisect_right, insort
+from itertools import chain
 from typing import Final
 
+from parking.nearplates import group_of, misread_of, pair_plates, search, settle_group
 from parking.site import Gates, OpenSession, Passage, Site, Stay
 from parking.stays import (
     Changes,
@@ -54,6 +57,7 @@ class Pairing:
         self._ended = list(gates.ended)
         self._strays = list(gates.strays)
         self._plates = gates.plates
+        self._misread = gates.misread
         self._counted_at_ms = gates.counted_at_ms
 
     def gates(self) -> Gates:
@@ -63,6 +67,7 @@ class Pairing:
             ended=self._ended[-STAY_MEMORY:],
             strays=self._strays[-STRAY_MEMORY:],
             plates=self._plates,
+            misread=self._misread,
             counted_at_ms=self._counted_at_ms,
         )
 
@@ -199,38 +204,59 @@ class Pairing:
 
     # ------------------------------------------------------------ with a plate
     def _add_plated(self, passage: Passage, plate: str) -> None:
-        """A plate's passages are matched among themselves, its other exits like those without."""
+        """A plate's passages are matched among themselves, then with those of near plates; the
+        exits that are left like those without a plate."""
         known = self._plates.get(plate, [])
         passages = [*known]
         insort(passages, passage, key=passage_key)
-        before, strange_before = pair_plate(known)
-        now, strange = pair_plate(passages)
+        plates = dict(self._plates)
+        plates.pop(plate, None)
+        plates[plate] = passages
+        group = self._group(plates, plate)
+        others = [plates[name] for name in group if name != plate]
+        before, strange_before = pair_plates([known, *others], self._counted_at_ms)
+        now, strange = pair_plates([passages, *others], self._counted_at_ms)
         for other in strange_before:
             if other not in strange:
                 self._take_back_exit(other)
-        for entry in passages:
+        for entry in chain(passages, *others):
             if entry.direction == "entry" and before.get(entry.id) != now[entry.id]:
                 self._change_plated(entry, before.get(entry.id), now[entry.id])
         for other in strange:
             if other not in strange_before:
                 self._match_exit(other)
-        kept = passages[-PLATE_PASSAGES:]
-        while kept[0].direction == "exit" and kept[0] not in strange:
-            kept = kept[1:]
-        self._plates = dict(self._plates)
-        self._plates.pop(plate, None)
-        self._plates[plate] = kept
-        while len(self._plates) > PLATE_MEMORY:
-            self._forget_plate(next(iter(self._plates)))
+        self._remember(plates, group, plate)
 
-    def _forget_plate(self, plate: str) -> None:
+    def _group(self, plates: dict[str, list[Passage]], plate: str) -> list[str]:
+        """The plate, and those that it may take exits or stays from."""
+        strange = {*self._misread, *misread_of(plates, [plate])}
+        return group_of(plate, plates, strange, search(plates, plates)) if strange else [plate]
+
+    def _remember(self, plates: dict[str, list[Passage]], group: list[str], plate: str) -> None:
+        """The plates as they are now, as many as may be."""
+        if len(plates[plate]) > PLATE_PASSAGES:
+            settle_group(plates, group, self._counted_at_ms, _NEVER_MS)
+            kept = plates.pop(plate, [])
+            strange = pair_plate(kept)[1]
+            kept = kept[-PLATE_PASSAGES:]
+            while kept and kept[0].direction == "exit" and kept[0] not in strange:
+                kept = kept[1:]
+            if kept:
+                plates[plate] = kept
+        while len(plates) > PLATE_MEMORY:
+            self._forget_plate(plates, next(iter(plates)))
+        self._plates = plates
+        others = [name for name in self._misread if name not in group and name in plates]
+        self._misread = sorted([*others, *misread_of(plates, group)])
+
+    def _forget_plate(self, plates: dict[str, list[Passage]], plate: str) -> None:
         """Unless it is in: then it is as good as seen just now."""
-        passages = self._plates.pop(plate)
-        if (
-            passages[-1].direction == "entry"
-            and self._index_open(session_of(passages[-1])) is not None
-        ):
-            self._plates[plate] = passages
+        last = plates[plate][-1]
+        if last.direction == "entry" and self._index_open(session_of(last)) is not None:
+            plates[plate] = plates.pop(plate)
+            return
+        settle_group(plates, self._group(plates, plate), self._counted_at_ms, _NEVER_MS)
+        plates.pop(plate, None)
 
     def _change_plated(self, entry: Passage, before: Outcome, now: Outcome) -> None:
         session = session_of(entry)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from parking.events import Event, GateEventReceived, ParametersSet, Recounted, SessionChanged
 from parking.gatenumbers import remember
+from parking.nearplates import ALWAYS_MS, settle
 from parking.pairing import Pairing
 from parking.site import (
     SITE_SLOTS,
@@ -55,6 +56,7 @@ def on_gate(site: Site, event: GateEventReceived, moment: Moment) -> Stepped:
             gate_id=event.gate_id,
             direction=event.direction,
             plate_hash=event.plate_hash,
+            plate_near=tuple(event.plate_near),
         )
     )
     return _settle(known, pairing, moment)
@@ -65,7 +67,8 @@ def on_time(site: Site, before_ms: int, moment: Moment) -> Stepped:
     tell once of each that lasts longer than allowed."""
     if before_ms // _HOUR_MS != site.tick_ms // _HOUR_MS:
         now_ms = site.tick_ms
-        gates = forget_before(site.gates, now_ms - MEMORY_MS, now_ms - STRAYS_MS, site.sessions)
+        gates = settle(site.gates, now_ms - MEMORY_MS)
+        gates = forget_before(gates, now_ms - MEMORY_MS, now_ms - STRAYS_MS, site.sessions)
         site = site if gates == site.gates else replace(site, gates=gates)
     outputs: list[Event] = []
     over: list[tuple[OpenSession, Ending]] = []
@@ -86,7 +89,8 @@ def on_time(site: Site, before_ms: int, moment: Moment) -> Stepped:
 def on_recount(site: Site, order: Recounted, moment: Moment) -> Stepped:
     """A person counted: the oldest sessions are given up, or new ones opened, to fit. Passages from
     before it that come later change no number."""
-    gates = replace(site.gates, stays=[], ended=[], strays=[], counted_at_ms=moment.time_ms)
+    gates = settle(site.gates, ALWAYS_MS)
+    gates = replace(gates, stays=[], ended=[], strays=[], counted_at_ms=moment.time_ms)
     pairing = Pairing(replace(site, gates=gates))
     surplus = len(site.sessions) - order.number_in
     for session in site.sessions[: max(0, surplus)]:
@@ -167,9 +171,9 @@ def _capacity(site: Site) -> int | None:
 
 
 def _closed(site: Site, moment: Moment, session: OpenSession, leaving: Passage) -> SessionChanged:
-    same = session.plate_hash is not None and session.plate_hash == leaving.plate_hash
+    near = "plate" if session.plate_hash == leaving.plate_hash else "plate-near"
     return replace(
-        _told(site, moment, "closed", session, "plate" if same else "oldest"),
+        _told(site, moment, "closed", session, near if session.plate_hash else "oldest"),
         exit_at_ms=leaving.time_ms,
         exit_gate_id=leaving.gate_id,
         dwell_ms=max(0, leaving.time_ms - session.entry_at_ms),

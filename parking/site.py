@@ -106,13 +106,15 @@ class OpenSession(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Passage(Struct, frozen=True, array_like=True):
-    """One vehicle through a gate. `id` is unique in its site; an entry's is its session's."""
+    """One vehicle through a gate. `id` is unique in its site; an entry's is its session's.
+    `plate_near`: hashes that plates which are nearly the same share (parking/nearplates.py)."""
 
     time_ms: int
     id: str
     gate_id: str
     direction: Literal["entry", "exit"]
     plate_hash: str | None = None
+    plate_near: tuple[str, ...] = ()
 
 
 class Stay(Struct, frozen=True, array_like=True):
@@ -128,13 +130,15 @@ class Gates(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `stays`: matched without an entry's plate, in the order of entries and of exits alike. `ended`:
     entries without a plate that no exit closed in time. `strays`: exits that closed nothing.
-    `plates`: each plate's last passages. `counted_at_ms`: when somebody last counted the
+    `plates`: each plate's last passages. `misread`: those of them, sorted, with exits that no entry
+    of the same plate precedes: a near plate's may. `counted_at_ms`: when somebody last counted the
     vehicles; earlier passages change nothing any more."""
 
     stays: list[Stay] = []
     ended: list[OpenSession] = []
     strays: list[Passage] = []
     plates: dict[str, list[Passage]] = {}
+    misread: list[str] = []
     counted_at_ms: int = 0
 
 

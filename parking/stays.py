@@ -140,5 +140,6 @@ def forget_before(
         ended=[session for session in gates.ended if session.entry_at_ms >= time_ms],
         strays=[passage for passage in gates.strays if passage.time_ms >= strays_ms],
         plates=plates,
+        misread=[plate for plate in gates.misread if plate in plates],
         counted_at_ms=gates.counted_at_ms,
     )

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from parking.nearplates import ALWAYS_MS, settle
 from parking.site import Camera, Device, Gates, OpenSession, Site, Slot
 
 # Late ticks and the usual difference between clocks are less; more is a clock that was wrong.
@@ -78,6 +79,7 @@ def _sorted(sessions: list[OpenSession], tick_ms: int) -> list[OpenSession]:
 def _gates(gates: Gates, tick_ms: int) -> Gates:
     """Passages of after now would close the stays that begin from now on. What is ahead is matched
     no more."""
+    gates = settle(gates, ALWAYS_MS)
     return Gates(
         stays=[stay for stay in gates.stays if stay.exit.time_ms <= tick_ms],
         ended=[session for session in gates.ended if session.entry_at_ms <= tick_ms],
@@ -86,6 +88,7 @@ def _gates(gates: Gates, tick_ms: int) -> Gates:
             plate: [replace(p, time_ms=min(p.time_ms, tick_ms)) for p in passages]
             for plate, passages in gates.plates.items()
         },
+        misread=gates.misread,
         counted_at_ms=min(gates.counted_at_ms, tick_ms),
     )
 

@@ -24,6 +24,7 @@ from parking.events import (
     LayoutSlot,
     Observation,
     OccupancyMeasured,
+    PlateSealed,
     SessionChanged,
     SlotChanged,
     SlotStateUpdated,
@@ -52,6 +53,7 @@ SAFE: Final[Mapping[tuple[type, str], str]] = {
 ACTED_ON: Final[frozenset[tuple[type, str]]] = frozenset(
     {
         (GateEventReceived, "direction"),
+        (PlateSealed, "direction"),
         (StateCorrected, "state"),
         (SessionChanged, "kind"),
         (OccupancyMeasured, "kind"),  # counted as another kind it would be counted twice

@@ -89,6 +89,7 @@ SLOT_CHANGES: Final = "parking.slot-changes"
 SLOT_STATE: Final = "parking.slot-state"
 CAMERA_STATUS: Final = "parking.camera-status"
 SESSIONS: Final = "parking.sessions"
+PLATES: Final = "parking.plates"
 DEAD_LETTERS: Final = "parking.dead-letters"
 DEAD_LETTERS_FRAMES: Final = "parking.dead-letters.frames"
 DEAD_LETTERS_MARKS: Final = "parking.dead-letters.marks"
@@ -123,6 +124,9 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(SLOT_STATE, "site_id/slot_id", SITE_PARTITIONS, compacted=True),
         Topic(CAMERA_STATUS, "camera_id", SITE_PARTITIONS, compacted=True),
         Topic(SESSIONS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS),
+        # On the way to the database, which keeps them no longer than it must. Kafka removes whole
+        # segments, which by default grow for a week.
+        Topic(PLATES, "site_id", SITE_PARTITIONS, _DAY_MS, extra={"segment.ms": str(_HOUR_MS)}),
         Topic(DEAD_LETTERS, "original key", 1, 30 * _DAY_MS),
         Topic(DEAD_LETTERS_FRAMES, "camera_id", 1, _DAY_MS, 1_000_000_000),
         # Which letters were sent again (parking/deadletters.py), for longer than any letter is
@@ -252,6 +256,11 @@ def holds_pictures(place: str) -> bool:
     path or from this pulled camera is a picture."""
     own = place == FRAMES or place.endswith(f".{FRAMES}")  # a replay's too
     return own or _PICTURES.fullmatch(place) is not None
+
+
+def holds_plates(place: str) -> bool:
+    """Whether this Kafka topic, live or of a replay, is the one for plates."""
+    return place == PLATES or place.endswith(f".{PLATES}")
 
 
 def mqtt_topic(device_id: str, *suffix: str | int) -> str:

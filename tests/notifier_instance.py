@@ -17,6 +17,7 @@ from parking.kafka import KafkaSettings
 from parking.keys import KeyFile
 from parking.memory import MemoryBroker, MemoryProducer
 from parking.ops import Health, HttpSettings, SystemClock, http_loop
+from parking.plates import Plates
 from parking.ports import Outgoing, Producer
 from parking.stack.checks import HOST, free_ports
 from services.notifier.adapters import KafkaLog, LateProducer, MemoryLog
@@ -74,6 +75,7 @@ class Given:
     dashboard: Path = Path("not-built")
     devices: Path | None = None
     live: LiveSource | None = None
+    plates: Plates = field(default_factory=Plates)
 
 
 class Instance:
@@ -101,6 +103,7 @@ class Instance:
             devices=Devices(given.devices, keys) if given.devices else None,
             address=Address("broker.example", 8883) if given.devices else None,
             live=self.live,
+            plates=given.plates,
         )
         self.app = make_app(parts, given.origins, given.dashboard)
         self.port = free_ports(1)[0]

@@ -33,11 +33,11 @@ from tests.waiting import wait_until
 
 TABLES = (
     *("captures", "slot_changes", "session_events", "sessions", "gate_events", "device_events"),
-    *("sites", "zones", "cameras", "layouts", "slots", "devices"),
+    *("sites", "zones", "cameras", "layouts", "slots", "devices", "plates"),
 )
 FOREVER = {
     f"KEEP_{what}_DAYS": "36500"
-    for what in ("CAPTURES", "EVIDENCE", "DEVICE_EVENTS", "SESSIONS", "CHANGES")
+    for what in ("CAPTURES", "EVIDENCE", "DEVICE_EVENTS", "SESSIONS", "PLATES", "CHANGES")
 }
 
 

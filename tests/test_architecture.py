@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PURE = (
     *("events", "geometry", "jpeghead", "lots", "topics", "errors", "ports"),
     *("occupancy", "site", "slots", "cameras", "camerastatus", "sessions", "timekeeping"),
-    *("gatenumbers", "pairing", "stays", "due"),
+    *("gatenumbers", "pairing", "nearplates", "stays", "due"),
     *("gating", "inputsize", "ground", "places", "proposals", "rows"),
 )
 NOT_PURE = {

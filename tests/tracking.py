@@ -159,6 +159,7 @@ class Teller:
         boot_id: int = 1,
         plate=None,
         time_source: TimeSource = "device",
+        near: list[str] | None = None,
     ) -> GateEventReceived:
         self.now_ms += 1
         return GateEventReceived(
@@ -173,6 +174,7 @@ class Teller:
             boot_id=boot_id,
             seq=seq,
             plate_hash=plate,
+            plate_near=near or [],
         )
 
     def gate_by_api(self, direction: Literal["entry", "exit"], key: str) -> GateEventReceived:

@@ -2,7 +2,8 @@
 mean of all looks counts.
 
 Most pictures leave no doubt, so this costs little on the whole, and what one look misses (small,
-half hidden, in a bad light) another one finds. Measured in docs/accuracy.md.
+half hidden, in a bad light) another one finds. Measured in docs/accuracy.md. A slot that was sure
+before is looked at closer on the next picture, if the doubt stays: most are cars on their way.
 """
 
 from collections.abc import Sequence
@@ -47,11 +48,12 @@ def together(looks: Sequence[Matches], logits: Sequence[Floats]) -> Opinion:
     )
 
 
-def in_doubt(chances: ArrayLike) -> bool:
-    """Whether a slot is. `chances`: P(occupied) of those judged."""
+def in_doubt(chances: ArrayLike) -> NDArray[np.bool_]:
+    """Which slots [N] are. `chances`: P(occupied), NaN where none was judged yet, which is one."""
     low, high = IN_DOUBT
-    chance = np.asarray(chances)
-    return bool(((chance > low) & (chance < high)).any())
+    chance = np.asarray(chances, np.float64)
+    which: NDArray[np.bool_] = ~((chance <= low) | (chance >= high))
+    return which
 
 
 def doubted(chances: ArrayLike) -> NDArray[np.bool_]:

@@ -3,8 +3,9 @@
 In: MQTT `parking/v1/{site}/{device}/...` (see parking/topics.py) in two persistent sessions, frames
 and events; HTTP `POST /ingest/v1/frames/{site}/{camera}` with the camera's own API key; and the
 cameras of CAMERAS_FILE (RTSP, MJPEG, HTTP snapshots), which are asked.
-Out: parking.frames, parking.gate-events, parking.device-events, parking.dead-letters and
-parking.dead-letters.frames; to devices the end-to-end `ack` of gate events.
+Out: parking.frames, parking.gate-events, parking.plates, parking.device-events,
+parking.dead-letters and parking.dead-letters.frames; to devices the end-to-end `ack` of gate
+events.
 
 A message is acknowledged only once Kafka has it (acks=all). What is invalid becomes a dead letter
 with a reason, and an invalid gate event is acked `rejected`. While Kafka is away: frames give way
@@ -32,6 +33,7 @@ from parking.topics import (
     FRAMES,
     GATE_EVENTS,
     MQTT_SUBSCRIPTIONS,
+    PLATES,
 )
 from services.ingest.adapters import SteadyProducer
 from services.ingest.bridge import BROKER_TELLS, Lane
@@ -48,7 +50,7 @@ from services.ingest.sources import sources
 
 log = logging.getLogger(__name__)
 
-TOPICS = (FRAMES, GATE_EVENTS, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
+TOPICS = (FRAMES, GATE_EVENTS, PLATES, DEVICE_EVENTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
 LANES: Mapping[str, Sequence[str]] = {
     "frames": [suffix for suffix in MQTT_SUBSCRIPTIONS if suffix.startswith("frame")],
     "events": [
@@ -86,6 +88,7 @@ async def build(environ: Mapping[str, str]) -> None:
             health=health,
             clock=clock,
             known=known,
+            plates=settings.plates,
         )
         for name, filters in LANES.items()
     }

@@ -22,6 +22,7 @@ from parking import metrics
 from parking.errors import UNREADABLE, Invalid, Refused, Retryable
 from parking.faults import fault, holding
 from parking.ops import Health
+from parking.plates import Plates
 from parking.ports import Clock, Producer
 from services.ingest.counting import count
 from services.ingest.handler import handle_message, kafka_refused, refuse
@@ -68,6 +69,7 @@ class Lane:
         clock: Clock,
         decide: Decide = handle_message,
         known: Known | None = None,
+        plates: Plates | None = None,
     ) -> None:
         self._decide = decide
         self._name = name
@@ -76,7 +78,9 @@ class Lane:
         self._producer = producer
         self._known = known or Known()
         known = self._known
-        self._context = Context(limits, known.pictures, known.used, known.clocks)
+        self._context = Context(
+            limits, known.pictures, known.used, known.clocks, plates or Plates()
+        )
         self._health = health
         self._waits_as = f"kafka-{name}"
         self._clock = clock

@@ -21,10 +21,13 @@ from parking.events import (
     GateEventReceived,
     Telemetry,
 )
+from parking.plates import sealed_event, without_plates
 from parking.ports import Outgoing, Record
 from parking.topics import (
     GATE_EVENTS,
+    PLATES,
     DeviceTopic,
+    holds_pictures,
     mqtt_topic,
     parse_mqtt_topic,
     sender_of,
@@ -68,14 +71,17 @@ def handle_message(message: Message, context: Context) -> Handled:
 def refuse(
     message: Message, error: Invalid, limits: Limits, device: DeviceTopic | None = None
 ) -> Handled:
-    """Set the message aside, and tell its sender: a gate event would be repeated for good, and
-    whoever installs a camera sees what is wrong with its pictures."""
+    """Set the message aside, without a plate, and tell its sender: a gate event would be repeated
+    for good, and whoever installs a camera sees what is wrong with its pictures."""
     key = None
     if device is not None:
         key = (device.device_id if device.kind == "frame" else device.site_id).encode()
     sender = sender_of(message.topic)
     reply = _reply(sender, device, error) if sender else None
-    letter = dead_letter(message.topic, key, message.payload, error, message.received_at_ms, limits)
+    payload = message.payload
+    if not holds_pictures(message.topic):
+        payload = without_plates(payload)
+    letter = dead_letter(message.topic, key, payload, error, message.received_at_ms, limits)
     group = refused_of(device.device_id) if device and device.kind == "frame" else None
     return Handled("refused", (letter,), reply, frame_of=group, reason=error.reason)
 
@@ -154,8 +160,10 @@ def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
     payload = _decode(message.payload, GatePayload)
     limits = context.limits
     time = choose_time(payload.captured_at_ms, message.received_at_ms, limits, limits.gate_back_ms)
+    event_id = f"{device.device_id}/gate/{device.boot_id}/{device.seq}"
+    taken = context.plates.of(device.site_id).take(event_id, payload.plate, payload.plate_hash)
     event = GateEventReceived(
-        id=f"{device.device_id}/gate/{device.boot_id}/{device.seq}",
+        id=event_id,
         site_id=device.site_id,
         time_ms=time.time_ms,
         device_id=device.device_id,
@@ -166,12 +174,15 @@ def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
         time_reason=time.reason,
         boot_id=device.boot_id,
         seq=device.seq,
-        plate_hash=payload.plate_hash,
+        plate_hash=taken.plate_hash,
+        plate_near=taken.plate_near,
     )
-    record = codec.outgoing(event, GATE_EVENTS, event.site_id, SOURCE)
+    records = [codec.outgoing(event, GATE_EVENTS, event.site_id, SOURCE)]
+    if sealed := sealed_event(event, taken):
+        records.append(codec.outgoing(sealed, PLATES, event.site_id, SOURCE))
     # Known or not, it is written and acked: the device asks again when an ack was lost.
     reply = _reply(device.device_id, device, None)
-    return Handled("gate", (record,), reply, number=_number(device, payload.captured_at_ms))
+    return Handled("gate", tuple(records), reply, number=_number(device, payload.captured_at_ms))
 
 
 def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:

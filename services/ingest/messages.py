@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from parking.events import FrameReceived, SlotId, Text, Via
+from parking.plates import MadeHash, Plates, ReadPlate
 from parking.ports import Outgoing
 from parking.topics import FRAME_MAX_BYTES
 from services.ingest.clocks import Clocks
@@ -71,12 +72,14 @@ class Handled:
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a decision needs besides the message: the limits, each plain camera's last picture (its
-    `Handled.picture`), the numbers used and the devices' clocks, all kept by the caller."""
+    `Handled.picture`), the numbers used and the devices' clocks, all kept by the caller; and what
+    becomes of plates."""
 
     limits: Limits = Limits()
     last_pictures: Mapping[str, str] = field(default_factory=dict)
     used: Container[Number] = ()
     clocks: Clocks = field(default_factory=Clocks)
+    plates: Plates = field(default_factory=Plates)
 
 
 class GatePayload(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +88,8 @@ class GatePayload(msgspec.Struct, frozen=True, kw_only=True):
     direction: Literal["entry", "exit"]
     gate: SlotId
     captured_at_ms: _Number | None = None
-    plate_hash: Text | None = None
+    plate: ReadPlate | None = None
+    plate_hash: MadeHash | None = None
 
 
 class StatusPayload(msgspec.Struct, frozen=True, kw_only=True):

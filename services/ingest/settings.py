@@ -11,6 +11,7 @@ from parking.devices import is_loopback
 from parking.kafka import KafkaSettings
 from parking.networks import PRIVATE, Networks
 from parking.ops import HttpSettings
+from parking.plates import Plates
 from parking.settings import Reader, frame_max_bytes
 from services.ingest.messages import Limits
 
@@ -112,6 +113,8 @@ class Settings:
     CAMERAS_FILE: cameras to fetch pictures from (services/ingest/camerafile.py; empty: none),
     CAMERAS_CREDENTIALS_FILE: their logins, mode 600, CAMERAS_NETWORKS (10.0.0.0/8, 172.16.0.0/12,
     192.168.0.0/16, fc00::/7): where they may be, CAMERAS_LIMIT_S (10): how long one may take;
+    PLATES_FILE: which sites keep plates, in what form, with their keys, mode 600
+    (parking/plates.py), the same file as the notifier's; empty: only what devices hashed goes on;
     KEYS_FILE: hashed API keys; HTTP_HOST (127.0.0.1), HTTP_PORT (8081); LOG_FORMAT, LOG_LEVEL."""
 
     kafka: KafkaSettings
@@ -120,6 +123,7 @@ class Settings:
     limits: Limits
     pull: PullSettings | None
     keys_file: Path
+    plates: Plates
     handover_frames: int
     handover_events: int
 
@@ -141,6 +145,7 @@ class Settings:
             ),
             pull=PullSettings.read(env),
             keys_file=Path(env.text("KEYS_FILE")),
+            plates=Plates.read(env),
             handover_frames=env.integer("HANDOVER_FRAMES", 32, 1, 10_000),
             handover_events=env.integer("HANDOVER_EVENTS", 200, 1, 100_000),
         )

@@ -2,8 +2,8 @@
 
 Topics in, each instance all partitions, without a group: slot-state, slot-changes, camera-status,
 layouts, sessions; and frames while somebody watches. Topics out, by requests with an API key:
-gate-events, layouts, site-commands. From ingest, while somebody watches: live pictures of the
-cameras that it fetches (LIVE_URL); ingest away: what comes to Kafka is shown instead.
+gate-events, plates, layouts, site-commands. From ingest, while somebody watches: live pictures of
+the cameras that it fetches (LIVE_URL); ingest away: what comes to Kafka is shown instead.
 
 Kafka away: what is known stays readable, /readyz fails, writes answer 503; on return the tail goes
 on where it stopped. Postgres away: only /api/history and /api/captures answer 503. A record that
@@ -52,6 +52,7 @@ async def build(environ: Mapping[str, str]) -> None:
         health=health,
         devices=Devices(settings.devices_file, keys) if settings.devices_file else None,
         address=settings.device_address,
+        plates=settings.plates,
         live=live,
     )
     app = make_app(parts, settings.cors_origins, settings.dashboard_dir)

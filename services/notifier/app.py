@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from parking.events import (
 )
 from parking.keys import KeyFile
 from parking.ops import Health
+from parking.plates import Plates
 from parking.ports import Clock, Producer
 from parking.relocation import LayoutProposal
 from services.notifier import views
@@ -30,6 +31,7 @@ from services.notifier.live import Live
 from services.notifier.pictures import Pictures
 from services.notifier.routes_devices import Fleet, device_routes
 from services.notifier.routes_live import live_routes
+from services.notifier.routes_plates import plate_routes
 from services.notifier.routes_read import history_routes, read_routes
 from services.notifier.routes_write import Writer, write_routes
 from services.notifier.web import Outermost, add_error_handlers, describe
@@ -43,10 +45,10 @@ TAGS: Final = {
     "live": "What happens, as it happens",
     "history": "What happened, from Postgres",
 }
-DESCRIPTION: Final = """Live state of parking lots. Reading is open, but for devices; every write
-needs an API key with scope `write` (devices: `devices`) as `Authorization: Bearer pk_...`. Times
-are Unix milliseconds, UTC; coordinates in pictures are 0..1 from the top left. Errors are
-`{"error", "detail"}`, `error` being short and stable."""
+DESCRIPTION: Final = """Live state of parking lots. Reading is open, but for devices and plates;
+every write needs an API key with scope `write` (devices: `devices`; to see plates: `plates`) as
+`Authorization: Bearer pk_...`. Times are Unix milliseconds, UTC; coordinates in pictures are 0..1
+from the top left. Errors are `{"error", "detail"}`, `error` being short and stable."""
 SHAPES: Final[list[Any]] = [
     LayoutProposal,
     views.SiteView,
@@ -57,6 +59,7 @@ SHAPES: Final[list[Any]] = [
     views.SiteSessions,
     views.PastChange,
     views.Capture,
+    views.PlatesRead,
     views.DeviceView,
     views.DeviceSecret,
     views.NewDevice,
@@ -87,6 +90,7 @@ class Parts:
     devices: Devices | None = None
     address: Address | None = None
     live: Live | None = None
+    plates: Plates = field(default_factory=Plates)
 
 
 def make_app(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> Outermost:
@@ -106,7 +110,15 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         generate_unique_id_function=lambda route: route.name.strip("_"),
     )
     door = Door(parts.keys, parts.clock)
-    writer = Writer(parts.feed, door, parts.producer, parts.clock, asyncio.Lock(), parts.pictures)
+    writer = Writer(
+        feed=parts.feed,
+        door=door,
+        producer=parts.producer,
+        clock=parts.clock,
+        layout_lock=asyncio.Lock(),
+        pictures=parts.pictures,
+        plates=parts.plates,
+    )
     app.include_router(read_routes(parts.feed, parts.pictures))
     app.include_router(history_routes(parts.history))
     app.include_router(live_routes(parts.feed, parts.pictures, parts.live, cors_origins))
@@ -114,6 +126,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
     app.include_router(
         device_routes(Fleet(door, parts.devices, parts.address, parts.feed, parts.history))
     )
+    app.include_router(plate_routes(door, parts.plates, parts.history))
     app.router.routes.extend(parts.health.routes())
     app.include_router(dashboard_routes(dashboard_dir))
     add_error_handlers(app)

@@ -11,12 +11,14 @@ from parking.errors import Invalid
 from parking.events import (
     GateEventReceived,
     LayoutPublished,
+    PlateSealed,
     Recounted,
     SiteCommanded,
     SlotClosed,
     SlotOpened,
     StateCorrected,
 )
+from parking.plates import SitePlates, sealed_event
 from parking.topics import site_of
 from services.notifier.state import LiveState
 from services.notifier.views import Passage
@@ -41,17 +43,20 @@ def event_id(site_id: str, idempotency_key: str | None) -> str:
 
 
 def gate_event(
-    passage: Passage, direction: str, idempotency_key: str | None, now_ms: int
-) -> GateEventReceived:
-    """A passage told by a client. Its time counts when it lies near now, as a device's does."""
+    passage: Passage, direction: str, idempotency_key: str | None, now_ms: int, plates: SitePlates
+) -> tuple[GateEventReceived, PlateSealed | None]:
+    """A passage told by a client, and its plate where the site keeps it. Its time counts when it
+    lies near now, as a device's does."""
     told_ms = passage.time_ms
     reason = None
     if told_ms is None:
         reason = "no time was given"
     elif not now_ms - CLOCK_BACK_MS <= told_ms <= now_ms + CLOCK_AHEAD_MS:
         reason = f"the given time is {told_ms - now_ms} ms from now"
-    return GateEventReceived(
-        id=event_id(passage.site_id, idempotency_key),
+    passage_id = event_id(passage.site_id, idempotency_key)
+    taken = plates.take(passage_id, passage.plate, passage.plate_hash)
+    event = GateEventReceived(
+        id=passage_id,
         site_id=passage.site_id,
         time_ms=told_ms if told_ms is not None and reason is None else now_ms,
         device_id=f"{passage.site_id}/{SOURCE}",
@@ -60,8 +65,10 @@ def gate_event(
         via="api",
         time_source="device" if reason is None else "receipt",
         time_reason=reason,
-        plate_hash=passage.plate_hash,
+        plate_hash=taken.plate_hash,
+        plate_near=taken.plate_near,
     )
+    return event, sealed_event(event, taken)
 
 
 def site_command(

@@ -14,9 +14,10 @@ from parking.errors import Retryable
 from parking.events import LayoutPublished, Recounted, SlotClosed, SlotOpened, StateCorrected
 from parking.faults import fault, holding
 from parking.gatenumbers import ID_MEMORY
+from parking.plates import Plates
 from parking.ports import Clock, Outgoing, Producer
 from parking.reference import decoded, make_reference
-from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
+from parking.topics import GATE_EVENTS, LAYOUTS, PLATES, SITE_COMMANDS
 from services.notifier import commands
 from services.notifier.auth import Door
 from services.notifier.feed import Feed
@@ -69,6 +70,7 @@ class Writer:
     clock: Clock
     layout_lock: asyncio.Lock
     pictures: Pictures
+    plates: Plates
 
     async def send(self, *messages: Outgoing) -> None:
         """Write; raises Retryable when Kafka did not take it in time."""
@@ -279,6 +281,10 @@ async def _passage(
     if passage.site_id not in writer.feed.state.site_ids():
         detail = f"there is no site {passage.site_id!r}: publish a camera's layout first"
         raise ApiError(404, "no-site", detail)
-    event = commands.gate_event(passage, direction, idempotency_key, writer.clock.now_ms())
-    await writer.send(codec.outgoing(event, GATE_EVENTS, event.site_id, commands.SOURCE))
+    now_ms, rule = writer.clock.now_ms(), writer.plates.of(passage.site_id)
+    event, sealed = commands.gate_event(passage, direction, idempotency_key, now_ms, rule)
+    messages = [codec.outgoing(event, GATE_EVENTS, event.site_id, commands.SOURCE)]
+    if sealed is not None:
+        messages.append(codec.outgoing(sealed, PLATES, event.site_id, commands.SOURCE))
+    await writer.send(*messages)
     return json_response(Accepted(id=event.id), 202)

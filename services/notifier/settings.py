@@ -9,6 +9,7 @@ from typing import Final
 from parking.devices import Address
 from parking.kafka import KafkaSettings
 from parking.ops import HttpSettings
+from parking.plates import Plates
 from parking.settings import Reader
 
 DASHBOARD: Final = Path(__file__).parents[2] / "dashboard" / "dist"
@@ -52,6 +53,7 @@ class Settings:
     DEVICE_MQTT_URL, DEVICE_CA_FILE    the broker as devices find it, mqtts://host:port, and its CA
     MQTT_ALLOW_PLAINTEXT (off)    on: DEVICE_MQTT_URL and DEVICE_HTTP_URL may be unencrypted
     DEVICE_HTTP_URL      ingest as devices find it, https://host:port, for those that post pictures
+    PLATES_FILE          which sites keep plates, and their keys: ingest's; empty: none is known
     CORS_ORIGINS         comma list of origins that may read from a browser, /ws too, besides the
                          notifier's own (its Host header, which a proxy must leave); empty: none
     DASHBOARD_DIR        the built dashboard (default dashboard/dist)
@@ -76,6 +78,7 @@ class Settings:
     cors_origins: tuple[str, ...]
     dashboard_dir: Path
     limits: Limits
+    plates: Plates
     live: LiveSource | None = None
 
     @classmethod
@@ -91,6 +94,7 @@ class Settings:
             keys_file=Path(env.text("KEYS_FILE")),
             devices_file=_path(env.text("DEVICES_FILE", "")),
             device_address=Address.read(env),
+            plates=Plates.read(env),
             cors_origins=_origins(env),
             dashboard_dir=Path(env.text("DASHBOARD_DIR", str(DASHBOARD))),
             limits=Limits(

@@ -21,8 +21,12 @@ from parking.events import (
     TimeMs,
     Unit,
 )
+from parking.plates import MadeHash, ReadPlate
 
-PlateHash = Annotated[Text, Meta(description="salted hash; never a plate")]
+Plate = Annotated[ReadPlate, Meta(description="letters and digits count")]
+PlateHash = Annotated[
+    MadeHash, Meta(description="salted hash, as hex digits or base64; never a plate")
+]
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -175,6 +179,14 @@ class Capture(View, frozen=True, kw_only=True):
     object_key: str | None
 
 
+class PlatesRead(View, frozen=True, kw_only=True):
+    """The plates that were read of a session; null where none was, or is kept any more."""
+
+    session_id: Id
+    entry_plate: str | None
+    exit_plate: str | None
+
+
 class DeviceView(View, frozen=True, kw_only=True):
     """A device. `may_connect`: the broker holds a password for it; `may_post`: it has a key to post
     pictures by HTTP. What it told of itself is null
@@ -240,10 +252,12 @@ class Error(View, frozen=True, kw_only=True):
 
 # ---------------------------------------------------------------- what a client sends
 class Passage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A vehicle passed a gate. Without `time_ms`: now."""
+    """A vehicle passed a gate. Without `time_ms`: now. `plate`: as it was read; what becomes of it
+    the site's rule says."""
 
     site_id: SiteId
     gate_id: SlotId = "main"
+    plate: Plate | None = None
     plate_hash: PlateHash | None = None
     time_ms: TimeMs | None = None
 

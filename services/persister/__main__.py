@@ -1,7 +1,7 @@
 """The persister: what happened, into Postgres; the pictures that prove it, into S3.
 
-Topics in: parking.frames, .detections, .gate-events, .device-events, .layouts, .slot-changes,
-.sessions, .camera-status. Topics out: dead letters only.
+Topics in: parking.frames, .detections, .gate-events, .plates, .device-events, .layouts,
+.slot-changes, .sessions, .camera-status. Topics out: dead letters only.
 Invalid records: dead letter, then the offset moves. Postgres, S3 or Kafka away: it waits with
 nothing committed and /readyz says why. Anything else: the process ends. Nothing moves although it
 could: /healthz fails, for the supervisor to start it again.

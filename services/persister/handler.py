@@ -206,6 +206,7 @@ HANDLERS: Final[dict[str, dict[type[Any], Mapper | None]]] = {
     topics.FRAMES: {ev.FrameReceived: rows.frame_rows},
     topics.DETECTIONS: {ev.DetectionMade: rows.detection_rows, ev.TickElapsed: None},
     topics.GATE_EVENTS: {ev.GateEventReceived: rows.gate_rows},
+    topics.PLATES: {ev.PlateSealed: rows.plate_rows},
     topics.DEVICE_EVENTS: {ev.DeviceReported: rows.device_rows},
     topics.LAYOUTS: {ev.LayoutPublished: rows.layout_rows},
     topics.SLOT_CHANGES: {ev.SlotChanged: rows.change_rows},

@@ -39,13 +39,15 @@ _STEP_OBJECTS: Final = 200
 @dataclass(frozen=True, slots=True)
 class Keep:
     """How long each is kept, in days; `orphans_s`: how long an object may wait for its row.
-    `sessions_days`: passages and stays, since these hold plates' hashes. `changes_days`: they tell
+    `sessions_days`: passages and stays, since these hold plates' hashes. `plates_days`: plates
+    themselves, since the end of their stay. `changes_days`: they tell
     nothing of vehicles, and a year is compared with the one before it."""
 
     captures_days: float = 30.0
     evidence_days: float = 90.0
     device_events_days: float = 30.0
     sessions_days: float = 90.0
+    plates_days: float = 7.0
     changes_days: float = 400.0
     orphans_s: float = 3600.0
     every_s: float = 600.0
@@ -60,6 +62,19 @@ delete from {partition} where ({key}, time_ms) in (
 _GATE_EVENTS: Final = """
 delete from gate_events where id in (
     select id from gate_events where time_ms < %(before)s
+    order by time_ms limit %(limit)s for update skip locked)
+"""
+# A plate read at the entry stays while its stay is open, and the days after it.
+_PLATES: Final = """
+delete from plates where id in (
+    select id from plates p
+    where time_ms < %(before)s
+      and not exists (
+        select 1 from sessions s
+        where s.run = 'live' and s.site_id = p.site_id and p.direction = 'entry'
+          and s.entry_at_ms = p.time_ms and s.entry_gate_id = p.gate_id
+          and (s.status in ('open', 'overstay')
+               or coalesce(s.exit_at_ms, s.updated_at_ms) >= %(before)s))
     order by time_ms limit %(limit)s for update skip locked)
 """
 # Since their last step. An open one stays, however long.
@@ -188,6 +203,7 @@ class Retention:
             "captures": partial(self._irregular, "captures", keep.captures_days),
             "device_events": partial(self._irregular, "device_events", keep.device_events_days),
             "gate_events": partial(self._rows, _GATE_EVENTS, keep.sessions_days),
+            "plates": partial(self._rows, _PLATES, keep.plates_days),
             "sessions": partial(self._rows, _SESSIONS, keep.sessions_days),
             "session_events": partial(self._rows, _SESSION_EVENTS, keep.sessions_days),
             "changes": partial(self._irregular, "slot_changes", keep.changes_days),

@@ -14,6 +14,7 @@ from parking.events import (
     FrameReceived,
     GateEventReceived,
     LayoutPublished,
+    PlateSealed,
     SessionChanged,
     SlotChanged,
 )
@@ -72,6 +73,12 @@ def gate_rows(event: GateEventReceived, record: Record, log_id: str) -> Rows:
     del record, log_id
     row = fields(event, "id site_id device_id gate_id direction time_ms time_source time_reason")
     return [("gate_events", row | fields(event, "via boot_id seq plate_hash"))]
+
+
+def plate_rows(event: PlateSealed, record: Record, log_id: str) -> Rows:
+    """The plate of one gate event, as it was sealed."""
+    del record, log_id
+    return [("plates", fields(event, "id site_id gate_id direction time_ms sealed"))]
 
 
 def device_rows(event: DeviceReported, record: Record, log_id: str) -> Rows:

@@ -21,6 +21,8 @@ KEEP_EVIDENCE_DAYS        pictures (90)
 KEEP_DEVICE_EVENTS_DAYS   (30)
 KEEP_SESSIONS_DAYS        gate events, and stays since their end: what holds plates' hashes; an open
                           stay is kept (90)
+KEEP_PLATES_DAYS          plates themselves, encrypted, where a site keeps them: since the end of
+                          their stay (7)
 KEEP_CHANGES_DAYS         slot changes; of each slot the last one before stays (400)
 RETENTION_EVERY_S         (600)
 RETENTION_ORPHANS_S       an object without a row is removed after this long (3600)
@@ -44,6 +46,7 @@ _KEEP_DAYS: Final = {
     "evidence": 90,
     "device_events": 30,
     "sessions": 90,
+    "plates": 7,
     "changes": 400,
 }
 

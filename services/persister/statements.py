@@ -89,6 +89,7 @@ STATEMENTS: Final = (
     Statement("session_events", "session_events", "id", returning="returning id"),
     Statement("devices", "devices", "device_id"),
     Statement("gate_events", "gate_events", "id"),
+    Statement("plates", "plates", "id"),
     Statement("device_events", "device_events", "id", dated=True),
 )
 

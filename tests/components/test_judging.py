@@ -144,11 +144,11 @@ def test_a_vehicle_that_left_covers_nothing_any_more():
     assert len(judged.known.boxes.scores) == 0
 
 
-def test_a_slot_in_which_nothing_changed_is_confirmed_by_the_network_alone():
+def test_a_slot_of_which_the_network_says_the_same_is_confirmed_by_it_alone():
     detector = Counting(0.9)
-    before, _ = judge(net(1.0), detector, how=How(closer=False))
+    before, _ = judge(net(-2.5), detector, (), how=How(closer=False))
     seen = len(detector.shapes)
-    judged, states = judge(net(1.5), detector, confirm=EVERY, known=before.known)
+    judged, states = judge(net(-2.9), detector, (), confirm=EVERY, known=before.known)
     assert states == []
     assert judged.known.chances.tolist() == before.known.chances.tolist()
     assert len(detector.shapes) == seen
@@ -159,9 +159,10 @@ def test_and_is_judged_anew_where_the_network_says_something_else_or_nobody_knew
     before, _ = judge(net(1.0), detector, how=How(closer=False))
     _, states = judge(net(-3.5), detector, confirm=EVERY, known=before.known, occupied=())
     assert states == ["free"] * 3
-    doubtful = Known(before.known.boxes, np.full(3, 0.5), np.full(3, 1.0))
-    _, states = judge(net(1.0), detector, confirm=EVERY, known=doubtful, how=How(closer=False))
-    assert len(states) == 3
+    for chance in (0.5, 0.85):
+        doubtful = Known(before.known.boxes, np.full(3, chance), np.full(3, 1.0))
+        _, states = judge(net(1.0), detector, confirm=EVERY, known=doubtful, how=How(closer=False))
+        assert len(states) == 3
 
 
 def test_a_smaller_scale_shows_the_model_less():
@@ -190,6 +191,15 @@ def test_not_when_it_is_turned_off_and_not_without_doubt():
     assert not sure.closer
 
 
+def test_a_doubt_that_is_new_waits_for_the_next_picture():
+    slotnet = net(0.0, fusion=BY_BOXES)
+    surely_free = known(chances=(0.05, 0.05, 0.05))
+    new, states = judge(slotnet, Counting(0.5), known=surely_free)
+    assert (new.closer, states[0]) == (False, "unknown")
+    stays, states = judge(slotnet, Counting(0.5, 0.95), known=new.known)
+    assert (stays.closer, states[0]) == (True, "occupied")
+
+
 def test_a_closer_look_may_leave_the_doubt():
     _, states = judge(net(0.0, SURE_FREE, SURE_FREE, 0.0, fusion=BY_BOXES), Counting(0.4, 0.5))
     assert states[0] == "unknown"
@@ -203,10 +213,9 @@ def test_a_closer_look_shows_the_slot_larger():
 
 
 def test_nearly_unknown_is_in_doubt_too_and_then_all_that_are_not_surely_right_are_looked_at():
-    assert in_doubt([0.01, 0.25])
-    assert in_doubt([0.99, 0.75])
-    assert not in_doubt([0.01, 0.15, 0.85])
-    assert not in_doubt([])
+    assert in_doubt([0.01, 0.25]).tolist() == [False, True]
+    assert in_doubt([0.99, 0.75, np.nan]).tolist() == [False, True, True]
+    assert not in_doubt([0.01, 0.15, 0.85]).any()
     assert doubted([0.01, 0.05, 0.5, 0.96, 0.99]).tolist() == [False, True, True, True, False]
     assert doubted([np.nan, 0.5]).tolist() == [False, True]
     many = doubted(np.linspace(0.1, 0.5, 200))

@@ -10,7 +10,14 @@ from parking import codec, schemas
 from parking.errors import Invalid
 from parking.events import EVENTS, DeadLettered, FrameReceived, SlotChanged, TickElapsed
 from parking.ports import Outgoing, Record
-from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, DETECTIONS, FRAMES
+from parking.topics import (
+    DEAD_LETTERS,
+    DEAD_LETTERS_FRAMES,
+    DETECTIONS,
+    FRAMES,
+    PLATES,
+    of_run,
+)
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 EXAMPLES = sorted((FOLDER / "examples").glob("*.json"))
@@ -143,6 +150,16 @@ def test_a_dead_letter_beyond_the_cap_keeps_the_beginning_and_the_whole_ones_has
     assert letter.value == big[:65_536]
     assert (told.truncated, told.length, told.partition) == (True, 200_000, None)
     assert told.sha256 == hashlib.sha256(big).hexdigest()
+
+
+@pytest.mark.parametrize("topic", [PLATES, of_run(PLATES, "a")])
+def test_a_dead_letter_holds_nothing_of_a_plate(topic):
+    record = Record(topic, 3, 42, b"demo", b'{"sealed":"4Jm0yTnX8Wb2"', (("ce_id", b"e"),))
+    letter = codec.dead_letter(record, Invalid("bad-json"), "persister", 1)
+    told = codec.decode(as_record(letter))
+    assert isinstance(told, DeadLettered)
+    assert (letter.topic, letter.value) == (DEAD_LETTERS, b"")
+    assert (told.truncated, told.length, told.offset) == (True, 24, 42)
 
 
 @pytest.mark.parametrize(

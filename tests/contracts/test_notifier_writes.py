@@ -83,7 +83,7 @@ async def test_a_passage_becomes_a_gate_event_with_the_callers_id(
     notifier: Instance, backend: Backend, keys: dict[str, str]
 ):
     headers = {**bearing(keys["write"]), "Idempotency-Key": "till-7"}
-    body = {"site_id": "demo", "gate_id": "east", "time_ms": 1, "plate_hash": "abc"}
+    body = {"site_id": "demo", "gate_id": "east", "time_ms": 1, "plate_hash": "0123456789abcdef"}
     for _ in range(2):
         response = await notifier.http.post("/api/sessions/entry", json=body, headers=headers)
         assert response.json() == {"id": "demo/api/till-7"}

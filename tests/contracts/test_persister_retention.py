@@ -19,7 +19,7 @@ DAYS = 10
 NOW_MS = make.NOW_MS + 100 * DAY_MS
 LIMIT_MS = NOW_MS - DAYS * DAY_MS
 KEEP = Keep(sessions_days=DAYS, changes_days=DAYS)
-FOREVER = Keep(*[36_500.0] * 5)
+FOREVER = Keep(*[36_500.0] * 6)
 DATED = ("gate_events", "session_events", "slot_changes")
 
 
@@ -97,6 +97,52 @@ def older(database: Database) -> dict[str, int]:
     }
     sessions = database.one(f"select count(*) as n from sessions where updated_at_ms < {LIMIT_MS}")  # noqa: S608 -- a test's own words
     return {**counted, "sessions": sessions["n"]}
+
+
+def plate(number: int, direction: str, days: float) -> Outgoing:
+    """Read at the gate of a stay, so many days ago."""
+    event = ev.PlateSealed(
+        id=f"{direction}-{number}",
+        site_id="demo",
+        time_ms=round(NOW_MS - days * DAY_MS),
+        gate_id="main",
+        direction="entry" if direction == "entry" else "exit",
+        sealed="AAAA",
+    )
+    return make.out(event, topics.PLATES)
+
+
+def parked(number: int, kind: str, entry_days: float, exit_days: float | None = None) -> Outgoing:
+    """A stay that began, and ended, so many days ago."""
+    event = make.session(
+        "demo",
+        number,
+        kind,
+        time_ms=NOW_MS - DAY_MS,
+        entry_at_ms=round(NOW_MS - entry_days * DAY_MS),
+        entry_gate_id="main",
+        exit_at_ms=None if exit_days is None else round(NOW_MS - exit_days * DAY_MS),
+        exit_gate_id=None if exit_days is None else "main",
+    )
+    return make.out(event, topics.SESSIONS)
+
+
+async def test_plates_go_days_after_their_stay_and_no_sooner(database: Database):
+    """The stays themselves are kept longer."""
+    await database.takes(
+        *(parked(1, "closed", 40, 11), plate(1, "entry", 40), plate(1, "exit", 11)),
+        *(parked(2, "closed", 40.5, 9), plate(2, "entry", 40.5), plate(2, "exit", 9)),
+        *(parked(3, "opened", 41), plate(3, "entry", 41)),
+        *(parked(4, "overstay", 42), plate(4, "entry", 42)),
+        *(parked(5, "corrected", 43), plate(5, "entry", 43)),  # ended a day ago
+        *(plate(6, "entry", 11), plate(7, "entry", 9)),  # of no stay
+    )
+    removed = await retained(database, Keep(plates_days=DAYS))
+    assert removed["plates"] == 3
+    assert names(database, "id", "plates") == [
+        *("entry-2", "entry-3", "entry-4", "entry-5", "entry-7", "exit-2"),
+    ]
+    assert len(names(database, "session_id", "sessions")) == 5
 
 
 MIXED: Sequence[Outgoing] = [

@@ -90,6 +90,7 @@ def test_of_each_field_with_fixed_values_it_is_decided_what_an_unknown_one_means
 READ_AS: dict[str, dict[str, str | None]] = {
     "frame-received.v1": {"via": "api", "time_source": "receipt"},
     "gate-event-received.v1": {"via": "api", "time_source": "receipt", "direction": None},
+    "plate-sealed.v1": {"direction": None},
     "device-reported.v1": {"kind": "heartbeat"},
     "layout-published.v1": {"slots.0.kind": "standard"},
     "site-commanded.v1": {"command.kind": None},

@@ -1,4 +1,5 @@
-"""One real day of a real lot through everything: MQTT, Kafka, YOLO, Postgres, S3 and SSE."""
+"""One real day of a real lot through everything: MQTT, Kafka, YOLO, Postgres, S3 and SSE; and one
+vehicle through the gate of another."""
 
 import os
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ from parking.events import SlotChanged
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
 from parking.topics import SLOT_CHANGES
-from tests import proofs
+from tests import misread, proofs
 from tests.conftest import shared_data
-from tests.playing import Play, playing
+from tests.playing import EVERY_FRAME, Play, playing
 from tests.recorded import behind
 from tests.tracker_log import read
 from tests.waiting import wait_until
@@ -58,7 +59,9 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
     scratch = tmp_path_factory.mktemp("day")
     paths = Paths(scratch / "state", ROOT / ".state" / "cache")
     with Infra(paths, os.environ) as infra, playing(infra, folder, scratch) as play:
-        play.start_services()
+        plates = misread.settings(scratch)
+        ingest = EVERY_FRAME["ingest"] | plates
+        play.start_services({**EVERY_FRAME, "ingest": ingest, "notifier": plates})
         # A detector that lags on a busy machine must not make the camera seem silent.
         play.publish_layouts(interval_ms=600_000)
         # Nor may the first pictures come before the tracker knows of any slot.
@@ -146,6 +149,26 @@ def test_versions_count_up_without_a_gap(day: Result):
 
 def test_every_change_by_a_frame_has_its_evidence_with_its_own_sha256(day: Result):
     assert proofs.every_change_by_a_frame_has_its_evidence(day.play) > 100
+
+
+def test_a_misread_plate_closes_its_stay_and_is_nowhere_in_clear_but_for_who_may_see_it(
+    day: Result,
+):
+    infra = day.play.infra
+    misread.drive_through(infra)
+    stay = misread.stay(infra)
+    assert (stay["status"], stay["reason"]) == ("closed", "plate-near")
+    for scopes, status in (((), 401), (("write",), 403)):
+        answer = misread.asked(infra, stay["session_id"], *scopes)
+        assert answer.status_code == status
+        assert misread.ENTRY not in answer.text
+    shown = misread.asked(infra, stay["session_id"], "plates").json()
+    assert (shown["entry_plate"], shown["exit_plate"]) == (misread.ENTRY, misread.EXIT)
+    # Where the passages are, the search finds their device, and no plate.
+    assert {"parking.gate-events", "parking.plates", "gate_events", "plates"} <= {
+        *misread.places(infra, misread.DEVICE)
+    }
+    assert misread.places(infra, misread.ENTRY) == misread.places(infra, misread.EXIT) == []
 
 
 def test_nothing_is_in_dead_letters(day: Result):

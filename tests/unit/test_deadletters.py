@@ -31,6 +31,7 @@ from parking.topics import (
     GATE_EVENTS,
     HTTP_FRAMES,
     LAYOUTS,
+    PLATES,
     of_run,
 )
 
@@ -125,6 +126,7 @@ def test_a_name_that_is_none_is_told(name):
         (poison(1, "pull/demo/north", partition=-1), "fetched from a camera"),
         (poison(1, of_run(DETECTIONS, "a")), "no topic that letters are sent to"),
         (poison(1, DEAD_LETTERS), "no topic that letters are sent to"),
+        (poison(1, PLATES), "hold no plates"),
         (poison(1, value=b"x" * 1_000_001), "first 64 kB of its 1000001 bytes"),
         (poison(1, value=b""), "no content"),
         (poison(1, LAYOUTS), "last record of a key"),

@@ -10,17 +10,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parking import codec
 from parking.codec import decode, header
 from parking.errors import Invalid
-from parking.events import DeadLettered, DeviceReported, FrameReceived, GateEventReceived
+from parking.events import (
+    DeadLettered,
+    DeviceReported,
+    FrameReceived,
+    GateEventReceived,
+    PlateSealed,
+)
 from parking.memory import MemoryBroker
+from parking.plates import Plates
 from parking.ports import Outgoing
+from parking.settings import Reader
 from parking.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
     DEVICE_EVENTS,
     FRAMES,
     GATE_EVENTS,
+    PLATES,
 )
 from services.ingest.clocks import Clocks
 from services.ingest.frames import choose_time
@@ -227,6 +237,47 @@ def frame_of(handled: Handled) -> FrameReceived:
 
 
 # ---------------------------------------------------------------- gates
+def with_plates(rule: str) -> Context:
+    key = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210"
+    entry = {"demo": {"plates": rule, "key": key}}
+    return Context(plates=Plates.read(Reader({"PLATES": json.dumps(entry)})))
+
+
+@pytest.mark.parametrize(
+    ("rule", "topics", "hashes"),
+    [("none", [GATE_EVENTS], 0), ("hash", [GATE_EVENTS], 0), ("text", [GATE_EVENTS, PLATES], 8)],
+)
+def test_what_goes_on_of_a_plate_is_by_its_sites_rule(rule, topics, hashes):
+    sent = message("gate/3/17", GATE | {"plate": "B-AB 1234"})
+    handled = handle_message(sent, with_plates(rule))
+    assert [record.topic for record in handled.outgoing] == topics
+    passage = codec.from_json(handled.outgoing[0].value or b"", GateEventReceived)
+    assert (passage.plate_hash is None) == (rule == "none")
+    assert len(passage.plate_near) == hashes
+    assert not any(b"1234" in (record.value or b"") for record in handled.outgoing)
+    if rule == "text":
+        sealed = codec.from_json(handled.outgoing[1].value or b"", PlateSealed)
+        assert (sealed.id, sealed.time_ms, sealed.gate_id) == (passage.id, passage.time_ms, "main")
+
+
+@pytest.mark.parametrize("text", ["BAB1234", "0123456789abcdef\0", "x" * 500])
+def test_a_gate_event_whose_hash_is_none_is_refused(text):
+    """It could be a plate, and without a rule for its site it would go on as it is."""
+    handled = handle_message(message("gate/3/17", GATE | {"plate_hash": text}), Context())
+    (letter,) = handled.outgoing
+    assert (handled.reason, letter.topic) == ("bad-schema", DEAD_LETTERS)
+    assert text.encode() not in (letter.value or b"")
+
+
+def test_the_dead_letter_of_a_gate_event_holds_no_plate():
+    sent = message("gate/3/17", GATE | {"plate": "BAB1234", "direction": "sideways"})
+    handled = handle_message(sent, with_plates("text"))
+    (letter,) = handled.outgoing
+    assert letter.topic == DEAD_LETTERS
+    assert b"BAB1234" not in (letter.value or b"")
+    assert b"sideways" in (letter.value or b"")
+
+
 def test_a_gate_event_is_written_by_site_and_its_device_is_told():
     handled = handle("gate/7/3", GATE)
     gate = event(handled)

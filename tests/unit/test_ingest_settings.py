@@ -36,6 +36,11 @@ def test_all_that_is_missing_is_told_together():
         assert name in told
 
 
+def test_a_site_that_keeps_plates_without_a_key_does_not_start():
+    (told,) = problems(PLATES='{"demo": {"plates": "text"}}')
+    assert "PLATES_FILE, site 'demo': plates 'text' needs a key" in told
+
+
 @pytest.mark.parametrize("host", ["broker.example", "10.0.0.7", "127.0.0.1.evil.example"])
 def test_plain_text_to_another_machine_must_be_asked_for(host):
     assert "MQTT_TLS=off" in problems(MQTT_HOST=host)[0]

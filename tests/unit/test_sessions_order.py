@@ -7,7 +7,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from parking import pairing
+from parking import nearplates, pairing
 from parking.events import Event, GateEventReceived, SessionChanged
 from tests.tracking import START_MS, Teller, fold, sessions
 
@@ -19,6 +19,15 @@ LIMITS: list[dict[str, Any]] = [
     {"maximum_stay_ms": 7 * MINUTE_MS},
     {"empty_at_min": (START_MS // MINUTE_MS + 12) % 1_440},
 ]
+
+
+# As plates.py makes them, of one-letter hashes: q is near to p and r, p is not near to r.
+NEAR = {
+    "p": ["near0000", "first-px", "second-p"],
+    "q": ["near1111", "first-px", "second-q"],
+    "r": ["near2222", "first-rr", "second-q"],
+}
+NEAR_TO = {"p": "pq", "q": "pqr", "r": "qr"}
 
 
 def passage(number: int, at_min: int, direction, plate=None, gates=2) -> GateEventReceived:
@@ -35,6 +44,7 @@ def passage(number: int, at_min: int, direction, plate=None, gates=2) -> GateEve
         boot_id=1,
         seq=number // gates,
         plate_hash=plate,
+        plate_near=NEAR.get(plate or "", []),
     )
 
 
@@ -44,7 +54,7 @@ def passages(draw) -> list[GateEventReceived]:
     one = st.tuples(
         st.integers(0, 25),
         st.sampled_from(["entry", "exit"]),
-        st.sampled_from([None, None, "p", "q"]),
+        st.sampled_from([None, None, "p", "q", "r"]),
     )
     drawn = sorted(draw(st.lists(one, max_size=16)), key=lambda told: told[0])
     return [passage(number, *told) for number, told in enumerate(drawn)]
@@ -72,28 +82,58 @@ def told_by(events: Sequence[Event], limits: dict[str, Any]) -> tuple[Any, ...]:
     return site.sessions, site.gates, held(outputs)
 
 
+def by_plate(ordered: Sequence[GateEventReceived]) -> dict[str, str]:
+    """What becomes of entries by their plates: its own exit, one with a near plate, or it came in
+    again. The others are left out."""
+    fates: dict[str, str] = {}
+    stays: list[tuple[GateEventReceived, int]] = []
+    for place, event in enumerate(ordered):
+        plate = event.plate_hash
+        then = [n for n, e in enumerate(ordered) if n > place and e.plate_hash == plate]
+        if plate is None or event.direction == "exit":
+            continue
+        if then and ordered[then[0]].direction == "exit":
+            fates[event.id] = ordered[then[0]].id
+        else:
+            stays.append((event, then[0] if then else len(ordered)))
+    for place, event in enumerate(ordered):
+        if event.direction == "exit" and event.plate_hash and event.id not in fates.values():
+            near = [
+                entry.id
+                for entry, end in stays
+                if ordered.index(entry) < place < end
+                and entry.id not in fates
+                and (entry.plate_hash or "?") in NEAR_TO[event.plate_hash]
+            ]
+            fates |= {near[0]: event.id} if len(near) == 1 else {}
+    again = {entry.id for entry, end in stays if end < len(ordered)}
+    return {entry: "entered-again" for entry in again} | fates
+
+
 def by_hand(events: Sequence[GateEventReceived], limits: dict[str, Any]) -> dict[str, str]:
     """What becomes of each entry and stray exit: the rules as one sweep over the sorted events."""
+    ordered = sorted(events, key=lambda e: (e.time_ms, e.direction == "exit", e.id))
+    fates = by_plate(ordered)
     longest = limits.get("maximum_stay_ms", 10 * DAY_MS)
     empty_ms = START_MS + 12 * MINUTE_MS - START_MS % MINUTE_MS if "empty_at_min" in limits else 0
     inside: list[GateEventReceived] = []
-    fates: dict[str, str] = {}
+    closing = {*fates.values()}
 
     def over(entry: GateEventReceived, time_ms: int) -> bool:
         cleared = empty_ms and entry.time_ms < empty_ms < time_ms
         return bool(cleared) or time_ms > entry.time_ms + longest
 
-    for event in sorted(events, key=lambda e: (e.time_ms, e.direction == "exit", e.id)):
-        own = [e for e in inside if event.plate_hash and e.plate_hash == event.plate_hash]
+    for event in ordered:
         if event.direction == "entry":
-            fates |= {entry.id: "entered-again" for entry in own}
-            inside = [e for e in inside if e not in own] + [event]
+            inside += [event] if event.id not in fates else []
             continue
         nameless = [e for e in inside if not e.plate_hash and not over(e, event.time_ms)]
-        for entry in [*own, *nameless][:1]:
+        if event.id in closing:
+            continue
+        for entry in nameless[:1]:
             fates[entry.id] = event.id
             inside.remove(entry)
-        if not own and not nameless:
+        if not nameless:
             fates[event.id] = "exit-without-entry"
     for entry in inside:
         ended = "empty-time" if "empty_at_min" in limits and entry.time_ms < END_MS - DAY_MS else ""
@@ -104,13 +144,15 @@ def by_hand(events: Sequence[GateEventReceived], limits: dict[str, Any]) -> dict
 def check(order: Sequence[GateEventReceived], events: Sequence[GateEventReceived], limits) -> None:
     truth = told_by(events, limits)
     assert told_by(order, limits) == truth
-    exits = {e.id: e.time_ms for e in events if e.direction == "exit"}
+    exits = {e.id: e for e in events if e.direction == "exit"}
     fates = by_hand(events, limits)
     assert truth[2].keys() == fates.keys()
-    for session_id, (kind, _, exit_at_ms, _, _, reason) in truth[2].items():
+    for session_id, (kind, _, exit_at_ms, _, plate, reason) in truth[2].items():
         fate = fates[session_id]
         if kind == "closed":
-            assert exits[fate] == exit_at_ms
+            assert exits[fate].time_ms == exit_at_ms
+            same = "plate" if exits[fate].plate_hash == plate else "plate-near"
+            assert reason == (same if plate else "oldest")
         else:
             assert (reason or "open") == fate
 
@@ -135,3 +177,15 @@ def test_negative_control_without_a_memory_of_passages_order_matters(monkeypatch
 
     with pytest.raises(AssertionError):
         orders()
+
+
+def test_negative_control_without_near_plates_the_sweep_by_hand_differs(monkeypatch):
+    monkeypatch.setattr(nearplates, "is_near", lambda a, b: False)
+
+    @settings(max_examples=2_000, deadline=None, database=None, phases=[Phase.generate])
+    @given(passages())
+    def sorted_ones(events):
+        check(events, events, {})
+
+    with pytest.raises(AssertionError):
+        sorted_ones()

@@ -2,7 +2,7 @@
 late: the sessions that the sorted unique ones give."""
 
 import random
-from collections import Counter
+from collections import Counter, deque
 
 import pytest
 
@@ -10,7 +10,7 @@ from parking import codec, pairing
 from parking.events import GateEventReceived, SessionChanged
 from parking.topics import DEAD_LETTERS, SESSIONS
 from tests.tracker_memory import Bench
-from tests.unit.test_sessions_order import by_hand, held, passage
+from tests.unit.test_sessions_order import held, passage
 
 HOUR_MIN = 60
 BATCH = 500
@@ -66,6 +66,29 @@ def told(bench: Bench) -> list[SessionChanged]:
     return [event for event in events if isinstance(event, SessionChanged)]
 
 
+def swept(events: list[GateEventReceived]) -> dict[str, str]:
+    """What becomes of each entry and stray exit, by the rules: an exit closes the entry of its own
+    plate, else the oldest one without a plate. No plate enters twice."""
+    plated: dict[str, str] = {}
+    nameless: deque[str] = deque()
+    fates: dict[str, str] = {}
+    for event in sorted(events, key=lambda e: (e.time_ms, e.direction == "exit", e.id)):
+        plate = event.plate_hash
+        if event.direction == "entry":
+            fates[event.id] = "open"
+            if plate:
+                plated[plate] = event.id
+            else:
+                nameless.append(event.id)
+        elif plate in plated:
+            fates[plated.pop(plate)] = event.id
+        elif nameless:
+            fates[nameless.popleft()] = event.id
+        else:
+            fates[event.id] = "exit-without-entry"
+    return fates
+
+
 def check(bench: Bench, truth: Bench, events: list[GateEventReceived]) -> None:
     """The same state and sessions as the sorted ones lead to, and those that the rules give by
     hand; nothing told twice, nothing set aside."""
@@ -75,7 +98,7 @@ def check(bench: Bench, truth: Bench, events: list[GateEventReceived]) -> None:
     assert bench.site.gates == truth.site.gates
     found = held(told(bench))
     assert found == held(told(truth))
-    fates, exits = by_hand(events, {}), {e.id: e.time_ms for e in events}
+    fates, exits = swept(events), {e.id: e.time_ms for e in events}
     assert found.keys() == fates.keys()
     for session_id, (kind, _, exit_at_ms, *_, reason) in found.items():
         fate = fates[session_id]
