@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import httpx
+from msgspec.structs import replace
 
 from parking import codec, lots
 from parking.keys import KeyFile
@@ -27,7 +28,7 @@ class Pictures:
         self.camera = f"{site}/north"
         self.frames: set[str] = set()
         self._pipeline = pipeline
-        one = layout(self.camera)
+        one = replace(layout(self.camera), time_ms=time.time_ns() // 1_000_000)
         send(
             pipeline.infra,
             [
