@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from parking.kafka import KafkaSettings, new_consumer, new_producer, to_record
+from parking.partitioning import partitioner
 from parking.ports import Record
 
 _TRANSACTION_MS = 30_000
@@ -36,7 +37,10 @@ def new_transactions(
     last holder of the id left open, and fences it off. Not started."""
     larger = replace(settings, frame_max_bytes=max(max_bytes, settings.frame_max_bytes))
     return new_producer(
-        larger, transactional_id=transactional_id, transaction_timeout_ms=_TRANSACTION_MS
+        larger,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=_TRANSACTION_MS,
+        partitioner=partitioner,
     )
 
 

@@ -1,16 +1,32 @@
 """Where a key's records lie: every producer partitions by murmur2 of the key."""
 
-from aiokafka.partitioner import murmur2
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from aiokafka.partitioner import DefaultPartitioner, murmur2
 
 from parking.errors import Invalid
 from parking.ports import Record
 from parking.topics import SITE_PARTITIONS
 
+_ANY: Final = DefaultPartitioner()
+
 
 def partition_of(key: str | bytes, partitions: int = SITE_PARTITIONS) -> int:
     """The partition of a key in a topic of so many (of those keyed by site unless told)."""
-    raw = key.encode() if isinstance(key, str) else key
-    return int(murmur2(raw) & 0x7FFFFFFF) % partitions
+    return _hash(key.encode() if isinstance(key, str) else key) % partitions
+
+
+def partitioner(key: bytes | None, every: Sequence[int], available: Sequence[int]) -> int:
+    """aiokafka's own choice of a partition. The hash is Python and costs more than the rest of a
+    small record; keys come again and again."""
+    return every[_hash(key) % len(every)] if key is not None else _ANY(key, every, available)
+
+
+@lru_cache(maxsize=16_384)
+def _hash(key: bytes) -> int:
+    return int(murmur2(key) & 0x7FFFFFFF)
 
 
 def check_place(record: Record, site_id: str) -> None:

@@ -7,6 +7,7 @@ parking.tracker-batches tells it.
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from parking.events import (
     DeadLettered,
     DetectionMade,
     Event,
+    GateEventReceived,
     SessionChanged,
     SlotChanged,
     SlotStateUpdated,
@@ -167,6 +169,31 @@ class Story:
         assert versions == {slot_id: slot.version for slot_id, slot in site.slots.items()}
         return [e for e in made if isinstance(e, SlotChanged)]
 
+    def damage(self) -> dict[str, int]:
+        """Counts of what must not be, without recomputing: for the record, and for the control."""
+        gates = {
+            e.id
+            for r in self.sources
+            if isinstance(e := _event(r), GateEventReceived)
+            if e.site_id == self.site_id
+        }
+        told = [e for e in self.outputs if isinstance(e, SessionChanged)]
+        changes = [e for e in self.outputs if isinstance(e, SlotChanged)]
+        states = [e for e in self.outputs if isinstance(e, SlotStateUpdated)]
+        meanings = {(e.slot_id, e.version, e.id) for e in changes}
+        stale, newest = 0, Counter[str]()
+        for state in states:
+            stale += state.version <= newest[state.slot_id]
+            newest[state.slot_id] = max(newest[state.slot_id], state.version)
+        return {
+            "gate events": len(gates),
+            "gate events lost": len(gates - {e.cause.id for e in told}),
+            "sessions told twice": len(told) - len({e.id for e in told}),
+            "changes told twice": len(changes) - len({e.id for e in changes}),
+            "versions reused": len(meanings) - len({m[:2] for m in meanings}),
+            "slot states that do not grow": stale,
+        }
+
 
 def drained(infra: Infra, site_id: str, last_frame: int) -> Story:
     """Wait until the story's last frame was applied, and end the tracker (it finishes the batch it
@@ -201,11 +228,13 @@ def wait_applied(infra: Infra, site_id: str, last_frame: int, limit_s: float = 6
 
 
 def _is_json(record: Record) -> bool:
-    try:
-        codec.decode(record)
-    except Invalid:
-        return False
-    return True
+    return _event(record) is not None
+
+
+def _event(record: Record) -> codec.AnyEvent | None:
+    with contextlib.suppress(Invalid):
+        return codec.decode(record)
+    return None
 
 
 def dead_letter_reasons(records: Iterable[Record]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from parking import codec
 from parking.errors import Invalid
-from parking.faults import fault
+from parking.faults import fault, holding
 from parking.metrics import DEAD_LETTERS, MINUTES_PUBLISHED, RECORDS_IGNORED
 from parking.partitioning import partition_of
 from parking.ports import Clock, Outgoing, Producer, Record
@@ -87,6 +87,7 @@ class Analytics:
         self._moved(record.partition)
 
     async def _apply(self, record: Record) -> None:
+        holding([_place(record)])
         behind = self._behind(record.partition)
         try:
             step = handler.apply(record, self._table, self._kinds, behind=behind)
@@ -114,6 +115,7 @@ class Analytics:
         ours = (mark for mark in marks if mark and _partition(mark) in partitions)
         due = [mark for mark in ours if not self._behind(_partition(mark))]
         await self._producer.send([*due, *(_beat(partition) for partition in partitions)])
+        fault("analytics.after-beat")
 
     def _behind(self, partition: int) -> bool:
         """Whether changes of this partition are being caught up with."""
@@ -124,6 +126,7 @@ class Analytics:
         rest = iter(outputs)
         while part := list(islice(rest, _AT_ONCE)):
             await self._producer.send(part)
+            fault("analytics.after-minutes")
             MINUTES_PUBLISHED.inc(sum(message.topic == OCCUPANCY for message in part))
             self._moved(partition)
 
@@ -134,7 +137,7 @@ class Analytics:
             self._told[site_id] = begin_ms
 
     async def _set_aside(self, record: Record, error: Invalid) -> None:
-        log.warning("%s/%d/%d: %s", record.topic, record.partition, record.offset, error)
+        log.warning("%s: %s", _place(record), error)
         letter = codec.dead_letter(record, error, SERVICE, self._clock.now_ms())
         await self._producer.send([letter])
         DEAD_LETTERS.labels(SERVICE, error.reason).inc()
@@ -143,6 +146,10 @@ class Analytics:
 def is_beat(record: Record) -> bool:
     """Whether the record is one that `beat` wrote."""
     return record.topic == ANALYTICS_CLOCK and not record.value
+
+
+def _place(record: Record) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def _partition(mark: Outgoing) -> int:

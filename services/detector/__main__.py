@@ -18,6 +18,7 @@ from functools import partial
 
 from aiokafka import AIOKafkaConsumer
 
+from parking.faults import fault
 from parking.gating import Limits
 from parking.imagehealth import Thresholds
 from parking.kafka import (
@@ -29,7 +30,7 @@ from parking.kafka import (
     read_to_end,
 )
 from parking.ops import Health, SystemClock, http_loop, main, serve
-from parking.ports import Place, Producer
+from parking.ports import Outgoing, Place, Producer
 from parking.runner import Polling, run, write
 from parking.stall import Stall
 from parking.topics import FRAMES, LAYOUTS
@@ -126,7 +127,10 @@ class Service:
     async def _follow_frames(
         self, attempts: Attempts, producer: Producer, stop: asyncio.Event
     ) -> None:
-        tell = partial(write, producer, SystemClock())
+        async def tell(messages: list[Outgoing]) -> None:
+            await write(producer, SystemClock(), messages)
+            fault("detector.after-tell")
+
         handle = partial(handle_frames, tools=self.tools, tell=tell)
         records = FramesConsumer(attempts, self.progress)
         polling = Polling(max_records=self.settings.max_records)

@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from parking.errors import Retryable
+from parking.faults import fault
 from parking.imagehealth import Look
 from parking.kafka import KafkaConsumer
 from parking.ops import Health
@@ -131,8 +132,10 @@ class FramesConsumer:
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer."""
+        fault("detector.before-commit")
         try:
             await self._consumer.commit(offsets)
+            fault("detector.after-commit")
         finally:
             self._progress.note()
 

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 from parking import codec
 from parking.errors import Invalid, Retryable
+from parking.faults import fault, holding
 from parking.metrics import DEAD_LETTERS
 from parking.ports import Clock, Outgoing, Place, Record
 from parking.runner import Handle
@@ -181,8 +182,10 @@ class Attempts:
         else:
             unsaid = (place for place in places if not self._partitions[place].said)
             marks = {place: self._partitions[place].committed() for place in unsaid}
+        holding(f"{r.topic}/{r.partition}/{r.offset}" for r in batch.records)
         if marks:
             await self._offsets.commit(marks)
+            fault("detector.in-hand")
         if assignment != self._assignment:
             return []
         for place, mark in marks.items():

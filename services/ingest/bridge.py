@@ -20,6 +20,7 @@ import msgspec
 
 from parking import metrics
 from parking.errors import UNREADABLE, Invalid, Refused, Retryable
+from parking.faults import fault, holding
 from parking.ops import Health
 from parking.plates import Plates
 from parking.ports import Clock, Producer
@@ -143,7 +144,11 @@ class Lane:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._filled.wait(), _IDLE_S)
                 continue
-            for item in await self._send(batch, stop):
+            holding(name for item in batch for name in item.ids)
+            fault("ingest.before-kafka")
+            written = await self._send(batch, stop)
+            fault("ingest.after-kafka")
+            for item in written:
                 self._settle(item)
 
     async def _send(self, batch: Sequence[Item], stop: asyncio.Event) -> list[Item]:
@@ -188,6 +193,7 @@ class Lane:
         count(handled)
         if handled.reply is not None:
             self._link.publish(handled.reply)
+            fault("ingest.after-reply")
         self._link.settle(item.delivery)
 
     def _give_way(self, items: Sequence[Item]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from parking.codec import event_id
 from services.ingest.messages import Handled
 
 # As much again may be on its way to Kafka.
@@ -54,6 +55,11 @@ class Item:
 
     handled: Handled
     delivery: Delivery
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the events that are to be written."""
+        return [event_id(message) for message in self.handled.outgoing]
 
     @property
     def size(self) -> int:

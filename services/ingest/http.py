@@ -16,7 +16,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from parking.codec import event_id
 from parking.errors import Invalid, Retryable
+from parking.faults import fault, holding
 from parking.keys import KeyFile
 from parking.ops import Health
 from parking.ports import Clock, Producer
@@ -155,7 +157,9 @@ async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> 
         known.used.add(handled.number)  # now: by MQTT the same is a replay before this is durable
         known.under_way.add(named)
     try:
+        holding(map(event_id, handled.outgoing))
         await intake.producer.send(handled.outgoing)
+        fault("ingest.after-picture")
     except BaseException:
         if handled.number is not None:
             known.used.forget(handled.number)

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from parking import codec, lots
 from parking.errors import Retryable
 from parking.events import LayoutPublished, Recounted, SlotClosed, SlotOpened, StateCorrected
+from parking.faults import fault, holding
 from parking.gatenumbers import ID_MEMORY
 from parking.plates import Plates
 from parking.ports import Clock, Outgoing, Producer
@@ -75,7 +76,10 @@ class Writer:
         """Write; raises Retryable when Kafka did not take it in time."""
         try:
             async with asyncio.timeout(SEND_LIMIT_S):
+                holding(map(codec.event_id, messages))
+                fault("notifier.before-kafka")
                 await self.producer.send(messages)
+                fault("notifier.after-kafka")
         except TimeoutError as error:
             detail = "Kafka did not answer in time; the write may still come through: try again "
             raise Retryable(detail + "with the same Idempotency-Key") from error
@@ -123,6 +127,7 @@ class Writer:
             if self.feed.state.layouts.get(camera_id) is not layout:
                 await self.send(codec.outgoing(layout, LAYOUTS, camera_id, commands.SOURCE))
                 await self._read_back(layout)
+                fault("notifier.after-layout")
             if self.feed.state.was_in_force(layout):
                 command = lots.adoption(layout, who)
                 site_id = layout.site_id

@@ -10,6 +10,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from parking.errors import Fenced, Retryable
 from parking.events import FrameRef
+from parking.faults import fault
 from parking.kafka import KafkaConsumer, OnAssigned, to_record
 from parking.ports import Claim, EventStore, Place, Record
 from parking.topicids import log_ids
@@ -79,6 +80,7 @@ class PlaceKeeper:
         self._done |= offsets
         if self._claim is not None:
             await self._inner.commit(offsets)
+            fault("persister.after-commit")
 
     async def seek(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer."""

@@ -16,7 +16,7 @@ from parking import topics
 from parking.codec import AnyEvent, dead_letter, decode
 from parking.errors import Fenced, Invalid, Newer
 from parking.events import FrameReceived, SlotChanged
-from parking.faults import fault
+from parking.faults import fault, holding
 from parking.metrics import DEAD_LETTERS, FENCED_WRITES, RECORDS_IGNORED, ROWS_WRITTEN
 from parking.ports import Claim, Clock, EventStore, ObjectStore, Outgoing, Producer, Record, Row
 from parking.runner import next_offsets
@@ -68,6 +68,7 @@ class Planned:
 async def handle(records: Sequence[Record], *, tools: Tools) -> list[Outgoing]:
     """Make a batch's effects durable, its offsets with them. Returns nothing to write: the dead
     letters have gone out before the offsets moved. Raises Retryable on any outage."""
+    holding(_place(record) for record in records)
     try:
         claim = tools.claim()
         batch = [plan(record, claim) for record in records]

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from parking import codec
 from parking.errors import Invalid, Newer, Retryable
 from parking.events import Event, SlotChanged
-from parking.faults import fault
+from parking.faults import fault, holding
 from parking.metrics import BOOT_RESTARTS, DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
 from parking.ports import Clock, Outgoing, Record
 from parking.site import Site
@@ -90,6 +90,7 @@ class Partition:
     async def restore(self) -> None:
         """Take the partition over. Raises Retryable, NewerFormat."""
         await self._log.fence()
+        fault("tracker.after-fence")
         mark, self.sites = checkpoints.read(await self._log.checkpoint())
         batches = await self._log.batches(mark.batches)
         self._topic_ids = await self._log.topic_ids()
@@ -106,6 +107,7 @@ class Partition:
 
     async def apply(self, records: Sequence[Record]) -> None:
         """All effects of these records, or none. Raises Retryable, Fenced."""
+        holding(_place(record) for record in records)
         before = [r for r in records if r.offset < self.next.get(r.topic, 0)]
         if before:
             raise Retryable(f"{_place(before[0])} came again: its topic may have been made anew")

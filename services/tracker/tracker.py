@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from parking.due import next_due_ms
 from parking.errors import Retryable
+from parking.faults import fault
 from parking.ops import Health
 from parking.ports import Clock, Producer, Record
 from parking.site import Site
@@ -224,6 +225,8 @@ class Tracker:
         self._ticked_ms |= dict.fromkeys(due, now_ms)
         try:
             await self._kafka.ticks.send([handler.tick(site_id, now_ms) for site_id in due])
+            if due:
+                fault("tracker.after-ticks")
         except Retryable as error:
             self._away(error)
 

@@ -3,19 +3,16 @@ inputs say; of transactions it counts what was committed."""
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from parking.events import OccupancyMeasured
 from parking.kafka import KafkaSettings, assign_all, new_consumer
 from parking.ports import Outgoing
-from parking.stack.checks import free_ports
 from parking.stack.infra import Infra
 from parking.stack.settings import ROOT, Paths
 from parking.topics import (
@@ -108,26 +105,6 @@ def test_killed_midway_it_comes_to_what_the_inputs_say(
     written = [r for r in read(analytics, OCCUPANCY) if r.key == site.encode()]
     record_property("kills, minutes, records", f"{kills}, {len(wanted)}, {len(written)}")
     assert len(wanted) > 70, "zone and gates, of nearly 40 minutes"
-
-
-@pytest.mark.parametrize("point", ["analytics.after-outputs", "analytics.after-write"])
-def test_a_crash_between_two_effects_leaves_no_trace(kafka: Infra, unique, point: str) -> None:
-    site = unique("site")
-    send(kafka, story(site, 5))
-    env = (
-        kafka.env_for("analytics") | SETTINGS | {"FAULT": f"{point}:kill", "PYTHONPATH": str(ROOT)}
-    )
-    for _ in range(2):
-        with subprocess.Popen([sys.executable, "-m", "services.analytics"], env=env) as process:
-            try:
-                assert process.wait(60) == -signal.SIGKILL
-            finally:
-                process.kill()
-    kafka.start_service("analytics", SETTINGS)
-    try:
-        wait_equal(kafka, site)
-    finally:
-        kafka.stop("analytics")
 
 
 def test_computed_again_from_its_inputs_it_is_the_same(kafka: Infra, unique) -> None:
@@ -234,39 +211,3 @@ def test_values_stay_small_however_large_the_site(
     ]
     record_property("bytes a value at 1,000 slots", max(sizes))
     assert max(sizes) < 1_000
-
-
-def test_three_side_by_side_killed_in_turn(kafka: Infra, unique) -> None:
-    sites = [unique("site") for _ in range(5)]
-    stories = [story(site, 12) for site in sites]
-    env = kafka.env_for("analytics") | SETTINGS | {"PYTHONPATH": str(ROOT)}
-
-    def start() -> tuple[subprocess.Popen[bytes], str]:
-        url = f"http://127.0.0.1:{(port := free_ports(1)[0])}"
-        command = [sys.executable, "-m", "services.analytics"]
-        return subprocess.Popen(command, env=env | {"HTTP_PORT": str(port)}, cwd=ROOT), url
-
-    workers = [start() for _ in range(3)]
-    try:
-        for turn, (process, _) in enumerate(list(workers)):
-            wait_until(lambda: all(map(ready, workers)), 60, "three workers")
-            begin, end = turn * 80, (turn + 1) * 80
-            send(kafka, [message for one in stories for message in one[begin:end]])
-            process.kill()
-            process.wait()
-            workers.remove(workers[0])
-            workers.append(start())
-        send(kafka, [message for one in stories for message in one[240:]])
-        for site in sites:
-            wait_equal(kafka, site)
-    finally:
-        for process, _ in workers:
-            process.kill()
-            process.wait()
-
-
-def ready(worker: tuple[subprocess.Popen[bytes], str]) -> bool:
-    try:
-        return httpx.get(f"{worker[1]}/readyz", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False

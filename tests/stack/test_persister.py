@@ -1,7 +1,6 @@
 """The persister as a process, on real Kafka, Postgres and S3: nothing lost, nothing twice."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,28 +96,6 @@ def test_a_poison_record_is_set_aside_and_blocks_nothing(world: World):
     assert world.count("gate_events", f"site_id = '{world.site}'") == 20
     letters = [r for r in dead_letters(world) if r[0] == world.site.encode()]
     assert sorted(r[1] or b"" for r in letters) == sorted([b"{", b"", b"", nul.value or b""])
-
-
-@pytest.mark.parametrize("point", ["after-object", "after-dead-letters", "after-rows"])
-def test_a_kill_between_two_steps_loses_and_doubles_nothing(world: World, point: str):
-    frames = world.frames(*range(60))
-    world.send(changes_of(world, frames) + gates_of(world, 140))
-    with world.persister(FAULT=f"persister.{point}:kill", PERSISTER_BATCH="50") as killed:
-        assert killed.process.wait(60) == -signal.SIGKILL
-    proven = world.count("slot_changes", "evidence_key is not null")
-    written = sum(world.counts().values())
-    if point == "after-object":
-        assert world.count("objects") > 0
-        assert proven == 0
-    else:
-        assert (written > 0) == (point == "after-rows"), "the point lies where it says"
-    with world.persister():
-        world.drained()
-        # After the first two points everything is given again; the third had moved on already.
-        assert world.count("slot_changes", f"site_id = '{world.site}'") == 60
-        assert world.count("gate_events", f"site_id = '{world.site}'") == 140
-        assert world.count("captures", f"site_id = '{world.site}'") == 60
-    assert world.check_evidence() >= 60
 
 
 def history_of(world: World, frames: list[make.At]) -> list[Outgoing]:

@@ -31,7 +31,7 @@ from tests.tracker_log import (
     wait_applied,
 )
 from tests.tracking import Teller, written_again
-from tests.waiting import nightly, wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -148,31 +148,6 @@ def test_poison_goes_to_the_dead_letters_and_stops_nothing(tracker: Infra, telle
 
 
 # ---------------------------------------------------------------- crashes
-def dies_at(infra: Infra, point: str) -> None:
-    """Run a tracker that kills itself at a point; returns once it has."""
-    env = infra.env_for("tracker") | SETTINGS | {"FAULT": f"{point}:kill", "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-m", "services.tracker"], env=env, cwd=ROOT)
-    try:
-        assert process.wait(60) == -signal.SIGKILL
-    finally:
-        process.kill()
-
-
-@pytest.mark.parametrize(
-    "point",
-    [nightly("tracker.before-write"), "tracker.in-transaction", nightly("tracker.after-write")],
-)
-def test_a_crash_between_two_effects_leaves_no_trace(kafka: Infra, teller: Teller, point: str):
-    send(kafka, story(teller, 10))
-    for _ in range(2):
-        dies_at(kafka, point)
-    kafka.start_service("tracker", SETTINGS)
-    try:
-        assert drained(kafka, teller.site_id, 20).check()
-    finally:
-        kafka.stop("tracker")
-
-
 def test_kills_in_mid_flight(tracker: Infra, teller: Teller):
     messages = story(teller, 40)
     for start in range(0, len(messages), 51):

@@ -1,6 +1,5 @@
 """Gate events in any order, with any delay, give the sessions that the sorted ones give."""
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -190,32 +189,3 @@ def test_negative_control_without_near_plates_the_sweep_by_hand_differs(monkeypa
 
     with pytest.raises(AssertionError):
         sorted_ones()
-
-
-def test_five_thousand_in_random_order_doubled_and_late_come_to_the_sorted_truth():
-    """Of four gates, a fifth told twice and a tenth an hour late; half of the vehicles have a
-    plate, and a twentieth of the plates is not read."""
-    chance = random.Random(13)  # noqa: S311 -- a fixed story
-    told: list[tuple[int, GateEventReceived]] = []
-    events: list[GateEventReceived] = []
-    moments: list[tuple[int, str, str | None]] = []
-    for car in range(2_500):
-        plate = f"{car}" if car % 2 else None
-        entry_min = chance.randrange(600)
-        for at_min, direction in (
-            (entry_min, "entry"),
-            (entry_min + chance.randrange(400), "exit"),
-        ):
-            moments.append((at_min, direction, plate if chance.random() > 0.05 else None))
-    for number, (at_min, direction, plate) in enumerate(sorted(moments, key=lambda m: m[0])):
-        event = passage(number, at_min, direction, plate, gates=4)
-        events.append(event)
-        late_ms = 3_600_000 if chance.random() < 0.1 else 0
-        copies = 2 if chance.random() < 0.2 else 1
-        told += [
-            (event.time_ms + late_ms + chance.randrange(20 * MINUTE_MS), event)
-            for _ in range(copies)
-        ]
-    order = [event for _, event in sorted(told, key=lambda one: one[0])]
-    assert len(events) == 5_000
-    assert told_by(order, {}) == told_by(events, {})
