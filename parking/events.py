@@ -38,7 +38,7 @@ REFERENCE_MAX_BYTES = 49_152
 SlotState = Literal["free", "occupied", "unknown", "closed"]
 Seen = Literal["free", "occupied", "unknown"]
 SlotKind = Literal["standard", "accessible", "ev", "motorcycle"]
-Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved", "fogged"]
+Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved", "fogged", "damaged"]
 Via = Literal["mqtt", "http", "pull", "api", "rtsp", "mjpeg", "snapshot"]
 TimeSource = Literal["device", "receipt"]
 

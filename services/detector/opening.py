@@ -5,7 +5,10 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from msgspec.structs import replace as changed
+
 from parking.alignment import anchor_of, shift_from
+from parking.bands import compare
 from parking.errors import Invalid
 from parking.events import ImageHealth, LayoutPublished
 from parking.gating import Due, Limits, View, due_slots
@@ -92,9 +95,10 @@ class Opener:
             with timed("decode", timings):
                 size_wh = header_size(job.jpeg) if job.jpeg else (1, 1)  # decode refuses it
                 ground = self._grounds.of(job.layout, size_wh)
-                grey = decode_grey(job.jpeg, self._max_pixels, job.expected_wh)
+                grey, complaint = decode_grey(job.jpeg, self._max_pixels, job.expected_wh)
             with timed("look", timings):
                 seen = measured(grey)
+                seen = replace(seen, damage=complaint or seen.damage)
             return Decoded(job, ground, seen, timings)
         except Invalid as error:
             return error
@@ -121,12 +125,16 @@ class Opener:
         with timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
             health, look = assess(decoded.seen, earlier, self._health)
+            if job.camera_id and health.status == "ok":
+                health, look = self._compared(health, look, job)
         watched = None
         if limits is not None and job.camera_id and job.frame_id:
             with timed("gate", timings):
                 watched = self._watch(decoded, helds.get(job.camera_id), limits)
         if job.layout and job.layout.reference and health.status == "ok":
-            if _is_placed(look, job.layout.id, watched) or (busy and _may_wait(look, watched)):
+            waits = busy and _may_wait(look, watched)
+            waits = waits and self._placing.same_shape(job.layout, look.grey)
+            if waits or _is_placed(look, job.layout.id, watched):
                 look = replace(look, unplaced=look.unplaced + 1)
             else:
                 jumped = watched is not None and watched.jumped
@@ -138,6 +146,13 @@ class Opener:
         if job.camera_id:
             looks[job.camera_id] = look
         return Opened(decoded, health, watched)
+
+    def _compared(self, health: ImageHealth, look: Look, job: Job) -> tuple[ImageHealth, Look]:
+        """Held against what the camera showed minutes ago, band by band."""
+        fault, recent = compare(look.recent, look.grey, job.time_ms)
+        if fault and not (job.layout and self._placing.explains(job.layout, look.grey)):
+            health = changed(health, status="damaged", reason=fault)
+        return health, replace(look, recent=recent)
 
     def _watch(self, decoded: Decoded, held: Held | None, limits: Limits) -> Watched:
         """Compare the slots' patches with those of the frames on which they were judged."""
@@ -158,6 +173,7 @@ def _is_placed(look: Look, layout_id: str, watched: Watched | None) -> bool:
         place is not None
         and place.layout_id == layout_id
         and not place.moved
+        and place.shape == look.grey.shape
         and watched is not None
         and watched.shift is not None
         and look.unplaced + 1 < (PLACED_EVERY if place.agreement >= IN_PLACE else DOUBTED_EVERY)

@@ -105,6 +105,51 @@ def test_a_still_scene_with_sensor_noise_is_not_frozen(lot):
     assert follow(noisy) == ["ok"] * 6
 
 
+def with_clock(picture: Picture, second: int) -> Picture:
+    shown = picture.copy()
+    for colour, thick in ((0, 5), (255, 2)):
+        words = f"2024-06-01 10:{second // 60:02}:{second % 60:02}"
+        cv2.putText(shown, words, (20, 40), 0, 1.0, (colour,) * 3, thick)
+    return shown
+
+
+def compressed(picture: Picture, quality: int = 85) -> Picture:
+    data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def test_a_frozen_picture_with_a_running_clock_is_frozen():
+    shown = [compressed(with_clock(demo_frame(20), 55 + second)) for second in range(8)]
+    assert follow(shown) == ["ok"] * 3 + ["frozen"] * 5
+
+
+@pytest.mark.parametrize("sigma", [0.2, 0.3])
+@pytest.mark.parametrize("quality", [60, 90])
+def test_a_live_camera_with_hardly_any_noise_is_not_frozen(sigma, quality):
+    rng = np.random.default_rng(5)
+    live = [
+        compressed(
+            (demo_frame(20) + rng.normal(0, sigma, demo_frame(20).shape))
+            .round()
+            .clip(0, 255)
+            .astype(np.uint8),
+            quality,
+        )
+        for _ in range(6)
+    ]
+    assert follow(live) == ["ok"] * 6
+
+
+def test_what_moves_about_is_no_clock():
+    """A ball in a rendered lot without noise: the tiles that ever changed are too many."""
+    shown = []
+    for step in range(8):
+        picture = demo_frame(20).copy()
+        cv2.circle(picture, (100 + 110 * step, 300), 70, (20, 20, 20), -1)
+        shown.append(picture)
+    assert follow(shown) == ["ok"] * 8
+
+
 def test_the_frozen_check_can_be_switched_off(lot):
     assert follow([lot] * 5, Thresholds(frozen_after=0)) == ["ok"] * 5
 

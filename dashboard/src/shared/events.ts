@@ -45,7 +45,7 @@ export interface CameraStatusChanged {
   camera_id: string;
   status: "degraded" | "no-layout" | "offline" | "online";
   reason: string;
-  health?: ("blurred" | "covered" | "dark" | "fogged" | "frozen" | "moved" | "ok") | null;
+  health?: ("blurred" | "covered" | "damaged" | "dark" | "fogged" | "frozen" | "moved" | "ok") | null;
   version: number;
   last_frame_at_ms?: number | null;
   frame_ref?: FrameRef | null;

@@ -31,6 +31,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "cut-off": "the camera ends the connection",
   corrected: "corrected by an operator",
   covered: "the camera is covered",
+  damaged: "the camera’s pictures are torn or incomplete",
   dark: "the camera’s picture is too dark",
   disagree: "the cameras disagree",
   "forbidden-address": "the camera’s address is not allowed",
