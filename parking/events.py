@@ -293,6 +293,9 @@ class Observation(Part, frozen=True, kw_only=True):
     ) = None
 
 
+Xyxy = tuple[Unit, Unit, Unit, Unit]
+
+
 class ImageHealth(Part, frozen=True, kw_only=True):
     """Whether the picture can be believed. `sharpness` is unbounded."""
 
@@ -301,6 +304,10 @@ class ImageHealth(Part, frozen=True, kw_only=True):
     sharpness: Annotated[float, Meta(ge=0)]
     detail: Unit = 0.0
     reason: Text | None = None
+    blurred: Annotated[
+        list[Xyxy],
+        Meta(description="parts of a picture that is ok elsewhere: what lies there is not seen"),
+    ] = []
 
 
 class Effort(Part, frozen=True, kw_only=True):
@@ -442,6 +449,9 @@ class CameraStatusChanged(Event, frozen=True, kw_only=True):
             " frame; 0: it has none"
         ),
     ] = {}
+    blurred: Annotated[
+        list[Xyxy], Meta(description="parts of its last picture, normalised, that are not seen")
+    ] = []
 
 
 class SessionChanged(Event, frozen=True, kw_only=True):

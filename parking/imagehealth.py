@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from parking.bands import Recent
 from parking.events import Health, ImageHealth
+from parking.lens import Fine, fine_of, gradients
 from parking.placement import Place
 from parking.tearing import damage
 
@@ -26,7 +27,8 @@ LONG_SIDE_PX: Final = 480
 """The long side of the grey picture that the thresholds were measured on."""
 
 _BLUR_TAPS: Final = 9
-_WAYS: Final = ((1, 0, 9), (0, 1, 9), (1, 1, 7), (1, -1, 7))  # down, right, taps: alike in length
+# Down, right, taps: alike in length. The first two say where the picture is sharp, too.
+_WAYS: Final = ((1, 0, _BLUR_TAPS), (0, 1, _BLUR_TAPS), (1, 1, 7), (1, -1, 7))
 _NOTHING_STD: Final = 2.0  # grey levels: a sensor's noise, averaged down, stays below
 _BLOCKS: Final = 16
 _BLOCK_STD: Final = 4.0  # grey levels: sensor noise, averaged down, stays below
@@ -74,7 +76,7 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a picture shows by itself, whatever the camera showed before. `damage`: why it is no
-    picture of anything, in words."""
+    picture of anything, in words; `fine`: where it is sharp, None of a tiny one."""
 
     grey: Grey
     dark_end: float
@@ -82,12 +84,14 @@ class Measured:
     detail: float
     sharp: float
     damage: str | None = None
+    fine: Fine | None = None
 
 
 def measured(grey: Grey) -> Measured:
     """The costly part. `grey` is [H, W] with `LONG_SIDE_PX` as long side."""
     dark_end, bright_end = (level / 255 for level in _percentiles(grey))
-    return Measured(grey, dark_end, bright_end, _detail(grey), _sharpness(grey), damage(grey))
+    sharp, fine = _sharpness(grey)
+    return Measured(grey, dark_end, bright_end, _detail(grey), sharp, damage(grey), fine)
 
 
 def assess(
@@ -172,30 +176,15 @@ def _detail(grey: Grey) -> float:
     return float((squares - means * means > _BLOCK_STD**2).mean())
 
 
-def _sharpness(grey: Grey) -> float:
+def _sharpness(grey: Grey) -> tuple[float, Fine | None]:
     """Crete's blur measure turned round (SPIE 6492, 2007): blurring a sharp picture again changes
     it much, a blurred one little; contrast cancels out. The worst of four directions counts, so
-    that shaking in any one is found. 0..1."""
+    that shaking in any one is found. 0..1; and where in the picture the fine gradients are."""
     if min(grey.shape) <= _BLUR_TAPS:
-        return 0.0
-    return min(_lost_share(grey, *way) for way in _WAYS)
-
-
-def _lost_share(grey: Grey, down: int, right: int, taps: int) -> float:
-    """Share of the gradients one step (down, right) apart that a running mean of `taps` along the
-    same way takes away. Two neighbours of a running mean differ by what came in less what went
-    out, over the taps."""
-    rows, columns = (grey.shape[0] - taps * down, grey.shape[1] - taps * abs(right))
-    first = taps if right < 0 else 0
-
-    def at(step: int) -> Grey:
-        y, x = step * down, first + step * right
-        return grey[y : y + rows, x : x + columns]
-
-    middle = taps // 2
-    sharp = cv2.absdiff(at(middle + 1), at(middle)).astype(np.uint16) * np.uint16(taps)
-    lost = cv2.subtract(sharp, cv2.absdiff(at(taps), at(0)), dtype=cv2.CV_16U)  # never below 0
-    return float(cv2.sumElems(lost)[0] / max(cv2.sumElems(sharp)[0], 1.0))
+        return 0.0, None
+    ways = [gradients(grey, *way) for way in _WAYS]
+    shares = [cv2.sumElems(lost)[0] / max(cv2.sumElems(sharp)[0], 1.0) for sharp, lost in ways]
+    return float(min(shares)), fine_of(ways[0], ways[1], grey)
 
 
 def blank_shares(grey: Grey, polygons: Sequence[ArrayLike]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
 from msgspec.structs import replace as changed
 
 from parking.alignment import anchor_of, shift_from
@@ -14,6 +15,7 @@ from parking.events import ImageHealth, LayoutPublished
 from parking.gating import Due, Limits, View, due_slots
 from parking.imagehealth import Grey, Look, Measured, Thresholds, assess, measured
 from parking.jpeghead import header_size
+from parking.lens import out_of_focus, regions
 from parking.metrics import timed
 from parking.placement import IN_PLACE
 from services.detector.gate import Held
@@ -72,11 +74,13 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A picture on its way. Without `watched` every slot is judged and nothing is remembered."""
+    """A picture on its way. Without `watched` every slot is judged and nothing is remembered;
+    `unseen`: the slots that lie behind a blurred part of the lens."""
 
     decoded: Decoded
     health: ImageHealth
     watched: Watched | None
+    unseen: frozenset[str] = frozenset()
 
 
 class Opener:
@@ -145,7 +149,29 @@ class Opener:
                     )
         if job.camera_id:
             looks[job.camera_id] = look
-        return Opened(decoded, health, watched)
+        unseen: frozenset[str] = frozenset()
+        if health.status == "ok" and decoded.ground.slots:
+            with timed("look", timings):
+                health, unseen = self._behind_blur(decoded, health)
+        return Opened(decoded, health, watched, unseen)
+
+    def _behind_blur(
+        self, decoded: Decoded, health: ImageHealth
+    ) -> tuple[ImageHealth, frozenset[str]]:
+        """Which slots lie where the lens is wet or dirty, or out of focus."""
+        ground, seen = decoded.ground, decoded.seen
+        if seen.fine is None:
+            return health, frozenset()
+        reference = self._placing.picture_of(ground.layout)
+        around = self._grounds.around(ground, seen.fine.size_wh, reference)
+        flags = out_of_focus(
+            seen.fine.over(around.places), seen.fine.over(around.parts), around.usual
+        )
+        if not flags.any():
+            return health, frozenset()
+        parts = regions(flags, around.places, seen.fine.size_wh)
+        unseen = frozenset(ground.slots[index].slot_id for index in np.flatnonzero(flags))
+        return changed(health, blurred=parts), unseen
 
     def _compared(self, health: ImageHealth, look: Look, job: Job) -> tuple[ImageHealth, Look]:
         """Held against what the camera showed minutes ago, band by band."""

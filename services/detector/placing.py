@@ -60,6 +60,11 @@ class Placing:
             health = changed(health, status="moved", reason=place.words(width_px))
         return health, replace(look, place=place, unplaced=0)
 
+    def picture_of(self, layout: LayoutPublished | None) -> Grey | None:
+        """The layout's reference picture, small and grey; None without one."""
+        reference = self._reference(layout) if layout and layout.reference else None
+        return reference.grey if reference else None
+
     def explains(self, layout: LayoutPublished, grey: Grey) -> bool:
         """Whether the camera was moved: then all of the picture lies elsewhere, in one way."""
         reference = self._reference(layout)

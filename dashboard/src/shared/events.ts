@@ -65,6 +65,10 @@ export interface CameraStatusChanged {
      */
     [k: string]: number;
   };
+  /**
+   * parts of its last picture, normalised, that are not seen
+   */
+  blurred?: [number, number, number, number][];
 }
 /**
  * One slot as one camera sees it; other cameras' layouts may name the same slot.

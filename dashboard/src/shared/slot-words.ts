@@ -47,6 +47,7 @@ const REASONS: Readonly<Record<string, string>> = {
   offline: "the camera is offline",
   ok: "all well",
   opened: "opened again, not seen since",
+  "partly-blurred": "a part of the camera’s view is blurred: is its lens wet or dirty?",
   "password-needed": "the camera wants a login",
   redirected: "the camera sends elsewhere",
   refused: "the camera refuses connections",
