@@ -49,6 +49,10 @@ class Thresholds:
     """Brightness that 95 % of the picture lie over: fog lifts the dark parts."""
     fogged_within: float = 0.36
     """Distance between that and what 95 % stay under: fog lowers the bright parts."""
+    fogged_locally: float = 0.35
+    """Range within 9 x 9 pixels that 95 % of the picture stay under: an empty, sharp lot of one
+    grey has 0.38 and more there (of 260 windows of a quarter of a frame the least bright range had
+    0.36), fog of the third strength at most 0.3."""
     blurred_below: float = 0.52
     """Sharpness: the share of fine gradients that a blur would take away."""
     frozen_after: int = 5
@@ -57,6 +61,12 @@ class Thresholds:
     """Share of the picture's tiles that may change while all others are the same to the last bit: a
     clock that is written into a picture that stands still. Noise of 0.2 grey levels changes three
     quarters of all tiles, after any JPEG."""
+
+
+LEAST: Final = Thresholds(covered_below=0.1, blurred_below=0.4)
+"""The limits for a picture that a person chose as a reference."""
+FOG_FROM: Final = 0.3
+"""Dark ends below are no fog's, at any limit: the local range is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,7 @@ class Measured:
     bright_end: float
     detail: float
     sharp: float
+    local: float
     damage: str | None = None
     fine: Fine | None = None
 
@@ -91,7 +102,22 @@ def measured(grey: Grey) -> Measured:
     """The costly part. `grey` is [H, W] with `LONG_SIDE_PX` as long side."""
     dark_end, bright_end = (level / 255 for level in _percentiles(grey))
     sharp, fine = _sharpness(grey)
-    return Measured(grey, dark_end, bright_end, _detail(grey), sharp, damage(grey), fine)
+    local = _local_range(grey) if dark_end > FOG_FROM else 1.0
+    return Measured(grey, dark_end, bright_end, _detail(grey), sharp, local, damage(grey), fine)
+
+
+def limits_for(usual: Measured, limits: Thresholds) -> Thresholds:
+    """The limits for a camera whose reference picture shows `usual`: soft lenses and privacy masks
+    are its normal look. They are only relaxed, and never below what makes a reference."""
+    return replace(
+        limits,
+        covered_below=_relaxed(limits.covered_below, 0.5 * usual.detail, LEAST.covered_below),
+        blurred_below=_relaxed(limits.blurred_below, 0.85 * usual.sharp, LEAST.blurred_below),
+    )
+
+
+def _relaxed(limit: float, usual: float, least: float) -> float:
+    return min(limit, max(usual, least))
 
 
 def assess(
@@ -128,7 +154,8 @@ def _verdict(seen: Measured, repeats: int, limits: Thresholds) -> tuple[Health, 
     if seen.detail < limits.covered_below:
         return "covered", f"only {seen.detail:.0%} of the picture show any detail"
     contrast = seen.bright_end - seen.dark_end
-    if seen.dark_end > limits.fogged_above and contrast < limits.fogged_within:
+    hazy = seen.dark_end > limits.fogged_above and contrast < limits.fogged_within
+    if hazy and seen.local < limits.fogged_locally:
         return "fogged", f"no part is dark, and all light lies within {contrast:.2f} of 1"
     if seen.sharp < limits.blurred_below:
         return "blurred", f"sharpness {seen.sharp:.2f} is below {limits.blurred_below:.2f}"
@@ -161,6 +188,13 @@ def _percentiles(grey: Grey) -> list[float]:
         float(low + (high - low) * (rank - int(rank)))
         for rank, (low, high) in zip(ranks, levels, strict=True)
     ]
+
+
+def _local_range(grey: Grey) -> float:
+    """What 95 % of the picture stay under, of the range within 9 x 9 pixels; 0..1."""
+    kernel = np.ones((9, 9), np.uint8)
+    ranges = cv2.subtract(cv2.dilate(grey, kernel), cv2.erode(grey, kernel))
+    return _percentiles(np.asarray(ranges, np.uint8))[1] / 255
 
 
 def _detail(grey: Grey) -> float:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from parking.errors import Invalid
 from parking.events import LayoutPublished, LayoutSlot
 from parking.geometry import is_simple, polygon_area
-from parking.imagehealth import assess
+from parking.imagehealth import LEAST, assess
 from parking.lots import MIN_AREA
 from parking.reference import Picture, make_reference, read_reference, small_grey
 from parking.registration import (
@@ -71,7 +71,7 @@ def propose(layout: LayoutPublished, picture: Picture) -> LayoutProposal:
     if reference is None:
         raise Invalid(_NO, "the layout has no reference picture to compare with")
     grey = small_grey(picture)
-    health, _ = assess(grey, None)
+    health, _ = assess(grey, None, LEAST)
     if health.status != "ok":
         raise Invalid(_NO, f"the camera's last picture is {health.status}: {health.reason}")
     lies = _found(reference, grey)

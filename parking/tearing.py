@@ -22,8 +22,9 @@ _SMEARED: Final = 0.25
 _STRUCTURE: Final = 1.2  # grey levels from column to column: less is no structure to be smeared
 _SMEARED_ROWS: Final = 0.04
 _FLAT: Final = 0.35  # grey levels from pixel to pixel
-_FLAT_ROWS: Final = 0.06
+_FLAT_ROWS: Final = 0.08
 """Share of the height; clean pictures had at most 0.014."""
+_ALL_ROWS: Final = 0.95
 _ONE_COLOUR: Final = 2.0
 _FILL: Final = (24, 232)
 """A flat band outside is a black bar, or a sky that is burnt out."""
@@ -57,7 +58,7 @@ def damage(grey: Grey) -> str | None:
     level = values.mean(axis=1)[1:]
     filled = (level > _FILL[0]) & (level < _FILL[1]) & (values.std(axis=1)[1:] < _ONE_COLOUR)
     flat = _longest((down < _FLAT) & (along < _FLAT) & filled)
-    if flat > _FLAT_ROWS * height:
+    if _FLAT_ROWS * height < flat < _ALL_ROWS * height:  # all of it is a cover
         return f"{flat / height:.0%} of its rows are one flat colour"
     if _repeats(values):
         return "a band of it is shown twice"

@@ -128,7 +128,8 @@ class Opener:
         job, timings = decoded.job, decoded.timings_ms
         with timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
-            health, look = assess(decoded.seen, earlier, self._health)
+            of_camera = self._placing.limits(job.layout, self._health)
+            health, look = assess(decoded.seen, earlier, of_camera)
             if job.camera_id and health.status == "ok":
                 health, look = self._compared(health, look, job)
         watched = None

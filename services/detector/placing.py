@@ -10,7 +10,7 @@ from msgspec.structs import replace as changed
 
 from parking.bands import explains
 from parking.events import ImageHealth, LayoutPublished
-from parking.imagehealth import Grey, Look
+from parking.imagehealth import Grey, Look, Measured, Thresholds, limits_for, measured
 from parking.placement import step
 from parking.reference import read_reference
 from parking.registration import Move, Reference, edges, register
@@ -27,6 +27,7 @@ class Placing:
 
     def __init__(self) -> None:
         self._references: OrderedDict[tuple[str, int], Reference | None] = OrderedDict()
+        self._usual: OrderedDict[str, Measured] = OrderedDict()
 
     def judge(
         self,
@@ -64,6 +65,17 @@ class Placing:
         """The layout's reference picture, small and grey; None without one."""
         reference = self._reference(layout) if layout and layout.reference else None
         return reference.grey if reference else None
+
+    def limits(self, layout: LayoutPublished | None, limits: Thresholds) -> Thresholds:
+        """The limits of health for this camera, by what its reference picture shows."""
+        reference = self._reference(layout) if layout and layout.reference else None
+        if reference is None or layout is None:
+            return limits
+        usual = self._usual.get(layout.id)
+        if usual is None or usual.grey is not reference.grey:
+            usual = measured(reference.grey)
+        keep(self._usual, layout.id, usual, REFERENCES_KEPT)
+        return limits_for(usual, limits)
 
     def explains(self, layout: LayoutPublished, grey: Grey) -> bool:
         """Whether the camera was moved: then all of the picture lies elsewhere, in one way."""

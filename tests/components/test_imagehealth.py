@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from parking.imagehealth import Look, Thresholds, assess, blank_shares
+from parking.imagehealth import Look, Thresholds, assess, blank_shares, limits_for, measured
+from parking.reference import make_reference, read_reference
 from services.detector.picture import Picture, small_grey
 from tests.components.test_placement import frame as demo_frame
 from tests.detector_tools import scene
@@ -169,6 +170,46 @@ def test_a_tiny_picture_is_covered_and_breaks_nothing(shape):
 def test_fog_lifts_the_dark_parts_and_takes_the_contrast(lot):
     foggy = (lot * 0.18 + 215 * 0.82).astype(np.uint8)
     assert status(foggy) == "fogged"
+
+
+def test_an_empty_sharp_lot_of_one_grey_is_not_fogged():
+    """Nothing in it is dark and nothing bright, but its gravel is sharp."""
+    rng = np.random.default_rng(8)
+    gravel = np.clip(rng.normal(136, 30, (90, 160)), 88, 196).astype(np.uint8)
+    gravel = np.asarray(cv2.resize(gravel, (1280, 720), interpolation=0), np.uint8)
+    assert status(np.dstack([gravel] * 3)) == "ok"
+    faint = (128 + (gravel.astype(float) - 136) * 0.2).astype(np.uint8)
+    assert status(np.dstack([faint] * 3)) == "fogged"
+
+
+def usual(picture: Picture, as_reference: Picture) -> str:
+    """Of a camera whose layout's reference picture is known."""
+    made = read_reference(make_reference(as_reference))
+    assert made is not None
+    limits = limits_for(measured(made.grey), Thresholds())
+    return assess(small_grey(picture), None, limits)[0].status
+
+
+def masked(picture: Picture) -> Picture:
+    """A privacy mask over most of it."""
+    made = np.zeros_like(picture)
+    part = np.s_[210:430, 310:650]
+    made[part] = picture[part]
+    return made
+
+
+def soft(picture: Picture, sigma: float = 2.6) -> Picture:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
+
+
+def test_a_soft_lens_and_a_privacy_mask_are_normal_where_the_reference_shows_them():
+    assert status(soft(demo_frame(24))) == "blurred"
+    assert usual(soft(demo_frame(24)), soft(demo_frame(0))) == "ok"
+    assert usual(soft(demo_frame(24)), demo_frame(0)) == "blurred"
+    assert usual(soft(demo_frame(24), 5), soft(demo_frame(0))) == "blurred"
+    assert status(masked(demo_frame(24))) == "covered"
+    assert usual(masked(demo_frame(24)), masked(demo_frame(0))) == "ok"
+    assert usual(np.full_like(demo_frame(24), 90), masked(demo_frame(0))) == "covered"
 
 
 @pytest.mark.parametrize("kept", [0.9, 0.6])
