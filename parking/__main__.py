@@ -68,7 +68,9 @@ def topics_apply(options: argparse.Namespace) -> None:
 
 def layout_check(options: argparse.Namespace) -> None:
     """Tell every fault."""
-    faults = [f"{one.camera_id}: {fault}" for one in _layouts(options) for fault in lots.check(one)]
+    faults = [
+        f"{one.camera_id}: {fault}" for one in _layouts(options) for fault in lots.check_new(one)
+    ]
     if faults:
         raise Invalid("bad-layout", "\n  " + "\n  ".join(faults))
     say("the layout can be used")

@@ -140,7 +140,7 @@ async def publish_layouts(
         if faults:
             raise Invalid("bad-layout", f"{site_id}: {'; '.join(faults)}")
     for layout in layouts:
-        lots.checked(layout)
+        lots.checked(layout, new=True)
     held = await _layouts_in_force(settings)
     in_force: list[LayoutPublished] = []
     messages: list[Outgoing] = []

@@ -12,11 +12,13 @@ from parking.site import Camera, Device, Moment, Site, output_id, silence_limit_
 # show by it: every so often, or every interval of the camera where that is longer.
 REFRESH_MS: Final = 2_000
 
+PARTLY_BLURRED: Final = "partly-blurred"
+
 Status = Literal["online", "degraded", "offline", "no-layout"]
 
 
 def condition(site: Site, camera_id: str) -> tuple[Status, str]:
-    """A camera's status and the reason; its evidence counts only while it is online."""
+    """A camera's status and the reason; its evidence counts while `is_believed`."""
     camera = site.cameras[camera_id]
     device = site.devices.get(camera_id, Device())
     if device.offline_since_ms is not None:
@@ -29,7 +31,14 @@ def condition(site: Site, camera_id: str) -> tuple[Status, str]:
         return "no-layout", "no-layout"
     if camera.health not in (None, "ok"):
         return "degraded", str(camera.health)
+    if camera.blurred_frames >= site.parameters.exit_observations:
+        return "degraded", PARTLY_BLURRED
     return "online", "ok"
+
+
+def is_believed(status: Status, reason: str) -> bool:
+    """Whether a camera's evidence counts. Of what is behind a blurred part it gives none."""
+    return status == "online" or reason == PARTLY_BLURRED
 
 
 def _missing(site: Site, camera: Camera) -> tuple[Status, str]:
@@ -72,7 +81,8 @@ def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
         layout_version=camera.layout_version,
         analysed_every_ms=camera.analysed_every_ms,
         load_level=camera.load_level,
-        evidence_at_ms=_older_evidence(site, camera_id) if status == "online" else {},
+        evidence_at_ms=_older_evidence(site, camera_id) if is_believed(status, reason) else {},
+        blurred=camera.blurred if reason == PARTLY_BLURRED else [],
     )
     return with_camera(site, camera_id, camera), [event]
 

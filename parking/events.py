@@ -40,7 +40,7 @@ REFERENCE_MAX_BYTES = 49_152
 SlotState = Literal["free", "occupied", "unknown", "closed"]
 Seen = Literal["free", "occupied", "unknown"]
 SlotKind = Literal["standard", "accessible", "ev", "motorcycle"]
-Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved", "fogged"]
+Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved", "fogged", "damaged"]
 Via = Literal["mqtt", "http", "pull", "api", "rtsp", "mjpeg", "snapshot"]
 TimeSource = Literal["device", "receipt"]
 
@@ -313,6 +313,9 @@ class Observation(Part, frozen=True, kw_only=True):
     ) = None
 
 
+Xyxy = tuple[Unit, Unit, Unit, Unit]
+
+
 class ImageHealth(Part, frozen=True, kw_only=True):
     """Whether the picture can be believed. `sharpness` is unbounded."""
 
@@ -321,6 +324,10 @@ class ImageHealth(Part, frozen=True, kw_only=True):
     sharpness: Annotated[float, Meta(ge=0)]
     detail: Unit = 0.0
     reason: Text | None = None
+    blurred: Annotated[
+        list[Xyxy],
+        Meta(description="parts of a picture that is ok elsewhere: what lies there is not seen"),
+    ] = []
 
 
 class Effort(Part, frozen=True, kw_only=True):
@@ -462,6 +469,9 @@ class CameraStatusChanged(Event, frozen=True, kw_only=True):
             " frame; 0: it has none"
         ),
     ] = {}
+    blurred: Annotated[
+        list[Xyxy], Meta(description="parts of its last picture, normalised, that are not seen")
+    ] = []
 
 
 class SessionChanged(Event, frozen=True, kw_only=True):

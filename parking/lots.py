@@ -9,6 +9,7 @@ the scene's frame, "direction": "entry"|"exit"}] for a gate's events.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,12 +26,17 @@ from parking.events import (
 )
 from parking.geometry import is_simple, polygon_area
 from parking.jpeghead import header_size
+from parking.outlines import thickness, twins
 from parking.site import too_large
 
 MAX_SLOTS = 1000
 MAX_REFERENCE_PX = 480
 MIN_AREA = 1e-5
 """Least area of a slot, as a share of the picture: about 3x3 pixels at 1280x720."""
+MIN_ACROSS = 0.002
+"""Least area of a slot over its longest diagonal, as a share of the picture. The farthest slots of
+six public sets have 0.0032."""
+MOST_TWINS = 10
 
 
 def check(layout: LayoutPublished) -> list[str]:
@@ -60,6 +66,29 @@ def check(layout: LayoutPublished) -> list[str]:
     return faults
 
 
+def check_new(layout: LayoutPublished) -> list[str]:
+    """The faults of a layout that is about to be published: those of `check`, and outlines that are
+    too small to be seen or lie on each other. One that is in force already may have such."""
+    faults = check(layout)
+    if len(layout.slots) > MAX_SLOTS:
+        return faults
+    enabled = [slot for slot in layout.slots if slot.enabled]
+    for slot in enabled:
+        across = thickness(slot.polygon)
+        if across < MIN_ACROSS:
+            faults.append(
+                f"slot {slot.slot_id}: its outline is {across:.2%} of the picture across; less than"
+                f" {MIN_ACROSS:.1%} (about 2 pixels of 1280x720) cannot be seen"
+            )
+    pairs = twins([slot.polygon for slot in enabled])
+    faults += [
+        f"slot {enabled[one].slot_id} has the outline of slot {enabled[other].slot_id}: a vehicle"
+        " would be given to only one of them"
+        for other, one in pairs[:MOST_TWINS]
+    ]
+    return faults
+
+
 def check_site(layouts: Iterable[LayoutPublished]) -> list[str]:
     """Why the cameras' layouts together are more than one site can have, [] if they are not. The
     tracker counts again at adoption, with the slots that former layouts named."""
@@ -68,9 +97,10 @@ def check_site(layouts: Iterable[LayoutPublished]) -> list[str]:
     return [fault] if fault else []
 
 
-def checked(layout: LayoutPublished) -> LayoutPublished:
-    """The layout itself. Raises Invalid("bad-layout") that names every fault."""
-    faults = check(layout)
+def checked(layout: LayoutPublished, *, new: bool = False) -> LayoutPublished:
+    """The layout itself. Raises Invalid("bad-layout") that names every fault; `new`: those of
+    `check_new`."""
+    faults = check_new(layout) if new else check(layout)
     if faults:
         raise Invalid("bad-layout", "; ".join(faults))
     return layout
@@ -199,4 +229,5 @@ def _inside(x: float, y: float) -> tuple[float, float]:
 
 
 def _repeated(what: str, ids: list[str]) -> list[str]:
-    return [f"{what} {i} is named twice" for i in sorted({i for i in ids if ids.count(i) > 1})]
+    counts = Counter(ids)
+    return [f"{what} {i} is named twice" for i in sorted(i for i in counts if counts[i] > 1)]

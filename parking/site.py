@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from parking.events import Cause, FrameRef, Health, ParametersSet, SlotState
+from parking.events import Cause, FrameRef, Health, ParametersSet, SlotState, Xyxy
 
 # For a camera whose layout, and with it its interval, is not known yet.
 DEFAULT_INTERVAL_MS: Final = 2_000
@@ -54,7 +54,7 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
     frame is older than the silence limit; `late_at_ms`: the tick at which one came that was so
     already. `judged_at_ms`: of the last frame on which all that changed was judged;
     `analysed_every_ms`: smoothed time between such frames; `load_level`: of the last one
-    (`Effort`)."""
+    (`Effort`). `blurred`: parts of the last frame, and `blurred_frames` in a row had some."""
 
     layout_version: int = 0
     interval_ms: int = DEFAULT_INTERVAL_MS
@@ -65,6 +65,8 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
     judged_at_ms: int | None = None
     health: Health | None = None
     unhealthy_frames: int = 0
+    blurred: list[Xyxy] = []
+    blurred_frames: int = 0
     silent: bool = False
     late_at_ms: int | None = None
     analysed_every_ms: int | None = None

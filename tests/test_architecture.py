@@ -12,7 +12,7 @@ PURE = (
     *("events", "geometry", "jpeghead", "lots", "topics", "errors", "ports"),
     *("occupancy", "site", "slots", "cameras", "camerastatus", "sessions", "timekeeping"),
     *("gatenumbers", "pairing", "nearplates", "stays", "due"),
-    *("gating", "inputsize", "ground", "places", "proposals", "rows"),
+    *("gating", "inputsize", "ground", "outlines", "places", "proposals", "rows"),
 )
 NOT_PURE = {
     "asyncio",

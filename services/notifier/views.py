@@ -20,6 +20,7 @@ from parking.events import (
     Text,
     TimeMs,
     Unit,
+    Xyxy,
 )
 from parking.plates import MadeHash, ReadPlate
 
@@ -92,7 +93,8 @@ class CameraView(View, frozen=True, kw_only=True):
     """A camera as it is now. `width` and `height` in pixels, once a picture was looked at.
     `analysed_every_ms`: the time between its last frames that were analysed; longer than
     `interval_ms` where the detector's computer is busy, which `load_level` (0 to 4) tells.
-    `evidence_at_ms`: slots of which its last evidence is older than its last frame (0: none)."""
+    `evidence_at_ms`: slots of which its last evidence is older than its last frame (0: none).
+    `blurred`: parts of its picture, normalised, that are not seen."""
 
     camera_id: CameraId
     name: Text
@@ -109,6 +111,7 @@ class CameraView(View, frozen=True, kw_only=True):
     analysed_every_ms: int | None = None
     load_level: int = 0
     evidence_at_ms: dict[SlotId, TimeMs] = {}
+    blurred: list[Xyxy] = []
 
 
 class SiteSummary(View, frozen=True, kw_only=True):

@@ -118,6 +118,11 @@ function seen(told: CameraStatusChanged | CameraSnapshot, version: number): Seen
   };
 }
 
+/** What is held, unless it has changed: each status tells the parts anew. */
+function sameParts(held: NonNullable<CameraView["blurred"]>, told: NonNullable<CameraView["blurred"]>) {
+  return JSON.stringify(held) === JSON.stringify(told) ? held : told;
+}
+
 function withClock(live: Live, time_ms: number | undefined, now_ms: number): Live {
   if (time_ms === undefined) return live;
   const clockOffsetMs = time_ms - now_ms;
@@ -165,6 +170,7 @@ function cameraStatusChanged(live: Live, status: CameraStatusChanged): Live {
     reason: status.reason,
     health: status.health ?? null,
     interval_ms: status.interval_ms ?? camera.interval_ms,
+    blurred: sameParts(camera.blurred ?? [], status.blurred ?? []),
   };
   const told = { ...live, sightings: { ...live.sightings, [camera_id]: seen(status, version) } };
   return live.cameras[camera_id] && isSame(camera, next) ? told : withCamera(told, next);
