@@ -7,12 +7,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from parking import codec, lots
+from parking import codec, lots, reading, typefaults
 from parking.errors import Invalid, Retryable
 from parking.events import (
     LayoutPublished,
@@ -182,11 +181,11 @@ async def _layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublishe
 
 
 def checked(values: Mapping[str, Any], cls: type[T]) -> T:
-    """The command of these values. Raises Invalid("bad-parameters")."""
-    try:
-        return msgspec.convert(values, cls)
-    except msgspec.ValidationError as error:
-        raise Invalid("bad-parameters", str(error)) from error
+    """The command of these values. Raises Invalid("bad-parameters") with every fault."""
+    faults = typefaults.faults(dict(values), cls)
+    if faults:
+        raise Invalid("bad-parameters", "; ".join(faults), faults)
+    return reading.convert(dict(values), cls)
 
 
 async def command_site(

@@ -10,13 +10,12 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import Meta, Struct
 
+from parking.ids import CameraId as CameraId
+from parking.ids import Sha256 as Sha256
+from parking.ids import SiteId as SiteId
+from parking.ids import SlotId as SlotId
 from parking.topics import FRAMES
 
-SiteId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
-CameraId = Annotated[
-    str, Meta(pattern=r"^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$", description="{site}/{device}")
-]
-SlotId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$", description="unique in its site")]
 Id = Annotated[
     str,
     Meta(min_length=1, max_length=300, description="derived from the cause, never from receipt"),
@@ -28,7 +27,6 @@ TimeMs = Annotated[
 ]
 Count = Annotated[int, Meta(ge=0)]
 Unit = Annotated[float, Meta(ge=0.0, le=1.0)]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Meta(max_length=500)]
 Point = tuple[Unit, Unit]
 Polygon = Annotated[list[Point], Meta(min_length=3, max_length=64)]

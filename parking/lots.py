@@ -9,7 +9,7 @@ the scene's frame, "direction": "entry"|"exit"}] for a gate's events.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -28,7 +28,11 @@ from parking.jpeghead import header_size
 from parking.site import too_large
 
 MAX_SLOTS = 1000
+MAX_INTERVAL_MS = 86_400_000
+MAX_PLAN_M = 1e8
+"""Farther than any map's coordinates reach."""
 MAX_REFERENCE_PX = 480
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 MIN_AREA = 1e-5
 """Least area of a slot, as a share of the picture: about 3x3 pixels at 1280x720."""
 
@@ -38,6 +42,9 @@ def check(layout: LayoutPublished) -> list[str]:
     faults = []
     if layout.camera_id.split("/")[0] != layout.site_id:
         faults.append(f"camera {layout.camera_id} is not of site {layout.site_id}")
+    faults += _unprintable(layout)
+    if layout.interval_ms > MAX_INTERVAL_MS:
+        faults.append(f"interval_ms {layout.interval_ms} is more than a day ({MAX_INTERVAL_MS})")
     if not layout.slots:
         faults.append("the layout has no slots")
     if len(layout.slots) > MAX_SLOTS:
@@ -48,16 +55,23 @@ def check(layout: LayoutPublished) -> list[str]:
     faults += _repeated("slot", [slot.slot_id for slot in layout.slots])
     faults += _repeated("zone", [zone.zone_id for zone in layout.zones])
     zones = {zone.zone_id for zone in layout.zones}
-    for slot in layout.slots:
-        if slot.zone_id not in zones:
-            faults.append(f"slot {slot.slot_id}: there is no zone {slot.zone_id}")
-        if not is_simple(slot.polygon):
-            faults.append(f"slot {slot.slot_id}: its outline crosses itself or encloses nothing")
-        elif polygon_area(slot.polygon) < MIN_AREA:
-            faults.append(f"slot {slot.slot_id}: its polygon has almost no area")
-        if slot.plan is not None and not is_simple(slot.plan):
-            faults.append(f"slot {slot.slot_id}: its outline on the plan crosses itself")
-    return faults
+    return faults + [fault for slot in layout.slots for fault in _check_slot(slot, zones)]
+
+
+def _check_slot(slot: LayoutSlot, zones: set[str]) -> Iterator[str]:
+    where = f"slot {slot.slot_id}"
+    if slot.slot_id in (".", ".."):
+        yield f"{where}: no address can name it: call it otherwise"
+    if slot.zone_id not in zones:
+        yield f"{where}: there is no zone {slot.zone_id}"
+    if not is_simple(slot.polygon):
+        yield f"{where}: its outline crosses itself or encloses nothing"
+    elif polygon_area(slot.polygon) < MIN_AREA:
+        yield f"{where}: its polygon has almost no area"
+    if slot.plan is not None and not _on_plan(slot.plan):
+        yield f"{where}: its plan lies beyond {MAX_PLAN_M:.0e} metres"
+    elif slot.plan is not None and not is_simple(slot.plan):
+        yield f"{where}: its outline on the plan crosses itself"
 
 
 def check_site(layouts: Iterable[LayoutPublished]) -> list[str]:
@@ -184,6 +198,22 @@ def _layout(
         zones=[Zone(zone_id=zone, name=named.get(zone, zone)) for zone in sorted(used)],
         slots=list(found.values()),
     )
+
+
+def _unprintable(layout: LayoutPublished) -> list[str]:
+    """Names are shown on one line, also where a control character would act."""
+    names = {"site_name": layout.site_name, "camera_name": layout.camera_name}
+    names |= {f"the name of zone {zone.zone_id}": zone.name for zone in layout.zones}
+    found = {place: _CONTROL.search(name) for place, name in names.items()}
+    return [
+        f"{place}: the control character U+{ord(match[0]):04X} has no place in a name"
+        for place, match in found.items()
+        if match
+    ]
+
+
+def _on_plan(plan: Iterable[tuple[float, float]]) -> bool:
+    return all(abs(x) <= MAX_PLAN_M and abs(y) <= MAX_PLAN_M for x, y in plan)
 
 
 def _small_jpeg(data: bytes) -> bool:

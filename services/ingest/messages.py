@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from parking.events import FrameReceived, SlotId, Text, Via
+from parking.ids import PlateHash
 from parking.ports import Outgoing
 from parking.topics import FRAME_MAX_BYTES
 from services.ingest.clocks import Clocks
@@ -85,7 +86,7 @@ class GatePayload(msgspec.Struct, frozen=True, kw_only=True):
     direction: Literal["entry", "exit"]
     gate: SlotId
     captured_at_ms: _Number | None = None
-    plate_hash: Text | None = None
+    plate_hash: PlateHash | None = None
 
 
 class StatusPayload(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from parking import lots
+from parking import lots, reading, typefaults
 from parking.errors import Invalid
 from parking.events import (
     GateEventReceived,
@@ -97,10 +97,10 @@ def layout(
         for name in ("site_id", "camera_id")
         if body.get(name, own[name]) != own[name]
     ]
-    try:
-        made = msgspec.convert(body | own, LayoutPublished)
-    except msgspec.ValidationError as error:
-        raise Invalid("bad-layout", str(error)) from error
+    told = typefaults.faults(body | own, LayoutPublished, strict=True)
+    if told:
+        raise Invalid("bad-layout", "; ".join(faults + told), faults + told)
+    made = reading.convert(body | own, LayoutPublished)
     faults += lots.check(made)
     others = (other for other in state.layouts.values() if other.camera_id != camera_id)
     faults += lots.check_site([made, *(other for other in others if other.site_id == site_id)])

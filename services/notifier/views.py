@@ -21,8 +21,7 @@ from parking.events import (
     TimeMs,
     Unit,
 )
-
-PlateHash = Annotated[Text, Meta(description="salted hash; never a plate")]
+from parking.ids import PlateHash
 
 
 class View(Struct, frozen=True, kw_only=True):

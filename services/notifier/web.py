@@ -13,7 +13,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parking.errors import UNREADABLE, Invalid, Retryable
+from parking.errors import Invalid, Retryable
+from parking.reading import read
 from services.notifier.views import Error
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ def json_response(
 
 async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_BYTES) -> T:
     """The request's body, bounded and validated. Raises ApiError 408, 413, 415, 400 or 422."""
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise ApiError(415, "not-json", "send the body as Content-Type: application/json")
     body = bytearray()
     try:
@@ -82,11 +83,10 @@ async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_
         detail = f"the body did not arrive within {BODY_LIMIT_S:.0f} s"
         raise ApiError(408, "too-slow", detail, {"Connection": "close"}) from error
     try:
-        return msgspec.json.decode(bytes(body), type=cls)
-    except msgspec.ValidationError as error:
-        raise ApiError(422, "bad-schema", str(error)) from error
-    except UNREADABLE as error:
-        raise ApiError(400, "bad-json", str(error)) from error
+        return read(bytes(body), cls)
+    except Invalid as error:
+        status = 400 if error.reason == "bad-json" else 422
+        raise ApiError(status, error.reason, error.detail, faults=error.faults) from error
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -110,7 +110,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, Invalid)  # noqa: S101 -- registered for it
-        return json_response(Error(error=error.reason, detail=error.detail), 422)
+        body = Error(error=error.reason, detail=error.detail, faults=error.faults)
+        return json_response(body, 422)
 
     async def outage(_: Request, error: Exception) -> Response:
         assert isinstance(error, Retryable)  # noqa: S101 -- registered for it
