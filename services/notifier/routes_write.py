@@ -3,7 +3,7 @@
 
 import asyncio
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query, Request
@@ -19,6 +19,7 @@ from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
 from services.notifier import commands
 from services.notifier.auth import Door
 from services.notifier.feed import Feed
+from services.notifier.idempotency import UsedKeys
 from services.notifier.pictures import Pictures
 from services.notifier.views import Accepted, Correction, Count, LayoutAccepted, Passage, Reason
 from services.notifier.web import (
@@ -36,7 +37,11 @@ READ_BACK_LIMIT_S: Final = 10.0
 LAYOUT_TRIES: Final = 3
 _KEYS_KNOWN: Final = f"while it is among the last {ID_MEMORY} keys and commands of its site"
 IdempotencyKey = Annotated[
-    str | None, Header(description=f"the same key again has no second effect, {_KEYS_KNOWN}")
+    str | None,
+    Header(
+        description=f"the same key again has no second effect, {_KEYS_KNOWN};"
+        " with another request it is refused (409)"
+    ),
 ]
 Reference = Annotated[
     Literal["last"] | None,
@@ -68,6 +73,7 @@ class Writer:
     clock: Clock
     layout_lock: asyncio.Lock
     pictures: Pictures
+    used: UsedKeys = field(default_factory=UsedKeys)
 
     async def send(self, *messages: Outgoing) -> None:
         """Write; raises Retryable when Kafka did not take it in time."""
@@ -105,6 +111,7 @@ class Writer:
     ) -> Response:
         now_ms = self.clock.now_ms()
         event = commands.site_command(site_id, command, idempotency_key, who, now_ms)
+        self.used.claim(event.id, type(command).__name__, command)
         await self.send(codec.outgoing(event, SITE_COMMANDS, site_id, commands.SOURCE))
         return json_response(Accepted(id=event.id), 202)
 
@@ -275,5 +282,6 @@ async def _passage(
         detail = f"there is no site {passage.site_id!r}: publish a camera's layout first"
         raise ApiError(404, "no-site", detail)
     event = commands.gate_event(passage, direction, idempotency_key, writer.clock.now_ms())
+    writer.used.claim(event.id, direction, passage)
     await writer.send(codec.outgoing(event, GATE_EVENTS, event.site_id, commands.SOURCE))
     return json_response(Accepted(id=event.id), 202)

@@ -216,11 +216,13 @@ _WORDS: Final = {
     401: "No key, or one that is not known",
     403: "The key may not do this",
     404: "There is no such thing",
-    409: "It cannot be done as things are",
+    405: "The address does not take this method; Allow tells which it takes",
+    408: "The body did not come in time",
+    409: "It cannot be done as things are, or the Idempotency-Key stands for another request",
     413: "The body is too large",
     415: "The body is not declared as JSON",
     422: "A value is not allowed; every fault is told",
     429: "Too many unknown keys",
     503: "Not ready yet, or what this needs is away",
 }
-WRITE_ERRORS: Final = errors(400, 401, 403, 404, 413, 415, 422, 429, 503)
+WRITE_ERRORS: Final = errors(400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 503)
