@@ -29,8 +29,9 @@ from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.pictures import Pictures
 from services.notifier.routes_devices import Fleet, device_routes
+from services.notifier.routes_history import history_routes
 from services.notifier.routes_live import live_routes
-from services.notifier.routes_read import history_routes, read_routes
+from services.notifier.routes_read import read_routes
 from services.notifier.routes_write import Writer, write_routes
 from services.notifier.web import Outermost, add_error_handlers, describe
 
@@ -124,5 +125,6 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
             allow_origins=list(cors_origins),
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+            expose_headers=["Link"],
         )
     return app

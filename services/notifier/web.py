@@ -22,8 +22,6 @@ T = TypeVar("T")
 BODY_MAX_BYTES: Final = 65_536
 LAYOUT_MAX_BYTES: Final = 1_000_000
 BODY_LIMIT_S: Final = 15.0
-ABORT: Final = "parking.abort"
-"""In the scope of a request: a function that drops its connection at once."""
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -130,20 +128,13 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 class Outermost:
-    """Sets the security headers on every answer, and remembers how to drop the connection."""
+    """Sets the security headers on every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] in ("http", "websocket"):
-            # uvicorn's `send` belongs to an object (the request's cycle, the protocol) that holds
-            # the transport. A frozen client never lets a normal close finish: only an abort frees
-            # its socket.
-            transport = getattr(getattr(send, "__self__", None), "transport", None)
-            if transport is not None:
-                scope[ABORT] = transport.abort
 
         async def safe(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -190,6 +181,8 @@ def describe(app: FastAPI, types: list[Any], more: Mapping[str, Any]) -> None:
             schema = made()
             _, parts = msgspec.json.schema_components(types, ref_template=_REF)
             components: MutableMapping[str, Any] = schema.setdefault("components", {})
+            for operation in (one for path in schema["paths"].values() for one in path.values()):
+                operation["responses"] |= {str(k): v for k, v in errors(405).items()}
             components["schemas"] = dict(sorted((parts | dict(more)).items()))
             components["securitySchemes"] = {
                 "key": {
