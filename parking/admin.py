@@ -12,6 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from parking import codec, lots, reading, typefaults
+from parking.effects import Effect, send_and_follow, told
 from parking.errors import Invalid, Retryable
 from parking.events import (
     LayoutPublished,
@@ -129,18 +130,22 @@ async def _set_limits(admin: AIOKafkaAdminClient, configs: Mapping[str, dict[str
 
 
 async def publish_layouts(
-    settings: KafkaSettings, layouts: Sequence[LayoutPublished], issued_by: str
+    settings: KafkaSettings,
+    layouts: Sequence[LayoutPublished],
+    issued_by: str,
+    follow_s: float | None = None,
 ) -> list[LayoutPublished]:
     """Check all, then write each as its camera's next version (one that changes nothing is not
     written again) with the command that makes the tracker adopt it. Returns the layouts in force.
-    Raises Invalid (nothing is written) or Retryable."""
+    `follow_s`: wait so long until the tracker has adopted all. Raises Invalid (nothing is written,
+    or the tracker refused one) or Retryable."""
     for site_id in {layout.site_id for layout in layouts}:
         faults = lots.check_site([other for other in layouts if other.site_id == site_id])
         if faults:
             raise Invalid("bad-layout", f"{site_id}: {'; '.join(faults)}")
     for layout in layouts:
         lots.checked(layout)
-    held = await _layouts_in_force(settings)
+    held = await layouts_in_force(settings)
     in_force: list[LayoutPublished] = []
     messages: list[Outgoing] = []
     for layout in layouts:
@@ -152,11 +157,15 @@ async def publish_layouts(
         # Told again for one already in force, too: its writer may have died between the two.
         command = lots.adoption(after, issued_by)
         messages.append(codec.outgoing(command, SITE_COMMANDS, after.site_id, issued_by))
-    await _send(settings, messages)
+    if follow_s is None:
+        await _send(settings, messages)
+        return in_force
+    for effect in await send_and_follow(settings, messages, follow_s):
+        told(effect)
     return in_force
 
 
-async def _layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublished]:
+async def layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublished]:
     """Each camera's highest version in parking.layouts. A tombstone does not count: readers that
     have seen the version before it want a higher one all the same. Raises Retryable."""
     consumer = new_consumer(settings)
@@ -192,6 +201,24 @@ async def command_site(
     settings: KafkaSettings, site_id: str, command: Command, issued_by: str
 ) -> str:
     """Send one command to a site's tracker; returns its id."""
+    message, event = _command(site_id, command, issued_by)
+    await _send(settings, [message])
+    return event.id
+
+
+async def command_and_follow(
+    settings: KafkaSettings, site_id: str, command: Command, issued_by: str, limit_s: float
+) -> Effect:
+    """Send one command and wait for what it does. Raises Invalid when no layout names the site or
+    the slot, Retryable when the tracker does not come to it in time."""
+    held = await layouts_in_force(settings)
+    lots.require(held.values(), site_id, getattr(command, "slot_id", None))
+    message, _ = _command(site_id, command, issued_by)
+    (effect,) = await send_and_follow(settings, [message], limit_s)
+    return effect
+
+
+def _command(site_id: str, command: Command, issued_by: str) -> tuple[Outgoing, SiteCommanded]:
     event = SiteCommanded(
         id=uuid.uuid4().hex,
         site_id=site_id,
@@ -199,8 +226,7 @@ async def command_site(
         issued_by=issued_by,
         command=command,
     )
-    await _send(settings, [codec.outgoing(event, SITE_COMMANDS, site_id, issued_by)])
-    return event.id
+    return codec.outgoing(event, SITE_COMMANDS, site_id, issued_by), event
 
 
 async def _send(settings: KafkaSettings, messages: Sequence[Outgoing]) -> None:

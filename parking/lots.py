@@ -10,6 +10,7 @@ the scene's frame, "direction": "entry"|"exit"}] for a gate's events.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from msgspec.structs import replace
@@ -80,6 +81,20 @@ def check_site(layouts: Iterable[LayoutPublished]) -> list[str]:
     views = [[slot.slot_id for slot in layout.slots if slot.enabled] for layout in layouts]
     fault = too_large(len({slot for view in views for slot in view}), sum(map(len, views)))
     return [fault] if fault else []
+
+
+def require(layouts: Iterable[LayoutPublished], site_id: str, slot_id: str | None = None) -> None:
+    """Raises Invalid `no-site` or `no-slot` that names those there are."""
+    sites = sorted({one.site_id for one in layouts})
+    own = [one for one in layouts if one.site_id == site_id]
+    if not own:
+        there = f"there are {', '.join(sites[:20])}" if sites else "no layout is published yet"
+        raise Invalid("no-site", f"there is no site {site_id[:100]!r}: {there}")
+    slots = sorted({slot.slot_id for one in own for slot in one.slots})
+    if slot_id is not None and slot_id not in slots:
+        near = get_close_matches(slot_id, slots, 3) or slots[:10]
+        detail = f"site {site_id} has no slot {slot_id[:100]!r}; it has {', '.join(near)}, ..."
+        raise Invalid("no-slot", detail)
 
 
 def checked(layout: LayoutPublished) -> LayoutPublished:
