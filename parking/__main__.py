@@ -6,16 +6,24 @@ The embedded stack's values are printed by `python -m parking.stack env`.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import msgspec
-
-from parking import admin, deadletters_cli, devices_cli, lots, sites_cli
+from parking import (
+    admin,
+    deadletters_cli,
+    devices_cli,
+    jsontext,
+    lots,
+    reading,
+    sites_cli,
+    typefaults,
+)
+from parking.annotations import listed
+from parking.annotations import load as load_annotations
 from parking.errors import Invalid, Retryable, SettingsError
 from parking.events import (
     LayoutPublished,
@@ -133,21 +141,10 @@ def _keys() -> KeyFile:
 def _layouts(options: argparse.Namespace) -> list[LayoutPublished]:
     """One layout from a file, or a folder's cameras from its annotations.json."""
     path: Path = options.path
-    file = path / "annotations.json" if path.is_dir() else path
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise Invalid("no-layout", f"{file} cannot be read: {error.strerror}") from error
     now_ms = time.time_ns() // 1_000_000
     if not path.is_dir():
-        try:
-            return [msgspec.json.decode(text, type=LayoutPublished)]
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise Invalid("bad-layout", f"{file}: {error}") from error
-    try:
-        annotations = json.loads(text)
-    except ValueError as error:
-        raise Invalid("bad-annotations", f"{file} is not JSON: {error}") from error
+        return [_layout_file(path)]
+    annotations = load_annotations(path)
     site_id = options.site or (annotations.get("site") or {}).get("id") or path.resolve().name
     made = lots.layouts_from_annotations(
         annotations, lots.slug(site_id), interval_ms=options.interval_ms, time_ms=now_ms
@@ -155,6 +152,22 @@ def _layouts(options: argparse.Namespace) -> list[LayoutPublished]:
     from parking.reference import with_references  # OpenCV takes its time; only this needs it
 
     return list(with_references(made, annotations, path))
+
+
+def _layout_file(path: Path) -> LayoutPublished:
+    example = "schemas/examples/layout-published.v1--one-slot.json is an example"
+    try:
+        value = jsontext.parse(path.read_bytes())
+    except OSError as error:
+        raise Invalid("no-layout", f"{path} cannot be read: {error.strerror}") from error
+    except Invalid as error:
+        raise Invalid("bad-layout", f"{path}, {error.detail}") from error
+    if isinstance(value, dict) and "frames" in value and "slots" not in value:
+        example = "with `frames` it is a folder's annotations.json: name the folder"
+    faults = typefaults.faults(value, LayoutPublished, strict=True)
+    if faults:
+        raise listed("bad-layout", str(path), faults, example)
+    return reading.convert(value, LayoutPublished)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ _BIGINT: Final = range(-(2**63), 2**63)
 def faults(value: Any, of: Any, *, strict: bool = False, secret: bool = False) -> list[str]:
     """Every fault of what JSON was read as, one line each with its place; at most FAULTS_MAX.
     `secret`: no value is shown."""
-    walk = _Walk(strict, _kind if secret else _shown).faults(value, inspect.type_info(of), "")
+    walk = _Walk(strict, kind_of if secret else _shown).faults(value, inspect.type_info(of), "")
     return [line for line, _ in zip(walk, range(FAULTS_MAX), strict=False)]
 
 
@@ -65,7 +65,12 @@ class _Walk:
                 yield f"{_place(_dot(at, tag))}must be one of {allowed}, not {told}"
                 return
             kinds = list(chosen)
-        yield from self.faults(value, kinds[0], at)
+        fitting = [one for one in kinds if _fits(value, _bare(one))]
+        if len(kinds) > 1 and not fitting:
+            wanted = " or ".join(_wanted(one) for one in of.types)
+            yield f"{_place(at)}must be {wanted}, not {self._shown(value)}"
+        else:
+            yield from self.faults(value, (fitting or kinds)[0], at)
 
     def _struct(self, value: Any, of: inspect.StructType, at: str) -> Iterator[str]:
         if not isinstance(value, dict):
@@ -176,6 +181,10 @@ _NAMES: Final[dict[type[Any], tuple[str, tuple[type, ...]]]] = {
 }
 
 
+def _bare(of: Any) -> Any:
+    return of.type if isinstance(of, inspect.Metadata) else of
+
+
 def _fits(value: Any, of: Any) -> bool:
     if isinstance(of, inspect.LiteralType):
         return isinstance(value, str | int) and value in of.values
@@ -223,7 +232,7 @@ def _shown(value: Any) -> str:
     return str(value)[:60]
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """Of what kind a value is that must not be shown."""
     names = {str: "this text", bool: "true or false", int: "a number", float: "a number"}
     return names.get(type(value)) or _shown(value)
