@@ -16,6 +16,7 @@ from parking import (
     admin,
     deadletters_cli,
     devices_cli,
+    ends_cli,
     jsontext,
     lots,
     reading,
@@ -177,7 +178,8 @@ def _parser() -> argparse.ArgumentParser:
     groups = parser.add_subparsers(required=True, metavar="COMMAND")
     _topics_parser(groups.add_parser("topics", help="Kafka topics"))
     _layout_parser(groups.add_parser("layout", help="slot layouts of cameras"))
-    sites_cli.parser(groups)
+    sites_cli.parser(groups, ends_cli.slot_actions)
+    ends_cli.parser(groups)
     _keys_parser(groups.add_parser("keys", help="API keys (KEYS_FILE names the file)"))
     letters = groups.add_parser(
         "dead-letters", help="what was set aside: look at it, send it again"

@@ -4,7 +4,7 @@ site. Used by the command line (`python -m parking`) and by the embedded stack."
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -12,12 +12,14 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from parking import codec, lots, reading, typefaults
+from parking.changes import Change, Layouts, written
 from parking.effects import Effect, send_and_follow, told
 from parking.errors import Invalid, Retryable
 from parking.events import (
     LayoutPublished,
     ParametersSet,
     Recounted,
+    Removed,
     SiteCommanded,
     SlotClosed,
     SlotOpened,
@@ -35,7 +37,7 @@ from parking.ops import SystemClock
 from parking.ports import Outgoing
 from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS
 
-Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet | Recounted
+Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet | Recounted | Removed
 
 T = TypeVar("T")
 
@@ -216,6 +218,29 @@ async def command_and_follow(
     message, _ = _command(site_id, command, issued_by)
     (effect,) = await send_and_follow(settings, [message], limit_s)
     return effect
+
+
+async def change_site(
+    settings: KafkaSettings,
+    site_id: str,
+    decide: Callable[[Layouts], Change],
+    issued_by: str,
+    limit_s: float | None,
+) -> list[Effect]:
+    """Remove or rename something of a site, and wait for what the tracker does; `limit_s` None:
+    only write. Raises Invalid or Retryable."""
+    newest = await layouts_in_force(settings)
+    lots.require(newest.values(), site_id)
+    site = [one for one in newest.values() if one.site_id == site_id and not one.removed]
+    _, empty = _command(site_id, Removed(), issued_by)
+    versions = {name: one.version for name, one in newest.items()}
+    made = written(decide(site), site, versions, empty)
+    messages = [codec.outgoing(one, LAYOUTS, one.camera_id, issued_by) for one in made.layouts]
+    messages += [codec.outgoing(one, SITE_COMMANDS, site_id, issued_by) for one in made.commands]
+    if limit_s is None:
+        await _send(settings, messages)
+        return []
+    return await send_and_follow(settings, messages, limit_s)
 
 
 def _command(site_id: str, command: Command, issued_by: str) -> tuple[Outgoing, SiteCommanded]:

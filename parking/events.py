@@ -161,6 +161,9 @@ class LayoutPublished(Event, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=160, le=2048, description="detector input, long side")] | None
     ) = None
     reference: Annotated[bytes, Meta(max_length=REFERENCE_MAX_BYTES)] | None = None
+    removed: Annotated[
+        bool, Meta(description="the camera was taken away; kept so that versions go on counting")
+    ] = False
 
 
 class SlotRef(Part, frozen=True, kw_only=True):
@@ -247,12 +250,30 @@ class Recounted(Part, frozen=True, kw_only=True, tag="recounted", tag_field="kin
     number_in: Annotated[int, Meta(ge=0, le=4_000)]
 
 
+class Removed(Part, frozen=True, kw_only=True, tag="removed", tag_field="kind"):
+    """These cameras and slots are no more: their records leave the compacted topics. A slot that
+    another camera still names stays. `whole_site`: all cameras, slots and devices, and open stays
+    are given up."""
+
+    camera_ids: list[CameraId] = []
+    slot_ids: list[SlotId] = []
+    whole_site: bool = False
+
+
 class SiteCommanded(Event, frozen=True, kw_only=True):
     """A command to a site's tracker."""
 
     TYPE: ClassVar[str] = "parking.site-commanded.v1"
     issued_by: Text
-    command: LayoutAdopted | SlotClosed | SlotOpened | StateCorrected | ParametersSet | Recounted
+    command: (
+        LayoutAdopted
+        | SlotClosed
+        | SlotOpened
+        | StateCorrected
+        | ParametersSet
+        | Recounted
+        | Removed
+    )
 
 
 # ---------------------------------------------------------------- from the detector

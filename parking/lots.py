@@ -46,8 +46,6 @@ def check(layout: LayoutPublished) -> list[str]:
     faults += _unprintable(layout)
     if layout.interval_ms > MAX_INTERVAL_MS:
         faults.append(f"interval_ms {layout.interval_ms} is more than a day ({MAX_INTERVAL_MS})")
-    if not layout.slots:
-        faults.append("the layout has no slots")
     if len(layout.slots) > MAX_SLOTS:
         faults.append(f"{len(layout.slots)} slots are more than {MAX_SLOTS}")
         return faults
@@ -85,6 +83,7 @@ def check_site(layouts: Iterable[LayoutPublished]) -> list[str]:
 
 def require(layouts: Iterable[LayoutPublished], site_id: str, slot_id: str | None = None) -> None:
     """Raises Invalid `no-site` or `no-slot` that names those there are."""
+    layouts = [one for one in layouts if not one.removed]
     sites = sorted({one.site_id for one in layouts})
     own = [one for one in layouts if one.site_id == site_id]
     if not own:

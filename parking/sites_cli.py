@@ -4,8 +4,8 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from aiokafka.errors import KafkaError
@@ -20,9 +20,12 @@ from parking.settings import Reader
 _LIMIT_S: Final = 60.0
 
 
-def parser(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the commands."""
-    _slot_parser(groups.add_parser("slot", help="close, open or correct a slot"))
+Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 -- no public name
+
+
+def parser(groups: Actions, more: Callable[[Actions], None]) -> None:
+    """Add the commands. `more`: adds what a slot can be told besides."""
+    _slot_parser(groups.add_parser("slot", help="close, open, correct, remove a slot"), more)
     site = groups.add_parser("parameters", help="tracker parameters of a site, from now on")
     site.description = "All are set at once: what is not named goes back to its default."
     site.add_argument("site")
@@ -151,7 +154,7 @@ _MEANING = {
 }
 
 
-def _slot_parser(parser: argparse.ArgumentParser) -> None:
+def _slot_parser(parser: argparse.ArgumentParser, more: Callable[[Actions], None]) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     for name, run_ in (("close", slot_close), ("open", slot_open), ("correct", slot_correct)):
         action = actions.add_parser(name, help=(run_.__doc__ or "").rstrip("."))
@@ -163,3 +166,4 @@ def _slot_parser(parser: argparse.ArgumentParser) -> None:
             action.add_argument("--reason", help="shown on the dashboard")
         if name == "correct":
             action.add_argument("state", choices=("free", "occupied"))
+    more(actions)

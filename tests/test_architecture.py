@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PURE = (
     *("events", "geometry", "jpeghead", "lots", "topics", "errors", "ports"),
-    *("ids", "typefaults"),
+    *("ids", "typefaults", "removal", "changes"),
     *("occupancy", "site", "slots", "cameras", "camerastatus", "sessions", "timekeeping"),
     *("gatenumbers", "pairing", "stays", "due"),
     *("gating", "inputsize", "ground", "places", "proposals", "rows"),

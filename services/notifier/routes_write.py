@@ -127,7 +127,7 @@ class Writer:
                 raise ApiError(422, "bad-layout", "; ".join(faults), faults=faults)
             if self.feed.state.layouts.get(camera_id) is not layout:
                 await self.send(codec.outgoing(layout, LAYOUTS, camera_id, commands.SOURCE))
-                await self._read_back(layout)
+                await self.read_back(layout)
             if self.feed.state.was_in_force(layout):
                 command = lots.adoption(layout, who)
                 site_id = layout.site_id
@@ -142,17 +142,23 @@ class Writer:
         made = await asyncio.to_thread(lambda: make_reference(decoded(picture.jpeg)))
         return b64encode(made).decode()
 
-    async def _read_back(self, layout: LayoutPublished) -> None:
+    async def in_force(self, layout: LayoutPublished) -> None:
+        """Wait until a layout that was written is the camera's. Raises ApiError 409 when another
+        one of its version came first."""
+        await self.read_back(layout)
+        if not self.feed.state.was_in_force(layout):
+            raise ApiError(409, "layout-race", "others publish layouts of this camera just now")
+
+    async def read_back(self, layout: LayoutPublished) -> None:
         """Wait until this instance has read a layout of that version."""
         try:
             async with asyncio.timeout(READ_BACK_LIMIT_S):
-                await self.feed.until(lambda: self._version(layout.camera_id) >= layout.version)
+                await self.feed.until(lambda: self._version(layout) >= layout.version)
         except TimeoutError as error:
             raise Retryable("the layout was written but could not be read back yet") from error
 
-    def _version(self, camera_id: str) -> int:
-        held = self.feed.state.layouts.get(camera_id)
-        return held.version if held else 0
+    def _version(self, layout: LayoutPublished) -> int:
+        return self.feed.state.layout_version(layout.camera_id)
 
 
 def write_routes(writer: Writer) -> APIRouter:

@@ -97,7 +97,7 @@ async def test_pages_follow_each_other_without_gap_or_double(filled: History, ch
             if path == ROUTES[1]:
                 chosen = chosen.replace("slot=S7&", "camera=site-3/cam-1&")
             whole = await notifier.http.get(f"{path}?{chosen}limit=1000")
-            address, found = f"{path}?{chosen}limit=7", []
+            address, found = f"{path}?{chosen}limit=7", list[str]()
             while address and len(found) < 150:
                 page = await notifier.http.get(address)
                 found += [row[name] for row in page.json()]
