@@ -13,7 +13,7 @@ from parking.events import (
     Event,
     ImageHealth,
 )
-from parking.site import Camera, Device, Moment, Site, silence_limit_ms
+from parking.site import Camera, Device, Moment, Site, camera_of, silence_limit_ms
 from parking.slots import decide, see, withdraw
 from parking.timekeeping import STEP_MS
 
@@ -32,7 +32,7 @@ def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site,
     it is not newer than its camera's last applied one (by its place in the log, or as the device
     counts), or was applied from another place in the log: ingest writes a frame again whose
     acknowledgement it, or the broker, did not see."""
-    camera = site.cameras.get(made.camera_id, Camera())
+    camera = camera_of(site, made.camera_id)
     name = made.frame_ref.frame_id.removeprefix(f"{made.camera_id}/")
     if name in camera.frames or not _newer(made, name, camera):
         return site, []

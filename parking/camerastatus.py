@@ -21,6 +21,8 @@ def condition(site: Site, camera_id: str) -> tuple[Status, str]:
     """A camera's status and the reason; its evidence counts while `is_believed`."""
     camera = site.cameras[camera_id]
     device = site.devices.get(camera_id, Device())
+    if camera.layout_version and not camera.slot_ids:
+        return "no-layout", "out-of-service"
     if device.offline_since_ms is not None:
         return "offline", device.offline_reason or "offline"
     if camera.last_frame_at_ms is None:
@@ -58,14 +60,23 @@ def refresh_ms(camera: Camera) -> int:
 def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event]]:
     """The camera's status told, one version up."""
     status, reason = condition(site, camera_id)
+    event = told(site, camera_id, moment, (status, reason))
     camera = replace(
         site.cameras[camera_id],
         status=status,
         reason=reason,
-        version=site.cameras[camera_id].version + 1,
+        version=event.version,
         reported_at_ms=moment.time_ms,
     )
-    event = CameraStatusChanged(
+    return with_camera(site, camera_id, camera), [event]
+
+
+def told(
+    site: Site, camera_id: str, moment: Moment, condition: tuple[Status, str]
+) -> CameraStatusChanged:
+    """What is told of a camera in this condition, one version up."""
+    camera, (status, reason) = site.cameras[camera_id], condition
+    return CameraStatusChanged(
         id=output_id(site, moment, camera_id, status),
         site_id=site.site_id,
         time_ms=moment.time_ms,
@@ -74,7 +85,7 @@ def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
         status=status,
         reason=reason,
         health=camera.health,
-        version=camera.version,
+        version=camera.version + 1,
         last_frame_at_ms=camera.last_frame_at_ms,
         frame_ref=camera.frame_ref,
         interval_ms=camera.interval_ms if camera.layout_version else None,
@@ -84,7 +95,6 @@ def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
         evidence_at_ms=_older_evidence(site, camera_id) if is_believed(status, reason) else {},
         blurred=camera.blurred if reason == PARTLY_BLURRED else [],
     )
-    return with_camera(site, camera_id, camera), [event]
 
 
 def _older_evidence(site: Site, camera_id: str) -> dict[str, int]:

@@ -131,7 +131,7 @@ def _edges_meet(a: Floats, b: Floats, c: Floats, d: Floats) -> NDArray[np.bool_]
     abc, abd, cda, cdb = _turns(a, b, c), _turns(a, b, d), _turns(c, d, a), _turns(c, d, b)
     meet: NDArray[np.bool_] = (abc * abd < 0) & (cda * cdb < 0)
     for turn, p, q, point in ((abc, a, b, c), (abd, a, b, d), (cda, c, d, a), (cdb, c, d, b)):
-        meet |= (turn == 0) & _within(p, q, point)
+        meet = np.logical_or(meet, (turn == 0) & _within(p, q, point))
     return meet
 
 

@@ -10,7 +10,8 @@ the scene's frame, "direction": "entry"|"exit"}] for a gate's events.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from msgspec.structs import replace
@@ -30,7 +31,11 @@ from parking.outlines import thickness, twins
 from parking.site import too_large
 
 MAX_SLOTS = 1000
+MAX_INTERVAL_MS = 86_400_000
+MAX_PLAN_M = 1e8
+"""Farther than any map's coordinates reach."""
 MAX_REFERENCE_PX = 480
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 MIN_AREA = 1e-5
 """Least area of a slot, as a share of the picture: about 3x3 pixels at 1280x720."""
 MIN_ACROSS = 0.002
@@ -44,8 +49,9 @@ def check(layout: LayoutPublished) -> list[str]:
     faults = []
     if layout.camera_id.split("/")[0] != layout.site_id:
         faults.append(f"camera {layout.camera_id} is not of site {layout.site_id}")
-    if not layout.slots:
-        faults.append("the layout has no slots")
+    faults += _unprintable(layout)
+    if layout.interval_ms > MAX_INTERVAL_MS:
+        faults.append(f"interval_ms {layout.interval_ms} is more than a day ({MAX_INTERVAL_MS})")
     if len(layout.slots) > MAX_SLOTS:
         faults.append(f"{len(layout.slots)} slots are more than {MAX_SLOTS}")
         return faults
@@ -54,16 +60,23 @@ def check(layout: LayoutPublished) -> list[str]:
     faults += _repeated("slot", [slot.slot_id for slot in layout.slots])
     faults += _repeated("zone", [zone.zone_id for zone in layout.zones])
     zones = {zone.zone_id for zone in layout.zones}
-    for slot in layout.slots:
-        if slot.zone_id not in zones:
-            faults.append(f"slot {slot.slot_id}: there is no zone {slot.zone_id}")
-        if not is_simple(slot.polygon):
-            faults.append(f"slot {slot.slot_id}: its outline crosses itself or encloses nothing")
-        elif polygon_area(slot.polygon) < MIN_AREA:
-            faults.append(f"slot {slot.slot_id}: its polygon has almost no area")
-        if slot.plan is not None and not is_simple(slot.plan):
-            faults.append(f"slot {slot.slot_id}: its outline on the plan crosses itself")
-    return faults
+    return faults + [fault for slot in layout.slots for fault in _check_slot(slot, zones)]
+
+
+def _check_slot(slot: LayoutSlot, zones: set[str]) -> Iterator[str]:
+    where = f"slot {slot.slot_id}"
+    if slot.slot_id in (".", ".."):
+        yield f"{where}: no address can name it: call it otherwise"
+    if slot.zone_id not in zones:
+        yield f"{where}: there is no zone {slot.zone_id}"
+    if not is_simple(slot.polygon):
+        yield f"{where}: its outline crosses itself or encloses nothing"
+    elif polygon_area(slot.polygon) < MIN_AREA:
+        yield f"{where}: its polygon has almost no area"
+    if slot.plan is not None and not _on_plan(slot.plan):
+        yield f"{where}: its plan lies beyond {MAX_PLAN_M:.0e} metres"
+    elif slot.plan is not None and not is_simple(slot.plan):
+        yield f"{where}: its outline on the plan crosses itself"
 
 
 def check_new(layout: LayoutPublished) -> list[str]:
@@ -95,6 +108,21 @@ def check_site(layouts: Iterable[LayoutPublished]) -> list[str]:
     views = [[slot.slot_id for slot in layout.slots if slot.enabled] for layout in layouts]
     fault = too_large(len({slot for view in views for slot in view}), sum(map(len, views)))
     return [fault] if fault else []
+
+
+def require(layouts: Iterable[LayoutPublished], site_id: str, slot_id: str | None = None) -> None:
+    """Raises Invalid `no-site` or `no-slot` that names those there are."""
+    layouts = [one for one in layouts if not one.removed]
+    sites = sorted({one.site_id for one in layouts})
+    own = [one for one in layouts if one.site_id == site_id]
+    if not own:
+        there = f"there are {', '.join(sites[:20])}" if sites else "no layout is published yet"
+        raise Invalid("no-site", f"there is no site {site_id[:100]!r}: {there}")
+    slots = sorted({slot.slot_id for one in own for slot in one.slots})
+    if slot_id is not None and slot_id not in slots:
+        near = get_close_matches(slot_id, slots, 3) or slots[:10]
+        detail = f"site {site_id} has no slot {slot_id[:100]!r}; it has {', '.join(near)}, ..."
+        raise Invalid("no-slot", detail)
 
 
 def checked(layout: LayoutPublished, *, new: bool = False) -> LayoutPublished:
@@ -214,6 +242,22 @@ def _layout(
         zones=[Zone(zone_id=zone, name=named.get(zone, zone)) for zone in sorted(used)],
         slots=list(found.values()),
     )
+
+
+def _unprintable(layout: LayoutPublished) -> list[str]:
+    """Names are shown on one line, also where a control character would act."""
+    names = {"site_name": layout.site_name, "camera_name": layout.camera_name}
+    names |= {f"the name of zone {zone.zone_id}": zone.name for zone in layout.zones}
+    found = {place: _CONTROL.search(name) for place, name in names.items()}
+    return [
+        f"{place}: the control character U+{ord(match[0]):04X} has no place in a name"
+        for place, match in found.items()
+        if match
+    ]
+
+
+def _on_plan(plan: Iterable[tuple[float, float]]) -> bool:
+    return all(abs(x) <= MAX_PLAN_M and abs(y) <= MAX_PLAN_M for x, y in plan)
 
 
 def _small_jpeg(data: bytes) -> bool:

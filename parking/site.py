@@ -20,6 +20,10 @@ SITE_SLOTS: Final = 4_000
 SITE_SIGHTS: Final = 10_000
 
 
+REMOVED: Final = "removed"
+"""The reason of the last change of a slot, and of the last status of a camera, that was removed."""
+
+
 class Sight(Struct, frozen=True, kw_only=True):
     """The last evidence one camera gave of one slot. `streak`: how many observations in a row said
     so, none of them before another camera of the slot last changed its mind against it."""
@@ -147,7 +151,8 @@ class Gates(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One site's whole state. `sessions`: the open ones, sorted by entry. `recent_ids`: of commands
     and of gate events without a sequence. `lower_tick_ms`: of a tick far below the last one, not
-    believed yet."""
+    believed yet. `version_floor`: the highest version of what was
+    removed; what comes anew counts on from there, for readers apply only a higher one."""
 
     site_id: str
     run: str = "live"
@@ -160,6 +165,7 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sessions: list[OpenSession] = []
     gates: Gates = Gates()
     recent_ids: list[str] = []
+    version_floor: int = 0
 
 
 class Moment(Struct, frozen=True, kw_only=True):
@@ -195,6 +201,11 @@ def too_large(slots: int, sights: int) -> str | None:
     if sights > SITE_SIGHTS:
         return f"the site's cameras would name slots {sights} times, of {SITE_SIGHTS} at most"
     return None
+
+
+def camera_of(site: Site, camera_id: str) -> Camera:
+    """The camera as it is known, or as a new one."""
+    return site.cameras.get(camera_id) or Camera(version=site.version_floor)
 
 
 def silence_limit_ms(site: Site, camera: Camera) -> int:

@@ -3,7 +3,7 @@
 
 import asyncio
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query, Request
@@ -21,6 +21,7 @@ from parking.topics import GATE_EVENTS, LAYOUTS, PLATES, SITE_COMMANDS
 from services.notifier import commands
 from services.notifier.auth import Door
 from services.notifier.feed import Feed
+from services.notifier.idempotency import UsedKeys
 from services.notifier.pictures import Pictures
 from services.notifier.views import Accepted, Correction, Count, LayoutAccepted, Passage, Reason
 from services.notifier.web import (
@@ -38,7 +39,11 @@ READ_BACK_LIMIT_S: Final = 10.0
 LAYOUT_TRIES: Final = 3
 _KEYS_KNOWN: Final = f"while it is among the last {ID_MEMORY} keys and commands of its site"
 IdempotencyKey = Annotated[
-    str | None, Header(description=f"the same key again has no second effect, {_KEYS_KNOWN}")
+    str | None,
+    Header(
+        description=f"the same key again has no second effect, {_KEYS_KNOWN};"
+        " with another request it is refused (409)"
+    ),
 ]
 Reference = Annotated[
     Literal["last"] | None,
@@ -71,6 +76,7 @@ class Writer:
     layout_lock: asyncio.Lock
     pictures: Pictures
     plates: Plates
+    used: UsedKeys = field(default_factory=UsedKeys)
 
     async def send(self, *messages: Outgoing) -> None:
         """Write; raises Retryable when Kafka did not take it in time."""
@@ -111,6 +117,7 @@ class Writer:
     ) -> Response:
         now_ms = self.clock.now_ms()
         event = commands.site_command(site_id, command, idempotency_key, who, now_ms)
+        self.used.claim(event.id, type(command).__name__, command)
         await self.send(codec.outgoing(event, SITE_COMMANDS, site_id, commands.SOURCE))
         return json_response(Accepted(id=event.id), 202)
 
@@ -126,7 +133,7 @@ class Writer:
                 raise ApiError(422, "bad-layout", "; ".join(faults), faults=faults)
             if self.feed.state.layouts.get(camera_id) is not layout:
                 await self.send(codec.outgoing(layout, LAYOUTS, camera_id, commands.SOURCE))
-                await self._read_back(layout)
+                await self.read_back(layout)
                 fault("notifier.after-layout")
             if self.feed.state.was_in_force(layout):
                 command = lots.adoption(layout, who)
@@ -142,17 +149,23 @@ class Writer:
         made = await asyncio.to_thread(lambda: make_reference(decoded(picture.jpeg)))
         return b64encode(made).decode()
 
-    async def _read_back(self, layout: LayoutPublished) -> None:
+    async def in_force(self, layout: LayoutPublished) -> None:
+        """Wait until a layout that was written is the camera's. Raises ApiError 409 when another
+        one of its version came first."""
+        await self.read_back(layout)
+        if not self.feed.state.was_in_force(layout):
+            raise ApiError(409, "layout-race", "others publish layouts of this camera just now")
+
+    async def read_back(self, layout: LayoutPublished) -> None:
         """Wait until this instance has read a layout of that version."""
         try:
             async with asyncio.timeout(READ_BACK_LIMIT_S):
-                await self.feed.until(lambda: self._version(layout.camera_id) >= layout.version)
+                await self.feed.until(lambda: self._version(layout) >= layout.version)
         except TimeoutError as error:
             raise Retryable("the layout was written but could not be read back yet") from error
 
-    def _version(self, camera_id: str) -> int:
-        held = self.feed.state.layouts.get(camera_id)
-        return held.version if held else 0
+    def _version(self, layout: LayoutPublished) -> int:
+        return self.feed.state.layout_version(layout.camera_id)
 
 
 def write_routes(writer: Writer) -> APIRouter:
@@ -283,6 +296,7 @@ async def _passage(
         raise ApiError(404, "no-site", detail)
     now_ms, rule = writer.clock.now_ms(), writer.plates.of(passage.site_id)
     event, sealed = commands.gate_event(passage, direction, idempotency_key, now_ms, rule)
+    writer.used.claim(event.id, direction, passage)
     messages = [codec.outgoing(event, GATE_EVENTS, event.site_id, commands.SOURCE)]
     if sealed is not None:
         messages.append(codec.outgoing(sealed, PLATES, event.site_id, commands.SOURCE))

@@ -272,6 +272,25 @@ class NewDevice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     http: bool = False
 
 
+class Renaming(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What it is called from now on."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class CameraChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another name, or another device (of the same site) with the same view: one of them."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    device: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")] | None = None
+
+
+class SlotRenaming(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The slot's id from now on."""
+
+    slot_id: SlotId
+
+
 class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why, in words."""
 

@@ -169,8 +169,7 @@ class Watching:
 @pytest.mark.parametrize("change", [smear, fill_green, repeat, roll, tear, shift_a_band])
 @pytest.mark.parametrize("reference", [True, False])
 def test_one_damaged_picture_is_discarded_and_the_next_one_counts_at_once(change, reference):
-    more = {"reference": make_reference(frame(0))} if reference else {}
-    camera = Watching(layout(**more))
+    camera = Watching(layout(reference=make_reference(frame(0)) if reference else None))
     told = [camera.see(jpeg(frame(n))).health.status for n in (17, 18, 19)]
     odd = camera.see(jpeg(changed(change)))
     told += [camera.see(jpeg(frame(n))).health.status for n in (21, 22)]

@@ -27,9 +27,9 @@ def slot(slot_id="A1", zone_id="A", polygon=None, **more):
 
 
 def layout(*slots, **more):
-    return LayoutPublished(
+    usual = LayoutPublished(
         id="demo/north/layout/1",
-        site_id=more.pop("site_id", "demo"),
+        site_id="demo",
         time_ms=1,
         camera_id="demo/north",
         version=1,
@@ -39,6 +39,11 @@ def layout(*slots, **more):
         zones=[Zone(zone_id="A", name="A")],
         slots=list(slots),
     )
+    return replace(usual, **more)
+
+
+def test_a_layout_without_slots_takes_its_camera_out_of_service():
+    assert check(layout()) == []
 
 
 def test_a_good_layout_has_no_faults():
@@ -48,7 +53,10 @@ def test_a_good_layout_has_no_faults():
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        (layout(), "no slots"),
+        (layout(slot("..")), "no address can name it"),
+        (layout(slot(), site_name="a\x1b[31m"), "the control character U+001B"),
+        (layout(slot(), interval_ms=86_400_001), "more than a day"),
+        (layout(slot(plan=[(0, 0), (1e300, 0), (1, 1)])), "beyond 1e+08 metres"),
         (layout(slot(polygon=BOW_TIE)), "slot A1: its outline crosses itself"),
         (layout(slot(polygon=SLIVER)), "slot A1: its polygon has almost no area"),
         (layout(slot(), slot()), "slot A1 is named twice"),
@@ -89,7 +97,8 @@ def test_a_new_layout_may_have_closed_rings_neighbours_and_twins_that_are_switch
 
 
 def test_a_layout_in_force_is_not_refused_for_what_only_new_ones_must_not_have():
-    assert checked(layout(slot(), slot("A2"), slot("A3", polygon=FLAT)))
+    in_force = layout(slot(), slot("A2"), slot("A3", polygon=FLAT))
+    assert checked(in_force) is in_force
 
 
 def test_a_thousand_outlines_of_64_corners_on_one_place_are_told_by_a_few():

@@ -133,6 +133,10 @@ export interface LayoutPublished {
   slots: LayoutSlot[];
   input_size_px?: number | null;
   reference?: string | null;
+  /**
+   * the camera was taken away; kept so that versions go on counting
+   */
+  removed?: boolean;
 }
 /**
  * What made a change: the id of a frame, a tick, a command or a gate event.
