@@ -131,14 +131,14 @@ def _edges_meet(a: Floats, b: Floats, c: Floats, d: Floats) -> NDArray[np.bool_]
     abc, abd, cda, cdb = _turns(a, b, c), _turns(a, b, d), _turns(c, d, a), _turns(c, d, b)
     meet: NDArray[np.bool_] = (abc * abd < 0) & (cda * cdb < 0)
     for turn, p, q, point in ((abc, a, b, c), (abd, a, b, d), (cda, c, d, a), (cdb, c, d, b)):
-        meet = np.logical_or(meet, (turn == 0) & _within(p, q, point))
+        meet |= (turn == 0) & _within(p, q, point)
     return meet
 
 
 def _within(p: Floats, q: Floats, point: Floats) -> NDArray[np.bool_]:
     """Tell whether each `point`, on the line through p and q, lies between them."""
     low, high = np.minimum(p, q), np.maximum(p, q)
-    within: NDArray[np.bool_] = ((low <= point) & (point <= high)).all(axis=1)
+    within = np.asarray(((low <= point) & (point <= high)).all(axis=1), np.bool_)
     return within
 
 

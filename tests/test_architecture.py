@@ -35,11 +35,11 @@ NOT_PURE = {
 PURE_PACKAGES = {"msgspec", "numpy", "parking"}
 FOUR_FILES = {"__main__.py", "settings.py", "handler.py", "adapters.py"}
 READS_ENVIRON = re.compile(
-    r"(__main__|_cli|parking/ops|parking/faults|parking/stack/node|bench/(bare_)?bridge|bench/(produce|persister|tracker))\.py$"
+    r"(__main__|_cli|parking/ops|parking/faults|parking/stack/node|bench/(bare_)?bridge|bench/(produce|persister|tracker)|cases/world)\.py$"
 )
 MAX_LINES = 300
 MAX_TEST_LINES = 500
-LONGER = {"parking/events.py": 580}  # every event in one list is easier to read than two halves
+LONGER = {"parking/events.py": 610}  # every event in one list is easier to read than two halves
 
 
 def sources(*folders: str) -> list[Path]:

@@ -21,7 +21,7 @@ from parking.ops import Health
 from parking.plates import Plates
 from parking.ports import Clock, Producer
 from parking.relocation import LayoutProposal
-from services.notifier import views
+from services.notifier import bodies, views
 from services.notifier.auth import Door
 from services.notifier.commands import layout_body_schema
 from services.notifier.dashboard import dashboard_routes
@@ -64,16 +64,16 @@ SHAPES: Final[list[Any]] = [
     views.PlatesRead,
     views.DeviceView,
     views.DeviceSecret,
-    views.NewDevice,
+    bodies.NewDevice,
     views.Accepted,
     views.LayoutAccepted,
     views.Error,
-    views.Passage,
-    views.Reason,
-    views.Renaming,
-    views.CameraChange,
-    views.SlotRenaming,
-    views.Correction,
+    bodies.Passage,
+    bodies.Reason,
+    bodies.Renaming,
+    bodies.CameraChange,
+    bodies.SlotRenaming,
+    bodies.Correction,
     SlotChanged,
     CameraStatusChanged,
     SessionChanged,

@@ -22,8 +22,8 @@ from parking.events import (
 )
 from parking.plates import SitePlates, sealed_event
 from parking.topics import site_of
+from services.notifier.bodies import Passage
 from services.notifier.state import LiveState
-from services.notifier.views import Passage
 
 SOURCE: Final = "api"
 CLOCK_BACK_MS: Final = 3_600_000

@@ -17,8 +17,9 @@ from parking.changes import Change, Layouts
 from parking.errors import Invalid
 from parking.topics import LAYOUTS, SITE_COMMANDS
 from services.notifier import commands
+from services.notifier.bodies import CameraChange, Renaming, SlotRenaming
 from services.notifier.routes_write import Writer
-from services.notifier.views import Accepted, CameraChange, Renaming, SlotRenaming
+from services.notifier.views import Accepted
 from services.notifier.web import WRITE_ERRORS, ApiError, json_response, read_json, returns, takes
 
 _PART: Final = "^[a-z0-9-]{1,40}$"

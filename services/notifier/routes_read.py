@@ -12,12 +12,7 @@ from parking.relocation import LayoutProposal
 from services.notifier.feed import Feed
 from services.notifier.pictures import Pictures
 from services.notifier.state import LiveState
-from services.notifier.views import (
-    CameraView,
-    SiteSummary,
-    SiteView,
-    SlotView,
-)
+from services.notifier.views import CameraView, SiteSummary, SiteView, SlotView
 from services.notifier.web import ApiError, errors, json_response, returns
 
 _SITE: Final = "^[a-z0-9-]{1,40}$"

@@ -20,10 +20,11 @@ from parking.reference import decoded, make_reference
 from parking.topics import GATE_EVENTS, LAYOUTS, PLATES, SITE_COMMANDS
 from services.notifier import commands
 from services.notifier.auth import Door
+from services.notifier.bodies import LAYOUT_EXAMPLE, Correction, Count, Passage, Reason
 from services.notifier.feed import Feed
 from services.notifier.idempotency import UsedKeys
 from services.notifier.pictures import Pictures
-from services.notifier.views import Accepted, Correction, Count, LayoutAccepted, Passage, Reason
+from services.notifier.views import Accepted, LayoutAccepted
 from services.notifier.web import (
     LAYOUT_MAX_BYTES,
     WRITE_ERRORS,
@@ -50,19 +51,6 @@ Reference = Annotated[
     Query(description="last: the camera's last picture, if healthy, becomes the reference"),
 ]
 _PASSAGE: Final = {"site_id": "demo", "gate_id": "main"}
-_LAYOUT: Final = {
-    "site_name": "Demo lot",
-    "camera_name": "North",
-    "interval_ms": 1000,
-    "zones": [{"zone_id": "A", "name": "Row A"}],
-    "slots": [
-        {
-            "slot_id": "A1",
-            "zone_id": "A",
-            "polygon": [[0.1, 0.5], [0.2, 0.5], [0.22, 0.7], [0.09, 0.7]],
-        }
-    ],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +206,7 @@ def write_routes(writer: Writer) -> APIRouter:
         summary="Publish a camera's layout as its next version",
         responses=returns(LayoutAccepted, "Durable, and adopted by the tracker next")
         | WRITE_ERRORS,
-        openapi_extra=takes("LayoutBody", _LAYOUT),
+        openapi_extra=takes("LayoutBody", LAYOUT_EXAMPLE),
     )
     async def put_layout(
         request: Request, site: str, device: str, reference: Reference = None
@@ -291,14 +279,13 @@ async def _passage(
     writer.door.writer(request)
     passage = await read_json(request, Passage)
     _ = writer.feed.ring  # not before the sites are known
-    if passage.site_id not in writer.feed.state.site_ids():
-        detail = f"there is no site {passage.site_id!r}: publish a camera's layout first"
+    site_id, now_ms = passage.site_id, writer.clock.now_ms()
+    if site_id not in writer.feed.state.site_ids():
+        detail = f"there is no site {site_id!r}: publish a camera's layout first"
         raise ApiError(404, "no-site", detail)
-    now_ms, rule = writer.clock.now_ms(), writer.plates.of(passage.site_id)
+    rule = writer.plates.of(site_id)
     event, sealed = commands.gate_event(passage, direction, idempotency_key, now_ms, rule)
     writer.used.claim(event.id, direction, passage)
-    messages = [codec.outgoing(event, GATE_EVENTS, event.site_id, commands.SOURCE)]
-    if sealed is not None:
-        messages.append(codec.outgoing(sealed, PLATES, event.site_id, commands.SOURCE))
-    await writer.send(*messages)
+    made = [(event, GATE_EVENTS), *([(sealed, PLATES)] if sealed else [])]
+    await writer.send(*(codec.outgoing(e, topic, site_id, commands.SOURCE) for e, topic in made))
     return json_response(Accepted(id=event.id), 202)

@@ -14,7 +14,7 @@ from parking.events import EVENTS, DeadLettered, DetectionMade, LayoutPublished,
 from parking.ports import Record
 from services.ingest.handler import handle_message
 from services.ingest.messages import Context, GatePayload, Message, StatusPayload
-from services.notifier.views import Correction, Count, NewDevice, Passage, Reason
+from services.notifier.bodies import Correction, Count, NewDevice, Passage, Reason
 from tests.generated import Place, leaves, put, samples
 
 DOORS: dict[str, type] = {
