@@ -71,6 +71,10 @@ test-stack: fetch ## The tests with real Kafka, Postgres, S3 and MQTT
 test-nightly: fetch ## The tests that take many minutes: 20 kills of the broker, ten minutes without Kafka
 	.venv/bin/pytest -m nightly $(ARGS)
 
+.PHONY: cases
+cases: fetch ## Try the inputs from the field against a stack of its own: right or wrong (ARGS="api --quick")
+	$(PY) -m tools.cases $(ARGS)
+
 .PHONY: fetch
 fetch: install dashboard/dist/index.html
 	@$(PY) -m parking.stack fetch

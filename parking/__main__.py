@@ -6,29 +6,29 @@ The embedded stack's values are printed by `python -m parking.stack env`.
 """
 
 import argparse
-import asyncio
-import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from parking import admin, deadletters_cli, devices_cli, lots
+from parking import (
+    admin,
+    deadletters_cli,
+    devices_cli,
+    ends_cli,
+    jsontext,
+    lots,
+    reading,
+    sites_cli,
+    typefaults,
+)
+from parking.annotations import listed
+from parking.annotations import load as load_annotations
 from parking.errors import Invalid, Retryable, SettingsError
 from parking.events import (
     LayoutPublished,
-    ParametersSet,
-    Recounted,
-    SlotClosed,
-    SlotOpened,
-    StateCorrected,
 )
-from parking.kafka import KafkaSettings
 from parking.keys import SCOPES, KeyFile
 from parking.settings import Reader
 from parking.topics import TOPICS
@@ -44,7 +44,24 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         options.run(options)
     except (Invalid, Retryable, SettingsError) as error:
-        sys.exit(f"parking: {error}")
+        sys.exit(f"parking: {error}{cure(error)}")
+
+
+def cure(error: Exception) -> str:
+    """What to do about it, where the error itself does not say."""
+    text = str(error)
+    return next((f"\n  {words}" for sign, words in _CURES.items() if sign in text), "")
+
+
+_STACK = 'those of `make run`: eval "$(python -m parking.stack env)"; '
+_CURES = {
+    "KAFKA_BOOTSTRAP is not set": f"{_STACK}else set it to your Kafka's HOST:PORT",
+    "KEYS_FILE is not set": f"{_STACK}else set it to the file of ingest and notifier",
+    "DEVICES_FILE is not set": f"{_STACK}else set it to the broker's password file",
+    "KafkaConnectionError": f"is Kafka running, is KAFKA_BOOTSTRAP right? {_STACK}",
+    "unknown-key": "make one: parking keys add NAME write",
+    "no-layout:": "name a file or folder that is there; tools/propose makes a first layout",
+}
 
 
 def say(text: str) -> None:
@@ -62,13 +79,15 @@ def topics_list(_: argparse.Namespace) -> None:
 
 def topics_apply(options: argparse.Namespace) -> None:
     """Create what is missing, and set the size and age limits of what is there."""
-    made = _run(admin.apply_topics(_kafka(), replication=options.replication))
+    made = sites_cli.run(admin.apply_topics(sites_cli.kafka(), replication=options.replication))
     say(f"{len(made)} topics made, {len(TOPICS) - len(made)} were there")
 
 
 def layout_check(options: argparse.Namespace) -> None:
     """Tell every fault."""
-    faults = [f"{one.camera_id}: {fault}" for one in _layouts(options) for fault in lots.check(one)]
+    faults = [
+        f"{one.camera_id}: {fault}" for one in _layouts(options) for fault in lots.check_new(one)
+    ]
     if faults:
         raise Invalid("bad-layout", "\n  " + "\n  ".join(faults))
     say("the layout can be used")
@@ -76,37 +95,11 @@ def layout_check(options: argparse.Namespace) -> None:
 
 def layout_publish(options: argparse.Namespace) -> None:
     """Write layouts and their adoption."""
-    for one in _run(admin.publish_layouts(_kafka(), _layouts(options), "cli")):
+    work = admin.publish_layouts(
+        sites_cli.kafka(), _layouts(options), "cli", sites_cli.limit_s(options)
+    )
+    for one in sites_cli.run(work):
         say(f"{one.camera_id}: version {one.version}, {len(one.slots)} slots")
-
-
-def slot_close(options: argparse.Namespace) -> None:
-    """Take a slot out of service."""
-    _command(options, SlotClosed(slot_id=options.slot, reason=options.reason))
-
-
-def slot_open(options: argparse.Namespace) -> None:
-    """Put a slot back into service."""
-    _command(options, SlotOpened(slot_id=options.slot))
-
-
-def slot_correct(options: argparse.Namespace) -> None:
-    """Say what a slot is."""
-    _command(options, StateCorrected(slot_id=options.slot, state=options.state))
-
-
-def site_parameters(options: argparse.Namespace) -> None:
-    """Set the tracker's parameters of a site."""
-    given = {name: value for name, value in vars(options).items() if name in _PARAMETERS}
-    values = {name: value for name, value in given.items() if value is not None}
-    parameters = admin.checked(values, ParametersSet)
-    _command(options, parameters)
-    say(", ".join(f"{name} {getattr(parameters, name)}" for name in _PARAMETERS))
-
-
-def site_recount(options: argparse.Namespace) -> None:
-    """Say how many vehicles are in."""
-    _command(options, admin.checked({"number_in": options.number_in}, Recounted))
 
 
 def keys_add(options: argparse.Namespace) -> None:
@@ -141,28 +134,6 @@ def cameras(options: argparse.Namespace) -> None:
 
 
 # ---------------------------------------------------------------- helpers
-_PARAMETERS = {field.name: field for field in msgspec.structs.fields(ParametersSet)}
-_MEANING = {
-    "enter_observations": "pictures in a row that must say occupied",
-    "exit_observations": "pictures in a row that must say free",
-    "min_confidence": "0..1; less sure, a picture says nothing of a slot",
-    "silence_intervals": "what a camera saw counts for so many of its intervals, at least",
-    "silence_ms": "and for so many milliseconds, 15000 at least, whichever is longer",
-    "overstay_ms": "how long a vehicle may stay; None: as long as it likes",
-    "maximum_stay_ms": "a stay without an exit ends after so long; None: never",
-    "empty_at_min": "minutes after midnight UTC when nobody is in; None: no such time",
-    "capacity": "vehicles that fit in; None: as many as there are slots",
-    "correction_hold_ms": "a correction ends once cameras contradict it for so long",
-}
-
-
-def _kafka() -> KafkaSettings:
-    env = Reader(os.environ)
-    settings = KafkaSettings.read(env)
-    env.done()
-    return settings
-
-
 def _keys() -> KeyFile:
     env = Reader(os.environ)
     path = env.text("KEYS_FILE")
@@ -170,40 +141,13 @@ def _keys() -> KeyFile:
     return KeyFile(Path(path))
 
 
-def _run(work: Awaitable[Any]) -> Any:
-    async def bounded() -> Any:
-        return await asyncio.wait_for(work, timeout=60)
-
-    try:
-        return asyncio.run(bounded())
-    except TimeoutError as error:
-        raise Retryable(
-            "Kafka did not answer within a minute: is KAFKA_BOOTSTRAP right?"
-        ) from error
-
-
-def _command(options: argparse.Namespace, command: admin.Command) -> None:
-    say(f"sent: {_run(admin.command_site(_kafka(), options.site, command, 'cli'))}")
-
-
 def _layouts(options: argparse.Namespace) -> list[LayoutPublished]:
     """One layout from a file, or a folder's cameras from its annotations.json."""
     path: Path = options.path
-    file = path / "annotations.json" if path.is_dir() else path
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise Invalid("no-layout", f"{file} cannot be read: {error.strerror}") from error
     now_ms = time.time_ns() // 1_000_000
     if not path.is_dir():
-        try:
-            return [msgspec.json.decode(text, type=LayoutPublished)]
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise Invalid("bad-layout", f"{file}: {error}") from error
-    try:
-        annotations = json.loads(text)
-    except ValueError as error:
-        raise Invalid("bad-annotations", f"{file} is not JSON: {error}") from error
+        return [_layout_file(path)]
+    annotations = load_annotations(path)
     site_id = options.site or (annotations.get("site") or {}).get("id") or path.resolve().name
     made = lots.layouts_from_annotations(
         annotations, lots.slug(site_id), interval_ms=options.interval_ms, time_ms=now_ms
@@ -213,6 +157,22 @@ def _layouts(options: argparse.Namespace) -> list[LayoutPublished]:
     return list(with_references(made, annotations, path))
 
 
+def _layout_file(path: Path) -> LayoutPublished:
+    example = "schemas/examples/layout-published.v1--one-slot.json is an example"
+    try:
+        value = jsontext.parse(path.read_bytes())
+    except OSError as error:
+        raise Invalid("no-layout", f"{path} cannot be read: {error.strerror}") from error
+    except Invalid as error:
+        raise Invalid("bad-layout", f"{path}, {error.detail}") from error
+    if isinstance(value, dict) and "frames" in value and "slots" not in value:
+        example = "with `frames` it is a folder's annotations.json: name the folder"
+    faults = typefaults.faults(value, LayoutPublished, strict=True)
+    if faults:
+        raise listed("bad-layout", str(path), faults, example)
+    return reading.convert(value, LayoutPublished)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="parking", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -220,19 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     groups = parser.add_subparsers(required=True, metavar="COMMAND")
     _topics_parser(groups.add_parser("topics", help="Kafka topics"))
     _layout_parser(groups.add_parser("layout", help="slot layouts of cameras"))
-    _slot_parser(groups.add_parser("slot", help="close, open or correct a slot"))
-    site = groups.add_parser("parameters", help="tracker parameters of a site, from now on")
-    site.description = "All are set at once: what is not named goes back to its default."
-    site.add_argument("site")
-    for name, field in _PARAMETERS.items():
-        kind = float if name == "min_confidence" else int
-        told = f"{_MEANING[name]} ({field.default})"
-        site.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=told)
-    site.set_defaults(run=site_parameters)
-    count = groups.add_parser("recount", help="say how many vehicles are in")
-    count.add_argument("site")
-    count.add_argument("number_in", type=int, metavar="N")
-    count.set_defaults(run=site_recount)
+    sites_cli.parser(groups, ends_cli.slot_actions)
+    ends_cli.parser(groups)
     _keys_parser(groups.add_parser("keys", help="API keys (KEYS_FILE names the file)"))
     letters = groups.add_parser(
         "dead-letters", help="what was set aside: look at it, send it again"
@@ -267,20 +216,9 @@ def _layout_parser(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--interval-ms", type=int, default=1000, help="the cameras' pace (1000)"
         )
+        if name == "publish":
+            sites_cli.wait_options(action)
         action.set_defaults(run=run)
-
-
-def _slot_parser(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
-    for name, run in (("close", slot_close), ("open", slot_open), ("correct", slot_correct)):
-        action = actions.add_parser(name, help=(run.__doc__ or "").rstrip("."))
-        action.add_argument("site")
-        action.add_argument("slot")
-        action.set_defaults(run=run)
-        if name == "close":
-            action.add_argument("--reason", help="shown on the dashboard")
-        if name == "correct":
-            action.add_argument("state", choices=("free", "occupied"))
 
 
 def _keys_parser(parser: argparse.ArgumentParser) -> None:

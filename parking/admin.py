@@ -4,20 +4,22 @@ site. Used by the command line (`python -m parking`) and by the embedded stack."
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from parking import codec, lots
+from parking import codec, lots, reading, typefaults
+from parking.changes import Change, Layouts, written
+from parking.effects import Effect, send_and_follow, told
 from parking.errors import Invalid, Retryable
 from parking.events import (
     LayoutPublished,
     ParametersSet,
     Recounted,
+    Removed,
     SiteCommanded,
     SlotClosed,
     SlotOpened,
@@ -35,7 +37,7 @@ from parking.ops import SystemClock
 from parking.ports import Outgoing
 from parking.topics import LAYOUTS, LIVE, SITE_COMMANDS, TOPICS
 
-Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet | Recounted
+Command = SlotClosed | SlotOpened | StateCorrected | ParametersSet | Recounted | Removed
 
 T = TypeVar("T")
 
@@ -130,18 +132,22 @@ async def _set_limits(admin: AIOKafkaAdminClient, configs: Mapping[str, dict[str
 
 
 async def publish_layouts(
-    settings: KafkaSettings, layouts: Sequence[LayoutPublished], issued_by: str
+    settings: KafkaSettings,
+    layouts: Sequence[LayoutPublished],
+    issued_by: str,
+    follow_s: float | None = None,
 ) -> list[LayoutPublished]:
     """Check all, then write each as its camera's next version (one that changes nothing is not
     written again) with the command that makes the tracker adopt it. Returns the layouts in force.
-    Raises Invalid (nothing is written) or Retryable."""
+    `follow_s`: wait so long until the tracker has adopted all. Raises Invalid (nothing is written,
+    or the tracker refused one) or Retryable."""
     for site_id in {layout.site_id for layout in layouts}:
         faults = lots.check_site([other for other in layouts if other.site_id == site_id])
         if faults:
             raise Invalid("bad-layout", f"{site_id}: {'; '.join(faults)}")
     for layout in layouts:
-        lots.checked(layout)
-    held = await _layouts_in_force(settings)
+        lots.checked(layout, new=True)
+    held = await layouts_in_force(settings)
     in_force: list[LayoutPublished] = []
     messages: list[Outgoing] = []
     for layout in layouts:
@@ -153,11 +159,15 @@ async def publish_layouts(
         # Told again for one already in force, too: its writer may have died between the two.
         command = lots.adoption(after, issued_by)
         messages.append(codec.outgoing(command, SITE_COMMANDS, after.site_id, issued_by))
-    await _send(settings, messages)
+    if follow_s is None:
+        await _send(settings, messages)
+        return in_force
+    for effect in await send_and_follow(settings, messages, follow_s):
+        told(effect)
     return in_force
 
 
-async def _layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublished]:
+async def layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublished]:
     """Each camera's highest version in parking.layouts. A tombstone does not count: readers that
     have seen the version before it want a higher one all the same. Raises Retryable."""
     consumer = new_consumer(settings)
@@ -182,17 +192,58 @@ async def _layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublishe
 
 
 def checked(values: Mapping[str, Any], cls: type[T]) -> T:
-    """The command of these values. Raises Invalid("bad-parameters")."""
-    try:
-        return msgspec.convert(values, cls)
-    except msgspec.ValidationError as error:
-        raise Invalid("bad-parameters", str(error)) from error
+    """The command of these values. Raises Invalid("bad-parameters") with every fault."""
+    faults = typefaults.faults(dict(values), cls)
+    if faults:
+        raise Invalid("bad-parameters", "; ".join(faults), faults)
+    return reading.convert(dict(values), cls)
 
 
 async def command_site(
     settings: KafkaSettings, site_id: str, command: Command, issued_by: str
 ) -> str:
     """Send one command to a site's tracker; returns its id."""
+    message, event = _command(site_id, command, issued_by)
+    await _send(settings, [message])
+    return event.id
+
+
+async def command_and_follow(
+    settings: KafkaSettings, site_id: str, command: Command, issued_by: str, limit_s: float
+) -> Effect:
+    """Send one command and wait for what it does. Raises Invalid when no layout names the site or
+    the slot, Retryable when the tracker does not come to it in time."""
+    held = await layouts_in_force(settings)
+    lots.require(held.values(), site_id, getattr(command, "slot_id", None))
+    message, _ = _command(site_id, command, issued_by)
+    (effect,) = await send_and_follow(settings, [message], limit_s)
+    return effect
+
+
+async def change_site(
+    settings: KafkaSettings,
+    site_id: str,
+    decide: Callable[[Layouts], Change],
+    issued_by: str,
+    limit_s: float | None,
+) -> list[Effect]:
+    """Remove or rename something of a site, and wait for what the tracker does; `limit_s` None:
+    only write. Raises Invalid or Retryable."""
+    newest = await layouts_in_force(settings)
+    lots.require(newest.values(), site_id)
+    site = [one for one in newest.values() if one.site_id == site_id and not one.removed]
+    _, empty = _command(site_id, Removed(), issued_by)
+    versions = {name: one.version for name, one in newest.items()}
+    made = written(decide(site), site, versions, empty)
+    messages = [codec.outgoing(one, LAYOUTS, one.camera_id, issued_by) for one in made.layouts]
+    messages += [codec.outgoing(one, SITE_COMMANDS, site_id, issued_by) for one in made.commands]
+    if limit_s is None:
+        await _send(settings, messages)
+        return []
+    return await send_and_follow(settings, messages, limit_s)
+
+
+def _command(site_id: str, command: Command, issued_by: str) -> tuple[Outgoing, SiteCommanded]:
     event = SiteCommanded(
         id=uuid.uuid4().hex,
         site_id=site_id,
@@ -200,8 +251,7 @@ async def command_site(
         issued_by=issued_by,
         command=command,
     )
-    await _send(settings, [codec.outgoing(event, SITE_COMMANDS, site_id, issued_by)])
-    return event.id
+    return codec.outgoing(event, SITE_COMMANDS, site_id, issued_by), event
 
 
 async def _send(settings: KafkaSettings, messages: Sequence[Outgoing]) -> None:

@@ -6,14 +6,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from parking.camerastatus import condition, refresh_ms, report, with_camera
+from parking.camerastatus import condition, is_believed, refresh_ms, report, with_camera
 from parking.events import (
     DetectionMade,
     DeviceReported,
     Event,
     ImageHealth,
 )
-from parking.site import Camera, Device, Moment, Site, silence_limit_ms
+from parking.site import Camera, Device, Moment, Site, camera_of, silence_limit_ms
 from parking.slots import decide, see, withdraw
 from parking.timekeeping import STEP_MS
 
@@ -32,7 +32,7 @@ def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site,
     it is not newer than its camera's last applied one (by its place in the log, or as the device
     counts), or was applied from another place in the log: ingest writes a frame again whose
     acknowledgement it, or the broker, did not see."""
-    camera = site.cameras.get(made.camera_id, Camera())
+    camera = camera_of(site, made.camera_id)
     name = made.frame_ref.frame_id.removeprefix(f"{made.camera_id}/")
     if name in camera.frames or not _newer(made, name, camera):
         return site, []
@@ -57,7 +57,7 @@ def on_detection(site: Site, made: DetectionMade, moment: Moment) -> tuple[Site,
     )
     site = _lift_offline(with_camera(site, made.camera_id, camera), made)
     outputs: list[Event] = []
-    if condition(site, made.camera_id)[0] == "online":
+    if is_believed(*condition(site, made.camera_id)):
         # Polygons of an older layout than the adopted one may name other ground by the same names.
         believed = made.health.status == "ok" and made.layout_version >= camera.layout_version
         if fresh and believed:
@@ -120,7 +120,7 @@ def settle(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
     if (status, reason) != (camera.status, camera.reason) or due:
         site, told = report(site, camera_id, moment)
         outputs += told
-    if status != "online":
+    if not is_believed(status, reason):
         for slot_id in camera.slot_ids:
             slot = site.slots[slot_id]
             left = withdraw(slot, (camera_id,))
@@ -173,9 +173,17 @@ def _numbers(name: str) -> tuple[int, int] | None:
 
 def _with_health(camera: Camera, health: ImageHealth, patience: int) -> Camera:
     """One bad picture is no evidence; `patience` of them in a row make the camera unhealthy. The
-    first good one makes it healthy again: its slots still want their own observations."""
+    first good one makes it healthy again: its slots still want their own observations. As many good
+    ones that are blurred in part are told."""
     if health.status == "ok":
-        return replace(camera, health="ok", unhealthy_frames=0)
+        count = min(camera.blurred_frames + 1, patience) if health.blurred else 0
+        return replace(
+            camera,
+            health="ok",
+            unhealthy_frames=0,
+            blurred=health.blurred,
+            blurred_frames=count,
+        )
     frames = camera.unhealthy_frames + 1
     believed = camera.health == "ok" and frames < patience
     return replace(

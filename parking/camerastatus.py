@@ -12,13 +12,17 @@ from parking.site import Camera, Device, Moment, Site, output_id, silence_limit_
 # show by it: every so often, or every interval of the camera where that is longer.
 REFRESH_MS: Final = 2_000
 
+PARTLY_BLURRED: Final = "partly-blurred"
+
 Status = Literal["online", "degraded", "offline", "no-layout"]
 
 
 def condition(site: Site, camera_id: str) -> tuple[Status, str]:
-    """A camera's status and the reason; its evidence counts only while it is online."""
+    """A camera's status and the reason; its evidence counts while `is_believed`."""
     camera = site.cameras[camera_id]
     device = site.devices.get(camera_id, Device())
+    if camera.layout_version and not camera.slot_ids:
+        return "no-layout", "out-of-service"
     if device.offline_since_ms is not None:
         return "offline", device.offline_reason or "offline"
     if camera.last_frame_at_ms is None:
@@ -29,7 +33,14 @@ def condition(site: Site, camera_id: str) -> tuple[Status, str]:
         return "no-layout", "no-layout"
     if camera.health not in (None, "ok"):
         return "degraded", str(camera.health)
+    if camera.blurred_frames >= site.parameters.exit_observations:
+        return "degraded", PARTLY_BLURRED
     return "online", "ok"
+
+
+def is_believed(status: Status, reason: str) -> bool:
+    """Whether a camera's evidence counts. Of what is behind a blurred part it gives none."""
+    return status == "online" or reason == PARTLY_BLURRED
 
 
 def _missing(site: Site, camera: Camera) -> tuple[Status, str]:
@@ -49,14 +60,23 @@ def refresh_ms(camera: Camera) -> int:
 def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event]]:
     """The camera's status told, one version up."""
     status, reason = condition(site, camera_id)
+    event = told(site, camera_id, moment, (status, reason))
     camera = replace(
         site.cameras[camera_id],
         status=status,
         reason=reason,
-        version=site.cameras[camera_id].version + 1,
+        version=event.version,
         reported_at_ms=moment.time_ms,
     )
-    event = CameraStatusChanged(
+    return with_camera(site, camera_id, camera), [event]
+
+
+def told(
+    site: Site, camera_id: str, moment: Moment, condition: tuple[Status, str]
+) -> CameraStatusChanged:
+    """What is told of a camera in this condition, one version up."""
+    camera, (status, reason) = site.cameras[camera_id], condition
+    return CameraStatusChanged(
         id=output_id(site, moment, camera_id, status),
         site_id=site.site_id,
         time_ms=moment.time_ms,
@@ -65,16 +85,16 @@ def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
         status=status,
         reason=reason,
         health=camera.health,
-        version=camera.version,
+        version=camera.version + 1,
         last_frame_at_ms=camera.last_frame_at_ms,
         frame_ref=camera.frame_ref,
         interval_ms=camera.interval_ms if camera.layout_version else None,
         layout_version=camera.layout_version,
         analysed_every_ms=camera.analysed_every_ms,
         load_level=camera.load_level,
-        evidence_at_ms=_older_evidence(site, camera_id) if status == "online" else {},
+        evidence_at_ms=_older_evidence(site, camera_id) if is_believed(status, reason) else {},
+        blurred=camera.blurred if reason == PARTLY_BLURRED else [],
     )
-    return with_camera(site, camera_id, camera), [event]
 
 
 def _older_evidence(site: Site, camera_id: str) -> dict[str, int]:

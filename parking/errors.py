@@ -6,7 +6,7 @@ supervisor starts it again. `Fenced` is none of them: the work is not ours any m
 Invalid that is no fault, is passed over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -17,12 +17,14 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Invalid(Exception):
-    """A message that no retry can mend. `reason`: a short, stable slug; `detail`: for people."""
+    """A message that no retry can mend. `reason`: a short, stable slug; `detail`: for people;
+    `faults`: one line each where there are several."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", faults: Sequence[str] = ()) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+        self.faults = list(faults)
 
 
 class Newer(Invalid):

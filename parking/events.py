@@ -10,13 +10,12 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import Meta, Struct
 
+from parking.ids import CameraId as CameraId
+from parking.ids import Sha256 as Sha256
+from parking.ids import SiteId as SiteId
+from parking.ids import SlotId as SlotId
 from parking.topics import FRAMES
 
-SiteId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
-CameraId = Annotated[
-    str, Meta(pattern=r"^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$", description="{site}/{device}")
-]
-SlotId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$", description="unique in its site")]
 Id = Annotated[
     str,
     Meta(min_length=1, max_length=300, description="derived from the cause, never from receipt"),
@@ -28,7 +27,6 @@ TimeMs = Annotated[
 ]
 Count = Annotated[int, Meta(ge=0)]
 Unit = Annotated[float, Meta(ge=0.0, le=1.0)]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Meta(max_length=500)]
 PLATE_CHARS: Final = 20
 PlateToken = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8}$")]
@@ -40,7 +38,7 @@ REFERENCE_MAX_BYTES = 49_152
 SlotState = Literal["free", "occupied", "unknown", "closed"]
 Seen = Literal["free", "occupied", "unknown"]
 SlotKind = Literal["standard", "accessible", "ev", "motorcycle"]
-Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved", "fogged"]
+Health = Literal["ok", "dark", "blurred", "covered", "frozen", "moved", "fogged", "damaged"]
 Via = Literal["mqtt", "http", "pull", "api", "rtsp", "mjpeg", "snapshot"]
 TimeSource = Literal["device", "receipt"]
 
@@ -183,6 +181,9 @@ class LayoutPublished(Event, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=160, le=2048, description="detector input, long side")] | None
     ) = None
     reference: Annotated[bytes, Meta(max_length=REFERENCE_MAX_BYTES)] | None = None
+    removed: Annotated[
+        bool, Meta(description="the camera was taken away; kept so that versions go on counting")
+    ] = False
 
 
 class SlotRef(Part, frozen=True, kw_only=True):
@@ -269,12 +270,30 @@ class Recounted(Part, frozen=True, kw_only=True, tag="recounted", tag_field="kin
     number_in: Annotated[int, Meta(ge=0, le=4_000)]
 
 
+class Removed(Part, frozen=True, kw_only=True, tag="removed", tag_field="kind"):
+    """These cameras and slots are no more: their records leave the compacted topics. A slot that
+    another camera still names stays. `whole_site`: all cameras, slots and devices, and open stays
+    are given up."""
+
+    camera_ids: list[CameraId] = []
+    slot_ids: list[SlotId] = []
+    whole_site: bool = False
+
+
 class SiteCommanded(Event, frozen=True, kw_only=True):
     """A command to a site's tracker."""
 
     TYPE: ClassVar[str] = "parking.site-commanded.v1"
     issued_by: Text
-    command: LayoutAdopted | SlotClosed | SlotOpened | StateCorrected | ParametersSet | Recounted
+    command: (
+        LayoutAdopted
+        | SlotClosed
+        | SlotOpened
+        | StateCorrected
+        | ParametersSet
+        | Recounted
+        | Removed
+    )
 
 
 # ---------------------------------------------------------------- from the detector
@@ -313,6 +332,9 @@ class Observation(Part, frozen=True, kw_only=True):
     ) = None
 
 
+Xyxy = tuple[Unit, Unit, Unit, Unit]
+
+
 class ImageHealth(Part, frozen=True, kw_only=True):
     """Whether the picture can be believed. `sharpness` is unbounded."""
 
@@ -321,6 +343,10 @@ class ImageHealth(Part, frozen=True, kw_only=True):
     sharpness: Annotated[float, Meta(ge=0)]
     detail: Unit = 0.0
     reason: Text | None = None
+    blurred: Annotated[
+        list[Xyxy],
+        Meta(description="parts of a picture that is ok elsewhere: what lies there is not seen"),
+    ] = []
 
 
 class Effort(Part, frozen=True, kw_only=True):
@@ -462,6 +488,9 @@ class CameraStatusChanged(Event, frozen=True, kw_only=True):
             " frame; 0: it has none"
         ),
     ] = {}
+    blurred: Annotated[
+        list[Xyxy], Meta(description="parts of its last picture, normalised, that are not seen")
+    ] = []
 
 
 class SessionChanged(Event, frozen=True, kw_only=True):

@@ -7,26 +7,32 @@ threshold.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from parking.bands import Recent
 from parking.events import Health, ImageHealth
+from parking.lens import Fine, fine_of, gradients
 from parking.placement import Place
+from parking.tearing import damage
 
 Grey = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
 
 LONG_SIDE_PX: Final = 480
 """The long side of the grey picture that the thresholds were measured on."""
 
 _BLUR_TAPS: Final = 9
-_WAYS: Final = ((1, 0, 9), (0, 1, 9), (1, 1, 7), (1, -1, 7))  # down, right, taps: alike in length
+# Down, right, taps: alike in length. The first two say where the picture is sharp, too.
+_WAYS: Final = ((1, 0, _BLUR_TAPS), (0, 1, _BLUR_TAPS), (1, 1, 7), (1, -1, 7))
 _NOTHING_STD: Final = 2.0  # grey levels: a sensor's noise, averaged down, stays below
 _BLOCKS: Final = 16
 _BLOCK_STD: Final = 4.0  # grey levels: sensor noise, averaged down, stays below
+_TILE_PX: Final = 16
 _ENDS: Final = (5, 95)  # percentiles: a few lamps do not make a night picture usable
 
 
@@ -43,51 +49,87 @@ class Thresholds:
     """Brightness that 95 % of the picture lie over: fog lifts the dark parts."""
     fogged_within: float = 0.36
     """Distance between that and what 95 % stay under: fog lowers the bright parts."""
+    fogged_locally: float = 0.35
+    """Range within 9 x 9 pixels that 95 % of the picture stay under: an empty, sharp lot of one
+    grey has 0.38 and more there (of 260 windows of a quarter of a frame the least bright range had
+    0.36), fog of the third strength at most 0.3."""
     blurred_below: float = 0.52
     """Sharpness: the share of fine gradients that a blur would take away."""
     frozen_after: int = 5
     """Repeats of the same picture in a row; a sensor's noise makes each picture a new one."""
-    same_within: float = 0.02
-    """Mean difference in grey levels (of 255) up to which two pictures are the same."""
+    clock_within: float = 0.06
+    """Share of the picture's tiles that may change while all others are the same to the last bit: a
+    clock that is written into a picture that stands still. Noise of 0.2 grey levels changes three
+    quarters of all tiles, after any JPEG."""
+
+
+LEAST: Final = Thresholds(covered_below=0.1, blurred_below=0.4)
+"""The limits for a picture that a person chose as a reference."""
+FOG_FROM: Final = 0.3
+"""Dark ends below are no fog's, at any limit: the local range is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is remembered of a camera's last picture. `unplaced`: pictures since it was held against
-    the layout's reference."""
+    """What is remembered of a camera's last picture. `clock`: the tiles that changed while it was
+    repeated; `unplaced`: pictures since it was held against the layout's reference; `recent`: what
+    the next pictures' bands must agree with."""
 
     grey: Grey
     repeats: int = 0
     place: Place | None = None
     unplaced: int = 0
+    clock: Flags | None = None
+    recent: Recent | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a picture shows by itself, whatever the camera showed before."""
+    """What a picture shows by itself, whatever the camera showed before. `damage`: why it is no
+    picture of anything, in words; `fine`: where it is sharp, None of a tiny one."""
 
     grey: Grey
     dark_end: float
     bright_end: float
     detail: float
     sharp: float
+    local: float
+    damage: str | None = None
+    fine: Fine | None = None
 
 
 def measured(grey: Grey) -> Measured:
     """The costly part. `grey` is [H, W] with `LONG_SIDE_PX` as long side."""
     dark_end, bright_end = (level / 255 for level in _percentiles(grey))
-    return Measured(grey, dark_end, bright_end, _detail(grey), _sharpness(grey))
+    sharp, fine = _sharpness(grey)
+    local = _local_range(grey) if dark_end > FOG_FROM else 1.0
+    return Measured(grey, dark_end, bright_end, _detail(grey), sharp, local, damage(grey), fine)
+
+
+def limits_for(usual: Measured, limits: Thresholds) -> Thresholds:
+    """The limits for a camera whose reference picture shows `usual`: soft lenses and privacy masks
+    are its normal look. They are only relaxed, and never below what makes a reference."""
+    return replace(
+        limits,
+        covered_below=_relaxed(limits.covered_below, 0.5 * usual.detail, LEAST.covered_below),
+        blurred_below=_relaxed(limits.blurred_below, 0.85 * usual.sharp, LEAST.blurred_below),
+    )
+
+
+def _relaxed(limit: float, usual: float, least: float) -> float:
+    return min(limit, max(usual, least))
 
 
 def assess(
     seen: Measured | Grey, earlier: Look | None, limits: Thresholds = Thresholds()
 ) -> tuple[ImageHealth, Look]:
     """The picture's health and what to remember. Without an earlier look (a new camera, a restart)
-    nothing is `frozen`."""
+    nothing is `frozen`. Of a damaged picture nothing is remembered."""
     if not isinstance(seen, Measured):
         seen = measured(seen)
     grey = seen.grey
-    repeats = earlier.repeats + 1 if earlier and _same(grey, earlier.grey, limits) else 0
+    clock = _clock(grey, earlier, limits) if earlier else None
+    repeats = earlier.repeats + 1 if earlier and clock is not None else 0
     status, reason = _verdict(seen, repeats, limits)
     health = ImageHealth(
         status=status,
@@ -97,18 +139,23 @@ def assess(
         reason=reason,
     )
     if earlier is None:
-        return health, Look(grey, repeats)
-    return health, Look(grey, repeats, earlier.place, earlier.unplaced)
+        return health, Look(grey)
+    if seen.damage:
+        return health, earlier
+    return health, replace(earlier, grey=grey, repeats=repeats, clock=clock)
 
 
 def _verdict(seen: Measured, repeats: int, limits: Thresholds) -> tuple[Health, str | None]:
     """The first fault that explains the others: what is dark is neither sharp nor detailed."""
+    if seen.damage:
+        return "damaged", seen.damage
     if seen.bright_end < limits.dark_below:
         return "dark", f"{_ENDS[1]} % of the picture are darker than {seen.bright_end:.2f} of 1"
     if seen.detail < limits.covered_below:
         return "covered", f"only {seen.detail:.0%} of the picture show any detail"
     contrast = seen.bright_end - seen.dark_end
-    if seen.dark_end > limits.fogged_above and contrast < limits.fogged_within:
+    hazy = seen.dark_end > limits.fogged_above and contrast < limits.fogged_within
+    if hazy and seen.local < limits.fogged_locally:
         return "fogged", f"no part is dark, and all light lies within {contrast:.2f} of 1"
     if seen.sharp < limits.blurred_below:
         return "blurred", f"sharpness {seen.sharp:.2f} is below {limits.blurred_below:.2f}"
@@ -117,11 +164,18 @@ def _verdict(seen: Measured, repeats: int, limits: Thresholds) -> tuple[Health, 
     return "ok", None
 
 
-def _same(grey: Grey, earlier: Grey, limits: Thresholds) -> bool:
-    if grey.shape != earlier.shape:
-        return False
-    difference = np.abs(grey.astype(np.int16) - earlier)
-    return float(difference.mean()) <= limits.same_within
+def _clock(grey: Grey, earlier: Look, limits: Thresholds) -> Flags | None:
+    """The tiles in which the picture has changed since it began to be repeated, none or a few; None
+    where it is a new picture."""
+    if grey.shape != earlier.grey.shape:
+        return None
+    changed = cv2.compare(grey, earlier.grey, cv2.CMP_NE)
+    tiles = (max(1, grey.shape[1] // _TILE_PX), max(1, grey.shape[0] // _TILE_PX))
+    shares = cv2.resize(changed.astype(np.float32), tiles, interpolation=cv2.INTER_AREA)
+    clock: Flags = shares > 0
+    if earlier.clock is not None and earlier.repeats:
+        clock |= earlier.clock
+    return clock if float(clock.mean()) <= limits.clock_within else None
 
 
 def _percentiles(grey: Grey) -> list[float]:
@@ -134,6 +188,13 @@ def _percentiles(grey: Grey) -> list[float]:
         float(low + (high - low) * (rank - int(rank)))
         for rank, (low, high) in zip(ranks, levels, strict=True)
     ]
+
+
+def _local_range(grey: Grey) -> float:
+    """What 95 % of the picture stay under, of the range within 9 x 9 pixels; 0..1."""
+    kernel = np.ones((9, 9), np.uint8)
+    ranges = cv2.subtract(cv2.dilate(grey, kernel), cv2.erode(grey, kernel))
+    return _percentiles(np.asarray(ranges, np.uint8))[1] / 255
 
 
 def _detail(grey: Grey) -> float:
@@ -149,30 +210,15 @@ def _detail(grey: Grey) -> float:
     return float((squares - means * means > _BLOCK_STD**2).mean())
 
 
-def _sharpness(grey: Grey) -> float:
+def _sharpness(grey: Grey) -> tuple[float, Fine | None]:
     """Crete's blur measure turned round (SPIE 6492, 2007): blurring a sharp picture again changes
     it much, a blurred one little; contrast cancels out. The worst of four directions counts, so
-    that shaking in any one is found. 0..1."""
+    that shaking in any one is found. 0..1; and where in the picture the fine gradients are."""
     if min(grey.shape) <= _BLUR_TAPS:
-        return 0.0
-    return min(_lost_share(grey, *way) for way in _WAYS)
-
-
-def _lost_share(grey: Grey, down: int, right: int, taps: int) -> float:
-    """Share of the gradients one step (down, right) apart that a running mean of `taps` along the
-    same way takes away. Two neighbours of a running mean differ by what came in less what went
-    out, over the taps."""
-    rows, columns = (grey.shape[0] - taps * down, grey.shape[1] - taps * abs(right))
-    first = taps if right < 0 else 0
-
-    def at(step: int) -> Grey:
-        y, x = step * down, first + step * right
-        return grey[y : y + rows, x : x + columns]
-
-    middle = taps // 2
-    sharp = cv2.absdiff(at(middle + 1), at(middle)).astype(np.uint16) * np.uint16(taps)
-    lost = cv2.subtract(sharp, cv2.absdiff(at(taps), at(0)), dtype=cv2.CV_16U)  # never below 0
-    return float(cv2.sumElems(lost)[0] / max(cv2.sumElems(sharp)[0], 1.0))
+        return 0.0, None
+    ways = [gradients(grey, *way) for way in _WAYS]
+    shares = [cv2.sumElems(lost)[0] / max(cv2.sumElems(sharp)[0], 1.0) for sharp, lost in ways]
+    return float(min(shares)), fine_of(ways[0], ways[1], grey)
 
 
 def blank_shares(grey: Grey, polygons: Sequence[ArrayLike]) -> NDArray[np.float64]:

@@ -9,7 +9,9 @@ the scene's frame, "direction": "entry"|"exit"}] for a gate's events.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from msgspec.structs import replace
@@ -25,12 +27,21 @@ from parking.events import (
 )
 from parking.geometry import is_simple, polygon_area
 from parking.jpeghead import header_size
+from parking.outlines import thickness, twins
 from parking.site import too_large
 
 MAX_SLOTS = 1000
+MAX_INTERVAL_MS = 86_400_000
+MAX_PLAN_M = 1e8
+"""Farther than any map's coordinates reach."""
 MAX_REFERENCE_PX = 480
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 MIN_AREA = 1e-5
 """Least area of a slot, as a share of the picture: about 3x3 pixels at 1280x720."""
+MIN_ACROSS = 0.002
+"""Least area of a slot over its longest diagonal, as a share of the picture. The farthest slots of
+six public sets have 0.0032."""
+MOST_TWINS = 10
 
 
 def check(layout: LayoutPublished) -> list[str]:
@@ -38,8 +49,9 @@ def check(layout: LayoutPublished) -> list[str]:
     faults = []
     if layout.camera_id.split("/")[0] != layout.site_id:
         faults.append(f"camera {layout.camera_id} is not of site {layout.site_id}")
-    if not layout.slots:
-        faults.append("the layout has no slots")
+    faults += _unprintable(layout)
+    if layout.interval_ms > MAX_INTERVAL_MS:
+        faults.append(f"interval_ms {layout.interval_ms} is more than a day ({MAX_INTERVAL_MS})")
     if len(layout.slots) > MAX_SLOTS:
         faults.append(f"{len(layout.slots)} slots are more than {MAX_SLOTS}")
         return faults
@@ -48,15 +60,45 @@ def check(layout: LayoutPublished) -> list[str]:
     faults += _repeated("slot", [slot.slot_id for slot in layout.slots])
     faults += _repeated("zone", [zone.zone_id for zone in layout.zones])
     zones = {zone.zone_id for zone in layout.zones}
-    for slot in layout.slots:
-        if slot.zone_id not in zones:
-            faults.append(f"slot {slot.slot_id}: there is no zone {slot.zone_id}")
-        if not is_simple(slot.polygon):
-            faults.append(f"slot {slot.slot_id}: its outline crosses itself or encloses nothing")
-        elif polygon_area(slot.polygon) < MIN_AREA:
-            faults.append(f"slot {slot.slot_id}: its polygon has almost no area")
-        if slot.plan is not None and not is_simple(slot.plan):
-            faults.append(f"slot {slot.slot_id}: its outline on the plan crosses itself")
+    return faults + [fault for slot in layout.slots for fault in _check_slot(slot, zones)]
+
+
+def _check_slot(slot: LayoutSlot, zones: set[str]) -> Iterator[str]:
+    where = f"slot {slot.slot_id}"
+    if slot.slot_id in (".", ".."):
+        yield f"{where}: no address can name it: call it otherwise"
+    if slot.zone_id not in zones:
+        yield f"{where}: there is no zone {slot.zone_id}"
+    if not is_simple(slot.polygon):
+        yield f"{where}: its outline crosses itself or encloses nothing"
+    elif polygon_area(slot.polygon) < MIN_AREA:
+        yield f"{where}: its polygon has almost no area"
+    if slot.plan is not None and not _on_plan(slot.plan):
+        yield f"{where}: its plan lies beyond {MAX_PLAN_M:.0e} metres"
+    elif slot.plan is not None and not is_simple(slot.plan):
+        yield f"{where}: its outline on the plan crosses itself"
+
+
+def check_new(layout: LayoutPublished) -> list[str]:
+    """The faults of a layout that is about to be published: those of `check`, and outlines that are
+    too small to be seen or lie on each other. One that is in force already may have such."""
+    faults = check(layout)
+    if len(layout.slots) > MAX_SLOTS:
+        return faults
+    enabled = [slot for slot in layout.slots if slot.enabled]
+    for slot in enabled:
+        across = thickness(slot.polygon)
+        if across < MIN_ACROSS:
+            faults.append(
+                f"slot {slot.slot_id}: its outline is {across:.2%} of the picture across; less than"
+                f" {MIN_ACROSS:.1%} (about 2 pixels of 1280x720) cannot be seen"
+            )
+    pairs = twins([slot.polygon for slot in enabled])
+    faults += [
+        f"slot {enabled[one].slot_id} has the outline of slot {enabled[other].slot_id}: a vehicle"
+        " would be given to only one of them"
+        for other, one in pairs[:MOST_TWINS]
+    ]
     return faults
 
 
@@ -68,9 +110,25 @@ def check_site(layouts: Iterable[LayoutPublished]) -> list[str]:
     return [fault] if fault else []
 
 
-def checked(layout: LayoutPublished) -> LayoutPublished:
-    """The layout itself. Raises Invalid("bad-layout") that names every fault."""
-    faults = check(layout)
+def require(layouts: Iterable[LayoutPublished], site_id: str, slot_id: str | None = None) -> None:
+    """Raises Invalid `no-site` or `no-slot` that names those there are."""
+    layouts = [one for one in layouts if not one.removed]
+    sites = sorted({one.site_id for one in layouts})
+    own = [one for one in layouts if one.site_id == site_id]
+    if not own:
+        there = f"there are {', '.join(sites[:20])}" if sites else "no layout is published yet"
+        raise Invalid("no-site", f"there is no site {site_id[:100]!r}: {there}")
+    slots = sorted({slot.slot_id for one in own for slot in one.slots})
+    if slot_id is not None and slot_id not in slots:
+        near = get_close_matches(slot_id, slots, 3) or slots[:10]
+        detail = f"site {site_id} has no slot {slot_id[:100]!r}; it has {', '.join(near)}, ..."
+        raise Invalid("no-slot", detail)
+
+
+def checked(layout: LayoutPublished, *, new: bool = False) -> LayoutPublished:
+    """The layout itself. Raises Invalid("bad-layout") that names every fault; `new`: those of
+    `check_new`."""
+    faults = check_new(layout) if new else check(layout)
     if faults:
         raise Invalid("bad-layout", "; ".join(faults))
     return layout
@@ -186,6 +244,22 @@ def _layout(
     )
 
 
+def _unprintable(layout: LayoutPublished) -> list[str]:
+    """Names are shown on one line, also where a control character would act."""
+    names = {"site_name": layout.site_name, "camera_name": layout.camera_name}
+    names |= {f"the name of zone {zone.zone_id}": zone.name for zone in layout.zones}
+    found = {place: _CONTROL.search(name) for place, name in names.items()}
+    return [
+        f"{place}: the control character U+{ord(match[0]):04X} has no place in a name"
+        for place, match in found.items()
+        if match
+    ]
+
+
+def _on_plan(plan: Iterable[tuple[float, float]]) -> bool:
+    return all(abs(x) <= MAX_PLAN_M and abs(y) <= MAX_PLAN_M for x, y in plan)
+
+
 def _small_jpeg(data: bytes) -> bool:
     try:
         return 0 < max(header_size(data)) <= MAX_REFERENCE_PX
@@ -199,4 +273,5 @@ def _inside(x: float, y: float) -> tuple[float, float]:
 
 
 def _repeated(what: str, ids: list[str]) -> list[str]:
-    return [f"{what} {i} is named twice" for i in sorted({i for i in ids if ids.count(i) > 1})]
+    counts = Counter(ids)
+    return [f"{what} {i} is named twice" for i in sorted(i for i in counts if counts[i] > 1)]

@@ -50,7 +50,9 @@ class Networks:
         except ValueError:
             raise Forbidden(f"{address[:100]!r} is no address") from None
         if not any(found in network and _meant(found, network) for network in self.allowed):
-            raise Forbidden(f"{found} is in none of the allowed networks")
+            raise Forbidden(
+                f"{found} is in none of the allowed networks: add it to CAMERAS_NETWORKS"
+            )
 
 
 def _plain(address: Address) -> Address:

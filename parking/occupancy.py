@@ -32,6 +32,7 @@ from parking.events import (
     LayoutAdopted,
     ParametersSet,
     Recounted,
+    Removed,
     SiteCommanded,
     SlotClosed,
     SlotOpened,
@@ -39,8 +40,9 @@ from parking.events import (
     TickElapsed,
 )
 from parking.gatenumbers import once
+from parking.removal import on_removal
 from parking.sessions import on_gate, on_recount, on_time, with_parameters
-from parking.site import Camera, Moment, Site, Slot, too_large
+from parking.site import Camera, Moment, Site, Slot, camera_of, too_large
 from parking.slots import decide, show, verdict, watchers, with_slot, withdraw
 from parking.timekeeping import at
 
@@ -105,6 +107,8 @@ def _command(site: Site, command: SiteCommanded) -> Stepped:
         return with_parameters(known, order), []
     if isinstance(order, Recounted):
         return on_recount(known, order, moment)
+    if isinstance(order, Removed):
+        return on_removal(known, order, moment)
     slot = known.slots.get(order.slot_id)
     if slot is None:
         raise Invalid("unknown-slot", f"no layout of {site.site_id} names slot {order.slot_id}")
@@ -139,7 +143,7 @@ def _adopt(site: Site, order: LayoutAdopted, moment: Moment) -> Stepped:
     """The camera sees these slots from here on. A slot that no camera names any more goes unknown
     (`no-camera`) and is kept, for a later layout may name it again."""
     _check_site(site, order.camera_id)
-    before = site.cameras.get(order.camera_id, Camera())
+    before = camera_of(site, order.camera_id)
     if order.version < before.layout_version:
         return site, []
     slot_ids = [ref.slot_id for ref in order.slots]
@@ -154,9 +158,10 @@ def _adopt(site: Site, order: LayoutAdopted, moment: Moment) -> Stepped:
     _check_size(site, order, before)
     site, outputs = report(with_camera(site, order.camera_id, camera), order.camera_id, moment)
     for ref in order.slots:
-        slot = site.slots.get(ref.slot_id, Slot(zone_id=ref.zone_id))
-        if not slot.version or slot.zone_id != ref.zone_id:
-            reason = "moved-zone" if slot.version else "adopted"
+        fresh = Slot(zone_id=ref.zone_id, version=site.version_floor)
+        slot = site.slots.get(ref.slot_id, fresh)
+        if slot is fresh or slot.zone_id != ref.zone_id:
+            reason = "adopted" if slot is fresh else "moved-zone"
             moved = replace(slot, zone_id=ref.zone_id)
             site, told = show(site, ref.slot_id, moved, moment, slot.state, reason)
             outputs += told

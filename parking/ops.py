@@ -9,6 +9,7 @@ import gc
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from parking.asgi import Habits
 from parking.errors import SettingsError
 from parking.settings import Reader
 
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 
 Loop = Callable[[asyncio.Event], Awaitable[None]]
 STOP_LIMIT_S: Final = 10.0
+KEEP_ALIVE_S: Final = 90
+_ADDRESS: Final = re.compile(r"(?:\[[0-9a-f:]+\]|[A-Za-z0-9][\w.-]*):\d{2,5}\b")
 
 
 class SystemClock:
@@ -46,16 +50,21 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """Where a service listens. Loopback unless told otherwise."""
+    """Where a service listens, loopback unless told otherwise; and how long it keeps an idle
+    connection: longer than proxies do (60 s, some 75), or they use one that has just been closed.
+    """
 
     host: str
     port: int
+    keep_alive_s: int = KEEP_ALIVE_S
 
     @classmethod
     def read(cls, env: Reader, default_port: int) -> "HttpSettings":
-        """From HTTP_HOST and HTTP_PORT."""
+        """From HTTP_HOST, HTTP_PORT and HTTP_KEEP_ALIVE_S."""
         return cls(
-            env.text("HTTP_HOST", "127.0.0.1"), env.integer("HTTP_PORT", default_port, 1, 65535)
+            env.text("HTTP_HOST", "127.0.0.1"),
+            env.integer("HTTP_PORT", default_port, 1, 65535),
+            env.integer("HTTP_KEEP_ALIVE_S", KEEP_ALIVE_S, 1, 3600),
         )
 
 
@@ -91,9 +100,10 @@ def http_loop(app: Callable[..., Awaitable[None]], http: HttpSettings) -> Loop:
 
     async def loop(stop: asyncio.Event) -> None:
         config = uvicorn.Config(
-            app,
+            Habits(app),
             http.host,
             http.port,
+            timeout_keep_alive=http.keep_alive_s,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,
@@ -189,7 +199,9 @@ class _JsonFormatter(logging.Formatter):
 
 
 def _report(reasons: Mapping[str, str]) -> JSONResponse:
-    return JSONResponse({"ok": not reasons, "reasons": dict(reasons)}, 503 if reasons else 200)
+    """Anybody may ask: where Kafka and the others are is for the log alone."""
+    told = {name: _ADDRESS.sub("(address)", reason) for name, reason in reasons.items()}
+    return JSONResponse({"ok": not reasons, "reasons": told}, 503 if reasons else 200)
 
 
 async def _metrics(_: Request) -> Response:

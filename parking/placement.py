@@ -9,7 +9,8 @@ after 2, 4, 8 .. 64 frames, so that a night without a single likeness costs litt
 from dataclasses import dataclass, replace
 from typing import Final
 
-from parking.registration import Grey, Move, Reference, edges, register
+from parking.bands import against_reference, as_before, explains, shifted_rows
+from parking.registration import Floats, Grey, Move, Reference, edges, register
 
 IN_PLACE: Final = 0.7
 """Agreement from which nothing can have moved: pictures moved by 1.2 % or more had at most 0.62."""
@@ -26,7 +27,9 @@ _AS_BRIGHT: Final = 0.6
 class Place:
     """What is known of where a camera looks. `move`: how it moved, None in place or `lost`;
     `lost`: a well lit picture that shows nothing of the reference. It may pass (a truck before the
-    lens), and until it does the slots are not seen."""
+    lens), and until it does the slots are not seen. `settled`: how each band agreed when the camera
+    was in place last; `torn`: rows of this picture are where no camera shows them; `shape`: of the
+    grey pictures that this is known of."""
 
     layout_id: str
     agreement: float
@@ -34,17 +37,26 @@ class Place:
     lost: bool = False
     frames: int = 0
     wait: int = 2
+    settled: Floats | None = None
+    torn: bool = False
+    shape: tuple[int, ...] | None = None
 
     @property
     def moved(self) -> bool:
         """Whether the layout's outlines must not be believed."""
         return self.move is not None or self.lost
 
+    def in_place(self) -> "Place":
+        """Back where it was, seen at once."""
+        return replace(self, move=None, lost=False, frames=0, wait=_GAP)
+
     def words(self, width_px: int) -> str:
         """Why, for people; of a picture so many pixels wide."""
         if self.move is not None:
             return f"the picture lies {self.move.words(width_px)} from the layout's reference"
-        return "the picture shows nothing that the layout's reference picture shows"
+        if self.lost:
+            return "the picture shows nothing that the layout's reference picture shows"
+        return "the picture has another shape than the layout's reference, and is not known to fit"
 
 
 def step(
@@ -61,29 +73,52 @@ def step(
     than the wind does, or does not show what the ones before it did, so it is registered now."""
     field = edges(grey)
     agreement = reference.agreement(field)
-    if agreement >= IN_PLACE:
-        return Place(layout_id, agreement, frames=_LONGEST)  # whatever comes next is looked at
+    bands = against_reference(reference, field)
     known = earlier if earlier and earlier.layout_id == layout_id else None
+    if not explains(reference, field, known.move if known else None) and shifted_rows(
+        reference, field, bands
+    ):
+        found = register(reference, grey, field)
+        move = found if isinstance(found, Move) else None
+        if not explains(reference, field, move):
+            return replace(known or Place(layout_id, agreement), frames=_LONGEST, torn=True)
+        return Place(layout_id, agreement, move, settled=known.settled if known else None)
+    if agreement >= IN_PLACE:  # whatever comes next is looked at
+        return Place(layout_id, agreement, frames=_LONGEST, settled=bands)
     if known is not None:
-        known = replace(known, frames=known.frames + skipped)
+        known = replace(known, frames=known.frames + skipped, torn=False)
+        if known.moved and agreement > known.agreement + _CHANGED_BY and _is_back(known, bands):
+            return replace(known.in_place(), agreement=agreement)
         if not (jumped or _due(known, agreement)):
             return replace(known, frames=known.frames + 1)
     wait = min(known.wait * 2, _LONGEST) if known else 2
+    known = known or Place(layout_id, agreement)
+    asked = replace(known, agreement=agreement, frames=0, wait=wait)
+    return _registered(reference, grey, field, bands, asked)
+
+
+def _registered(
+    reference: Reference, grey: Grey, field: Floats, bands: Floats, asked: Place
+) -> Place:
+    """The dear question. `asked`: what was known before this picture, with its agreement."""
     found = register(reference, grey, field)
     if found == "in-place":
-        return Place(layout_id, agreement, wait=wait)
+        return replace(asked, move=None, lost=False, settled=bands)
     if found is not None:
-        return Place(layout_id, agreement, found, wait=wait)
-    lost = known.lost if known else False
+        return replace(asked, move=found, lost=False)
     bright = float(grey.mean()) >= _AS_BRIGHT * float(reference.grey.mean())
-    if bright:  # a night says nothing: what was known before it holds on
-        lost = agreement < _NOTHING_ALIKE
-        wait = _GAP if lost else wait  # it may pass: look again soon
-    return Place(layout_id, agreement, known.move if known else None, lost, wait=wait)
+    if not bright:  # a night says nothing: what was known before it holds on
+        return asked
+    lost = asked.agreement < _NOTHING_ALIKE  # it may pass: look again soon
+    return replace(asked, lost=lost, wait=_GAP if lost else asked.wait)
+
+
+def _is_back(known: Place, bands: Floats) -> bool:
+    return known.settled is not None and as_before(bands, known.settled)
 
 
 def _due(known: Place, agreement: float) -> bool:
     """Whether to register again."""
     frames = known.frames + 1
     changed = abs(agreement - known.agreement) > _CHANGED_BY
-    return frames >= known.wait or (changed and frames >= _GAP)
+    return frames >= known.wait or (changed and (known.moved or frames >= _GAP))

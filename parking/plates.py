@@ -44,7 +44,11 @@ ReadPlate = Annotated[str, msgspec.Meta(min_length=1, max_length=2 * PLATE_CHARS
 
 # `$` alone would let a line's end through.
 MadeHash = Annotated[
-    str, msgspec.Meta(pattern=r"^([0-9A-Fa-f]{16,128}|[A-Za-z0-9+/_-]{22,86}={0,2})$(?!\n)")
+    str,
+    msgspec.Meta(
+        pattern=r"^([0-9A-Fa-f]{16,128}|[A-Za-z0-9+/_-]{22,86}={0,2})$(?!\n)",
+        extra={"words": "a hash: 16 to 128 hex digits, or base64 of 128 bits or more"},
+    ),
 ]
 """A hash that a device or a client made of a plate: 64 bits or more as hex digits, or 128 bits or
 more as base64. No plate is so long, so none is taken for a hash."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from parking.errors import Invalid
 from parking.events import REFERENCE_MAX_BYTES, LayoutPublished
-from parking.imagehealth import LONG_SIDE_PX, assess
+from parking.imagehealth import LEAST, LONG_SIDE_PX, assess
 from parking.jpeghead import header_size
 from parking.lots import slug
 from parking.registration import Reference
@@ -36,7 +36,7 @@ def make_reference(picture: Picture) -> bytes:
     """A BGR picture as a layout's `reference`. Raises Invalid("bad-reference") with the reason when
     it is not healthy: outlines must not be tied to a picture that shows too little."""
     grey = small_grey(picture)
-    health, _ = assess(grey, None)
+    health, _ = assess(grey, None, LEAST)
     if health.status != "ok":
         raise Invalid("bad-reference", f"the picture is {health.status}: {health.reason}")
     if not Reference(grey).usable:

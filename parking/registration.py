@@ -111,13 +111,13 @@ class Reference:
         self.grey = grey
         self.size_wh = (int(grey.shape[1]), int(grey.shape[0]))
         self.field = edges(grey)
-        self._points = _clear_points(self.field)
-        self._directions = self.field[self._points[:, 1], self._points[:, 0]]
+        self.points = _clear_points(self.field)
+        self.directions = self.field[self.points[:, 1], self.points[:, 0]]
 
     @property
     def usable(self) -> bool:
         """Whether it shows enough to compare with."""
-        return len(self._points) >= _TILES_XY[0] * _TILES_XY[1] * _POINTS_A_TILE // 10
+        return len(self.points) >= _TILES_XY[0] * _TILES_XY[1] * _POINTS_A_TILE // 10
 
     @cached_property
     def features(self) -> tuple[Sequence[cv2.KeyPoint], Floats]:
@@ -128,15 +128,20 @@ class Reference:
         """How well a picture's edges fit where `matrix` says that the reference's points lie: 1 is
         the same everywhere, 0 is chance. Points that left the picture do not count, unless they are
         most of them: then 0."""
-        points, mine = self._points, self._directions
+        there, scores = self.compared(field, matrix)
+        return 0.0 if len(there) * 3 < len(self.points) else float(scores.mean())
+
+    def compared(
+        self, field: Floats, matrix: Matrix | None = None
+    ) -> tuple[NDArray[np.intp], Floats]:
+        """Which of the points lie in the picture, and how well each of them fits there, -1..1."""
+        points, mine = self.points, self.directions
         if matrix is not None:
             points = transform(matrix, points).round().astype(np.intp)
             mine = _turned(mine, matrix)
         inside = ((points >= 0) & (points < (field.shape[1], field.shape[0]))).all(axis=1)
-        if inside.sum() * 3 < len(points):
-            return 0.0
         theirs = field[points[inside, 1], points[inside, 0]]
-        return float((mine[inside] * theirs).sum(axis=1).mean())
+        return np.flatnonzero(inside), np.asarray((mine[inside] * theirs).sum(axis=1), np.float32)
 
 
 def register(reference: Reference, grey: Grey, field: Floats) -> Move | Literal["in-place"] | None:

@@ -1,8 +1,11 @@
 """A layout for a camera that was moved: its outlines carried along with the picture. Only proposed:
 a person looks at it and publishes it. Pure: pictures in, a layout out."""
 
-from typing import Final
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
 
+import cv2
 import msgspec
 import numpy as np
 from msgspec.structs import replace
@@ -10,12 +13,40 @@ from msgspec.structs import replace
 from parking.errors import Invalid
 from parking.events import LayoutPublished, LayoutSlot
 from parking.geometry import is_simple, polygon_area
-from parking.imagehealth import assess
+from parking.imagehealth import LEAST, assess
 from parking.lots import MIN_AREA
 from parking.reference import Picture, make_reference, read_reference, small_grey
-from parking.registration import Matrix, edges, register, transform
+from parking.registration import (
+    MOVED_FROM,
+    Grey,
+    Matrix,
+    Move,
+    Reference,
+    edges,
+    register,
+    transform,
+)
 
 _NO: Final = "no-proposal"
+_FITS_WELL: Final = 0.45
+_AS_IT_IS: Final = ""
+_ANOTHER_SHAPE: Final = "of another shape"
+# How a picture may have been turned, how to undo it, and where a point (0..1) then lies in it.
+_TURNS: Final[tuple[tuple[str, Callable[[Grey], Grey], Matrix], ...]] = (
+    (_ANOTHER_SHAPE, lambda grey: grey, np.eye(3)),
+    ("upside down", lambda grey: grey[::-1, ::-1], np.array([[-1.0, 0, 1], [0, -1, 1], [0, 0, 1]])),
+    (
+        "turned to the left",
+        lambda grey: np.rot90(grey, 3),
+        np.array([[0.0, 1, 0], [-1, 0, 1], [0, 0, 1]]),
+    ),
+    (
+        "turned to the right",
+        lambda grey: np.rot90(grey, 1),
+        np.array([[0.0, -1, 1], [1, 0, 0], [0, 0, 1]]),
+    ),
+    ("mirrored", lambda grey: grey[:, ::-1], np.array([[-1.0, 0, 1], [0, 1, 0], [0, 0, 1]])),
+)
 _LEAST_SEEN: Final = 0.5
 """Share of a moved slot that must lie inside the picture."""
 
@@ -34,29 +65,87 @@ class LayoutProposal(msgspec.Struct, frozen=True, kw_only=True):
 
 def propose(layout: LayoutPublished, picture: Picture) -> LayoutProposal:
     """The layout as it would fit the BGR picture. Raises Invalid("no-proposal") with the reason
-    when there is none. Takes about 100 ms on one core."""
+    when there is none. Takes about 100 ms on one core; a picture of another shape, or one that was
+    turned or mirrored, up to a second."""
     reference = read_reference(layout.reference) if layout.reference else None
     if reference is None:
         raise Invalid(_NO, "the layout has no reference picture to compare with")
     grey = small_grey(picture)
-    health, _ = assess(grey, None)
+    health, _ = assess(grey, None, LEAST)
     if health.status != "ok":
         raise Invalid(_NO, f"the camera's last picture is {health.status}: {health.reason}")
-    if grey.shape != reference.grey.shape:
-        raise Invalid(_NO, "the camera's pictures have another shape than the reference picture")
-    move = register(reference, grey, edges(grey))
-    if move is None:
+    lies = _found(reference, grey)
+    if lies is None:
         raise Invalid(_NO, "the picture shows too little of what the reference picture shows")
-    if move == "in-place":
+    if lies == "in-place":
         raise Invalid(_NO, "the camera looks where the layout's reference picture was taken")
-    slots, left_out = _moved(layout, move.normalised())
+    slots, left_out = _moved(layout, lies.matrix)
     return LayoutProposal(
         camera_id=layout.camera_id,
         version=layout.version,
-        words=move.words(picture.shape[1]),
+        words=lies.words(picture.shape[1]),
         left_out=left_out,
         layout=replace(layout, slots=slots, reference=make_reference(picture)),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lies:
+    """How a picture lies, brought into the reference's shape in one way. `back`: from points (0..1)
+    there to those of the picture itself."""
+
+    way: str
+    move: Move
+    back: Matrix
+
+    @property
+    def matrix(self) -> Matrix:
+        """From points (0..1) of the reference to those of the picture."""
+        return np.asarray(self.back @ self.move.normalised(), np.float64)
+
+    def words(self, width_px: int) -> str:
+        """For people."""
+        if self.way == _AS_IT_IS:
+            return self.move.words(width_px)
+        still = self.move.largest < MOVED_FROM
+        return self.way if still else f"{self.way}, {self.move.words(width_px)}"
+
+
+def _found(reference: Reference, grey: Grey) -> _Lies | Literal["in-place"] | None:
+    """How the picture lies: it may have been moved, squeezed, cut, given bars, turned or mirrored.
+    The first way in which it fits well, else the best."""
+    best: _Lies | None = None
+    for way, seen, back in _ways(grey, reference.size_wh):
+        field = edges(seen)
+        move = register(reference, seen, field)
+        if move == "in-place":
+            if way == _AS_IT_IS:
+                return move
+            move = Move(np.eye(3), reference.size_wh, reference.agreement(field))
+        if move is not None and (best is None or move.agreement > best.move.agreement):
+            best = _Lies(way, move, back)
+        if best is not None and best.move.agreement >= _FITS_WELL:
+            return best
+    return best
+
+
+def _ways(grey: Grey, size_wh: tuple[int, int]) -> Iterator[tuple[str, Grey, Matrix]]:
+    squeezed = np.asarray(cv2.resize(grey, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    yield _AS_IT_IS, squeezed, np.eye(3)
+    for way, turn, back in _TURNS:
+        if way != _ANOTHER_SHAPE or grey.shape != squeezed.shape:
+            fitted, scale = _fitted(np.ascontiguousarray(turn(grey)), size_wh)
+            yield way, fitted, np.asarray(back @ scale, np.float64)
+
+
+def _fitted(grey: Grey, size_wh: tuple[int, int]) -> tuple[Grey, Matrix]:
+    """Scaled to lie in a picture of `size_wh`, its shape kept; from points there to its own."""
+    height, width = grey.shape
+    scale = min(size_wh[0] / width, size_wh[1] / height)
+    own = max(1, round(width * scale)), max(1, round(height * scale))
+    canvas = np.zeros(size_wh[::-1], np.uint8)
+    canvas[: own[1], : own[0]] = cv2.resize(grey, own, interpolation=cv2.INTER_AREA)
+    return canvas, np.diag([size_wh[0] / own[0], size_wh[1] / own[1], 1.0])
 
 
 def _moved(layout: LayoutPublished, matrix: Matrix) -> tuple[list[LayoutSlot], list[str]]:

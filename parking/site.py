@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from parking.events import Cause, FrameRef, Health, ParametersSet, SlotState
+from parking.events import Cause, FrameRef, Health, ParametersSet, SlotState, Xyxy
 
 # For a camera whose layout, and with it its interval, is not known yet.
 DEFAULT_INTERVAL_MS: Final = 2_000
@@ -18,6 +18,10 @@ DEFAULT_INTERVAL_MS: Final = 2_000
 # included that no camera names any more, and by how often its cameras name one.
 SITE_SLOTS: Final = 4_000
 SITE_SIGHTS: Final = 10_000
+
+
+REMOVED: Final = "removed"
+"""The reason of the last change of a slot, and of the last status of a camera, that was removed."""
 
 
 class Sight(Struct, frozen=True, kw_only=True):
@@ -54,7 +58,7 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
     frame is older than the silence limit; `late_at_ms`: the tick at which one came that was so
     already. `judged_at_ms`: of the last frame on which all that changed was judged;
     `analysed_every_ms`: smoothed time between such frames; `load_level`: of the last one
-    (`Effort`)."""
+    (`Effort`). `blurred`: parts of the last frame, and `blurred_frames` in a row had some."""
 
     layout_version: int = 0
     interval_ms: int = DEFAULT_INTERVAL_MS
@@ -65,6 +69,8 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
     judged_at_ms: int | None = None
     health: Health | None = None
     unhealthy_frames: int = 0
+    blurred: list[Xyxy] = []
+    blurred_frames: int = 0
     silent: bool = False
     late_at_ms: int | None = None
     analysed_every_ms: int | None = None
@@ -145,7 +151,8 @@ class Gates(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One site's whole state. `sessions`: the open ones, sorted by entry. `recent_ids`: of commands
     and of gate events without a sequence. `lower_tick_ms`: of a tick far below the last one, not
-    believed yet."""
+    believed yet. `version_floor`: the highest version of what was
+    removed; what comes anew counts on from there, for readers apply only a higher one."""
 
     site_id: str
     run: str = "live"
@@ -158,6 +165,7 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sessions: list[OpenSession] = []
     gates: Gates = Gates()
     recent_ids: list[str] = []
+    version_floor: int = 0
 
 
 class Moment(Struct, frozen=True, kw_only=True):
@@ -193,6 +201,11 @@ def too_large(slots: int, sights: int) -> str | None:
     if sights > SITE_SIGHTS:
         return f"the site's cameras would name slots {sights} times, of {SITE_SIGHTS} at most"
     return None
+
+
+def camera_of(site: Site, camera_id: str) -> Camera:
+    """The camera as it is known, or as a new one."""
+    return site.cameras.get(camera_id) or Camera(version=site.version_floor)
 
 
 def silence_limit_ms(site: Site, camera: Camera) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from parking.errors import UNREADABLE, Newer
+from parking.errors import UNREADABLE, Invalid, Newer
 from parking.events import (
     EVENTS,
     CameraStatusChanged,
@@ -30,6 +30,7 @@ from parking.events import (
     SlotStateUpdated,
     StateCorrected,
 )
+from parking.reading import convert
 
 # What an unknown value is read as: never more than is known.
 SAFE: Final[Mapping[tuple[type, str], str]] = {
@@ -75,8 +76,8 @@ def read_newer(data: bytes, cls: type[Any]) -> Any | None:
     if not reader.unknown:
         return None
     try:
-        event = msgspec.convert(known, cls)
-    except msgspec.ValidationError:
+        event = convert(known, cls)
+    except Invalid:
         return None
     if reader.ignored:
         raise Newer("newer-value", ", ".join(reader.ignored))

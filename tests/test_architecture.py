@@ -10,9 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PURE = (
     *("events", "geometry", "jpeghead", "lots", "topics", "errors", "ports"),
+    *("ids", "typefaults", "removal", "changes"),
     *("occupancy", "site", "slots", "cameras", "camerastatus", "sessions", "timekeeping"),
     *("gatenumbers", "pairing", "nearplates", "stays", "due"),
-    *("gating", "inputsize", "ground", "places", "proposals", "rows"),
+    *("gating", "inputsize", "ground", "outlines", "places", "proposals", "rows"),
 )
 NOT_PURE = {
     "asyncio",
@@ -34,11 +35,11 @@ NOT_PURE = {
 PURE_PACKAGES = {"msgspec", "numpy", "parking"}
 FOUR_FILES = {"__main__.py", "settings.py", "handler.py", "adapters.py"}
 READS_ENVIRON = re.compile(
-    r"(__main__|_cli|parking/ops|parking/faults|parking/stack/node|bench/(bare_)?bridge|bench/(produce|persister|tracker))\.py$"
+    r"(__main__|_cli|parking/ops|parking/faults|parking/stack/node|bench/(bare_)?bridge|bench/(produce|persister|tracker)|cases/world)\.py$"
 )
 MAX_LINES = 300
 MAX_TEST_LINES = 500
-LONGER = {"parking/events.py": 580}  # every event in one list is easier to read than two halves
+LONGER = {"parking/events.py": 610}  # every event in one list is easier to read than two halves
 
 
 def sources(*folders: str) -> list[Path]:
@@ -94,7 +95,10 @@ def test_imports_point_one_way(path: Path) -> None:
             assert theirs[0] not in {"tools", "tests"} or demo, f"{name_of(path)} imports {name}"
         if mine[0] == "parking":
             assert theirs[0] != "services", f"{name_of(path)} imports {name}"
-        if "stack" not in mine and mine[:2] != ["tools", "bench"]:  # it measures the whole stack
+        if "stack" not in mine and mine[:2] not in (
+            ["tools", "bench"],
+            ["tools", "cases"],
+        ):  # of the whole stack
             assert not name.startswith("parking.stack"), f"{name_of(path)} needs the embedded stack"
 
 

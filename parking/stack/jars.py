@@ -101,4 +101,6 @@ def _lock(repository: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     _lock(Path(sys.argv[1]))

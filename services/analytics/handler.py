@@ -94,6 +94,8 @@ _SLOTS: Final = msgspec.json.Decoder(Slot)
 def apply(record: Record, held: Held, kinds: KindOf, *, behind: bool = False) -> Step:
     """What the record makes of what is held. `behind`: changes are being caught up with, so that
     what is due is left to a later turn of the clock. Raises Invalid."""
+    if record.value is None:  # a tombstone: what is gone said so itself
+        return Step(ignored=True)
     event = codec.decode(record)
     if isinstance(event, TickElapsed):
         return _clock(record, event, held, publish=not behind)

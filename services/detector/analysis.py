@@ -21,7 +21,7 @@ from services.detector.ahead import Ahead
 from services.detector.gate import Held
 from services.detector.judging import How, Judge, Judgement, Shot
 from services.detector.load import CLOSER, REFRESH, SIZE, SMALLER, Load
-from services.detector.observing import without_hidden
+from services.detector.observing import without_blurred, without_hidden
 from services.detector.opening import Job as Job
 from services.detector.opening import Opened, Opener, Watched
 
@@ -245,7 +245,7 @@ class Analyser:
             height=decoded.ground.size_wh[1],
             health=opened.health,
             boxes=list(boxes),
-            observations=list(seen),
+            observations=without_blurred(seen, opened.unseen),
             layout_version=layout.version if layout else 0,
             timings_ms=decoded.timings_ms,
             input_size_px=decoded.ground.size_px,

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parking.events import LayoutPublished, LayoutSlot
+from parking.imagehealth import Grey, measured
 from parking.inputsize import SLOT_NEEDS_PX, SMALLEST_PX, enabled, half_is_enough, input_size
+from parking.lens import surroundings, tiles
 from services.detector.bounded import keep
 from services.detector.patches import Grid, grid_of
 
@@ -39,6 +41,16 @@ class Ground:
     halve: bool
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Around:
+    """`places` [S, 4]: the slots' surroundings in a small grey picture, pixels; `parts` [N, 4]: all
+    of the picture; `usual` [S, 2]: what the reference picture shows there, as `Fine.over`."""
+
+    places: NDArray[np.float64]
+    parts: NDArray[np.float64]
+    usual: NDArray[np.float64] | None
+
+
 class Grounds:
     """The grounds and patch grids in use: one a camera and picture size, bounded."""
 
@@ -46,6 +58,7 @@ class Grounds:
         self._size_px = size_px
         self._grounds: OrderedDict[Hashable, Ground] = OrderedDict()
         self._grids: OrderedDict[Hashable, tuple[Ground, Grid]] = OrderedDict()
+        self._around: OrderedDict[Hashable, tuple[Ground, Around]] = OrderedDict()
 
     def of(self, layout: LayoutPublished | None, size_wh: tuple[int, int]) -> Ground:
         """For pictures of `size_wh` pixels; the same object while the layout is the same."""
@@ -64,6 +77,26 @@ class Grounds:
             known = (ground, grid_of(ground.watched, grey_wh))
         keep(self._grids, key, known, KEPT)
         return known[1]
+
+    def around(self, ground: Ground, grey_wh: tuple[int, int], reference: Grey | None) -> Around:
+        """Each slot's surroundings in the small grey picture, and what the layout's reference
+        picture shows there."""
+        key = (ground.layout and ground.layout.camera_id, ground.size_wh, grey_wh)
+        known = self._around.get(key)
+        if known is None or known[0] is not ground:
+            known = (ground, around_of(ground, grey_wh, reference))
+        keep(self._around, key, known, KEPT)
+        return known[1]
+
+
+def around_of(ground: Ground, grey_wh: tuple[int, int], reference: Grey | None) -> Around:
+    """Without a reference picture nothing is usual."""
+    usual = None
+    if reference is not None:
+        fine = measured(reference).fine
+        places = surroundings(ground.outlines, (reference.shape[1], reference.shape[0]))
+        usual = fine.over(places) if fine is not None else None
+    return Around(surroundings(ground.outlines, grey_wh), tiles(grey_wh), usual)
 
 
 def ground_of(layout: LayoutPublished | None, size_wh: tuple[int, int], size_px: int) -> Ground:

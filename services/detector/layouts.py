@@ -35,6 +35,9 @@ class Layouts:
             raise Invalid("wrong-type", f"{layout.TYPE} in {record.topic}")
         if key != layout.camera_id:
             raise Invalid("wrong-key", f"key {key[:100]!r} with a layout of {layout.camera_id}")
+        if layout.removed:
+            self._by_camera.pop(key, None)
+            return
         checked(layout)
         held = self._by_camera.get(key)
         if held is None or held.version < layout.version:

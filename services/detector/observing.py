@@ -1,6 +1,6 @@
 """From a slot's probability to its observation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from parking.events import Observation
@@ -31,6 +31,17 @@ def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[
         if share > (FREE_HIDDEN_FROM if one.state == "free" else HIDDEN_FROM)
         else one
         for one, share in zip(seen, blank, strict=True)
+    ]
+
+
+def without_blurred(seen: Sequence[Observation], unseen: Collection[str]) -> list[Observation]:
+    """The observations, unknown of the slots that lie behind a blurred part of the lens, whatever
+    was said of them before it was."""
+    return [
+        Observation(slot_id=one.slot_id, state="unknown", confidence=0.0)
+        if one.slot_id in unseen
+        else one
+        for one in seen
     ]
 
 

@@ -5,12 +5,17 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+from msgspec.structs import replace as changed
+
 from parking.alignment import anchor_of, shift_from
+from parking.bands import compare
 from parking.errors import Invalid
 from parking.events import ImageHealth, LayoutPublished
 from parking.gating import Due, Limits, View, due_slots
 from parking.imagehealth import Grey, Look, Measured, Thresholds, assess, measured
 from parking.jpeghead import header_size
+from parking.lens import out_of_focus, regions
 from parking.metrics import timed
 from parking.placement import IN_PLACE
 from services.detector.gate import Held
@@ -69,11 +74,13 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A picture on its way. Without `watched` every slot is judged and nothing is remembered."""
+    """A picture on its way. Without `watched` every slot is judged and nothing is remembered;
+    `unseen`: the slots that lie behind a blurred part of the lens."""
 
     decoded: Decoded
     health: ImageHealth
     watched: Watched | None
+    unseen: frozenset[str] = frozenset()
 
 
 class Opener:
@@ -92,9 +99,10 @@ class Opener:
             with timed("decode", timings):
                 size_wh = header_size(job.jpeg) if job.jpeg else (1, 1)  # decode refuses it
                 ground = self._grounds.of(job.layout, size_wh)
-                grey = decode_grey(job.jpeg, self._max_pixels, job.expected_wh)
+                grey, complaint = decode_grey(job.jpeg, self._max_pixels, job.expected_wh)
             with timed("look", timings):
                 seen = measured(grey)
+                seen = replace(seen, damage=complaint or seen.damage)
             return Decoded(job, ground, seen, timings)
         except Invalid as error:
             return error
@@ -120,13 +128,18 @@ class Opener:
         job, timings = decoded.job, decoded.timings_ms
         with timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
-            health, look = assess(decoded.seen, earlier, self._health)
+            of_camera = self._placing.limits(job.layout, self._health)
+            health, look = assess(decoded.seen, earlier, of_camera)
+            if job.camera_id and health.status == "ok":
+                health, look = self._compared(health, look, job)
         watched = None
         if limits is not None and job.camera_id and job.frame_id:
             with timed("gate", timings):
                 watched = self._watch(decoded, helds.get(job.camera_id), limits)
         if job.layout and job.layout.reference and health.status == "ok":
-            if _is_placed(look, job.layout.id, watched) or (busy and _may_wait(look, watched)):
+            waits = busy and _may_wait(look, watched)
+            waits = waits and self._placing.same_shape(job.layout, look.grey)
+            if waits or _is_placed(look, job.layout.id, watched):
                 look = replace(look, unplaced=look.unplaced + 1)
             else:
                 jumped = watched is not None and watched.jumped
@@ -137,7 +150,36 @@ class Opener:
                     )
         if job.camera_id:
             looks[job.camera_id] = look
-        return Opened(decoded, health, watched)
+        unseen: frozenset[str] = frozenset()
+        if health.status == "ok" and decoded.ground.slots:
+            with timed("look", timings):
+                health, unseen = self._behind_blur(decoded, health)
+        return Opened(decoded, health, watched, unseen)
+
+    def _behind_blur(
+        self, decoded: Decoded, health: ImageHealth
+    ) -> tuple[ImageHealth, frozenset[str]]:
+        """Which slots lie where the lens is wet or dirty, or out of focus."""
+        ground, seen = decoded.ground, decoded.seen
+        if seen.fine is None:
+            return health, frozenset()
+        reference = self._placing.picture_of(ground.layout)
+        around = self._grounds.around(ground, seen.fine.size_wh, reference)
+        flags = out_of_focus(
+            seen.fine.over(around.places), seen.fine.over(around.parts), around.usual
+        )
+        if not flags.any():
+            return health, frozenset()
+        parts = regions(flags, around.places, seen.fine.size_wh)
+        unseen = frozenset(ground.slots[index].slot_id for index in np.flatnonzero(flags))
+        return changed(health, blurred=parts), unseen
+
+    def _compared(self, health: ImageHealth, look: Look, job: Job) -> tuple[ImageHealth, Look]:
+        """Held against what the camera showed minutes ago, band by band."""
+        fault, recent = compare(look.recent, look.grey, job.time_ms)
+        if fault and not (job.layout and self._placing.explains(job.layout, look.grey)):
+            health = changed(health, status="damaged", reason=fault)
+        return health, replace(look, recent=recent)
 
     def _watch(self, decoded: Decoded, held: Held | None, limits: Limits) -> Watched:
         """Compare the slots' patches with those of the frames on which they were judged."""
@@ -158,6 +200,7 @@ def _is_placed(look: Look, layout_id: str, watched: Watched | None) -> bool:
         place is not None
         and place.layout_id == layout_id
         and not place.moved
+        and place.shape == look.grey.shape
         and watched is not None
         and watched.shift is not None
         and look.unplaced + 1 < (PLACED_EVERY if place.agreement >= IN_PLACE else DOUBTED_EVERY)

@@ -2,7 +2,8 @@
 
 Ingest has checked the picture's structure; a frame may still come from another writer, or have
 been damaged inside its compressed data. OpenCV fills what is missing with grey and says nothing,
-so the header is read before decoding and the last block is looked at afterwards.
+so the header is read before decoding, the last block is looked at afterwards, and what libjpeg
+complains of is heard (complaints.py).
 """
 
 from typing import Final
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from parking.complaints import damage_in, listen
 from parking.errors import Invalid
 from parking.imagehealth import LONG_SIDE_PX
 from parking.jpeghead import header_size as header_size
@@ -42,22 +44,23 @@ def decode(
     say, or `undecodable`."""
     data, size_wh = _checked(jpeg, max_pixels, expected_wh)
     parts = 2 if halve else 1
-    picture = _pixels(data, size_wh, parts, _COLOUR[parts])
+    picture, _ = listen(lambda: _pixels(data, size_wh, parts, _COLOUR[parts]))
     _require_end(picture, parts)
     return picture
 
 
 def decode_grey(
     jpeg: bytes | None, max_pixels: int, expected_wh: tuple[int, int] | None
-) -> Picture:
+) -> tuple[Picture, str | None]:
     """The small grey picture [H, W] that health and change gate look at, in half of the time that
-    all colours and pixels take. Raises Invalid like `decode`."""
+    all colours and pixels take, and what libjpeg says is wrong with it. Raises Invalid like
+    `decode`."""
     data, size_wh = _checked(jpeg, max_pixels, expected_wh)
     parts = next((p for p in (8, 4, 2) if max(size_wh) >= p * LONG_SIDE_PX), 1)
-    picture = _pixels(data, size_wh, parts, _GREY[parts])
+    picture, said = listen(lambda: _pixels(data, size_wh, parts, _GREY[parts]))
     if _ends_blank(picture, parts):  # grey alone may be so by chance: the colours tell
         decode(jpeg, max_pixels, expected_wh)
-    return small_grey(picture)
+    return small_grey(picture), damage_in(said, jpeg or b"")
 
 
 def _checked(

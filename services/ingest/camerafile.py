@@ -16,11 +16,15 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 import msgspec
 
-from parking.errors import UNREADABLE, SettingsError
+from parking import jsontext
+from parking.errors import Invalid, SettingsError
 from parking.events import CameraId
+from parking.typefaults import WORDS, faults, kind_of
 from services.ingest.pulled import Kind
 
 MAX_CAMERAS: Final = 256
+_CAMERAS: Final = '{"cameras": [{"camera": "demo/gate", "kind": "snapshot", "url": "http://192.168.1.20/capture"}]}'
+_LOGINS: Final = '{"gate": {"username": "u", "password": "p"}}'
 _SCHEMES: Final[Mapping[Kind, tuple[str, ...]]] = {
     "snapshot": ("http", "https"),
     "mjpeg": ("http", "https"),
@@ -29,9 +33,19 @@ _SCHEMES: Final[Mapping[Kind, tuple[str, ...]]] = {
 _PORTS: Final = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 _SECRET: Final = re.compile(r"(user(name)?|usr|login|pass(word|wd)?|pwd|psw|token|auth|key)", re.I)
 _PLACE: Final = re.compile(r"\{(username|password)\}")
-_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
+_Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9._-]{1,40}$", extra={WORDS: "1 to 40 of A-Z, a-z, 0-9, dot, _ and -"}
+    ),
+]
 _Seconds = Annotated[float, msgspec.Meta(ge=0.2, le=3600)]
-_Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{64}$")]
+_Sha256 = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9a-fA-F]{64}$", extra={WORDS: "64 of 0-9 and a-f, a certificate's SHA-256"}
+    ),
+]
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,7 +63,14 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A camera's login. Its repr tells nothing."""
 
     # Neither way to log in can carry these signs in a name.
-    username: Annotated[str, msgspec.Meta(max_length=100, pattern=r'^[^\x00-\x1f\x7f":\\]*$')]
+    username: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=100,
+            pattern=r'^[^\x00-\x1f\x7f":\\]*$',
+            extra={WORDS: 'text without ", :, \\ and control characters'},
+        ),
+    ]
     password: Annotated[str, msgspec.Meta(max_length=200)]
 
     def __repr__(self) -> str:
@@ -103,12 +124,13 @@ def read_credentials(text: bytes) -> dict[str, Credential]:
     found: dict[str, Credential] = {}
     raw = _json(text, "the credentials file", problems)
     if not problems and not isinstance(raw, dict):
-        problems.append('the credentials file: it must be {"NAME": {"username", "password"}, ...}')
+        problems.append(f"the credentials file: it must be {_LOGINS}, not {kind_of(raw)}")
     for name, value in raw.items() if isinstance(raw, dict) else ():
-        try:
-            found[msgspec.convert(name, _Name)] = msgspec.convert(value, Credential)
-        except msgspec.ValidationError as error:  # tells places and types, never a value
-            problems.append(f"the credentials file, {name[:40]!r}: {error}")
+        told = [f"its name {fault}" for fault in faults(name, _Name, secret=True)]
+        told += faults(value, Credential, secret=True)  # tells places and kinds, never a value
+        problems += [f"the credentials file, {name[:40]!r}: {fault}" for fault in told]
+        if not told:
+            found[name] = msgspec.convert(value, Credential)
     if problems:
         raise SettingsError(problems)
     return found
@@ -120,18 +142,18 @@ def read_cameras(text: bytes, credentials: Mapping[str, Credential]) -> dict[str
     raw = _json(text, "the cameras file", problems)
     entries = raw.get("cameras") if isinstance(raw, dict) and set(raw) == {"cameras"} else None
     if not problems and not isinstance(entries, list):
-        problems.append('the cameras file: it must be {"cameras": [...]}')
+        problems.append(f"the cameras file: it must be {_CAMERAS}, not {_instead(raw)}")
     entries = entries if isinstance(entries, list) else []
     if len(entries) > MAX_CAMERAS:
         problems.append(f"the cameras file: at most {MAX_CAMERAS} cameras, not {len(entries)}")
     cameras: dict[str, Camera] = {}
     for number, value in enumerate(entries[:MAX_CAMERAS], 1):
         where = f"camera {number}"
-        try:
-            entry = msgspec.convert(value, _Entry)
-        except msgspec.ValidationError as error:
-            problems.append(f"{where}: {error}")
+        told = faults(value, _Entry, secret=True)
+        if told:
+            problems += [f"{where}: {fault}" for fault in told]
             continue
+        entry = msgspec.convert(value, _Entry)
         where += f" ({entry.camera})"
         problems += [f"{where}: {fault}" for fault in _faults(entry, credentials)]
         if entry.camera in cameras:
@@ -147,11 +169,19 @@ def read_cameras(text: bytes, credentials: Mapping[str, Credential]) -> dict[str
 
 def _json(text: bytes, what: str, problems: list[str]) -> Any:
     try:
-        return msgspec.json.decode(text)
-    except UNREADABLE as error:
-        # A decoder's message names a byte's place, not the bytes.
-        problems.append(f"{what} is not JSON: {error}")
+        return jsontext.parse(text)
+    except Invalid as error:  # names a place, not what stands there
+        problems.append(f"{what}, {error.detail}")
         return None
+
+
+def _instead(raw: Any) -> str:
+    if not isinstance(raw, dict):
+        return kind_of(raw)
+    others = ", ".join(ascii(name[:40]) for name in raw if name != "cameras")
+    if not raw or others:
+        return f"one with {others}" if others else "an empty one"
+    return f"one in which cameras is {kind_of(raw['cameras'])}"
 
 
 def _faults(entry: _Entry, credentials: Mapping[str, Credential]) -> list[str]:

@@ -4,7 +4,9 @@ It reads nothing else and has no network: what it is given lies whole in memory.
 who starts it, and for what is said.
 """
 
+import ctypes
 import io
+import os
 import resource
 import sys
 from typing import Any, BinaryIO, Final
@@ -13,9 +15,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from parking.complaints import listen
 from services.ingest.pipe import ANSWER, REQUEST
 
 _MEMORY_BYTES: Final = 3 * 2**30  # of addresses, of which libraries take most
+_libc: Final = ctypes.CDLL(None)
+_CONCEALED: Final = (b"concealing", b"error while decoding")
+"""What FFmpeg says, at the level that decoder.py asks for, of a picture that it filled in."""
 _QUALITIES: Final = (90, 75, 50)
 
 
@@ -24,11 +30,13 @@ def jpeg(video: bytes, max_pixels: int, max_bytes: int) -> bytes:
     source: Any = io.BytesIO(video)  # OpenCV takes any such; its types do not say so
     capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, [])
     try:
-        there, image = capture.read()
+        (there, image), said = listen(capture.read, 1, lambda: _libc.fflush(None))
     finally:
         capture.release()
     if not there or not image.size:
         raise ValueError("its key picture cannot be decoded")
+    if any(word in said for word in _CONCEALED):
+        raise ValueError("its key picture lacks parts, and the decoder made them up")
     image = _within(np.asarray(image, np.uint8), max_pixels)
     for quality in _QUALITIES:
         done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -64,4 +72,6 @@ def serve(source: BinaryIO, target: BinaryIO) -> None:
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     cv2.setNumThreads(1)
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # FFmpeg's words go to standard output, which is for answers
+    serve(sys.stdin.buffer, answers)

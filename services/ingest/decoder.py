@@ -15,6 +15,7 @@ from services.ingest.faults import CameraFault
 from services.ingest.messages import Limits
 from services.ingest.pipe import ANSWER, REQUEST
 
+UNDECODABLE: Final = "undecodable"
 _MAX_ANSWER: Final = 64_000_000
 _START_LIMIT_S: Final = 20.0  # importing OpenCV on a busy machine
 _END_LIMIT_S: Final = 5.0
@@ -50,7 +51,7 @@ class Decoder:
                 if not done:  # whatever comes of it now belongs to no picture
                     await self._end()
         if not good:
-            raise CameraFault("undecodable", answer.decode("utf-8", "replace")[:200])
+            raise CameraFault(UNDECODABLE, answer.decode("utf-8", "replace")[:200])
         return answer
 
     async def close(self) -> None:
@@ -64,7 +65,10 @@ class Decoder:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env={
+                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                "OPENCV_FFMPEG_LOGLEVEL": "32",  # decode.py hears of pictures that were filled in
+            },
             close_fds=True,
         )
         self.started += 1

@@ -19,7 +19,10 @@ class CameraFault(Exception):
         self.detail = detail
 
 
-_FORBIDDEN: Final = ("forbidden-address", "its address is in none of the allowed networks")
+_FORBIDDEN: Final = (
+    "forbidden-address",
+    "its address is in none of the allowed networks: CAMERAS_NETWORKS",
+)
 _WORDS: Final = {
     errno.EACCES: _FORBIDDEN,
     errno.ECONNREFUSED: ("refused", "nothing listens there"),

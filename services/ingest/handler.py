@@ -8,13 +8,13 @@ device is told once that is durable. Pictures that come over HTTP go through the
 import dataclasses
 import hashlib
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from parking import codec
-from parking.errors import UNREADABLE, Invalid
+from parking.errors import Invalid
 from parking.events import (
     DeviceReported,
     FrameReceived,
@@ -23,6 +23,7 @@ from parking.events import (
 )
 from parking.plates import sealed_event, without_plates
 from parking.ports import Outgoing, Record
+from parking.reading import read
 from parking.topics import (
     GATE_EVENTS,
     PLATES,
@@ -55,7 +56,6 @@ from services.ingest.messages import (
 from services.ingest.replay import Number
 
 _DETAIL_CHARS: Final = 300
-P = TypeVar("P", bound=msgspec.Struct)
 
 
 def handle_message(message: Message, context: Context) -> Handled:
@@ -157,7 +157,7 @@ def _believed(event: FrameReceived) -> int:
 
 
 def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
-    payload = _decode(message.payload, GatePayload)
+    payload = read(message.payload, GatePayload)
     limits = context.limits
     time = choose_time(payload.captured_at_ms, message.received_at_ms, limits, limits.gate_back_ms)
     event_id = f"{device.device_id}/gate/{device.boot_id}/{device.seq}"
@@ -189,7 +189,7 @@ def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:
     del context
     if not message.payload:
         return Handled("ignored")  # how a retained status is taken back
-    status = _decode(message.payload, StatusPayload)
+    status = read(message.payload, StatusPayload)
     numbers = f"{status.boot_id}/{status.connection}"
     event = DeviceReported(
         id=f"{device.device_id}/status/{numbers}/{status.state}",
@@ -210,7 +210,7 @@ def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:
 
 def _telemetry(device: DeviceTopic, message: Message, context: Context) -> Handled:
     del context
-    telemetry = _decode(message.payload, Telemetry)
+    telemetry = read(message.payload, Telemetry)
     digest = hashlib.sha256(message.payload).hexdigest()[:ID_HEX]
     event = DeviceReported(
         id=f"{device.device_id}/telemetry/{digest}",
@@ -233,15 +233,6 @@ def _reply(device_id: str, device: DeviceTopic | None, error: Invalid | None) ->
         detail=error.detail[:_DETAIL_CHARS] if error else None,
     )
     return Reply(mqtt_topic(device_id, "ack"), msgspec.json.encode(ack), ack.of)
-
-
-def _decode(payload: bytes, kind: type[P]) -> P:
-    try:
-        return msgspec.json.decode(payload, type=kind)
-    except msgspec.ValidationError as error:
-        raise Invalid("bad-schema", str(error)) from error
-    except UNREADABLE as error:
-        raise Invalid("bad-json", str(error)) from error
 
 
 HANDLERS: Final[dict[str, Callable[[DeviceTopic, Message, Context], Handled]]] = {

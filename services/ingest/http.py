@@ -14,6 +14,7 @@ from fastapi import FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from parking.codec import event_id
@@ -36,6 +37,7 @@ RETRY_AFTER_S: Final = 2
 _MAX_CONCURRENT: Final = 16
 _STATUS: Final = {"too-large": 413, "bad-camera-id": 404, "slow-body": 408, "empty": 400}
 _RETRY: Final = {"Retry-After": str(RETRY_AFTER_S)}
+_SHOWN: Final = f"{HTTP_FRAMES}/SITE/CAMERA"
 _MAX_NUMBER: Final = 10**16
 _Number = Annotated[int | None, Header(ge=0, lt=_MAX_NUMBER)]
 
@@ -72,6 +74,7 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
         app.include_router(live_routes(intake.keys, intake.screen_of))
     app.add_exception_handler(Denied, _refused)
     app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(HTTPException, _no_route)
     room = asyncio.Semaphore(_MAX_CONCURRENT)
 
     @app.post(HTTP_FRAMES + "/{site}/{camera}", status_code=202)
@@ -178,6 +181,17 @@ async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> 
 async def _refused(_: Request, error: Any) -> Response:
     body = {"error": error.error, "detail": error.detail}
     return JSONResponse(body, error.status, headers=error.headers)
+
+
+async def _no_route(request: Request, error: Any) -> Response:
+    """404 and 405, as every other refusal is told."""
+    told = {404: "not-found", 405: "method-not-allowed"}
+    body = {"error": told.get(error.status_code, "http-error"), "detail": str(error.detail)}
+    if error.status_code == 404:
+        body["detail"] = f"there is no {request.url.path[:200]}: pictures go to {_SHOWN}"
+    elif error.status_code == 405:
+        body["detail"] = f"{request.method} is not taken here: pictures come by POST to {_SHOWN}"
+    return JSONResponse(body, error.status_code, headers=error.headers)
 
 
 async def _bad_request(_: Request, error: Any) -> Response:

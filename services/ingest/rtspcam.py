@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from parking.errors import Invalid
+from parking.metrics import PULL_FAILURES
 from parking.networks import Networks
 from services.ingest.camerafile import Camera
-from services.ingest.decoder import Decoder
+from services.ingest.decoder import UNDECODABLE, Decoder
 from services.ingest.faults import CameraFault, fault_of
 from services.ingest.rtp import KeyPictures
 from services.ingest.rtsp import Resolve, Session, connect, numeric
@@ -20,6 +21,7 @@ from services.ingest.rtsp import Resolve, Session, connect, numeric
 MAX_KEY_BYTES: Final = 8_000_000
 # Cameras send a key picture every few seconds, some every ten or more.
 _KEY_LIMITS: Final = 3
+_DAMAGED_MOST: Final = 3
 
 
 class RtspCamera:
@@ -40,15 +42,27 @@ class RtspCamera:
         self._resolve = resolve
 
     async def pictures(self, want: Callable[[], str]) -> AsyncGenerator[bytes, None]:
-        """See puller.Source."""
+        """See puller.Source. A key picture that cannot be decoded, or lacks parts, is passed over;
+        `_DAMAGED_MOST` of them in a row are a fault."""
+        damaged = 0
         try:
             async with self._session() as session:
                 async with asyncio.timeout(self._limit_s):
                     keys = KeyPictures(await session.play(), MAX_KEY_BYTES)
                 while want() != "end":
                     picture = await self._key_picture(session, keys)
-                    if want() == "picture":
-                        yield await self._decoder.jpeg(picture)
+                    if want() != "picture":
+                        continue
+                    try:
+                        jpeg = await self._decoder.jpeg(picture)
+                    except CameraFault as fault:
+                        damaged += 1
+                        if fault.reason != UNDECODABLE or damaged >= _DAMAGED_MOST:
+                            raise
+                        PULL_FAILURES.labels(self._camera.camera_id, fault.reason).inc()
+                        continue
+                    damaged = 0
+                    yield jpeg
         except Invalid as error:
             raise CameraFault(error.reason, error.detail) from None
         except (OSError, EOFError, asyncio.IncompleteReadError) as error:

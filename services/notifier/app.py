@@ -21,7 +21,7 @@ from parking.ops import Health
 from parking.plates import Plates
 from parking.ports import Clock, Producer
 from parking.relocation import LayoutProposal
-from services.notifier import views
+from services.notifier import bodies, views
 from services.notifier.auth import Door
 from services.notifier.commands import layout_body_schema
 from services.notifier.dashboard import dashboard_routes
@@ -30,9 +30,11 @@ from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.pictures import Pictures
 from services.notifier.routes_devices import Fleet, device_routes
+from services.notifier.routes_end import end_routes
+from services.notifier.routes_history import history_routes
 from services.notifier.routes_live import live_routes
 from services.notifier.routes_plates import plate_routes
-from services.notifier.routes_read import history_routes, read_routes
+from services.notifier.routes_read import read_routes
 from services.notifier.routes_write import Writer, write_routes
 from services.notifier.web import Outermost, add_error_handlers, describe
 
@@ -62,13 +64,16 @@ SHAPES: Final[list[Any]] = [
     views.PlatesRead,
     views.DeviceView,
     views.DeviceSecret,
-    views.NewDevice,
+    bodies.NewDevice,
     views.Accepted,
     views.LayoutAccepted,
     views.Error,
-    views.Passage,
-    views.Reason,
-    views.Correction,
+    bodies.Passage,
+    bodies.Reason,
+    bodies.Renaming,
+    bodies.CameraChange,
+    bodies.SlotRenaming,
+    bodies.Correction,
     SlotChanged,
     CameraStatusChanged,
     SessionChanged,
@@ -123,6 +128,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
     app.include_router(history_routes(parts.history))
     app.include_router(live_routes(parts.feed, parts.pictures, parts.live, cors_origins))
     app.include_router(write_routes(writer))
+    app.include_router(end_routes(writer))
     app.include_router(
         device_routes(Fleet(door, parts.devices, parts.address, parts.feed, parts.history))
     )
@@ -135,7 +141,8 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(cors_origins),
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+            expose_headers=["Link"],
         )
     return app

@@ -6,13 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from parking import lots
+from parking import lots, reading, typefaults
+from parking.changes import Change, Written, written
 from parking.errors import Invalid
 from parking.events import (
     GateEventReceived,
     LayoutPublished,
     PlateSealed,
     Recounted,
+    Removed,
     SiteCommanded,
     SlotClosed,
     SlotOpened,
@@ -20,8 +22,8 @@ from parking.events import (
 )
 from parking.plates import SitePlates, sealed_event
 from parking.topics import site_of
+from services.notifier.bodies import Passage
 from services.notifier.state import LiveState
-from services.notifier.views import Passage
 
 SOURCE: Final = "api"
 CLOCK_BACK_MS: Final = 3_600_000
@@ -29,7 +31,7 @@ CLOCK_AHEAD_MS: Final = 5_000
 _KEY: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 SlotCommand = SlotClosed | SlotOpened | StateCorrected
-Command = SlotCommand | Recounted
+Command = SlotCommand | Recounted | Removed
 
 
 def event_id(site_id: str, idempotency_key: str | None) -> str:
@@ -91,27 +93,36 @@ def layout(
     version. Raises Invalid for what is no layout at all."""
     site_id = site_of(camera_id)
     held = state.layouts.get(camera_id)
-    version = held.version + 1 if held else 1
+    version = state.layout_version(camera_id) + 1
     own = {
         "id": f"{camera_id}/layout/{version}",
         "site_id": site_id,
         "camera_id": camera_id,
         "time_ms": now_ms,
         "version": version,
+        "removed": False,
     }
     faults = [
         f"{name}: the address says {own[name]!r}, the body {body[name]!r}"
         for name in ("site_id", "camera_id")
         if body.get(name, own[name]) != own[name]
     ]
-    try:
-        made = msgspec.convert(body | own, LayoutPublished)
-    except msgspec.ValidationError as error:
-        raise Invalid("bad-layout", str(error)) from error
+    told = typefaults.faults(body | own, LayoutPublished, strict=True)
+    if told:
+        raise Invalid("bad-layout", "; ".join(faults + told), faults + told)
+    made = reading.convert(body | own, LayoutPublished)
     faults += lots.check(made)
     others = (other for other in state.layouts.values() if other.camera_id != camera_id)
     faults += lots.check_site([made, *(other for other in others if other.site_id == site_id)])
     return (held if held and lots.same_layout(made, held) else made), faults
+
+
+def change(state: LiveState, site_id: str, decided: Change, who: str, now_ms: int) -> Written:
+    """A removal or renaming as what is written. Raises Invalid with every fault."""
+    site = [one for one in state.layouts.values() if one.site_id == site_id]
+    versions = {one.camera_id: state.layout_version(one.camera_id) for one in decided.layouts}
+    command = site_command(site_id, Removed(), None, who, now_ms)
+    return written(decided, site, versions, command)
 
 
 def layout_body_schema() -> dict[str, Any]:
@@ -120,7 +131,7 @@ def layout_body_schema() -> dict[str, Any]:
     template = "#/components/schemas/{name}"
     _, parts = msgspec.json.schema_components([LayoutPublished], ref_template=template)
     schema = dict(parts["LayoutPublished"])
-    ours = ("id", "site_id", "camera_id", "time_ms", "version")
+    ours = ("id", "site_id", "camera_id", "time_ms", "version", "removed")
     schema["title"] = "LayoutBody"
     schema["description"] = "What the camera sees: a LayoutPublished without id, time and version."
     schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in ours}

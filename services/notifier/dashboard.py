@@ -18,24 +18,34 @@ folder: <code>make dashboard</code>, then load this page again.</p>
 # The build puts a hash of the content into the names of what lies in assets/.
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 ASK_AGAIN: Final = "no-cache"
-OTHERS: Final = ("api", "ws", "healthz", "readyz", "metrics", "openapi.json")
+OTHERS: Final = ("api", "ws", "healthz", "readyz", "metrics", "openapi.json", "asyncapi.yaml")
+# The page keeps its place behind a #, so that it has one address only.
+PAGES: Final = ("", "index.html")
+NOT_FOUND: Final = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>Not found - Smart Parking</title>
+<h1>Nothing is here</h1><p>There is no page at this address. <a href="/">To the dashboard</a></p>
+</html>
+"""
 
 
 def dashboard_routes(folder: Path) -> APIRouter:
-    """A file of `folder`, or its index.html for every address that the page itself understands."""
+    """A file of `folder`, its index.html for the page itself; for people a page that says what is
+    not there, for programs JSON."""
     router = APIRouter()
     root = folder.resolve()
 
     @router.get("/{path:path}", include_in_schema=False)
     async def page(path: str) -> Response:
-        if path.split("/")[0] in OTHERS:
+        if path.lower().lstrip("/").split("/")[0] in OTHERS:
             raise ApiError(404, "not-found", f"there is no /{path}")
         file = _file(root, path)
         if file is not None:
             hashed = path.startswith("assets/")
             return FileResponse(file, headers={"Cache-Control": FOR_EVER if hashed else ASK_AGAIN})
-        if "." in path.rsplit("/", 1)[-1]:
+        if "." in path.rsplit("/", 1)[-1] and path not in PAGES:
             raise ApiError(404, "not-found", f"there is no /{path}")
+        if path not in PAGES:
+            return HTMLResponse(NOT_FOUND, 404, headers={"Cache-Control": ASK_AGAIN})
         index = root / "index.html"
         if not index.is_file():
             return HTMLResponse(NOT_BUILT, headers={"Cache-Control": ASK_AGAIN})

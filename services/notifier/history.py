@@ -23,6 +23,7 @@ class History:
     and when it took longer than `limit_s`: its `reason` tells which."""
 
     def __init__(self, database_url: str, limit_s: float = LIMIT_S) -> None:
+        self.url = database_url
         self._limit_s = limit_s
         options = f"-c statement_timeout={limit_s * 1000:.0f} -c default_transaction_read_only=on"
         self._pool = AsyncConnectionPool(

@@ -15,9 +15,10 @@ from parking.devices import Address, Devices, Secrets, configuration
 from parking.errors import Invalid, Retryable
 from parking.events import CameraStatusChanged
 from services.notifier.auth import Door
+from services.notifier.bodies import NewDevice
 from services.notifier.feed import Feed
 from services.notifier.history import History
-from services.notifier.views import DeviceSecret, DeviceView, NewDevice
+from services.notifier.views import DeviceSecret, DeviceView
 from services.notifier.web import (
     WRITE_ERRORS,
     ApiError,

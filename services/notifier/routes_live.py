@@ -1,5 +1,6 @@
 """The routes that stream, and the pictures."""
 
+import logging
 from collections.abc import Collection
 from typing import Annotated, Final
 
@@ -10,8 +11,12 @@ from parking.errors import Retryable
 from services.notifier import sse
 from services.notifier.feed import Feed
 from services.notifier.live import Live
+from services.notifier.origins import may_read
 from services.notifier.pictures import Picture, Pictures
-from services.notifier.web import ApiError, errors, streams
+from services.notifier.views import Error
+from services.notifier.web import ApiError, errors, json_response, streams
+
+log = logging.getLogger(__name__)
 
 Site = Annotated[str | None, Query(description="only this site", pattern="^[a-z0-9-]{1,40}$")]
 LastId = Annotated[str | None, Query(description="as the header Last-Event-ID")]
@@ -37,7 +42,7 @@ def live_routes(
         tags=["live"],
         summary="Everything that happens, as server-sent events",
         description=_EVENTS,
-        responses=streams("text/event-stream", "A stream without end") | errors(422, 503),
+        responses=streams("text/event-stream", "A stream without end") | errors(404, 422, 503),
     )
     async def events(
         site: Site = None,
@@ -46,14 +51,18 @@ def live_routes(
             str | None, Query(alias="last_event_id", description="as the header")
         ] = None,
     ) -> Response:
-        _open_to_more(feed)
+        _open_to_more(feed, site)
         last_id = last_event_id or last_event_id_query
         return sse.Stream(sse.events(feed, site, last_id), feed.limits.send_timeout_s)
 
     @router.websocket("/ws")
     async def socket(websocket: WebSocket, site: Site = None, last_event_id: LastId = None) -> None:
-        _only_own_pages(websocket, origins)
-        _open_to_more(feed)
+        try:
+            _only_own_pages(websocket, origins)
+            _open_to_more(feed, site)
+        except (ApiError, Retryable) as error:
+            await _refuse(websocket, error)
+            return
         await sse.speak(websocket, feed, site, last_event_id)
 
     @router.get(
@@ -102,17 +111,29 @@ def live_routes(
 
 
 def _only_own_pages(websocket: WebSocket, origins: Collection[str]) -> None:
-    """Browsers let any page open a WebSocket to anywhere, and leave it to the server to look at the
-    Origin. Programs send none."""
-    origin, host = websocket.headers.get("origin"), websocket.headers.get("host", "").lower()
-    if origin not in {None, f"http://{host}", f"https://{host}", *origins}:
-        detail = f"a page of {origin} may not read here: CORS_ORIGINS does not name it"
+    origin = websocket.headers.get("origin")
+    if not may_read(origin, websocket.headers.get("host", ""), origins):
+        shown = ascii((origin or "")[:100])
+        detail = f"pages of {shown} may not read here: set CORS_ORIGINS to name them"
         raise ApiError(403, "foreign-origin", detail)
 
 
-def _open_to_more(feed: Feed) -> None:
+async def _refuse(websocket: WebSocket, error: ApiError | Retryable) -> None:
+    """Answer the handshake as any other request, in one line of the log."""
+    log.info("/ws refused: %s", error)
+    if isinstance(error, ApiError):
+        answer = json_response(error.body, error.status, error.headers)
+    else:
+        body = Error(error=error.reason, detail=str(error))
+        answer = json_response(body, 503, {"Retry-After": "5"})
+    await websocket.send_denial_response(answer)
+
+
+def _open_to_more(feed: Feed, site: str | None) -> None:
     if not feed.ready:
         raise Retryable("the current state is still being read from Kafka")
+    if site is not None and site not in feed.state.site_ids():
+        raise ApiError(404, "no-site", f"there is no site {site!r}")
     if feed.full:
         raise ApiError(503, "too-many-clients", "all places are taken: try later")
 

@@ -1,4 +1,4 @@
-"""The routes that read: the live state from memory, the past from Postgres."""
+"""The routes that read the live state, from memory."""
 
 from contextlib import suppress
 from typing import Annotated, Final
@@ -9,59 +9,19 @@ from fastapi.responses import Response
 from parking.errors import Retryable
 from parking.events import LayoutPublished, SessionChanged, SlotChanged
 from parking.relocation import LayoutProposal
-from parking.topics import site_of
 from services.notifier.feed import Feed
-from services.notifier.history import History
 from services.notifier.pictures import Pictures
 from services.notifier.state import LiveState
-from services.notifier.views import (
-    CameraView,
-    Capture,
-    PastChange,
-    SiteSummary,
-    SiteView,
-    SlotView,
-)
+from services.notifier.views import CameraView, SiteSummary, SiteView, SlotView
 from services.notifier.web import ApiError, errors, json_response, returns
 
 _SITE: Final = "^[a-z0-9-]{1,40}$"
 _NAME: Final = "^[A-Za-z0-9._-]{1,40}$"
-_CAMERA: Final = "^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$"
 _STATES: Final = "^(free|occupied|unknown|closed)$"
-_NOW_MS: Final = 2**53
 
 Site = Annotated[str | None, Query(pattern=_SITE)]
 Slot = Annotated[str | None, Query(pattern=_NAME)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
-TimeMs = Annotated[int, Query(ge=0, le=_NOW_MS, description="Unix time in milliseconds")]
-
-_CHANGES: Final = """
-select id, site_id, slot_id, zone_id, time_ms, from_state, to_state, version, dwell_ms, confidence,
-       reason, camera_id, frame_id, evidence_key, evidence_missing
-from slot_changes
-where run = 'live' and time_ms between %(from_ms)s and %(to_ms)s
-  and (%(site)s::text is null or site_id = %(site)s)
-  and (%(slot)s::text is null or slot_id = %(slot)s)
-order by time_ms desc, version desc limit %(limit)s
-"""
-_CAPTURE: Final = (
-    "frame_id, site_id, camera_id, time_ms, status, skipped_for, width, height, sha256, object_key"
-)
-_CAPTURES: Final = f"""
-select {_CAPTURE} from captures
-where time_ms between %(from_ms)s and %(to_ms)s
-  and (%(camera)s::text is null or camera_id = %(camera)s)
-order by time_ms desc limit %(limit)s
-"""  # noqa: S608 -- names of our own code only
-# The newest of each of its cameras, and of these the newest.
-_CAPTURES_OF_SITE: Final = f"""
-select newest.* from cameras c cross join lateral (
-  select {_CAPTURE} from captures
-  where camera_id = c.camera_id and time_ms between %(from_ms)s and %(to_ms)s
-  order by time_ms desc limit %(limit)s) newest
-where c.site_id = %(site)s
-order by time_ms desc limit %(limit)s
-"""  # noqa: S608 -- as above
 
 
 def read_routes(feed: Feed, pictures: Pictures) -> APIRouter:
@@ -192,56 +152,7 @@ def _camera_routes(router: APIRouter, feed: Feed, pictures: Pictures) -> None:
         return json_response(await pictures.proposal(held))
 
 
-def history_routes(history: History | None) -> APIRouter:
-    """The past. Only these need Postgres."""
-    router = APIRouter()
-
-    @router.get(
-        "/api/history/changes",
-        tags=["history"],
-        summary="Slot changes of the past, newest first",
-        responses=returns(list[PastChange], "From Postgres"),
-    )
-    async def past_changes(
-        site: Site = None,
-        slot: Slot = None,
-        from_ms: TimeMs = 0,
-        to_ms: TimeMs = _NOW_MS,
-        limit: Limit = 100,
-    ) -> Response:
-        chosen = {"site": site, "slot": slot, "from_ms": from_ms, "to_ms": to_ms, "limit": limit}
-        return json_response(await _there(history).rows(_CHANGES, chosen))
-
-    @router.get(
-        "/api/captures",
-        tags=["history"],
-        summary="Frames of the past, newest first",
-        responses=returns(list[Capture], "From Postgres"),
-    )
-    async def captures(
-        site: Site = None,
-        camera: Annotated[str | None, Query(pattern=_CAMERA)] = None,
-        from_ms: TimeMs = 0,
-        to_ms: TimeMs = _NOW_MS,
-        limit: Limit = 100,
-    ) -> Response:
-        past = _there(history)
-        if camera is not None and site not in (None, site_of(camera)):
-            return json_response([])  # and not a search of all that the camera ever took
-        query = _CAPTURES if site is None or camera is not None else _CAPTURES_OF_SITE
-        chosen = {"site": site, "camera": camera, "from_ms": from_ms, "to_ms": to_ms}
-        return json_response(await past.rows(query, chosen | {"limit": limit}))
-
-    return router
-
-
 def _ready(feed: Feed) -> LiveState:
     if not feed.ready:
         raise Retryable("the current state is still being read from Kafka")
     return feed.state
-
-
-def _there(history: History | None) -> History:
-    if history is None:
-        raise ApiError(503, "no-history", "DATABASE_URL is not set: nothing of the past is known")
-    return history

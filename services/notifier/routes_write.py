@@ -3,7 +3,7 @@
 
 import asyncio
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query, Request
@@ -20,9 +20,11 @@ from parking.reference import decoded, make_reference
 from parking.topics import GATE_EVENTS, LAYOUTS, PLATES, SITE_COMMANDS
 from services.notifier import commands
 from services.notifier.auth import Door
+from services.notifier.bodies import LAYOUT_EXAMPLE, Correction, Count, Passage, Reason
 from services.notifier.feed import Feed
+from services.notifier.idempotency import UsedKeys
 from services.notifier.pictures import Pictures
-from services.notifier.views import Accepted, Correction, Count, LayoutAccepted, Passage, Reason
+from services.notifier.views import Accepted, LayoutAccepted
 from services.notifier.web import (
     LAYOUT_MAX_BYTES,
     WRITE_ERRORS,
@@ -38,26 +40,17 @@ READ_BACK_LIMIT_S: Final = 10.0
 LAYOUT_TRIES: Final = 3
 _KEYS_KNOWN: Final = f"while it is among the last {ID_MEMORY} keys and commands of its site"
 IdempotencyKey = Annotated[
-    str | None, Header(description=f"the same key again has no second effect, {_KEYS_KNOWN}")
+    str | None,
+    Header(
+        description=f"the same key again has no second effect, {_KEYS_KNOWN};"
+        " with another request it is refused (409)"
+    ),
 ]
 Reference = Annotated[
     Literal["last"] | None,
     Query(description="last: the camera's last picture, if healthy, becomes the reference"),
 ]
 _PASSAGE: Final = {"site_id": "demo", "gate_id": "main"}
-_LAYOUT: Final = {
-    "site_name": "Demo lot",
-    "camera_name": "North",
-    "interval_ms": 1000,
-    "zones": [{"zone_id": "A", "name": "Row A"}],
-    "slots": [
-        {
-            "slot_id": "A1",
-            "zone_id": "A",
-            "polygon": [[0.1, 0.5], [0.2, 0.5], [0.22, 0.7], [0.09, 0.7]],
-        }
-    ],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +64,7 @@ class Writer:
     layout_lock: asyncio.Lock
     pictures: Pictures
     plates: Plates
+    used: UsedKeys = field(default_factory=UsedKeys)
 
     async def send(self, *messages: Outgoing) -> None:
         """Write; raises Retryable when Kafka did not take it in time."""
@@ -111,6 +105,7 @@ class Writer:
     ) -> Response:
         now_ms = self.clock.now_ms()
         event = commands.site_command(site_id, command, idempotency_key, who, now_ms)
+        self.used.claim(event.id, type(command).__name__, command)
         await self.send(codec.outgoing(event, SITE_COMMANDS, site_id, commands.SOURCE))
         return json_response(Accepted(id=event.id), 202)
 
@@ -126,7 +121,7 @@ class Writer:
                 raise ApiError(422, "bad-layout", "; ".join(faults), faults=faults)
             if self.feed.state.layouts.get(camera_id) is not layout:
                 await self.send(codec.outgoing(layout, LAYOUTS, camera_id, commands.SOURCE))
-                await self._read_back(layout)
+                await self.read_back(layout)
                 fault("notifier.after-layout")
             if self.feed.state.was_in_force(layout):
                 command = lots.adoption(layout, who)
@@ -142,17 +137,23 @@ class Writer:
         made = await asyncio.to_thread(lambda: make_reference(decoded(picture.jpeg)))
         return b64encode(made).decode()
 
-    async def _read_back(self, layout: LayoutPublished) -> None:
+    async def in_force(self, layout: LayoutPublished) -> None:
+        """Wait until a layout that was written is the camera's. Raises ApiError 409 when another
+        one of its version came first."""
+        await self.read_back(layout)
+        if not self.feed.state.was_in_force(layout):
+            raise ApiError(409, "layout-race", "others publish layouts of this camera just now")
+
+    async def read_back(self, layout: LayoutPublished) -> None:
         """Wait until this instance has read a layout of that version."""
         try:
             async with asyncio.timeout(READ_BACK_LIMIT_S):
-                await self.feed.until(lambda: self._version(layout.camera_id) >= layout.version)
+                await self.feed.until(lambda: self._version(layout) >= layout.version)
         except TimeoutError as error:
             raise Retryable("the layout was written but could not be read back yet") from error
 
-    def _version(self, camera_id: str) -> int:
-        held = self.feed.state.layouts.get(camera_id)
-        return held.version if held else 0
+    def _version(self, layout: LayoutPublished) -> int:
+        return self.feed.state.layout_version(layout.camera_id)
 
 
 def write_routes(writer: Writer) -> APIRouter:
@@ -205,7 +206,7 @@ def write_routes(writer: Writer) -> APIRouter:
         summary="Publish a camera's layout as its next version",
         responses=returns(LayoutAccepted, "Durable, and adopted by the tracker next")
         | WRITE_ERRORS,
-        openapi_extra=takes("LayoutBody", _LAYOUT),
+        openapi_extra=takes("LayoutBody", LAYOUT_EXAMPLE),
     )
     async def put_layout(
         request: Request, site: str, device: str, reference: Reference = None
@@ -278,13 +279,13 @@ async def _passage(
     writer.door.writer(request)
     passage = await read_json(request, Passage)
     _ = writer.feed.ring  # not before the sites are known
-    if passage.site_id not in writer.feed.state.site_ids():
-        detail = f"there is no site {passage.site_id!r}: publish a camera's layout first"
+    site_id, now_ms = passage.site_id, writer.clock.now_ms()
+    if site_id not in writer.feed.state.site_ids():
+        detail = f"there is no site {site_id!r}: publish a camera's layout first"
         raise ApiError(404, "no-site", detail)
-    now_ms, rule = writer.clock.now_ms(), writer.plates.of(passage.site_id)
+    rule = writer.plates.of(site_id)
     event, sealed = commands.gate_event(passage, direction, idempotency_key, now_ms, rule)
-    messages = [codec.outgoing(event, GATE_EVENTS, event.site_id, commands.SOURCE)]
-    if sealed is not None:
-        messages.append(codec.outgoing(sealed, PLATES, event.site_id, commands.SOURCE))
-    await writer.send(*messages)
+    writer.used.claim(event.id, direction, passage)
+    made = [(event, GATE_EVENTS), *([(sealed, PLATES)] if sealed else [])]
+    await writer.send(*(codec.outgoing(e, topic, site_id, commands.SOURCE) for e, topic in made))
     return json_response(Accepted(id=event.id), 202)

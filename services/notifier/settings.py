@@ -42,8 +42,8 @@ class LiveSource:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_SASL_MECHANISM, KAFKA_USERNAME,
-    KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE, HTTP_HOST (127.0.0.1), HTTP_PORT (8080), LOG_FORMAT,
-    LOG_LEVEL, and:
+    KAFKA_PASSWORD[_FILE], KAFKA_CA_FILE, HTTP_HOST (127.0.0.1), HTTP_PORT (8080),
+    HTTP_KEEP_ALIVE_S (90), LOG_FORMAT, LOG_LEVEL, and:
 
     DATABASE_URL[_FILE]  Postgres, for /api/history, /api/captures and when devices were last seen;
                          empty: 503, and the devices' list without it
@@ -54,8 +54,10 @@ class Settings:
     MQTT_ALLOW_PLAINTEXT (off)    on: DEVICE_MQTT_URL and DEVICE_HTTP_URL may be unencrypted
     DEVICE_HTTP_URL      ingest as devices find it, https://host:port, for those that post pictures
     PLATES_FILE          which sites keep plates, and their keys: ingest's; empty: none is known
-    CORS_ORIGINS         comma list of origins that may read from a browser, /ws too, besides the
-                         notifier's own (its Host header, which a proxy must leave); empty: none
+    CORS_ORIGINS         comma list of origins that may read from a browser, /ws too: name here the
+                         dashboard's public one (https://lot.example), also behind a proxy that
+                         changes the Host. Its own at localhost, an address or a local name counts
+                         without; empty: no other
     DASHBOARD_DIR        the built dashboard (default dashboard/dist)
     LIVE_URL             ingest's address, for live pictures of the cameras that it fetches; empty:
                          /api/stream shows what comes to Kafka

@@ -257,6 +257,7 @@ class SiteFold:
             analysed_every_ms=status.analysed_every_ms if status else None,
             load_level=status.load_level if status else 0,
             evidence_at_ms=status.evidence_at_ms if status else {},
+            blurred=status.blurred if status else [],
         )
 
     def _slots_of(self, camera_id: str, layout: LayoutPublished | None) -> list[CameraSlot]:

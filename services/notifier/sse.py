@@ -10,10 +10,10 @@ from fastapi import WebSocket, WebSocketDisconnect
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
+from parking.asgi import ABORT
 from parking.errors import Retryable
 from parking.metrics import SSE_CLOSED
 from services.notifier.feed import Feed
-from services.notifier.web import ABORT
 
 NO_BUFFERS: Final = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 BOUNDARY: Final = "frame"

@@ -16,6 +16,7 @@ from parking.events import (
     SlotState,
     SlotStateUpdated,
 )
+from parking.site import REMOVED
 from services.notifier.ages import only_refreshed
 from services.notifier.sitefold import SiteFold
 from services.notifier.views import CameraView, SiteSummary, SiteView, SlotView
@@ -37,6 +38,7 @@ class LiveState:
     closed_sessions: OrderedDict[str, SessionChanged] = field(default_factory=OrderedDict)
     _sites: dict[str, SiteFold] = field(default_factory=dict)
     _past_layouts: OrderedDict[str, LayoutPublished] = field(default_factory=OrderedDict)
+    _removed: dict[str, int] = field(default_factory=dict)
     revision: int = 0
 
     # ------------------------------------------------------------ fold
@@ -56,6 +58,11 @@ class LiveState:
         before = held.observed_at_ms if held else None
         if event.cause.kind == "frame":
             before = event.time_ms
+        if event.reason == REMOVED and event.run == LIVE:
+            known = held is not None and event.version > held.version
+            if known:
+                self.forget("slots", f"{event.site_id}/{event.slot_id}")
+            return known
         return self.slot_state(
             SlotStateUpdated(
                 id=event.id,
@@ -87,16 +94,25 @@ class LiveState:
 
     def layout(self, event: LayoutPublished) -> bool:
         """Apply; False when it is not newer."""
-        held = self.layouts.get(event.camera_id)
-        if held is not None and event.version <= held.version:
+        if event.version <= self.layout_version(event.camera_id):
             return False
-        self.layouts[event.camera_id] = event
-        self._site(event.site_id).set_layout(event.camera_id, event)
+        if event.removed:
+            self._removed[event.camera_id] = event.version
+            self.forget("layouts", event.camera_id)
+        else:
+            self._removed.pop(event.camera_id, None)
+            self.layouts[event.camera_id] = event
+            self._site(event.site_id).set_layout(event.camera_id, event)
         self._past_layouts[event.id] = event
         if len(self._past_layouts) > LAYOUTS_REMEMBERED:
             self._past_layouts.popitem(last=False)
         self.revision += 1
         return True
+
+    def layout_version(self, camera_id: str) -> int:
+        """Of the camera's newest layout, be it that the camera was removed by it; 0: none."""
+        held = self.layouts.get(camera_id)
+        return held.version if held else self._removed.get(camera_id, 0)
 
     def was_in_force(self, layout: LayoutPublished) -> bool:
         """Whether it is, or lately was, its camera's layout: not another one of that version."""

@@ -3,9 +3,9 @@
 Shapes that are events already (SlotChanged, CameraStatusChanged, ...) are sent as they are.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from parking.events import (
     CameraId,
@@ -20,13 +20,8 @@ from parking.events import (
     Text,
     TimeMs,
     Unit,
+    Xyxy,
 )
-from parking.plates import MadeHash, ReadPlate
-
-Plate = Annotated[ReadPlate, Meta(description="letters and digits count")]
-PlateHash = Annotated[
-    MadeHash, Meta(description="salted hash, as hex digits or base64; never a plate")
-]
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -92,7 +87,8 @@ class CameraView(View, frozen=True, kw_only=True):
     """A camera as it is now. `width` and `height` in pixels, once a picture was looked at.
     `analysed_every_ms`: the time between its last frames that were analysed; longer than
     `interval_ms` where the detector's computer is busy, which `load_level` (0 to 4) tells.
-    `evidence_at_ms`: slots of which its last evidence is older than its last frame (0: none)."""
+    `evidence_at_ms`: slots of which its last evidence is older than its last frame (0: none).
+    `blurred`: parts of its picture, normalised, that are not seen."""
 
     camera_id: CameraId
     name: Text
@@ -109,6 +105,7 @@ class CameraView(View, frozen=True, kw_only=True):
     analysed_every_ms: int | None = None
     load_level: int = 0
     evidence_at_ms: dict[SlotId, TimeMs] = {}
+    blurred: list[Xyxy] = []
 
 
 class SiteSummary(View, frozen=True, kw_only=True):
@@ -248,41 +245,3 @@ class Error(View, frozen=True, kw_only=True):
     error: str
     detail: str
     faults: list[str] = []
-
-
-# ---------------------------------------------------------------- what a client sends
-class Passage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A vehicle passed a gate. Without `time_ms`: now. `plate`: as it was read; what becomes of it
-    the site's rule says."""
-
-    site_id: SiteId
-    gate_id: SlotId = "main"
-    plate: Plate | None = None
-    plate_hash: PlateHash | None = None
-    time_ms: TimeMs | None = None
-
-
-class NewDevice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device to let in, without its site. `http`: it posts pictures, and needs a key for that."""
-
-    device: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
-    http: bool = False
-
-
-class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why, in words."""
-
-    reason: Text | None = None
-
-
-class Count(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many vehicles are in, counted by a person."""
-
-    number_in: Annotated[int, Meta(ge=0, le=4_000)]
-
-
-class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the slot really is."""
-
-    state: Literal["free", "occupied"]
-    reason: Text | None = None

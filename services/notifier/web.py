@@ -13,7 +13,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parking.errors import UNREADABLE, Invalid, Retryable
+from parking.errors import Invalid, Retryable
+from parking.reading import read
 from services.notifier.views import Error
 
 T = TypeVar("T")
@@ -21,8 +22,6 @@ T = TypeVar("T")
 BODY_MAX_BYTES: Final = 65_536
 LAYOUT_MAX_BYTES: Final = 1_000_000
 BODY_LIMIT_S: Final = 15.0
-ABORT: Final = "parking.abort"
-"""In the scope of a request: a function that drops its connection at once."""
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -68,7 +67,7 @@ def json_response(
 
 async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_BYTES) -> T:
     """The request's body, bounded and validated. Raises ApiError 408, 413, 415, 400 or 422."""
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise ApiError(415, "not-json", "send the body as Content-Type: application/json")
     body = bytearray()
     try:
@@ -82,11 +81,10 @@ async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_
         detail = f"the body did not arrive within {BODY_LIMIT_S:.0f} s"
         raise ApiError(408, "too-slow", detail, {"Connection": "close"}) from error
     try:
-        return msgspec.json.decode(bytes(body), type=cls)
-    except msgspec.ValidationError as error:
-        raise ApiError(422, "bad-schema", str(error)) from error
-    except UNREADABLE as error:
-        raise ApiError(400, "bad-json", str(error)) from error
+        return read(bytes(body), cls)
+    except Invalid as error:
+        status = 400 if error.reason == "bad-json" else 422
+        raise ApiError(status, error.reason, error.detail, faults=error.faults) from error
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -110,7 +108,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, Invalid)  # noqa: S101 -- registered for it
-        return json_response(Error(error=error.reason, detail=error.detail), 422)
+        body = Error(error=error.reason, detail=error.detail, faults=error.faults)
+        return json_response(body, 422)
 
     async def outage(_: Request, error: Exception) -> Response:
         assert isinstance(error, Retryable)  # noqa: S101 -- registered for it
@@ -129,20 +128,13 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 class Outermost:
-    """Sets the security headers on every answer, and remembers how to drop the connection."""
+    """Sets the security headers on every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] in ("http", "websocket"):
-            # uvicorn's `send` belongs to an object (the request's cycle, the protocol) that holds
-            # the transport. A frozen client never lets a normal close finish: only an abort frees
-            # its socket.
-            transport = getattr(getattr(send, "__self__", None), "transport", None)
-            if transport is not None:
-                scope[ABORT] = transport.abort
 
         async def safe(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -189,6 +181,8 @@ def describe(app: FastAPI, types: list[Any], more: Mapping[str, Any]) -> None:
             schema = made()
             _, parts = msgspec.json.schema_components(types, ref_template=_REF)
             components: MutableMapping[str, Any] = schema.setdefault("components", {})
+            for operation in (one for path in schema["paths"].values() for one in path.values()):
+                operation["responses"] |= {str(k): v for k, v in errors(405).items()}
             components["schemas"] = dict(sorted((parts | dict(more)).items()))
             components["securitySchemes"] = {
                 "key": {
@@ -215,11 +209,13 @@ _WORDS: Final = {
     401: "No key, or one that is not known",
     403: "The key may not do this",
     404: "There is no such thing",
-    409: "It cannot be done as things are",
+    405: "The address does not take this method; Allow tells which it takes",
+    408: "The body did not come in time",
+    409: "It cannot be done as things are, or the Idempotency-Key stands for another request",
     413: "The body is too large",
     415: "The body is not declared as JSON",
     422: "A value is not allowed; every fault is told",
     429: "Too many unknown keys",
     503: "Not ready yet, or what this needs is away",
 }
-WRITE_ERRORS: Final = errors(400, 401, 403, 404, 413, 415, 422, 429, 503)
+WRITE_ERRORS: Final = errors(400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 503)

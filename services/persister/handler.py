@@ -85,7 +85,10 @@ async def handle(records: Sequence[Record], *, tools: Tools) -> list[Outgoing]:
 
 
 def plan(record: Record, claim: Claim) -> Planned:
-    """A record's rows, or why it has none; one of a newer version has none, and is counted."""
+    """A record's rows, or why it has none; one of a newer version has none, and is counted. A
+    tombstone has none: what was removed said so itself, in the record before it."""
+    if record.value is None and topics.TOPICS[record.topic].compacted:
+        return Planned(record)
     try:
         event = decode(record)
         expected = HANDLERS[record.topic]

@@ -19,9 +19,10 @@ Log = tuple[str, int]
 
 
 class MemoryEvents:
-    """Rows by kind and key, offsets by log."""
+    """Rows by kind and key, offsets by log. Rows that hold `refused` in their JSON are none."""
 
     def __init__(self) -> None:
+        self.refused = b"\\u0000"
         self.rows: dict[str, dict[tuple[Any, ...], Row]] = defaultdict(dict)
         self.noted: dict[str, int] = {}
         self.offsets: dict[Log, int] = {}
@@ -59,8 +60,8 @@ class MemoryEvents:
         if any(self._generations.get(log) != claim.generation for log in logs):
             raise Fenced
         for kind, some in rows.items():
-            if b"\\u0000" in msgspec.json.encode(some):
-                raise Invalid("refused-by-database", f"{kind}: a NUL character")
+            if self.refused in msgspec.json.encode(some):
+                raise Invalid("refused-by-database", f"{kind}: {self.refused!r}")
         self.offsets |= logs
         changed = {}
         for statement in _KINDS:

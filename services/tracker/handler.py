@@ -19,7 +19,7 @@ from parking.events import (
 from parking.occupancy import step
 from parking.partitioning import check_place, partition_of
 from parking.ports import Outgoing, Record
-from parking.site import Site
+from parking.site import REMOVED, Site
 from parking.topics import (
     CAMERA_STATUS,
     DETECTIONS,
@@ -29,6 +29,7 @@ from parking.topics import (
     SITE_COMMANDS,
     SLOT_CHANGES,
     SLOT_STATE,
+    TOPICS,
 )
 
 SERVICE: Final = "tracker"
@@ -80,11 +81,16 @@ def restarts(site: Site | None) -> int:
     return sum(device.restarts for device in site.devices.values()) if site else 0
 
 
-def outgoing(event: Event) -> Outgoing:
-    """An output as a record. Raises Invalid for one that is against its own schema."""
+def outgoing(event: Event) -> list[Outgoing]:
+    """An output as a record; the last one of what was removed with a tombstone after it, where the
+    topic is compacted. Raises Invalid for one that is against its own schema."""
     value, to = codec.to_json(event), _OUTPUTS[event.TYPE]
     codec.from_json(value, type(event))
-    return Outgoing(to.topic, to.key(event).encode(), value, codec.cloud_headers(event, SERVICE))
+    key = to.key(event).encode()
+    records = [Outgoing(to.topic, key, value, codec.cloud_headers(event, SERVICE))]
+    if TOPICS[to.topic].compacted and getattr(event, "reason", None) == REMOVED:
+        records.append(Outgoing(to.topic, key, None))
+    return records
 
 
 def tick(site_id: str, now_ms: int) -> Outgoing:

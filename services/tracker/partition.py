@@ -162,7 +162,7 @@ class Partition:
             before = folded.sites.get(key, self.sites.get(key))
             try:
                 after, made = handler.apply(record, before, self._run)
-                messages = [handler.outgoing(event) for event in made]
+                messages = [record for event in made for record in handler.outgoing(event)]
             except Newer as error:
                 log.warning("%s: passed over: %s", _place(record), error)
                 folded.ignored.append("newer")

@@ -47,7 +47,7 @@ def test_a_fault_is_told_once_and_the_mended_file_is_read(cameras: Path, logins:
     files = DiskFiles(cameras, logins)
     good = cameras.read_text()
     cameras.write_text("{")
-    with pytest.raises(SettingsError, match="is not JSON"):
+    with pytest.raises(SettingsError, match="not JSON"):
         files.read()
     assert files.read() is None
     cameras.write_text(good)

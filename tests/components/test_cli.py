@@ -51,3 +51,24 @@ def test_a_fault_is_told_in_one_line(monkeypatch, arguments, says):
 def test_topics_are_shown(capsys):
     main(["topics", "list"])
     assert "parking.frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["keys", "list"], ["slot", "close", "demo", "A01"]])
+def test_a_missing_setting_names_the_cure(monkeypatch, arguments):
+    monkeypatch.delenv("KEYS_FILE", raising=False)
+    monkeypatch.delenv("KAFKA_BOOTSTRAP", raising=False)
+    with pytest.raises(SystemExit, match=r"eval \"\$\(python -m parking.stack env\)\""):
+        main(arguments)
+
+
+def test_kafka_that_is_not_there_is_told_with_the_cure(monkeypatch):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    with pytest.raises(SystemExit, match="is KAFKA_BOOTSTRAP right"):
+        main(["slot", "close", "demo", "A01"])
+
+
+@pytest.mark.parametrize("slot", ["A 1", "", "A" * 41, "\udcff"])
+def test_a_slot_that_cannot_be_is_refused_before_it_is_sent(monkeypatch, slot):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    with pytest.raises(SystemExit, match="slot_id: "):
+        main(["slot", "close", "demo", slot])

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from parking.imagehealth import Look, Thresholds, assess, blank_shares
+from parking.imagehealth import Look, Thresholds, assess, blank_shares, limits_for, measured
+from parking.reference import make_reference, read_reference
 from services.detector.picture import Picture, small_grey
 from tests.components.test_placement import frame as demo_frame
 from tests.detector_tools import scene
@@ -105,6 +106,51 @@ def test_a_still_scene_with_sensor_noise_is_not_frozen(lot):
     assert follow(noisy) == ["ok"] * 6
 
 
+def with_clock(picture: Picture, second: int) -> Picture:
+    shown = picture.copy()
+    for colour, thick in ((0, 5), (255, 2)):
+        words = f"2024-06-01 10:{second // 60:02}:{second % 60:02}"
+        cv2.putText(shown, words, (20, 40), 0, 1.0, (colour,) * 3, thick)
+    return shown
+
+
+def compressed(picture: Picture, quality: int = 85) -> Picture:
+    data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def test_a_frozen_picture_with_a_running_clock_is_frozen():
+    shown = [compressed(with_clock(demo_frame(20), 55 + second)) for second in range(8)]
+    assert follow(shown) == ["ok"] * 3 + ["frozen"] * 5
+
+
+@pytest.mark.parametrize("sigma", [0.2, 0.3])
+@pytest.mark.parametrize("quality", [60, 90])
+def test_a_live_camera_with_hardly_any_noise_is_not_frozen(sigma, quality):
+    rng = np.random.default_rng(5)
+    live = [
+        compressed(
+            (demo_frame(20) + rng.normal(0, sigma, demo_frame(20).shape))
+            .round()
+            .clip(0, 255)
+            .astype(np.uint8),
+            quality,
+        )
+        for _ in range(6)
+    ]
+    assert follow(live) == ["ok"] * 6
+
+
+def test_what_moves_about_is_no_clock():
+    """A ball in a rendered lot without noise: the tiles that ever changed are too many."""
+    shown = []
+    for step in range(8):
+        picture = demo_frame(20).copy()
+        cv2.circle(picture, (100 + 110 * step, 300), 70, (20, 20, 20), -1)
+        shown.append(picture)
+    assert follow(shown) == ["ok"] * 8
+
+
 def test_the_frozen_check_can_be_switched_off(lot):
     assert follow([lot] * 5, Thresholds(frozen_after=0)) == ["ok"] * 5
 
@@ -124,6 +170,46 @@ def test_a_tiny_picture_is_covered_and_breaks_nothing(shape):
 def test_fog_lifts_the_dark_parts_and_takes_the_contrast(lot):
     foggy = (lot * 0.18 + 215 * 0.82).astype(np.uint8)
     assert status(foggy) == "fogged"
+
+
+def test_an_empty_sharp_lot_of_one_grey_is_not_fogged():
+    """Nothing in it is dark and nothing bright, but its gravel is sharp."""
+    rng = np.random.default_rng(8)
+    gravel = np.clip(rng.normal(136, 30, (90, 160)), 88, 196).astype(np.uint8)
+    gravel = np.asarray(cv2.resize(gravel, (1280, 720), interpolation=0), np.uint8)
+    assert status(np.dstack([gravel] * 3)) == "ok"
+    faint = (128 + (gravel.astype(float) - 136) * 0.2).astype(np.uint8)
+    assert status(np.dstack([faint] * 3)) == "fogged"
+
+
+def usual(picture: Picture, as_reference: Picture) -> str:
+    """Of a camera whose layout's reference picture is known."""
+    made = read_reference(make_reference(as_reference))
+    assert made is not None
+    limits = limits_for(measured(made.grey), Thresholds())
+    return assess(small_grey(picture), None, limits)[0].status
+
+
+def masked(picture: Picture) -> Picture:
+    """A privacy mask over most of it."""
+    made = np.zeros_like(picture)
+    part = np.s_[210:430, 310:650]
+    made[part] = picture[part]
+    return made
+
+
+def soft(picture: Picture, sigma: float = 2.6) -> Picture:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
+
+
+def test_a_soft_lens_and_a_privacy_mask_are_normal_where_the_reference_shows_them():
+    assert status(soft(demo_frame(24))) == "blurred"
+    assert usual(soft(demo_frame(24)), soft(demo_frame(0))) == "ok"
+    assert usual(soft(demo_frame(24)), demo_frame(0)) == "blurred"
+    assert usual(soft(demo_frame(24), 5), soft(demo_frame(0))) == "blurred"
+    assert status(masked(demo_frame(24))) == "covered"
+    assert usual(masked(demo_frame(24)), masked(demo_frame(0))) == "ok"
+    assert usual(np.full_like(demo_frame(24), 90), masked(demo_frame(0))) == "covered"
 
 
 @pytest.mark.parametrize("kept", [0.9, 0.6])

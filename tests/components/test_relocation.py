@@ -1,8 +1,10 @@
 """What is proposed for a camera that was moved, and what it brings back."""
 
 import json
+import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -22,7 +24,7 @@ from services.detector.picture import Picture
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import DEFAULT_SLOT_MODEL, ModelSettings
 from tests.components.test_placement import frame, shaken
-from tests.detector_tools import WhiteDetector, jpeg, model_file
+from tests.detector_tools import WhiteDetector, jpeg, model_file, scene
 from tools.bench.pace import hold
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -70,14 +72,71 @@ def test_the_proposal_fits_the_picture_it_was_made_of(layout):
         ({}, frame(20), "looks where"),
         ({"reference": None}, frame(20), "no reference"),
         ({}, (frame(20) * 0.02).astype(np.uint8), "dark"),
-        ({}, np.ascontiguousarray(frame(20)[::-1]), "too little"),
-        ({}, np.ascontiguousarray(frame(20)[:, :600]), "shape"),
+        ({}, scene(["A1", "A3"], size_wh=(960, 640)), "too little"),
     ],
 )
 def test_why_nothing_is_proposed(layout, change, picture, words):
     with pytest.raises(Invalid, match=words) as told:
         propose(replace(layout, **change), picture)
     assert told.value.reason == "no-proposal"
+
+
+def cut(picture: Picture) -> Picture:
+    return np.ascontiguousarray(picture[:, 80:880])
+
+
+def with_bars(picture: Picture) -> Picture:
+    made = cv2.copyMakeBorder(picture, 100, 100, 0, 0, cv2.BORDER_CONSTANT)
+    return np.asarray(made, np.uint8)
+
+
+# A way to change a picture, where the point (0.5, 0.4) of the whole one lies then, and the words.
+SHAPES = [
+    (cut, (0.5, 0.4), "smaller|larger|left|shape"),
+    (with_bars, (0.5, (0.4 * 640 + 100) / 840), "."),
+    (lambda p: np.ascontiguousarray(p[::-1, ::-1]), (0.5, 0.6), "upside down|turned"),
+    (lambda p: np.ascontiguousarray(np.rot90(p, 3)), (0.6, 0.5), "turned"),
+    (lambda p: np.ascontiguousarray(np.rot90(p, 1)), (0.4, 0.5), "turned"),
+    (lambda p: np.ascontiguousarray(p[:, ::-1]), (0.5, 0.4), "mirrored"),
+]
+
+
+@pytest.mark.parametrize(("change", "there", "words"), SHAPES)
+def test_a_picture_of_another_shape_is_told_and_the_outlines_follow_it(
+    layout, change, there, words
+):
+    square = [(0.48, 0.38), (0.52, 0.38), (0.52, 0.42), (0.48, 0.42)]
+    one = replace(layout, slots=[replace(layout.slots[0], polygon=square)])
+    picture = change(frame(20))
+    made = propose(one, picture)
+    assert np.mean(made.layout.slots[0].polygon, axis=0) == pytest.approx(there, abs=0.012)
+    assert re.search(words, made.words)
+    assert status(layout, picture) == "moved"
+
+
+def test_a_squeezed_picture_goes_on(layout):
+    squeezed = np.asarray(cv2.resize(frame(20), (720, 640)), np.uint8)
+    assert status(layout, squeezed) == "ok"
+    with pytest.raises(Invalid, match="looks where"):
+        propose(layout, squeezed)
+
+
+def test_another_shape_that_cannot_be_compared_is_not_believed(layout):
+    """At night nothing can be said of where the camera looks: the same shape goes on."""
+    dusk = (frame(20) * 0.22).astype(np.uint8)
+    blank = replace(layout, reference=make_reference(scene(["A1"], size_wh=(960, 640))))
+    assert status(blank, np.ascontiguousarray(dusk)) == "ok"
+    assert status(blank, cut(dusk)) == "moved"
+
+
+def status(layout: LayoutPublished, picture: Picture) -> str:
+    """What a camera's first picture is."""
+    judge = Judge(Facts(), None, WhiteDetector())
+    analyser = Analyser(judge, Options(gate=Limits()), lambda: None)
+    job = Job(jpeg(picture, 95), "demo/north", layout, frame_id="1")
+    (found,) = analyser.analyse([job], {}, {})
+    assert isinstance(found, Finding)
+    return found.health.status
 
 
 def test_a_moved_cameras_slots_are_unknown_until_the_proposal_is_accepted(layout):

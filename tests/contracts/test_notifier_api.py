@@ -284,7 +284,7 @@ async def test_only_listed_origins_may_read_from_a_browser(notifier: Instance):
         assert (response.headers.get("access-control-allow-origin") == origin) is allowed
 
 
-async def test_the_dashboard_is_served_and_its_addresses_lead_to_it(
+async def test_the_dashboard_is_served_and_other_addresses_say_that_nothing_is_there(
     backend: Backend, tmp_path: Path
 ):
     (tmp_path / "dist" / "assets").mkdir(parents=True)
@@ -292,7 +292,9 @@ async def test_the_dashboard_is_served_and_its_addresses_lead_to_it(
     (tmp_path / "dist" / "assets" / "app-1f.js").write_text("1")
     (tmp_path / "secret.txt").write_text("no")
     async with Instance(backend, Given(dashboard=tmp_path / "dist")) as notifier:
-        page = await notifier.http.get("/sites/demo")
+        lost = await notifier.http.get("/sites/demo")
+        assert (lost.status_code, lost.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        page = await notifier.http.get("/")
         assert (page.text, page.headers["cache-control"]) == ("<title>lot</title>", "no-cache")
         script = await notifier.http.get("/assets/app-1f.js")
         assert "immutable" in script.headers["cache-control"]

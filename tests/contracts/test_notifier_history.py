@@ -26,16 +26,19 @@ from generate_series(0, 9) s cross join generate_series(0, 2) c;
 insert into slot_changes (id, run, site_id, slot_id, zone_id, time_ms, from_state, to_state,
                           version, confidence, reason, cause_kind, cause_id)
 select n::text, 'live', case when n % 1000 = 0 then 'rare' else 'site-' || n % 10 end,
-       'S' || n / 10 % 40, 'A', 1000 * n, 'free', 'occupied', n, 0.9, 'observed', 'frame', 'f'
+       'S' || n / 10 % 40, 'A', 1000 * (n / 3), 'free', 'occupied', n, 0.9, 'observed', 'frame', 'f'
 from generate_series(1, 20000) n;
 insert into captures (frame_id, site_id, camera_id, time_ms)
-select n::text, 'site-' || n % 10, 'site-' || n % 10 || '/cam-' || n / 10 % 3, 1000 * n
+select n::text, 'site-' || n % 10, 'site-' || n % 10 || '/cam-' || n / 10 % 3, 1000 * (n / 3)
 from generate_series(1, 20000) n;
 insert into device_events (id, site_id, device_id, time_ms, kind)
 select n::text, 'site-' || n % 10, 'site-' || n % 10 || '/cam-' || n / 10 % 3, 1000 * n, 'heartbeat'
 from generate_series(1, 20000) n;
 analyze;
 """
+
+
+CURSOR = "WzkwMDAwMCw5LCI5Il0"  # [900000,9,"9"]
 
 
 class Explained(History):
@@ -71,6 +74,8 @@ async def test_everything_is_found_by_an_index(filled: History):
     old = "from_ms=1000&to_ms=900000"
     asked = [
         *("", "limit=1000", old, "site=site-3", "site=rare", "site=none", "slot=S7", "slot=none"),
+        f"cursor={CURSOR}",
+        f"site=site-3&cursor={CURSOR}",
         *("site=site-3&slot=S7", f"site=site-3&{old}", f"site=site-3&slot=none&{old}"),
         *("camera=site-3/cam-1", "camera=site-3/none", f"camera=site-3/cam-1&{old}"),
     ]
@@ -81,6 +86,29 @@ async def test_everything_is_found_by_an_index(filled: History):
                 assert "Index" in plan, f"{path}?{chosen}: {plan}"
                 few = plan.replace("Seq Scan on cameras", "")
                 assert "Seq Scan" not in few, f"{path}?{chosen}: {plan}"
+
+
+@pytest.mark.parametrize("chosen", ["", "site=site-3&", "slot=S7&", "from_ms=5000000&"])
+async def test_pages_follow_each_other_without_gap_or_double(filled: History, chosen: str):
+    """Several rows of one time included; control: the same rows as one large page."""
+    past = History(filled.url)
+    async with Instance(Backend(None), Given(history=past)) as notifier:
+        for path, name in zip(ROUTES, ("id", "frame_id"), strict=True):
+            if path == ROUTES[1]:
+                chosen = chosen.replace("slot=S7&", "camera=site-3/cam-1&")
+            whole = await notifier.http.get(f"{path}?{chosen}limit=1000")
+            address, found = f"{path}?{chosen}limit=7", list[str]()
+            while address and len(found) < 150:
+                page = await notifier.http.get(address)
+                found += [row[name] for row in page.json()]
+                address = page.links.get("next", {}).get("url", "")
+            assert found == [row[name] for row in whole.json()][: len(found)]
+            assert len(found) == min(len(whole.json()), len(found))
+            assert len(found) >= 18
+        for cursor in ("x", "W10", "%00", "eyJ9"):
+            answer = await notifier.http.get(f"{ROUTES[0]}?cursor={cursor}")
+            assert (answer.status_code, answer.json()["error"]) == (422, "bad-cursor")
+    await past.close()
 
 
 async def test_a_plan_made_for_others_is_not_kept(migrated: str):

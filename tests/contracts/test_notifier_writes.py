@@ -99,6 +99,40 @@ async def test_a_passage_becomes_a_gate_event_with_the_callers_id(
     assert backend.broker.records(GATE_EVENTS)[-1].key == b"demo"
 
 
+async def test_a_key_that_stands_for_another_request_is_refused(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    """Another slot, state, reason, kind of command, direction or body; the same one stays free."""
+    headers = {**bearing(keys["write"]), "Idempotency-Key": "k-1"}
+    slots = "/api/sites/demo/slots"
+    requests: list[tuple[str, dict[str, Any] | None]] = [
+        (f"{slots}/A1/close", {"reason": "paint"}),
+        (f"{slots}/A2/close", {"reason": "paint"}),
+        (f"{slots}/A1/close", {"reason": "other"}),
+        (f"{slots}/A1/open", None),
+        (f"{slots}/A1/correct", {"state": "free"}),
+        ("/api/sites/demo/recount", {"number_in": 3}),
+        ("/api/sessions/entry", {"site_id": "demo"}),
+        ("/api/sessions/exit", {"site_id": "demo"}),
+    ]
+    answers = [await notifier.http.post(p, json=body, headers=headers) for p, body in requests]
+    assert [a.status_code for a in answers] == [202] + [409] * 7
+    assert answers[1].json()["error"] == "key-reused"
+    again = await notifier.http.post(requests[0][0], json=requests[0][1], headers=headers)
+    assert (again.status_code, again.json()) == (202, {"id": "demo/api/k-1"})
+    assert len(events_of(backend, SITE_COMMANDS, SiteCommanded)) == 2
+    assert events_of(backend, GATE_EVENTS, GateEventReceived) == []
+
+
+async def test_a_refused_request_uses_up_no_key(notifier: Instance, keys: dict[str, str]):
+    headers = {**bearing(keys["write"]), "Idempotency-Key": "k-2"}
+    path = "/api/sites/demo/slots/A1/close"
+    bad = await notifier.http.post(path, json={"reason": "a\0b"}, headers=headers)
+    good = await notifier.http.post(path, json={"reason": "ab"}, headers=headers)
+    assert (bad.status_code, good.status_code) == (422, 202)
+    assert bad.json()["faults"] == ["reason: the character U+0000 cannot be stored"]
+
+
 async def test_commands_name_their_issuer(
     notifier: Instance, backend: Backend, keys: dict[str, str]
 ):

@@ -147,6 +147,30 @@ async def test_a_bad_camera_ends_in_a_reason(path: str, reason: str, new_source:
             await until(lambda: len(world.events(FRAMES, "demo/good")) >= 3)
 
 
+async def test_a_key_picture_that_lacks_parts_is_passed_over_and_three_in_a_row_are_told(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+):
+    """FFmpeg fills such a picture in, and says so; without its words it would look real."""
+    whole, cut = VIDEO, VIDEO[: len(VIDEO) * 2 // 3]
+    assert await decoder.jpeg(whole)
+    with pytest.raises(CameraFault, match="undecodable: its key picture"):
+        await decoder.jpeg(cut)
+    assert await decoder.jpeg(whole), "the same child goes on"
+    assert decoder.started == 1
+    async with rtsp_cameras() as own:
+        given = [iter([cut, cut, whole, cut, cut, cut])]
+
+        async def next_picture(*_: object) -> bytes:
+            return next(given[0])
+
+        monkeypatch.setattr(RtspCamera, "_key_picture", next_picture)
+        source = RtspCamera(camera(own, "/live"), LOOPBACK, decoder, LIMIT_S)
+        pictures = source.pictures(lambda: "picture")
+        assert await anext(pictures)
+        with pytest.raises(CameraFault, match="undecodable"):
+            await anext(pictures)
+
+
 async def test_a_wrong_password_is_told_and_not_repeated(new_source: NewSource):
     wrong = Credential(username=USER, password="wrong-canary")
     async with rtsp_cameras() as own:

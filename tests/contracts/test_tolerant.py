@@ -121,7 +121,7 @@ def of_fixed_set(name: str, path: str) -> bool:
     try:
         read_strictly(name, with_value(name, path, NEWER))
     except Invalid as error:
-        return "Invalid enum value" in error.detail or "Invalid value" in error.detail
+        return "must be one of" in error.detail
     return False
 
 

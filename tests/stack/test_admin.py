@@ -1,14 +1,36 @@
 """What the command line and the demo write to a running system."""
 
+import asyncio
 import time
+from collections.abc import Callable
 
+import pytest
 from msgspec.structs import replace
 
 from parking import admin, codec, lots
-from parking.events import LayoutPublished
-from parking.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
+from parking.effects import told
+from parking.errors import Invalid, Retryable
+from parking.events import (
+    Cause,
+    LayoutPublished,
+    SiteCommanded,
+    SlotChanged,
+    SlotClosed,
+    SlotOpened,
+    StateCorrected,
+)
+from parking.kafka import (
+    KafkaProducer,
+    KafkaSettings,
+    assign_all,
+    new_consumer,
+    new_producer,
+    read_to_end,
+    to_record,
+)
+from parking.ports import Outgoing, Record
 from parking.stack.infra import Infra
-from parking.topics import LAYOUTS, SITE_COMMANDS
+from parking.topics import LAYOUTS, SITE_COMMANDS, SLOT_CHANGES, TRACKER_GROUP
 
 
 def layout_of(site: str, interval_ms: int = 1000) -> LayoutPublished:
@@ -45,3 +67,77 @@ async def test_a_changed_layout_is_the_next_version_and_an_equal_one_is_not_writ
     assert await written(kafka, LAYOUTS, site) == [first, second]
     adopted = [command.id for command in await written(kafka, SITE_COMMANDS, site)]  # type: ignore[attr-defined]
     assert adopted == [first.id, first.id, second.id]
+
+
+async def as_the_tracker(
+    kafka: KafkaSettings, site: str, answer: Callable[[Record], Outgoing | None]
+) -> None:
+    """Read the site's commands, answer them, and commit as the tracker does."""
+    group = new_consumer(kafka, SITE_COMMANDS, group=TRACKER_GROUP)
+    producer = new_producer(kafka)
+    await group.start()
+    await producer.start()
+    try:
+        async for message in group:
+            told = answer(to_record(message)) if message.key == site.encode() else None
+            if told is not None:
+                await KafkaProducer(producer).send([told])
+            await group.commit()
+    finally:
+        await group.stop()
+        await producer.stop()
+
+
+def changed(command: SiteCommanded) -> Outgoing:
+    event = SlotChanged(
+        id=f"{command.id}-done",
+        site_id=command.site_id,
+        time_ms=command.time_ms,
+        slot_id="A1",
+        zone_id="lot",
+        from_state="free",
+        to_state="closed",
+        version=2,
+        confidence=1.0,
+        reason="paint",
+        cause=Cause(kind="command", id=command.id),
+    )
+    return codec.outgoing(event, SLOT_CHANGES, command.site_id, "tracker")
+
+
+async def test_a_command_is_told_with_its_effect_its_refusal_or_that_nothing_came(
+    infra: Infra, unique
+) -> None:
+    kafka, site = KafkaSettings(infra.bootstrap), unique("site")
+    close = SlotClosed(slot_id="A1", reason="paint")
+    with pytest.raises(Invalid, match="no-site"):
+        await admin.command_and_follow(kafka, site, close, "test", 1)
+    await admin.publish_layouts(kafka, [layout_of(site)], "test")
+    with pytest.raises(Invalid, match=r"no-slot.*it has A1"):
+        await admin.command_and_follow(kafka, site, SlotClosed(slot_id="X9"), "test", 1)
+    with pytest.raises(Retryable, match="is it running"):
+        await admin.command_and_follow(kafka, site, close, "test", 1)
+
+    def answer(record: Record) -> Outgoing | None:
+        command = codec.decode(record)
+        assert isinstance(command, SiteCommanded)
+        if isinstance(command.command, SlotClosed):
+            return changed(command)
+        if isinstance(command.command, SlotOpened):
+            return codec.dead_letter(record, Invalid("unknown-slot", "none"), "tracker", 1)
+        return None
+
+    tracker = asyncio.create_task(as_the_tracker(kafka, site, answer))
+    try:
+        done = await admin.command_and_follow(kafka, site, close, "test", 30)
+        assert told(done) == ["slot A1: free -> closed (paint)"]
+        refused = await admin.command_and_follow(kafka, site, SlotOpened(slot_id="A1"), "test", 30)
+        with pytest.raises(Invalid, match="unknown-slot"):
+            told(refused)
+        nothing = await admin.command_and_follow(
+            kafka, site, StateCorrected(slot_id="A1", state="free"), "test", 30
+        )
+        assert told(nothing) == []
+    finally:
+        tracker.cancel()
+        await asyncio.gather(tracker, return_exceptions=True)

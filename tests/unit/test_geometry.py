@@ -52,6 +52,8 @@ def test_points_in_a_concave_polygon() -> None:
         ([[0, 0], [1, 0], [2, 0]], False),  # no area
         ([[0, 0], [0, 0], [1, 0], [1, 1]], False),  # a point twice
         ([[0, 0], [1, 1]], False),
+        ([*SQUARE, SQUARE[0]], True),  # closed
+        ([[0, 0], [1, 0], [0, 0]], False),  # closed, and nothing inside
         ([[0, 0], [1, 0], [1, float("nan")]], False),
         ([0, 0, 1, 1], False),
         ([[0, 0], [1, 0], [2, 0], [2, 1], [0, 1]], True),  # a straight corner is fine

@@ -1,3 +1,5 @@
+import math
+
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -7,6 +9,7 @@ from parking.events import LayoutAdopted, LayoutPublished, LayoutSlot, Zone
 from parking.lots import (
     adoption,
     check,
+    check_new,
     checked,
     layouts_from_annotations,
     same_layout,
@@ -24,9 +27,9 @@ def slot(slot_id="A1", zone_id="A", polygon=None, **more):
 
 
 def layout(*slots, **more):
-    return LayoutPublished(
+    usual = LayoutPublished(
         id="demo/north/layout/1",
-        site_id=more.pop("site_id", "demo"),
+        site_id="demo",
         time_ms=1,
         camera_id="demo/north",
         version=1,
@@ -36,6 +39,11 @@ def layout(*slots, **more):
         zones=[Zone(zone_id="A", name="A")],
         slots=list(slots),
     )
+    return replace(usual, **more)
+
+
+def test_a_layout_without_slots_takes_its_camera_out_of_service():
+    assert check(layout()) == []
 
 
 def test_a_good_layout_has_no_faults():
@@ -45,7 +53,10 @@ def test_a_good_layout_has_no_faults():
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        (layout(), "no slots"),
+        (layout(slot("..")), "no address can name it"),
+        (layout(slot(), site_name="a\x1b[31m"), "the control character U+001B"),
+        (layout(slot(), interval_ms=86_400_001), "more than a day"),
+        (layout(slot(plan=[(0, 0), (1e300, 0), (1, 1)])), "beyond 1e+08 metres"),
         (layout(slot(polygon=BOW_TIE)), "slot A1: its outline crosses itself"),
         (layout(slot(polygon=SLIVER)), "slot A1: its polygon has almost no area"),
         (layout(slot(), slot()), "slot A1 is named twice"),
@@ -57,6 +68,45 @@ def test_a_good_layout_has_no_faults():
 )
 def test_each_fault_is_named(bad, says):
     assert any(says in fault for fault in check(bad)), check(bad)
+
+
+FLAT = [(0.1, 0.5), (0.9, 0.5), (0.9, 0.5004), (0.1, 0.5004)]
+NEARLY = [(x + 0.004, y) for x, y in SQUARE]
+BESIDE = [(x + 0.08, y) for x, y in SQUARE]
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (layout(slot(), slot("A2")), "slot A2 has the outline of slot A1"),
+        (layout(slot(), slot("A2", polygon=NEARLY[::-1])), "slot A2 has the outline of slot A1"),
+        (layout(slot(polygon=FLAT)), "less than 0.2% (about 2 pixels of 1280x720)"),
+        (layout(slot(polygon=BOW_TIE)), "crosses itself"),
+    ],
+)
+def test_a_new_layout_names_twins_and_what_is_too_small_to_be_seen(bad, says):
+    assert any(says in fault for fault in check_new(bad)), check_new(bad)
+    with pytest.raises(Invalid):
+        checked(bad, new=True)
+
+
+def test_a_new_layout_may_have_closed_rings_neighbours_and_twins_that_are_switched_off():
+    closed = slot(polygon=[*SQUARE, SQUARE[0]])
+    neighbour = slot("A2", polygon=BESIDE)
+    assert check_new(layout(closed, neighbour, slot("A3", enabled=False))) == []
+
+
+def test_a_layout_in_force_is_not_refused_for_what_only_new_ones_must_not_have():
+    in_force = layout(slot(), slot("A2"), slot("A3", polygon=FLAT))
+    assert checked(in_force) is in_force
+
+
+def test_a_thousand_outlines_of_64_corners_on_one_place_are_told_by_a_few():
+    """However they lie, few pairs are compared; `make bench` and the docs tell the time."""
+    turn = [n / 64 * 6.2832 for n in range(64)]
+    ring = [(0.5 + 0.2 * math.cos(a), 0.5 + 0.2 * math.sin(a)) for a in turn]
+    faults = check_new(layout(*(slot(f"s{n}", polygon=ring) for n in range(1000))))
+    assert 1 <= len(faults) <= 20
 
 
 def test_all_faults_are_told_at_once():

@@ -131,7 +131,7 @@ def test_two_cameras_outvote_a_third():
 
 
 # ---------------------------------------------------------------- unknown beats wrong
-@pytest.mark.parametrize("health", ["dark", "blurred", "covered", "frozen", "moved"])
+@pytest.mark.parametrize("health", ["dark", "blurred", "covered", "frozen", "moved", "damaged"])
 def test_an_unhealthy_camera_withdraws_what_it_said(health):
     t = Teller()
     records = seen_free(t)

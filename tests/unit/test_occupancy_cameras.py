@@ -54,6 +54,35 @@ def test_a_cameras_life():
     ]
 
 
+def blurred(made: DetectionMade) -> DetectionMade:
+    """The frame, with a part that is not seen."""
+    return replace(made, health=replace(made.health, blurred=[(0.1, 0.2, 0.5, 0.6)]))
+
+
+def test_a_camera_blurred_in_part_is_degraded_and_what_else_it_sees_counts():
+    t = Teller()
+    records: list[Event] = [t.adopt("a", "1", "2")]
+    records += [t.see("a", {"1": "f", "2": "f"}) for _ in range(2)]
+    records += [blurred(t.see("a", {"1": "o", "2": "?"})) for _ in range(3)]
+    site, outputs = fold(records)
+    assert statuses(outputs)[-1] == ("degraded", "partly-blurred")
+    assert reports(outputs)[-1].blurred == [(0.1, 0.2, 0.5, 0.6)]
+    assert states(site) == {"1": "occupied", "2": "free"}
+    _, outputs = step(site, t.see("a", {"1": "o", "2": "f"}))
+    assert statuses(outputs)[-1] == ("online", "ok")
+    assert reports(outputs)[-1].blurred == []
+    for _ in range(SILENCE_MS // INTERVAL_MS + 2):
+        site, _ = step(site, blurred(t.see("a", {"1": "o", "2": "?"})))
+        site, _ = step(site, t.tick())
+    assert states(site) == {"1": "occupied", "2": "unknown"}
+
+
+def test_one_picture_blurred_in_part_is_not_told():
+    t = Teller()
+    records = [*seen_free(t), blurred(t.see("a", {"1": "f"})), t.see("a", {"1": "f"})]
+    assert "degraded" not in {status for status, _ in statuses(fold(records)[1])}
+
+
 @pytest.mark.parametrize(
     ("reason", "shown"),
     [

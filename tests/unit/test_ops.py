@@ -5,6 +5,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from parking import ops
@@ -35,3 +36,15 @@ async def test_the_garbage_of_the_start_is_not_kept_for_ever():
         await asyncio.sleep(0)  # so that it was told to stop before it ends
 
     await ops.serve({"a loop": loop})
+
+
+async def test_readyz_keeps_addresses_for_the_log():
+    health = ops.Health(
+        waiting={"kafka": "KafkaConnectionError: Unable to bootstrap from kafka-1.int:9092"}
+    )
+    transport = httpx.ASGITransport(ops.ops_app(health))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+        answer = await http.get("/readyz")
+    assert answer.json()["reasons"] == {
+        "kafka": "KafkaConnectionError: Unable to bootstrap from (address)"
+    }

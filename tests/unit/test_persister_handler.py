@@ -209,10 +209,20 @@ async def test_poison_is_set_aside_before_the_offsets_move_and_the_rest_is_kept(
     assert list(world.events.offsets.values()) == [4]
 
 
+async def test_a_tombstone_is_no_dead_letter():
+    """What was removed said so itself, in the record before it."""
+    world = World()
+    gone = Record(topics.CAMERA_STATUS, 0, 0, b"demo/north", None, ())
+    await world.takes(gone, make.record(make.out(make.gate("demo", 1), topics.GATE_EVENTS)))
+    assert list(world.letters()) == []
+    assert len(world.events.rows["gate_events"]) == 1
+
+
 async def test_content_that_the_database_refuses_is_found_and_set_aside_alone():
     world = World()
+    world.events.refused = b"hash-5"
     gates = [make.gate("demo", n) for n in range(9)]
-    gates[5] = make.gate("demo", 5, plate_hash="a\0b")
+    gates[5] = make.gate("demo", 5, plate_hash="hash-5")
     records = [make.record(make.out(g, topics.GATE_EVENTS), n) for n, g in enumerate(gates)]
     await world.takes(*records)
     (letter,) = world.letters()

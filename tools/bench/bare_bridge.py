@@ -45,4 +45,6 @@ async def main(client_id: str, topic: str, subscribe_to: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     asyncio.run(main(*sys.argv[1:]))

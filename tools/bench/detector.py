@@ -9,7 +9,6 @@ files, decoding them too. All take turns on the same pictures in one run; median
 
 import argparse
 import gc
-import json
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ import numpy as np
 from rich.progress import track
 
 from parking import lots
+from parking.annotations import load as annotations_of
 from parking.errors import Invalid
 from parking.inputsize import input_size
 from services.detector.analysis import Analyser, Job, Options
@@ -53,7 +53,7 @@ class Scene:
 
 def scene(folder: Path, count: int, size_px: int) -> Scene:
     """The folder's first camera; `size_px` 0: by need."""
-    annotations = json.loads((folder / "annotations.json").read_text("utf-8"))
+    annotations = annotations_of(folder)
     layout = lots.layouts_from_annotations(annotations, "bench", interval_ms=1000, time_ms=0)[0]
     device = layout.camera_id.split("/")[1]
     files = [f["file"] for f in annotations["frames"] if lots.slug(f["camera"]) == device]

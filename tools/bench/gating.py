@@ -10,7 +10,6 @@ from its third picture on.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 from rich.progress import track
 
 from parking import lots
+from parking.annotations import load as annotations_of
 from parking.errors import Invalid
 from parking.events import LayoutPublished
 from parking.gating import Limits
@@ -69,7 +69,7 @@ def shots(
     folder: Path, repeats: int, seed: int, sensor: Sensor = USUAL
 ) -> tuple[LayoutPublished, Iterator[Shot]]:
     """The folder's first camera at a camera's pace; with one repeat its own pictures."""
-    annotations = json.loads((folder / "annotations.json").read_text("utf-8"))
+    annotations = annotations_of(folder)
     made = lots.layouts_from_annotations(annotations, "bench", interval_ms=1000, time_ms=0)
     layout = next(iter(with_references(made[:1], annotations, folder)))
     device = layout.camera_id.split("/")[1]

@@ -7,7 +7,6 @@ show the same moment of the scene.
 """
 
 import argparse
-import json
 import logging
 import os
 import signal
@@ -17,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from parking import jsontext
 from parking.errors import Invalid, SettingsError
 from parking.ops import set_up_logging
 from parking.settings import Reader
@@ -76,7 +76,7 @@ def _boards(options: argparse.Namespace) -> Mapping[str, Board]:
     host, port = env.text("MQTT_HOST", "127.0.0.1"), env.integer("MQTT_PORT", 1883, 1, 65535)
     env.done()
     footage = load(options.footage).held(options.hold)
-    passwords = json.loads(options.passwords.read_text("utf-8"))
+    passwords = jsontext.parse(options.passwords.read_bytes())
     made: dict[str, Board] = {}
     for device_id in options.devices:
         name = device_id.split("/")[1]

@@ -1,4 +1,4 @@
-"""Damage done to a picture on purpose: ten kinds, five strengths, the same every time.
+"""Damage done to a picture on purpose: twelve kinds, five strengths, the same every time.
 
 Each kind takes a BGR picture `[H, W, 3]`, a strength of 1 (mild) to 5 (severe) and a generator, and
 gives a picture of the same shape. Lengths are shares of the picture's width, so that a kind means
@@ -162,6 +162,40 @@ def jpeg(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
     return _same(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
+def wet(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
+    """A part of the lens out of focus: condensation, a drop that runs, grease."""
+    reach, share = _pick(
+        strength, (0.15, 0.005), (0.2, 0.008), (0.26, 0.01), (0.33, 0.014), (0.4, 0.02)
+    )
+    height, width = picture.shape[:2]
+    ys, xs = np.mgrid[:height, :width].astype(np.float32)
+    x, y = rng.uniform((0.25, 0.35), (0.75, 0.75))
+    far = np.hypot(xs / width - x, (ys / height - y) * height / width)
+    mask = (1 / (1 + np.exp((far / reach - 1) * 12)))[..., None].astype(np.float32)
+    soft = cv2.GaussianBlur(picture, (0, 0), share * width)
+    return _bytes(picture * (1 - mask) + soft * mask)
+
+
+def torn(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
+    """What a decoder makes of a picture that lacks data: rows beside their place, the last row
+    again and again, a band twice, or one colour. The stronger, the more rows."""
+    height, width = picture.shape[:2]
+    rows = round(height * _pick(strength, 0.12, 0.2, 0.3, 0.4, 0.5) / 16) * 16
+    start = round(float(rng.uniform(0.3, 1.0)) * (height - rows) / 16) * 16
+    made, band = picture.copy(), slice(start, start + rows)
+    which = rng.integers(0, 4)
+    if which == 0:
+        made[band] = np.roll(made[band], int(rng.uniform(0.1, 0.9) * width), 1)
+    elif which == 1:
+        made[band] = made[max(start - 1, 0)]
+    elif which == 2:
+        above = made[max(start - rows, 0) : start]
+        made[start : start + len(above)] = above
+    else:
+        made[band] = (0, 135, 0)
+    return made
+
+
 KINDS: Final[dict[str, Kind]] = {
     "dark": dark,
     "fog": fog,
@@ -173,6 +207,8 @@ KINDS: Final[dict[str, Kind]] = {
     "rain": rain,
     "glare": glare,
     "jpeg": jpeg,
+    "wet": wet,
+    "torn": torn,
 }
 
 

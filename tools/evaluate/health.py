@@ -19,6 +19,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from parking.annotations import load as annotations_of
 from parking.errors import Invalid
 from parking.events import LayoutPublished
 from parking.lots import layouts_from_annotations
@@ -160,7 +161,7 @@ def sample(data: Path, count: int, seed: int) -> list[Frame]:
     sets = [file.parent for file in sorted(data.glob("*/annotations.json"))]
     found: list[Frame] = []
     for number, folder in enumerate(sets):
-        annotations = json.loads((folder / "annotations.json").read_text("utf-8"))
+        annotations = annotations_of(folder)
         left = (count - len(found)) // (len(sets) - number)
         labelled = annotations["frames"]
         chosen = drawn.sample(labelled, min(left, len(labelled)))

@@ -241,7 +241,7 @@ async def _result(kafka: KafkaSettings) -> Played:
     async with _running(consumer):
         for topic in (DETECTIONS, *_OUTPUTS, DEAD_LETTERS, DEAD_LETTERS_FRAMES):
             places = await assign_all(consumer, kafka.named(topic))
-            records = await read_to_end(consumer, places)
+            records = [r for r in await read_to_end(consumer, places) if r.value is not None]
             records.sort(key=lambda record: (record.partition, record.offset))
             events[topic] = list({(e.TYPE, e.id): e for e in map(codec.decode, records[::-1])}
                                  .values())[::-1]  # fmt: skip

@@ -9,7 +9,6 @@ are sent by a gate device and kept until their end-to-end ack.
 """
 
 import argparse
-import json
 import logging
 import os
 import signal
@@ -19,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from parking import jsontext
 from parking.errors import Invalid, SettingsError
 from parking.ops import set_up_logging
 from parking.settings import Reader
@@ -149,7 +149,7 @@ def _devices(
     )
     env.done()
     try:
-        passwords = json.loads(options.passwords.read_text("utf-8"))
+        passwords = jsontext.parse(options.passwords.read_bytes())
     except (OSError, ValueError) as error:
         raise Invalid("no-passwords", f"{options.passwords}: {error}") from error
     names = footage.device_ids

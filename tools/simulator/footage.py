@@ -4,7 +4,6 @@ Optional keys: `site` {id, name, zones, slots}, `cameras` {id: {name}}, and `gat
 of the scene's frame, "direction": "entry"|"exit"}] for the events of a gate sensor.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from parking.annotations import NAME
+from parking.annotations import Footage as Annotated
+from parking.annotations import load as load_annotations
 from parking.errors import Invalid
 from parking.lots import slug
 
@@ -85,13 +87,7 @@ class Footage:
 
 def load(folder: Path) -> Footage:
     """Read a folder. Raises Invalid in plain words when it cannot be played."""
-    file = folder / "annotations.json"
-    try:
-        annotations = json.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise Invalid("no-footage", f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise Invalid("bad-annotations", f"{file} is not JSON: {error}") from error
+    file, annotations = folder / NAME, load_annotations(folder, Annotated)
     try:
         site_id = slug(str((annotations.get("site") or {}).get("id") or folder.resolve().name))
         shots: dict[str, list[Shot]] = {}

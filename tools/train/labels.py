@@ -7,7 +7,6 @@ outside all slots (the street, unmarked places) stay when the model is confident
 bring exact boxes and need none of this.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from parking.annotations import load as annotations_of
 from parking.geometry import match_boxes
 
 LEAST_SCORE: Final = 0.04
@@ -59,7 +59,7 @@ class _Seen:
 def frames_of(folder: Path, every: int = 1) -> list[Frame]:
     """The frames of a data set, each `every`-th (neighbours in a sequence look the same); without
     those on which the camera is covered."""
-    frames = json.loads((folder / "annotations.json").read_text("utf-8"))["frames"]
+    frames = annotations_of(folder)["frames"]
     seen = [frame for frame in frames[::every] if not frame.get("covered")]
     return [Frame(folder.name, folder / frame["file"], frame) for frame in seen]
 

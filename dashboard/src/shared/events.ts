@@ -45,7 +45,7 @@ export interface CameraStatusChanged {
   camera_id: string;
   status: "degraded" | "no-layout" | "offline" | "online";
   reason: string;
-  health?: ("blurred" | "covered" | "dark" | "fogged" | "frozen" | "moved" | "ok") | null;
+  health?: ("blurred" | "covered" | "damaged" | "dark" | "fogged" | "frozen" | "moved" | "ok") | null;
   version: number;
   last_frame_at_ms?: number | null;
   frame_ref?: FrameRef | null;
@@ -65,6 +65,10 @@ export interface CameraStatusChanged {
      */
     [k: string]: number;
   };
+  /**
+   * parts of its last picture, normalised, that are not seen
+   */
+  blurred?: [number, number, number, number][];
 }
 /**
  * One slot as one camera sees it; other cameras' layouts may name the same slot.
@@ -129,6 +133,10 @@ export interface LayoutPublished {
   slots: LayoutSlot[];
   input_size_px?: number | null;
   reference?: string | null;
+  /**
+   * the camera was taken away; kept so that versions go on counting
+   */
+  removed?: boolean;
 }
 /**
  * What made a change: the id of a frame, a tick, a command or a gate event.

@@ -115,6 +115,27 @@ describe("the other messages", () => {
     expect(apply(live, { type: "camera-status", data: older })).toBe(live);
   });
 
+  it("forget a camera and a slot that were taken away, and with its last camera the site", () => {
+    const status: CameraStatusChanged = {
+      id: "s",
+      site_id: "demo",
+      time_ms: 6_000,
+      camera_id: "demo/north",
+      status: "offline",
+      reason: "removed",
+      version: 7,
+    };
+    const gone = apply(loaded(), { type: "camera-status", data: status });
+    expect(gone.cameras["demo/north"]).toBeUndefined();
+    expect(gone.sites.demo === undefined).toBe(Object.keys(loaded().cameras).length === 1);
+    const stays = apply(loaded(), { type: "camera-status", data: { ...status, reason: "silent" } });
+    expect(stays.cameras["demo/north"]).toBeDefined();
+    const data = { ...CHANGE, reason: "removed", version: 99 };
+    const without = apply(loaded(), { type: "slot-change", data });
+    expect(without.sites.demo?.slots[data.slot_id]).toBeUndefined();
+    expect(loaded().sites.demo?.slots[data.slot_id]).toBeDefined();
+  });
+
   it("keep a camera's identity while its status only tells the time", () => {
     const data: CameraStatusChanged = {
       id: "s",

@@ -10,7 +10,7 @@ import type {
   SlotChanged,
   Zone,
 } from "./events";
-import { isDrawn, layoutPublished, unknownCamera, unseen } from "./layouts";
+import { camerasOf, isDrawn, layoutPublished, unknownCamera, unseen } from "./layouts";
 import type { CameraSnapshot, CameraView, Sighting, SiteView, SlotView, Snapshot } from "./views";
 
 export interface Site {
@@ -53,6 +53,8 @@ export type Message =
 
 export const CHANGES_KEPT = 50;
 const SESSIONS_KEPT = 200;
+/** The reason of the last thing told of a camera or slot that was taken away. */
+const REMOVED = "removed";
 
 export const EMPTY: Live = {
   loaded: false,
@@ -118,6 +120,11 @@ function seen(told: CameraStatusChanged | CameraSnapshot, version: number): Seen
   };
 }
 
+/** What is held, unless it has changed: each status tells the parts anew. */
+function sameParts(held: NonNullable<CameraView["blurred"]>, told: NonNullable<CameraView["blurred"]>) {
+  return JSON.stringify(held) === JSON.stringify(told) ? held : told;
+}
+
 function withClock(live: Live, time_ms: number | undefined, now_ms: number): Live {
   if (time_ms === undefined) return live;
   const clockOffsetMs = time_ms - now_ms;
@@ -131,6 +138,7 @@ function slotChanged(live: Live, change: SlotChanged): Live {
   const site = live.sites[site_id] ?? newSite(site_id);
   const slot = site.slots[slot_id] ?? site.undrawn[slot_id];
   if (slot && change.version <= slot.version) return live;
+  if (change.reason === REMOVED) return slotRemoved(live, change);
   const next: SlotView = {
     ...(slot ?? unseen(site_id, slot_id, zone_id)),
     zone_id,
@@ -159,15 +167,40 @@ function cameraStatusChanged(live: Live, status: CameraStatusChanged): Live {
   const camera = live.cameras[camera_id] ?? unknownCamera(camera_id);
   const before = live.sightings[camera_id];
   if (before && version <= before.version) return live;
+  if (status.reason === REMOVED) return cameraRemoved(live, status.site_id, camera_id);
   const next: CameraView = {
     ...camera,
     status: status.status,
     reason: status.reason,
     health: status.health ?? null,
     interval_ms: status.interval_ms ?? camera.interval_ms,
+    blurred: sameParts(camera.blurred ?? [], status.blurred ?? []),
   };
   const told = { ...live, sightings: { ...live.sightings, [camera_id]: seen(status, version) } };
   return live.cameras[camera_id] && isSame(camera, next) ? told : withCamera(told, next);
+}
+
+/** With its last camera a site goes, too: nothing is told of it any more. */
+function cameraRemoved(live: Live, site_id: string, camera_id: string): Live {
+  const cameras = without(live.cameras, camera_id);
+  const sightings = without(live.sightings, camera_id);
+  if (camerasOf(cameras, site_id).length > 0) return { ...live, cameras, sightings };
+  return { ...live, cameras, sightings, sites: without(live.sites, site_id) };
+}
+
+function without<T>(all: Readonly<Record<string, T>>, id: string): Record<string, T> {
+  return Object.fromEntries(Object.entries(all).filter(([name]) => name !== id));
+}
+
+function slotRemoved(live: Live, change: SlotChanged): Live {
+  const site = live.sites[change.site_id];
+  if (!site) return live;
+  const slots = without(site.slots, change.slot_id);
+  const undrawn = without(site.undrawn, change.slot_id);
+  return {
+    ...withSite(live, { ...site, slots, undrawn }),
+    changes: newest([change, ...live.changes]),
+  };
 }
 
 function isSame(a: CameraView, b: CameraView): boolean {

@@ -52,6 +52,8 @@ export interface CameraView {
   slots: readonly CameraSlot[];
   /** The detector's input; only the REST interface tells it, and null without a layout. */
   input?: InputSize | null;
+  /** Parts of the picture (0..1) that are not seen; an older server does not tell them. */
+  blurred?: readonly (readonly number[])[];
 }
 
 /** When a camera last saw what: told every few seconds, while the rest of it stays as it is. */

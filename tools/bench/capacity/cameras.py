@@ -77,6 +77,8 @@ class Cameras:
 
 def main() -> None:
     """Command line."""
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     plan, log = Plan.read(Path(sys.argv[1])), Path(sys.argv[2])
     with log.open("w", encoding="utf-8") as lines:
         asyncio.run(Cameras(plan, lines).run())

@@ -80,6 +80,8 @@ def search_of(weights: str) -> Callable[[bytes], Any]:
 
 def main() -> None:
     """Command line."""
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     plan = Plan.read(Path(sys.argv[1]))
     outlines = json.loads(Path(sys.argv[2]).read_text("utf-8"))
     slots = [[np.array(slot, np.int32) for slot in one] for one in outlines]

@@ -1,6 +1,5 @@
 """The recordings that the cameras play: their pictures, slots, and the changes between them."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from parking import lots
+from parking.annotations import load as annotations_of
 from parking.events import LayoutPublished
 from parking.reference import with_references
 from tools.bench.capacity.plan import Camera
@@ -41,7 +41,7 @@ def load(data: Path) -> list[Recording]:
     recordings = []
     for name in SEQUENCES:
         folder = data / name
-        annotations = json.loads((folder / "annotations.json").read_text("utf-8"))
+        annotations = annotations_of(folder)
         frames = annotations["frames"]
         states = [{str(s["id"]): s["occupied"] for s in frame["slots"]} for frame in frames]
         files = [folder / frame["file"] for frame in frames]

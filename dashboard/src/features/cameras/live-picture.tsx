@@ -47,6 +47,17 @@ export function LivePicture({ camera, slots, selected, onSelect }: Props) {
       )}
       {timeMs !== null && (
         <svg className="picture-overlay" viewBox={`0 0 ${width} ${HEIGHT}`} aria-hidden="true">
+          {(camera.blurred ?? []).map(([left = 0, top = 0, right = 0, bottom = 0]) => (
+            <rect
+              key={`${left} ${top}`}
+              className="picture-blurred"
+              data-testid="blurred"
+              x={left * width}
+              y={top * HEIGHT}
+              width={(right - left) * width}
+              height={(bottom - top) * HEIGHT}
+            />
+          ))}
           {camera.slots.map((slot) => (
             <Outline
               key={slot.slot_id}

@@ -1,0 +1,116 @@
+"""A folder's annotations.json, as it lies there and as it should be; its form is parking/lots.py's.
+
+Only what is read of it is checked; what else a data set has may be there too.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from parking import jsontext
+from parking.errors import Invalid
+from parking.typefaults import faults
+
+NAME: Final = "annotations.json"
+EXAMPLE: Final = "demo/annotations.json is an example"
+_FAULTS_SHOWN: Final = 20
+
+Name = str | int
+Pixels = Annotated[float, Meta(gt=0)]
+Outline = Annotated[list[tuple[float, float]], Meta(min_length=3)]
+
+
+class _Slot(Struct, frozen=True, kw_only=True):
+    id: Name
+    polygon: Outline
+    occupied: Literal[0, 1] | bool | None = None
+
+
+class _Shot(Struct, frozen=True, kw_only=True):
+    file: str
+    camera: Name
+    timestamp: str | None = None
+
+
+class _Frame(_Shot, frozen=True, kw_only=True):
+    width: Pixels
+    height: Pixels
+    slots: list[_Slot]
+
+
+class _Place(Struct, frozen=True, kw_only=True):
+    zone: Name = "lot"
+    plan: list[tuple[float, float]] | None = None
+
+
+class _Site(Struct, frozen=True, kw_only=True):
+    id: Name | None = None
+    name: Name | None = None
+    zones: dict[str, Name] | None = None
+    slots: dict[str, _Place] | None = None
+
+
+class _Named(Struct, frozen=True, kw_only=True):
+    name: Name | None = None
+
+
+class _Passage(Struct, frozen=True, kw_only=True):
+    frame: int
+    direction: Literal["entry", "exit"]
+
+
+class _File(Struct, frozen=True, kw_only=True):
+    dataset: Name | None = None
+    site: _Site | None = None
+    cameras: dict[str, _Named] | None = None
+    gate: list[_Passage] | None = None
+
+
+class Footage(_File, frozen=True, kw_only=True):
+    """What is read of the file to play its pictures."""
+
+    frames: list[_Shot]
+
+
+class Annotations(_File, frozen=True, kw_only=True):
+    """What is read of it where its slots count."""
+
+    frames: list[_Frame]
+
+
+def load(folder: Path, of: type[_File] = Annotations) -> dict[str, Any]:
+    """The folder's annotations, checked as this type. Raises Invalid `no-annotations` or
+    `bad-annotations`, which names the file and every fault of it, a line each."""
+    file = folder / NAME
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        detail = (
+            f"{file} cannot be read: {error.strerror}; a folder of footage holds one ({EXAMPLE})"
+        )
+        raise Invalid("no-annotations", detail) from error
+    return checked(data, str(file), of)
+
+
+def checked(data: bytes, where: str, of: type[_File] = Annotations) -> dict[str, Any]:
+    """The annotations in these bytes. Raises Invalid("bad-annotations")."""
+    try:
+        value = jsontext.parse(data)
+    except Invalid as error:
+        raise Invalid("bad-annotations", f"{where}, {error.detail}") from error
+    try:
+        msgspec.convert(value, of)
+    except msgspec.ValidationError as error:
+        told = faults(value, of) or [str(error)]
+        raise listed("bad-annotations", where, told, EXAMPLE) from error
+    return dict(value)
+
+
+def listed(reason: str, where: str, told: list[str], example: str) -> Invalid:
+    """A file's faults as one error: a line each, and what the file should look like."""
+    lines = [f"{where}: {fault}" for fault in told[:_FAULTS_SHOWN]]
+    more = len(told) - len(lines)
+    lines += [f"... and {more} more"] if more > 0 else []
+    return Invalid(reason, "\n  ".join([*lines, f"({example})"]), told)

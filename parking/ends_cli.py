@@ -1,0 +1,117 @@
+"""`parking camera`, `site`, `zone`, `slot`: remove and rename them."""
+
+import argparse
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from parking import admin, changes, sites_cli
+from parking.changes import Change, Layouts
+from parking.effects import told
+from parking.errors import Invalid
+from parking.ids import SlotId
+from parking.topics import site_of
+from parking.typefaults import faults
+
+Decide = Callable[[argparse.Namespace], Callable[[Layouts], Change]]
+Action = tuple[str, str, str, Decide]
+"""Its name, arguments and help, and what it comes to."""
+_NAME: Final[Any] = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+def parser(groups: sites_cli.Actions) -> None:
+    """Add `camera`, `site` and `zone`."""
+    for name, actions in (("camera", _CAMERA), ("site", _SITE), ("zone", _ZONE)):
+        of = groups.add_parser(name, help=f"remove a {name}, call it otherwise")
+        _fill(of.add_subparsers(required=True, metavar="ACTION"), actions)
+
+
+def slot_actions(actions: sites_cli.Actions) -> None:
+    """Add what `parking slot` can do besides."""
+    _fill(actions, _SLOT)
+
+
+def _fill(of: sites_cli.Actions, actions: Iterable[Action]) -> None:
+    for name, arguments, help_, decide in actions:
+        action = of.add_parser(name, help=help_)
+        for argument in arguments.split():
+            device = argument == "camera" or (argument == "to" and "camera" in arguments)
+            action.add_argument(argument, metavar="SITE/DEVICE" if device else argument.upper())
+        sites_cli.wait_options(action)
+        action.set_defaults(run=_change, decide=decide)
+
+
+def _change(options: argparse.Namespace) -> None:
+    """Do it and say what came of it."""
+    site_id = site_of(options.camera) if hasattr(options, "camera") else options.site
+    limit_s, decide = sites_cli.limit_s(options), options.decide(options)
+    work = admin.change_site(sites_cli.kafka(), site_id, decide, "cli", limit_s)
+    lines = [line for effect in sites_cli.run(work) for line in told(effect)]
+    sites_cli.say("\n".join([*lines, "done" if limit_s else "written, not waited for"]))
+
+
+def _checked(value: str, of: Any, what: str) -> str:
+    wrong = faults(value, of)
+    if wrong:
+        raise Invalid("bad-name", f"{what}: {'; '.join(wrong)}")
+    return value
+
+
+def _remove_camera(options: argparse.Namespace) -> Callable[[Layouts], Change]:
+    return lambda site: changes.without_camera(site, options.camera)
+
+
+def _rename_camera(options: argparse.Namespace) -> Callable[[Layouts], Change]:
+    name = _checked(options.name, _NAME, "NAME")
+    return lambda site: changes.with_camera_name(site, options.camera, name)
+
+
+def _move_camera(options: argparse.Namespace) -> Callable[[Layouts], Change]:
+    return lambda site: changes.with_camera_id(site, options.camera, options.to)
+
+
+def _remove_site(_: argparse.Namespace) -> Callable[[Layouts], Change]:
+    return changes.without_site
+
+
+def _rename_site(options: argparse.Namespace) -> Callable[[Layouts], Change]:
+    name = _checked(options.name, _NAME, "NAME")
+    return lambda site: changes.with_site_name(site, name)
+
+
+def _remove_zone(options: argparse.Namespace) -> Callable[[Layouts], Change]:
+    return lambda site: changes.without_zone(site, options.zone)
+
+
+def _rename_zone(options: argparse.Namespace) -> Callable[[Layouts], Change]:
+    name = _checked(options.name, _NAME, "NAME")
+    return lambda site: changes.with_zone_name(site, options.zone, name)
+
+
+def _remove_slot(options: argparse.Namespace) -> Callable[[Layouts], Change]:
+    return lambda site: changes.without_slot(site, options.slot)
+
+
+def _rename_slot(options: argparse.Namespace) -> Callable[[Layouts], Change]:
+    new_id = _checked(options.to, SlotId, "TO")
+    return lambda site: changes.with_slot_id(site, options.slot, new_id)
+
+
+_CAMERA: Final[tuple[Action, ...]] = (
+    ("remove", "camera", "with the slots that no other camera sees", _remove_camera),
+    ("rename", "camera name", "call it otherwise", _rename_camera),
+    ("move", "camera to", "its view and slots to another device of the site", _move_camera),
+)
+_SITE: Final[tuple[Action, ...]] = (
+    ("remove", "site", "with all it has", _remove_site),
+    ("rename", "site name", "call it otherwise; its id stays", _rename_site),
+)
+_ZONE: Final[tuple[Action, ...]] = (
+    ("remove", "site zone", "with its slots", _remove_zone),
+    ("rename", "site zone name", "call it otherwise; its id stays", _rename_zone),
+)
+_SLOT: Final[tuple[Action, ...]] = (
+    ("remove", "site slot", "take it out of every layout", _remove_slot),
+    ("rename", "site slot to", "another id; history stays under the old one", _rename_slot),
+)

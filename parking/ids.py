@@ -1,0 +1,39 @@
+"""The texts by which things are named, each with its rule as a pattern and in words. Pure."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+
+def _words(told: str) -> dict[str, str]:
+    """What a text must be, for a fault in words (parking/reading.py, which also refuses at every
+    door what Postgres could not store: U+0000 in a text, a whole number beyond a bigint)."""
+    return {"words": told}
+
+
+SiteId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9-]{1,40}$",
+        extra=_words("1 to 40 lower-case letters a-z, digits or -, like demo"),
+    ),
+]
+CameraId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$",
+        description="{site}/{device}",
+        extra=_words("SITE/DEVICE, each 1 to 40 of a-z, 0-9 and -, like demo/north"),
+    ),
+]
+SlotId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9._-]{1,40}$",
+        description="unique in its site",
+        extra=_words("1 to 40 of A-Z, a-z, 0-9, dot, _ and -, like A01"),
+    ),
+]
+Sha256 = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{64}$", extra=_words("64 of 0-9 and a-f, a SHA-256"))
+]

@@ -1,0 +1,99 @@
+"""What becomes of a site when things are removed, and when they come back."""
+
+from parking.events import CameraStatusChanged, Removed, SlotChanged, SlotStateUpdated
+from parking.lots import check
+from parking.occupancy import step
+from parking.topics import CAMERA_STATUS, SLOT_CHANGES, SLOT_STATE, TOPICS
+from services.tracker import handler
+from tests.notifying import layout
+from tests.tracking import Teller, fold
+
+
+def two_cameras(t: Teller):
+    """Cameras a (A1, A2) and b (A2, B1), all slots seen free, a stay open."""
+    records = [t.adopt("a", "A1", "A2"), t.adopt("b", "A2", "B1"), t.gate("entry", 1)]
+    for _ in range(3):
+        records += [t.see("a", {"A1": "f", "A2": "f"}), t.see("b", {"A2": "f", "B1": "f"})]
+    return fold(records)[0]
+
+
+def test_a_camera_leaves_with_the_slots_that_no_other_one_names():
+    t = Teller()
+    site, made = step(two_cameras(t), t.command(Removed(camera_ids=["lot/a"])))
+    assert (sorted(site.cameras), sorted(site.slots)) == (["lot/b"], ["A2", "B1"])
+    (status,) = [e for e in made if isinstance(e, CameraStatusChanged)]
+    assert (status.camera_id, status.status, status.reason) == ("lot/a", "offline", "removed")
+    (change,) = [e for e in made if isinstance(e, SlotChanged)]
+    assert (change.slot_id, change.to_state, change.reason) == ("A1", "unknown", "removed")
+    assert site.slots["A2"].state == "free"  # b has seen it
+    assert len(site.sessions) == 1
+
+
+def test_a_slot_that_is_named_still_is_not_removed():
+    t = Teller()
+    site, made = step(two_cameras(t), t.command(Removed(slot_ids=["B1", "none"])))
+    assert "B1" in site.slots
+    assert made == []
+
+
+def test_nothing_is_left_of_a_site_but_where_its_time_and_versions_have_come_to():
+    t = Teller()
+    before = two_cameras(t)
+    site, made = step(before, t.command(Removed(whole_site=True)))
+    assert (site.cameras, site.slots, site.sessions, site.devices) == ({}, {}, [], {})
+    assert {e.reason for e in made if isinstance(e, SlotStateUpdated)} == {"removed"}
+    assert len([e for e in made if isinstance(e, SlotStateUpdated)]) == 3
+    assert site.tick_ms == before.tick_ms
+
+
+def test_what_comes_back_counts_its_versions_on():
+    """Readers apply only a higher one, and Postgres keeps what it has."""
+    t = Teller()
+    site, made = step(two_cameras(t), t.command(Removed(whole_site=True)))
+    slots = {e.slot_id: e.version for e in made if isinstance(e, SlotStateUpdated)}
+    cameras = {e.camera_id: e.version for e in made if isinstance(e, CameraStatusChanged)}
+    site, again = step(site, t.adopt("a", "A1", version=3))
+    (state,) = [e for e in again if isinstance(e, SlotStateUpdated)]
+    (status,) = [e for e in again if isinstance(e, CameraStatusChanged)]
+    assert state.version > slots["A1"]
+    assert status.version > cameras["lot/a"]
+    assert (state.reason, state.state) == ("adopted", "unknown")
+    site, _ = step(site, t.see("a", {"A1": "o"}, layout_version=3))
+    assert site.slots["A1"].sights["lot/a"].state == "occupied"
+
+
+def test_a_removal_told_twice_is_done_once():
+    t = Teller()
+    order = t.command(Removed(whole_site=True))
+    site, _ = step(two_cameras(t), order)
+    site, _ = step(site, t.adopt("a", "A1", version=3))
+    assert step(site, order) == (site, [])
+
+
+def test_a_camera_without_slots_is_out_of_service():
+    t = Teller()
+    _, made = step(two_cameras(t), t.adopt("a", version=2))
+    (status,) = [e for e in made if isinstance(e, CameraStatusChanged)]
+    assert (status.status, status.reason) == ("no-layout", "out-of-service")
+    assert check(layout("lot", slots=())) == []
+
+
+def test_what_is_removed_leaves_the_compacted_topics():
+    t = Teller()
+    _, made = step(two_cameras(t), t.command(Removed(camera_ids=["lot/a"])))
+    records = [record for event in made for record in handler.outgoing(event)]
+    gone = [(r.topic, r.key) for r in records if r.value is None]
+    assert gone == [(CAMERA_STATUS, b"lot/a"), (SLOT_STATE, b"lot/A1")]
+    assert all(TOPICS[topic].compacted for topic, _ in gone)
+    told = [(r.topic, r.key) for r in records if r.value is not None]
+    assert (SLOT_CHANGES, b"lot") in told
+    for place in gone:  # its last record first, then its end
+        assert told.index(place) >= 0
+        assert [r.value is None for r in records if (r.topic, r.key) == place] == [False, True]
+
+
+def test_other_outputs_leave_nothing():
+    """Negative control."""
+    t = Teller()
+    _, made = step(two_cameras(t), t.adopt("a", "A1", version=2))
+    assert all(r.value is not None for event in made for r in handler.outgoing(event))

