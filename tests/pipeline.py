@@ -136,6 +136,16 @@ class Pipeline:
         at = self.committed(service)
         return all(at.get(place, 0) >= end for place, end in asyncio.run(self._ends(topics)))
 
+    def wait_read_by(self, service: str, *topics: str) -> None:
+        """Until it has; where it never does, what it said and where it stands."""
+        try:
+            wait_until(lambda: self.read_by(service, *topics), DRAIN_S, f"{service} to be done")
+        except TimeoutError as error:
+            at, ends = self.committed(service), asyncio.run(self._ends(topics))
+            error.add_note(f"(place, end, committed): {[(p, end, at.get(p)) for p, end in ends]}")
+            error.add_note(self.infra.log(service)[-3_000:])
+            raise
+
     async def _ends(self, topics: Sequence[str]) -> list[tuple[Place, int]]:
         consumer = new_consumer(KafkaSettings(self.infra.bootstrap))
         await consumer.start()
@@ -155,7 +165,7 @@ class Pipeline:
         """Once everything was worked off: nothing lost, nothing doubled, and all of it as computed
         again from what was sent. Returns the changes."""
         self.needs("tracker", "persister", "analytics")
-        wait_until(lambda: self.read_by("tracker", *SOURCES), DRAIN_S, "the tracker to be done")
+        self.wait_read_by("tracker", *SOURCES)
         self.stop("tracker")  # its own ticks would go on under the comparison
         changes = self.check_site(site, gates, frames)
         self.needs("tracker")

@@ -103,8 +103,10 @@ def test_the_detector_killed_between_two_effects(
         tally.add(len(in_hand), uncommitted(pipeline, "detector", in_hand))
         # In order in between: a frame that is alone in hand at two kills becomes a dead letter.
         pipeline.needs("detector")
-        wait_until(lambda: pipeline.read_by("detector", FRAMES), 60, "the frames analysed")
-        pipeline.stop("detector")
+        try:
+            pipeline.wait_read_by("detector", FRAMES)
+        finally:
+            pipeline.stop("detector")
     pipeline.settle(site, set(), pictures.frames)
     rows = pipeline.world(site).rows("select status from captures where site_id = %s", site)
     assert {row["status"] for row in rows} == {"analysed"}
