@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from parking import (
     admin,
@@ -167,10 +168,18 @@ def _layout_file(path: Path) -> LayoutPublished:
         raise Invalid("bad-layout", f"{path}, {error.detail}") from error
     if isinstance(value, dict) and "frames" in value and "slots" not in value:
         example = "with `frames` it is a folder's annotations.json: name the folder"
+    _without_confidence(value)
     faults = typefaults.faults(value, LayoutPublished, strict=True)
     if faults:
         raise listed("bad-layout", str(path), faults, example)
     return reading.convert(value, LayoutPublished)
+
+
+def _without_confidence(value: Any) -> None:
+    """`tools.propose` notes for people how sure it is of each slot."""
+    for slot in value.get("slots") or [] if isinstance(value, dict) else []:
+        if isinstance(slot, dict):
+            slot.pop("confidence", None)
 
 
 def _parser() -> argparse.ArgumentParser:

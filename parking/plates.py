@@ -39,7 +39,9 @@ _DIFFERENT_BYTES: Final = 12
 _LOOK_ALIKES: Final = str.maketrans("OIB", "018")
 _USES: Final = ("plate", "device", "near", "nonce", "seal")
 
-ReadPlate = Annotated[str, msgspec.Meta(min_length=1, max_length=2 * PLATE_CHARS)]
+ReadPlate = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=2 * PLATE_CHARS, extra={"hidden": True})
+]
 """A plate as a device or a client reads it."""
 
 # `$` alone would let a line's end through.
@@ -47,7 +49,10 @@ MadeHash = Annotated[
     str,
     msgspec.Meta(
         pattern=r"^([0-9A-Fa-f]{16,128}|[A-Za-z0-9+/_-]{22,86}={0,2})$(?!\n)",
-        extra={"words": "a hash: 16 to 128 hex digits, or base64 of 128 bits or more"},
+        extra={
+            "words": "a hash: 16 to 128 hex digits, or base64 of 128 bits or more",
+            "hidden": True,
+        },
     ),
 ]
 """A hash that a device or a client made of a plate: 64 bits or more as hex digits, or 128 bits or

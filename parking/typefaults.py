@@ -11,6 +11,8 @@ from msgspec import inspect
 FAULTS_MAX: Final = 100
 WORDS: Final = "words"
 """In a Meta's `extra`: what a text must be, in words, where its pattern would be a riddle."""
+HIDDEN: Final = "hidden"
+"""In a Meta's `extra`: no fault shows the text."""
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _BIGINT: Final = range(-(2**63), 2**63)
 
@@ -33,8 +35,11 @@ class _Walk:
         """Each fault as `place: what is wrong`."""
         match of:
             case inspect.Metadata():
-                told = (of.extra or {}).get(WORDS)
-                if told and isinstance(of.type, inspect.StrType) and isinstance(value, str):
+                extra = of.extra or {}
+                told = extra.get(WORDS)
+                if extra.get(HIDDEN) and self._shown is not kind_of:
+                    yield from _Walk(self._strict, kind_of).faults(value, of, at)
+                elif told and isinstance(of.type, inspect.StrType) and isinstance(value, str):
                     yield from self._text(value, of.type, at, told)
                 else:
                     yield from self.faults(value, of.type, at)

@@ -87,18 +87,20 @@ def test_every_fault_of_annotations_is_told_at_once(tmp_path: Path):
     with pytest.raises(Invalid) as caught:
         load(footage(tmp_path, content))
     places = [fault.split(":")[0].split(" is missing")[0] for fault in caught.value.faults]
-    assert sorted(places) == [
-        "frames[0].file",
-        "frames[0].width",
-        "frames[0].height",
-        "frames[0].slots",
-        "frames[1].width",
-        "frames[1].slots[0].id",
-        "frames[1].slots[0].polygon",
-        "frames[1].slots[0].polygon[1]",
-        "gate[0].frame",
-        "gate[0].direction",
-    ]
+    assert sorted(places) == sorted(
+        [
+            "frames[0].file",
+            "frames[0].width",
+            "frames[0].height",
+            "frames[0].slots",
+            "frames[1].width",
+            "frames[1].slots[0].id",
+            "frames[1].slots[0].polygon",
+            "frames[1].slots[0].polygon[1]",
+            "gate[0].frame",
+            "gate[0].direction",
+        ]
+    )
     assert "must be text or a whole number, not null" in str(caught.value)
 
 

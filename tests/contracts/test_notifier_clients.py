@@ -44,6 +44,7 @@ def site(unique: Callable[[str], str]) -> str:
 
 
 async def test_websocket_tells_the_same(backend: Backend, site: str):
+    await backend.write(record(layout(site)))
     async with Instance(backend) as notifier:
         address = f"ws://{HOST}:{notifier.port}/ws?site={site}"
         async with websockets.connect(address) as socket:
@@ -60,6 +61,7 @@ async def test_websocket_tells_the_same(backend: Backend, site: str):
 
 
 async def test_a_quiet_stream_is_pinged(backend: Backend, site: str):
+    await backend.write(record(layout(site)))
     async with (
         Instance(backend, Given(Limits(ping_s=0.2))) as notifier,
         notifier.events(site=site) as events,

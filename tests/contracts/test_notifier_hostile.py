@@ -41,7 +41,7 @@ HOSTILE = (
     "9" * 400,
     "NaN",
 )
-FOUND = {"site": "demo", "device": "north", "slot": "A1"}
+FOUND = {"site": "demo", "device": "north", "slot": "A1", "zone": "A"}
 BODIES = (b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"a":' * 5000, b"[" * 60_000, b"9" * 5000)
 HEADERS = ("", "\x7f", "\xff\xfe", "a" * 5000, "Bearer", "Bearer \xe9", "~" * 300, "k~1:2")
 

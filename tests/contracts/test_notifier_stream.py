@@ -62,6 +62,7 @@ async def test_first_a_snapshot_then_changes_with_rising_places(backend: Backend
 
 
 async def test_another_instance_continues_without_gap_or_double(backend: Backend, site: str):
+    await backend.write(record(layout(site)))
     async with Instance(backend) as first, Instance(backend) as second:
         async with first.events(site=site) as events:
             last_id = (await events.next()).id
@@ -81,6 +82,7 @@ async def test_another_instance_continues_without_gap_or_double(backend: Backend
 
 async def test_without_its_last_id_a_client_would_lose_changes(backend: Backend, site: str):
     """The negative control: what the two tests around it rely on is the id."""
+    await backend.write(record(layout(site)))
     async with Instance(backend) as notifier:
         async with notifier.events(site=site) as events:
             await events.next()
@@ -104,6 +106,7 @@ async def test_the_tests_see_it_when_nothing_is_made_up_for(
         monkeypatch.setattr(
             Ring, "plan", lambda ring, *_: FromTopic(dict(ring.next), dict(ring.next))
         )
+    await backend.write(record(layout(site)))
     async with Instance(backend) as notifier:
         async with notifier.events(site=site) as events:
             last_id = (await events.next()).id
@@ -135,6 +138,7 @@ async def test_older_than_the_ring_is_read_from_the_topic(backend: Backend, site
 
 
 async def test_an_interrupted_catch_up_continues_where_it_stopped(backend: Backend, site: str):
+    await backend.write(record(layout(site)))
     async with Instance(backend) as notifier:
         async with notifier.events(site=site) as events:
             last_id = (await events.next()).id

@@ -116,7 +116,9 @@ def test_a_fetched_camera_is_watched_live_through_the_notifier(
     key = tmp_path / "live-key"
     write_private(key, bridge.keys.add("notifier", "live"))
     bridge.start(CAMERAS_FILE=str(file), CAMERAS_NETWORKS="127.0.0.1")
-    asyncio.run(publish_layouts(KafkaSettings(infra.bootstrap), [layout(site)], "test"))
+    asyncio.run(
+        publish_layouts(KafkaSettings(infra.bootstrap), [layout(site, slots=("A1",))], "test")
+    )
     with notifier_process(infra, LIVE_URL=bridge.url, LIVE_KEY_FILE=str(key)) as url:
         address = f"{url}/api/stream?camera={site}/north"
         wait_until(lambda: httpx.get(f"{url}/api/cameras/{site}/north").is_success, 20, "known")
