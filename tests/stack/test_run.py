@@ -98,7 +98,7 @@ def test_a_wrong_setting_is_told_before_anything_starts(
     ("text", "words"),
     [
         (None, "holds no annotations.json"),
-        ("{", "annotations.json is not JSON"),
+        ("{", "annotations.json, line 1, column 2: not JSON"),
         ('{"frames": [{"file": "none.jpg", "camera": "a"}]}', "1 pictures are missing"),
     ],
 )
