@@ -124,7 +124,8 @@ def publish_layouts(settings: StackSettings, folder: Path) -> None:
     if told.exists() and told.read_text("utf-8") == digest:
         return
     command = [sys.executable, "-m", "parking", "layout", "publish", str(folder)]
-    command += ["--interval-ms", str(interval_ms(folder))]
+    # It is durable once written; on a busy computer the tracker may need a while to come to it.
+    command += ["--interval-ms", str(interval_ms(folder)), "--wait-s", "0"]
     environment = _environment(settings)
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=90, check=False
