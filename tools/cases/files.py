@@ -63,8 +63,8 @@ def all_at_once(world: World) -> Verdict:
     file = world.folder / "cameras.json"
     file.write_text(json.dumps({"cameras": [bad]}), "utf-8")
     status, said = world.command("parking", "cameras", "check", str(file), alone=True)
-    told = [name for name in ("camera", "kind", "interval_s", "passwd") if f": {name}" in said]
-    return verdict(status != 0 and len(told) == 4 and "^" not in said, said)
+    named = [name for name in ("camera", "kind", "interval_s", "passwd") if f": {name}" in said]
+    return verdict(status != 0 and len(named) == 4 and "^" not in said, said)
 
 
 @case("files", "an address outside CAMERAS_NETWORKS says which setting to change")

@@ -79,13 +79,13 @@ def odd_jpegs(world: World) -> Verdict:
             headers=headers,
             timeout=30,
         )
-        told = answer.json()
+        body = answer.json()
         if answer.status_code == 202:
             stored += 1
-            if not world.until(lambda told=told: _shown(world, told["frame_id"]), 10):
+            if not world.until(lambda body=body: _shown(world, body["frame_id"]), 10):
                 wrong.append(f"{name}: stored, but not shown")
-        elif not 400 <= answer.status_code < 500 or not told.get("detail"):
-            wrong.append(f"{name}: {answer.status_code} {told}")
+        elif not 400 <= answer.status_code < 500 or not body.get("detail"):
+            wrong.append(f"{name}: {answer.status_code} {body}")
     return verdict(not wrong, wrong or f"{stored} stored, {len(_ODD) - stored} refused")
 
 
