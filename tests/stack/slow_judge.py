@@ -3,13 +3,11 @@
 What is judged, and how, is the real detector's.
 """
 
-import sys
 import time
 from typing import Any, Final
 
-from parking.ops import main
-from services.detector import __main__ as detector
 from services.detector.judging import Judge, Judgement
+from tests.stack.slow_detector import run_with
 
 LEAST_S: Final = 0.25
 
@@ -26,8 +24,4 @@ class SlowJudge(Judge):
 
 
 if __name__ == "__main__":
-    if "--help" in sys.argv:
-        sys.stdout.write(__doc__)
-    else:
-        vars(detector)["Judge"] = SlowJudge
-        main("detector", detector.build)
+    run_with(__doc__, Judge=SlowJudge)
