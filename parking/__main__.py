@@ -22,7 +22,6 @@ from parking import (
     lots,
     reading,
     sites_cli,
-    typefaults,
 )
 from parking.annotations import listed
 from parking.annotations import load as load_annotations
@@ -169,10 +168,10 @@ def _layout_file(path: Path) -> LayoutPublished:
     if isinstance(value, dict) and "frames" in value and "slots" not in value:
         example = "with `frames` it is a folder's annotations.json: name the folder"
     _without_confidence(value)
-    faults = typefaults.faults(value, LayoutPublished, strict=True)
-    if faults:
-        raise listed("bad-layout", str(path), faults, example)
-    return reading.convert(value, LayoutPublished)
+    try:
+        return reading.convert(value, LayoutPublished, strict=True)
+    except Invalid as error:
+        raise listed("bad-layout", str(path), error.faults, example) from error
 
 
 def _without_confidence(value: Any) -> None:

@@ -11,9 +11,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from parking import codec, lots, reading, typefaults
+from parking import codec, lots, reading
 from parking.changes import Change, Layouts, written
-from parking.effects import Effect, send_and_follow, told
+from parking.effects import Effect, describe, send_and_follow
 from parking.errors import Invalid, Retryable
 from parking.events import (
     LayoutPublished,
@@ -163,7 +163,7 @@ async def publish_layouts(
         await _send(settings, messages)
         return in_force
     for effect in await send_and_follow(settings, messages, follow_s):
-        told(effect)
+        describe(effect)
     return in_force
 
 
@@ -193,10 +193,10 @@ async def layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublished
 
 def checked(values: Mapping[str, Any], cls: type[T]) -> T:
     """The command of these values. Raises Invalid("bad-parameters") with every fault."""
-    faults = typefaults.faults(dict(values), cls)
-    if faults:
-        raise Invalid("bad-parameters", "; ".join(faults), faults)
-    return reading.convert(dict(values), cls)
+    try:
+        return reading.convert(dict(values), cls)
+    except Invalid as error:
+        raise Invalid("bad-parameters", error.detail, error.faults) from error
 
 
 async def command_site(

@@ -42,7 +42,7 @@ def convert(value: Any, of: type[T], *, strict: bool = False) -> T:
     try:
         return msgspec.convert(value, of)
     except msgspec.ValidationError as error:  # a rule that `faults` does not know
-        raise Invalid("bad-schema", str(error)) from error
+        raise Invalid("bad-schema", str(error), [str(error)]) from error
 
 
 def storable(text: str, limit: int = 500) -> str:
@@ -52,20 +52,20 @@ def storable(text: str, limit: int = 500) -> str:
 
 
 def _check(value: Any, of: type[Any], strict: bool) -> None:
-    told = faults(value, of, strict=strict)
-    if told:
-        raise Invalid("bad-schema", "; ".join(told), told)
+    found = faults(value, of, strict=strict)
+    if found:
+        raise Invalid("bad-schema", "; ".join(found), found)
 
 
 def _refusal(data: bytes, of: type[Any], error: Exception, strict: bool) -> Invalid:
     """Why it is refused. Python's own decoder also reads what msgspec calls no JSON at all: half of
     a surrogate pair, numbers beyond a double."""
     try:
-        told = faults(json.loads(data, parse_constant=_no_number), of, strict=strict)
+        found = faults(json.loads(data, parse_constant=_no_number), of, strict=strict)
     except (ValueError, RecursionError):
-        told = []
-    if told:
-        return Invalid("bad-schema", "; ".join(told), told)
+        found = []
+    if found:
+        return Invalid("bad-schema", "; ".join(found), found)
     schema = isinstance(error, msgspec.ValidationError)
     return Invalid("bad-schema" if schema else "bad-json", str(error))
 

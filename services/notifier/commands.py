@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from parking import lots, reading, typefaults
+from parking import lots, reading
 from parking.changes import Change, Written, written
 from parking.errors import Invalid
 from parking.events import (
@@ -107,10 +107,11 @@ def layout(
         for name in ("site_id", "camera_id")
         if body.get(name, own[name]) != own[name]
     ]
-    told = typefaults.faults(body | own, LayoutPublished, strict=True)
-    if told:
-        raise Invalid("bad-layout", "; ".join(faults + told), faults + told)
-    made = reading.convert(body | own, LayoutPublished)
+    try:
+        made = reading.convert(body | own, LayoutPublished, strict=True)
+    except Invalid as error:
+        faults += error.faults
+        raise Invalid("bad-layout", "; ".join(faults), faults) from error
     faults += lots.check(made)
     others = (other for other in state.layouts.values() if other.camera_id != camera_id)
     faults += lots.check_site([made, *(other for other in others if other.site_id == site_id)])
