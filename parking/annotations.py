@@ -103,14 +103,14 @@ def checked(data: bytes, where: str, of: type[_File] = Annotations) -> dict[str,
     try:
         msgspec.convert(value, of)
     except msgspec.ValidationError as error:
-        told = faults(value, of) or [str(error)]
-        raise listed("bad-annotations", where, told, EXAMPLE) from error
+        found = faults(value, of) or [str(error)]
+        raise listed("bad-annotations", where, found, EXAMPLE) from error
     return dict(value)
 
 
-def listed(reason: str, where: str, told: list[str], example: str) -> Invalid:
+def listed(reason: str, where: str, found: list[str], example: str) -> Invalid:
     """A file's faults as one error: a line each, and what the file should look like."""
-    lines = [f"{where}: {fault}" for fault in told[:_FAULTS_SHOWN]]
-    more = len(told) - len(lines)
+    lines = [f"{where}: {fault}" for fault in found[:_FAULTS_SHOWN]]
+    more = len(found) - len(lines)
     lines += [f"... and {more} more"] if more > 0 else []
-    return Invalid(reason, "\n  ".join([*lines, f"({example})"]), told)
+    return Invalid(reason, "\n  ".join([*lines, f"({example})"]), found)

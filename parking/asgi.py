@@ -80,18 +80,18 @@ async def _socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
 
 async def _head(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """As GET, but for the body: a stream without end is ended before it begins."""
-    told = asyncio.Event()
+    begun = asyncio.Event()
 
     async def without_body(message: Message) -> None:
         if message["type"] == "http.response.start":
             await send(message)
-        elif not told.is_set():
-            told.set()
+        elif not begun.is_set():
+            begun.set()
             await send({"type": "http.response.body", "body": b""})
 
     get = {**scope, "method": "GET"}
     work = asyncio.ensure_future(app(get, receive, _sender(Headers(scope=scope), without_body)))
-    waiting = asyncio.ensure_future(told.wait())
+    waiting = asyncio.ensure_future(begun.wait())
     try:
         await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
     finally:

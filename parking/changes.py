@@ -1,7 +1,7 @@
 """Removing and renaming cameras, slots, zones and sites: what becomes of the layouts. Pure.
 
 A site, a zone and a slot are what the layouts name, so a change to them is the next version of each
-layout that does. What goes altogether is told to the tracker, too (`Removed`).
+layout that does. What goes altogether is a command to the tracker, too (`Removed`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ class Written:
     id: str
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """For the log."""
         kinds = [type(one.command).__name__ for one in self.commands]
         return ", ".join([*(one.id for one in self.layouts), *kinds]) or "nothing to change"

@@ -145,8 +145,9 @@ class _Follower:
                 effect.events.append(event)
 
 
-def told(effect: Effect) -> list[str]:
-    """What the command did, a line each; [] when it changed nothing. Raises Invalid: refused."""
+def describe(effect: Effect) -> list[str]:
+    """What the command did, a line each; [] when it changed nothing. Raises the Invalid that the
+    tracker refused it with."""
     if effect.refused is not None:
         raise effect.refused
     lines = []

@@ -8,7 +8,7 @@ import msgspec
 
 from parking import admin, changes, sites_cli
 from parking.changes import Change, Layouts
-from parking.effects import told
+from parking.effects import describe
 from parking.errors import Invalid
 from parking.ids import SlotId
 from parking.topics import site_of
@@ -47,7 +47,7 @@ def _change(options: argparse.Namespace) -> None:
     site_id = site_of(options.camera) if hasattr(options, "camera") else options.site
     limit_s, decide = sites_cli.limit_s(options), options.decide(options)
     work = admin.change_site(sites_cli.kafka(), site_id, decide, "cli", limit_s)
-    lines = [line for effect in sites_cli.run(work) for line in told(effect)]
+    lines = [line for effect in sites_cli.run(work) for line in describe(effect)]
     sites_cli.say("\n".join([*lines, "done" if limit_s else "written, not waited for"]))
 
 

@@ -1,27 +1,33 @@
 """The texts by which things are named, each with its rule as a pattern and in words. Pure."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
+PART: Final = r"^[a-z0-9-]{1,40}$"
+"""Of a site's or a device's id."""
+CAMERA: Final = r"^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$"
+NAME: Final = r"^[A-Za-z0-9._-]{1,40}$"
+"""Of a slot's, a zone's or a gate's id."""
 
-def _words(told: str) -> dict[str, str]:
+
+def _words(text: str) -> dict[str, str]:
     """What a text must be, for a fault in words (parking/reading.py, which also refuses at every
     door what Postgres could not store: U+0000 in a text, a whole number beyond a bigint)."""
-    return {"words": told}
+    return {"words": text}
 
 
 SiteId = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9-]{1,40}$",
+        pattern=PART,
         extra=_words("1 to 40 lower-case letters a-z, digits or -, like demo"),
     ),
 ]
 CameraId = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$",
+        pattern=CAMERA,
         description="{site}/{device}",
         extra=_words("SITE/DEVICE, each 1 to 40 of a-z, 0-9 and -, like demo/north"),
     ),
@@ -29,7 +35,7 @@ CameraId = Annotated[
 SlotId = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9._-]{1,40}$",
+        pattern=NAME,
         description="unique in its site",
         extra=_words("1 to 40 of A-Z, a-z, 0-9, dot, _ and -, like A01"),
     ),

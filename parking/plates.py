@@ -163,8 +163,8 @@ class Plates:
 
 def normal(read: str) -> str:
     """A plate as it is compared, stored and shown: its letters and digits, as capitals."""
-    told = unicodedata.normalize("NFKC", read).upper()
-    return "".join(sign for sign in told if sign.isalnum())[:PLATE_CHARS]
+    normal = unicodedata.normalize("NFKC", read).upper()
+    return "".join(sign for sign in normal if sign.isalnum())[:PLATE_CHARS]
 
 
 def sealed_event(event: GateEventReceived, taken: Taken) -> PlateSealed | None:

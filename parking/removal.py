@@ -1,8 +1,8 @@
 """What becomes of a site when cameras, slots or all of it are removed. Pure.
 
-Each thing that goes is told once more, with the reason `removed`: a slot as unknown, a camera as
-offline, an open stay as given up. With that record the tracker takes it out of the compacted topics
-(services/tracker/handler.py). What was told before stays where it is kept: history is not unmade.
+Of each thing that goes one last event is written, with the reason `removed`: a slot as unknown, a
+camera as offline, an open stay as given up. With that record the tracker takes it out of the
+compacted topics (services/tracker/handler.py). Earlier events stay: history does not change.
 """
 
 from msgspec.structs import replace

@@ -11,7 +11,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from parking import admin
-from parking.effects import EFFECT_LIMIT_S, Effect, told
+from parking.effects import EFFECT_LIMIT_S, Effect, describe
 from parking.errors import Retryable
 from parking.events import ParametersSet, Recounted, SlotClosed, SlotOpened, StateCorrected
 from parking.kafka import KafkaSettings
@@ -24,15 +24,15 @@ Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # no
 
 
 def parser(groups: Actions, more: Callable[[Actions], None]) -> None:
-    """Add the commands. `more`: adds what a slot can be told besides."""
+    """Add the commands. `more`: adds further actions of `slot`."""
     _slot_parser(groups.add_parser("slot", help="close, open, correct, remove a slot"), more)
     site = groups.add_parser("parameters", help="tracker parameters of a site, from now on")
     site.description = "All are set at once: what is not named goes back to its default."
     site.add_argument("site")
     for name, field in _PARAMETERS.items():
         kind = float if name == "min_confidence" else int
-        told_ = f"{_MEANING[name]} ({field.default})"
-        site.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=told_)
+        meaning = f"{_MEANING[name]} ({field.default})"
+        site.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=meaning)
     wait_options(site)
     site.set_defaults(run=site_parameters)
     count = groups.add_parser("recount", help="say how many vehicles are in")
@@ -132,7 +132,7 @@ def _command(options: argparse.Namespace, command: admin.Command, already: str) 
         return
     work = admin.command_and_follow(kafka(), site, command, "cli", min(wait_s, _LIMIT_S - 10))
     effect: Effect = run(work)
-    lines = told(effect)
+    lines = describe(effect)
     if lines:
         say("\n".join(lines))
     elif already:

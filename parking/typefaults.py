@@ -36,11 +36,11 @@ class _Walk:
         match of:
             case inspect.Metadata():
                 extra = of.extra or {}
-                told = extra.get(WORDS)
+                words = extra.get(WORDS)
                 if extra.get(HIDDEN) and self._shown is not kind_of:
                     yield from _Walk(self._strict, kind_of).faults(value, of, at)
-                elif told and isinstance(of.type, inspect.StrType) and isinstance(value, str):
-                    yield from self._text(value, of.type, at, told)
+                elif words and isinstance(of.type, inspect.StrType) and isinstance(value, str):
+                    yield from self._text(value, of.type, at, words)
                 else:
                     yield from self.faults(value, of.type, at)
             case inspect.UnionType():
@@ -66,8 +66,8 @@ class _Walk:
             chosen = [one for one in parts if one.tag == value.get(tag)]
             if not chosen:
                 allowed = ", ".join(str(one.tag) for one in parts)
-                told = self._shown(value.get(tag))
-                yield f"{_place(_dot(at, tag))}must be one of {allowed}, not {told}"
+                given = self._shown(value.get(tag))
+                yield f"{_place(_dot(at, tag))}must be one of {allowed}, not {given}"
                 return
             kinds = list(chosen)
         fitting = [one for one in kinds if _fits(value, _bare(one))]
@@ -128,8 +128,8 @@ class _Walk:
         elif of.pattern and (
             not re.search(of.pattern, value) or _ends_on_newline(value, of.pattern)
         ):
-            told = words or f"of the form {of.pattern}"
-            yield f"{_place(at)}must be {told}, not {self._shown(value)}"
+            wanted = words or f"of the form {of.pattern}"
+            yield f"{_place(at)}must be {wanted}, not {self._shown(value)}"
 
     def _number(self, value: float, of: Any, at: str) -> Iterator[str]:
         if value != value or value in (float("inf"), float("-inf")):

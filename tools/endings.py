@@ -1,7 +1,7 @@
 """How a program of ours ends that cannot go on: one line that says what to do, no traceback.
 
-A fault of what was given (a file, a setting, an extra that is not installed) is told so; anything
-else is a fault of the program, with its traceback.
+A fault of what was given (a file, a setting, an extra that is not installed) gets such a line;
+anything else is a fault of the program, with its traceback.
 """
 
 import sys

@@ -19,6 +19,7 @@ import msgspec
 from parking import jsontext
 from parking.errors import Invalid, SettingsError
 from parking.events import CameraId
+from parking.ids import NAME
 from parking.typefaults import WORDS, faults, kind_of
 from services.ingest.pulled import Kind
 
@@ -35,9 +36,7 @@ _SECRET: Final = re.compile(r"(user(name)?|usr|login|pass(word|wd)?|pwd|psw|toke
 _PLACE: Final = re.compile(r"\{(username|password)\}")
 _Name = Annotated[
     str,
-    msgspec.Meta(
-        pattern=r"^[A-Za-z0-9._-]{1,40}$", extra={WORDS: "1 to 40 of A-Z, a-z, 0-9, dot, _ and -"}
-    ),
+    msgspec.Meta(pattern=NAME, extra={WORDS: "1 to 40 of A-Z, a-z, 0-9, dot, _ and -"}),
 ]
 _Seconds = Annotated[float, msgspec.Meta(ge=0.2, le=3600)]
 _Sha256 = Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from parking.events import SiteId, SlotId, Text, TimeMs
+from parking.ids import PART
 from parking.plates import MadeHash, ReadPlate
 
 Plate = Annotated[ReadPlate, Meta(description="letters and digits count")]
@@ -29,7 +30,7 @@ class Passage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class NewDevice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A device to let in, without its site. `http`: it posts pictures, and needs a key for that."""
 
-    device: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
+    device: Annotated[str, Meta(pattern=PART)]
     http: bool = False
 
 
@@ -43,7 +44,7 @@ class CameraChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Another name, or another device (of the same site) with the same view: one of them."""
 
     name: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
-    device: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")] | None = None
+    device: Annotated[str, Meta(pattern=PART)] | None = None
 
 
 class SlotRenaming(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

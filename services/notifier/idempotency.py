@@ -1,5 +1,5 @@
 """Which request each Idempotency-Key stands for: the same key with another request is a mistake of
-the client, told as 409, where the tracker would pass over it in silence.
+the client, answered with 409, where the tracker would pass over it in silence.
 
 Kept in this process for its last KEYS_KEPT keys. An instance that did not see the first request, or
 was restarted since, cannot tell: the tracker still applies the first one only.

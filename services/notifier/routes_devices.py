@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from parking.devices import Address, Devices, Secrets, configuration
 from parking.errors import Invalid, Retryable
 from parking.events import CameraStatusChanged
+from parking.ids import PART
 from services.notifier.auth import Door
 from services.notifier.bodies import NewDevice
 from services.notifier.feed import Feed
@@ -35,9 +36,8 @@ log = logging.getLogger(__name__)
 _STATUS: Final = {"device-exists": 409, "no-device": 404}
 _NEEDS_KEY: Final[dict[str, Any]] = {"security": [{"key": []}]}
 _DONE: Final[Responses] = {204: {"description": "Done"}}
-_PART: Final = "^[a-z0-9-]{1,40}$"
-Site = Annotated[str, Path(pattern=_PART)]
-Device = Annotated[str, Path(pattern=_PART)]
+Site = Annotated[str, Path(pattern=PART)]
+Device = Annotated[str, Path(pattern=PART)]
 Http = Annotated[bool, Query(description="give it a key to post pictures, if it has none")]
 
 # From each device to its newest rows, by indexes alone.

@@ -15,18 +15,16 @@ from fastapi.responses import Response
 from parking import changes, codec
 from parking.changes import Change, Layouts
 from parking.errors import Invalid
+from parking.ids import NAME
 from parking.topics import LAYOUTS, SITE_COMMANDS
 from services.notifier import commands
 from services.notifier.bodies import CameraChange, Renaming, SlotRenaming
+from services.notifier.routes_devices import Device, Site
 from services.notifier.routes_write import Writer
 from services.notifier.views import Accepted
 from services.notifier.web import WRITE_ERRORS, ApiError, json_response, read_json, returns, takes
 
-_PART: Final = "^[a-z0-9-]{1,40}$"
-_NAME: Final = "^[A-Za-z0-9._-]{1,40}$"
-Site = Annotated[str, Path(pattern=_PART)]
-Device = Annotated[str, Path(pattern=_PART)]
-Name = Annotated[str, Path(pattern=_NAME)]
+Name = Annotated[str, Path(pattern=NAME)]
 _STATUS: Final = {
     "no-site": 404,
     "no-layout": 404,
@@ -142,9 +140,10 @@ def _renamings(router: APIRouter, writer: Writer) -> None:
         openapi_extra=takes(Renaming, {"name": "Lot at the station"}),
     )
     async def rename_site(request: Request, site: Site) -> Response:
-        who = writer.door.writer(request).name
-        name = (await read_json(request, Renaming)).name
-        return await _change(writer, site, who, lambda held: changes.with_site_name(held, name))
+        who, body = writer.door.writer(request).name, await read_json(request, Renaming)
+        return await _change(
+            writer, site, who, lambda held: changes.with_site_name(held, body.name)
+        )
 
     @router.patch(
         "/api/sites/{site}/zones/{zone}",
@@ -155,10 +154,9 @@ def _renamings(router: APIRouter, writer: Writer) -> None:
         openapi_extra=takes(Renaming, _RENAMED),
     )
     async def rename_zone(request: Request, site: Site, zone: Name) -> Response:
-        who = writer.door.writer(request).name
-        name = (await read_json(request, Renaming)).name
+        who, body = writer.door.writer(request).name, await read_json(request, Renaming)
         return await _change(
-            writer, site, who, lambda held: changes.with_zone_name(held, zone, name)
+            writer, site, who, lambda held: changes.with_zone_name(held, zone, body.name)
         )
 
     @router.patch(
@@ -170,10 +168,9 @@ def _renamings(router: APIRouter, writer: Writer) -> None:
         openapi_extra=takes(SlotRenaming, {"slot_id": "B07"}),
     )
     async def rename_slot(request: Request, site: Site, slot: Name) -> Response:
-        who = writer.door.writer(request).name
-        new_id = (await read_json(request, SlotRenaming)).slot_id
+        who, body = writer.door.writer(request).name, await read_json(request, SlotRenaming)
         return await _change(
-            writer, site, who, lambda held: changes.with_slot_id(held, slot, new_id)
+            writer, site, who, lambda held: changes.with_slot_id(held, slot, body.slot_id)
         )
 
 
@@ -197,5 +194,5 @@ async def _change(
             await writer.in_force(one)
         for command in written.commands:
             await writer.send(codec.outgoing(command, SITE_COMMANDS, site_id, commands.SOURCE))
-    log.info("%s changed site %s: %s", ascii(who), site_id, written.told)
+    log.info("%s changed site %s: %s", ascii(who), site_id, written.summary)
     return json_response(Accepted(id=written.id), 202)

@@ -14,13 +14,13 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
+from parking.ids import CAMERA
 from parking.topics import site_of
 from services.notifier.history import History
 from services.notifier.routes_read import Limit, Site, Slot
 from services.notifier.views import Capture, PastChange
 from services.notifier.web import ApiError, Responses, json_response, returns
 
-_CAMERA: Final = "^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$"
 _NOW_MS: Final = 2**53
 TimeMs = Annotated[int, Query(ge=0, le=_NOW_MS, description="Unix time in milliseconds")]
 Cursor = Annotated[
@@ -113,7 +113,7 @@ def history_routes(history: History | None) -> APIRouter:
         request: Request,
         window: Annotated[Window, Depends()],
         site: Site = None,
-        camera: Annotated[str | None, Query(pattern=_CAMERA)] = None,
+        camera: Annotated[str | None, Query(pattern=CAMERA)] = None,
     ) -> Response:
         past = _there(history)
         if camera is not None and site not in (None, site_of(camera)):

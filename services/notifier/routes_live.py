@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, WebSocket
 from fastapi.responses import Response
 
 from parking.errors import Retryable
+from parking.ids import CAMERA, PART
 from services.notifier import sse
 from services.notifier.feed import Feed
 from services.notifier.live import Live
@@ -18,7 +19,7 @@ from services.notifier.web import ApiError, errors, json_response, streams
 
 log = logging.getLogger(__name__)
 
-Site = Annotated[str | None, Query(description="only this site", pattern="^[a-z0-9-]{1,40}$")]
+Site = Annotated[str | None, Query(description="only this site", pattern=PART)]
 LastId = Annotated[str | None, Query(description="as the header Last-Event-ID")]
 _EVENTS: Final = """Server-sent events. First `snapshot` (Snapshot), then `slot-change`
 (SlotChanged), `camera-status` (CameraStatusChanged), `layout` (LayoutPublished) and `session`
@@ -94,7 +95,7 @@ def live_routes(
         | errors(404, 422, 503),
     )
     async def stream(
-        camera: Annotated[str, Query(pattern="^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$")],
+        camera: Annotated[str, Query(pattern=CAMERA)],
         overlay: bool = False,
     ) -> Response:
         pictures.check(camera)  # what can be told is told before the stream begins

@@ -3,20 +3,20 @@
 import logging
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from parking.errors import Invalid
 from parking.plates import Plates, SitePlates
 from services.notifier.auth import Door
 from services.notifier.history import History
+from services.notifier.routes_devices import Site
 from services.notifier.views import PlatesRead
 from services.notifier.web import ApiError, errors, json_response, returns
 
 SCOPE: Final = "plates"
 log = logging.getLogger(__name__)
 
-Site = Annotated[str, Path(pattern="^[a-z0-9-]{1,40}$")]
 Session = Annotated[str, Query(min_length=1, max_length=300, description="its session_id")]
 
 # Of several passages at a gate in the same millisecond, the one that the session is named after.

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from parking.errors import Retryable
 from parking.events import LayoutPublished, SessionChanged, SlotChanged
+from parking.ids import NAME, PART
 from parking.relocation import LayoutProposal
 from services.notifier.feed import Feed
 from services.notifier.pictures import Pictures
@@ -15,12 +16,10 @@ from services.notifier.state import LiveState
 from services.notifier.views import CameraView, SiteSummary, SiteView, SlotView
 from services.notifier.web import ApiError, errors, json_response, returns
 
-_SITE: Final = "^[a-z0-9-]{1,40}$"
-_NAME: Final = "^[A-Za-z0-9._-]{1,40}$"
 _STATES: Final = "^(free|occupied|unknown|closed)$"
 
-Site = Annotated[str | None, Query(pattern=_SITE)]
-Slot = Annotated[str | None, Query(pattern=_NAME)]
+Site = Annotated[str | None, Query(pattern=PART)]
+Slot = Annotated[str | None, Query(pattern=NAME)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 

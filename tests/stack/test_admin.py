@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from parking import admin, codec, lots
-from parking.effects import told
+from parking.effects import describe
 from parking.errors import Invalid, Retryable
 from parking.events import (
     Cause,
@@ -130,14 +130,14 @@ async def test_a_command_is_told_with_its_effect_its_refusal_or_that_nothing_cam
     tracker = asyncio.create_task(as_the_tracker(kafka, site, answer))
     try:
         done = await admin.command_and_follow(kafka, site, close, "test", 30)
-        assert told(done) == ["slot A1: free -> closed (paint)"]
+        assert describe(done) == ["slot A1: free -> closed (paint)"]
         refused = await admin.command_and_follow(kafka, site, SlotOpened(slot_id="A1"), "test", 30)
         with pytest.raises(Invalid, match="unknown-slot"):
-            told(refused)
+            describe(refused)
         nothing = await admin.command_and_follow(
             kafka, site, StateCorrected(slot_id="A1", state="free"), "test", 30
         )
-        assert told(nothing) == []
+        assert describe(nothing) == []
     finally:
         tracker.cancel()
         await asyncio.gather(tracker, return_exceptions=True)
