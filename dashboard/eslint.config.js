@@ -1,6 +1,7 @@
 import { createTypeScriptImportResolver } from "eslint-import-resolver-typescript";
 import checkFile from "eslint-plugin-check-file";
 import { importX } from "eslint-plugin-import-x";
+import jsxA11y from "eslint-plugin-jsx-a11y";
 import reactHooks from "eslint-plugin-react-hooks";
 import { defineConfig } from "eslint/config";
 import { readdirSync } from "node:fs";
@@ -47,8 +48,13 @@ export default defineConfig(
   },
   {
     files: ["src/**/*.tsx"],
-    extends: [reactHooks.configs.flat.recommended],
-    rules: { "max-lines": ["error", { max: 200, skipBlankLines: false }] },
+    extends: [reactHooks.configs.flat.recommended, jsxA11y.flatConfigs.strict],
+    rules: {
+      "max-lines": ["error", { max: 200, skipBlankLines: false }],
+      // A canvas shows a picture here; a long text in a pre and a large table in a region scroll by keyboard.
+      "jsx-a11y/no-interactive-element-to-noninteractive-role": ["error", { canvas: ["img"] }],
+      "jsx-a11y/no-noninteractive-tabindex": ["error", { tags: ["pre"], roles: ["region"] }],
+    },
   },
   {
     // Tools read their configuration from a default export.

@@ -1,4 +1,4 @@
-"""How full each zone was, minute by minute, as lines of JSON.
+"""Print how full each zone was, minute by minute, as JSON lines.
 
 KAFKA_BOOTSTRAP=127.0.0.1:9092 python examples/occupancy_consumer.py | jq
 """
@@ -11,18 +11,19 @@ from aiokafka import AIOKafkaConsumer
 
 
 async def main() -> None:
-    """Until Ctrl-C. The group's place is kept in Kafka: a second start goes on where this ends."""
+    """Run until Ctrl-C. Kafka stores the group's offset: the next start continues where this
+    ends."""
     consumer = AIOKafkaConsumer(
         *(sys.argv[1:] or ["parking.occupancy"]),
         bootstrap_servers=os.environ["KAFKA_BOOTSTRAP"],
         group_id="example-occupancy",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        isolation_level="read_committed",  # what a transaction took back is never seen
+        isolation_level="read_committed",  # records of aborted transactions are never read
     )
     async with consumer:
         async for record in consumer:
-            # To keep it: upsert by "id" where "version" is not lower, then commit.
+            # To store it: upsert by "id" where "version" is not lower, then commit.
             print(record.value.decode(), flush=True)
             await consumer.commit()
 

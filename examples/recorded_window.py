@@ -1,10 +1,10 @@
-"""A recorded window in DuckDB: how often each zone's slots changed hands, and how long vehicles
-stayed.
+"""Query a recorded window with DuckDB: how often each zone's slots changed hands, and how long
+vehicles stayed.
 
 python -m tools.record tuesday.zip --site demo --from 2h --without-frames
 python examples/recorded_window.py tuesday.zip
 
-An archive holds one file of JSON lines a topic (docs/replay.md). Needs duckdb (extra `examples`).
+An archive holds one JSON lines file per topic (docs/replay.md). Needs duckdb (extra `examples`).
 """
 
 import sys

@@ -1,10 +1,10 @@
-"""Follow the event stream, and go on after a crash where it was left: nothing is missed.
+"""Follow the event stream, and resume after a crash without missing an event.
 
 python examples/sse_resume.py http://127.0.0.1:8080/api/events last-event-id
 
-The second argument is a file that keeps the id of the last event that was dealt with. The gateway
-takes it back in the header Last-Event-ID, as it does from a browser's EventSource, and sends what
-was missed; where it no longer can, it sends `reset` and a `snapshot` of everything.
+The second argument is a file that stores the id of the last processed event. The client sends it in
+the header Last-Event-ID, as a browser's EventSource does, and the gateway sends the missed events.
+If it no longer has them, it sends `reset` and a `snapshot` of everything.
 """
 
 import http.client
@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-PINGS_S = 15  # a stream that is silent for longer is dead
+PINGS_S = 15  # a stream that is silent for longer is broken
 
 
 def follow(url: str, last_id: str) -> Iterator[tuple[str, str, str]]:
@@ -38,21 +38,21 @@ def follow(url: str, last_id: str) -> Iterator[tuple[str, str, str]]:
 
 
 def keep(file: Path, event_id: str) -> None:
-    """Whole or not at all: a crash in the middle of a write must not empty the file."""
+    """Write the file atomically: a crash in the middle of a write must not empty it."""
     new = file.with_suffix(".new")
     new.write_text(event_id, "utf-8")
     new.replace(file)
 
 
 def main() -> None:
-    """Print every event as a line of JSON, for ever."""
+    """Print every event as a line of JSON, forever."""
     url, kept = sys.argv[1], Path(sys.argv[2])
     while True:
         try:
             last_id = kept.read_text("utf-8") if kept.exists() else ""
             for event, event_id, data in follow(url, last_id):
                 print(json.dumps({"event": event, "data": json.loads(data)}), flush=True)
-                keep(kept, event_id)  # after it was dealt with, never before
+                keep(kept, event_id)  # after it was processed, never before
         except (OSError, http.client.HTTPException) as error:
             print(f"again in 2 s: {error}", file=sys.stderr)
         time.sleep(2)

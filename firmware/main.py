@@ -1,4 +1,4 @@
-"""What MicroPython runs on a board: the loader, then the image that is due."""
+"""The program that MicroPython runs on a board: the loader, then the image that is due."""
 
 import sys
 
@@ -15,13 +15,13 @@ flash = Flash()
 
 
 def still_on_trial(_timer):
-    """A trial that is neither confirmed nor restarted by then has hung in a way of its own."""
+    """A trial that is neither confirmed nor restarted by then has hung."""
     if Slots(Journal(flash, SLOTS_SECTOR)).on_trial:
         machine.reset()
 
 
 def guard():
-    """A hardware timer that no image knows of."""
+    """Arm a hardware timer that no image knows of."""
     machine.Timer(0).init(mode=machine.Timer.ONE_SHOT, period=GUARD_MS, callback=still_on_trial)
 
 

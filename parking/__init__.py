@@ -1,1 +1,1 @@
-"""Smart Parking: what the services share. The pure core does no I/O; see docs/architecture.md."""
+"""What the services of Smart Parking share, a folder for each kind: docs/architecture.md."""

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the real servers, one set a test run, started when first asked for.
+"""Fixtures for all tests: the real servers, one set per test run, started at the first use.
 
 A test in stack/ or chaos/, or one that takes `infra`, is marked `stack` by itself (one in browser/
 `browser`); a parametrised one marks its real case:
@@ -13,34 +13,61 @@ from pathlib import Path
 
 import pytest
 
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 TESTS = Path(__file__).parent
+# Tests send faster than any device; the limits have tests of their own.
+UNLIMITED = {
+    "SHARES": "off",
+    "HTTP_EACH_REQUESTS_PER_S": "100000",
+    "HTTP_EACH_BYTES_PER_S": "1000000000",
+    "HTTP_SITE_REQUESTS_PER_S": "100000",
+    "HTTP_SITE_BYTES_PER_S": "1000000000",
+}
 STACK_TIMEOUT_S = 180  # the first such test pays for the start of the servers, and their download
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--share", default="1/1", help="K/N: of every N files with servers only the K-th"
+    )
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        if folder in {"stack", "chaos"} or "infra" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.stack)
-        if folder == "browser":
-            item.add_marker(pytest.mark.browser)
-        slow = any(item.get_closest_marker(name) for name in ("stack", "browser"))
-        own = item.get_closest_marker("timeout")
-        if slow or own:
-            limit_s = own.args[0] if own else STACK_TIMEOUT_S
-            item.add_marker(pytest.mark.timeout(PATIENCE * limit_s), append=False)
+        mark(item)
+    share, shares = map(int, config.getoption("--share").split("/"))
+    files = sorted({item.path for item in items if needs_servers(item)}, key=lambda path: path.name)
+    others = {path for number, path in enumerate(files) if number % shares != share - 1}
+    items[:] = [item for item in items if item.path not in others]
+
+
+def needs_servers(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("stack", "browser"))
+
+
+def mark(item: pytest.Item) -> None:
+    """Add the marks that follow from the test's folder and fixtures, and its time limit."""
+    folder = item.path.relative_to(TESTS).parts[0]
+    if folder in {"stack", "chaos"} or "infra" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.stack)
+    if folder == "browser":
+        item.add_marker(pytest.mark.browser)
+    own = item.get_closest_marker("timeout")
+    if needs_servers(item) or own:
+        limit_s = own.args[0] if own else STACK_TIMEOUT_S
+        item.add_marker(pytest.mark.timeout(PATIENCE * limit_s), append=False)
 
 
 @pytest.fixture(scope="session")
 def infra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
     """Kafka with all topics, PostgreSQL, S3 and the MQTT broker, for the whole run."""
     paths = Paths(tmp_path_factory.mktemp("stack") / "state with space", ROOT / ".state" / "cache")
-    with Infra(paths, os.environ) as running:
+    # Tests send as fast as they can; the limits have their own tests.
+    with Infra(paths, {**os.environ, **UNLIMITED}) as running:
         yield running
 
 
@@ -52,7 +79,7 @@ def unique() -> Callable[[str], str]:
 
 def shared_data(name: str) -> Path:
     """The folder of a labelled set: below PARKING_DATA, otherwise beside the checkout. Without it
-    the test is skipped and says so; with PARKING_REQUIRE_DATA=1 (CI) that is a failure."""
+    the test is skipped with a message; with PARKING_REQUIRE_DATA=1 (CI) that is a failure."""
     given = os.environ.get("PARKING_DATA")
     folder = (Path(given) if given else ROOT.parent / "shared" / "data") / name
     if not folder.is_dir():
@@ -64,7 +91,7 @@ def shared_data(name: str) -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what tests measured (`record_property`), so that a run's log holds the numbers."""
+    """Print the tests' measurements (`record_property`), so that a run's log has the numbers."""
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
             for name, value in report.user_properties:

@@ -1,20 +1,15 @@
-"""The shape of the code, held by reading it: who may import whom, where names and settings live."""
+"""The structure of the code, checked by parsing it: permitted imports, and where names and settings
+live."""
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PURE = (
-    *("events", "geometry", "jpeghead", "lots", "topics", "errors", "ports"),
-    *("ids", "typefaults", "removal", "changes"),
-    *("occupancy", "site", "slots", "cameras", "camerastatus", "sessions", "timekeeping"),
-    *("gatenumbers", "pairing", "nearplates", "stays", "due"),
-    *("gating", "inputsize", "ground", "outlines", "places", "proposals", "rows"),
-)
 NOT_PURE = {
     "asyncio",
     "datetime",
@@ -32,14 +27,24 @@ NOT_PURE = {
     "time",
     "urllib",
 }  # fmt: skip -- one word list
-PURE_PACKAGES = {"msgspec", "numpy", "parking"}
+ROOMS = {
+    # What each folder of parking/ may use: the rooms below it, and packages.
+    "core": (set(), {"msgspec", "numpy"}),
+    "wire": ({"core"}, {"aiokafka", "msgspec", "numpy"}),
+    "vision": ({"core"}, {"cv2", "msgspec", "numpy"}),
+    "runtime": ({"core", "wire"}, None),
+    "access": ({"core", "wire", "runtime"}, None),
+}
+INNER = ("ingest.pull", "notifier.api")
 FOUR_FILES = {"__main__.py", "settings.py", "handler.py", "adapters.py"}
 READS_ENVIRON = re.compile(
-    r"(__main__|_cli|parking/ops|parking/faults|parking/stack/node|bench/(bare_)?bridge|bench/(produce|persister|tracker)|cases/world)\.py$"
+    r"__main__\.py$|tools/(cli|bench)/|tools/cases/world|tools/simulator/passwords|tools/stack/node|parking/runtime/(ops|faults)"
 )
 MAX_LINES = 300
 MAX_TEST_LINES = 500
-LONGER = {"parking/events.py": 610}  # every event in one list is easier to read than two halves
+LONGER = {
+    "parking/core/events.py": 740
+}  # every event in one list is easier to read than two halves
 
 
 def sources(*folders: str) -> list[Path]:
@@ -72,34 +77,62 @@ TOUCHES = re.compile(
 )
 
 
-@pytest.mark.parametrize("module", PURE)
-def test_the_core_is_pure(module: str) -> None:
-    standard = __import__("sys").stdlib_module_names
-    for name in imports(ROOT / "parking" / f"{module}.py"):
-        top = name.split(".")[0]
-        assert top not in NOT_PURE, f"parking/{module}.py imports {name}"
-        assert top in standard or top in PURE_PACKAGES, f"parking/{module}.py imports {name}"
+@pytest.mark.parametrize("path", sources("parking"), ids=name_of)
+def test_each_room_uses_only_those_below(path: Path) -> None:
+    parts = path.relative_to(ROOT / "parking").parts
+    assert len(parts) == 2 or parts == ("__init__.py",), f"{name_of(path)} is in no room"
+    if len(parts) < 2:
+        return
+    below, packages = ROOMS[parts[0]]
+    for name in imports(path):
+        top, *more = name.split(".")
+        assert top not in {"services", "tools", "tests"}, f"{name_of(path)} imports {name}"
         if top == "parking":
-            assert name.split(".")[1] in PURE, f"parking/{module}.py imports {name}, not pure"
+            assert more[0] in {parts[0], *below}, f"{name_of(path)} imports {name}: it is not below"
+        elif packages is not None and top not in sys.stdlib_module_names:
+            assert top in packages, f"{name_of(path)} imports {name}"
 
 
-@pytest.mark.parametrize("path", ALL, ids=name_of)
-def test_imports_point_one_way(path: Path) -> None:
+@pytest.mark.parametrize("path", sources("parking/core", "parking/vision"), ids=name_of)
+def test_rules_and_vision_do_no_io(path: Path) -> None:
+    for name in imports(path):
+        assert name.split(".")[0] not in NOT_PURE, f"{name_of(path)} imports {name}"
+
+
+def test_negative_control_the_runtime_does_io() -> None:
+    used = {name.split(".")[0] for path in sources("parking/runtime") for name in imports(path)}
+    assert used & NOT_PURE
+    assert used - {"msgspec", "numpy", "cv2", "parking"} - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", sources("services"), ids=name_of)
+def test_services_do_not_know_each_other(path: Path) -> None:
     mine = name_of(path).split("/")
     for name in imports(path):
         theirs = name.split(".")
-        if mine[0] == "services" and theirs[0] == "services":
+        assert theirs[0] not in {"tools", "tests"}, f"{name_of(path)} imports {name}"
+        if theirs[0] == "services":
             assert theirs[1] == mine[1], f"{name_of(path)} imports another service: {name}"
-        if mine[0] in {"services", "parking"}:
-            demo = name_of(path) == "parking/stack/demo.py"  # plays footage by way of tools/
-            assert theirs[0] not in {"tools", "tests"} or demo, f"{name_of(path)} imports {name}"
-        if mine[0] == "parking":
-            assert theirs[0] != "services", f"{name_of(path)} imports {name}"
-        if "stack" not in mine and mine[:2] not in (
-            ["tools", "bench"],
-            ["tools", "cases"],
-        ):  # of the whole stack
-            assert not name.startswith("parking.stack"), f"{name_of(path)} needs the embedded stack"
+        for inner in INNER:
+            if name.startswith(f"services.{inner}.") and "/".join(mine[1:3]) != inner.replace(
+                ".", "/"
+            ):
+                assert mine[2] in {"__main__.py", "settings.py"}, f"{name_of(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", sources("tools"), ids=name_of)
+def test_only_what_runs_the_whole_stack_needs_it(path: Path) -> None:
+    if name_of(path).split("/")[1] in {"stack", "bench", "cases"}:
+        return
+    for name in imports(path):
+        assert not name.startswith("tools.stack"), f"{name_of(path)} needs the embedded stack"
+
+
+def test_only_the_api_speaks_http_statuses() -> None:
+    for path in sources("services/notifier"):
+        if path.parent.name != "api":
+            found = re.search(r"ApiError|HTTPException", path.read_text("utf-8"))
+            assert not found, f"{name_of(path)}: {found}"
 
 
 @pytest.mark.parametrize("service", services(), ids=name_of)
@@ -111,13 +144,13 @@ def test_services_read_alike(service: Path) -> None:
 def test_names_live_in_one_place(path: Path) -> None:
     text = path.read_text("utf-8")
     if path.name != "topics.py":
-        from parking.topics import MQTT_ROOT, TOPICS
+        from parking.core.topics import MQTT_ROOT, TOPICS
 
         literals = {
             node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)
         }
         spelled = literals & {*TOPICS, MQTT_ROOT}
-        assert not spelled, f"{name_of(path)} spells {spelled}: parking/topics.py has it"
+        assert not spelled, f"{name_of(path)} spells {spelled}: parking/core/topics.py has it"
     if not READS_ENVIRON.search(name_of(path)):
         assert "os.environ" not in text, f"{name_of(path)} reads settings"
         assert "getenv" not in text, f"{name_of(path)} reads settings"
@@ -129,7 +162,7 @@ def test_files_keep_the_habits(path: Path) -> None:
     usual = MAX_TEST_LINES if path in TESTS else MAX_LINES
     limit = LONGER.get(name_of(path), usual)
     assert text.count("\n") <= limit, f"{name_of(path)} is longer than {limit} lines"
-    assert "unittest.mock" not in text, "fakes are code we ship: parking/memory.py"
+    assert "unittest.mock" not in text, "fakes are code we ship: parking/runtime/memory.py"
     for call in re.findall(r"\bQueue(?:\[[^\]]*\])?\(([^)]*)\)", text):
         assert call.strip(), f"{name_of(path)}: a queue without a limit"
 
@@ -143,12 +176,12 @@ def test_what_decides_on_a_device_imports_no_hardware(path: Path) -> None:
 
 
 def test_the_firmware_spells_its_topics_as_the_list_does() -> None:
-    from parking.topics import MQTT_ROOT
+    from parking.core.topics import MQTT_ROOT
 
     assert f'ROOT = "{MQTT_ROOT}"' in (ROOT / "firmware/app/names.py").read_text("utf-8")
 
 
-@pytest.mark.parametrize("path", sources("tests/unit"), ids=name_of)
+@pytest.mark.parametrize("path", sources("tests/unit", "tests/properties"), ids=name_of)
 def test_unit_tests_touch_no_file_and_no_server(path: Path) -> None:
     found = TOUCHES.search(path.read_text("utf-8"))
     assert not found, f"{name_of(path)}: {found} belongs in tests/components or tests/contracts"
@@ -159,7 +192,7 @@ def test_negative_control_component_tests_do_touch_files() -> None:
 
 
 def test_topic_manifests_match_the_list() -> None:
-    from parking.stack.strimzi import manifests
+    from tools.stack.strimzi import manifests
 
     file = ROOT / "deploy" / "kafka" / "topics.yaml"
     assert file.read_text("utf-8") == manifests(), "run `make schemas`"
@@ -167,7 +200,7 @@ def test_topic_manifests_match_the_list() -> None:
 
 def test_lock_files_name_no_registry() -> None:
     locks = [*(ROOT / "requirements").glob("*.txt"), *ROOT.glob("*/package-lock.json")]
-    locks += [ROOT / "parking/stack/jars.txt", ROOT / "parking/stack/mqtt_broker/package-lock.json"]
+    locks += [ROOT / "tools/stack/jars.txt", ROOT / "tools/stack/mqtt_broker/package-lock.json"]
     for file in locks:
         assert not re.search(
             r"https?://[^ ]*\.(whl|tgz|jar)|--(index|find)", file.read_text("utf-8")

@@ -1,16 +1,16 @@
-"""How a program of ours ends that cannot go on: one line that says what to do, no traceback.
+"""End a program on an error with one line that says what to do, without a traceback.
 
-A fault of what was given (a file, a setting, an extra that is not installed) gets such a line;
-anything else is a fault of the program, with its traceback.
+Errors in the input (a file, a setting, a missing extra) get such a line. Anything else is an error
+of the program and keeps its traceback.
 """
 
 import sys
 from types import TracebackType
 from typing import Final
 
-from parking.errors import Invalid, Retryable, SettingsError
+from parking.core.errors import Invalid, Retryable, SettingsError
 
-# The modules that are not in a `make run` install, and the extra of pyproject.toml that has each.
+# The modules that `make run` does not install, and the extra in pyproject.toml that has each.
 EXTRAS: Final = {
     "boto3": "persister",
     "drjit": "render",
@@ -36,7 +36,7 @@ def tell(kind: type[BaseException], error: BaseException, trace: TracebackType |
 
 
 def words_of(error: BaseException) -> str | None:
-    """What to tell of it; None: a fault of the program itself."""
+    """The message for an error; None: an error of the program itself."""
     match error:
         case ModuleNotFoundError():
             missing = (error.name or "").split(".")[0]

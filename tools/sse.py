@@ -1,6 +1,6 @@
 """A small client of the gateway's event stream, for benchmarks and tests.
 
-Reconnects as a browser does: with the last event's id, after a short pause.
+It reconnects like a browser: with the last event's id, after a short pause.
 """
 
 import json
@@ -72,7 +72,7 @@ class Listener:
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[str, str, str]]:
-    """(event, id, data) of each event in the stream; comments (pings) are passed over."""
+    """(event, id, data) of each event in the stream; comments (pings) are skipped."""
     event, event_id, data = "message", "", ""
     for line in lines:
         name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-// A headless Chromium out of npm: nothing is installed, nothing else is downloaded.
+// A headless Chromium from npm: needs no installation and no other download.
 import sparticuz, { inflate } from "@sparticuz/chromium";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
@@ -15,19 +15,19 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** Unpacks Chromium into `cache` where it is not there yet, and starts it. */
-export async function launch(cache) {
+/** Unpacks Chromium into `cache` if it is missing, and starts it, with these flags besides the usual ones. */
+export async function launch(cache, flags = []) {
   const home = await unpacked(cache);
   const executablePath = join(home, "chromium");
   const env = { ...process.env };
-  // A small system may lack NSS and expat; the package brings them, for those who need them.
+  // Small systems may lack NSS and expat; the package contains them.
   if (execFileSync("ldd", [executablePath], { encoding: "utf8" }).includes("not found")) {
     env.LD_LIBRARY_PATH = join(home, "al2023", "lib");
   }
-  return chromium.launch({ executablePath, args: FLAGS, headless: true, env });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...flags], headless: true, env });
 }
 
-/** The package unpacks beside whatever lies in TMPDIR, half a file too: so into a folder of its own. */
+/** Unpacks into a new folder, because the package would reuse a partial file in TMPDIR. */
 async function unpacked(cache) {
   const folder = join(import.meta.dirname, "node_modules", "@sparticuz", "chromium");
   const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
@@ -44,7 +44,7 @@ async function unpacked(cache) {
   try {
     renameSync(partial, home);
   } catch (error) {
-    if (!existsSync(home)) throw error; // somebody else was faster
+    if (!existsSync(home)) throw error; // another process was faster
     rmSync(partial, { recursive: true });
   }
   return home;

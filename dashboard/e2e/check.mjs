@@ -1,7 +1,7 @@
 // node check.mjs URL SITE KEY CACHE SHOTS
-// Looks at a running dashboard as people do, in Chromium. It prints what it has checked, a line
-// each, and what it wants to happen: `restart` (kill the server), `silence` and `resume` (the
-// camera). The first thing that is wrong ends it with 1.
+// Checks a running dashboard in Chromium, as its users see it. Prints a line for each passed check, and
+// requests to the caller: `restart` (kill the server), `silence` and `resume` (the camera). Exits with 1
+// at the first failure.
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,18 +17,18 @@ mkdirSync(shots, { recursive: true });
 const browser = await launch(cache);
 try {
   const desk = await Watched.open(browser, `${url}/#/${site}`, { viewport: DESK, colorScheme: "light" });
-  await desk.step("counts are those of the API", () => countsAgree(desk.page));
-  await desk.step("a change shows in the feed and on the plan", () => changeShows(desk.page));
+  await desk.step("the counts agree with the API", () => countsAgree(desk.page));
+  await desk.step("a change appears in the feed and on the plan", () => changeShows(desk.page));
   await desk.step("the picture is live, with an outline for each slot", () => pictureIsLive(desk.page));
-  await desk.step("nothing hinders a screen reader (axe), light", () => accessible(desk.page));
+  await desk.step("axe finds no accessibility fault, light", () => accessible(desk.page));
   await desk.step("the keyboard reaches a slot, its neighbour and the details", () => keyboard(desk.page));
   await desk.page.screenshot({ path: join(shots, "desk-light.png") });
   await desk.step("the table names every slot", () => tableIsWhole(desk.page));
   desk.allow(/status of 401/);
-  await desk.step("an operator closes a slot and opens it again", () => closeAndOpen(desk.page));
+  await desk.step("an operator closes a slot and reopens it", () => closeAndOpen(desk.page));
   await desk.step("a silent camera makes slots unknown, not free", () => silence(desk.page));
   desk.allow(/ERR_|status of 503/);
-  await desk.step("a killed server is told, and nothing is missed", () => survivesRestart(desk.page));
+  await desk.step("a lost connection is shown, and nothing is missed", () => survivesRestart(desk.page));
   await desk.close();
 
   const phone = await Watched.open(browser, `${url}/#/${site}`, {
@@ -39,16 +39,16 @@ try {
   });
   await phone.step("a phone scrolls in one direction only", () => fitsPhone(phone.page));
   await phone.page.screenshot({ path: join(shots, "phone-dark.png"), fullPage: true });
-  await phone.step("nothing hinders a screen reader (axe), dark", () => accessible(phone.page));
+  await phone.step("axe finds no accessibility fault, dark", () => accessible(phone.page));
   await phone.step("a tap opens the details above the fold", () => tap(phone.page));
   await phone.page.screenshot({ path: join(shots, "phone-details.png") });
   await phone.close();
 
-  // The last: it publishes layouts, and the played camera's detections are of the first one.
+  // Must be last: it publishes layouts, and the simulated camera's detections belong to the first one.
   const again = await Watched.open(browser, `${url}/#/${site}`, { viewport: DESK, colorScheme: "dark" });
-  await again.step("an operator fixes the size for analysis and gives it back", () => inputSize(again.page));
+  await again.step("an operator sets the size for analysis and resets it", () => inputSize(again.page));
   await again.page.screenshot({ path: join(shots, "desk-input-size.png"), fullPage: true });
-  await again.step("an operator lets a device in and shuts it out", () => devices(again.page));
+  await again.step("an operator adds a device and revokes it", () => devices(again.page));
   await again.close();
 } catch (error) {
   console.log(`FAILED: ${error.stack ?? error}`);
@@ -59,14 +59,16 @@ try {
   await browser.close();
 }
 
-/** What the page shows and what the API says may differ for the moment that a change travels. */
+/** Page and API may differ for a moment while a change is under way. */
 async function countsAgree(page) {
   await page.getByTestId("site-counts").waitFor();
   await eventually(async () => {
     const answer = await (await fetch(`${url}/api/sites/${site}`)).json();
     const shown = {};
     for (const state of ["free", "occupied", "unknown", "closed"]) {
-      shown[state] = Number(await page.getByTestId("site-counts").locator(`li [data-testid=${state}]`).innerText());
+      shown[state] = Number(
+        await page.getByTestId("site-counts").locator(`li [data-testid=${state}]`).innerText(),
+      );
     }
     const { total, ...states } = answer.counts;
     assert.deepEqual(shown, states);
@@ -87,7 +89,7 @@ async function changeShows(page) {
   await eventually(async () => {
     const slot = await newest.getAttribute("data-slot-changed");
     const words = await newest.locator("strong").nth(1).innerText();
-    assert.equal(await page.locator(`[data-slot="${slot}"]`).getAttribute("data-state"), words.replace("not known", "unknown"));
+    assert.equal(await page.locator(`[data-slot="${slot}"]`).getAttribute("data-state"), words);
   });
 }
 
@@ -107,7 +109,10 @@ async function pictureIsLive(page) {
 async function accessible(page) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run());
-  assert.deepEqual(violations.map((each) => `${each.id}: ${each.nodes[0].html}`), []);
+  assert.deepEqual(
+    violations.map((each) => `${each.id}: ${each.nodes[0].html}`),
+    [],
+  );
 }
 
 async function keyboard(page) {
@@ -145,7 +150,7 @@ async function closeAndOpen(page) {
   const slot = page.locator("[data-slot]").last();
   await slot.click();
   const details = page.getByTestId("details");
-  await details.getByLabel("Why (optional)").fill("being painted");
+  await details.getByLabel("Reason (optional)").fill("being painted");
   await details.getByRole("button", { name: "Close this space" }).click();
   await page.getByLabel("Key", { exact: true }).fill("pk_wrong");
   await page.getByRole("button", { name: "Use this key" }).click();
@@ -155,7 +160,7 @@ async function closeAndOpen(page) {
   await eventually(async () => assert.equal(await slot.getAttribute("data-state"), "closed"));
   await details.getByText("being painted", { exact: false }).waitFor();
   await page.screenshot({ path: join(shots, "desk-closed.png") });
-  await details.getByRole("button", { name: "Open this space again" }).click();
+  await details.getByRole("button", { name: "Reopen this space" }).click();
   await eventually(async () => assert.notEqual(await slot.getAttribute("data-state"), "closed"));
   await page.keyboard.press("Escape");
   await details.waitFor({ state: "detached" });
@@ -163,15 +168,18 @@ async function closeAndOpen(page) {
 
 async function inputSize(page) {
   const panel = page.getByTestId("input-size");
-  await panel.getByText("chosen by need").waitFor();
-  for (const [choice, told] of [["1280", "fixed: set by an operator"], ["", "chosen by need"]]) {
+  await panel.getByText("automatic:").waitFor();
+  for (const [choice, words] of [
+    ["1280", "fixed: set by an operator"],
+    ["", "automatic:"],
+  ]) {
     await panel.getByLabel("Size for analysis").selectOption(choice);
     await panel.getByRole("button", { name: "Set size" }).press("Enter");
     if (choice) {
       await page.getByLabel("Key", { exact: true }).fill(key);
       await page.getByRole("button", { name: "Use this key" }).press("Enter");
     }
-    await panel.getByText(told).waitFor();
+    await panel.getByText(words).waitFor();
     await panel.getByRole("status").getByText("Set.").waitFor();
     await hasFocus(panel.getByRole("button", { name: "Set size" }));
   }
@@ -179,32 +187,33 @@ async function inputSize(page) {
 }
 
 async function devices(page) {
+  await page.getByRole("link", { name: "Fleet" }).press("Enter");
   const panel = page.getByTestId("devices");
   await panel.getByRole("button", { name: "Show devices" }).press("Enter");
   await panel.getByLabel("Name of a new device").fill("gate-2");
-  await panel.getByRole("button", { name: "Let it in" }).press("Enter");
-  const told = JSON.parse(await panel.getByTestId("device-secret").getByLabel("Configuration").innerText());
-  assert.deepEqual([told.device_id, typeof told.password], [`${site}/gate-2`, "string"]);
+  await panel.getByRole("button", { name: "Add device" }).press("Enter");
+  const secret = JSON.parse(await panel.getByTestId("device-secret").getByLabel("Configuration").innerText());
+  assert.deepEqual([secret.device_id, typeof secret.password], [`${site}/gate-2`, "string"]);
   const row = panel.getByRole("row", { name: /^gate-2/ });
-  await row.getByText("nothing heard").waitFor();
+  await row.getByText("no report yet").waitFor();
   await accessible(page);
   await page.screenshot({ path: join(shots, "desk-devices.png"), fullPage: true });
-  await row.getByRole("button", { name: `Shut out ${site}/gate-2` }).press("Enter");
-  await hasFocus(row.getByRole("button", { name: "Really shut it out" }));
+  await row.getByRole("button", { name: `Revoke ${site}/gate-2` }).press("Enter");
+  await hasFocus(row.getByRole("button", { name: "Confirm" }));
   await page.keyboard.press("Enter");
   await row.waitFor({ state: "detached" });
-  await hasFocus(panel.getByRole("button", { name: "Look again" }));
+  await hasFocus(panel.getByRole("button", { name: "Refresh" }));
 }
 
 async function silence(page) {
   console.log("silence");
   await page.locator(".picture").scrollIntoViewIfNeeded();
   await page.locator(".badge-stale").waitFor();
-  // Old before it is unknown.
+  // A slot is shown as old before it becomes unknown.
   await page.locator('.slot-old[aria-label*="last seen over"]').first().waitFor();
   await page.screenshot({ path: join(shots, "desk-old.png"), fullPage: true });
-  await page.locator(".camera-offline").getByText("gone silent").waitFor();
-  await page.getByTestId("site-counts").getByText("not known right now").waitFor();
+  await page.locator(".camera-offline").getByText("stopped sending").waitFor();
+  await page.getByTestId("site-counts").getByText("No live data").waitFor();
   await page.screenshot({ path: join(shots, "desk-silent.png"), fullPage: true });
   console.log("resume");
   await page.locator(".badge-live").waitFor();
@@ -246,7 +255,7 @@ function focusedSlot(page) {
 }
 
 async function eventually(check, limit_ms = 20_000) {
-  for (const deadline = Date.now() + limit_ms; ; ) {
+  for (const deadline = Date.now() + limit_ms; ;) {
     try {
       return await check();
     } catch (error) {

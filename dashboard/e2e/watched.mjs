@@ -1,4 +1,4 @@
-// A page whose console, errors and policy violations are all watched.
+// A page that records console warnings, errors and policy violations.
 import assert from "node:assert/strict";
 
 export class Watched {
@@ -12,7 +12,8 @@ export class Watched {
     const watched = new Watched(page);
     page.on("pageerror", (error) => watched.#note(`error: ${error.message}`));
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) watched.#note(`${message.type()}: ${message.text()}`);
+      if (["error", "warning"].includes(message.type()))
+        watched.#note(`${message.type()}: ${message.text()}`);
     });
     await page.addInitScript(() => {
       document.addEventListener("securitypolicyviolation", (event) => {
@@ -27,7 +28,7 @@ export class Watched {
     this.page = page;
   }
 
-  /** From here on, console lines like this one are expected. */
+  /** From now on, ignores console lines that match. */
   allow(pattern) {
     this.#allowed.push(pattern);
   }

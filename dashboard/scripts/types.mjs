@@ -10,9 +10,12 @@ const wanted = ["camera-status-changed", "layout-published", "session-changed", 
 const definitions = {};
 for (const name of readdirSync(schemas).sort()) {
   if (!wanted.some((event) => name.startsWith(`${event}.v`)) || !name.endsWith(".json")) continue;
-  const { $defs = {}, $schema: _, $id: __, ...schema } = JSON.parse(
-    readFileSync(new URL(name, schemas), "utf8"),
-  );
+  const {
+    $defs = {},
+    $schema: _,
+    $id: __,
+    ...schema
+  } = JSON.parse(readFileSync(new URL(name, schemas), "utf8"));
   Object.assign(definitions, $defs, { [schema.title]: schema });
 }
 const root = {
@@ -20,9 +23,7 @@ const root = {
   description: "All events that reach the browser.",
   type: "object",
   additionalProperties: false,
-  properties: Object.fromEntries(
-    Object.keys(definitions).map((name) => [name, { $ref: `#/$defs/${name}` }]),
-  ),
+  properties: Object.fromEntries(Object.keys(definitions).map((name) => [name, { $ref: `#/$defs/${name}` }])),
   required: Object.keys(definitions),
   $defs: plain(definitions),
 };

@@ -1,21 +1,35 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
-import { App } from "./app/app";
+import { Entrance } from "./app/entrance";
 import { ErrorBoundary } from "./app/error-boundary";
 import { applyTheme, storedTheme } from "./app/theme";
 import "./shared/base.css";
+import { takeReturned } from "./shared/provider";
+import { session } from "./shared/session";
 import { stream } from "./stream";
 
 applyTheme(storedTheme());
-stream.start();
+
+/** The stream starts once the user may look: nobody has to sign in, or somebody has. */
+const unsubscribe = session.subscribe(() => {
+  const { phase } = session.getState();
+  if (phase !== "open" && phase !== "signed-in") return;
+  unsubscribe();
+  stream.start();
+});
+stream.subscribe(() => {
+  if (stream.getState().connection === "reconnecting") session.check();
+});
+const returned = takeReturned();
+void (returned ? session.finish(returned) : session.load());
 
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
 createRoot(root).render(
   <StrictMode>
     <ErrorBoundary>
-      <App />
+      <Entrance />
     </ErrorBoundary>
   </StrictMode>,
 );

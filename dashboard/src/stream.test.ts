@@ -24,7 +24,7 @@ class Source extends EventTarget {
 }
 
 const SNAPSHOT = { sites: [], cameras: [], changes: [] };
-/** What the page wants done before it is painted again; a hidden page never is. */
+/** Callbacks of requestAnimationFrame. A hidden page never runs them. */
 let frames: (() => void)[] = [];
 
 function painted(): void {
@@ -35,7 +35,7 @@ function started(): { stream: Stream; source: Source } {
   const stream = new Stream();
   stream.start();
   const [source] = Source.opened;
-  if (!source) throw new Error("no EventSource was made");
+  if (!source) throw new Error("no EventSource was opened");
   source.onopen();
   source.says("snapshot", SNAPSHOT, "place-1");
   return { stream, source };
@@ -62,14 +62,14 @@ afterEach(() => {
 });
 
 describe("a connection that is open but dead", () => {
-  it("is opened anew where it stopped, though the server never had to ping", () => {
+  it("is reopened where it stopped, even if the server never sent a ping", () => {
     started();
     vi.advanceTimersByTime(81_000);
     expect(Source.opened.map(({ url }) => url)).toEqual(["/api/events", "/api/events?last_event_id=place-1"]);
     expect(Source.opened[0]?.readyState).toBe(Source.CLOSED);
   });
 
-  it("is not taken for one on which something is said once a minute", () => {
+  it("is not assumed while a message arrives once a minute", () => {
     const { source } = started();
     for (let minute = 0; minute < 5; minute++) {
       vi.advanceTimersByTime(60_000);
@@ -90,16 +90,16 @@ describe("many messages at once", () => {
     }
   }
 
-  function told(stream: Stream): { times: () => number } {
+  function listenTo(stream: Stream): { times: () => number } {
     const listener = vi.fn();
     stream.subscribe(listener);
     return { times: () => listener.mock.calls.length };
   }
 
-  it("are shown together, in their order, when the page is painted", () => {
+  it("are shown together, in order, when the page is painted", () => {
     const { stream, source } = started();
     painted();
-    const listener = told(stream);
+    const listener = listenTo(stream);
     replayed(source, 100);
     expect(listener.times()).toBe(0);
     painted();
@@ -109,10 +109,10 @@ describe("many messages at once", () => {
     expect(live.changes.slice(0, 2).map(({ id }) => id)).toEqual(["c100", "c99"]);
   });
 
-  it("are applied once, be it by the frame or by the timer", () => {
+  it("are applied once, by the frame or by the timer", () => {
     const { stream, source } = started();
     painted();
-    const listener = told(stream);
+    const listener = listenTo(stream);
     replayed(source, 1);
     painted();
     vi.advanceTimersByTime(1_000);
@@ -126,13 +126,13 @@ describe("many messages at once", () => {
     expect(stream.getState().live.sites.demo?.slots.A1?.version).toBe(3);
   });
 
-  it("do not pile up where timers stand still", () => {
+  it("do not pile up while timers are stopped", () => {
     const { stream, source } = started();
     replayed(source, 600);
     expect(stream.getState().live.sites.demo?.slots.A1?.version).toBe(499);
   });
 
-  it("count before a reset, not after it", () => {
+  it("are applied before a reset, not after it", () => {
     const { stream, source } = started();
     replayed(source, 3);
     source.says("reset", {});
@@ -142,7 +142,7 @@ describe("many messages at once", () => {
     expect(stream.getState()).toMatchObject({ connection: "reset", live: { sites: {}, changes: [] } });
   });
 
-  it("count before the connection is lost", () => {
+  it("are applied before the connection counts as lost", () => {
     const { stream, source } = started();
     source.onerror();
     expect(stream.getState()).toMatchObject({ connection: "reconnecting", live: { loaded: true } });

@@ -1,26 +1,28 @@
 /**
- * The page's one EventSource. The browser reconnects by itself after a dropped connection and
- * sends Last-Event-ID; it gives up for good on an HTTP error (a restart behind a proxy), and never
- * notices a connection that is open but dead: both end in `#reopen`, with a growing delay.
+ * The page's only EventSource or WebSocket (shared/live-source.ts). After a dropped connection, the
+ * browser reconnects by itself and sends Last-Event-ID. It gives up after an HTTP error (a restart
+ * behind a proxy), and it does not notice an open but dead connection. `#reopen` handles both, with a
+ * growing delay.
  */
-import { apply, EMPTY, type Live, type Message } from "./shared/live-state";
-import { apiUrl } from "./shared/api";
+import type { Live } from "./shared/live";
+import { liveSource } from "./shared/live-source";
+import { apply, EMPTY, type Message } from "./shared/live-state";
 
-/** `reset`: the server could not continue where we stopped, and sent everything anew. */
+/** `reset`: the server could not resume where the page stopped, and sent a new snapshot. */
 export type Connection = "connecting" | "live" | "reconnecting" | "reset";
 
 export interface StreamState {
   live: Live;
   connection: Connection;
-  /** When the last message came, by our clock; null before the first. */
+  /** When the last message arrived, by the browser's clock; null before the first. */
   heardAtMs: number | null;
 }
 
-/** A server with nothing else to say pings within a minute (NOTIFIER_PING_S is 60 at most). */
+/** An idle server sends a ping at least once a minute (NOTIFIER_PING_S is 60 at most). */
 const SILENCE_MS = 75_000;
-/** A hidden tab gets no animation frames. */
+/** Apply messages after this time even without an animation frame: a hidden tab gets none. */
 const FRAME_MAX_MS = 250;
-/** Where timers stand still too (a tab hidden for long), no more than these wait. */
+/** At most this many messages wait, because timers stop in a tab that stays hidden. */
 const WAITING_MAX = 500;
 const DELAY_MAX_MS = 30_000;
 const RESET_SHOWN_MS = 6_000;
@@ -39,11 +41,11 @@ type Received = Message & { now_ms: number };
 export class Stream {
   #state: StreamState = { live: EMPTY, connection: "connecting", heardAtMs: null };
   readonly #listeners = new Set<() => void>();
-  #source: EventSource | null = null;
+  #source: ReturnType<typeof liveSource> | null = null;
   #lastEventId = "";
   #failures = 0;
   #timer = 0;
-  /** Received, and not yet applied. */
+  /** Messages received but not yet applied. */
   #waiting: Received[] = [];
   #frame = 0;
   #frameTimer = 0;
@@ -67,7 +69,7 @@ export class Stream {
 
   #open(): void {
     const query = this.#lastEventId ? `?last_event_id=${encodeURIComponent(this.#lastEventId)}` : "";
-    const source = new EventSource(apiUrl(`/api/events${query}`));
+    const source = liveSource(query);
     this.#source = source;
     source.onopen = () => {
       this.#failures = 0;
@@ -85,15 +87,15 @@ export class Stream {
       }, RESET_SHOWN_MS);
     });
     for (const type of TYPES) {
-      source.addEventListener(type, (event: MessageEvent<string>) => {
-        this.#receive(type, event);
+      source.addEventListener(type, (event) => {
+        this.#receive(type, event as MessageEvent<string>);
       });
     }
   }
 
   #receive(type: (typeof TYPES)[number], event: MessageEvent<string>): void {
     if (event.lastEventId) this.#lastEventId = event.lastEventId;
-    // The server's JSON follows the schemas that the types are generated from.
+    // The types are generated from the schemas of the server's JSON.
     const data = JSON.parse(event.data) as unknown;
     this.#waiting.push({ type, data, now_ms: Date.now() } as Received);
     if (this.#waiting.length >= WAITING_MAX) this.#applyWaiting();
@@ -124,18 +126,18 @@ export class Stream {
   }
 
   #lost(): void {
-    this.#applyWaiting(); // it may be the first snapshot
+    this.#applyWaiting(); // the first snapshot may be waiting
     this.#set({ connection: this.#state.live.loaded ? "reconnecting" : "connecting" });
   }
 
-  /** Doubles up to a bound, and is spread so that not all pages come back at once. */
+  /** Doubles up to a maximum, with jitter so that pages do not all reconnect at once. */
   #delay(): number {
     const bound = Math.min(DELAY_MAX_MS, 500 * 2 ** this.#failures++);
     return bound * (0.5 + Math.random() / 2);
   }
 
-  /** What came since the last frame is applied first, all at once: a page that was away gets a night's
-   * changes in a second, and shows where each of them ended. */
+  /** Applies all waiting messages first, in one step: a page that was away all night receives its changes
+   * within a second, and renders only the final states. */
   #set(change: Partial<StreamState>): void {
     const messages = this.#waiting;
     this.#waiting = [];

@@ -1,4 +1,4 @@
-"""When to try again: full jitter (a uniform time below a limit that doubles).
+"""Retry delays with full jitter (a uniform time below a limit that doubles).
 
 After a broker restart all devices lose their connection in the same second. The first wait is
 therefore spread over `base_s` too: 200 devices over 40 s are 5 connections a second on average, and
@@ -21,5 +21,5 @@ class Backoff:
         return self._random() * limit_s
 
     def worked(self):
-        """The connection is of use again: the next wait is short."""
+        """Reset after a working connection: the next wait is short."""
         self._tries = 0

@@ -1,8 +1,8 @@
-"""Wall time, anchored to the monotonic clock; nothing else is believed.
+"""Wall time, anchored to the monotonic clock.
 
-The board's own calendar is ignored: without a battery it says 2000 or 2021 after a power cut. Wall
-time is known once a time server has told it, and then for every moment since the boot, also for
-those before it was told. Milliseconds since 1970 throughout.
+The board's own calendar is ignored: without a battery it shows 2000 or 2021 after a power cut. Once
+a time server has answered, wall time is known for every moment since the boot, including earlier
+ones. All times are milliseconds since 1970.
 """
 
 NOT_BEFORE_MS = 1_767_225_600_000  # 2026-01-01: this firmware did not exist
@@ -11,8 +11,8 @@ AGREE_MS = 2000
 
 
 class Clock:
-    """`refused` counts answers of time servers that were not believed; `jumps` how often the clock
-    was found to have been wrong, and set right."""
+    """`refused` counts rejected answers of time servers; `jumps` counts corrections of a wrong
+    clock."""
 
     def __init__(self):
         self._offset_ms = None
@@ -25,11 +25,11 @@ class Clock:
         return self._offset_ms is not None
 
     def wall_at(self, mono_ms):
-        """Wall time at a moment of this boot; None while it is not known."""
+        """Wall time at a moment of this boot; None while it is unknown."""
         return None if self._offset_ms is None else mono_ms + self._offset_ms
 
     def offer(self, wall_ms, mono_ms):
-        """What a time server said at that moment. True when it is believed: a first plausible
+        """Take a time server's answer at that moment. True if it is accepted: a first plausible
         answer, one that agrees with the clock, or a jump that a second answer confirms."""
         if not NOT_BEFORE_MS <= wall_ms < NOT_AFTER_MS:
             self.refused += 1
@@ -48,14 +48,14 @@ class Clock:
 
 
 class Monotonic:
-    """Milliseconds since the boot that never wrap, from a counter that does every `period`."""
+    """Milliseconds since the boot without wrapping, from a counter that wraps every `period`."""
 
     def __init__(self, ticks_ms, period=1 << 30):
         self._ticks_ms, self._period = ticks_ms, period
         self._last, self._total = ticks_ms(), 0
 
     def __call__(self):
-        """Now. To be asked at least once a period (12 days on ESP32)."""
+        """The current time. Must be called at least once per period (12 days on ESP32)."""
         now = self._ticks_ms()
         self._total += (now - self._last) % self._period
         self._last = now

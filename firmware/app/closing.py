@@ -2,10 +2,10 @@
 
 
 async def closed(writer):
-    """Close it now: MicroPython's `close()` does nothing, and what is left to the garbage collector
-    keeps its socket, and 40 kB of TLS."""
+    """Close it now: MicroPython's `close()` does nothing, and a stream left to the garbage
+    collector keeps its socket and 40 kB of TLS."""
     try:
         writer.close()
         await writer.wait_closed()
     except OSError:
-        pass  # it is gone already
+        pass  # already closed

@@ -1,4 +1,4 @@
-"""What a device can be told on its `command` topic: a JSON object with one or more of
+"""The commands on a device's `command` topic: a JSON object with one or more of
 
 {"interval_ms": 5000}      a picture every 5 s; 0: only on command or motion
 {"frame_size": "SVGA"}     one of FRAME_SIZES
@@ -16,22 +16,22 @@ _MAX_INTERVAL_MS = 86_400_000
 
 
 def parse(payload):
-    """The understood parts, as a dict. Raises ValueError in plain words; nothing of it is done
-    then."""
-    told = json.loads(payload)
-    if not isinstance(told, dict) or not told:
+    """Parse a command into a dict. Raises ValueError with a plain message; then no part of it is
+    applied."""
+    command = json.loads(payload)
+    if not isinstance(command, dict) or not command:
         raise ValueError("a command is a JSON object")
-    for name, value in told.items():
+    for name, value in command.items():
         check = _CHECKS.get(name)
         if check is None:
             raise ValueError("unknown command: " + str(name)[:40])
         if not check(value):
             raise ValueError("wrong value for " + name)
-    return told
+    return command
 
 
 def is_interval(value):
-    """Whether pictures can come at this interval (ms, 0 for none by themselves)."""
+    """Whether the interval is valid (ms; 0: no timed pictures)."""
     return _is_int(value) and (value == 0 or _MIN_INTERVAL_MS <= value <= _MAX_INTERVAL_MS)
 
 

@@ -1,7 +1,7 @@
-"""A device's configuration: a JSON object, checked before it is believed.
+"""A device's configuration: a JSON object, checked before use.
 
-`FIELDS` is also what provisioning asks for: (name, question, secret). The file holds the broker
-password and the Wi-Fi key in clear: whoever holds the board can read its flash.
+`FIELDS` lists what provisioning asks for: (name, question, secret). The file holds the broker
+password and the Wi-Fi key in clear text: anybody with the board can read its flash.
 """
 
 from app.commands import FRAME_SIZES, is_interval
@@ -40,7 +40,7 @@ DEFAULTS = {
     "ultrasonic": False,
     "reconnect_s": 40,
     "keepalive_s": 30,
-    "trial_s": 600,  # what is new and has no end-to-end ack by then is doubted (proof.py)
+    "trial_s": 600,  # how long a new image or configuration may lack an end-to-end ack (proof.py)
     "ntp_host": "pool.ntp.org",
     "stream_port": 0,  # 0: no MJPEG stream
     "stream_token": "",
@@ -53,10 +53,10 @@ DEFAULTS = {
 _NEEDED = ("device_id", "host")
 
 
-def problems(told):
-    """What is wrong with it, in plain words; empty when it can be used."""
-    found = [name + " is missing" for name in _NEEDED if not told.get(name)]
-    for name, value in told.items():
+def problems(given):
+    """Return the problems in plain words; empty if the configuration is valid."""
+    found = [name + " is missing" for name in _NEEDED if not given.get(name)]
+    for name, value in given.items():
         known = DEFAULTS.get(name, "")
         if name not in DEFAULTS and name not in _NEEDED:
             found.append("unknown setting: " + str(name)[:40])
@@ -64,7 +64,7 @@ def problems(told):
             found.append(name + " has the wrong type")
     if found:
         return found
-    config = filled(told)
+    config = filled(given)
     checks = (
         (is_device(config["device_id"]), "device_id is not site/device in [a-z0-9-]"),
         (0 < config["port"] < 65536, "port is out of range"),
@@ -92,8 +92,8 @@ def _kind(value):
     return float if isinstance(value, (int, float)) else None
 
 
-def filled(told):
-    """With every default that it does not tell."""
+def filled(given):
+    """Return it with defaults for all missing settings."""
     config = dict(DEFAULTS)
-    config.update(told)
+    config.update(given)
     return config

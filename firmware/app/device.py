@@ -1,4 +1,4 @@
-"""The device: its loops, wired. What decides is in the other files; what is hardware is in `hal`.
+"""The device: wires its loops together. Decisions are in the other files, hardware is in `hal`.
 
 `hal` (hal/esp32.py, sim/board.py): mono_ms(), random(), flash, store, online(), join(), capture(),
 set_frame_size(name), edges (edges.py: filled whatever the loop does), ntp(), health() -> dict,
@@ -28,7 +28,7 @@ TELEMETRY_S = 30
 SENSOR_MS = 10
 CLOCK_AGAIN_S = 3600
 CLOCK_SOON_S = 15
-PASSING_MS = 30_000  # a restart waits no longer for a vehicle in the gate
+PASSING_MS = 30_000  # the longest time that a restart waits for a vehicle in the gate
 _LIMITS_MS = {"sensors": 10_000, "link": 400_000, "camera": 120_000, "clock": 4_000_000}
 _LIMITS_MS["updates"] = 400_000
 
@@ -54,7 +54,7 @@ class Device:
         self.connection = None
         self.connections = 0
         self.interval_ms = config["interval_ms"]
-        self.told_motion = config["motion"]
+        self.motion_set = config["motion"]
         self._seq = 0
         self._capture_now = False
         self._restart_ms = None
@@ -66,7 +66,7 @@ class Device:
         self.updater = Updater(hal.store, self.slots, mine, self._ssl, alive)
 
     async def run(self):
-        """Until the device restarts; any loop that ends by itself is a fault, and restarts it."""
+        """Run until the device restarts. A loop that ends by itself is an error and restarts it."""
         loops = [self._link(), self._sensors(), self._camera(), self._time(), self._feed()]
         loops.append(self.updater.run(self.hal.say, self._restart_soon))
         if self.config["stream_port"]:
@@ -120,13 +120,13 @@ class Device:
             await connection.close()
 
     async def _work(self, connection):
-        told_ms = None
+        reported_ms = None
         while connection.why is None:
-            self._wake.clear()  # whatever comes from here on wakes the next round
+            self._wake.clear()  # anything that comes from here on wakes the next round
             self.watch.alive("link")
             now = self.hal.mono_ms()
-            if told_ms is None or now - told_ms >= TELEMETRY_S * 1000:
-                told_ms = now
+            if reported_ms is None or now - reported_ms >= TELEMETRY_S * 1000:
+                reported_ms = now
                 await connection.publish(topic(self.id, "telemetry"), self._telemetry(), 0)
             event = self.outbox.next()
             if event is not None:
@@ -135,12 +135,12 @@ class Device:
             try:
                 await asyncio.wait_for_ms(self._wake.wait(), 250)
             except asyncio.TimeoutError:
-                pass  # the round goes on: it looks at the clock
+                pass  # the round continues: it checks the clock
         raise connection.why
 
     async def _pictures(self, connection):
-        """On their own: a POST that hangs delays no gate event. By MQTT both share one
-        connection, and a gate event waits for the picture that is on its way."""
+        """Post pictures in a separate loop: a POST that hangs does not delay gate events. Over MQTT
+        both share one connection, and a gate event waits for the picture being sent."""
         while connection.why is None:
             frame = self.newest.take()
             if frame is not None:
@@ -150,7 +150,7 @@ class Device:
                 try:
                     await asyncio.wait_for_ms(self._shot.wait(), 1000)
                 except asyncio.TimeoutError:
-                    pass  # looks whether the connection is still there
+                    pass  # checks that the connection still works
 
     async def _send_picture(self, connection, jpeg, seq, captured_ms):
         if self.config["post_url"]:
@@ -169,12 +169,12 @@ class Device:
         await connection.publish(topic(self.id, *suffix), jpeg, self.config["frame_qos"])
 
     def received(self, name, payload):
-        """A message came, on `ack` or `command`."""
+        """Handle a message on `ack` or `command`."""
         try:
             if name.endswith("/ack"):
                 self._acked(json.loads(payload))
             else:
-                self._told(parse(payload))
+                self._handle(parse(payload))
         except (ValueError, TypeError, AttributeError) as error:
             self.hal.say("not understood on %s: %s" % (name, error))
         self._wake.set()
@@ -183,15 +183,15 @@ class Device:
         mine = body.get("boot_id") == self.boot_id
         of_gate = self.outbox.acked(body)
         of_status = mine and body.get("of") == "status"
-        told = body.get("result") == "accepted" and (of_gate or of_status)
-        if told and self.proof.acked():
+        accepted = body.get("result") == "accepted" and (of_gate or of_status)
+        if accepted and self.proof.acked():
             self.hal.say("the new image is confirmed: " + VERSION)
         if body.get("result") == "rejected":
             self.hal.say("refused: %s %s" % (body.get("of"), body.get("reason")))
 
-    def _told(self, command):
+    def _handle(self, command):
         self.interval_ms = command.get("interval_ms", self.interval_ms)
-        self.told_motion = command.get("motion", self.told_motion)
+        self.motion_set = command.get("motion", self.motion_set)
         self._capture_now = command.get("capture", self._capture_now)
         self.updater.wanted = command.get("update", self.updater.wanted)
         if command.get("restart"):
@@ -210,7 +210,7 @@ class Device:
         if not self.sensors.busy or late:
             self.hal.say("restarting: %s" % ("late" if late else "no vehicle is in the gate"))
             await self.connection.close()
-            self.sensors.look()  # a vehicle may have come meanwhile
+            self.sensors.look()  # a vehicle may have arrived meanwhile
             if late or not self.sensors.busy:
                 self.hal.restart()
 
@@ -238,7 +238,7 @@ class Device:
             await asyncio.sleep_ms(SENSOR_MS)
 
     def passed(self, direction, at_ms):
-        """A vehicle passed the gate: into flash, then out."""
+        """Store a passage in flash, then send it."""
         self._seq += 1
         if not self.outbox.add(direction, self.config["gate_name"], self._seq, at_ms):
             self.hal.say("the ring is full: a gate event is lost (%d)" % self.ring.refused)
@@ -249,19 +249,19 @@ class Device:
         while True:
             self.watch.alive("camera")
             timed = pace.due(self.hal.mono_ms(), self.interval_ms)
-            if timed or self._capture_now or self.told_motion:
+            if timed or self._capture_now or self.motion_set:
                 self._take(timed or self._capture_now)
                 self._capture_now = False
-            await asyncio.sleep_ms(50 if not self.told_motion else 250)
+            await asyncio.sleep_ms(50 if not self.motion_set else 250)
 
     def _take(self, wanted):
         if self.connection is None:
-            return  # nobody takes it, and old pictures are of no use
+            return  # nobody takes it, and old pictures are useless
         jpeg = self.hal.capture()
         if jpeg is None or not is_whole(jpeg):
             self.hal.say("no whole picture from the camera")
             return
-        moved = self.told_motion and self.motion.feed(len(jpeg))
+        moved = self.motion_set and self.motion.feed(len(jpeg))
         if wanted or moved:
             self._seq += 1
             captured_ms = self.clock.wall_at(self.hal.mono_ms()) or 0
@@ -271,12 +271,12 @@ class Device:
     async def _time(self):
         while True:
             self.watch.alive("clock")
-            told = await self.hal.ntp() if self.hal.online() else None
-            if told is not None and self.clock.offer(*told):
+            answer = await self.hal.ntp() if self.hal.online() else None
+            if answer is not None and self.clock.offer(*answer):
                 self.outbox.anchored()
                 self._wake.set()
-            elif told is not None:
-                self.hal.say("the time server is not believed: %d" % told[0])
+            elif answer is not None:
+                self.hal.say("the time server is not believed: %d" % answer[0])
             await asyncio.sleep(CLOCK_AGAIN_S if self.clock.known else CLOCK_SOON_S)
 
     async def _feed(self):

@@ -1,23 +1,23 @@
-"""What the gate's inputs did, kept from the moment it happened until the loop has time for it.
+"""Changes of the gate's inputs, buffered from the moment they happen until the loop reads them.
 
 One writer (interrupt handlers, or a thread) and one reader (the loop): each moves only its own end,
-so neither waits for the other, and writing takes no memory. It lies in RAM: what the loop has not
-yet read when the power goes is lost.
+so neither waits for the other, and writing takes no memory. It is in RAM: a power cut loses the
+changes that the loop has not read.
 """
 
 from array import array
 
-SIZE = 1024  # docs/firmware.md says how long that lasts
+SIZE = 1024  # docs/firmware.md says how long that is enough
 OUTSIDE, INSIDE = 1, 2
 _HOLE = 4
-_MASK = (1 << 30) - 1  # of the counter of milliseconds, which the reader knows how to unwrap
+_MASK = (1 << 30) - 1  # period of the millisecond counter, which the reader unwraps
 
 
 class Edges:
-    """`mono`: clock.Monotonic, of the counter that the writer's `ticks` (ms) are of.
+    """`mono`: clock.Monotonic over the counter that the writer's `ticks` (ms) come from.
 
-    `lost`: changes that found no room; `blind_ms`: the longest time, since it was last set to 0,
-    that the writer did not get to look at the inputs at all."""
+    `lost`: changes that found no room; `blind_ms`: the longest time since its last reset to 0
+    during which the writer could not read the inputs."""
 
     def __init__(self, mono, size=SIZE):
         self._mono, self._size = mono, size
@@ -31,14 +31,14 @@ class Edges:
         self.lost = self.blind_ms = 0
 
     def put(self, state, ticks):
-        """Writer: the inputs are now `state` (OUTSIDE | INSIDE). One that did not change is not
-        kept, so a writer that puts the state again and again mends what had found no room."""
+        """Writer: the inputs are now `state` (OUTSIDE | INSIDE). An unchanged state is not stored,
+        so a writer that repeats the state repairs a change that found no room."""
         if state == self._last:
             self._refused = -1
             return
         after = (self._in + 1) % self._size
         if after == self._out:
-            if state != self._refused:  # the same one tried again is no other loss
+            if state != self._refused:  # a retry of the same change is not a further loss
                 self.lost += 1
                 self._refused = state
                 self._hole = True
@@ -53,7 +53,7 @@ class Edges:
         self.put(self._last | bit if on else self._last & ~bit, ticks)
 
     def look(self, state, ticks):
-        """Writer, at every regular look: as `put`, and measures how late the look is."""
+        """Writer, at every regular reading: like `put`, and measures how late the reading is."""
         if self._looked >= 0:
             blind_ms = (ticks - self._looked) & _MASK
             if blind_ms > self.blind_ms:

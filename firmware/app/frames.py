@@ -1,34 +1,34 @@
-"""Pictures: the newest wins, and which are worth sending."""
+"""Pictures: keep the newest, and decide which to send."""
 
 
 class Newest:
-    """Holds one picture; a newer one takes its place. `dropped` counts those that were replaced."""
+    """Holds one picture. A newer one replaces it; `dropped` counts the replaced ones."""
 
     def __init__(self):
         self._frame = None
         self.dropped = 0
 
     def put(self, frame):
-        """The newest picture (any object)."""
+        """Store the newest picture (any object)."""
         if self._frame is not None:
             self.dropped += 1
         self._frame = frame
 
     def take(self):
-        """The newest picture, once; None when there is no new one."""
+        """Take the newest picture; None if there is no new one."""
         frame, self._frame = self._frame, None
         return frame
 
 
 class Pace:
-    """When a timed picture is due: the interval that holds now, since the last one."""
+    """Decides when a timed picture is due: the current interval after the last one."""
 
     def __init__(self):
         self._last_ms = None
 
     def due(self, now_ms, interval_ms):
-        """Whether one is due, which then counts as taken; never when the interval is 0. It keeps
-        its pace; what it could not keep up with is not caught up."""
+        """Whether a picture is due, which then counts as taken; never with interval 0. It keeps its
+        pace and does not catch up missed pictures."""
         past_ms = interval_ms if self._last_ms is None else now_ms - self._last_ms
         if not interval_ms or past_ms < interval_ms:
             return False
@@ -37,10 +37,10 @@ class Pace:
 
 
 class Motion:
-    """Motion by frame size: what a JPEG weighs changes when the scene does. No pixel is decoded.
+    """Motion by JPEG size: the size changes when the scene does. No pixel is decoded.
 
     A picture counts as motion when its size is off the running mean by more than `share` of it; the
-    mean follows slowly, so that dusk is no motion and a parked car becomes the new normal.
+    mean follows slowly, so that dusk is not motion and a parked car becomes normal.
     """
 
     def __init__(self, share=0.08, weight=0.1, needed=5):
@@ -49,7 +49,7 @@ class Motion:
         self._seen = 0
 
     def feed(self, size_bytes):
-        """Whether this picture's size says that something moved."""
+        """Whether this picture's size indicates motion."""
         first, self._seen = self._seen < self._needed, self._seen + 1
         mean = self._mean or size_bytes
         moved = abs(size_bytes - mean) > self._share * mean

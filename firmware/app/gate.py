@@ -1,5 +1,5 @@
-"""From bouncing inputs to entry and exit. Times are monotonic milliseconds and those of the changes
-themselves: it does not matter how much later they are fed in."""
+"""Turn bouncing inputs into entries and exits. Times are the monotonic milliseconds of the changes
+themselves, so changes may be fed in later."""
 
 
 class Debounce:
@@ -9,21 +9,21 @@ class Debounce:
     def __init__(self, stable_ms=50):
         self._stable_ms = stable_ms
         self.value = False
-        self.since = None  # when and as the how-manieth change it left `value`; None: it did not
+        self.since = None  # (at_ms, sequence) of the change away from `value`, or None
 
     def feed(self, raw, at_ms, number=0):
-        """The input as it is from this moment on; `number` tells changes of one moment apart."""
+        """Set the input's state from this moment on. `number` orders changes of the same moment."""
         if bool(raw) == self.value:
             self.since = None
         elif self.since is None:
             self.since = (at_ms, number)
 
     def is_due(self, now_ms):
-        """Whether a new value has been kept for long enough."""
+        """Whether a new value has lasted long enough."""
         return self.since is not None and now_ms - self.since[0] >= self._stable_ms
 
     def flip(self):
-        """Take the new value."""
+        """Accept the new value."""
         self.value, self.since = not self.value, None
 
 
@@ -36,18 +36,18 @@ class Near:
         self.value = False
 
     def feed(self, distance_cm):
-        """Whether something is near after this reading."""
+        """Return whether something is near after this reading."""
         if distance_cm is not None:
             self.value = distance_cm < (self._far_cm if self.value else self._near_cm)
         return self.value
 
 
 class Direction:
-    """Two inputs in the way of a vehicle, the first on the outside: which way did it pass?
+    """Direction from two inputs in a vehicle's path, the first on the outside.
 
-    A passing begins when one comes on and ends when both have been off for `gap_ms` (sensors
-    further apart than a car is long need a gap). The input that came on first and the one that
-    went off last tell the way; the same one means that the car backed out, and nothing passed.
+    A passage begins when one comes on and ends when both have been off for `gap_ms` (sensors
+    further apart than a car's length need a gap). The input that came on first and the one that
+    went off last give the direction. If they are the same, the car backed out and nothing passed.
     """
 
     def __init__(self, gap_ms=0):
@@ -58,39 +58,39 @@ class Direction:
 
     @property
     def busy(self):
-        """Whether a passing is under way."""
+        """Whether a passage is in progress."""
         return self._first is not None
 
     def feed(self, outside, inside, at_ms):
-        """(direction, when it ended) or None, after the debounced inputs changed to these."""
-        told = self.ended(at_ms)
+        """Take the new debounced inputs. Returns (direction, end time) or None."""
+        ended = self.ended(at_ms)
         now, before, self._both = (outside, inside), self._both, (outside, inside)
         if any(now):
-            if self._first is None:  # both at once tell no way
+            if self._first is None:  # both at once give no direction
                 self._first = "both" if all(now) else "outside" if outside else "inside"
             self._off_ms = None
         elif any(before):
             self._last = "both" if all(before) else "outside" if before[0] else "inside"
             self._off_ms = at_ms
-        return told or self.ended(at_ms)
+        return ended or self.ended(at_ms)
 
     def ended(self, now_ms):
-        """The same, when nothing changed until this moment."""
+        """The same, if nothing changed until this moment."""
         if self._off_ms is None or now_ms - self._off_ms < self._gap_ms:
             return None
         way, at_ms = (self._first, self._last), self._off_ms
         self._first = self._last = self._off_ms = None
-        told = {("outside", "inside"): "entry", ("inside", "outside"): "exit"}.get(way)
-        return told and (told, at_ms)
+        direction = {("outside", "inside"): "entry", ("inside", "outside"): "exit"}.get(way)
+        return direction and (direction, at_ms)
 
     def forget(self):
-        """Changes were lost: what is under way tells no way any more."""
+        """After lost changes, drop the direction of the passage in progress."""
         if self._first is not None:
             self._first = "both"
 
 
 class OneWay:
-    """A single input at a gate with one direction: each time it comes on, a vehicle passed."""
+    """A single input at a one-way gate: each time it comes on, a vehicle passed."""
 
     busy = False
 
@@ -99,12 +99,12 @@ class OneWay:
         self._before = False
 
     def feed(self, on, _inside, at_ms):
-        """(direction, when) when the input came on, else None."""
+        """Return (direction, time) when the input came on, else None."""
         came, self._before = on and not self._before, on
         return (self._direction, at_ms) if came else None
 
     def ended(self, _now_ms):
-        """Nothing waits."""
+        """Nothing to do."""
 
     def forget(self):
         """Nothing to forget."""
@@ -125,19 +125,19 @@ class Gate:
         return self._way.busy or any(box.value or box.since for box in self._boxes)
 
     def feed(self, at_ms, outside, inside, hole=False):
-        """The inputs changed to this at that moment: [(direction, when)] of what is certain now.
-        `hole`: changes before this one were lost."""
-        told = self.settle(at_ms)
+        """The inputs changed to this at that moment: [(direction, time)] of the passages that are
+        certain now. `hole`: earlier changes were lost."""
+        passages = self.settle(at_ms)
         if hole:
             self._way.forget()
         self._number += 1
         for box, raw in zip(self._boxes, (outside, inside)):
             box.feed(raw, at_ms, self._number)
-        return told + self.settle(at_ms)
+        return passages + self.settle(at_ms)
 
     def settle(self, now_ms):
-        """The same, when every change until this moment was fed."""
-        told = []
+        """The same, if every change until this moment was fed in."""
+        passages = []
         while True:
             due = [box.since for box in self._boxes if box.is_due(now_ms)]
             if not due:
@@ -147,7 +147,7 @@ class Gate:
                 if box.since == first:
                     box.flip()
             outside, inside = self._boxes
-            told.append(self._way.feed(outside.value, inside.value, first[0]))
-        # A change that is younger than stable_ms may still come to count, from when it was.
-        told.append(self._way.ended(now_ms - self._stable_ms))
-        return [one for one in told if one]
+            passages.append(self._way.feed(outside.value, inside.value, first[0]))
+        # A change younger than stable_ms may still count, from its own time.
+        passages.append(self._way.ended(now_ms - self._stable_ms))
+        return [one for one in passages if one]

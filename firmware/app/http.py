@@ -9,11 +9,11 @@ _CHUNK = 4096
 
 
 class Failed(Exception):
-    """No usable answer; says why."""
+    """No usable answer. The message says why."""
 
 
 def split(url):
-    """(is TLS, host, port, path). Raises Failed."""
+    """Split a URL into (is TLS, host, port, path). Raises Failed."""
     scheme, _, rest = url.partition("://")
     if scheme not in ("http", "https") or not rest:
         raise Failed("no http(s) address: " + url[:60])
@@ -26,7 +26,7 @@ def split(url):
 
 
 async def request(url, ssl, head, body, sink):
-    """Send `body` (None: GET) with header lines `head`; hand the answer's body to `sink(bytes)` in
+    """Send `body` (None: GET) with header lines `head`. Pass the answer's body to `sink(bytes)` in
     pieces. Returns the status. `ssl`: a context for https. Raises Failed, or what sink raises."""
     try:
         return await asyncio.wait_for(_exchange(url, ssl, head, body, sink), 8 * _TIMEOUT_S)

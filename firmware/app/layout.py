@@ -1,4 +1,4 @@
-"""Which sector of the 128 kB `ring` partition holds what."""
+"""The sectors of the 128 kB `ring` partition."""
 
 BOOTS = 0  # two sectors: the boot counter
 SLOTS = 2  # two sectors: which image boots

@@ -1,4 +1,4 @@
-"""Where an image begins."""
+"""The entry point of an image."""
 
 import asyncio
 
@@ -12,14 +12,14 @@ def main(hal, config):
 
 
 async def provision(random, host, port, limit_s=None):
-    """Serve the portal until somebody has configured the device; the configuration. None after
-    `limit_s` without one."""
+    """Serve the portal until the device is configured and return the configuration; None after
+    `limit_s`."""
     portal = Portal(random)
     server = await portal.serve(host, port)
     try:
         await asyncio.wait_for(portal.done.wait(), limit_s)
         await asyncio.sleep_ms(500)  # the browser gets its answer
     except asyncio.TimeoutError:
-        pass  # there is a configuration to be tried again
+        pass  # the existing configuration is tried again
     server.close()
     return portal.config

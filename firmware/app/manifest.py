@@ -1,4 +1,4 @@
-"""Signed updates: what a manifest must say, and who may sign it. No I/O.
+"""Signed updates: the manifest's content and signature. No I/O.
 
 manifest.json: {"release": 2, "version": "0.2.0", "boards": ["ai_thinker", ...],
 "files": [["app/ring.mpy", bytes, "sha256 in hex"], ...], "signature": "hex"}. The signature is
@@ -18,19 +18,19 @@ FOLDERS = ("app/", "hal/", "boards/")
 
 
 class Refused(Exception):
-    """The update is not taken; says why."""
+    """The update is refused. The message says why."""
 
 
 def text(body):
-    """The bytes that are signed: one line a fact, in the files' own order."""
+    """The signed bytes: one line per value, files in their listed order."""
     lines = ["%d %s" % (body["release"], body["version"]), " ".join(body["boards"])]
     lines += ["%s %d %s" % tuple(one) for one in body["files"]]
     return "\n".join(lines).encode()
 
 
 def signed(data, signature, modulus):
-    """Whether the signature over data is by the holder of this key. The whole padded block is
-    compared: nothing of it is parsed, so nothing can hide in it."""
+    """Whether the holder of this key signed the data. The whole padded block is compared and not
+    parsed, so nothing can be hidden in it."""
     size = (len("%x" % modulus) + 1) // 2
     number = int.from_bytes(signature, "big")
     if size * 8 < _MIN_BITS or len(signature) != size or number >= modulus:
@@ -44,7 +44,7 @@ def signed(data, signature, modulus):
 
 
 def check(raw, key_hex, release, board):
-    """The manifest in these bytes, to be installed over `release` on `board`. Raises Refused."""
+    """Parse and check a manifest to install over `release` on `board`. Raises Refused."""
     if not key_hex:
         raise Refused("this device has no update_key: it takes no updates")
     try:

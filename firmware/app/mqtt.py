@@ -1,8 +1,7 @@
 """An MQTT 3.1.1 connection over asyncio streams: TLS, QoS 0 and 1, last will, keepalive.
 
-One object is one connection: packet numbers, waiting acknowledgements and messages of an earlier
-one cannot be mistaken for its own. It never connects again by itself; who owns it does, after a
-pause.
+One object is one connection, so it cannot confuse packet numbers, acknowledgements or messages of
+an earlier one with its own. It never reconnects by itself; its owner does, after a pause.
 """
 
 import asyncio
@@ -11,12 +10,12 @@ import gc
 from app import packets
 from app.closing import closed
 
-MAX_PACKET = 16_384  # acks and commands are small: whatever is larger is not for us
+MAX_PACKET = 16_384  # acks and commands are small: anything larger is not for us
 _CHUNK = 4096
 
 
 class Lost(Exception):
-    """The connection is of no use any more; says why."""
+    """The connection is unusable. The message says why."""
 
 
 class Connection:
@@ -63,7 +62,8 @@ class Connection:
             pinger.cancel()
 
     async def guard(self, work):
-        """Await a task that this connection needs: what ends it ends the connection (`why`)."""
+        """Await a task that this connection needs. If the task ends, so does the connection
+        (`why`)."""
         try:
             await work
         except Exception as error:  # noqa: BLE001 -- in `why`, where the owner looks
@@ -80,11 +80,11 @@ class Connection:
             await self._fail(Lost("the broker refuses our own topics"))
 
     async def publish(self, topic, payload, qos=1, retain=False):
-        """Send a message; with QoS 1 until the broker has it. Raises Lost."""
+        """Send a message. With QoS 1, wait until the broker has it. Raises Lost."""
         packet_id, event = self._new_id() if qos else (0, None)
         view = memoryview(payload)
         async with self._lock:
-            writer = self._writer  # lost, it may be, while this waited for the lock
+            writer = self._writer  # it may have been lost while this waited for the lock
             if self.why or writer is None:
                 await self._fail(self.why or Lost("the connection has ended"))
             try:
@@ -101,7 +101,7 @@ class Connection:
             await self._answer(packet_id, event)
 
     async def close(self):
-        """Say goodbye, so that the broker keeps the last will to itself."""
+        """Disconnect cleanly, so that the broker does not publish the last will."""
         try:
             await self._write(packets.DISCONNECT)
         except Lost:
@@ -113,7 +113,7 @@ class Connection:
             topic, payload, packet_id = packets.parse_publish(flags, body)
             if packet_id is not None:
                 await self._write(packets.puback(packet_id))
-            if not flags & 1:  # a retained one is old, and would come at every connection
+            if not flags & 1:  # a retained message is old, and would come at every connection
                 self._on_message(topic, payload)
         elif kind in (packets.PUBACK, packets.SUBACK):
             waiting = self._waiting.pop(int.from_bytes(body[:2], "big"), None)
@@ -122,8 +122,8 @@ class Connection:
                 waiting[0].set()
 
     async def _ping(self):
-        """A ping when nothing else was sent for half the keepalive; no word from the broker for one
-        and a half of it means that it is gone, whatever TCP believes."""
+        """Ping when nothing else was sent for half the keepalive. Silence from the broker for one
+        and a half keepalives means that it is gone, even if TCP has not noticed."""
         silent = 0
         while True:
             await asyncio.sleep(self._keepalive_s / 2)
@@ -132,7 +132,7 @@ class Connection:
             if silent >= 3:
                 self.why = Lost("the broker is silent")
                 return await self._end()
-            # The broker answers a ping, so that hearing nothing means something.
+            # The broker answers a ping, so silence means that it is gone.
             await self._write(packets.PING)
 
     def _new_id(self):

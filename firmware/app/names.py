@@ -1,4 +1,4 @@
-"""The MQTT topics of one device: `parking/v1/{site}/{device}/...` (parking/topics.py)."""
+"""The MQTT topics of one device: `parking/v1/{site}/{device}/...` (parking/core/topics.py)."""
 
 ROOT = "parking/v1"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
@@ -14,7 +14,7 @@ def is_device(device_id):
 
 
 def is_name(gate):
-    """Whether ingest takes it as a gate's name, and the ring has room for it."""
+    """Whether ingest accepts it as a gate's name and it fits into the ring."""
     return 0 < len(gate) <= 24 and all(c in _MORE for c in gate)
 
 

@@ -1,7 +1,7 @@
-"""Which gate event is sent, and when it is done: one in flight, in order, until the end-to-end ack.
+"""Send gate events in order, one in flight, each until its end-to-end ack.
 
-The broker's PUBACK means nothing here: a broker that dies after it has lost the event. Only
-ingest's `ack`, sent once Kafka has the event on disk, takes it out of the ring.
+The broker's PUBACK does not count: a broker that dies after it loses the event. Only ingest's
+`ack`, sent once Kafka has the event on disk, removes it from the ring.
 """
 
 import json
@@ -10,8 +10,8 @@ from app.clock import AGREE_MS
 from app.ring import ANCHOR, ENTRY, EXIT, Event
 
 ACK_TIMEOUT_MS = 10_000
-FRESH_MS = 2000  # younger than this, the time of receipt is as good as our own
-ANCHOR_WAIT_MS = 120_000  # of connected time, all together
+FRESH_MS = 2000  # below this age, the time of receipt is as good as our own
+ANCHOR_WAIT_MS = 120_000  # total connected time
 DRIFT = 10_000  # crystals are better than 100 ppm
 _KINDS = {"entry": ENTRY, "exit": EXIT}
 
@@ -24,35 +24,35 @@ class Outbox:
         self._in_flight = None
         self._sent_ms = None
         self._asked_ms = None
-        self._waited_ms = 0  # for the clock, while connected
+        self._waited_ms = 0  # waited for the clock, while connected
         self._anchored = None
         self.accepted = self.rejected = 0
 
     def add(self, direction, gate, seq, at_ms):
-        """Write an event of that moment (monotonic) to flash. False when the ring is full: it is
-        lost and counted."""
+        """Write an event of that moment (monotonic) to flash. False if the ring is full: the event
+        is lost and counted."""
         wall = self._clock.wall_at(at_ms) or 0
         return self._ring.append(Event(_KINDS[direction], self._boot_id, seq, at_ms, wall, gate))
 
     def anchored(self):
-        """The clock has become known, or was set right. Events of this boot that are still in flash
-        must get their time after a power cut too, so the anchor is kept behind them."""
+        """The clock is known, or was corrected. Store an anchor behind this boot's events in flash,
+        so that they get their time even after a power cut."""
         if not self._clock.known or self._anchored == self._clock.jumps:
             return
         if len(self._ring):
             now = self._now_ms()
             anchor = Event(ANCHOR, self._boot_id, 0, now, self._clock.wall_at(now))
             if not self._ring.append(anchor):
-                return  # full: again when an event has gone
+                return  # full: try again when an event is acknowledged
         self._anchored = self._clock.jumps
 
     def connected(self):
-        """A new connection: whatever was in flight is sent again."""
+        """On a new connection, send the event in flight again."""
         self._in_flight = None
         self._asked_ms = self._now_ms()
 
     def next(self):
-        """What is to be published now, as (topic suffix, payload); None for nothing yet."""
+        """Return the next message as (topic suffix, payload), or None."""
         now = self._now_ms()
         if self._asked_ms is not None:
             self._waited_ms += now - self._asked_ms
@@ -75,7 +75,7 @@ class Outbox:
         return ("gate", event.boot_id, event.seq), json.dumps(body)
 
     def acked(self, body):
-        """An `ack` arrived (a dict). True when it was for the event at the head."""
+        """Handle an `ack` (a dict). True if it was for the event at the head."""
         event = self._first()
         if event is None or body.get("of") != "gate":
             return False
@@ -83,7 +83,9 @@ class Outbox:
             return False
         result = body.get("result")
         if result not in ("accepted", "rejected"):
-            return False  # of a protocol we do not know: nothing is given up for it
+            return False  # of an unknown protocol: do not drop an event for it
+        if result == "rejected" and body.get("reason") == "rate":
+            return False  # rate limit: the event is kept and sent again after ACK_TIMEOUT_MS
         self._ring.done()
         self._in_flight = None
         self.accepted += result == "accepted"
@@ -93,14 +95,14 @@ class Outbox:
 
     def _first(self):
         event = self._ring.first()
-        while event is not None and event.kind == ANCHOR:  # nothing before it needs it any more
+        while event is not None and event.kind == ANCHOR:  # no earlier event needs it any more
             self._ring.done()
             event = self._ring.first()
         return event
 
     def _captured(self, event, now):
-        """What the clock said when it happened, unless what became known later contradicts that by
-        more than a crystal drifts: then the clock was wrong. None when nobody knows."""
+        """The clock's time of the event, unless later knowledge contradicts it by more than a
+        crystal's drift: then the clock was wrong. None if the time is unknown."""
         if event.boot_id == self._boot_id:
             known, known_at = self._clock.wall_at(event.mono_ms), now
         else:
@@ -114,6 +116,6 @@ class Outbox:
 
     def _waits(self, event, now):
         """Whether its time may still become known. An event of an earlier boot without an anchor
-        has none, and one that is fresh needs none: receipt tells it."""
+        has none, and a fresh one needs none: the time of receipt is used."""
         mine = event.boot_id == self._boot_id
         return mine and self._waited_ms <= ANCHOR_WAIT_MS and now - event.mono_ms > FRESH_MS

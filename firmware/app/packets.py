@@ -35,8 +35,9 @@ def packet(first, body):
 
 
 def connect(client_id, user, password, keepalive_s, will):
-    """CONNECT of a clean session: what must survive is in the device's ring, and old commands are
-    stale. `will`: (topic, payload), QoS 1, retained. `user` "" for none (a certificate tells)."""
+    """CONNECT with a clean session: events survive in the device's ring, and old commands are
+    stale. `will`: (topic, payload), QoS 1, retained. `user` "" for none (a certificate identifies
+    the device)."""
     flags = 0x02 | 0x04 | 0x08 | 0x20
     tail = string(client_id) + string(will[0]) + string(will[1])
     if user:
@@ -54,7 +55,7 @@ def subscribe(packet_id, topics):
 
 
 def publish_head(topic, size_bytes, qos, retain, packet_id):
-    """PUBLISH up to its payload, which is sent behind it as it is: a picture is never copied."""
+    """PUBLISH up to its payload, which is sent separately so that a picture is never copied."""
     body = string(topic) + (packet_id.to_bytes(2, "big") if qos else b"")
     first = 0x30 | qos << 1 | (1 if retain else 0)
     return bytes((first,)) + length(len(body) + size_bytes) + body

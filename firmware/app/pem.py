@@ -1,4 +1,4 @@
-"""PEM, the text that certificates and keys come in: not every build of the port reads it."""
+"""Decode PEM, the text form of certificates and keys: not every build of the port reads it."""
 
 from binascii import a2b_base64
 
@@ -6,8 +6,8 @@ _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 def der(text, kind="CERTIFICATE"):
-    """The first block of that kind (the end of its name) as DER. Raises ValueError where there is
-    none, or one that is damaged, cut short or encrypted."""
+    """Return the first block of that kind (the end of its name) as DER. Raises ValueError if there
+    is none, or if it is damaged, cut short or encrypted."""
     for part in text.split("-----BEGIN ")[1:]:
         name, _, rest = part.partition("-----")
         if name.endswith(kind):
@@ -22,7 +22,7 @@ def der(text, kind="CERTIFICATE"):
 
 
 def is_pem(text, kind="CERTIFICATE"):
-    """Whether `der` takes it."""
+    """Whether `der` accepts it."""
     try:
         der(text, kind)
     except ValueError:

@@ -1,5 +1,5 @@
-"""The captive portal: while the device has no configuration it is an open-for-a-while access point
-whose every name is itself, and whose every page is the form (provision.py)."""
+"""The captive portal: without a configuration the device opens an access point for a while. Every
+DNS name leads to the device, and every page is the form (provision.py)."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ _READ_S = 15
 
 
 class Portal:
-    """`random`: 0 <= x < 1. `done` is set once `config` can be used."""
+    """`random`: 0 <= x < 1. `done` is set once `config` is valid."""
 
     def __init__(self, random):
         self._random = random
@@ -34,7 +34,7 @@ class Portal:
             writer.write(head.encode() + raw)
             await writer.drain()
         except (OSError, ValueError, EOFError, asyncio.TimeoutError):
-            pass  # a browser that went away or spoke nonsense; the next one is served
+            pass  # a browser that disconnected or sent nonsense; the next one is served
         finally:
             await closed(writer)
         if self.config is not None:
@@ -42,7 +42,10 @@ class Portal:
 
     def _answer(self, method, body):
         if method != "POST":
-            return "200 OK", provision.page()  # whatever a phone asks to see whether it is online
+            return (
+                "200 OK",
+                provision.page(),
+            )  # any page by which a phone checks that it is online
         given = provision.parse_form(body)
         try:
             now_s = int(given.pop("now_s", "0"))
@@ -72,7 +75,8 @@ async def _request(reader):
 
 
 def dns_answer(query, address):
-    """The answer to a DNS query: every name is at this address (4 bytes). None for nonsense."""
+    """The answer to a DNS query: this address (4 bytes) for every name. None for an invalid
+    query."""
     if len(query) < 17 or query[2] & 0x80:
         return None
     end = query.find(b"\0", 12)
@@ -103,5 +107,5 @@ async def serve_dns(address, port=53):
 
 
 def saved(config):
-    """The configuration as the file that is kept."""
+    """The configuration as the stored file."""
     return json.dumps(config)

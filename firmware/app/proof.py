@@ -1,10 +1,10 @@
-"""What has yet to prove itself by an end-to-end ack: an image on trial, and a configuration.
+"""Images on trial and new configurations must be confirmed by an end-to-end ack.
 
-An image that has none in time gives its boot back (loader/slots.py). A configuration that never
-had one may hold a typo, and mending that must need no cable: after three boots, or once a boot has
-found no broker for as long as a trial lasts, the portal opens for a while, and then the network is
-tried again. One that ever had its ack is believed for good, whatever fails later: nobody opens the
-portal of a working device by shutting off its network.
+An image without one in time is rolled back (loader/slots.py). A configuration that never had one
+may hold a typo, and fixing it must not need a cable: after three boots, or once a boot has found no
+broker for the length of a trial, the portal opens for a while. Then the network is tried again. A
+configuration that once had its ack is trusted for good: nobody can open the portal of a working
+device by shutting off its network.
 """
 
 BOOTS = 3
@@ -13,13 +13,13 @@ _PROVED = -1
 
 
 class Proof:
-    """`path`: of a small file, which holds the second at which the configuration was provisioned
-    and how many boots it has had without an ack; `slots`: loader/slots.py."""
+    """`path`: of a small file with the second at which the configuration was provisioned and the
+    number of boots without an ack; `slots`: loader/slots.py."""
 
     def __init__(self, path, config, slots):
         self._path, self._slots = path, slots
         self._mark, self._trial_ms = config["provisioned_at_s"], config["trial_s"] * 1000
-        self._on_trial = slots.on_trial is not None  # this image; not one that comes later
+        self._on_trial = slots.on_trial is not None  # this image, not a later one
         self._boots = self._heard_ms = 0
         try:
             with open(path) as file:
@@ -27,11 +27,11 @@ class Proof:
             if mark == self._mark:
                 self._boots = boots
         except (OSError, ValueError):
-            pass  # none yet, or torn: it has to prove itself once more
+            pass  # none yet, or torn: it needs an ack again
 
     def begin(self):
-        """Count this boot; whether the portal opens instead. The boot after that tries again. A new
-        image on trial is to blame first, and it has a way back of its own."""
+        """Count this boot and return whether the portal opens instead. The next boot tries again. A
+        new image on trial is suspected first, and has its own rollback."""
         if self._on_trial or self._boots == _PROVED:
             return False
         due = self._boots >= BOOTS
@@ -39,7 +39,7 @@ class Proof:
         return due
 
     def acked(self):
-        """An end-to-end ack came. True when it confirmed a new image."""
+        """Handle an end-to-end ack. True if it confirmed a new image."""
         if self._boots != _PROVED:
             self._keep(_PROVED)
         confirmed, self._on_trial = self._on_trial, False
@@ -48,8 +48,8 @@ class Proof:
         return confirmed
 
     def overdue(self, up_ms, connected):
-        """Why the board is to restart now; None when it is not. `connected`: logged in at the
-        broker: then it is not the configuration that is at fault."""
+        """Return the reason to restart now, or None. `connected`: logged in at the broker, so the
+        configuration is not the cause."""
         if self._on_trial:
             late = up_ms > self._trial_ms
             return "no end-to-end ack: this image gives its boot back" if late else None
@@ -66,4 +66,4 @@ class Proof:
             with open(self._path, "w") as file:
                 file.write("%d %d" % (self._mark, boots))
         except OSError:
-            pass  # no room: without the count the portal stays shut, and all else works
+            pass  # no room: without the count the portal stays closed, and everything else works

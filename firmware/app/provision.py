@@ -1,7 +1,6 @@
-"""Provisioning: the questions, the checks and the page; the same by serial line and by portal.
+"""Provisioning: the questions, the checks and the page; the same for serial line and portal.
 
-No I/O: the portal (portal.py) and the serial line hand in what a person gave and show what comes
-back.
+No I/O: the portal (portal.py) and the serial line pass in a person's answers and show the result.
 """
 
 import json
@@ -10,9 +9,9 @@ from app import boots, config
 
 
 def accept(given, now_s, chance):
-    """What a person gave (a dict, values may be text) as (configuration, problems). What is empty
-    was not given: what was pasted, or the default, stands. `now_s`: the clock of the phone or
-    computer, which the boot counter begins with (boots.py)."""
+    """Turn a person's answers (a dict, values may be text) into (configuration, problems). For an
+    empty answer the pasted value or the default applies. `now_s`: the clock of the phone or
+    computer, from which the boot counter begins (boots.py)."""
     made, wrong = _pasted(given.get("config", ""))
     if wrong:
         return None, [wrong]
@@ -34,10 +33,14 @@ def _pasted(words):
     if not words.strip():
         return {}, None
     try:
-        told = json.loads(words)
+        settings = json.loads(words)
     except ValueError:
         return {}, "the pasted configuration is not JSON"
-    return (told, None) if isinstance(told, dict) else ({}, "the configuration is no JSON object")
+    return (
+        (settings, None)
+        if isinstance(settings, dict)
+        else ({}, "the configuration is no JSON object")
+    )
 
 
 _WORDS = {word: True for word in ("yes", "y", "true", "on", "1")}
@@ -46,13 +49,13 @@ _WORDS.update({word: False for word in ("no", "n", "false", "off", "0")})
 
 def _typed(value, default):
     if isinstance(value, str):
-        if isinstance(default, bool):  # what is neither is named by the check, not taken for no
+        if isinstance(default, bool):  # the check reports what is neither; it does not count as no
             return _WORDS.get(value.lower(), value)
         if isinstance(default, (int, float)):
             try:
                 return int(value)
             except ValueError:
-                return value  # the check names it
+                return value  # the check reports it
     return value
 
 
@@ -79,22 +82,23 @@ def _unquoted(words):
                 at += 3
                 continue
             except ValueError:
-                pass  # a bare % is itself
+                pass  # a bare % stands for itself
         out.append(raw[at])
         at += 1
     return out.decode()
 
 
 def escaped(words):
-    """Text that may stand in HTML."""
+    """Escape text for HTML."""
     for char, name in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         words = words.replace(char, name)
     return words
 
 
 def page(given=None, wrong=()):
-    """The portal's page. Secrets are never written back into it. Its fields are empty, defaults
-    only shown: a browser sends every field, and what it sends goes before the pasted file."""
+    """The portal's page. Secrets are never written back into it. Its fields are empty and show
+    defaults as placeholders: a browser sends every field, and a sent value overrides the pasted
+    file."""
     rows = []
     for name, question, secret in config.FIELDS:
         value = "" if secret else escaped(str((given or {}).get(name, "")))
@@ -105,12 +109,12 @@ def page(given=None, wrong=()):
         kind = "password" if secret else "text"
         row = '<label>%s<input name="%s" type="%s" value="%s" placeholder="%s"></label>'
         rows.append(row % (question, name, kind, value, standing(name)))
-    told = "".join("<p class=no>%s</p>" % escaped(one) for one in wrong)
-    return _PAGE % (told, "".join(rows))
+    settings = "".join("<p class=no>%s</p>" % escaped(one) for one in wrong)
+    return _PAGE % (settings, "".join(rows))
 
 
 def standing(name):
-    """What stands where nothing is given, as a person would type it."""
+    """The default of a field, as a person would type it."""
     value = config.DEFAULTS.get(name, "")
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
@@ -131,11 +135,11 @@ SAVED = "<!doctype html><title>Saved</title><p>Saved. The device restarts and co
 
 
 def serial(write, read, chance):
-    """Ask on a serial line until the answers can be used; returns the configuration.
+    """Ask on a serial line until the answers are valid. Returns the configuration.
 
     `write(text)`; `read()` returns one line. An answer that begins with { is a whole pasted
-    configuration: of what was answered before it, only the Wi-Fi stands. Raises EOFError when the
-    line ends."""
+    configuration; of the earlier answers only the Wi-Fi is kept. Raises EOFError when the line
+    ends."""
     given = {}
     while True:
         write(

@@ -5,9 +5,8 @@ is ever rewritten: an acknowledged event has one word cleared to zero, and a sec
 when all its events are acknowledged. A write that the power cut tore has no matching CRC and is
 skipped; a torn acknowledgement leaves the event, which is sent again under the same id.
 
-A full ring keeps the oldest and refuses the newest (`refused` counts, and telemetry tells): what
-was kept stays a history without holes, and nothing that was written is ever given up for what was
-not.
+A full ring keeps the oldest and refuses the newest (`refused` counts them, and telemetry reports
+them). So the stored events have no gaps, and no stored event is dropped for a newer one.
 """
 
 import struct
@@ -18,7 +17,7 @@ _SLOT = 64
 _BLANK = b"\xff" * _SLOT
 _HEADER = "<4sI"
 _MAGIC = b"GAT1"
-_STATE = 60  # where the word is that an acknowledgement clears
+_STATE = 60  # offset of the word that an acknowledgement clears
 _ZERO = b"\0\0\0\0"
 _EVENT = "<BBHQIqq24s"
 NAME_BYTES = 24
@@ -51,7 +50,7 @@ class Event:
 
 
 def unpack(raw):
-    """The event in a slot; None when it is torn."""
+    """Read the event in a slot; None if it is torn."""
     if crc32(raw[:56]) != struct.unpack("<I", raw[56:60])[0]:
         return None
     kind, size, _, boot_id, seq, mono_ms, wall_ms, name = struct.unpack(_EVENT, raw[:56])
@@ -96,7 +95,7 @@ class Ring:
             event = unpack(self._flash.read(self._at(0), _SLOT))
             if event is not None:
                 return event
-            self.torn += 1  # it was whole once; nothing waits behind it for ever
+            self.torn += 1  # it was whole once; do not block later events
             self._drop()
             self._tidy()
         return None
@@ -106,20 +105,20 @@ class Ring:
         return self._anchors.get(boot_id)
 
     def append(self, event):
-        """Keep an event. False when the ring is full: it is lost, and counted in `refused`."""
+        """Store an event. False if the ring is full: the event is lost and counted in `refused`."""
         raw = event.pack()
         while self._next < self._slots or self._open():
             at = self._order[-1] * self._flash.SECTOR + self._next * _SLOT
             self._next += 1
             self._flash.write(at, raw)
-            if self._flash.read(at, len(raw)) == raw:  # else a worn cell: the next slot
+            if self._flash.read(at, len(raw)) == raw:  # otherwise a worn cell: try the next slot
                 self._hold(at, event)
                 return True
         self.refused += event.kind != ANCHOR
         return False
 
     def done(self):
-        """The oldest event has its end-to-end ack: never sent again."""
+        """Mark the oldest event as acknowledged: it is never sent again."""
         event = self.first()
         if event is None:
             return
@@ -135,7 +134,7 @@ class Ring:
         self._held -= 1
 
     def _open(self):
-        """Begin another sector. False when every one holds events without their ack."""
+        """Begin another sector. False if all hold events without their ack."""
         free = [s for s in self._sectors() if s not in self._order]
         if not free:
             return False
@@ -154,7 +153,7 @@ class Ring:
         return True
 
     def _tidy(self):
-        """Erase what is behind the oldest event; the sector being written stays."""
+        """Erase the sectors before the oldest event, except the one being written."""
         size = self._flash.SECTOR
         keep = self._at(0) // size if self._held else self._order[-1] if self._order else None
         while len(self._order) > 1 and self._order[0] != keep:

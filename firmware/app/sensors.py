@@ -1,13 +1,13 @@
-"""The gate's inputs, from what was kept of them (edges.py) to vehicles that passed (gate.py)."""
+"""Turn the buffered changes of the gate's inputs (edges.py) into passages (gate.py)."""
 
 from app.gate import Gate
 
-ULTRASONIC_STABLE_MS = 150  # two readings of hal/inputs.py: one alone counts for nothing
+ULTRASONIC_STABLE_MS = 150  # two readings of hal/inputs.py: a single one is ignored
 
 
 class Sensors:
     """`config`: checked; `edges`: edges.Edges; `passed(direction, at_ms)`: called for each vehicle,
-    in their order, with the moment (monotonic) at which it had passed."""
+    in order, with the moment (monotonic) at which it passed."""
 
     def __init__(self, config, edges, now_ms, passed):
         stable_ms = config["gate_stable_ms"]
@@ -22,8 +22,8 @@ class Sensors:
         return self._gate.busy
 
     def look(self):
-        """Take in what the inputs did since the last time, however long ago that was."""
-        now = self._now_ms()  # before the edges are read: of those until now, none is missed
+        """Process all changes of the inputs since the last call."""
+        now = self._now_ms()  # read before the edges, so that none until now is missed
         edge = self._edges.take()
         while edge is not None:
             self._tell(self._gate.feed(*edge))
@@ -31,7 +31,7 @@ class Sensors:
         self._tell(self._gate.settle(now))
 
     def telemetry(self):
-        """A part of it: what may have been missed."""
+        """The part of the telemetry about missed changes."""
         edges = self._edges
         blind_ms, edges.blind_ms = edges.blind_ms, 0
         return {"gate_edges_lost": edges.lost, "gate_blind_ms": blind_ms}

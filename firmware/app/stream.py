@@ -12,7 +12,7 @@ _WAIT_S = 10
 
 
 def allowed(path, headers, token):
-    """Whether this request has the token. Compared in a time that does not tell how far it fits."""
+    """Whether this request has the token. Compared in constant time."""
     given = parse_form(path.partition("?")[2]).get("token", "")
     kind, _, value = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
@@ -39,7 +39,7 @@ class Stream:
             path, headers = await asyncio.wait_for(_head(reader), _WAIT_S)
             await self._answer(path, headers, writer)
         except (OSError, EOFError, ValueError, asyncio.TimeoutError):
-            pass  # the viewer went away
+            pass  # the viewer disconnected
         finally:
             await closed(writer)
 

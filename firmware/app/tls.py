@@ -6,7 +6,8 @@ from app.pem import der
 
 
 def context(config):
-    """For MQTT, POST and updates. Raises ValueError (or OSError) for what is no certificate."""
+    """Build the context for MQTT, POST and updates. Raises ValueError (or OSError) for an invalid
+    certificate."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if config["cert"]:
         made.load_cert_chain(der(config["cert"]), der(config["key"], "PRIVATE KEY"))

@@ -1,7 +1,7 @@
 """Fetch a signed image into the slot that is not in use, check every byte, put it on trial.
 
-Everything goes in steps (4 kB fetched, hashed and written; one file deleted), so that the device's
-other loops have their turn between any two."""
+All work goes in steps (4 kB fetched, hashed and written; one file deleted), so that the device's
+other loops run in between."""
 
 import asyncio
 from hashlib import sha256
@@ -14,8 +14,8 @@ _PAUSE_MS = 250
 
 class Updater:
     """`store`: clear(slot) in steps, open(slot, name) -> file to write; `slots`: loader/slots.py;
-    `mine`: (release, board, update_key); `ssl`: the context for https; `alive()`: called as it goes
-    on. `wanted`: the address of what is to be installed next."""
+    `mine`: (release, board, update_key); `ssl`: the context for https; `alive()`: called as it
+    progresses. `wanted`: the address of the next update."""
 
     def __init__(self, store, slots, mine, ssl, alive):
         self._store, self._slots, self._mine, self._ssl = store, slots, mine, ssl
@@ -23,8 +23,8 @@ class Updater:
         self.wanted = None
 
     async def run(self, say, installed):
-        """Beside the link, so that gate events go out and are acknowledged meanwhile. `say(text)`
-        how it went; `installed()`: a restart is due."""
+        """Run beside the link, so that gate events are sent and acknowledged meanwhile. `say(text)`
+        reports the result; `installed()`: a restart is due."""
         while True:
             self._alive()
             base, self.wanted = self.wanted, None
@@ -37,8 +37,9 @@ class Updater:
             await asyncio.sleep_ms(_PAUSE_MS)
 
     async def install(self, base):
-        """Install what lies at this address (it ends in a slash); the next boot tries it. Returns
-        its version. Raises manifest.Refused or http.Failed; the running image is untouched."""
+        """Install the update at this address (which ends in a slash); the next boot tries it.
+        Returns its version. Raises manifest.Refused or http.Failed; the running image is
+        untouched."""
         if self._slots.on_trial is not None:
             raise manifest.Refused("the image that runs has not proved itself yet")
         raw = bytearray()

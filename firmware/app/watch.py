@@ -9,16 +9,16 @@ class Watch:
         self._seen_ms = {name: now_ms() for name in limits_ms}
 
     def alive(self, name):
-        """That loop came round."""
+        """Record that this loop is alive."""
         self._seen_ms[name] = self._now_ms()
 
     def late(self):
-        """The loops that are silent for too long."""
+        """Return the loops that have been silent for too long."""
         now = self._now_ms()
         return [name for name, seen in self._seen_ms.items() if now - seen > self._limits_ms[name]]
 
     def feed(self):
-        """Feed the watchdog, unless a loop hangs: then let it bite. True when fed."""
+        """Feed the watchdog unless a loop hangs; then let it restart the board. True if fed."""
         if self.late():
             return False
         self._feed()

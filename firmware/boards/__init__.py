@@ -1,1 +1,1 @@
-"""One file a board: which pin is what."""
+"""One file per board with its pins."""

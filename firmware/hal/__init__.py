@@ -1,1 +1,1 @@
-"""The hardware of a real board; firmware/sim/ has the one that is not there."""
+"""The hardware of a real board; firmware/sim/ simulates it."""

@@ -7,7 +7,7 @@ _BUFFERS = 2
 
 
 class Camera:
-    """`pins`: what a file in boards/ names CAMERA."""
+    """`pins`: CAMERA of a file in boards/."""
 
     def __init__(self, pins, frame_size):
         self._camera = camera.Camera(
@@ -20,8 +20,8 @@ class Camera:
         )
 
     def capture(self):
-        """The newest picture as bytes of our own (the driver goes on with its buffer); None when
-        the sensor gives none."""
+        """Return a copy of the newest picture (the driver reuses its buffer); None if the sensor
+        gives none."""
         picture = self._camera.capture()
         if not picture:
             return None

@@ -1,4 +1,4 @@
-"""An ESP32 with a camera: everything app/ wants of its board."""
+"""An ESP32 with a camera: everything app/ needs of its board."""
 
 import asyncio
 import gc
@@ -66,7 +66,7 @@ class Esp32:
 
     async def join(self):
         """Join the Wi-Fi; whether it worked."""
-        self._wifi.active(False)  # a stuck radio is a known cause of never coming back
+        self._wifi.active(False)  # a stuck radio is a known cause of never reconnecting
         self._wifi.active(True)
         self._wifi.connect(self._config["wifi_ssid"], self._config["wifi_password"])
         for _ in range(JOIN_S * 10):
@@ -90,10 +90,10 @@ class Esp32:
                 except OSError:
                     continue  # nothing yet
                 now_ms = self.mono_ms()
-                told = sntp.wall_ms(reply, now_ms - asked_ms)
-                return None if told is None else (told, now_ms)
+                wall = sntp.wall_ms(reply, now_ms - asked_ms)
+                return None if wall is None else (wall, now_ms)
         except OSError:
-            return None  # no such name, no route: asked again later
+            return None  # no such name, no route: tried again later
         finally:
             asking.close()
         return None
@@ -101,25 +101,25 @@ class Esp32:
     def health(self):
         """A part of the telemetry."""
         gc.collect()
-        told = {"heap_free_bytes": gc.mem_free()}
+        wall = {"heap_free_bytes": gc.mem_free()}
         try:
-            told["rssi_dbm"] = float(self._wifi.status("rssi"))
+            wall["rssi_dbm"] = float(self._wifi.status("rssi"))
         except OSError:
             pass  # not associated just now
-        return told
+        return wall
 
     def feed(self):
         """Feed the watchdog."""
         self._watchdog.feed()
 
     def restart(self):
-        """Begin anew."""
+        """Restart the board."""
         machine.reset()
 
 
 def run(flash):
-    """Provision the device if it has no configuration, or one in doubt, else run it."""
-    gc.threshold(100_000)  # small garbage is collected before it lies between two pictures
+    """Provision the device if it has no configuration or an unconfirmed one; otherwise run it."""
+    gc.threshold(100_000)  # collect garbage before it fragments the memory
     config = _kept()
     slots = Slots(Journal(flash, layout.SLOTS))
     limit_s = None if config is None else PORTAL_S
@@ -139,8 +139,8 @@ def _kept():
         return None
     if problems(config):
         return None
-    config = filled(config)  # a newer image has settings that the file does not tell
-    # Made for the device, but not yet told the Wi-Fi: the portal opens.
+    config = filled(config)  # a newer image has settings that the file lacks
+    # Created for the device but still without Wi-Fi: the portal opens.
     return config if config["wifi_ssid"] and config["provisioned_at_s"] else None
 
 

@@ -1,15 +1,16 @@
 """The gate's sensors: two contacts (loop detector, light barrier) or two ultrasonic ones.
 
-The main thread is held up for seconds by names that are looked up and by TLS, so none of this waits
-for it. This port runs the handler of a pin interrupt not at once, but in whichever thread turns
-next, from a queue of eight. Hence a thread that only turns: while the main thread is in a call that
-lets others run (a look-up, a connect, a wait for the network), the handlers run here. It also looks
-at the inputs itself every 10 to 20 ms, for edges that found the queue full. A call that lets nobody
-run (one step of a TLS handshake, an erase of flash) delays both: `Edges.blind_ms` measures that.
-All writers of `edges` are scheduled callbacks, of which one runs at a time, or this thread alone.
+DNS look-ups and TLS block the main thread for seconds, so none of this waits for it. This port does
+not run the handler of a pin interrupt at once: it queues up to eight, and the next thread to run
+Python code runs them. So an extra thread only keeps running: while the main thread is in a call
+that releases the interpreter (a look-up, a connect, a wait for the network), the handlers run here.
+It also reads the inputs itself every 10 to 20 ms, for edges that found the queue full. A call that
+keeps the interpreter (one step of a TLS handshake, an erase of flash) delays both: `Edges.blind_ms`
+measures that. `edges` is written only by scheduled callbacks, one at a time, or only by this
+thread.
 
-The thread waits in an empty poll: that gives the processor away until the next tick of the system
-(10 ms). sleep_ms would keep it, with the lock of the interpreter, for the last 10 ms of any sleep.
+The thread waits in an empty poll, which yields the processor until the next system tick (10 ms).
+sleep_ms would keep the processor and the interpreter's lock for the last 10 ms of any sleep.
 """
 
 import _thread
@@ -23,7 +24,7 @@ from app.edges import INSIDE, OUTSIDE
 from app.gate import Near
 
 _LOOK_MS = 10
-_PING_MS = 40  # one sensor, then the other: sooner, and one hears the other's echo
+_PING_MS = 40  # pause between the two sensors: any shorter, and one hears the other's echo
 _LONGEST_US = 15_000  # 2.5 m there and back; longer is "nothing there"
 _US_PER_CM = 58
 
@@ -48,7 +49,7 @@ class Contacts:
             try:
                 schedule(look, 0)
             except RuntimeError:
-                pass  # the queue is full of what is to be heard first
+                pass  # the queue is full of earlier edges
             wait.poll(_LOOK_MS)
 
     def _look(self, _):
@@ -58,8 +59,8 @@ class Contacts:
 
 
 class Ultrasonic:
-    """No edges to wait for: a thread asks each sensor every 80 to 130 ms. What is before it for
-    less than two of those may be missed; one alone counts for nothing (app/sensors.py)."""
+    """Without edges, a thread polls each sensor every 80 to 130 ms. An object seen for less than
+    two readings may be missed: a single reading is ignored (app/sensors.py)."""
 
     def __init__(self, pins, edges):
         self._edges = edges

@@ -10,11 +10,11 @@ class Store:
         self._root = root
 
     def clear(self, slot):
-        """Delete what the slot holds: a generator, one file a step."""
+        """Delete the slot's files: a generator, one file per step."""
         yield from _remove(self._root + "/" + slot)
 
     def open(self, slot, name):
-        """A new file of the slot, to be written."""
+        """Open a new file of the slot for writing."""
         path = self._root + "/" + slot
         for part in name.split("/"):
             if not _exists(path):

@@ -1,1 +1,1 @@
-"""What stands before the two images and is never updated over the air."""
+"""The loader before the two images. It is never updated over the air."""

@@ -1,4 +1,4 @@
-"""Start the image that is due; whatever it does, the next boot knows."""
+"""Start the image that is due. Its outcome is recorded for the next boot."""
 
 import sys
 
@@ -11,9 +11,9 @@ SLOTS_SECTOR = 2
 def boot(flash, folder, guard, start):
     """Run the image of the slot that is due, until the board restarts.
 
-    `folder(slot)`: where its files lie; `guard()`: arms what ends a trial that hangs (a hardware
-    timer that no image can reach); `start()`: imports and runs it. An exception is the caller's to
-    tell, then to restart the board."""
+    `folder(slot)`: the folder of its files; `guard()`: arms a hardware timer that ends a hanging
+    trial and that no image can reach; `start()`: imports and runs it. On an exception, the caller
+    reports it and restarts the board."""
     slots = Slots(Journal(flash, SLOTS_SECTOR))
     slot, trial = slots.begin()
     if trial:

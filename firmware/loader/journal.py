@@ -1,7 +1,7 @@
-"""The newest of a small record, through any power cut, in two sectors of flash.
+"""Keep the newest version of a small record in two sectors of flash, safe from power cuts.
 
-A record is written behind the last one; once a sector is full the other is erased and goes on. The
-one before is therefore always whole when the newest is torn.
+A record is written behind the last one. Once a sector is full, the other is erased and continues.
+So the previous record is always whole when the newest is torn.
 """
 
 import struct
@@ -27,8 +27,8 @@ class Journal:
         self._scan()
 
     def put(self, data):
-        """Keep this instead (bytes, at most DATA_BYTES). Power cut: this or the one before. Raises
-        OSError when no cell holds it."""
+        """Store new data (bytes, at most DATA_BYTES). After a power cut either this or the previous
+        data is read. Raises OSError when no cell holds it."""
         if len(data) > DATA_BYTES:
             raise ValueError("too long")
         head = struct.pack(_HEAD, _MAGIC, len(data), 0, self._count + 1) + data
@@ -37,14 +37,15 @@ class Journal:
         for _ in range(self._flash.SECTOR // _SLOT):
             at = self._free()
             self._flash.write(at, raw)
-            if self._flash.read(at, _SLOT) == raw:  # else a worn cell: the next slot
+            if self._flash.read(at, _SLOT) == raw:  # otherwise a worn cell: try the next slot
                 self._count += 1
                 self.data = bytes(data)
                 return
         raise OSError("the flash is worn out")
 
     def _free(self):
-        """Where the next record goes; the sector before the newest is erased when that is full."""
+        """Return the place of the next record. If the newest sector is full, erase the other
+        one."""
         if self._slot >= self._flash.SECTOR // _SLOT:
             self._sector = self._first + (self._sector == self._first)
             self._flash.erase(self._sector)
@@ -63,7 +64,7 @@ class Journal:
                     self._look(sector, raw)
             if self._sector == sector:
                 self._slot = used
-        if self.data is None:  # nothing whole: the first put erases and begins
+        if self.data is None:  # no whole record: the first put erases and begins
             self._slot = per_sector
             self._sector = self._first + 1
 

@@ -1,4 +1,4 @@
-"""The `ring` partition of an ESP32's flash as journal.py and the ring want it. Hardware."""
+"""The `ring` partition of an ESP32's flash as journal.py and the ring need it. Hardware."""
 
 from esp32 import Partition
 
@@ -27,5 +27,5 @@ class Flash:
         self._partition.writeblocks(at // SECTOR, data, at % SECTOR)
 
     def erase(self, sector):
-        """All ones."""
+        """Erase to all ones."""
         self._partition.ioctl(6, sector)

@@ -2,7 +2,7 @@
 
 The state is kept by a Journal (journal.py). A
 trial is counted in flash BEFORE it runs: an image that crashes, hangs or resets has used its boot.
-It is confirmed by the first end-to-end ack, and by nothing less.
+Only the first end-to-end ack confirms it.
 """
 
 SLOTS = ("a", "b")
@@ -25,17 +25,17 @@ class Slots:
 
     @property
     def on_trial(self):
-        """The slot whose image has yet to prove itself; None for none."""
+        """The slot whose image is on trial, or None."""
         return None if self._trial == _NONE else SLOTS[self._trial]
 
     @property
     def other(self):
-        """Where a new image is written: never the one that works."""
+        """The slot for a new image: never the confirmed one."""
         return SLOTS[1 - self._confirmed]
 
     def begin(self):
-        """(slot to boot now, whether that is a trial). To be called once a boot, before anything of
-        the image runs. A trial that had its boots ends here: rolled back."""
+        """Return (slot to boot now, whether it is a trial). Call once per boot, before any code of
+        the image runs. A trial that has used its boots is rolled back here."""
         if self._trial != _NONE and self._boots >= MAX_TRIALS:
             self._save(self._confirmed, _NONE, 0)
         if self._trial == _NONE:
@@ -44,16 +44,17 @@ class Slots:
         return SLOTS[self._trial], True
 
     def install(self):
-        """The other slot holds a whole, checked image: it is on trial from the next boot on."""
+        """Put the other slot, which holds a complete, checked image, on trial from the next boot
+        on."""
         self._save(self._confirmed, 1 - self._confirmed, 0)
 
     def cancel(self):
-        """The other slot is about to be written by hand: what is in it is not tried any more."""
+        """End any trial of the other slot, which is about to be written by hand."""
         if self._trial != _NONE:
             self._save(self._confirmed, _NONE, 0)
 
     def confirm(self):
-        """The image that runs has reached the end of the pipeline: it is the confirmed one."""
+        """Confirm the running image: it has reached the end of the pipeline."""
         if self._trial != _NONE:
             self._save(self._trial, _NONE, 0)
 

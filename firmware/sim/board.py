@@ -2,10 +2,10 @@
 
 state      folder: flash.bin, the slots a/ and b/, `wifi-off` (exists: no network), `wdt` (its
            change is the watchdog's feed)
-frames     JPEG files that the camera plays, by the wall clock, so that all cameras are in step
+frames     JPEG files that the camera plays by the wall clock, so that all cameras are in step
 interval_ms, length, gate [[frame, direction]], balance [direction]: the scene and its passings
-passings   this many more, one after the other, as the inputs show them
-ntp        "ok", "off", "2000", "2021" (what the time server says, until a file `ntp-ok` is there)
+passings   a number of further passages, one after the other, on the inputs
+ntp        "ok", "off", "2000", "2021" (the time server's answer, until a file `ntp-ok` exists)
 """
 
 import gc
@@ -26,7 +26,7 @@ _WRONG_MS = {"2000": 946_684_800_000, "2021": 1_609_459_200_000}
 
 
 class Board:
-    """See the module's words."""
+    """See the module's docstring."""
 
     def __init__(self, config, world):
         self._config, self._world = config, world
@@ -44,7 +44,7 @@ class Board:
         return random.random()
 
     def say(self, text):
-        """To whoever watches the serial line."""
+        """Print to the serial line."""
         print(self._config["device_id"], text)
 
     def ssl(self):
@@ -78,15 +78,15 @@ class Board:
             file.write(str(self.mono_ms()))
 
     def restart(self):
-        """Whoever started the process starts it again on this status."""
+        """Exit with the status on which the parent process starts it again."""
         sys.exit(RESTART)
 
     def set_frame_size(self, name):
-        """The pictures are what they are."""
+        """Only log it: the pictures have a fixed size."""
         self.say("frame size " + name)
 
     def capture(self):
-        """The picture of this moment; None where there is no camera."""
+        """The picture of this moment; None without a camera."""
         if not self._frames:
             return None
         interval_ms = self._world["interval_ms"]

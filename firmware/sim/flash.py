@@ -1,15 +1,14 @@
-"""NOR flash as it is: a write only clears bits, an erase sets a sector's to ones, and the power may
-go in the middle of either."""
+"""NOR flash: a write only clears bits, an erase sets all bits of a sector, and the power may fail
+in the middle of either."""
 
 
 class PowerCut(BaseException):
-    """The power is gone: nothing after the write in hand happens."""
+    """The power failed: nothing after the current write happens."""
 
 
 class Flash:
-    """`cut_at`: the n-th write or erase (from 1) is torn; `tear` says how: 0 nothing of it
-    happened, 1 all of it, in between that share of its bytes (from its beginning), or, `scattered`,
-    of its bits in no order."""
+    """`cut_at`: the n-th write or erase (from 1) is torn. `tear` is the share of it that happened,
+    0 to 1: of its bytes from the beginning or, if `scattered`, of its bits in random order."""
 
     SECTOR = 4096
 
@@ -61,7 +60,7 @@ class Flash:
 
 
 class FlashFile(Flash):
-    """The same, kept in a file: it survives the process, however that ends."""
+    """The same, stored in a file that survives the process."""
 
     def __init__(self, sectors, path):
         try:

@@ -1,8 +1,8 @@
 """One simulated board under the unix port: micropython firmware/sim/run.py WORLD.json
 
 WORLD.json holds {"config": {...} or null, "world": {...}} (board.py). Without a configuration the
-board provisions itself: by the portal on world["portal_port"], else on the serial line. With one
-that is in doubt (app/proof.py) it opens that portal, if it has one, for world["portal_s"].
+board provisions itself: by the portal on world["portal_port"], else on the serial line. With an
+unconfirmed one (app/proof.py) it opens that portal, if it has one, for world["portal_s"].
 """
 
 import json
@@ -21,8 +21,8 @@ from sim.flash import FlashFile  # noqa: E402
 def main(path):
     """Boot as the board would."""
     with open(path) as file:
-        told = json.load(file)
-    world = told["world"]
+        request = json.load(file)
+    world = request["world"]
     state = world["state"]
 
     def folder(slot):
@@ -32,14 +32,14 @@ def main(path):
                 open(place + name).close()
                 return place
             except OSError:
-                pass  # not that form
-        return HERE  # nothing was ever updated: the files of this tree
+                pass  # not in that form
+        return HERE  # never updated: use the files of this tree
 
     flash = FlashFile(32, state + "/flash.bin")
-    boot(flash, folder, lambda: None, lambda: start(told, path, flash))
+    boot(flash, folder, lambda: None, lambda: start(request, path, flash))
 
 
-def start(told, path, flash):
+def start(request, path, flash):
     """Import the image that is due and run it."""
     from app import layout
     from app import main as image
@@ -48,14 +48,14 @@ def start(told, path, flash):
     from sim.board import RESTART, Board
 
     def keep(config):
-        told["config"] = config
+        request["config"] = config
         with open(path, "w") as file:
-            json.dump(told, file)
+            json.dump(request, file)
 
-    world = told["world"]
-    if told["config"] is None:
+    world = request["world"]
+    if request["config"] is None:
         keep(_provisioned(world, None))
-    config = told["config"]
+    config = request["config"]
     wrong = problems(config)
     if wrong:
         raise ValueError(", ".join(wrong))
@@ -66,7 +66,7 @@ def start(told, path, flash):
         if made is not None:
             keep(made)
         sys.exit(RESTART)
-    image.main(Board(config, told["world"]), config)
+    image.main(Board(config, request["world"]), config)
 
 
 def _provisioned(world, limit_s):

@@ -1,5 +1,5 @@
-"""The simulated gate's inputs: a thread of its own, as interrupts are, that goes on while the loop
-of the board is held up."""
+"""The simulated gate's inputs: a separate thread that, like interrupts, continues while the board's
+loop is blocked."""
 
 import _thread
 import time
@@ -7,13 +7,13 @@ import time
 from app.edges import INSIDE, OUTSIDE
 
 STEP_MS = 10
-_STEPS = 2  # that a state of the inputs lasts, beyond the debouncing
+_STEPS = 2  # how long a state of the inputs lasts, longer than the debouncing
 _WAY = (OUTSIDE, OUTSIDE | INSIDE, INSIDE, 0)
 _BACK = (INSIDE, OUTSIDE | INSIDE, OUTSIDE, 0)
 
 
 class Sensors:
-    """`world` as in board.py. `put(state, ticks)`: told at every step what the inputs show."""
+    """`world` as in board.py. `put(state, ticks)`: called at every step with the inputs' state."""
 
     def __init__(self, world, stable_ms, put):
         self._world, self._put = world, put
@@ -25,14 +25,14 @@ class Sensors:
         self._shape = []
 
     def start(self):
-        """Play until the power goes."""
+        """Play until the power fails."""
         _thread.start_new_thread(self._play, ())
 
     def _play(self):
         while True:
             self._put(self._state(), time.ticks_ms())
             stepped_ms = time.ticks_ms()
-            # No step is caught up: a state that is too short would be taken for a bounce.
+            # Missed steps are not caught up: a state that is too short would look like a bounce.
             while time.ticks_diff(time.ticks_ms(), stepped_ms) < STEP_MS:
                 time.sleep_ms(STEP_MS)
 

@@ -1,16 +1,15 @@
-"""analytics: how full each zone was, how often its slots changed hands, who passed the gates; a
-record a minute.
+"""analytics: occupancy and turnover of each zone, and passages at the gates, one record a minute.
 
-In: parking.slot-changes, parking.sessions, parking.camera-status (for the time alone), and
-parking.layouts (for the slots' kinds); one faust agent applies them one at a time with handler.py.
+In: parking.slot-changes, parking.sessions, parking.camera-status (only for the time), and
+parking.layouts (for the slots' kinds). One faust agent applies them one at a time with handler.py.
 Out: parking.occupancy; each site's time into parking.analytics-clock; parking.dead-letters. The
-table `state` lives in memory over its changelog.
+table `state` is in memory, backed by its changelog.
 
-A record is acknowledged once what it publishes is written and the table's entries are in the
-changelog. What is invalid becomes a dead letter with a reason. Anything else, a changelog or an
-output that Kafka does not take in time among it, ends the process; its supervisor starts it again,
-and it goes on from the changelog. It waits for Kafka and its topics at start. /healthz fails when
-nothing moves although Kafka answers, for its supervisor to start it again.
+A record is acknowledged once its outputs are written and the table's entries are in the changelog.
+An invalid record becomes a dead letter with a reason. Any other error ends the process, also when
+Kafka does not accept a changelog entry or output in time. Its supervisor restarts it, and it
+continues from the changelog. At the start it waits for Kafka and its topics. /healthz fails when
+nothing progresses although Kafka answers, so that the supervisor restarts it.
 
 All of it can be computed again from its inputs: stop every worker, run once with --recompute, and
 start them.
@@ -23,15 +22,18 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 import faust
 
-from parking import ops
-from parking.kafka import KafkaProducer, new_producer
-from parking.ops import Health, SystemClock
-from parking.stall import Stall
+from parking.runtime import ops
+from parking.runtime.heartbeats import Heartbeats
+from parking.runtime.kafka import KafkaProducer, new_producer
+from parking.runtime.ops import Health, SystemClock
+from parking.runtime.pulse import kafka_pulse
+from parking.runtime.stall import Stall
+from parking.wire.ports import Record
 from services.analytics import adapters, recompute
 from services.analytics.analytics import Analytics
 from services.analytics.kinds import Kinds
@@ -46,10 +48,10 @@ _BEAT_S: Final = 5.0
 
 
 async def build(environ: Mapping[str, str]) -> None:
-    """Wire everything and run until told to stop."""
+    """Wire everything up and run until stopped."""
     settings = Settings.from_env(environ)
     health = Health(waiting={"kafka": "not connected yet"})
-    kinds, known = Kinds(), asyncio.Event()
+    kinds, known, heartbeats = Kinds(), asyncio.Event(), Heartbeats(health)
 
     async def count(stop: asyncio.Event) -> None:
         await adapters.wait_for_topics(settings.kafka, stop)
@@ -60,12 +62,20 @@ async def build(environ: Mapping[str, str]) -> None:
         app, table = adapters.new_app(settings.kafka, settings.session_s)
         producer = new_producer(settings.kafka)
         await producer.start()
-        watch = Watch(adapters.FaustGroup(app, producer), health, Stall(settings.stall_s))
+        group = adapters.FaustGroup(app, producer)
+        watch = Watch(group, health, Stall(settings.stall_s))
         analytics = Analytics(table, KafkaProducer(producer), SystemClock(), kinds, watch.moved)
-        adapters.consume(app, analytics.apply, _end)
+
+        async def apply(record: Record) -> None:
+            await analytics.apply(record)
+            heartbeats.passed([record])
+
+        adapters.consume(app, apply, _end)
         await app.start()
         try:
-            await _watch(app, watch, analytics, stop)
+            async for _ in _turns(app, watch, analytics, stop):
+                if (owned := group.owned()) is not None:
+                    heartbeats.keep(owned)
         finally:
             _end_in(_STOP_LIMIT_S, 0 if stop.is_set() else 1)
             await app.stop()
@@ -73,11 +83,20 @@ async def build(environ: Mapping[str, str]) -> None:
 
     http = ops.http_loop(ops.ops_app(health), settings.http)
     layouts = adapters.follow_layouts(settings.kafka, kinds, known)
-    await ops.serve({"http": http, "layouts": layouts, "analytics": count})
+    pulse = kafka_pulse(settings.kafka, health)
+    await ops.serve(
+        {
+            "http": http,
+            "layouts": layouts,
+            "analytics": count,
+            "pulse": pulse,
+            "heartbeats": heartbeats.loop,
+        }
+    )
 
 
 async def _either(known: asyncio.Event, stop: asyncio.Event) -> bool:
-    """Wait for one of the two; whether it was not the stop."""
+    """Wait for one of the two; return whether it was not the stop."""
     waits = [asyncio.ensure_future(event.wait()) for event in (known, stop)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
@@ -85,13 +104,17 @@ async def _either(known: asyncio.Event, stop: asyncio.Event) -> bool:
     return not stop.is_set()
 
 
-async def _watch(app: faust.App, watch: Watch, analytics: Analytics, stop: asyncio.Event) -> None:
-    """Beats while partitions are ours, until told to stop or faust has crashed."""
+async def _turns(
+    app: faust.App, watch: Watch, analytics: Analytics, stop: asyncio.Event
+) -> AsyncIterator[None]:
+    """Write beats while partitions are ours, and yield after each turn, until stopped or faust has
+    crashed."""
     while not stop.is_set():
         if app.should_stop:
             log.critical("faust ended: %r", app.crash_reason)  # it may keep us from the end's words
             raise RuntimeError(f"faust ended: {app.crash_reason!r}")
         await watch.turn(analytics)
+        yield
         try:
             await asyncio.wait_for(stop.wait(), _BEAT_S)
         except TimeoutError:
@@ -99,23 +122,23 @@ async def _watch(app: faust.App, watch: Watch, analytics: Analytics, stop: async
 
 
 def _end(error: Exception) -> None:
-    """The agent failed: nothing of this process may be committed any more, so nothing is tidied."""
-    log.critical("analytics ends at once: %r", error, exc_info=error)
+    """The agent failed: nothing of this process may be committed any more, so skip the cleanup."""
+    log.critical("analytics stops immediately: %r", error, exc_info=error)
     os._exit(1)
 
 
 def _end_in(seconds: float, status: int) -> None:
-    """faust may not stop at all, its threads keep the process alive: end it by force then. Nothing
-    is lost, for what is not committed is read again. Only a stop that was asked for is a success:
-    a supervisor may start again only what failed."""
+    """faust may not stop at all, because its threads keep the process alive: then force the end.
+    Nothing is lost, because uncommitted records are read again. Only a requested stop counts as
+    success: a supervisor may restart only failed processes."""
     timer = threading.Timer(seconds, os._exit, (status,))
     timer.daemon = True
     timer.start()
 
 
 async def _recompute(environ: Mapping[str, str]) -> None:
-    gone = await recompute.forget(Settings.from_env(environ).kafka)
-    log.info("%d values forgotten: start the service, and it counts from the oldest records", gone)
+    removed = await recompute.forget(Settings.from_env(environ).kafka)
+    log.info("%d values deleted: start the service, and it counts from the oldest records", removed)
 
 
 if __name__ == "__main__":
@@ -125,6 +148,6 @@ if __name__ == "__main__":
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--recompute", action="store_true", help="forget what was counted, and end; see above"
+        "--recompute", action="store_true", help="delete all counts, and end; see above"
     )
     ops.main("analytics", _recompute if parser.parse_args().recompute else build)

@@ -1,12 +1,12 @@
-"""faust: the app, the table over its changelog, and the topics it must find before it starts; the
-layouts beside it."""
+"""faust adapters: the app, the table over its changelog, the topics required at the start, and the
+layouts."""
 
 import asyncio
 import logging
 import ssl
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -19,12 +19,8 @@ from faust.types import EventT
 from faust.types.auth import CredentialsT
 from mode.utils.queues import FlowControlEvent
 
-from parking.errors import Retryable
-from parking.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
-from parking.kafka import to_record as from_kafka
-from parking.ops import Loop
-from parking.ports import Record
-from parking.topics import (
+from parking.core.errors import Retryable
+from parking.core.topics import (
     ANALYTICS_APP,
     ANALYTICS_CHANGELOG,
     ANALYTICS_CLOCK,
@@ -37,63 +33,71 @@ from parking.topics import (
     SITE_PARTITIONS,
     SLOT_CHANGES,
 )
+from parking.runtime.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
+from parking.runtime.kafka import to_record as from_kafka
+from parking.runtime.ops import Loop, SystemClock
+from parking.runtime.retry import Backoff, retry
+from parking.wire.ports import Record
 from services.analytics import handler
 from services.analytics.kinds import Kinds
 
 log = logging.getLogger(__name__)
 
 SOURCES: Final = (SLOT_CHANGES, SESSIONS, CAMERA_STATUS, ANALYTICS_CLOCK)
-_MAX_DELAY_S: Final = 5.0
+_WAITS: Final = Backoff(max_s=5.0)
 _ANSWER_LIMIT_S: Final = 5.0
-# Small, so that a stop or a rebalance has little to wait for.
+# Small, so that a stop or a rebalance does not wait long.
 _BUFFERED_RECORDS: Final = 256
 
 
 class StateTable(faust.Table[bytes, bytes]):
-    """analytics.Table over a faust table: a write is done when the changelog has it."""
+    """analytics.Table over a faust table: a write is done when it is in the changelog."""
 
     _sent: asyncio.Future[Any]
 
     def send_changelog(self, *args: Any, **kwargs: Any) -> Any:
-        """Keeps the future of the record: faust itself only logs when it fails."""
+        """Keeps the future of the record: faust itself only logs its failure."""
         self._sent = super().send_changelog(*args, **kwargs)
         return self._sent
 
     def read(self, key: bytes) -> bytes | None:
-        """See handler.Held."""
+        """See handler.State."""
         return self.get(key)
 
     def entries(self) -> list[tuple[bytes, bytes]]:
-        """See handler.Held."""
+        """See handler.State."""
         return list(self.items())
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
-        """Restores values, and passes over those that a replaced worker wrote behind newer ones:
-        faust cannot fence it."""
-        held: dict[bytes, bytes | None] = {}
+        """Restore values, without those that a replaced worker wrote after newer ones: faust cannot
+        fence it."""
+        entries: dict[bytes, bytes | None] = {}
         kept = []
         for event in batch:
             key, value = cast("tuple[bytes, bytes | None]", (event.key, event.value))
-            before = held[key] if key in held else self.data.get(key)
+            before = entries[key] if key in entries else self.data.get(key)
             if before and value and handler.older(key, value, before):
-                log.warning("passed over a stale value of %r in the changelog", key)
+                log.warning("skipped a stale value of %r in the changelog", key)
                 continue
-            held[key] = value
+            entries[key] = value
             kept.append(event)
         super().apply_changelog_batch(kept)
 
     async def write(self, key: bytes, value: bytes) -> None:
-        """See analytics.Table. Only within the agent: faust writes to the record's partition."""
+        """See analytics.Table. Call this only within the agent, because faust writes to the
+        record's partition."""
         self[key] = value
         await self._sent
 
 
 class Valve(FlowControlEvent):
     """faust's valve before the agent's buffer. faust opens it a second time when a table is
-    restored, and opening empties the buffer: records that had come in since were dropped (seen)."""
+    restored, and opening empties the buffer: records that had arrived since were dropped
+    (observed)."""
 
     def resume(self) -> None:
-        """Open, and empty the buffer of what an earlier assignment left; open already: nothing."""
+        """Open, and empty the buffer of an earlier assignment's records; if already open, do
+        nothing."""
         if not self.is_active():
             super().resume()
 
@@ -101,15 +105,15 @@ class Valve(FlowControlEvent):
 class _CommittedThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        # faust has no setting for it but exactly_once, which is not to be relied on.
+        # faust's only setting for this is exactly_once, which is unreliable.
         if consumer._isolation_level != "read_uncommitted":  # noqa: SLF001 -- no public name
-            raise RuntimeError("aiokafka keeps its isolation level elsewhere by now")
+            raise RuntimeError("this aiokafka version stores the isolation level elsewhere")
         consumer._isolation_level = "read_committed"  # noqa: SLF001
         return consumer
 
 
 class _CommittedConsumer(FaustConsumer):
-    """Reads what is committed alone: the tracker writes in transactions."""
+    """Reads only committed records: the tracker writes in transactions."""
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
         return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
@@ -136,7 +140,7 @@ def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, StateTab
         broker_session_timeout=session_s,
         broker_heartbeat_interval=session_s / 4,
         broker_rebalance_timeout=session_s,
-        # Commits only shorten what is read again after a crash.
+        # Commits only reduce what is read again after a crash.
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=kafka.frame_max_bytes + ENVELOPE_BYTES,
@@ -167,9 +171,11 @@ def consume(
     apply: Callable[[Record], Coroutine[Any, Any, None]],
     failed: Callable[[Exception], None],
 ) -> None:
-    """One agent over all sources, one record at a time, acknowledged when `apply` returns. What it
-    raises goes to `failed`: faust alone would acknowledge the record and go on without an agent."""
-    # Raw both ways: faust would decode JSON even for bytes, and fail past our dead letters.
+    """One agent over all sources, one record at a time, acknowledged when `apply` returns.
+    Exceptions go to `failed`: faust alone would acknowledge the record and continue without an
+    agent."""
+    # Both raw: faust would decode JSON even for bytes, and fail before we can dead-letter
+    # the record.
     topic = app.topic(*SOURCES, key_serializer="raw", value_serializer="raw")
 
     async def agent(stream: Any) -> None:
@@ -192,7 +198,7 @@ def to_record(event: EventT[Any]) -> Record:
         offset=message.offset,
         key=message.key,
         value=message.value,
-        # aiokafka gives pairs, whatever faust's types say.
+        # aiokafka returns pairs, unlike faust's types.
         headers=tuple(cast("Iterable[tuple[str, bytes]]", message.headers or ())),
         timestamp_ms=round(message.timestamp * 1000),
     )
@@ -230,8 +236,8 @@ class FaustGroup:
 
 
 def follow_layouts(kafka: KafkaSettings, kinds: Kinds, known: asyncio.Event) -> Loop:
-    """A loop that keeps `kinds` as the layouts in force are; `known` is set once all that are there
-    have been read. A failure of Kafka ends the process."""
+    """A loop that keeps `kinds` up to date with the layouts in force. `known` is set once all
+    present ones have been read. A failure of Kafka ends the process."""
 
     async def follow(stop: asyncio.Event) -> None:
         await wait_for_topics(kafka, stop)
@@ -251,21 +257,19 @@ def follow_layouts(kafka: KafkaSettings, kinds: Kinds, known: asyncio.Event) -> 
 
 
 async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:
-    """Until Kafka has every topic: faust ignores for good one that comes later."""
-    delay_s = 0.25
-    while not stop.is_set():
-        consumer = new_consumer(kafka)
-        try:
-            await consumer.start()
-            await assign_all(consumer, *SOURCES, OCCUPANCY, LAYOUTS, ANALYTICS_CHANGELOG)
-        except (KafkaError, Retryable, OSError) as error:
-            log.warning("waiting for Kafka: %s", error)
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, _MAX_DELAY_S)
-        else:
-            return
-        finally:
-            await consumer.stop()
+    """Wait until Kafka has every topic: faust ignores one that is created later for good."""
+    await retry(partial(_require_topics, kafka), SystemClock(), stop, _WAITS)
+
+
+async def _require_topics(kafka: KafkaSettings) -> None:
+    consumer = new_consumer(kafka)
+    try:
+        await consumer.start()
+        await assign_all(consumer, *SOURCES, OCCUPANCY, LAYOUTS, ANALYTICS_CHANGELOG)
+    except (KafkaError, OSError) as error:
+        raise Retryable(f"Kafka: {error!r}") from error
+    finally:
+        await consumer.stop()
 
 
 def _credentials(kafka: KafkaSettings) -> CredentialsT | None:

@@ -1,8 +1,8 @@
-"""The order of effects for one record: what it publishes, the site's clock, what is held.
+"""The order of effects for one record: its outputs, the site's clock, its state.
 
-What is published goes first. A crash before the site is written makes it be published once more,
-with the same id and version, or with a higher one; a crash before the record is acknowledged makes
-the record come again, and it is known by its offset.
+Outputs come first. After a crash before the site is written they are published again, with the same
+id and version, or a higher one. After a crash before the record is acknowledged the record comes
+again, and is recognised by its offset.
 """
 
 import logging
@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 from typing import Final, Protocol
 
-from parking import codec
-from parking.errors import Invalid
-from parking.faults import fault, holding
-from parking.metrics import DEAD_LETTERS, MINUTES_PUBLISHED, RECORDS_IGNORED
-from parking.partitioning import partition_of
-from parking.ports import Clock, Outgoing, Producer, Record
-from parking.topics import ANALYTICS_CLOCK, OCCUPANCY, SLOT_CHANGES
+from parking.core.errors import Invalid
+from parking.core.topics import ANALYTICS_CLOCK, OCCUPANCY, SLOT_CHANGES
+from parking.runtime.faults import fault, holding
+from parking.runtime.metrics import DEAD_LETTERS, MINUTES_PUBLISHED, RECORDS_IGNORED
+from parking.wire import codec
+from parking.wire.partitioning import partition_of
+from parking.wire.ports import Clock, Outgoing, Producer, Record
 from services.analytics import handler
 from services.analytics.handler import SERVICE, KindOf
 from services.analytics.minutes import minute_of
@@ -24,17 +24,17 @@ from services.analytics.minutes import minute_of
 log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 500
-# Changes are being caught up with while the last one of the partition was this old when it came,
-# and came this lately. It decides when minutes are published, and never what is in them.
+# A partition is catching up while its last change was this old on arrival, and arrived this
+# recently. This decides when minutes are published, never their content.
 _OLD_MS: Final = 60_000
 _LATELY_MS: Final = 2_000
 
 
-class Table(handler.Held, Protocol):
+class Table(handler.State, Protocol):
     """Values by key: a faust table (adapters.py), or a dictionary."""
 
     async def write(self, key: bytes, value: bytes) -> None:
-        """Returns once the value is durable in the changelog; raises when it cannot be."""
+        """Returns once the value is durable in the changelog; raises if that fails."""
 
 
 class MemoryTable:
@@ -44,11 +44,11 @@ class MemoryTable:
         self._values: dict[bytes, bytes] = {}
 
     def read(self, key: bytes) -> bytes | None:
-        """See handler.Held."""
+        """See handler.State."""
         return self._values.get(key)
 
     def entries(self) -> list[tuple[bytes, bytes]]:
-        """See handler.Held."""
+        """See handler.State."""
         return list(self._values.items())
 
     async def write(self, key: bytes, value: bytes) -> None:
@@ -61,8 +61,8 @@ def nothing(_: int) -> None:
 
 
 class Analytics:
-    """Applies records one at a time. Everything but Invalid ends the process. `moved` is called
-    with the record's partition after each part of the work."""
+    """Applies records one at a time. Every exception except Invalid ends the process. `moved` is
+    called with the record's partition after each part of the work."""
 
     def __init__(
         self,
@@ -78,10 +78,12 @@ class Analytics:
         self._kinds = kinds
         self._moved = moved
         self._caught_up_at_ms: dict[int, int] = {}  # by partition, if nothing more comes
-        self._told: dict[str, int] = {}  # by site: the last minute told to its clock from here
+        self._published: dict[
+            str, int
+        ] = {}  # by site: the last minute written to its clock from here
 
     async def apply(self, record: Record) -> None:
-        """All effects of one record are durable when this returns."""
+        """When this returns, all effects of one record are durable."""
         if not is_beat(record):
             await self._apply(record)
         self._moved(record.partition)
@@ -108,8 +110,8 @@ class Analytics:
             self._caught_up_at_ms[record.partition] = now_ms + _LATELY_MS
 
     async def beat(self, partitions: Collection[int]) -> None:
-        """For these partitions of the clock, which are ours: the clock once more of each site of
-        which minutes are due; and a record of no meaning, to see whether they are read. Raises
+        """For these partitions of the clock, which are ours: write the clock again for each site
+        with due minutes, and an empty record to see whether the partition is read. Raises
         Retryable."""
         marks = (handler.due(key, value) for key, value in self._table.entries())
         ours = (mark for mark in marks if mark and _partition(mark) in partitions)
@@ -118,11 +120,11 @@ class Analytics:
         fault("analytics.after-beat")
 
     def _behind(self, partition: int) -> bool:
-        """Whether changes of this partition are being caught up with."""
+        """Whether this partition is catching up."""
         return self._clock.now_ms() < self._caught_up_at_ms.get(partition, 0)
 
     async def _publish(self, outputs: Iterable[Outgoing], partition: int) -> None:
-        """In parts: after a long silence there may be weeks of minutes."""
+        """In parts: after a long silence weeks of minutes may be due."""
         rest = iter(outputs)
         while part := list(islice(rest, _AT_ONCE)):
             await self._producer.send(part)
@@ -132,9 +134,9 @@ class Analytics:
 
     async def _tell_clock(self, site_id: str, time_ms: int) -> None:
         begin_ms = minute_of(time_ms)
-        if begin_ms > self._told.get(site_id, -1):
+        if begin_ms > self._published.get(site_id, -1):
             await self._producer.send([handler.mark(site_id, time_ms)])
-            self._told[site_id] = begin_ms
+            self._published[site_id] = begin_ms
 
     async def _set_aside(self, record: Record, error: Invalid) -> None:
         log.warning("%s: %s", _place(record), error)
@@ -144,7 +146,7 @@ class Analytics:
 
 
 def is_beat(record: Record) -> bool:
-    """Whether the record is one that `beat` wrote."""
+    """Whether `beat` wrote the record."""
     return record.topic == ANALYTICS_CLOCK and not record.value
 
 

@@ -1,13 +1,13 @@
-"""One record applied to what is held of one site: decisions only, no I/O.
+"""Apply one record to the state of one site: decisions only, no I/O.
 
-Held are, by key: of each site its two folds (minutes.py) with the offsets they have come to, and of
-each slot its last change. A record that Kafka delivers again is recognised by those.
+State, by key: for each site its two folds (minutes.py) with the offsets they have reached, and for
+each slot its last change. Those offsets identify records that Kafka delivers again.
 
 A minute is published when a later change (of the gates: a later passage) closes it, or when the
 site's clock has passed its end by GRACE_MS. The clock is a topic: whatever shows that a minute of a
-site has begun is written there, for camera-status is keyed by camera and lies elsewhere. A change
-that comes after the clock has passed (one topic was read further than another) alters minutes that
-are published already: they are due again, and are published with a higher version. So the last
+site has begun is written there, because camera-status is keyed by camera and is in other
+partitions. A change that comes after the clock has passed (one topic was read further than another)
+alters published minutes: they are due again, and are published with a higher version. So the last
 record of each id depends on the inputs alone.
 """
 
@@ -20,8 +20,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from parking import codec
-from parking.events import (
+from parking.core.events import (
     CameraStatusChanged,
     Event,
     SessionChanged,
@@ -29,23 +28,24 @@ from parking.events import (
     SlotKind,
     TickElapsed,
 )
-from parking.partitioning import check_place
-from parking.ports import Outgoing, Record
-from parking.topics import ANALYTICS_CLOCK, OCCUPANCY, slot_key
+from parking.core.topics import ANALYTICS_CLOCK, OCCUPANCY, slot_key
+from parking.wire import codec
+from parking.wire.partitioning import check_place
+from parking.wire.ports import Outgoing, Record
 from services.analytics import minutes
 from services.analytics.minutes import AHEAD_MS, MINUTE_MS, Gates, Lot, Slot, minute_of
 
 SERVICE: Final = "analytics"
-# How long a minute is kept open for what is on its way; whole minutes.
+# How long a minute stays open for late records; whole minutes.
 GRACE_MS: Final = MINUTE_MS
-# A time further back than this from when Kafka got the record is not believed: it would open a
-# minute years ago, and all since then.
+# A time further before Kafka's own time of the record is not trusted: it would open a minute years
+# ago, and all minutes since then.
 _BELIEVED_MS: Final = 7 * 24 * 3_600_000
 
 
 class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is held of a site. `clock_ms`: its clock; `lot_due_ms`, `gates_due_ms`: the begin of the
-    first minute that is not published as it is now."""
+    """The state of a site. `clock_ms`: its clock; `lot_due_ms`, `gates_due_ms`: the start of the
+    first minute that is not yet published in its present form."""
 
     clock_ms: int = 0
     lot: Lot | None = None
@@ -54,7 +54,7 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
     gates_due_ms: int = 0
 
 
-class Held(Protocol):
+class State(Protocol):
     """The table, to be read."""
 
     def read(self, key: bytes) -> bytes | None:
@@ -65,10 +65,10 @@ class Held(Protocol):
 
 
 class KindOf(Protocol):
-    """What kind a slot is."""
+    """Looks up the kind of a slot."""
 
     def of(self, site_id: str, slot_id: str) -> SlotKind:
-        """`standard` where no layout tells."""
+        """`standard` if no layout names the slot."""
 
 
 Writes = tuple[tuple[bytes, bytes], ...]
@@ -76,9 +76,9 @@ Writes = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one record makes. Its effects are to be done in this order: `outputs`, then `writes`,
-    one after the other. `seen`: a site, and a time that it has come to, for its clock; `ignored`:
-    the record was applied before, or tells nothing that is counted."""
+    """The effects of one record, in this order: `outputs`, then `writes`, one after the other.
+    `seen`: a site, and a time that it has reached, for its clock; `ignored`: the record was applied
+    before, or has nothing to count."""
 
     outputs: Iterable[Outgoing] = ()
     writes: Writes = ()
@@ -91,23 +91,22 @@ _SITES: Final = msgspec.json.Decoder(Site)
 _SLOTS: Final = msgspec.json.Decoder(Slot)
 
 
-def apply(record: Record, held: Held, kinds: KindOf, *, behind: bool = False) -> Step:
-    """What the record makes of what is held. `behind`: changes are being caught up with, so that
-    what is due is left to a later turn of the clock. Raises Invalid."""
-    if record.value is None:  # a tombstone: what is gone said so itself
+def apply(record: Record, state: State, kinds: KindOf, *, behind: bool = False) -> Step:
+    """Apply the record to the state. `behind`: the partition is catching up, so due minutes wait
+    for a later tick of the clock. Raises Invalid."""
+    if record.value is None:  # a tombstone: the removal was already reported
         return Step(ignored=True)
     event = codec.decode(record)
     if isinstance(event, TickElapsed):
-        return _clock(record, event, held, publish=not behind)
+        return _clock(record, event, state, publish=not behind)
     handle = HANDLERS.get(type(event))
     if handle is None:
         return Step(ignored=True)
-    return handle(record, event, held, kinds)
+    return handle(record, event, state, kinds)
 
 
 def due(key: bytes, value: bytes) -> Outgoing | None:
-    """The clock once more for what is held under this key, if it is a site with minutes that are
-    due; None otherwise."""
+    """The clock record of this key again, if it is a site with due minutes; otherwise None."""
     if b"/" in key:
         return None
     site = _SITES.decode(value)
@@ -116,12 +115,12 @@ def due(key: bytes, value: bytes) -> Outgoing | None:
     return mark(key.decode(), site.clock_ms) if late else None
 
 
-def older(key: bytes, value: bytes, held: bytes) -> bool:
-    """Whether a value of this key is of an earlier time than the one held: a worker that was frozen
-    and replaced may write one when it wakes."""
+def older(key: bytes, value: bytes, stored: bytes) -> bool:
+    """Whether a value of this key is older than the stored one: a worker that was frozen and
+    replaced may write one when it wakes."""
     if b"/" in key:
-        return _SLOTS.decode(value).version < _SLOTS.decode(held).version
-    pairs = zip(_progress(_SITES.decode(value)), _progress(_SITES.decode(held)), strict=True)
+        return _SLOTS.decode(value).version < _SLOTS.decode(stored).version
+    pairs = zip(_progress(_SITES.decode(value)), _progress(_SITES.decode(stored)), strict=True)
     return any(mine < theirs for mine, theirs in pairs)
 
 
@@ -132,20 +131,20 @@ def _progress(site: Site) -> tuple[int, int, int]:
 
 
 def mark(site_id: str, time_ms: int) -> Outgoing:
-    """The site has come to this time, as a record for its clock."""
+    """The site has reached this time, as a record for its clock."""
     begin_ms = minute_of(time_ms)
     event = TickElapsed(id=f"{site_id}/clock/{begin_ms}", site_id=site_id, time_ms=begin_ms)
     return codec.outgoing(event, ANALYTICS_CLOCK, site_id, SERVICE)
 
 
-def _status(record: Record, event: CameraStatusChanged, held: Held, kinds: KindOf) -> Step:
+def _status(record: Record, event: CameraStatusChanged, state: State, kinds: KindOf) -> Step:
     return Step(seen=(event.site_id, _believed(event.time_ms, record)))
 
 
-def _clock(record: Record, event: TickElapsed, held: Held, *, publish: bool) -> Step:
+def _clock(record: Record, event: TickElapsed, state: State, *, publish: bool) -> Step:
     """Publish every minute that is due."""
     check_place(record, event.site_id)
-    before = _site(held, event.site_id)
+    before = _site(state, event.site_id)
     site = replace(before, clock_ms=max(event.time_ms, before.clock_ms))
     outputs: list[Iterator[Event]] = []
     lot_due_ms, gates_due_ms = _due(site) if publish else (0, 0)
@@ -157,22 +156,22 @@ def _clock(record: Record, event: TickElapsed, held: Held, *, publish: bool) -> 
         site = replace(site, gates_due_ms=gates_due_ms)
     if site == before:
         return Step(ignored=True)
-    made = map(_outgoing, chain.from_iterable(outputs))
-    return Step(made, ((event.site_id.encode(), _ENCODER.encode(site)),))
+    messages = map(_outgoing, chain.from_iterable(outputs))
+    return Step(messages, ((event.site_id.encode(), _ENCODER.encode(site)),))
 
 
 def _due(site: Site) -> tuple[int, int]:
-    """Up to where minutes of changes and of passages are due; 0 where there are none."""
+    """The end of the due minutes of changes and of passages; 0 if there are none."""
     due_ms = site.clock_ms - GRACE_MS
     lot_due_ms = min(due_ms, minute_of(site.lot.at_ms) + AHEAD_MS) if site.lot else 0
     return lot_due_ms, due_ms if site.gates else 0
 
 
-def _change(record: Record, event: SlotChanged, held: Held, kinds: KindOf) -> Step:
+def _change(record: Record, event: SlotChanged, state: State, kinds: KindOf) -> Step:
     check_place(record, event.site_id)
     time_ms = _believed(event.time_ms, record)
     seen = (event.site_id, time_ms)
-    site, slot = _site(held, event.site_id), _slot(held, event)
+    site, slot = _site(state, event.site_id), _slot(state, event)
     if slot and event.version <= slot.version:
         return Step(seen=seen, ignored=True)
     kind = kinds.of(event.site_id, event.slot_id)
@@ -190,15 +189,15 @@ def _change(record: Record, event: SlotChanged, held: Held, kinds: KindOf) -> St
     after = replace(site, lot=lot, lot_due_ms=begin_ms)
     return Step(
         map(_outgoing, closed),
-        # Were the slot written first, a crash would leave it changed and not counted.
+        # If the slot were written first, a crash would leave it changed and not counted.
         ((event.site_id.encode(), _ENCODER.encode(after)), (key, _ENCODER.encode(now))),
         seen,
     )
 
 
-def _session(record: Record, event: SessionChanged, held: Held, kinds: KindOf) -> Step:
+def _session(record: Record, event: SessionChanged, state: State, kinds: KindOf) -> Step:
     check_place(record, event.site_id)
-    site = _site(held, event.site_id)
+    site = _site(state, event.site_id)
     passed = minutes.passage(event)
     seen = (event.site_id, _believed(event.time_ms, record))
     if passed is None or (site.gates and record.offset < site.gates.version):
@@ -219,17 +218,17 @@ def _session(record: Record, event: SessionChanged, held: Held, kinds: KindOf) -
 
 
 def _believed(time_ms: int, record: Record) -> int:
-    """An event's time, where Kafka's own time of the record leaves it possible."""
+    """An event's time, if Kafka's own time of the record makes it possible."""
     return max(min(time_ms, record.timestamp_ms), record.timestamp_ms - _BELIEVED_MS)
 
 
-def _site(held: Held, site_id: str) -> Site:
-    value = held.read(site_id.encode())
+def _site(state: State, site_id: str) -> Site:
+    value = state.read(site_id.encode())
     return _SITES.decode(value) if value else Site()
 
 
-def _slot(held: Held, event: SlotChanged) -> Slot | None:
-    value = held.read(slot_key(event.site_id, event.slot_id))
+def _slot(state: State, event: SlotChanged) -> Slot | None:
+    value = state.read(slot_key(event.site_id, event.slot_id))
     return _SLOTS.decode(value) if value else None
 
 
@@ -237,7 +236,7 @@ def _outgoing(event: Event) -> Outgoing:
     return codec.outgoing(event, OCCUPANCY, event.site_id, SERVICE)
 
 
-HANDLERS: Final[dict[type, Callable[[Record, Any, Held, KindOf], Step]]] = {
+HANDLERS: Final[dict[type, Callable[[Record, Any, State, KindOf], Step]]] = {
     SlotChanged: _change,
     SessionChanged: _session,
     CameraStatusChanged: _status,

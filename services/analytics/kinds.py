@@ -1,12 +1,12 @@
-"""What kind each slot is, by the layouts in force. Pure."""
+"""The kind of each slot, from the layouts in force. Pure."""
 
 from collections import defaultdict
 from typing import Final
 
-from parking import codec
-from parking.errors import Invalid
-from parking.events import LayoutPublished, SlotKind
-from parking.ports import Record
+from parking.core.errors import Invalid
+from parking.core.events import LayoutPublished, SlotKind
+from parking.wire import codec
+from parking.wire.ports import Record
 
 _USUAL: Final[SlotKind] = "standard"
 
@@ -20,12 +20,12 @@ class Kinds:
         self._kinds: dict[tuple[str, str], SlotKind] = {}
 
     def of(self, site_id: str, slot_id: str) -> SlotKind:
-        """See handler.KindOf. Where layouts differ, another kind than `standard` counts; of several
+        """See handler.KindOf. If layouts differ, a kind other than `standard` counts; of several
         such, the first camera's."""
         return self._kinds.get((site_id, slot_id), _USUAL)
 
     def apply(self, *records: Record) -> None:
-        """Take records in; those that cannot be read are passed over, as by every reader."""
+        """Apply records; unreadable ones are skipped, as by every reader."""
         for record in records:
             self._take(record)
         kinds: dict[tuple[str, str], SlotKind] = defaultdict(lambda: _USUAL)
@@ -46,6 +46,6 @@ class Kinds:
         except Invalid:
             return
         if isinstance(layout, LayoutPublished) and layout.camera_id == key:
-            held = self._layouts.get(key)
-            if held is None or held.version < layout.version:
+            current = self._layouts.get(key)
+            if current is None or current.version < layout.version:
                 self._layouts[key] = layout

@@ -1,8 +1,9 @@
 """Counts of one site, minute by minute: folds over its changes and over its sessions. Pure.
 
-Each fold takes the records of one topic in their order and is independent of the other, and of when
-a minute is published: whatever the interleaving of the topics, the same records give the same
-minutes. Time goes by the records' own time, never back: what comes late counts where the fold is.
+Each fold takes the records of one topic in order. It depends neither on the other fold nor on when
+a minute is published: the same records give the same minutes, whatever the interleaving of the
+topics. Time follows the records' own time and never goes back: late records count at the fold's
+present time.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from parking.events import (
+from parking.core.events import (
     GatesCounted,
     OccupancyMeasured,
     SessionChanged,
@@ -21,16 +22,16 @@ from parking.events import (
 )
 
 MINUTE_MS: Final = 60_000
-# How far ahead of the last change minutes are published, and how long a group is kept that has lost
-# its last slot: one that was published ahead, not knowing it yet, is published again with zeros.
+# How far ahead of the last change minutes are published, and how long a group without slots is
+# kept: minutes published ahead with slots are published again with zeros.
 AHEAD_MS: Final = 30 * 24 * 60 * MINUTE_MS
 STATES: Final[tuple[SlotState, ...]] = ("free", "occupied", "unknown", "closed")
-# A slot that no camera names any more (parking/occupancy.py) is not part of its zone.
+# A slot that no camera names any more (parking/core/occupancy.py) is not counted in its zone.
 _WITHDRAWN: Final = "no-camera"
 
 
 class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A slot as of its last change. `known`: its last state that was free or occupied; `counted`:
+    """A slot after its last change. `known`: its last state that was free or occupied; `counted`:
     whether a camera still names it."""
 
     zone_id: str
@@ -42,8 +43,8 @@ class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The slots of one zone and kind. `slots`: how many in each of STATES, now; `emptied_at_ms`:
-    when their number last changed. The rest is of the minute under way: `share_ms`: the sum of
+    """The slots of one zone and kind. `slots`: the number in each of STATES, now; `emptied_at_ms`:
+    when the number of slots last changed. The rest is of the present minute: `share_ms`: the sum of
     occupied share x milliseconds; `known_ms`: how long there was a share."""
 
     zone_id: str
@@ -64,8 +65,8 @@ class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Lot(Struct, frozen=True, kw_only=True):
-    """The fold over a site's changes. `at_ms`: how far it has come; `version`: the offset after the
-    last change in it."""
+    """The fold over a site's changes. `at_ms`: the time it has reached; `version`: the offset after
+    its last change."""
 
     at_ms: int
     version: int
@@ -73,7 +74,7 @@ class Lot(Struct, frozen=True, kw_only=True):
 
 
 class Gates(Struct, frozen=True, kw_only=True):
-    """The fold over a site's sessions; passages of the minute under way."""
+    """The fold over a site's sessions; passages of the present minute."""
 
     at_ms: int
     version: int
@@ -82,7 +83,7 @@ class Gates(Struct, frozen=True, kw_only=True):
 
 
 def minute_of(time_ms: int) -> int:
-    """The begin of the minute that holds this moment."""
+    """The start of the minute that contains this time."""
     return time_ms - time_ms % MINUTE_MS
 
 
@@ -90,8 +91,8 @@ def minute_of(time_ms: int) -> int:
 def change(
     lot: Lot | None, slot: Slot | None, event: SlotChanged, kind: SlotKind, time_ms: int
 ) -> tuple[Lot, Slot]:
-    """Apply one change, of `time_ms` or of where the fold is, whichever is later. `slot`: as it
-    was, of a lower version. The caller sets the lot's version."""
+    """Apply one change at its `time_ms` or the fold's time, whichever is later. `slot`: its former
+    state, of a lower version. The caller sets the lot's version."""
     lot = lot or Lot(at_ms=time_ms, version=0)
     lot = lot_at(lot, max(time_ms, lot.at_ms))
     now = changed(slot, event, kind)
@@ -140,7 +141,7 @@ def _count(
 
 
 def lot_at(lot: Lot, time_ms: int) -> Lot:
-    """The lot at a later moment, nothing having changed in between."""
+    """The lot at a later time, without a change in between."""
     begin_ms = minute_of(time_ms)
     if begin_ms == minute_of(lot.at_ms):
         groups = [_spend(group, time_ms - lot.at_ms) for group in lot.groups]
@@ -167,13 +168,13 @@ def _lasts(group: Group, begin_ms: int) -> bool:
 
 
 def _open(group: Group) -> Group:
-    """The group at the begin of another minute."""
+    """The group at the start of another minute."""
     return replace(group, entries=0, exits=0, share_ms=0.0, known_ms=0, share_max=None)
 
 
 def occupancy(site_id: str, lot: Lot, from_ms: int, until_ms: int) -> Iterator[OccupancyMeasured]:
-    """The minutes from `from_ms`, or from where the lot is, to `until_ms` (both begins of minutes,
-    the latter left out), nothing more having changed. `lot` is not moved by it."""
+    """The minutes from `from_ms`, or from the lot's time, to `until_ms` (both starts of minutes,
+    the latter excluded), without further changes. Does not change `lot`."""
     begin_ms = minute_of(lot.at_ms)
     if from_ms > begin_ms:
         begin_ms, lot = from_ms, lot_at(lot, from_ms)
@@ -211,9 +212,9 @@ def _measured(site_id: str, group: Group, version: int, begin_ms: int) -> Occupa
 
 # ---------------------------------------------------------------- sessions
 def passage(event: SessionChanged) -> tuple[int, int, int] | None:
-    """(entries, exits, time) that a session's record tells of; None where nobody passed a gate, as
-    when a stay is closed by a count. A late gate event has stays told again (docs/sessions.md): the
-    record of the passage itself is the one whose entry or exit is at the time of the record."""
+    """(entries, exits, time) of a session's record; None if nobody passed a gate, as when a count
+    closes a stay. After a late gate event stays are reported again (docs/sessions.md). The record
+    of the passage itself is the one whose entry or exit has the record's time."""
     if event.cause.kind != "gate" or event.reason in ("reopened", "entry-found"):
         return None
     if event.kind == "opened" and event.entry_at_ms == event.time_ms:
@@ -224,21 +225,21 @@ def passage(event: SessionChanged) -> tuple[int, int, int] | None:
 
 
 def pass_gate(gates: Gates | None, entries: int, exits: int, time_ms: int) -> Gates:
-    """Count one passage, at `time_ms` or where the fold is. The caller sets the version."""
+    """Count one passage, at `time_ms` or the fold's time. The caller sets the version."""
     gates = gates or Gates(at_ms=time_ms, version=0)
     gates = gates_at(gates, max(time_ms, gates.at_ms))
     return replace(gates, entries=gates.entries + entries, exits=gates.exits + exits)
 
 
 def gates_at(gates: Gates, time_ms: int) -> Gates:
-    """The counts at a later moment, nobody having passed in between."""
+    """The counts at a later time, without a passage in between."""
     if minute_of(time_ms) == minute_of(gates.at_ms):
         return replace(gates, at_ms=time_ms)
     return Gates(at_ms=time_ms, version=gates.version)
 
 
 def passages(site_id: str, gates: Gates, from_ms: int, until_ms: int) -> Iterator[GatesCounted]:
-    """As `occupancy`, of the gates."""
+    """Like `occupancy`, for the gates."""
     begin_ms = minute_of(gates.at_ms)
     if from_ms > begin_ms:
         begin_ms, gates = from_ms, gates_at(gates, from_ms)

@@ -1,10 +1,11 @@
-"""Forget all that was counted, to count it again from the inputs that Kafka still holds."""
+"""Delete all counts, to count again from the inputs that Kafka still has."""
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from parking.errors import Retryable
-from parking.kafka import (
+from parking.core.errors import Retryable
+from parking.core.topics import ANALYTICS_APP, ANALYTICS_CHANGELOG
+from parking.runtime.kafka import (
     KafkaProducer,
     KafkaSettings,
     assign_all,
@@ -12,15 +13,14 @@ from parking.kafka import (
     new_producer,
     read_to_end,
 )
-from parking.ports import Outgoing
-from parking.topics import ANALYTICS_APP, ANALYTICS_CHANGELOG
+from parking.wire.ports import Outgoing
 from services.analytics.adapters import SOURCES
 
 
 async def forget(kafka: KafkaSettings) -> int:
-    """Set the group's offsets back to the oldest records, and clear the table's changelog: returns
-    how many values went. Every worker must be stopped. Raises Retryable when Kafka refuses, as it
-    does while one runs; it may be called again."""
+    """Set the group's offsets back to the oldest records and clear the table's changelog; return
+    how many values were deleted. Every worker must be stopped. Raises Retryable when Kafka refuses,
+    as it does while one runs; it may be called again."""
     try:
         await _rewind(kafka)
         return await _clear(kafka)
@@ -39,20 +39,20 @@ async def _rewind(kafka: KafkaSettings) -> None:
 
 
 async def _clear(kafka: KafkaSettings) -> int:
-    """A tombstone for each key, in the partition where its value lies."""
+    """A tombstone for each key, in the partition of its value."""
     consumer: AIOKafkaConsumer = new_consumer(kafka)
     producer = new_producer(kafka)
     try:
         await consumer.start()
         await producer.start()
-        held: dict[tuple[int, bytes | None], bytes | None] = {}
+        values: dict[tuple[int, bytes | None], bytes | None] = {}
         for record in await read_to_end(consumer, await assign_all(consumer, ANALYTICS_CHANGELOG)):
-            held[record.partition, record.key] = record.value
-        gone = [place for place, value in held.items() if value]
+            values[record.partition, record.key] = record.value
+        removed = [place for place, value in values.items() if value]
         await KafkaProducer(producer).send(
-            [Outgoing(ANALYTICS_CHANGELOG, key, None, partition=part) for part, key in gone]
+            [Outgoing(ANALYTICS_CHANGELOG, key, None, partition=part) for part, key in removed]
         )
-        return len(gone)
+        return len(removed)
     finally:
         await producer.stop()
         await consumer.stop()

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from parking.kafka import KafkaSettings
-from parking.ops import HttpSettings
-from parking.settings import Reader
+from parking.runtime.kafka import KafkaSettings
+from parking.runtime.ops import HttpSettings
+from parking.runtime.settings import Reader
 
 _DEFAULT_HTTP_PORT = 8085
 
@@ -15,8 +15,8 @@ class Settings:
     """KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD[_FILE],
     KAFKA_CA_FILE; FRAME_MAX_BYTES (1000000), as in ingest;
     ANALYTICS_SESSION_S (10): how long Kafka waits for a dead worker before another takes over;
-    ANALYTICS_STALL_S (120): /healthz fails when records are not applied, or partitions not given,
-    for so long while Kafka answers;
+    ANALYTICS_STALL_S (120): /healthz fails when, for this long while Kafka answers, records are
+    not applied or partitions not assigned;
     HTTP_HOST (127.0.0.1), HTTP_PORT (8085); LOG_FORMAT, LOG_LEVEL."""
 
     kafka: KafkaSettings
@@ -26,7 +26,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Raises SettingsError with every problem found."""
+        """Read all settings. Raises SettingsError with every problem."""
         env = Reader(environ)
         settings = cls(
             kafka=KafkaSettings.read(env),

@@ -1,8 +1,8 @@
-"""The timer's turn: beats for the partitions that are ours, and a watch over what becomes of them.
+"""Write beats for our partitions, and watch whether they are processed.
 
-A beat is a record like all others, so a partition whose beats are written and where nothing is
-applied stands still, be it faust or the agent. While partitions are dealt out or restored there are
-none; then the restoring itself must move.
+A beat is a normal record. A partition whose beats are written but not applied is stuck, in faust or
+in the agent. While partitions are assigned or restored there are no beats; then the restoring
+itself must progress.
 """
 
 import logging
@@ -10,33 +10,33 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from parking.errors import Retryable
-from parking.ops import Health
-from parking.stall import Stall
+from parking.core.errors import Retryable
+from parking.runtime.ops import Health
+from parking.runtime.stall import Stall
 from services.analytics.analytics import Analytics
 
 log = logging.getLogger(__name__)
 
-# A beat that Kafka took later than this met an outage.
+# A beat that Kafka accepted later than this met an outage.
 _SLOW_S: Final = 5.0
 _ASSIGNMENT: Final = "assignment"
 
 
 class Group(Protocol):
-    """What is asked of faust and Kafka (adapters.FaustGroup)."""
+    """What is needed of faust and Kafka (adapters.FaustGroup)."""
 
     def owned(self) -> set[int] | None:
-        """The partitions this worker has; None while they are dealt out or restored."""
+        """This worker's partitions; None while they are assigned or restored."""
 
     def restoring(self) -> int | None:
-        """How many records are still to be restored, while some are."""
+        """How many records are still to be restored, while there are any."""
 
     async def answers(self) -> bool:
-        """Whether Kafka does."""
+        """Whether Kafka answers."""
 
 
 class Watch:
-    """`turn` is called again and again, `moved` for every record."""
+    """`turn` is called repeatedly, `moved` for every record."""
 
     def __init__(
         self,
@@ -52,15 +52,17 @@ class Watch:
         self._left: int | None = None
 
     def moved(self, partition: int) -> None:
-        """A record of this partition is done with, or part of it."""
+        """A record of this partition was processed, at least partly."""
         self._stall.moved([_name(partition)])
 
     async def turn(self, analytics: Analytics) -> None:
-        """Beats, and the health they tell of."""
+        """The beats, and the health derived from them."""
         owned = self._group.owned()
-        self._health.waiting = (
-            {"partitions": "not assigned and restored yet"} if owned is None else {}
-        )
+        self._health.waiting.pop("kafka", None)  # set while starting
+        if owned is None:
+            self._health.waiting["partitions"] = "not assigned and restored yet"
+        else:
+            self._health.waiting.pop("partitions", None)
         await (self._wait() if owned is None else self._beat(analytics, owned))
         self._stall.report(self._health)
 

@@ -1,12 +1,12 @@
-"""The detector: what each frame says of each slot.
+"""The detector: an observation of each slot from each frame.
 
 Topics in: parking.frames (group `detector`), parking.layouts (whole, without a group). Topics out:
-parking.detections; parking.dead-letters.frames and parking.dead-letters.
-A frame or layout that no retry can mend: dead letter, then the offset moves. An unknown camera:
-image health only. Kafka away: it waits, with nothing committed, and /readyz says why. Anything
-else, or a frame that hangs the model: the process ends and is started again; a frame that ended it
-twice while it was alone in hand becomes a dead letter. Nothing moves, or no frame arrives although
-there are some: /healthz fails.
+parking.detections; parking.dead-letters.frames and parking.dead-letters. A frame or layout that no
+retry can fix is dead-lettered, and the offset moves on. A camera without a layout gets image health
+only. While Kafka is down it waits, commits nothing, and /readyz says why. On any other error, or a
+frame that hangs the model, the process ends and is restarted. A frame that ended it twice while
+processed alone becomes a dead letter. /healthz fails when nothing progresses, or when frames wait
+but none arrives.
 """
 
 import asyncio
@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
-from parking.faults import fault
-from parking.gating import Limits
-from parking.imagehealth import Thresholds
-from parking.kafka import (
+from parking.core.errors import Retryable
+from parking.core.topics import FRAMES, LAYOUTS
+from parking.runtime.faults import fault
+from parking.runtime.heartbeats import Heartbeats
+from parking.runtime.kafka import (
     KafkaProducer,
     KafkaSettings,
     assign_all,
@@ -29,18 +31,20 @@ from parking.kafka import (
     new_producer,
     read_to_end,
 )
-from parking.ops import Health, SystemClock, http_loop, main, serve
-from parking.ports import Outgoing, Place, Producer
-from parking.runner import Polling, run, write
-from parking.stall import Stall
-from parking.topics import FRAMES, LAYOUTS
+from parking.runtime.ops import Health, SystemClock, http_loop, main, serve
+from parking.runtime.pulse import kafka_pulse
+from parking.runtime.retry import EACH_SECOND, retry
+from parking.runtime.runner import Polling, run, write
+from parking.runtime.stall import Stall
+from parking.vision.gating import Limits
+from parking.vision.imagehealth import Thresholds
+from parking.wire.ports import Outgoing, Place, Producer
 from services.detector import settings as settings_module
 from services.detector.adapters import (
     FramesConsumer,
     LayoutsConsumer,
     ModelThread,
     Progress,
-    patiently,
     started,
 )
 from services.detector.analysis import Analyser, Options
@@ -57,25 +61,33 @@ from services.detector.recent import Latest, Looks
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import Settings
 
-# A batch must end within this time, or Kafka gives its frames to another.
+# A batch must end within this time, or Kafka gives its frames to another member.
 MAX_POLL_INTERVAL_MS = 300_000
-# When behind, a camera's older frames are passed over for its newest in the same batch. What is
-# fetched of a partition must hold several frames of each of its cameras, or none is passed over.
+# When behind, a camera's older frames are skipped for its newest one in the same batch. So a fetch
+# of a partition must contain several frames of each camera, or none can be skipped.
 FRAMES_AHEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The process's parts and the loops that use them."""
+    """The parts of the process and the loops that use them."""
 
     settings: Settings
     health: Health
     progress: Progress
     tools: Tools
+    heartbeats: Heartbeats
 
     async def consume(self, stop: asyncio.Event) -> None:
-        """Layouts to their end, then frames and layouts until told to stop."""
-        await patiently("kafka", partial(self._consume, stop), self.health, stop)
+        """Read layouts to their end, then frames and layouts until stopped."""
+        waiting = partial(self.health.waiting.__setitem__, "kafka")
+        await retry(partial(self._attempt, stop), SystemClock(), stop, EACH_SECOND, waiting)
+
+    async def _attempt(self, stop: asyncio.Event) -> None:
+        try:
+            await self._consume(stop)
+        except KafkaError as error:
+            raise Retryable(repr(error)) from error
 
     async def _consume(self, stop: asyncio.Event) -> None:
         kafka = self.settings.kafka
@@ -84,7 +96,7 @@ class Service:
             layouts = await stack.enter_async_context(started(new_consumer(kafka)))
             started_producer = await stack.enter_async_context(started(new_producer(kafka)))
             producer = KafkaProducer(started_producer, kafka.run)
-            # A subscription to a topic that is not there would go unnoticed.
+            # Otherwise a subscription to a missing topic would go unnoticed.
             await assign_all(layouts, kafka.named(FRAMES))
             whole = await read_to_end(layouts, await assign_all(layouts, kafka.named(LAYOUTS)))
             await producer.send(await handle_layouts(whole, self.tools))
@@ -102,7 +114,8 @@ class Service:
             lag = Lag(group, Stall(self.settings.stall_s), self.health)
             attempts = Attempts(lag.getmany, group, SystemClock(), skip=self.settings.skip)
 
-            def assigned(_: set[Place]) -> None:
+            def assigned(places: set[Place]) -> None:
+                self.heartbeats.keep({partition for _, partition in places})
                 self.health.waiting.pop("kafka", None)
                 attempts.assigned()
                 lag.assigned()
@@ -131,7 +144,7 @@ class Service:
             await write(producer, SystemClock(), messages)
             fault("detector.after-tell")
 
-        handle = partial(handle_frames, tools=self.tools, tell=tell)
+        handle = self.heartbeats.watching(partial(handle_frames, tools=self.tools, tell=tell))
         records = FramesConsumer(attempts, self.progress)
         polling = Polling(max_records=self.settings.max_records)
         async with attempts.leaving_in_order():
@@ -139,8 +152,8 @@ class Service:
 
 
 def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
-    """The analyser these settings ask for; the service and a replay must not differ in it. `turned`
-    is called after each picture. Raises SettingsError when the model cannot be used."""
+    """The analyser for these settings; the same for the service and a replay. `turned` is called
+    after each picture. Raises SettingsError when the model cannot be used."""
     detector, facts = load_model(settings.model)
     options = Options(
         settings.model.size_px,
@@ -185,13 +198,16 @@ async def build(environ: Mapping[str, str]) -> None:
         settings.kafka.frame_max_bytes,
         settings.frame_max_pixels,
     )
-    service = Service(settings, health, progress, tools)
+    heartbeats = Heartbeats(health)
+    service = Service(settings, health, progress, tools, heartbeats)
     try:
         await serve(
             {
                 "http": http_loop(new_app(parts, health), settings.http),
                 "frames": service.consume,
                 "watch": partial(progress.watch, health),
+                "pulse": kafka_pulse(settings.kafka, health),
+                "heartbeats": heartbeats.loop,
             }
         )
     finally:

@@ -1,12 +1,11 @@
-"""The outside world: the model's thread, Kafka's two consumers, and the watch over both."""
+"""The detector's adapters: the model's thread, Kafka's two consumers, and the watchdog over
+both."""
 
 import asyncio
-import logging
 import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
-    Awaitable,
     Callable,
     Iterable,
     Mapping,
@@ -20,17 +19,15 @@ from typing import Any, Final, TypeVar
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from parking.errors import Retryable
-from parking.faults import fault
-from parking.imagehealth import Look
-from parking.kafka import KafkaConsumer
-from parking.ops import Health
-from parking.ports import Consumer, Place, Record
+from parking.core.errors import Retryable
+from parking.runtime.faults import fault
+from parking.runtime.kafka import KafkaConsumer
+from parking.runtime.ops import Health
+from parking.vision.imagehealth import Look
+from parking.wire.ports import Consumer, Place, Record
 from services.detector.analysis import Job, Result
 from services.detector.deadline import Deadline
-from services.detector.gate import Held
-
-log = logging.getLogger(__name__)
+from services.detector.gate import LastView
 
 T = TypeVar("T")
 
@@ -39,14 +36,14 @@ _WATCH_EVERY_S: Final = 2.0
 
 
 class Progress:
-    """When the work last moved. Any thread may note it."""
+    """The time of the last progress. Any thread may note it."""
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
         self._turned_s = clock_s()
 
     def note(self) -> None:
-        """The loop turned: a poll came back, or a picture was finished."""
+        """Progress: a poll returned, or a picture was finished."""
         self._turned_s = self._clock_s()
 
     def age_s(self) -> float:
@@ -54,15 +51,15 @@ class Progress:
         return self._clock_s() - self._turned_s
 
     def report(self, health: Health) -> None:
-        """Fail /healthz when nothing has moved for too long: the model's thread, a poll or a write
-        to Kafka hangs. With nothing to do, polls come back empty and count."""
+        """Fail /healthz when nothing has progressed for too long: the model's thread, a poll or a
+        write to Kafka hangs. With no work, returning polls count as progress."""
         if self.age_s() > STUCK_AFTER_S:
-            health.failing["frames"] = f"nothing has moved for {self.age_s():.0f} s"
+            health.failing["frames"] = f"no progress for {self.age_s():.0f} s"
         else:
             health.failing.pop("frames", None)
 
     async def watch(self, health: Health, stop: asyncio.Event) -> None:
-        """Report until told to stop."""
+        """Report until stopped."""
         while not stop.is_set():
             self.report(health)
             try:
@@ -72,11 +69,13 @@ class Progress:
 
 
 class ModelThread:
-    """Runs the analyser off the event loop, on the one thread that it allows."""
+    """Runs the analyser off the event loop, on the one thread that it may use."""
 
     def __init__(
         self,
-        each: Callable[[Sequence[Job], dict[str, Look], dict[str, Held] | None], Iterable[Result]],
+        each: Callable[
+            [Sequence[Job], dict[str, Look], dict[str, LastView] | None], Iterable[Result]
+        ],
         deadline: Deadline | None = None,
     ) -> None:
         self._each = each
@@ -86,14 +85,17 @@ class ModelThread:
         """Calls not finished; HTTP refuses work beyond a few."""
 
     async def each(
-        self, jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held] | None = None
+        self,
+        jobs: Sequence[Job],
+        looks: dict[str, Look],
+        last_views: dict[str, LastView] | None = None,
     ) -> AsyncGenerator[Result]:
-        """See Analyser.each. The next result is worked on while the caller uses the last one; to
-        turn away in between (aclosing) is safe: what is under way ends unheard."""
+        """See Analyser.each. The next result is computed while the caller uses the last one.
+        Closing the generator early (aclosing) is safe: the result in progress is dropped."""
         self.waiting += 1
         try:
             left = map(_name, jobs)
-            results = await self._run("", lambda: iter(self._each(jobs, looks, helds)))
+            results = await self._run("", lambda: iter(self._each(jobs, looks, last_views)))
             coming = self._run(next(left, ""), lambda: next(results, None))
             while (result := await coming) is not None:
                 coming = self._run(next(left, ""), lambda: next(results, None))
@@ -102,22 +104,25 @@ class ModelThread:
             self.waiting -= 1
 
     async def analyse(
-        self, jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held] | None = None
+        self,
+        jobs: Sequence[Job],
+        looks: dict[str, Look],
+        last_views: dict[str, LastView] | None = None,
     ) -> list[Result]:
-        """All of `each`."""
-        return [result async for result in self.each(jobs, looks, helds)]
+        """Return all results of `each`."""
+        return [result async for result in self.each(jobs, looks, last_views)]
 
     def _run(self, what: str, work: Callable[[], T]) -> asyncio.Future[T]:
         watched = partial(self._deadline.watched, what, work) if self._deadline else work
         return asyncio.get_running_loop().run_in_executor(self._thread, watched)
 
     def close(self) -> None:
-        """Let the thread end after what it is doing."""
+        """Let the thread end after its present work."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 class FramesConsumer:
-    """ports.Consumer of the group; every poll that comes back is progress."""
+    """ports.Consumer of the group; every returning poll counts as progress."""
 
     def __init__(self, consumer: Consumer, progress: Progress) -> None:
         self._consumer = consumer
@@ -128,7 +133,7 @@ class FramesConsumer:
         try:
             return await self._consumer.getmany(timeout_ms, max_records)
         finally:
-            self._progress.note()  # Kafka being away is no reason to be started again
+            self._progress.note()  # a Kafka outage is not a reason to restart
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer."""
@@ -164,7 +169,7 @@ class LayoutsConsumer:
 
 @asynccontextmanager
 async def started(client: Any) -> AsyncIterator[Any]:
-    """A Kafka client, started and in the end stopped. Raises Retryable when Kafka is away."""
+    """Start a Kafka client and stop it at the end. Raises Retryable when Kafka is down."""
     try:
         try:
             await client.start()
@@ -173,20 +178,6 @@ async def started(client: Any) -> AsyncIterator[Any]:
         yield client
     finally:
         await client.stop()
-
-
-async def patiently(
-    what: str, work: Callable[[], Awaitable[None]], health: Health, stop: asyncio.Event
-) -> None:
-    """Until `work` has come to its end or the service is told to stop; an outage is waited out and
-    shown in /readyz."""
-    while not stop.is_set():
-        try:
-            return await work()
-        except (Retryable, KafkaError) as error:
-            log.warning("waiting: %s", error)
-            health.waiting[what] = str(error) or repr(error)
-            await asyncio.sleep(1.0)
 
 
 def _name(job: Job) -> str:

@@ -1,4 +1,4 @@
-"""Work on the next picture while the last one is searched: decoding needs one core for a twelfth of
+"""Prepare the next picture while the last one is searched: decoding needs one core for a twelfth of
 an inference's time, and neither waits for the other."""
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +10,14 @@ R = TypeVar("R")
 
 
 class Ahead:
-    """One thread, one piece of work ahead. A single piece is done by the caller's own thread."""
+    """One thread that works one item ahead. A single item is done by the caller's own thread."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "ahead")
 
     def each(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-        """`work` of each item, in order. What it raises is raised when its turn comes."""
+        """Yield `work` of each item, in order. An exception is raised when its item's turn
+        comes."""
         if len(items) < 2:
             yield from map(work, items)
             return

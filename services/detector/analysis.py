@@ -1,6 +1,6 @@
-"""One picture after another: decode, judge its health, see which slots changed, judge those.
+"""Analyse pictures one by one: decode, judge health, find changed slots, judge those.
 
-Blocks and is not safe for several threads: services/detector/adapters.py gives it one of its own.
+Blocks and is not safe for several threads: services/detector/adapters.py gives it a thread.
 """
 
 import time
@@ -11,14 +11,15 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from parking.alignment import anchor_of
-from parking.errors import Invalid
-from parking.events import Box, Effort, ImageHealth, Observation
-from parking.gating import Limits, remember
-from parking.imagehealth import Look, Thresholds, blank_shares
-from parking.metrics import FRAMES_REUSED, LOAD_LEVEL, SLOTS_DEFERRED, SLOTS_JUDGED, timed
+from parking.core.errors import Invalid
+from parking.core.events import Box, Effort, ImageHealth, Observation
+from parking.runtime.metrics import FRAMES_REUSED, LOAD_LEVEL, SLOTS_DEFERRED, SLOTS_JUDGED, timed
+from parking.vision.alignment import anchor_of
+from parking.vision.gating import Limits, remember
+from parking.vision.imagehealth import Look, Thresholds, blank_shares
 from services.detector.ahead import Ahead
-from services.detector.gate import Held
+from services.detector.astride import with_partners
+from services.detector.gate import LastView
 from services.detector.judging import How, Judge, Judgement, Shot
 from services.detector.load import CLOSER, REFRESH, SIZE, SMALLER, Load
 from services.detector.observing import without_blurred, without_hidden
@@ -30,9 +31,9 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a picture says. `timings_ms`: decode, look, health, gate, place, slots, inference,
-    closer, match. `reused_from`: the frame that was judged last, whose boxes and observations these
-    are: nothing has changed since."""
+    """The result of one picture. `timings_ms`: decode, look, health, gate, place, slots, inference,
+    closer, match. `reused_from`: the frame judged last, whose boxes and observations are repeated
+    because nothing has changed since."""
 
     width: int
     height: int
@@ -51,9 +52,9 @@ Result = Finding | Invalid
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What an analysis needs beside models. `size_px` is the model input where the layout names
-    none, 0: by need; `gate` None: every slot of every picture is judged; `closer`: slots in doubt
-    are looked at closer."""
+    """Settings of an analysis besides the models. `size_px`: the model input where the layout sets
+    none, 0: by need. `gate` None: every slot of every picture is judged. `closer`: slots in doubt
+    are searched again at a larger scale."""
 
     size_px: int = 0
     max_pixels: int = 2_000_000
@@ -63,7 +64,7 @@ class Options:
 
 
 class Analyser:
-    """Pictures in, findings out. `turned` is called after each picture; without `load` nothing is
+    """Pictures in, findings out. `turned` is called after each picture. Without `load` nothing is
     ever left out."""
 
     def __init__(
@@ -82,18 +83,18 @@ class Analyser:
         self._ahead = Ahead()
 
     def order(self, camera_id: str) -> float:
-        """Sort key: cameras whose changed scene waits come first."""
+        """Sort key: cameras with a waiting change come first."""
         return self._load.order(camera_id)
 
     def each(
         self,
         jobs: Sequence[Job],
         looks: dict[str, Look],
-        helds: dict[str, Held] | None = None,
+        last_views: dict[str, LastView] | None = None,
     ) -> Iterator[Result]:
-        """One result a job, in order, each as soon as it is done. A picture that cannot be used
-        gives the Invalid and touches no other. `looks` and `helds` (by camera) are read and brought
-        up to date; without `helds` every slot is judged."""
+        """Yield one result per job, in order, each as soon as it is done. An unusable picture gives
+        its Invalid and affects no other. `looks` and `last_views` (by camera) are read and updated;
+        without `last_views` every slot is judged."""
         decoded = self._ahead.each(self._opener.decode, jobs)
         for _ in jobs:
             start_s = time.perf_counter()
@@ -101,10 +102,10 @@ class Analyser:
             if isinstance(one, Invalid):
                 result: Result = one
             else:
-                limits = self._options.gate if helds is not None else None
+                limits = self._options.gate if last_views is not None else None
                 busy = self._load.level >= REFRESH
-                opened = self._opener.open(one, looks, helds or {}, limits, busy=busy)
-                result = self._conclude(opened, helds)
+                opened = self._opener.open(one, looks, last_views or {}, limits, busy=busy)
+                result = self._conclude(opened, last_views)
             self._turned()
             judged = isinstance(result, Finding) and _was_judged(result.effort)
             self._load.add_work(time.perf_counter() - start_s, judged=judged)
@@ -115,75 +116,82 @@ class Analyser:
         self,
         jobs: Sequence[Job],
         looks: dict[str, Look],
-        helds: dict[str, Held] | None = None,
+        last_views: dict[str, LastView] | None = None,
     ) -> list[Result]:
-        """All of `each`."""
-        return list(self.each(jobs, looks, helds))
+        """Return all results of `each`."""
+        return list(self.each(jobs, looks, last_views))
 
-    def _conclude(self, opened: Opened, helds: MutableMapping[str, Held] | None) -> Result:
+    def _conclude(self, opened: Opened, last_views: MutableMapping[str, LastView] | None) -> Result:
         try:
-            return self._find(opened, helds)
-        except Invalid as error:  # the colours show damage that grey does not
+            return self._find(opened, last_views)
+        except Invalid as error:  # colour shows damage that grey does not
             return error
 
-    def _find(self, opened: Opened, helds: MutableMapping[str, Held] | None) -> Finding:
+    def _find(self, opened: Opened, last_views: MutableMapping[str, LastView] | None) -> Finding:
         slots = opened.decoded.ground.slots
         if opened.health.status != "ok":
             blind = [Observation(slot_id=s.slot_id, state="unknown", confidence=0.0) for s in slots]
             return self._finding(opened, (), blind, Effort(load_level=self._load.level))
-        if opened.watched is None or helds is None:
+        if opened.watched is None or last_views is None:
             every = np.ones(len(slots), np.bool_)
             judged = self._judge_slots(opened, None, every, ~every)
             boxes, seen = self._judge.boxes(judged), self._observe(opened, judged)
             return self._finding(opened, boxes, seen, self._effort(judged, len(slots)))
-        return self._follow(opened, opened.watched, helds)
+        return self._follow(opened, opened.watched, last_views)
 
     def _follow(
-        self, opened: Opened, watched: Watched, helds: MutableMapping[str, Held]
+        self, opened: Opened, watched: Watched, last_views: MutableMapping[str, LastView]
     ) -> Finding:
-        """Judge what changed; the rest keeps what was said."""
+        """Judge what changed; keep the known result of the rest."""
         camera_id, due = opened.decoded.job.camera_id or "", watched.due
         wanted = due.urgent | (due.refresh & (self._load.level < REFRESH))
         if wanted.any() and not self._load.may_judge(camera_id):
             if due.urgent.any():
                 self._load.defer(camera_id)
-            return self._repeat(opened, watched, helds, due.urgent)
+            return self._repeat(opened, watched, last_views, due.urgent)
         self._load.settle(camera_id)
         if not wanted.any():
-            return self._repeat(opened, watched, helds, wanted)
+            return self._repeat(opened, watched, last_views, wanted)
         count = len(opened.decoded.ground.slots)
         if not count:
             wanted = np.ones_like(wanted)  # the picture is searched as a whole
-        asked = wanted[:count]
-        judged = self._judge_slots(opened, watched.held, asked, due.confirm[:count])
-        held = self._hold(opened, watched, wanted, judged)
-        helds[camera_id] = held
+        elif watched.last:
+            wanted = with_partners(wanted, watched.last.known.pairs)
+        judged = self._judge_slots(opened, watched.last, wanted[:count], due.confirm[:count])
+        wanted = wanted | judged.renewed if count else wanted
+        chosen = wanted[:count]
+        last = self._hold(opened, watched, wanted, judged)
+        last_views[camera_id] = last
         seen = [
             replace(one, since_ms=None) if now else one
-            for one, now in zip(held.observations, asked, strict=True)
+            for one, now in zip(last.observations, chosen, strict=True)
         ]
-        SLOTS_JUDGED.inc(int(asked.sum()))
-        return self._finding(opened, held.boxes, seen, self._effort(judged, int(asked.sum())))
+        SLOTS_JUDGED.inc(int(chosen.sum()))
+        return self._finding(opened, last.boxes, seen, self._effort(judged, int(chosen.sum())))
 
     def _repeat(
-        self, opened: Opened, watched: Watched, helds: MutableMapping[str, Held], waiting: Flags
+        self,
+        opened: Opened,
+        watched: Watched,
+        last_views: MutableMapping[str, LastView],
+        waiting: Flags,
     ) -> Finding:
-        """What was seen before, for a picture on which nothing is judged; the slots `waiting` are
-        left out."""
+        """The known result, for a picture on which nothing is judged, without the slots
+        `waiting`."""
         deferred = int(waiting.sum())
         SLOTS_DEFERRED.inc(deferred)
-        effort, held = Effort(load_level=self._load.level, deferred=deferred), watched.held
-        if held is None:
+        effort, last = Effort(load_level=self._load.level, deferred=deferred), watched.last
+        if last is None:
             return self._finding(opened, (), (), effort)
-        helds[opened.decoded.job.camera_id or ""] = held.again()
-        seen = [one for one, waits in zip(held.observations, waiting, strict=False) if not waits]
+        last_views[opened.decoded.job.camera_id or ""] = last.again()
+        seen = [one for one, waits in zip(last.observations, waiting, strict=False) if not waits]
         if deferred:
-            return self._finding(opened, held.boxes, seen, effort)
+            return self._finding(opened, last.boxes, seen, effort)
         FRAMES_REUSED.inc()
-        return self._finding(opened, held.boxes, seen, effort, held.frame_id)
+        return self._finding(opened, last.boxes, seen, effort, last.frame_id)
 
     def _judge_slots(
-        self, opened: Opened, held: Held | None, asked: Flags, confirm: Flags
+        self, opened: Opened, last: LastView | None, chosen: Flags, confirm: Flags
     ) -> Judgement:
         level, decoded = self._load.level, opened.decoded
         how = How(
@@ -191,35 +199,35 @@ class Analyser:
             scale=SMALLER if level >= SIZE else 1.0,
         )
         shot = Shot(self._opener.colours(decoded), decoded.ground, how, decoded.timings_ms)
-        return self._judge.judge(shot, asked, confirm, held.known if held else None)
+        return self._judge.judge(shot, chosen, confirm, last.known if last else None)
 
     def _observe(self, opened: Opened, judged: Judgement) -> list[Observation]:
-        """Of the slots judged anew."""
+        """Observe the slots that are judged again."""
         ground = opened.decoded.ground
         with timed("match", opened.decoded.timings_ms):
             outlines = [ground.outlines[i] for i in np.flatnonzero(judged.renewed)]
             blank = blank_shares(opened.decoded.seen.grey, outlines).tolist()
             return without_hidden(self._judge.observations(ground, judged), blank)
 
-    def _hold(self, opened: Opened, watched: Watched, wanted: Flags, judged: Judgement) -> Held:
+    def _hold(self, opened: Opened, watched: Watched, wanted: Flags, judged: Judgement) -> LastView:
         """What to remember after the slots `wanted` were judged."""
-        job, held, seen = opened.decoded.job, watched.held, iter(self._observe(opened, judged))
-        before = held.observations if held else ()
+        job, last, seen = opened.decoded.job, watched.last, iter(self._observe(opened, judged))
+        before = last.observations if last else ()
         observations = tuple(
             replace(next(seen) if renewed else before[index], since_ms=job.time_ms)
-            if asked
+            if chosen
             else before[index]
-            for index, (renewed, asked) in enumerate(zip(judged.renewed, wanted, strict=False))
+            for index, (renewed, chosen) in enumerate(zip(judged.renewed, wanted, strict=False))
         )
         states = [str(one.state) for one in observations] or ["seen"] * len(wanted)
-        return Held(
-            remember(watched.view, held.memory if held else None, wanted, states),
+        return LastView(
+            remember(watched.view, last.memory if last else None, wanted, states),
             judged.known,
             observations,
             tuple(self._judge.boxes(judged)),
             job.frame_id or "",
-            held.anchor if held else anchor_of(opened.decoded.seen.grey),
-            held.anchored if held else 0,
+            last.anchor if last else anchor_of(opened.decoded.seen.grey),
+            last.anchored if last else 0,
         )
 
     def _effort(self, judged: Judgement, slots: int) -> Effort:

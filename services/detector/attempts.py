@@ -1,11 +1,11 @@
-"""Counts deliveries of frames, finds the frame that ends the detector, and sets it aside.
+"""Find a frame that crashes the detector, and dead-letter it.
 
-The count outlives the process in the metadata of the group's committed offsets (suspects.Note).
-Each commit says that frames from this offset on are in hand; a stop or a rebalance takes that back.
-A detector that finds it knows that the partition's last holder ended at work. It then gets the
-frames that may have been in hand one at a time, each counted before it is handed over, so that no
-neighbour is blamed. A frame that is delivered alone for the third time becomes a dead letter,
-unseen. In normal operation this costs one commit an assignment.
+The count of attempts outlives the process, in the metadata of the group's committed offsets
+(suspects.Note). Each commit notes that frames from this offset on are in progress; a stop or a
+rebalance clears the note. A detector that finds a note knows that the partition's last owner ended
+during work. It then takes the frames that may have been in progress one at a time, and counts each
+before it starts, so that no neighbouring frame is blamed. A frame due for its third attempt alone
+is dead-lettered without being processed. In normal operation this costs one commit per assignment.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from typing import Final, Protocol
 
 from aiokafka.errors import KafkaError
 
-from parking import codec
-from parking.errors import Invalid, Retryable
-from parking.faults import fault, holding
-from parking.metrics import DEAD_LETTERS
-from parking.ports import Clock, Outgoing, Place, Record
-from parking.runner import Handle
+from parking.core.errors import Invalid, Retryable
+from parking.runtime.faults import fault, holding
+from parking.runtime.metrics import DEAD_LETTERS
+from parking.runtime.runner import Handle
+from parking.wire import codec
+from parking.wire.ports import Clock, Outgoing, Place, Record
 from services.detector.handler import SERVICE
 from services.detector.suspects import Batch, Committed, Note, Partition, place_of, split
 
@@ -31,28 +31,27 @@ log = logging.getLogger(__name__)
 Poll = Callable[[int, int], Awaitable[list[Record]]]
 
 LIMIT: Final = 3
-"""The delivery alone at which a frame is set aside."""
+"""The attempt alone at which a frame is dead-lettered instead."""
 REASON: Final = "kills-the-detector"
 _FINISH_S: Final = 5.0
-"""How long a rebalance waits for a frame that is alone in hand."""
+"""How long a rebalance waits for a frame that is processed alone."""
 
 
 class Offsets(Protocol):
-    """The group's, in Kafka (offsets.GroupLog). All raise Retryable on an outage."""
+    """The group's offsets in Kafka (offsets.GroupLog). All methods raise Retryable on an outage."""
 
     async def commit(self, offsets: Mapping[Place, Committed]) -> None:
         """See ports.Consumer; with metadata."""
 
     async def committed(self, places: Collection[Place]) -> dict[Place, Committed]:
-        """What is committed; a place without a commit is left out."""
+        """The committed offsets; places without a commit are left out."""
 
     async def ends(self, places: Collection[Place]) -> dict[Place, int]:
-        """The offset after the last record of each."""
+        """The offset after the last record of each place."""
 
 
 class Attempts:
-    """ports.Consumer. `poll`: the group's getmany; `skip`: of a camera's frames only the newest
-    counts."""
+    """ports.Consumer. `poll`: the group's getmany; `skip`: only a camera's newest frame counts."""
 
     def __init__(
         self, poll: Poll, offsets: Offsets, clock: Clock, *, skip: bool, limit: int = LIMIT
@@ -67,12 +66,13 @@ class Attempts:
         self._polled: list[Record] = []
         self._batches: deque[Batch] = deque()
         self._in_hand: tuple[int, Batch] | None = None
-        """With the assignment under which it was handed over."""
+        """A batch with the assignment under which it was delivered."""
         self._idle = asyncio.Event()
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
-        """See ports.Consumer. Before they are returned Kafka knows that they are in hand. It may be
-        called again before the commit: nothing joins a suspect, nor a suspect what is in hand."""
+        """See ports.Consumer. Notes in Kafka that the records are in progress before it returns
+        them. It may be called again before the commit: nothing is added to a suspect in progress,
+        and no suspect to other work."""
         if not self._polled and not self._batches:
             self._polled = await self._poll(timeout_ms, max_records)
         if self._polled:
@@ -82,7 +82,7 @@ class Attempts:
         return await self._hand_over()
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
-        """See ports.Consumer. What was handed over last is done."""
+        """See ports.Consumer. The last records delivered are done."""
         assignment, batch = self._in_hand or (self._assignment, Batch([]))
         if assignment == self._assignment:
             done: dict[Place, set[int]] = {}
@@ -93,23 +93,23 @@ class Attempts:
             await self._offsets.commit({p: self._partitions[p].committed() for p in done})
         elif batch.suspect is None:
             await self._offsets.commit({p: Committed(offset) for p, offset in offsets.items()})
-        # else: dealt out anew meanwhile, and frames before it may not be done: it comes again
+        # else: reassigned meanwhile, and frames before it may not be done: it comes again
         self._in_hand = None
         self._idle.set()
 
     async def seek(self, offsets: Mapping[Place, int]) -> None:
-        """Where to go on is the group's alone."""
+        """Only the group decides where to continue."""
         raise NotImplementedError
 
     def assigned(self) -> None:
-        """Partitions were dealt out: what was known of them may be out of date."""
+        """Partitions were reassigned: what was known of them may be out of date."""
         self._assignment += 1
         self._partitions, self._polled = {}, []
         self._batches.clear()
 
     async def revoked(self) -> None:
-        """Partitions are about to be dealt out anew, which is no end at work. A frame alone in hand
-        may be finished first, so that only one that does not come back keeps its attempt."""
+        """Partitions are about to be reassigned, which does not count as a crash. A frame that is
+        processed alone may finish first, so that only a frame that hangs keeps its attempt."""
         if self._in_hand is not None and self._in_hand[1].suspect is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), _FINISH_S)
@@ -118,8 +118,8 @@ class Attempts:
 
     @asynccontextmanager
     async def leaving_in_order(self) -> AsyncIterator[None]:
-        """Around the loop. A stop and a failure of Kafka are no frame's fault; whatever else ends
-        the loop keeps its attempt."""
+        """Wraps the loop. A stop or an outage of Kafka does not count against a frame; any other
+        end of the loop keeps its attempt."""
         try:
             yield
         except (KafkaError, asyncio.CancelledError):
@@ -128,7 +128,7 @@ class Attempts:
         await self._leave()
 
     def guard(self, handle: Handle) -> Handle:
-        """The handler, which does not see a frame that is to be set aside."""
+        """The handler, without the frames that are to be dead-lettered."""
 
         async def guarded(records: Sequence[Record]) -> list[Outgoing]:
             if self._in_hand is None or not self._in_hand[1].condemned:
@@ -138,7 +138,7 @@ class Attempts:
         return guarded
 
     async def _sort(self, max_records: int) -> None:
-        """What was polled as batches, by what the group knows of its partitions."""
+        """Split polled records into batches, by what the group knows of their partitions."""
         assignment, polled = self._assignment, self._polled
         first = {place_of(r): r.offset for r in reversed(polled)}
         new = first.keys() - self._partitions.keys()
@@ -153,7 +153,7 @@ class Attempts:
             self._partitions[place] = Partition.after(note, first[place], end, max_records)
         for place in suspects:
             log.warning(
-                "%s/%d: a detector ended with frames from offset %d on in hand: one at a time",
+                "%s/%d: a detector ended while processing frames from offset %d on: one at a time",
                 *place,
                 first[place],
             )
@@ -163,12 +163,12 @@ class Attempts:
         self._batches.extend(split(polled, self._partitions, self._skip, self._limit))
 
     def _joined(self, batch: Batch) -> Batch | None:
-        """With what is in hand already; None when that must not be."""
-        assignment, held = self._in_hand or (-1, Batch([]))
+        """Add to the work in progress; None when that is not allowed."""
+        assignment, batch_in_hand = self._in_hand or (-1, Batch([]))
         if assignment != self._assignment:
             return batch
-        alone = held.suspect is not None or batch.suspect is not None
-        return None if alone else Batch([*held.records, *batch.records])
+        alone = batch_in_hand.suspect is not None or batch.suspect is not None
+        return None if alone else Batch([*batch_in_hand.records, *batch.records])
 
     async def _hand_over(self) -> list[Record]:
         assignment, batch = self._assignment, self._batches[0]
@@ -176,8 +176,8 @@ class Attempts:
         if batch.suspect is not None and not batch.condemned:
             (partition,) = (self._partitions[place] for place in places)
             attempts = partition.alone.get(batch.suspect.offset, 0) + 1
-            told = partition.alone | {batch.suspect.offset: attempts}
-            note = Note(in_hand=True, alone=told).text()
+            suspects = partition.alone | {batch.suspect.offset: attempts}
+            note = Note(in_hand=True, alone=suspects).text()
             marks = {place: Committed(partition.position, note) for place in places}
         else:
             unsaid = (place for place in places if not self._partitions[place].said)
@@ -198,17 +198,17 @@ class Attempts:
 
     def _set_aside(self, record: Record) -> Outgoing:
         detail = (
-            f"the detector ended {self._limit - 1} times with this frame alone in hand: it "
+            f"the detector ended {self._limit - 1} times while processing this frame alone: it "
             "crashed, ran out of memory, or hung for longer than DETECTOR_FRAME_LIMIT_S"
         )
-        log.error("%s/%d at %d is set aside: %s", *place_of(record), record.offset, detail)
+        log.error("%s/%d at %d is dead-lettered: %s", *place_of(record), record.offset, detail)
         DEAD_LETTERS.labels(SERVICE, REASON).inc()
         return codec.dead_letter(
             *(record, Invalid(REASON, detail), SERVICE, self._clock.now_ms()), attempts=self._limit
         )
 
     async def _leave(self) -> None:
-        """The attempt at what is alone in hand does not count."""
+        """Do not count the attempt at the frame that is processed alone."""
         if self._in_hand is not None and self._in_hand[0] == self._assignment:
             suspect = self._in_hand[1].suspect
             if suspect is not None and not self._in_hand[1].condemned:
@@ -225,4 +225,4 @@ class Attempts:
             if marks:
                 await self._offsets.commit(marks)
         except Retryable as error:
-            log.warning("frames in hand look as if the detector had ended at work: %s", error)
+            log.warning("frames in progress will look as if the detector had crashed: %s", error)

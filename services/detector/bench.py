@@ -1,7 +1,7 @@
-"""Which runtime is fastest here, with how many threads? Measures both, in turns.
+"""Compare runtimes and thread counts on this machine. Measures them alternately.
 
-Every combination has a process of its own, so that its memory is its own; all are loaded first and
-then take turns, so that whatever else the machine does meets all of them alike. Medians count.
+Every combination has a process of its own, so memory is measured separately. All are loaded first
+and then take turns, so that other load on the machine affects all of them alike. Medians count.
 """
 
 import argparse
@@ -34,7 +34,7 @@ TURN_LIMIT_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One combination. `memory_mb`: the process's peak so far, sizes going up."""
+    """One combination. `memory_mb`: the process's peak so far, with increasing sizes."""
 
     model: str
     backend: str
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured."""
+    """The combinations to measure."""
 
     models: tuple[Path, ...]
     threads: tuple[int, ...]
@@ -56,7 +56,7 @@ class Plan:
 
 
 def measure(plan: Plan) -> list[Row]:
-    """Every combination that runs here; one that does not is left out and told on stderr."""
+    """Measure every combination that runs here; the others are left out and reported on stderr."""
     rows = []
     with ExitStack() as stack:
         workers = {
@@ -97,14 +97,14 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def peak_mb() -> int:
-    """The most memory that this process has held, MB; 0 where the system does not tell. (Not
-    `ru_maxrss`: a child begins with its parent's.)"""
+    """Peak memory of this process, MB; 0 where the system does not report it. (Not `ru_maxrss`: a
+    child starts with its parent's.)"""
     try:
         lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     except OSError:
         return 0
-    held = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), "0")
-    return int(held) // 1024
+    high_water = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), "0")
+    return int(high_water) // 1024
 
 
 # ---------------------------------------------------------------- a process for each combination
@@ -126,7 +126,7 @@ def _worker(loads: tuple[Path, str, int, str]) -> Iterator[Connection]:
 
 
 def _work(end: Connection, model: Path, backend: str, threads: int, precision: str) -> None:
-    """Runs in the child: says whether the runtime works, then one inference a message."""
+    """Run in the child: report whether the runtime works, then run one inference per message."""
     try:
         forward = FORWARDS[backend](model, threads, precision)
         forward(_blank(160))
@@ -146,18 +146,18 @@ def _work(end: Connection, model: Path, backend: str, threads: int, precision: s
 
 
 def _blank(size_px: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    """The input of a 16:9 picture; what is in it makes no difference to the time."""
+    """The input of a 16:9 picture; its content does not affect the time."""
     height = -(-size_px * 9 // 16 // STRIDE) * STRIDE
     return np.full((1, 3, max(STRIDE, height), size_px), 0.45, np.float32)
 
 
 def _ready(backend: str, end: Connection) -> bool:
     try:
-        problem = end.recv() if end.poll(READY_LIMIT_S) else f"not ready after {READY_LIMIT_S} s"
+        problem = end.recv() if end.poll(READY_LIMIT_S) else f"not ready within {READY_LIMIT_S} s"
     except EOFError:
         problem = "its process ended"
     if problem is not None:
-        sys.stderr.write(f"{backend} is left out: {problem}\n")
+        sys.stderr.write(f"{backend} is skipped: {problem}\n")
     return problem is None
 
 
@@ -165,33 +165,12 @@ def _turn(end: Connection, size_px: int) -> tuple[float, int]:
     end.send(size_px)
     if not end.poll(TURN_LIMIT_S):
         raise TimeoutError(f"an inference at {size_px} px took longer than {TURN_LIMIT_S} s")
-    told: tuple[float, int] = end.recv()
-    return told
+    result: tuple[float, int] = end.recv()
+    return result
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    options = _arguments(arguments)
-    cores = usable_cores()
-    threads = options.threads or sorted({1, threads_for(0, 1, cores)})
-    plan = Plan(
-        (options.model,), tuple(threads), tuple(options.sizes), options.rounds, options.precision
-    )
-    rows = measure(plan)
-    if not rows:
-        sys.exit("no runtime can run this model")
-    sys.stdout.write(
-        f"{options.model.name}, {cores} usable core(s), {options.rounds} inferences each, in turns"
-        f"\n\n{table(rows)}\n"
-    )
-
-
-def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="parking bench-detector",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `parking bench-detector`."""
     parser.add_argument(
         "--model", type=Path, default=DEFAULT_MODEL, help="an ONNX file (the shipped one)"
     )
@@ -208,8 +187,20 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--precision", choices=("f32", "auto"), default="f32", help="DETECTOR_PRECISION (f32)"
     )
-    return parser.parse_args(arguments)
+    parser.set_defaults(run=run)
 
 
-if __name__ == "__main__":
-    main()
+def run(chosen: argparse.Namespace) -> None:
+    """Measure what the options name and print the table."""
+    cores = usable_cores()
+    threads = chosen.threads or sorted({1, threads_for(0, 1, cores)})
+    plan = Plan(
+        (chosen.model,), tuple(threads), tuple(chosen.sizes), chosen.rounds, chosen.precision
+    )
+    rows = measure(plan)
+    if not rows:
+        sys.exit("no runtime can run this model")
+    sys.stdout.write(
+        f"{chosen.model.name}, {cores} usable core(s), {chosen.rounds} inferences each, in turns"
+        f"\n\n{table(rows)}\n"
+    )

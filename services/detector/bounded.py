@@ -1,4 +1,4 @@
-"""A bounded cache: what was used longest ago goes first."""
+"""A bounded cache: the least recently used entry is dropped first."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 def keep(cache: OrderedDict[K, V], key: K, value: V, most: int) -> None:
-    """Put the value in as the one used last; beyond `most` drop the oldest."""
+    """Insert the value as the most recently used; beyond `most` drop the oldest."""
     cache[key] = value
     cache.move_to_end(key)
     while len(cache) > most:

@@ -1,9 +1,10 @@
-"""A closer look: slots in doubt are searched again, shown larger, and seen mirrored as well. The
-mean of all looks counts.
+"""A closer look: search slots in doubt again at a larger scale, and mirrored as well. The mean of
+all looks counts.
 
-Most pictures leave no doubt, so this costs little on the whole, and what one look misses (small,
-half hidden, in a bad light) another one finds. Measured in docs/accuracy.md. A slot that was sure
-before is looked at closer on the next picture, if the doubt stays: most are cars on their way.
+Most pictures leave no doubt, so this costs little overall. One look may find what another misses
+(small, half hidden or badly lit vehicles). Measured in docs/accuracy.md. A slot that was sure
+before gets its closer look on the next picture, if the doubt stays: most such doubts are passing
+cars.
 """
 
 from collections.abc import Sequence
@@ -12,23 +13,23 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parking.geometry import Matches
+from parking.core.geometry import Matches
 
 IN_DOUBT: Final = (0.2, 0.8)
-"""A slot whose P(occupied) lies between is in doubt. Wider than the band that a clear picture tells
-as unknown: what is nearly unknown is wrong too often."""
+"""A slot with P(occupied) within this band is in doubt. The band is wider than the one that makes a
+slot unknown on a clear picture, because nearly unknown answers are wrong too often."""
 DOUBTED_FROM: Final = 0.03
-"""Where a slot of the picture is in doubt, all with min(P, 1 - P) beyond this are looked at: some
-that were fairly sure were wrong too."""
+"""When a slot of the picture is in doubt, all slots with min(P, 1 - P) above this are searched
+again: some fairly sure ones were wrong, too."""
 
 MOST_DOUBTED: Final = 64
-"""Slots in one closer look: it must not hold up all other cameras."""
+"""Most slots in one closer look, to avoid delaying other cameras."""
 
 Floats = NDArray[np.float64]
 
 
 class Opinion(NamedTuple):
-    """What was seen of each slot, [N]."""
+    """The result for each slot, [N]."""
 
     scores: Floats
     """Of the best box given to the slot; 0 where there is none."""
@@ -39,7 +40,7 @@ class Opinion(NamedTuple):
 
 
 def together(looks: Sequence[Matches], logits: Sequence[Floats]) -> Opinion:
-    """The mean of several looks: boxes of one input or more, one or more answers of the slot
+    """The mean of several looks: boxes of one or more inputs, one or more answers of the slot
     network."""
     return Opinion(
         np.mean([one.scores for one in looks], axis=0),
@@ -49,7 +50,8 @@ def together(looks: Sequence[Matches], logits: Sequence[Floats]) -> Opinion:
 
 
 def in_doubt(chances: ArrayLike) -> NDArray[np.bool_]:
-    """Which slots [N] are. `chances`: P(occupied), NaN where none was judged yet, which is one."""
+    """Whether each slot [N] is in doubt. `chances`: P(occupied), NaN where none was judged yet,
+    which counts as doubt."""
     low, high = IN_DOUBT
     chance = np.asarray(chances, np.float64)
     which: NDArray[np.bool_] = ~((chance <= low) | (chance >= high))
@@ -57,7 +59,7 @@ def in_doubt(chances: ArrayLike) -> NDArray[np.bool_]:
 
 
 def doubted(chances: ArrayLike) -> NDArray[np.bool_]:
-    """Which slots a closer look is for, once one is in doubt; the most doubtful, where many are."""
+    """The slots of a closer look, once one is in doubt; the most doubtful, if there are many."""
     chance = np.asarray(chances, np.float64)
     doubt = np.nan_to_num(np.minimum(chance, 1 - chance))
     which: NDArray[np.bool_] = doubt > DOUBTED_FROM

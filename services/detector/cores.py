@@ -1,4 +1,4 @@
-"""How many threads an inference may have, so that several processes do not fight."""
+"""How many threads an inference may use, so that several processes do not compete."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cores(quota: Path = _QUOTA) -> int:
-    """The cores this process may use: its affinity, less where a container's quota gives less."""
+    """The cores this process may use: its affinity, or a container's quota if that is lower."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
@@ -23,6 +23,6 @@ def usable_cores(quota: Path = _QUOTA) -> int:
 
 
 def threads_for(wanted: int, processes: int, cores: int) -> int:
-    """`wanted`, or for 0 this process's share of the cores: more than `_MOST_THREADS` gain little
-    for a model this small."""
+    """Return `wanted`, or for 0 this process's share of the cores. More than `_MOST_THREADS` gain
+    little for a model this small."""
     return wanted or max(1, min(_MOST_THREADS, cores // max(1, processes)))

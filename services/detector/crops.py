@@ -1,8 +1,8 @@
-"""Slots cut out of a picture, for the network that looks at one slot at a time.
+"""Cut slots out of a picture, for the network that judges one slot at a time.
 
-A crop is the square about a slot, `MARGIN` times as wide as the slot's longer side, with the slot's
-outline as a fourth channel: the network sees which ground is meant, and what stands on it or
-before it. Training cuts by the same code.
+A crop is the square around a slot, `MARGIN` times as wide as the slot's longer side, with the
+slot's outline as a fourth channel, so that the network knows which ground is meant. Training uses
+the same code.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,16 @@ def crop(
     picture: Picture, outline_px: Outline, size_px: int = CROP_PX, margin: float = MARGIN
 ) -> Picture:
     """[size, size, 4]: BGR and the outline's mask (0 or 255). `outline_px` is [K, 2] in pixels of
-    `picture`; what lies beyond the picture's edge repeats the edge."""
+    `picture`. Beyond the picture's edge, the edge is repeated."""
+    mask = np.zeros((size_px, size_px), np.uint8)
+    patch = _cut(picture, outline_px, mask, margin)
+    return np.dstack([patch, mask])
+
+
+def _cut(picture: Picture, outline_px: Outline, mask: Picture, margin: float) -> Picture:
+    """The square around an outline [size, size, 3], BGR. Draws the outline into `mask`, zeros
+    [size, size]."""
+    size_px = len(mask)
     low, high = outline_px.min(axis=0), outline_px.max(axis=0)
     centre, side = (low + high) / 2, max(float((high - low).max()) * margin, 1.0)
     scale = size_px / side
@@ -38,25 +47,22 @@ def crop(
             cv2.warpAffine(picture, matrix, (size_px, size_px), borderMode=cv2.BORDER_REPLICATE),
             np.uint8,
         )
-    mask = np.zeros((size_px, size_px), np.uint8)
     corners = (outline_px - centre) * scale + size_px / 2
     fixed = np.round(corners * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     cv2.fillPoly(mask, [fixed], (255,), shift=_SUBPIXEL_BITS)
-    return np.dstack([patch, mask])
+    return patch
 
 
 def crops(picture: Picture, outlines: Sequence[Outline]) -> Floats:
     """Network input [N, 4, CROP_PX, CROP_PX]: RGB and mask, 0..1. `outlines` are normalised, so
     `picture` may be of any size."""
     wh = np.array(picture.shape[1::-1], np.float64)
-    cut = np.stack([crop(picture, outline * wh) for outline in outlines])
-    return as_input(cut)
-
-
-def as_input(cut: Picture) -> Floats:
-    """[N, S, S, 4] BGR and mask as [N, 4, S, S] RGB and mask, 0..1."""
-    ordered = cut[..., [2, 1, 0, 3]].transpose(0, 3, 1, 2)
-    return np.asarray(np.ascontiguousarray(ordered, np.float32) / np.float32(255), np.float32)
+    planes = np.zeros((len(outlines), 4, CROP_PX, CROP_PX), np.uint8)
+    for (red, green, blue, mask), outline in zip(planes, outlines, strict=True):
+        patch = _cut(picture, outline * wh, mask, MARGIN)
+        for plane, channel in ((red, 2), (green, 1), (blue, 0)):
+            cv2.extractChannel(patch, channel, plane)
+    return np.divide(planes, np.float32(255), dtype=np.float32)
 
 
 def _averaged(picture: Picture, centre: Outline, side: float, size_px: int) -> Picture:

@@ -1,8 +1,8 @@
-"""Ends the process when one frame takes the model for too long.
+"""End the process when one frame takes the model too long.
 
 A call that hangs in C code cannot be interrupted, and its thread keeps the process from ending. So
-the process is ended at once, with status 1, for its supervisor to start it again. The attempt at
-the frame stays counted (attempts.py).
+the process exits at once, with status 1, and its supervisor restarts it. The attempt at the frame
+stays counted (attempts.py).
 """
 
 import logging
@@ -20,13 +20,13 @@ _TICK_S: Final = 0.5
 
 
 def _end(words: str) -> None:
-    log.critical("%s: the detector ends, to be started again", words)
+    log.critical("%s: the detector exits for a restart", words)
     os._exit(1)
 
 
 class Deadline:
-    """Watches the model's thread. Time is counted in ticks, not by a clock: the time that a process
-    was frozen, or waited for a core, is not the frame's fault."""
+    """Watches the model's thread. Time is counted in ticks, not by a clock, so that time in which
+    the process was frozen or waited for a core does not count against the frame."""
 
     def __init__(self, limit_s: float, end: Callable[[str], None] = _end) -> None:
         self._limit_s = limit_s
@@ -43,20 +43,20 @@ class Deadline:
             self._work = None
 
     def turned(self) -> None:
-        """A frame is done: the time counts for the next one from now on."""
+        """A frame is done: time now counts for the next one."""
         self._spent_s = 0.0
 
     def tick(self, passed_s: float = _TICK_S) -> None:
-        """`passed_s` have passed: end the process when the work is overdue."""
+        """Called after `passed_s`: ends the process when the work is overdue."""
         what = self._work
         if what is None:
             return
         self._spent_s += passed_s
         if self._spent_s > self._limit_s:
-            self._end(f"{what} was not analysed in {self._limit_s:.0f} s")
+            self._end(f"{what} was not analysed within {self._limit_s:.0f} s")
 
     def start(self) -> None:
-        """Watch from a thread of its own: it outlives the event loop, when a hung call keeps the
+        """Watch from a separate thread, which outlives the event loop when a hung call keeps the
         interpreter from ending."""
         threading.Thread(target=self._watch, name="deadline", daemon=True).start()
 

@@ -1,18 +1,18 @@
-"""What is held of each camera: what it showed when its slots were judged, and what was said."""
+"""What is remembered of each camera: its picture when its slots were judged, and the result."""
 
 from dataclasses import dataclass, replace
 
-from parking.alignment import Anchor
-from parking.events import Box, Observation
-from parking.gating import Memory
+from parking.core.events import Box, Observation
+from parking.vision.alignment import Anchor
+from parking.vision.gating import Memory
 from services.detector.judging import Known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
-    """`frame_id`: the frame on which a slot was judged last. `observations`: of each slot what was
-    said when it was judged; `since_ms` is the time of that frame. `anchor`: the picture from which
-    shifts are measured, for `anchored` pictures by now."""
+class LastView:
+    """`frame_id`: the frame on which a slot was judged last. `observations`: each slot's last
+    judgement; `since_ms` is the time of that frame. `anchor`: the picture from which shifts are
+    measured, for `anchored` pictures so far."""
 
     memory: Memory
     known: Known
@@ -22,7 +22,7 @@ class Held:
     anchor: Anchor
     anchored: int = 0
 
-    def again(self) -> "Held":
-        """After one more picture that judged nothing."""
+    def again(self) -> "LastView":
+        """The view after one more picture on which nothing was judged."""
         memory = replace(self.memory, repeats=self.memory.repeats + 1)
         return replace(self, memory=memory)

@@ -1,4 +1,4 @@
-"""What a layout means for pictures of one size: outlines, patches, how large slots are shown."""
+"""A layout applied to pictures of one size: outlines, patches, and the scale of slots."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -8,27 +8,27 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.events import LayoutPublished, LayoutSlot
-from parking.imagehealth import Grey, measured
-from parking.inputsize import SLOT_NEEDS_PX, SMALLEST_PX, enabled, half_is_enough, input_size
-from parking.lens import surroundings, tiles
+from parking.core.events import LayoutPublished, LayoutSlot
+from parking.vision.imagehealth import Grey, measured
+from parking.vision.inputsize import SLOT_NEEDS_PX, SMALLEST_PX, enabled, half_is_enough, input_size
+from parking.vision.lens import surroundings, tiles
 from services.detector.bounded import keep
 from services.detector.patches import Grid, grid_of
 
 CLOSER_PX: Final = 1600
-"""A closer look shows slots as large as in a whole picture that is so many pixels long."""
+"""A closer look shows slots at the scale of a whole picture with this long side."""
 KEPT: Final = 1024
 _TILES: Final = (6, 4)
-"""Where there are no slots the whole picture is watched for changes, in so many parts."""
+"""Without slots the whole picture is watched for changes, in this many parts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
     """A layout's enabled slots in pictures of `size_wh` pixels. `outlines`: normalised, [K, 2]
-    each; `watched`: what the change gate compares (the slots; without any, parts of the picture);
-    `size_px`: long side of the vehicle model's input for a whole picture; `scales` [S]: how much
-    larger than in the picture each slot is shown to it, and `closer_scales` [S] in a closer look;
-    `halve`: decode at half the size."""
+    each. `watched`: what the change gate compares (the slots; without any, parts of the picture).
+    `size_px`: long side of the vehicle model's input for a whole picture. `scales` [S]: how much
+    larger than in the picture each slot is shown to the model, `closer_scales` [S] in a closer
+    look. `halve`: decode at half the size."""
 
     layout: LayoutPublished | None
     size_wh: tuple[int, int]
@@ -43,8 +43,8 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Around:
-    """`places` [S, 4]: the slots' surroundings in a small grey picture, pixels; `parts` [N, 4]: all
-    of the picture; `usual` [S, 2]: what the reference picture shows there, as `Fine.over`."""
+    """`places` [S, 4]: the slots' surroundings in a small grey picture, pixels; `parts` [N, 4]: the
+    whole picture; `usual` [S, 2]: their values in the reference picture, as `Fine.over`."""
 
     places: NDArray[np.float64]
     parts: NDArray[np.float64]
@@ -52,7 +52,7 @@ class Around:
 
 
 class Grounds:
-    """The grounds and patch grids in use: one a camera and picture size, bounded."""
+    """The grounds and patch grids in use: one per camera and picture size, bounded."""
 
     def __init__(self, size_px: int = 0) -> None:
         self._size_px = size_px
@@ -61,7 +61,8 @@ class Grounds:
         self._around: OrderedDict[Hashable, tuple[Ground, Around]] = OrderedDict()
 
     def of(self, layout: LayoutPublished | None, size_wh: tuple[int, int]) -> Ground:
-        """For pictures of `size_wh` pixels; the same object while the layout is the same."""
+        """Return the ground for pictures of `size_wh` pixels; the same object while the layout is
+        the same."""
         key = (layout and layout.camera_id, size_wh)
         known = self._grounds.get(key)
         if known is None or not (known.layout is layout or known.layout == layout):
@@ -70,7 +71,7 @@ class Grounds:
         return known
 
     def grid(self, ground: Ground, grey_wh: tuple[int, int]) -> Grid:
-        """Where the patches lie in the small grey picture."""
+        """The positions of the patches in the small grey picture."""
         key = (ground.layout and ground.layout.camera_id, ground.size_wh, grey_wh)
         known = self._grids.get(key)
         if known is None or known[0] is not ground:
@@ -79,8 +80,8 @@ class Grounds:
         return known[1]
 
     def around(self, ground: Ground, grey_wh: tuple[int, int], reference: Grey | None) -> Around:
-        """Each slot's surroundings in the small grey picture, and what the layout's reference
-        picture shows there."""
+        """Each slot's surroundings in the small grey picture, and their values in the layout's
+        reference picture."""
         key = (ground.layout and ground.layout.camera_id, ground.size_wh, grey_wh)
         known = self._around.get(key)
         if known is None or known[0] is not ground:
@@ -90,7 +91,7 @@ class Grounds:
 
 
 def around_of(ground: Ground, grey_wh: tuple[int, int], reference: Grey | None) -> Around:
-    """Without a reference picture nothing is usual."""
+    """Without a reference picture there are no usual values."""
     usual = None
     if reference is not None:
         fine = measured(reference).fine
@@ -100,7 +101,7 @@ def around_of(ground: Ground, grey_wh: tuple[int, int], reference: Grey | None) 
 
 
 def ground_of(layout: LayoutPublished | None, size_wh: tuple[int, int], size_px: int) -> Ground:
-    """`size_px`: of the vehicle model's input, where the layout names none; 0: by need."""
+    """Long side of the vehicle model's input, where the layout sets none; 0: by need."""
     slots = enabled(layout)
     named = layout.input_size_px if layout else None
     wanted = named or size_px or input_size(layout, size_wh).size_px

@@ -5,32 +5,34 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-from parking import codec
-from parking.deadletters import was_replayed
-from parking.errors import Invalid, Newer
-from parking.events import DetectionMade, FrameReceived, FrameRef
-from parking.imagehealth import Look
-from parking.metrics import DEAD_LETTERS, FRAMES_ANALYSED, FRAMES_SKIPPED, RECORDS_IGNORED
-from parking.ports import Clock, Outgoing, Record
-from parking.topics import DETECTIONS, FRAMES, LAYOUTS
+from parking.core.errors import Invalid, Newer
+from parking.core.events import DetectionMade, FrameReceived, FrameRef
+from parking.core.topics import DETECTIONS, FRAMES, LAYOUTS
+from parking.runtime.metrics import DEAD_LETTERS, FRAMES_ANALYSED, FRAMES_SKIPPED, RECORDS_IGNORED
+from parking.vision.imagehealth import Look
+from parking.wire import codec
+from parking.wire.deadletters import was_replayed
+from parking.wire.heartbeats import from_detector, is_heartbeat
+from parking.wire.ports import Clock, Outgoing, Record
 from services.detector.analysis import Finding, Job, Result
-from services.detector.gate import Held
+from services.detector.gate import LastView
 from services.detector.layouts import Layouts
-from services.detector.recent import Helds, Latest, Looks, Shown
+from services.detector.recent import LastViews, Latest, Looks, Shown
 
 SERVICE: Final = "detector"
 
-Analyse = Callable[[Sequence[Job], dict[str, Look], dict[str, Held]], AsyncGenerator[Result]]
+Analyse = Callable[[Sequence[Job], dict[str, Look], dict[str, LastView]], AsyncGenerator[Result]]
 Tell = Callable[[list[Outgoing]], Awaitable[None]]
 
-# A write takes about as long as it takes to know a picture again; those that are known share one.
+# A write takes about as long as recognising an unchanged picture, so unchanged ones share a write.
 TELL_EVERY_MS: Final = 100
 
 
 @dataclass(slots=True)
 class Tools:
-    """What the handlers work with. `analyse`: one result a job, in order, as they are done; `skip`:
-    when behind, only a camera's newest frame; `order`: sort key of a camera's turn in a batch."""
+    """The handlers' dependencies. `analyse`: one result per job, in order, as they are done;
+    `skip`: when behind, only a camera's newest frame; `order`: sort key of a camera's turn in a
+    batch."""
 
     analyse: Analyse
     model_id: str
@@ -40,12 +42,12 @@ class Tools:
     clock: Clock
     skip: bool = True
     order: Callable[[str], float] = field(default=lambda _: 0.0)
-    helds: Helds = field(default_factory=Helds)
+    last_views: LastViews = field(default_factory=LastViews)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame whose metadata could be read."""
+    """A frame with its parsed metadata."""
 
     record: Record
     meta: FrameReceived
@@ -57,19 +59,24 @@ def accept(record: Record) -> Frame:
     if not isinstance(meta, FrameReceived):
         raise Invalid("wrong-type", f"{meta.TYPE} in {record.topic}")
     if (record.key or b"") != meta.camera_id.encode():
-        raise Invalid("wrong-key", f"key {record.key!r} with a frame of {meta.camera_id}"[:400])
+        raise Invalid(
+            "wrong-key",
+            f"key {record.key!r} does not match the frame's camera {meta.camera_id}"[:400],
+        )
     if meta.camera_id.split("/")[0] != meta.site_id:
-        raise Invalid("wrong-site", f"camera {meta.camera_id} is not of site {meta.site_id}")
+        raise Invalid(
+            "wrong-site", f"camera {meta.camera_id} does not belong to site {meta.site_id}"
+        )
     if not record.value:
         raise Invalid("empty", "a frame without a picture")
     return Frame(record, meta)
 
 
 def choose(frames: Sequence[Frame], skip: bool) -> list[list[Frame]]:
-    """Groups of which one frame is to be analysed, the best candidate last: with `skip` one group a
-    camera, oldest first; otherwise each frame alone. Groups keep the log's order. A frame sent
-    again from the dead letters is older than its place in the log says. It takes no newer frame's
-    place and is not passed over: it is a group of its own, behind all others."""
+    """Group frames so that one per group is analysed, the best candidate last. With `skip` there is
+    one group per camera, oldest first; otherwise one per frame. Groups keep the log's order. A
+    frame sent again from the dead letters is older than its place in the log. It neither replaces a
+    newer frame nor is skipped: it gets a group of its own, after all others."""
     if not skip:
         return [[frame] for frame in frames]
     again: list[list[Frame]] = []
@@ -86,21 +93,14 @@ def choose(frames: Sequence[Frame], skip: bool) -> list[list[Frame]]:
 async def handle_frames(
     records: Sequence[Record], tools: Tools, tell: Tell | None = None
 ) -> list[Outgoing]:
-    """Detections of the chosen frames, and a dead letter for each that no retry can mend. A camera
-    whose newest frame cannot be decoded is told by the one before it. With `tell`, which returns
-    once they are durable, they are told as they are made, lest the first wait for the last of a
-    long batch; what is left is returned. The batch may come again: then they are told again."""
-    looks, helds = tools.looks.before(records), tools.helds.before(records)
-    now_ms = told_ms = tools.clock.now_ms()
-    written: list[Outgoing] = []
-    frames = []
-    for record in records:
-        try:
-            frames.append(accept(record))
-        except Newer:
-            RECORDS_IGNORED.labels("newer").inc()
-        except Invalid as error:
-            written.append(_set_aside(record, error, tools.clock))
+    """Return detections of the chosen frames, and a dead letter for each frame that no retry can
+    fix. A camera whose newest frame cannot be decoded is reported from the previous one. `tell`
+    publishes results and returns once they are durable; with it, results are published as they are
+    ready, so that the first does not wait for the whole batch, and only the rest is returned. If
+    the batch comes again, they are published again. Heartbeats are passed on after all frames."""
+    looks, last_views = tools.looks.before(records), tools.last_views.before(records)
+    now_ms = written_ms = tools.clock.now_ms()
+    frames, written = _accepted(records, tools.clock)
     groups = choose(frames, tools.skip)
     if tools.skip:
         groups.sort(key=lambda group: tools.order(group[-1].meta.camera_id))
@@ -108,25 +108,41 @@ async def handle_frames(
         chosen = [(group.pop(), group) for group in groups]
         jobs = [_job(frame, tools.layouts) for frame, _ in chosen]
         groups = []
-        async with aclosing(tools.analyse(jobs, looks, helds)) as results:
+        async with aclosing(tools.analyse(jobs, looks, last_views)) as results:
             for frame, older in chosen:
                 result = await anext(results)
                 if isinstance(result, Invalid):
                     written.append(_set_aside(frame.record, result, tools.clock))
                     groups += [older] if older else []
                 else:
-                    written.append(_told(frame, older, result, tools, now_ms))
-                if tell and tools.clock.now_ms() - told_ms >= TELL_EVERY_MS:
+                    written.append(_outgoing(frame, older, result, tools, now_ms))
+                if tell and tools.clock.now_ms() - written_ms >= TELL_EVERY_MS:
                     await tell(written)
-                    written, told_ms = [], tools.clock.now_ms()
-    return written
+                    written, written_ms = [], tools.clock.now_ms()
+    passed_ms = tools.clock.now_ms()
+    return written + [one for record in records for one in from_detector(record, passed_ms)]
 
 
 async def handle_layouts(records: Sequence[Record], tools: Tools) -> list[Outgoing]:
-    """Take layouts in; what cannot be used is set aside."""
+    """Apply layouts; unusable ones are dead-lettered."""
     return [
         _set_aside(record, error, tools.clock) for record, error in tools.layouts.apply_all(records)
     ]
+
+
+def _accepted(records: Sequence[Record], clock: Clock) -> tuple[list[Frame], list[Outgoing]]:
+    """The frames, and a dead letter for each record that is neither a frame nor a heartbeat."""
+    frames, letters = [], []
+    for record in records:
+        if is_heartbeat(record):
+            continue
+        try:
+            frames.append(accept(record))
+        except Newer:
+            RECORDS_IGNORED.labels("newer").inc()
+        except Invalid as error:
+            letters.append(_set_aside(record, error, clock))
+    return frames, letters
 
 
 def _job(frame: Frame, layouts: Layouts) -> Job:
@@ -141,7 +157,7 @@ def _job(frame: Frame, layouts: Layouts) -> Job:
     )
 
 
-def _told(
+def _outgoing(
     frame: Frame, skipped: Sequence[Frame], finding: Finding, tools: Tools, now_ms: int
 ) -> Outgoing:
     record, meta = frame.record, frame.meta
@@ -162,7 +178,8 @@ def _told(
         health=finding.health,
         boxes=finding.boxes,
         observations=finding.observations,
-        # `queue`: in Kafka, from the broker's clock at the append to ours at the batch's start.
+        # `queue`: time in Kafka, from the broker's clock at the append to ours at the batch's
+        # start.
         timings_ms={"queue": float(max(0, now_ms - record.timestamp_ms)), **finding.timings_ms},
         skipped_frame_ids=[frame.meta.id for frame in skipped],
         skipped_times_ms=[frame.meta.time_ms for frame in skipped],

@@ -9,12 +9,13 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from parking.errors import Invalid
-from parking.events import LayoutPublished, Observation, SlotState
-from parking.ops import Health
-from parking.overlay import Mark, draw, encode
-from parking.relocation import LayoutProposal, propose
-from parking.topics import site_of
+from parking.core.errors import Invalid
+from parking.core.events import LayoutPublished, Observation, SlotState
+from parking.core.topics import site_of
+from parking.runtime.ops import Health
+from parking.vision.overlay import Mark, draw, encode
+from parking.vision.relocation import LayoutProposal, propose
+from parking.wire.bodies import TooLarge, read_at_most
 from services.detector.adapters import ModelThread
 from services.detector.analysis import Job
 from services.detector.layouts import Layouts
@@ -25,7 +26,7 @@ WAITING_LIMIT: Final = 4
 
 
 class Refused(Exception):
-    """A request that is not served: HTTP status, slug, words."""
+    """A rejected request: HTTP status, slug, words."""
 
     def __init__(self, status: int, error: str, detail: str) -> None:
         super().__init__(detail)
@@ -36,7 +37,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the routes work with."""
+    """Objects that the routes need."""
 
     model: ModelThread
     model_id: str
@@ -73,12 +74,16 @@ def new_app(parts: Parts, health: Health) -> FastAPI:
     async def proposal(site: str, device: str) -> Response:
         shown = parts.latest.of(_camera(f"{site}/{device}"))
         if shown is None or shown.layout is None:
-            raise Refused(404, "no-frame", f"no frame of {site}/{device} was analysed by a layout")
+            raise Refused(
+                404, "no-frame", f"no frame of {site}/{device} was analysed with a layout"
+            )
         try:
-            made = await asyncio.to_thread(_proposed, shown.layout, shown, parts.max_pixels)
+            layout_proposal = await asyncio.to_thread(
+                _proposed, shown.layout, shown, parts.max_pixels
+            )
         except Invalid as error:
             raise Refused(404, error.reason, error.detail) from error
-        return Response(msgspec.json.encode(made), media_type="application/json")
+        return Response(msgspec.json.encode(layout_proposal), media_type="application/json")
 
     return app
 
@@ -97,7 +102,7 @@ async def _analyze(parts: Parts, request: Request, camera: str | None) -> Respon
         raise Refused(415, "not-a-jpeg", "send the picture itself, Content-Type: image/jpeg")
     jpeg = await _body(request.stream(), parts.max_bytes)
     if parts.model.waiting >= WAITING_LIMIT:
-        raise Refused(503, "busy", f"{parts.model.waiting} pictures are waiting already")
+        raise Refused(503, "busy", f"{parts.model.waiting} pictures are already waiting")
     (result,) = await parts.model.analyse([Job(jpeg, layout=layout)], {})
     if isinstance(result, Invalid):
         raise Refused(422, result.reason, result.detail)
@@ -119,14 +124,13 @@ def _camera(camera_id: str) -> str:
 
 
 async def _body(chunks: AsyncIterable[bytes], limit: int) -> bytes:
-    taken = bytearray()
-    async for chunk in chunks:
-        taken += chunk
-        if len(taken) > limit:
-            raise Refused(413, "too-large", f"at most {limit} bytes are taken")
-    if not taken:
+    try:
+        body = await read_at_most(chunks, limit)
+    except TooLarge:
+        raise Refused(413, "too-large", f"at most {limit} bytes are accepted") from None
+    if not body:
         raise Refused(400, "empty", "the body is empty: send a JPEG")
-    return bytes(taken)
+    return body
 
 
 def _drawn(shown: Shown, max_pixels: int) -> bytes:
@@ -139,8 +143,8 @@ def _drawn(shown: Shown, max_pixels: int) -> bytes:
         if slot.enabled
     ]
     health = detection.health
-    told = health.status if health.reason is None else f"{health.status}: {health.reason}"
-    caption = f"{detection.camera_id}  {len(detection.boxes)} vehicles  {told}"
+    condition = health.status if health.reason is None else f"{health.status}: {health.reason}"
+    caption = f"{detection.camera_id}  {len(detection.boxes)} vehicles  {condition}"
     return encode(draw(decode(shown.jpeg, max_pixels, None), marks, detection.boxes, caption))
 
 

@@ -1,4 +1,4 @@
-"""From vehicles and slots to what each slot is, for the slots that are asked for."""
+"""Decide the state of the requested slots, from vehicles and slot pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +7,19 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.events import Box, Observation
-from parking.geometry import Matches, match_boxes
-from parking.metrics import CLOSER_LOOKS, timed
-from parking.ports import Boxes, Detector
+from parking.core.events import Box, Observation
+from parking.core.geometry import Matches, match_boxes
+from parking.runtime.metrics import CLOSER_LOOKS, timed
+from parking.wire.ports import Boxes, Detector
+from services.detector.astride import (
+    Pair,
+    Scene,
+    elsewhere,
+    pairs_in,
+    partners,
+    raised,
+    with_partners,
+)
 from services.detector.closer import Opinion, doubted, in_doubt, together
 from services.detector.ground import Ground
 from services.detector.model import Facts, Picture
@@ -25,19 +34,20 @@ Floats = NDArray[np.float64]
 Searched = Literal["nothing", "slots", "picture"]
 
 SAME_WITHIN: Final = 1.0
-"""The slot network's answers (logits) for one slot in two pictures, between which no vehicle came
-or left, differ by less than this. Of 312 transitions in three sequences all but 8 differ by more,
-and in those it is sure of "free" both times; of other changed patches .77 to .99 differ by less."""
+"""If no vehicle came or left between two pictures, the slot network's answers (logits) for the slot
+differ by less than this. Of 312 transitions in three sequences all but 8 differ by more, and in
+those it is sure of "free" both times. Of other changed patches .77 to .99 differ by less."""
 SURE_WITHIN: Final = 0.1
-"""P(occupied) that is kept so is this near to 0 or 1: what was nearly in doubt is judged anew."""
+"""P(occupied) is kept that way only if it is this near to 0 or 1: anything nearly in doubt is
+judged again."""
 _WHOLE_SHARE: Final = 0.75
-"""Where so much of a layout is judged without a memory, the whole picture is searched."""
+"""Where this share of a layout is judged without a memory, the whole picture is searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What may be spent on a picture. `scale`: of what the vehicle model is shown, 1 is as large as
-    the slots need."""
+    """Limits of the work on one picture. `scale`: relative size of the vehicle model's input; 1 is
+    as large as the slots need."""
 
     closer: bool = True
     scale: float = 1.0
@@ -45,8 +55,8 @@ class How:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """A picture on its way: BGR, whole or half of the ground's size. The time that each stage takes
-    is added to `timings_ms`."""
+    """A picture in progress: BGR, at the ground's size or half of it. The time of each stage is
+    added to `timings_ms`."""
 
     picture: Picture
     ground: Ground
@@ -59,25 +69,28 @@ class Shot:
         return self.picture.shape[1], self.picture.shape[0]
 
     def outlines(self, slots: Flags) -> list[Floats]:
-        """Of these slots [S]."""
+        """The outlines of these slots [S]."""
         return [self.ground.outlines[index] for index in np.flatnonzero(slots)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """What is known of a camera's scene: its vehicles, of each slot [S] P(occupied) and the slot
-    network's last answer, and how far that may be believed alone (services/detector/trust.py)."""
+    """What is known of a camera's scene: its vehicles, P(occupied) of each slot [S] and the slot
+    network's last answer, how far those answers are trusted alone (services/detector/trust.py), and
+    which slots are under one vehicle."""
 
     boxes: Boxes
     chances: Floats
     logits: Floats
     trust: float = 0.0
+    pairs: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """What a picture showed. `renewed` [S]: slots judged anew, others keep what was known;
-    `searched`: where vehicles were looked for."""
+    """The result of a picture. `renewed` [S]: slots judged again, others keep their known state;
+    one that was not chosen is among them if a vehicle stands over it and a chosen one. `searched`:
+    where vehicles were searched."""
 
     known: Known
     renewed: Flags
@@ -86,10 +99,11 @@ class Judgement:
 
 
 class Judge:
-    """Finds what slots are: by boxes alone, or by slot network and boxes together.
+    """Judges slots, by boxes alone or by slot network and boxes together.
 
-    The slot network sees each slot first. On a lot where its sure answers have held, they count;
-    about all other slots vehicles are searched, and both opinions are weighed."""
+    The slot network judges each slot first. At lots where its sure answers have proved right, they
+    count. For all other slots vehicles are searched, and both opinions are combined.
+    """
 
     def __init__(self, facts: Facts, slotnet: SlotNet | None, detector: Detector) -> None:
         self.model_id = detector.model_id + (f"+{slotnet.identity}" if slotnet else "")
@@ -97,38 +111,40 @@ class Judge:
         self._slotnet = slotnet
         self._detector = detector
 
-    def judge(self, shot: Shot, asked: Flags, confirm: Flags, known: Known | None) -> Judgement:
-        """Judge the slots `asked` [S]; those of them in `confirm` keep what is known where the slot
-        network answers as before. Blocks."""
-        known = known or _nothing(len(asked))
+    def judge(self, shot: Shot, chosen: Flags, confirm: Flags, known: Known | None) -> Judgement:
+        """Judge the slots `chosen` [S]. Those of them in `confirm` keep their known state where the
+        slot network answers as before. Blocks."""
+        known = known or _nothing(len(chosen))
         if not shot.ground.slots:
             return self._search_whole(shot)
         if self._slotnet is None:
-            return self._by_boxes(shot, asked, known)
+            return self._by_boxes(shot, chosen, known)
         with timed("slots", shot.timings_ms):
-            indices = np.flatnonzero(asked)
-            seen = self._slotnet.logits(shot.picture, shot.outlines(asked))
+            indices = np.flatnonzero(chosen)
+            seen = self._slotnet.logits(shot.picture, shot.outlines(chosen))
         before, chances = known.logits[indices], known.chances[indices]
         near = np.abs(seen - before) < SAME_WITHIN  # NaN, not known yet, is not
         sure = np.minimum(chances, 1 - chances) <= SURE_WITHIN
         confirmed = confirm[indices] & near & sure
-        renewed = asked.copy()
+        renewed = chosen.copy()
         renewed[indices[confirmed]] = False
+        renewed = with_partners(renewed, known.pairs) & chosen
         logits = known.logits.copy()
-        logits[indices] = np.where(confirmed, before, seen)
+        logits[indices] = np.where(renewed[indices], seen, before)
         return self._weigh(self._slotnet, shot, renewed, replace(known, logits=logits))
 
     def observations(self, ground: Ground, judged: Judgement) -> list[Observation]:
-        """Of the slots judged anew, in order."""
+        """The slots judged again, in order."""
         chances = judged.known.chances
         if self._slotnet is None:
             middle = self._facts.probability(self._facts.threshold)
             band = (np.nextafter(middle, 0), middle)
         else:
             band = doubtful_band(self._slotnet.fusion, chances[~np.isnan(chances)].tolist())
+        ids, pairs = [slot.slot_id for slot in ground.slots], judged.known.pairs
         return [
-            observation(ground.slots[i].slot_id, float(chances[i]), band)
-            for i in np.flatnonzero(judged.renewed)
+            observation(ids[i], float(chances[i]), band, [ids[j] for j in partners(i, pairs)])
+            for i in np.flatnonzero(judged.renewed).tolist()
         ]
 
     def boxes(self, judged: Judgement) -> list[Box]:
@@ -146,17 +162,19 @@ class Judge:
         ]
 
     def _weigh(self, slotnet: SlotNet, shot: Shot, renewed: Flags, known: Known) -> Judgement:
-        """Judge anew: by the network alone where it is sure and trusted, else by both."""
+        """Judge again: by the network alone where it is sure and trusted, otherwise by both."""
         if not renewed.any():
             return Judgement(known, renewed, "nothing")
         fusion, chances = slotnet.fusion, known.chances.copy()
         was_in_doubt = in_doubt(chances)
         alone = renewed & fusion.sure(known.logits) & is_trusted(known.trust)
+        alone &= ~_of_pairs(known.pairs, len(renewed))
         chances[alone] = fusion.alone(known.logits[alone])
         both = renewed & ~alone
         boxes = _without(known.boxes, shot.ground, renewed)
         trust = spend(known.trust, int(alone.sum()))
-        known = replace(known, boxes=boxes, chances=chances, trust=trust)
+        pairs = elsewhere(known.pairs, renewed)
+        known = replace(known, boxes=boxes, chances=chances, trust=trust, pairs=pairs)
         if not both.any():
             return Judgement(known, renewed, "nothing")
         boxes, match, searched = self._look(shot, both, shot.ground.scales, boxes)
@@ -171,14 +189,22 @@ class Judge:
             with timed("closer", shot.timings_ms):
                 chances[doubt] = self._look_closer(slotnet, shot, doubt, known, match)
         trust = earn(known.trust, fusion, known.logits[both], chances[both])
-        return Judgement(replace(known, trust=trust), renewed, searched, closer)
+        outlines = shot.ground.outlines
+        scene = Scene(shot.picture, shot.size_wh, outlines, boxes, match, known.logits, chances)
+        with timed("slots", shot.timings_ms):
+            found = pairs_in(scene, slotnet, renewed)
+        chances = raised(chances, found)
+        renewed = renewed | _of_pairs(found, len(renewed))
+        known = replace(known, chances=chances, trust=trust, pairs=(*pairs, *found))
+        return Judgement(known, renewed, searched, closer)
 
     def _look_closer(
         self, slotnet: SlotNet, shot: Shot, doubt: Flags, known: Known, first: Matches
     ) -> Floats:
-        """P(occupied) of slots in doubt by a closer look, which counts twice, and the first one."""
+        """P(occupied) of slots in doubt, from a closer look, which counts twice, and the first
+        one."""
         CLOSER_LOOKS.inc()
-        apart = replace(shot, timings_ms={})  # its stages are told together, as `closer`
+        apart = replace(shot, timings_ms={})  # its stages are reported together, as `closer`
         _, again, _ = self._look(apart, doubt, shot.ground.closer_scales, known.boxes)
         mirrored = known.logits.copy()
         mirrored[doubt] = slotnet.logits(shot.picture, shot.outlines(doubt), mirrored=True)
@@ -188,8 +214,8 @@ class Judge:
     def _look(
         self, shot: Shot, slots: Flags, scales: Floats, boxes: Boxes
     ) -> tuple[Boxes, Matches, Searched]:
-        """Search about some slots [S] at scales [S]; all vehicles known then, and how they fit all
-        slots."""
+        """Search around some slots [S] at scales [S]. Returns all vehicles then known, and how they
+        fit all slots."""
         wh = shot.size_wh
         halved = max(shot.ground.size_wh) / max(wh)  # 2 where the picture was decoded at half size
         with timed("inference", shot.timings_ms):
@@ -200,12 +226,12 @@ class Judge:
             boxes = update(boxes, found, regions, wh)
             return boxes, match_boxes(boxes.xyxy, boxes.scores, shot.ground.outlines), searched
 
-    def _by_boxes(self, shot: Shot, asked: Flags, known: Known) -> Judgement:
-        boxes = _without(known.boxes, shot.ground, asked)
-        boxes, match, searched = self._look(shot, asked, shot.ground.scales, boxes)
+    def _by_boxes(self, shot: Shot, chosen: Flags, known: Known) -> Judgement:
+        boxes = _without(known.boxes, shot.ground, chosen)
+        boxes, match, searched = self._look(shot, chosen, shot.ground.scales, boxes)
         chances = known.chances.copy()
-        chances[asked] = [self._facts.probability(s) for s in match.scores[asked].tolist()]
-        return Judgement(replace(known, boxes=boxes, chances=chances), asked, searched)
+        chances[chosen] = [self._facts.probability(s) for s in match.scores[chosen].tolist()]
+        return Judgement(replace(known, boxes=boxes, chances=chances), chosen, searched)
 
     def _search_whole(self, shot: Shot) -> Judgement:
         scale = shot.ground.size_px / max(shot.size_wh) * shot.how.scale
@@ -218,25 +244,32 @@ def _nothing(slots: int) -> Known:
     return Known(NO_BOXES, np.full(slots, np.nan), np.full(slots, np.nan))
 
 
+def _of_pairs(pairs: Sequence[Pair], slots: int) -> Flags:
+    flags = np.zeros(slots, np.bool_)
+    flags[[row for pair in pairs for row in pair.slots]] = True
+    return flags
+
+
 def _some(values: Sequence[float], which: Flags) -> Floats:
     return np.asarray(values, np.float64)[which]
 
 
 def _without(boxes: Boxes, ground: Ground, slots: Flags) -> Boxes:
-    """The vehicles that do not stand in these slots: something changed there."""
+    """The vehicles outside these slots, in which something changed."""
     if not len(boxes.scores):
         return boxes
     match = match_boxes(boxes.xyxy, boxes.scores, ground.outlines)
-    gone = match.box_index[slots]
+    removed = match.box_index[slots]
     keep = np.ones(len(boxes.scores), np.bool_)
-    keep[gone[gone >= 0]] = False
+    keep[removed[removed >= 0]] = False
     return Boxes(boxes.xyxy[keep], boxes.scores[keep])
 
 
 def _regions(
     shot: Shot, slots: Flags, scales: Floats, boxes: Boxes
 ) -> tuple[list[Region], Searched]:
-    """About the slots; the whole picture where nothing is known of it and most are asked for."""
+    """Search around the slots, or the whole picture where nothing is known of it and most slots are
+    requested."""
     if not len(boxes.scores) and slots.mean() >= _WHOLE_SHARE:
         return whole(shot.size_wh, float(scales.max())), "picture"
     outlines = [outline * np.asarray(shot.size_wh) for outline in shot.outlines(slots)]

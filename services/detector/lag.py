@@ -1,14 +1,14 @@
-"""Notices that frames wait in Kafka and none arrives: the consumer fetches nothing, or never gets
-its partitions. A restart heals it. Time counts only while Kafka answers."""
+"""Detect that frames wait in Kafka and none arrives: the consumer fetches nothing, or never gets
+its partitions. A restart fixes that. Time counts only while Kafka answers."""
 
 import asyncio
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
-from parking.errors import Retryable
-from parking.ops import Health
-from parking.ports import Place, Record
-from parking.stall import Stall
+from parking.core.errors import Retryable
+from parking.runtime.ops import Health
+from parking.runtime.stall import Stall
+from parking.wire.ports import Place, Record
 from services.detector.suspects import Committed, place_of
 
 LOOK_EVERY_S: Final = 5.0
@@ -22,23 +22,23 @@ class Group(Protocol):
         """See ports.Consumer."""
 
     async def committed(self, places: Collection[Place]) -> dict[Place, Committed]:
-        """What is committed; a place without a commit is left out."""
+        """The committed offsets; places without a commit are left out."""
 
     async def begins(self, places: Collection[Place]) -> dict[Place, int]:
-        """The offset of the first record of each."""
+        """The offset of the first record of each place."""
 
     async def ends(self, places: Collection[Place]) -> dict[Place, int]:
-        """The offset after the last record of each."""
+        """The offset after the last record of each place."""
 
     def assigned(self) -> set[Place]:
-        """The partitions that this member has."""
+        """This member's partitions."""
 
     async def joined(self) -> bool:
         """Whether it is a member of the group."""
 
 
 class Lag:
-    """`look` finds out what is to be expected; `getmany` notes what arrived."""
+    """`look` finds what to expect; `getmany` notes what arrived."""
 
     def __init__(self, group: Group, stall: Stall, health: Health) -> None:
         self._group = group
@@ -47,7 +47,8 @@ class Lag:
         self._next: dict[Place, int] = {}
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
-        """See ports.Consumer. /healthz is told only here: nobody polls during an analysis."""
+        """See ports.Consumer. /healthz is updated only here, because nobody polls during an
+        analysis."""
         records = await self._group.getmany(timeout_ms, max_records)
         self._next |= {place_of(record): record.offset + 1 for record in records}
         full = len(records) >= max_records  # then others may have to wait for their turn
@@ -57,12 +58,12 @@ class Lag:
         return records
 
     def assigned(self) -> None:
-        """Partitions were dealt out."""
+        """Partitions were assigned."""
         self._next = {}
         self._stall.away()
 
     async def look(self) -> None:
-        """Ask Kafka what waits for this detector."""
+        """Ask Kafka what is waiting for this detector."""
         places = self._group.assigned()
         try:
             if places:
@@ -75,7 +76,7 @@ class Lag:
             self._stall.away()
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Look every few seconds, until told to stop."""
+        """Check every few seconds until stopped."""
         while not stop.is_set():
             await self.look()
             try:

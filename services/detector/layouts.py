@@ -2,30 +2,30 @@
 
 from collections.abc import Sequence
 
-from parking import codec
-from parking.errors import Invalid, Newer
-from parking.events import LayoutPublished
-from parking.lots import checked
-from parking.metrics import RECORDS_IGNORED
-from parking.ports import Record
+from parking.core.errors import Invalid, Newer
+from parking.core.events import LayoutPublished
+from parking.core.lots import checked
+from parking.runtime.metrics import RECORDS_IGNORED
+from parking.wire import codec
+from parking.wire.ports import Record
 
 
 class Layouts:
-    """Each camera's layout. Only a higher version replaces the one in force: of two layouts of one
-    version the first counts, here as everywhere. A tombstone removes."""
+    """Each camera's layout. Only a higher version replaces the one in force; of two layouts with
+    the same version the first counts, as everywhere. A tombstone removes it."""
 
     def __init__(self) -> None:
         self._by_camera: dict[str, LayoutPublished] = {}
 
     def of(self, camera_id: str) -> LayoutPublished | None:
-        """The camera's layout; None when it has none."""
+        """The camera's layout; None if it has none."""
         return self._by_camera.get(camera_id)
 
     def __len__(self) -> int:
         return len(self._by_camera)
 
     def apply(self, record: Record) -> None:
-        """Take one record in. Raises Invalid for what is no usable layout."""
+        """Apply one record. Raises Invalid for an unusable layout."""
         key = (record.key or b"").decode("utf-8", "replace")
         if not record.value:
             self._by_camera.pop(key, None)
@@ -39,13 +39,13 @@ class Layouts:
             self._by_camera.pop(key, None)
             return
         checked(layout)
-        held = self._by_camera.get(key)
-        if held is None or held.version < layout.version:
+        current = self._by_camera.get(key)
+        if current is None or current.version < layout.version:
             self._by_camera[key] = layout
 
     def apply_all(self, records: Sequence[Record]) -> list[tuple[Record, Invalid]]:
-        """Take all in; those that cannot be used come back with the reason, but for those of a
-        newer version, which are counted."""
+        """Apply all. Unusable ones are returned with the reason, except those of a newer version,
+        which are counted."""
         refused = []
         for record in records:
             try:

@@ -1,13 +1,18 @@
-"""What the detector leaves out when its computer is busy. Pure but for the clock it is given.
+"""Decide what the detector leaves out when its computer is busy. Pure except for the clock it is
+given.
 
-Work is measured in seconds of wall time, so a busy neighbour counts: the same picture then takes
-longer. While the work of a second exceeds the budget, one more thing is left out, in this order:
+Work is measured in seconds of wall time, so other load on the machine counts: the same picture then
+takes longer. While the work of a second exceeds the budget, one more thing is left out, in this
+order:
 
-  1 closer looks   2 refreshes of slots that have not changed   3 input size   4 pace
+1. closer looks
+2. refreshes of slots that have not changed
+3. input size
+4. pace
 
-and taken back in the reverse order once there is room. At 4 a changed slot may have to wait for a
-later picture of its camera: the camera that has waited longest comes first, and one that has waited
-less than half as long lets it pass, so none waits long while others are judged again and again.
+They return in the reverse order once there is room. At level 4 a changed slot may have to wait for
+a later picture of its camera. The camera that has waited longest comes first, and one that has
+waited less than half as long gives way, so none waits long while others are judged again and again.
 """
 
 import time
@@ -20,7 +25,7 @@ SMALLER: Final = 0.75
 """Input size at level 3 and above, as a share."""
 
 _WINDOW_S: Final = 2.0
-"""Work is compared with the budget once in so many seconds."""
+"""Seconds between comparisons of the work with the budget."""
 _ROOM: Final = 0.8
 """Share of the budget below which something is taken back."""
 _PATIENCE_S: Final = 10.0
@@ -28,16 +33,17 @@ _PATIENCE_S: Final = 10.0
 _PATIENCE_MOST_S: Final = 160.0
 _EARLY_S: Final = 30.0
 _BURST_S: Final = 1.0
-"""At level 4 judging gets the budget's share of time, and may save up so much of it. Looking for
-changes is not counted, so it never keeps changed slots from their turn."""
+"""At level 4 judging gets the budget's share of time, and may save up this much of it. Looking for
+changes does not count, so it never delays the judging of changed slots."""
 _WAITING_KEPT: Final = 1024
 _GONE_S: Final = 10.0
-"""A camera that has not asked for so long is passed by: its next picture may never come."""
+"""A camera that has not asked for this long is skipped: its next picture may never come."""
 
 
 @dataclass(slots=True)
 class Load:
-    """The level, and who waits. `budget`: seconds of work in a second, for one detector."""
+    """The level, and the waiting cameras. `budget`: seconds of work per second, for one
+    detector."""
 
     budget: float = 0.8
     clock_s: Callable[[], float] = time.monotonic
@@ -50,10 +56,10 @@ class Load:
     _saved_s: float = _BURST_S
     _saved_at_s: float = 0.0
     _waiting: dict[str, float] = field(default_factory=dict)
-    _asked: dict[str, float] = field(default_factory=dict)
+    _requested_s: dict[str, float] = field(default_factory=dict)
 
     def add_work(self, seconds: float, *, judged: bool = True) -> None:
-        """Add the time that a picture took; `judged`: slots of it were judged."""
+        """Add the time of a picture; `judged`: slots of it were judged."""
         now_s = self.clock_s()
         if self._since_s is None:
             self._since_s = now_s - seconds
@@ -77,24 +83,26 @@ class Load:
         """Note that a changed scene of this camera was not judged."""
         now_s = self.clock_s()
         if len(self._waiting) >= _WAITING_KEPT:
-            for gone in [c for c, at_s in self._asked.items() if now_s - at_s >= _GONE_S]:
-                self.settle(gone)
+            for silent in [c for c, at_s in self._requested_s.items() if now_s - at_s >= _GONE_S]:
+                self.settle(silent)
         if camera_id in self._waiting or len(self._waiting) < _WAITING_KEPT:
             self._waiting.setdefault(camera_id, now_s)
-            self._asked[camera_id] = now_s
+            self._requested_s[camera_id] = now_s
 
     def settle(self, camera_id: str) -> None:
-        """Note that nothing of this camera waits any more."""
+        """Note that this camera has no waiting changes any more."""
         self._waiting.pop(camera_id, None)
-        self._asked.pop(camera_id, None)
+        self._requested_s.pop(camera_id, None)
 
     def order(self, camera_id: str) -> float:
-        """Sort key: whose changed scene has waited longest comes first, then all others."""
+        """Sort key: the longest waiting change first, then all others."""
         return self._waiting.get(camera_id, float("inf"))
 
     def _in_turn(self, camera_id: str, now_s: float) -> bool:
         since_s = self._waiting.get(camera_id, now_s)
-        asking = (s for name, s in self._waiting.items() if now_s - self._asked[name] < _GONE_S)
+        asking = (
+            s for name, s in self._waiting.items() if now_s - self._requested_s[name] < _GONE_S
+        )
         return now_s - since_s >= (now_s - min(asking, default=now_s)) / 2
 
     def _decide(self, share: float, now_s: float) -> None:

@@ -1,8 +1,8 @@
-"""The model: what its file says of itself, pictures in, boxes out; the runtimes are next door.
+"""The vehicle model: its metadata, pictures in, boxes out. For the runtimes see runtimes.py.
 
 A model file is ONNX with one class: `images` [N, 3, H, W] RGB 0..1, `output0` [N, 5, A] (centre x,
-centre y, width, height in input pixels, score), no suppression inside. Threshold and calibration
-stand in its metadata and hold for one matching rule.
+centre y, width, height in input pixels, score), without suppression. Its metadata contain the
+threshold and the calibration, which are valid for one matching rule.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.errors import SettingsError
-from parking.geometry import MATCH_RULE
-from parking.ports import Boxes
+from parking.core.errors import SettingsError
+from parking.core.geometry import MATCH_RULE
+from parking.wire.ports import Boxes
 from services.detector.onnxfile import onnx_metadata
 
 Picture = NDArray[np.uint8]
@@ -36,7 +36,7 @@ STRIDE: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a model file says of itself. P(occupied) = 1 / (1 + exp(-(a * logit(score) + b)))."""
+    """The metadata of a model file. P(occupied) = 1 / (1 + exp(-(a * logit(score) + b)))."""
 
     threshold: float = 0.25
     a: float = 1.0
@@ -44,13 +44,13 @@ class Facts:
     label: str = "vehicle"
 
     def probability(self, score: float) -> float:
-        """P(occupied) of a slot whose best box has this score; 0 where there is none."""
-        held = min(max(score, 0.001), 0.999)
-        return 1 / (1 + math.exp(-(self.a * math.log(held / (1 - held)) + self.b)))
+        """P(occupied) of a slot whose best box has this score; 0 without a box."""
+        clipped = min(max(score, 0.001), 0.999)
+        return 1 / (1 + math.exp(-(self.a * math.log(clipped / (1 - clipped)) + self.b)))
 
 
 def read_facts(path: Path) -> Facts:
-    """From the file's metadata; what is missing keeps its default. Raises SettingsError."""
+    """Read the file's metadata; missing values keep their defaults. Raises SettingsError."""
     usual = Facts()
     try:
         metadata = onnx_metadata(path.read_bytes())
@@ -80,7 +80,7 @@ def letterbox(picture: Picture, size_px: int) -> tuple[Floats, float, tuple[int,
     height, width = picture.shape[:2]
     scale = size_px / max(height, width)
     new_w, new_h = max(1, round(width * scale)), max(1, round(height * scale))
-    # As the training does it, and four times as fast as INTER_AREA.
+    # As in training, and four times as fast as INTER_AREA.
     method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
     pad_w, pad_h = -new_w % STRIDE, -new_h % STRIDE
     left, top = pad_w // 2, pad_h // 2

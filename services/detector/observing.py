@@ -1,26 +1,33 @@
-"""From a slot's probability to its observation."""
+"""Turn a slot's probability into its observation."""
 
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from parking.events import Observation
+from parking.core.events import Observation, Seen
 
 HIDDEN_FROM: Final = 0.5
-"""Share of a slot's box that must show nothing; see parking.imagehealth.blank_shares."""
+"""If this share of a slot's box shows nothing, it is unknown; see imagehealth.blank_shares."""
 FREE_HIDDEN_FROM: Final = 0.35
-"""The same for a slot that seems free: what shows nothing may hide a vehicle, while a vehicle that
-is seen stands there."""
+"""The same for a slot that seems free: the blank part may hide a vehicle, while a detected vehicle
+is certain."""
 
 
-def observation(slot_id: str, occupied: float, band: tuple[float, float]) -> Observation:
-    """Within the band nobody knows, and the confidence is how near it came to knowing."""
+def observation(
+    slot_id: str, occupied: float, band: tuple[float, float], straddling: Sequence[str] = ()
+) -> Observation:
+    """Within the band the state is unknown; the confidence shows how close it is to a decision.
+    `straddling`: the other slots under the same vehicle; with any, the slot is never free."""
     low, high = band
+    state: Seen
     if occupied >= high:
-        return Observation(slot_id=slot_id, state="occupied", confidence=unit(occupied))
-    if occupied <= low:
-        return Observation(slot_id=slot_id, state="free", confidence=unit(1 - occupied))
-    sure = unit(max(occupied, 1 - occupied))
-    return Observation(slot_id=slot_id, state="unknown", confidence=sure)
+        state, sure = "occupied", occupied
+    elif occupied <= low and not straddling:
+        state, sure = "free", 1 - occupied
+    else:
+        state, sure = "unknown", max(occupied, 1 - occupied)
+    return Observation(
+        slot_id=slot_id, state=state, confidence=unit(sure), straddling=list(straddling)
+    )
 
 
 def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[Observation]:
@@ -35,8 +42,8 @@ def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[
 
 
 def without_blurred(seen: Sequence[Observation], unseen: Collection[str]) -> list[Observation]:
-    """The observations, unknown of the slots that lie behind a blurred part of the lens, whatever
-    was said of them before it was."""
+    """The observations, with slots behind a blurred part of the lens unknown, whatever their last
+    result."""
     return [
         Observation(slot_id=one.slot_id, state="unknown", confidence=0.0)
         if one.slot_id in unseen
@@ -46,5 +53,5 @@ def without_blurred(seen: Sequence[Observation], unseen: Collection[str]) -> lis
 
 
 def unit(value: float) -> float:
-    """Held within 0..1, to four places."""
+    """Clamp to 0..1, rounded to four places."""
     return round(min(max(value, 0.0), 1.0), 4)

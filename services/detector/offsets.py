@@ -8,9 +8,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from parking.errors import Retryable
-from parking.kafka import KafkaConsumer, OnAssigned
-from parking.ports import Place, Record
+from parking.core.errors import Retryable
+from parking.runtime.kafka import KafkaConsumer, OnAssigned
+from parking.wire.ports import Place, Record
 from services.detector.suspects import Committed
 
 T = TypeVar("T")
@@ -19,8 +19,8 @@ _ANSWER_LIMIT_S: Final = 10.0
 
 
 class GroupLog:
-    """attempts.Offsets and lag.Group over a started AIOKafkaConsumer. No answer within ten
-    seconds counts as an outage; aiokafka alone would wait for ever."""
+    """attempts.Offsets and lag.Group over a started AIOKafkaConsumer. No answer within ten seconds
+    counts as an outage; aiokafka alone would wait for ever."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
@@ -32,8 +32,8 @@ class GroupLog:
 
     async def commit(self, offsets: Mapping[Place, Committed]) -> None:
         """See attempts.Offsets."""
-        ours = {place: told for place, told in offsets.items() if place in self.assigned()}
-        marks = {TopicPartition(*place): OffsetAndMetadata(*told) for place, told in ours.items()}
+        ours = {place: mark for place, mark in offsets.items() if place in self.assigned()}
+        marks = {TopicPartition(*place): OffsetAndMetadata(*mark) for place, mark in ours.items()}
         try:
             if marks:
                 await self._answer("take the commit", self._consumer.commit(marks))
@@ -42,41 +42,41 @@ class GroupLog:
 
     async def committed(self, places: Collection[Place]) -> dict[Place, Committed]:
         """See attempts.Offsets."""
-        coordinator = self._consumer._coordinator  # noqa: SLF001 -- committed() tells no metadata
-        asked = coordinator.fetch_committed_offsets([TopicPartition(*place) for place in places])
-        found = await self._answer("tell the group's offsets", asked)
+        coordinator = self._consumer._coordinator  # noqa: SLF001 -- committed() returns no metadata
+        request = coordinator.fetch_committed_offsets([TopicPartition(*place) for place in places])
+        found = await self._answer("return the group's committed offsets", request)
         return {
-            (at.topic, at.partition): Committed(told.offset, told.metadata or "")
-            for at, told in found.items()
+            (at.topic, at.partition): Committed(mark.offset, mark.metadata or "")
+            for at, mark in found.items()
         }
 
     async def ends(self, places: Collection[Place]) -> dict[Place, int]:
         """See attempts.Offsets."""
-        asked = self._consumer.end_offsets([TopicPartition(*place) for place in places])
-        found = await self._answer("tell its last offsets", asked)
+        request = self._consumer.end_offsets([TopicPartition(*place) for place in places])
+        found = await self._answer("return its last offsets", request)
         return {(at.topic, at.partition): offset for at, offset in found.items()}
 
     async def begins(self, places: Collection[Place]) -> dict[Place, int]:
-        """The offset of the first record of each that is still there."""
-        asked = self._consumer.beginning_offsets([TopicPartition(*place) for place in places])
-        found = await self._answer("tell its first offsets", asked)
+        """The offset of the first remaining record of each place."""
+        request = self._consumer.beginning_offsets([TopicPartition(*place) for place in places])
+        found = await self._answer("return its first offsets", request)
         return {(at.topic, at.partition): offset for at, offset in found.items()}
 
     def assigned(self) -> set[Place]:
-        """The partitions that this member has."""
+        """This member's partitions."""
         return {(place.topic, place.partition) for place in self._consumer.assignment()}
 
     async def joined(self) -> bool:
         """Whether it is a member of the group. Raises Retryable."""
         client = self._consumer._client  # noqa: SLF001 -- a mere ping
-        await self._answer("tell its topics", client.fetch_all_metadata())
+        await self._answer("return its topics", client.fetch_all_metadata())
         coordinator = self._consumer._coordinator  # noqa: SLF001 -- aiokafka shows it nowhere else
         return int(coordinator.generation) >= 0
 
-    async def _answer(self, what: str, asked: Awaitable[T]) -> T:
+    async def _answer(self, what: str, request: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
-                return await asked
+                return await request
         except (CommitFailedError, IllegalStateError):
             raise
         except (KafkaError, TimeoutError) as error:
@@ -84,7 +84,7 @@ class GroupLog:
 
 
 class OnDealtOut(OnAssigned):
-    """Calls `revoked()` before each rebalance, and is waited for; then `assigned(places)`."""
+    """Calls `revoked()` before each rebalance and waits for it; then calls `assigned(places)`."""
 
     def __init__(
         self, assigned: Callable[[set[Place]], None], revoked: Callable[[], Awaitable[None]]
@@ -93,6 +93,6 @@ class OnDealtOut(OnAssigned):
         self._revoked = revoked
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Let the service put its work down."""
+        """Let the service finish its present work."""
         del revoked
         await self._revoked()

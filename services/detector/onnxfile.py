@@ -1,4 +1,4 @@
-"""Reads what an ONNX file says of itself, without a runtime: every backend then reads the same."""
+"""Read an ONNX file's metadata without a runtime, so that every backend reads the same."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,7 +8,7 @@ _METADATA: Final = 14  # metadata_props of ModelProto, each {1: key, 2: value}
 
 
 def onnx_metadata(data: bytes) -> dict[str, str]:
-    """The file's metadata. Raises ValueError or IndexError when it is no ONNX file."""
+    """Return the file's metadata. Raises ValueError or IndexError when it is not an ONNX file."""
     entries = [
         dict(_fields(memoryview(body)))
         for field, body in _fields(memoryview(data))
@@ -18,7 +18,7 @@ def onnx_metadata(data: bytes) -> dict[str, str]:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, bytes]]:
-    """The wanted fields of a protobuf message; the graph, the large one, is passed over."""
+    """The wanted fields of a protobuf message; the large graph is skipped."""
     position = 0
     while position < len(data):
         tag, position = _varint(data, position)

@@ -1,4 +1,4 @@
-"""From a small grey picture to the patches of its slots, whatever the wind does to the camera."""
+"""Cut the patches of slots from a small grey picture, even when wind moves the camera."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.events import LayoutSlot
-from parking.gating import PATCH_PX, Floats, View
+from parking.core.events import LayoutSlot
+from parking.vision.gating import PATCH_PX, Floats, View
 from services.detector.model import Picture
 
 _SCENE_WH = (12, 8)
 _REACH = 1
-"""Pixels of a patch by which an outline is widened: a vehicle hides the edges of its slot."""
+"""Patch pixels by which an outline is widened: a vehicle hides the edges of its slot."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """Where the patches of a layout's slots lie in a grey picture of `size_wh` pixels: the edges of
-    their pixels along x and y, [S, PATCH_PX + 1] each, and `weights` [S, PATCH_PX, PATCH_PX], 1
-    inside the outline and 0 outside."""
+    """The patches of a layout's slots in a grey picture of `size_wh` pixels: the edges of their
+    pixels along x and y, [S, PATCH_PX + 1] each, and `weights` [S, PATCH_PX, PATCH_PX], 1 inside
+    the outline and 0 outside."""
 
     xs: NDArray[np.float64]
     ys: NDArray[np.float64]
@@ -29,7 +29,7 @@ class Grid:
 
 
 def grid_of(slots: Sequence[LayoutSlot], size_wh: tuple[int, int]) -> Grid:
-    """The rectangle about each outline, cut into PATCH_PX by PATCH_PX pixels."""
+    """The rectangle around each outline, cut into PATCH_PX by PATCH_PX pixels."""
     steps = np.linspace(0, 1, PATCH_PX + 1)
     xs = np.empty((len(slots), PATCH_PX + 1))
     ys = np.empty_like(xs)
@@ -45,7 +45,7 @@ def grid_of(slots: Sequence[LayoutSlot], size_wh: tuple[int, int]) -> Grid:
 
 
 def _inside(corners: NDArray[np.float64]) -> Floats:
-    """[PATCH_PX, PATCH_PX]: 1 where the outline, in pixels of the patch, reaches."""
+    """[PATCH_PX, PATCH_PX]: 1 inside the outline, which is in pixels of the patch."""
     mask = np.zeros((PATCH_PX, PATCH_PX), np.uint8)
     fixed = np.round((corners - 0.5) * 16).astype(np.int32)
     cv2.fillPoly(mask, [fixed], (1,), shift=4)
@@ -56,9 +56,9 @@ def _inside(corners: NDArray[np.float64]) -> Floats:
 def view_of(
     grey: Picture, grid: Grid, context: Hashable, offset_xy: tuple[float, float] = (0.0, 0.0)
 ) -> View:
-    """The patches of a picture that lies `offset_xy` pixels right and down of where the outlines
-    were drawn. Each pixel of a patch is the exact mean of what it covers: a difference of four
-    sums of the integral picture, between whose points the sums are interpolated."""
+    """The patches of a picture shifted by `offset_xy` pixels right and down from where the outlines
+    were drawn. Each patch pixel is the exact mean of the area it covers: a difference of four sums
+    of the integral picture, interpolated between its points."""
     total = np.asarray(cv2.integral(grey, sdepth=cv2.CV_64F), np.float64)
     xs = np.asarray(np.clip(grid.xs + offset_xy[0], 0, grid.size_wh[0]), np.float64)
     ys = np.asarray(np.clip(grid.ys + offset_xy[1], 0, grid.size_wh[1]), np.float64)

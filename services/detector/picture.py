@@ -1,9 +1,10 @@
-"""From JPEG bytes to pixels, or a reason why not.
+"""Decode a JPEG, or say why not.
 
-Ingest has checked the picture's structure; a frame may still come from another writer, or have
-been damaged inside its compressed data. OpenCV fills what is missing with grey and says nothing,
-so the header is read before decoding, the last block is looked at afterwards, and what libjpeg
-complains of is heard (complaints.py).
+Ingest has checked the picture's structure. A frame may still come from another writer, or have been
+damaged inside its compressed data. OpenCV fills missing parts with grey and reports nothing. So the
+header is read before decoding, the last block is checked afterwards, and libjpeg's warnings are
+read (complaints.py). Pictures are decoded as stored, because damage runs along stored rows, and
+then turned as their EXIF orientation says.
 """
 
 from typing import Final
@@ -12,11 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.complaints import damage_in, listen
-from parking.errors import Invalid
-from parking.imagehealth import LONG_SIDE_PX
-from parking.jpeghead import header_size as header_size
-from parking.reference import small_grey as small_grey
+from parking.core.errors import Invalid
+from parking.core.jpeghead import header
+from parking.core.jpeghead import header_size as header_size
+from parking.core.orientation import Orientation
+from parking.runtime.complaints import damage_in, listen
+from parking.vision.imagehealth import LONG_SIDE_PX
+from parking.vision.reference import small_grey as small_grey
+from parking.vision.turning import as_shown
 
 Picture = NDArray[np.uint8]
 
@@ -39,50 +43,51 @@ def decode(
     *,
     halve: bool = False,
 ) -> Picture:
-    """BGR pixels [H, W, 3]; with `halve` at half the size (rounded up), which costs libjpeg less
-    than half. Raises Invalid: `empty`, `too-many-pixels`, `size-differs` from what the metadata
-    say, or `undecodable`."""
-    data, size_wh = _checked(jpeg, max_pixels, expected_wh)
+    """BGR pixels [H, W, 3], upright. With `halve` at half the size (rounded up), which costs less
+    than half. Raises Invalid: `empty`, `too-many-pixels`, `size-differs` (from the metadata), or
+    `undecodable`."""
+    data, size_wh, orientation = _checked(jpeg, max_pixels, expected_wh)
     parts = 2 if halve else 1
     picture, _ = listen(lambda: _pixels(data, size_wh, parts, _COLOUR[parts]))
     _require_end(picture, parts)
-    return picture
+    return as_shown(picture, orientation)
 
 
 def decode_grey(
     jpeg: bytes | None, max_pixels: int, expected_wh: tuple[int, int] | None
 ) -> tuple[Picture, str | None]:
-    """The small grey picture [H, W] that health and change gate look at, in half of the time that
-    all colours and pixels take, and what libjpeg says is wrong with it. Raises Invalid like
-    `decode`."""
-    data, size_wh = _checked(jpeg, max_pixels, expected_wh)
+    """The small grey picture [H, W] for health and change gate, upright, in half the time of a full
+    decode, and libjpeg's complaint about it. Raises Invalid like `decode`."""
+    data, size_wh, orientation = _checked(jpeg, max_pixels, expected_wh)
     parts = next((p for p in (8, 4, 2) if max(size_wh) >= p * LONG_SIDE_PX), 1)
-    picture, said = listen(lambda: _pixels(data, size_wh, parts, _GREY[parts]))
+    picture, decoder_text = listen(lambda: _pixels(data, size_wh, parts, _GREY[parts]))
     if _ends_blank(picture, parts):  # grey alone may be so by chance: the colours tell
         decode(jpeg, max_pixels, expected_wh)
-    return small_grey(picture), damage_in(said, jpeg or b"")
+    return as_shown(small_grey(picture), orientation), damage_in(decoder_text, jpeg or b"")
 
 
 def _checked(
     jpeg: bytes | None, max_pixels: int, expected_wh: tuple[int, int] | None
-) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """The bytes, and the size that the header tells."""
+) -> tuple[NDArray[np.uint8], tuple[int, int], Orientation]:
+    """The bytes, and the stored size and the orientation in the header."""
     if not jpeg:
         raise Invalid("empty", "a frame without a picture")
-    size_wh = header_size(jpeg)
+    size_wh, orientation = header(jpeg)
     if size_wh[0] * size_wh[1] > max_pixels:
         raise Invalid(
-            "too-many-pixels", f"{size_wh[0]}x{size_wh[1]}; at most {max_pixels} pixels are taken"
+            "too-many-pixels", f"{size_wh[0]}x{size_wh[1]}; at most {max_pixels} pixels are allowed"
         )
-    if expected_wh is not None and size_wh != expected_wh:
-        raise Invalid("size-differs", f"the picture is {size_wh}, its metadata say {expected_wh}")
-    return np.frombuffer(jpeg, np.uint8), size_wh
+    shown_wh = orientation.size(*size_wh)
+    if expected_wh is not None and shown_wh != expected_wh:
+        raise Invalid(
+            "size-differs", f"the picture is {shown_wh}, its metadata state {expected_wh}"
+        )
+    return np.frombuffer(jpeg, np.uint8), size_wh, orientation
 
 
 def _pixels(data: NDArray[np.uint8], size_wh: tuple[int, int], parts: int, flags: int) -> Picture:
     """Decoded to one of `parts` of its size."""
     try:
-        # Without the flag OpenCV would turn the picture by an EXIF tag that the slots know not of.
         decoded = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise Invalid(_UNDECODABLE, str(error)[:400]) from error
@@ -90,12 +95,12 @@ def _pixels(data: NDArray[np.uint8], size_wh: tuple[int, int], parts: int, flags
         raise Invalid(_UNDECODABLE, "OpenCV cannot decode it")
     picture = np.asarray(decoded, np.uint8)
     if picture.shape[:2] != (-(-size_wh[1] // parts), -(-size_wh[0] // parts)):
-        raise Invalid(_UNDECODABLE, f"decoded to {picture.shape}, the header says {size_wh}")
+        raise Invalid(_UNDECODABLE, f"decoded to {picture.shape}, the header states {size_wh}")
     return picture
 
 
 def _ends_blank(picture: Picture, parts: int) -> bool:
-    """What the data do not reach, libjpeg leaves at exactly this grey; a real corner never is."""
+    """libjpeg leaves areas without data at exactly this grey; a real corner never has it."""
     block_px = _BLOCK_PX // parts
     return bool((picture[-block_px:, -block_px:] == _MISSING_GREY).all())
 

@@ -1,25 +1,38 @@
-"""Looks for cameras that were moved: pictures against their layout's reference picture."""
+"""Detect moved cameras: compare pictures with their layout's reference picture."""
 
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 from msgspec.structs import replace as changed
 
-from parking.bands import explains
-from parking.events import ImageHealth, LayoutPublished
-from parking.imagehealth import Grey, Look, Measured, Thresholds, limits_for, measured
-from parking.placement import step
-from parking.reference import read_reference
-from parking.registration import Move, Reference, edges, register
+from parking.core.events import ImageHealth, LayoutPublished
+from parking.vision.bands import explains
+from parking.vision.imagehealth import Grey, Look, Measured, Thresholds, limits_for, measured
+from parking.vision.placement import step
+from parking.vision.reference import read_reference
+from parking.vision.registration import Move, Reference, edges, register
+from parking.vision.turnsearch import find_turn, sides_swapped, turn_words
 from services.detector.bounded import keep
 
 REFERENCES_KEPT: Final = 64
-"""Prepared references, about 2 MB each; another one is prepared again in some milliseconds."""
+"""Cached references, about 2 MB each; a dropped one is prepared again in some milliseconds."""
 
-_TORN: Final = "some of its rows lie beside where the layout's reference picture shows them"
+_TORN: Final = "some of its rows are displaced from where the layout's reference picture shows them"
+_SET_UP: Final = "set the camera up again, or turn its pictures back in the cameras file"
+_LONGEST_WAIT: Final = 64
+
+
+@dataclass(slots=True)
+class _Turn:
+    """How a moved camera is turned, in words; None: not known to be. The search is expensive, so it
+    is repeated after 1, 2, 4 .. 64 pictures."""
+
+    words: str | None = None
+    wait: int = 1
+    pictures: int = 0
 
 
 class Placing:
@@ -28,6 +41,7 @@ class Placing:
     def __init__(self) -> None:
         self._references: OrderedDict[tuple[str, int], Reference | None] = OrderedDict()
         self._usual: OrderedDict[str, Measured] = OrderedDict()
+        self._turns: OrderedDict[str, _Turn] = OrderedDict()
 
     def judge(
         self,
@@ -38,11 +52,11 @@ class Placing:
         *,
         jumped: bool = False,
     ) -> tuple[ImageHealth, Look]:
-        """A healthy picture's health and look, with what is known of where the camera looks.
-        `width_px` is the picture's, for the words; `jumped`: see `placement.step`. Outlines are
-        shares of the picture, so one of another shape than the reference's is scaled to that: a
-        squeezed one fits, one that was cut, turned or given bars does not, and only what is seen to
-        fit is believed."""
+        """Return a healthy picture's health and look, with what is known of the camera's direction.
+        `width_px` is the picture's, for messages; `jumped`: see `placement.step`. Outlines are
+        shares of the picture, so a picture of another shape is scaled to the reference's: a
+        squeezed one fits; one that was cropped, rotated or letterboxed does not. Only a visible fit
+        counts."""
         reference = self._reference(layout)
         if reference is None:
             return health, look
@@ -57,17 +71,38 @@ class Placing:
         place = replace(place, shape=shape)
         if place.torn:
             health = changed(health, status="damaged", reason=_TORN)
-        elif place.moved or (other and place.settled is None):
-            health = changed(health, status="moved", reason=place.words(width_px))
+        elif place.moved or place.settled is None:
+            words = self._turned(layout, reference, look.grey, place.move)
+            place = replace(place, lost=place.lost or (words is not None and not place.move))
+            if place.moved or other:
+                health = changed(health, status="moved", reason=words or place.words(width_px))
+        else:
+            self._turns.pop(layout.id, None)
         return health, replace(look, place=place, unplaced=0)
 
+    def _turned(
+        self, layout: LayoutPublished, reference: Reference, grey: Grey, move: Move | None
+    ) -> str | None:
+        """The health to report for a turned camera: either it was moved, or it was not in place
+        before."""
+        turn = self._turns.get(layout.id) or _Turn()
+        keep(self._turns, layout.id, turn, REFERENCES_KEPT)
+        turn.pictures += 1
+        if turn.words is None and turn.pictures >= turn.wait:
+            turn.wait, turn.pictures = min(2 * turn.wait, _LONGEST_WAIT), 0
+            back = find_turn(reference, grey, move)
+            turn.words = f"{turn_words(back)}: {_SET_UP}" if back else None
+        if turn.words is None and sides_swapped(reference, grey):
+            return f"width and height are swapped, as if turned by 90 degrees: {_SET_UP}"
+        return turn.words
+
     def picture_of(self, layout: LayoutPublished | None) -> Grey | None:
-        """The layout's reference picture, small and grey; None without one."""
+        """The layout's reference picture, small and grey; None if it has none."""
         reference = self._reference(layout) if layout and layout.reference else None
         return reference.grey if reference else None
 
     def limits(self, layout: LayoutPublished | None, limits: Thresholds) -> Thresholds:
-        """The limits of health for this camera, by what its reference picture shows."""
+        """The limits of health for this camera, from its reference picture."""
         reference = self._reference(layout) if layout and layout.reference else None
         if reference is None or layout is None:
             return limits
@@ -78,7 +113,7 @@ class Placing:
         return limits_for(usual, limits)
 
     def explains(self, layout: LayoutPublished, grey: Grey) -> bool:
-        """Whether the camera was moved: then all of the picture lies elsewhere, in one way."""
+        """Whether the camera was moved: the whole picture is shifted in the same way."""
         reference = self._reference(layout)
         if reference is None or reference.grey.shape != grey.shape:
             return False
@@ -87,7 +122,7 @@ class Placing:
         return isinstance(found, Move) and explains(reference, field, found)
 
     def same_shape(self, layout: LayoutPublished, grey: Grey) -> bool:
-        """Whether a grey picture has the shape of the layout's reference, if that has one."""
+        """Whether a grey picture has the shape of the layout's reference, if there is one."""
         reference = self._reference(layout)
         return reference is None or reference.grey.shape == grey.shape
 

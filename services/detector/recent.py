@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from parking.events import DetectionMade, LayoutPublished
-from parking.imagehealth import Look
-from parking.ports import Place, Record
-from parking.runner import next_offsets
+from parking.core.events import DetectionMade, LayoutPublished
+from parking.runtime.runner import next_offsets
+from parking.vision.imagehealth import Look
+from parking.wire.ports import Place, Record
 from services.detector.bounded import keep
-from services.detector.gate import Held
+from services.detector.gate import LastView
 
 CAMERAS_KEPT = 1024
 
@@ -22,8 +22,8 @@ T = TypeVar("T")
 class Remembered(Generic[T]):
     """What is remembered of each camera between batches.
 
-    A batch may come again (Kafka was away, a rebalance); it must then be judged by what was known
-    before it, or a frame would be found equal to itself.
+    A batch may come again (an outage of Kafka, a rebalance). It must then be judged by what was
+    known before it, or a frame would be compared with itself.
     """
 
     _settled: dict[str, T] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Remembered(Generic[T]):
     _ends: dict[Place, int] = field(default_factory=dict)
 
     def before(self, records: Sequence[Record]) -> dict[str, T]:
-        """What to judge this batch by. The caller puts what is new into the same dict."""
+        """The memory for this batch. The caller adds new views to the same dict."""
         again = any(r.offset < self._ends.get((r.topic, r.partition), 0) for r in records)
         if not again:
             self._settled = self._latest
@@ -41,11 +41,11 @@ class Remembered(Generic[T]):
 
 
 class Looks(Remembered[Look]):
-    """Each camera's last look, so that a camera that freezes is noticed."""
+    """Each camera's last look, to detect a camera that freezes."""
 
 
-class Helds(Remembered[Held]):
-    """Each camera's last inference, so that a scene that stands still is not searched again."""
+class LastViews(Remembered[LastView]):
+    """Each camera's last inference, so that an unchanged scene is not searched again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,17 @@ class Shown:
 
 
 class Latest:
-    """The last analysed frame of the cameras seen last."""
+    """The last analysed frame of the most recent cameras."""
 
     def __init__(self, cameras: int) -> None:
         self._cameras = cameras
         self._shown: OrderedDict[str, Shown] = OrderedDict()
 
     def keep(self, shown: Shown) -> None:
-        """Replace the camera's frame unless it holds a later one."""
+        """Replace the camera's frame unless a later one is stored."""
         camera_id = shown.detection.camera_id
-        held = self._shown.get(camera_id)
-        if held and held.detection.frame_ref.offset > shown.detection.frame_ref.offset:
+        newest = self._shown.get(camera_id)
+        if newest and newest.detection.frame_ref.offset > shown.detection.frame_ref.offset:
             return
         keep(self._shown, camera_id, shown, self._cameras)
 

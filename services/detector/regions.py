@@ -1,9 +1,9 @@
-"""Where vehicles are searched: rectangles about the slots that need it, packed into few canvases of
-fixed size. Pure.
+"""Where vehicles are searched: rectangles around the slots that need it, packed into few canvases
+of fixed size. Pure.
 
-A model's time follows the pixels it is shown, so it is shown the neighbourhoods of the slots in
+A model's time depends on the number of pixels, so it gets only the surroundings of the slots in
 question, each as large as its slots need. The canvases have fixed sizes because OpenVINO compiles
-each shape (0.7 s), and because what is packed the same way is seen the same way.
+each shape (0.7 s), and because equal packing gives equal results.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,19 +31,23 @@ GAP_PX: Final = 16
 """Between two rectangles of a canvas."""
 
 _AROUND: Final = 0.5
-"""Margin about a slot on each side, in its longer sides: the vehicle in it and those beside it."""
+"""Margin around a slot on each side, in its longer sides: for the vehicle in it and its
+neighbours."""
 _ABOVE: Final = 0.25
-"""More margin above: a vehicle rises over the ground it stands on."""
+"""More margin above: a vehicle rises above the ground it is parked on."""
 _MERGES_UNTIL: Final = 1.1
-"""Two rectangles become one while that shows the model at most so many times the pixels."""
+"""Two rectangles are joined if the model then gets at most this many times the pixels."""
 _MANY: Final = 48
-"""Beyond so many slots one rectangle about all of them is as good."""
+"""Beyond this many slots one rectangle around all of them is as good, if they are close
+together."""
+_MOST_APART: Final = 128
+"""Beyond this many slots one rectangle is always used: joining them takes too long."""
 _OVERLAP_PX: Final = 160
-"""Of the parts of a rectangle that no canvas holds."""
+"""Overlap of the parts of a rectangle that is too large for any canvas."""
 
 
 class Region(NamedTuple):
-    """A rectangle of the picture, pixels, and how much larger it is shown to the model."""
+    """A rectangle of the picture, pixels, and its scale for the model."""
 
     x0: int
     y0: int
@@ -61,7 +65,7 @@ class Region(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A region and the place of its top left corner on the canvas."""
+    """A region and the position of its top left corner on the canvas."""
 
     region: Region
     x: int
@@ -79,23 +83,25 @@ class Canvas:
 def regions_about(
     outlines: Sequence[Outline], scales: Sequence[float], size_wh: tuple[int, int]
 ) -> list[Region]:
-    """The neighbourhoods of the outlines (pixels of a picture of `size_wh`), near ones together.
+    """The surroundings of the outlines (pixels of a picture of `size_wh`), near ones joined.
     `scales`: how much larger each outline must be shown."""
     around = [_about(o, s, size_wh) for o, s in zip(outlines, scales, strict=True)]
     if len(around) > _MANY:
-        around = [_union(around)]
+        together = _union(around)
+        close = _shown(together) <= _MERGES_UNTIL * sum(map(_shown, around))
+        around = [together] if close or len(around) > _MOST_APART else around
     merged = _merged(around)
     return [part for region in merged for part in _parts(region)]
 
 
 def whole(size_wh: tuple[int, int], scale: float) -> list[Region]:
-    """All of a picture, in as many parts as the canvases need."""
+    """The whole picture, in as many parts as the canvases need."""
     return _parts(Region(0, 0, *size_wh, scale))
 
 
 def pack(regions: Sequence[Region]) -> list[Canvas]:
-    """The regions on canvases, with few pixels in all: the smallest canvas that holds all of them,
-    or a smaller one filled and another one for the rest."""
+    """Pack the regions into canvases with few pixels in all: the smallest canvas that takes all of
+    them, or a smaller full one and another one for the rest."""
     left = sorted(regions, key=lambda region: -region.shown_wh[1])
     canvases: list[Canvas] = []
     while left:
@@ -124,7 +130,7 @@ def _best(left: Sequence[Region]) -> Canvas:
 
 
 def _fill(size_wh: tuple[int, int], regions: Iterable[Region]) -> Canvas:
-    """As many as fit, in rows: the first row that has room takes a region."""
+    """Pack as many as fit, in rows: the first row that has room takes a region."""
     rows: list[list[int]] = []  # [y, height, next x]
     placed = []
     below = 0
@@ -159,7 +165,7 @@ def _about(outline: Outline, scale: float, size_wh: tuple[int, int]) -> Region:
 
 
 def _merged(regions: Sequence[Region]) -> list[Region]:
-    """Joined while that costs little."""
+    """Join regions while that costs little."""
     merged: list[Region] = []
     for region in sorted(regions):
         joined = region
@@ -187,7 +193,7 @@ def _union(regions: Sequence[Region]) -> Region:
 
 
 def _parts(region: Region) -> list[Region]:
-    """The region, cut into overlapping halves until a canvas holds each."""
+    """The region, cut into overlapping halves until each fits a canvas."""
     width, height = region.shown_wh
     if any(width <= w and height <= h for w, h in CANVASES_WH):
         return [region]

@@ -1,4 +1,4 @@
-"""The three runtimes that can run a model, each imported only when it is used."""
+"""The three runtimes that can run a model, each imported only on use."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -8,8 +8,8 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from parking.errors import SettingsError
-from parking.ports import Boxes, Detector
+from parking.core.errors import SettingsError
+from parking.wire.ports import Boxes, Detector
 from services.detector.cores import threads_for, usable_cores
 from services.detector.model import (
     NMS_IOU,
@@ -27,13 +27,13 @@ from services.detector.settings import ModelSettings
 from services.detector.slotnet import SlotNet, blank, read_fusion
 
 _PIXELS_KEPT: Final = 4_000_000
-"""A compiled shape holds some 70 MB for a million pixels of its input: the last ones are kept up to
-so many. All canvases (services/detector/regions.py) fit."""
+"""A compiled shape takes some 70 MB for a million pixels of its input. The most recent ones are
+kept up to this many pixels. All canvases (services/detector/regions.py) fit."""
 _VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "truck", "vehicle"})
 
 
 class UltralyticsDetector:
-    """ports.Detector over ultralytics: slow and large, but it runs .pt files as they are."""
+    """ports.Detector over ultralytics: slow and large, but it runs .pt files directly."""
 
     def __init__(self, model_id: str, path: Path) -> None:
         try:
@@ -71,7 +71,7 @@ def onnx_forward(path: Path, threads: int, precision: str) -> Forward:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Several processes share the cores: a thread that waits must not burn one.
+    # Several processes share the cores: a waiting thread must not spin.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
@@ -79,8 +79,8 @@ def onnx_forward(path: Path, threads: int, precision: str) -> Forward:
 
 
 def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
-    """OpenVINO on the CPU. A shape of its own is compiled for each input shape (0.3 s, then a third
-    faster than one dynamic model); the last few are kept."""
+    """OpenVINO on the CPU. It compiles each input shape (0.3 s, then a third faster than one
+    dynamic model); the most recent ones are kept."""
     import openvino
 
     core = openvino.Core()
@@ -88,7 +88,7 @@ def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
     options: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
-        # Several processes share the cores: pinned to a busy one, a thread makes all others wait.
+        # Several processes share the cores: a thread pinned to a busy core makes all others wait.
         "ENABLE_CPU_PINNING": False,
     }
     if precision == "f32":
@@ -109,7 +109,7 @@ def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
 
 
 def _pixels(shape: tuple[int, ...]) -> int:
-    """Of the whole batch."""
+    """The number of pixels in the whole batch."""
     return shape[0] * shape[-2] * shape[-1]
 
 
@@ -117,8 +117,8 @@ FORWARDS: Final = {"onnx": onnx_forward, "openvino": openvino_forward}
 
 
 def load_model(settings: ModelSettings) -> tuple[Detector, Facts]:
-    """The detector, tried once on a blank picture, and what its file says. Raises SettingsError
-    when the file is no such model."""
+    """The detector, tried once on a blank picture, and the file's metadata. Raises SettingsError
+    when the file is not such a model."""
     facts = read_facts(settings.file)
     if settings.threshold:
         facts = replace(facts, threshold=settings.threshold)
@@ -126,9 +126,10 @@ def load_model(settings: ModelSettings) -> tuple[Detector, Facts]:
 
 
 def load_slotnet(settings: ModelSettings) -> SlotNet | None:
-    """The slot network, tried once; None where there is to be none. Raises SettingsError.
+    """The slot network, tried once; None if it is switched off. Raises SettingsError.
 
-    Always in ONNX Runtime: its batches are of any size, and OpenVINO compiles each size anew."""
+    Always in ONNX Runtime: its batches have any size, and OpenVINO would compile each size.
+    """
     path = settings.slots
     if path is None:
         return None
@@ -155,7 +156,8 @@ def _forward(
     trial: Floats,
     fits: Callable[[tuple[int, ...]], bool],
 ) -> Forward:
-    """The file in the runtime of the settings, tried once. `name`: of the setting, for errors."""
+    """Load the file in the configured runtime and try it once. `name`: of the setting, for
+    errors."""
     threads = threads_for(settings.threads, settings.processes, usable_cores())
     cv2.setNumThreads(threads)
     backend = settings.backend
@@ -168,5 +170,5 @@ def _forward(
         problem = f"{name}={str(path)!r}: {backend} cannot run it"
         raise SettingsError([f"{problem}: {str(error)[:300]}"]) from error
     if not fits(shape):
-        raise SettingsError([f"{name}={str(path)!r} gives {shape}: it is no such model"])
+        raise SettingsError([f"{name}={str(path)!r} returns {shape}: it is not a suitable model"])
     return forward

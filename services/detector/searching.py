@@ -1,4 +1,4 @@
-"""Searches parts of a picture for vehicles, and keeps what is known of the rest."""
+"""Search parts of a picture for vehicles, and keep what is known of the rest."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.ports import Boxes, Detector
+from parking.wire.ports import Boxes, Detector
 from services.detector.model import NMS_IOU, PAD_GREY, Picture
 from services.detector.regions import Canvas, Placed, Region, pack
 
@@ -15,12 +15,12 @@ Floats = NDArray[np.float32]
 
 NO_BOXES: Final = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 _CUT_WITHIN: Final = 0.02
-"""A box that ends so near to a region's edge, in its sides, is of a vehicle that the edge cuts."""
+"""A box that ends this close to a region's edge, in its sides, is of a vehicle cut by that edge."""
 
 
 def search(picture: Picture, regions: Sequence[Region], detector: Detector) -> Boxes:
-    """The vehicles of these parts of a BGR picture, normalised to the whole picture, best first;
-    those that a region's edge cuts are left out where their middle is near it. Blocks."""
+    """The vehicles of these parts of a BGR picture, normalised to the whole picture, best first.
+    Vehicles cut by a region's edge are left out if their middle is near it. Blocks."""
     found: list[tuple[Floats, Floats]] = []
     for canvas in pack(regions):
         (boxes,) = detector.detect([draw(picture, canvas)], max(canvas.size_wh))
@@ -33,9 +33,9 @@ def search(picture: Picture, regions: Sequence[Region], detector: Detector) -> B
 
 
 def update(known: Boxes, found: Boxes, regions: Sequence[Region], wh: tuple[int, int]) -> Boxes:
-    """What is known of the whole picture after these regions were searched again: vehicles whose
-    middle lies in one of them were found again, or have left. One that a region's edge cuts could
-    not be found there, and stays."""
+    """What is known of the whole picture after these regions were searched again. Vehicles whose
+    middle is in a region were found again or have left. A vehicle cut by a region's edge could not
+    be found there, so it stays."""
     if not len(known.scores):
         return found
     middles = (known.xyxy[:, :2] + known.xyxy[:, 2:]) / 2 * np.asarray(wh, np.float32)
@@ -69,7 +69,7 @@ def draw(picture: Picture, canvas: Canvas) -> Picture:
 def _boxes_in(
     boxes: Boxes, placed: Placed, canvas_wh: tuple[int, int], picture: Picture
 ) -> tuple[Floats, Floats]:
-    """The boxes whose middle lies in the region, normalised to the picture."""
+    """The boxes whose centre is in the region, normalised to the picture."""
     region, x, y = placed
     w, h = region.shown_wh
     xyxy = boxes.xyxy * np.asarray((*canvas_wh, *canvas_wh), np.float32)
@@ -88,7 +88,7 @@ def _boxes_in(
 
 def _cut(shares: Floats, region: Region, wh: tuple[int, int]) -> NDArray[np.bool_]:
     """Which boxes (shares of the region) end at an edge of the region that is not the picture's,
-    with their middle in the outer fifth on that side: the vehicle reaches beyond what was shown."""
+    with their middle in the outer fifth on that side: the vehicle extends beyond the region."""
     x, y = (shares[:, 0] + shares[:, 2]) / 2, (shares[:, 1] + shares[:, 3]) / 2
     near, outer = _CUT_WITHIN, 0.2
     cut: NDArray[np.bool_] = (
@@ -101,7 +101,7 @@ def _cut(shares: Floats, region: Region, wh: tuple[int, int]) -> NDArray[np.bool
 
 
 def _deduplicate(boxes: Boxes) -> Boxes:
-    """Each vehicle once, best first: two regions may show the same one."""
+    """Each vehicle once, best first: two regions may contain the same one."""
     if not len(boxes.scores):
         return boxes
     xywh = np.column_stack([boxes.xyxy[:, :2], boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]])

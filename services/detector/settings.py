@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from parking.kafka import KafkaSettings
-from parking.ops import HttpSettings
-from parking.settings import Reader
+from parking.runtime.kafka import KafkaSettings
+from parking.runtime.ops import HttpSettings
+from parking.runtime.settings import Reader
 
 NONE: Final = "none"
 _MODELS: Final = Path(__file__).resolve().parents[2] / "models"
@@ -26,7 +26,7 @@ settings (environment):
   MODEL_FILE            the ONNX model that finds vehicles (models/parking-yolo11n.onnx)
   SLOT_MODEL_FILE       the ONNX model that looks at each slot (models/parking-slots.onnx), fitted
                         with the boxes of MODEL_FILE; none (default beside a MODEL_FILE of your
-                        own): vehicles alone decide
+                        own): only vehicles count
   DETECTOR_BACKEND      onnx (default), openvino (faster on processors with AVX-512, but it compiles
                         each input shape at its first use, 0.7 s), or ultralytics (extra [train]);
                         `parking bench-detector` compares the first two on this machine
@@ -35,24 +35,24 @@ settings (environment):
   DETECTOR_THREADS      inference threads; 0 (default): this process's share of the cores it may
                         use (affinity, container limit), at most 4
   DETECTOR_PROCESSES    detectors that share this machine's cores (1)
-  DETECTOR_SIZE         long side of the input in pixels where a layout names none; 0 (default): by
-                        need, from how large the camera's slots are in its picture
+  DETECTOR_SIZE         long side of the input in pixels where a layout sets none; 0 (default): by
+                        need, from the size of the camera's slots in its picture
   DETECTOR_RECORDS      most frames taken from Kafka at once (500)
   DETECTOR_SKIP         on: when behind, only a camera's newest frame (default); off: every frame
-  DETECTOR_GATE         on: a slot that has not changed keeps what was said of it (default); off:
+  DETECTOR_GATE         on: an unchanged slot keeps its last observation (default); off:
                         every slot of every picture is judged
-  DETECTOR_CLOSER       on: slots in doubt are searched again, larger (default); off: one look
+  DETECTOR_CLOSER       on: slots in doubt are searched again at a larger scale (default); off: once
   DETECTOR_LOAD         on: a busy detector leaves out closer looks, then refreshes of unchanged
                         slots, then input size, then pace (default); off: nothing is left out
-  DETECTOR_BUDGET       seconds of work a second beyond which that begins (0.7)
+  DETECTOR_BUDGET       seconds of work per second above which that begins (0.7)
   DETECTOR_THRESHOLD    score from which a vehicle is drawn, and with SLOT_MODEL_FILE=none makes its
                         slot occupied; 0 (default): the model file's own
-  DETECTOR_FRAME_LIMIT_S  seconds that one frame may take; then the process ends, for its
-                        supervisor to start it again (30). A frame that ends it again and again
+  DETECTOR_FRAME_LIMIT_S  seconds that one frame may take; then the process ends and its
+                        supervisor restarts it (30). A frame that ends it repeatedly
                         becomes a dead letter
-  DETECTOR_STALL_S      /healthz fails when frames wait in Kafka and none arrives for so many
-                        seconds, or no membership of the group, while Kafka answers (120)
-  DETECTOR_FROZEN_AFTER repeats of one picture until the camera is called frozen (5; 0: never)
+  DETECTOR_STALL_S      /healthz fails when, for this many seconds while Kafka answers, frames
+                        wait and none arrives, or the group does not accept this member (120)
+  DETECTOR_FROZEN_AFTER repeats of one picture until the camera counts as frozen (5; 0: never)
   DETECTOR_OVERLAYS     cameras whose last frame is kept for /overlay (32)
   FRAME_MAX_BYTES, FRAME_MAX_PIXELS  larger pictures are refused (1000000, 2000000)
   LOG_FORMAT, LOG_LEVEL text or json; INFO
@@ -97,7 +97,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Raises SettingsError that names every problem."""
+        """Read all settings. Raises SettingsError with every problem."""
         env = Reader(environ)
         settings = cls(
             kafka=KafkaSettings.read(env, replays=True),
@@ -129,7 +129,7 @@ class Settings:
 
 
 def default_slots(model: Path) -> Path | None:
-    """The shipped slot network for the shipped boxes, which it was fitted with; None for others."""
+    """The shipped slot network for the shipped boxes, with which it was fitted; None for others."""
     return DEFAULT_SLOT_MODEL if model.resolve() == DEFAULT_MODEL.resolve() else None
 
 
@@ -145,7 +145,7 @@ def _model_file(env: Reader) -> Path:
 
 
 def _slot_model_file(env: Reader) -> Path | None:
-    """Fitted together with the shipped boxes, it is no default beside others."""
+    """It was fitted with the shipped boxes, so it is not a default for others."""
     default = default_slots(Path(env.text("MODEL_FILE", str(DEFAULT_MODEL))))
     wanted = env.text("SLOT_MODEL_FILE", str(default or NONE))
     return None if wanted == NONE else _there(env, "SLOT_MODEL_FILE", Path(wanted))
@@ -153,5 +153,5 @@ def _slot_model_file(env: Reader) -> Path | None:
 
 def _there(env: Reader, name: str, path: Path) -> Path:
     if not path.is_file():
-        env.problems.append(f"{name}={str(path)!r}: there is no such file")
+        env.problems.append(f"{name}={str(path)!r}: no such file")
     return path

@@ -1,9 +1,9 @@
-"""The second opinion: a small network looks at each slot, and both opinions become one probability.
+"""Judge each slot with a small network, and combine its answer with the boxes into one probability.
 
-Boxes tell where vehicles stand, and miss the dark, the small and the half hidden; the slot network
-(`crops` [N, 4, 96, 96] -> `logit` [N]) looks at one slot at a time and misses nothing that is
-there, but takes a vehicle in front of a slot for one in it. What each is worth was fitted on lots
-that the network had not seen, and stands in its file.
+Boxes show where vehicles stand, but miss dark, small and half hidden ones. The slot network
+(`crops` [N, 4, 96, 96] -> `logit` [N]) judges one slot at a time and finds those, but mistakes a
+vehicle in front of a slot for one in it. The weights of both were fitted on lots that the network
+had not seen, and are in its file.
 """
 
 import json
@@ -16,37 +16,37 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.errors import SettingsError
+from parking.core.errors import SettingsError
 from services.detector.closer import Opinion
 from services.detector.crops import CROP_PX, Floats, Outline, Picture, crops
 from services.detector.model import Forward
 from services.detector.onnxfile import onnx_metadata
 
 MOST_CROPS: Final = 64
-"""Crops in one inference at most; fewer are not padded."""
+"""Most crops in one inference; fewer are not padded."""
 
 SURE_FREE: Final = -3.0
 SURE_OCCUPIED: Final = 3.0
-"""Answers (logits) beyond which no box is looked for on a lot where that has proved right
-(services/detector/trust.py). Half of all answers lie beyond 3.5."""
+"""Answers (logits) beyond which no box is searched, at lots where that has proved right
+(services/detector/trust.py). Half of all answers are beyond 3.5."""
 _NO_BOX, _ANY_BOX = -5.8, 0.0  # logits of a box's score: none there, and one that is half sure
 
 _LEAST, _MOST = 0.003, 0.997
 
 DOUBT_FROM: Final = 0.04
-"""Mean doubt of a picture's slots from which its band widens: of clean pictures of lots never seen
-nine in ten lie below."""
+"""Mean doubt of a picture's slots above which its band widens: nine in ten clean pictures of unseen
+lots are below."""
 DOUBT_WIDENS: Final = 15.0
 DOUBT_LEAST: Final = 0.01
-"""Not even a doubtful picture's slots are all unknown: what is this sure is told."""
-_USUAL_SLOTS, _USUAL_DOUBT = 10, 0.02  # a lot of three slots says little of the weather
+"""Even in a doubtful picture not all slots are unknown: answers this sure are reported."""
+_USUAL_SLOTS, _USUAL_DOUBT = 10, 0.02  # a lot of three slots shows little about the weather
 
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """P(occupied) = 1 / (1 + exp(-z)), z = bias + box * logit(box score) + crop * logit(crop)
-    + covered * (logit(crop) where a vehicle of another slot covers this one). Between `low` and
-    `high` nobody knows."""
+    """P(occupied) = 1 / (1 + exp(-z)), z = bias + box * logit(box score) + crop * logit(crop) +
+    covered * (logit(crop) where a vehicle of another slot covers this one). Between `low` and
+    `high` the slot is unknown."""
 
     bias: float
     box: float
@@ -56,10 +56,10 @@ class Fusion:
     high: float
 
     def probability(self, score: float, crop_logit: float, covered: float) -> float:
-        """`score`: of the best box given to the slot, 0 where there is none; `covered`: share of
-        the slot behind vehicles of other slots, 0..1."""
-        held = min(max(score, _LEAST), _MOST)
-        z = self.bias + self.box * math.log(held / (1 - held))
+        """`score`: of the best box given to the slot, 0 without one; `covered`: share of the slot
+        behind vehicles of other slots, 0..1."""
+        clipped = min(max(score, _LEAST), _MOST)
+        z = self.bias + self.box * math.log(clipped / (1 - clipped))
         z += (self.crop + self.covered * covered) * crop_logit
         return 1 / (1 + math.exp(-min(max(z, -50.0), 50.0)))
 
@@ -69,21 +69,21 @@ class Fusion:
         return sure
 
     def alone(self, crop_logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """P(occupied) by such answers, as if the boxes agreed with them."""
+        """P(occupied) from such answers, as if the boxes agreed with them."""
         box = np.where(crop_logits > 0, _ANY_BOX, _NO_BOX)
         z = self.bias + self.box * box + self.crop * crop_logits
         chances: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(z, -50, 50)))
         return chances
 
     def probabilities(self, opinion: Opinion) -> list[float]:
-        """One a slot."""
+        """Return one probability per slot."""
         columns = (opinion.scores.tolist(), opinion.logits.tolist(), opinion.covered.tolist())
         return [self.probability(*seen) for seen in zip(*columns, strict=True)]
 
 
 def doubtful_band(fusion: Fusion, chances: Sequence[float]) -> tuple[float, float]:
-    """Within it nobody knows: the fusion's own band, and a wider one where the picture's slots are
-    in doubt together. Rain, a bad lens or a few bytes a picture make every slot of it less sure,
+    """The band in which slots are unknown: the fusion's own, or a wider one where the picture's
+    slots are doubtful together. Rain, a bad lens or strong compression make every slot less sure,
     and some of them wrong. `chances`: P(occupied) of all its slots."""
     doubt = sum(min(p, 1 - p) for p in chances) + _USUAL_SLOTS * _USUAL_DOUBT
     beyond = max(0.0, doubt / (len(chances) + _USUAL_SLOTS) - DOUBT_FROM)
@@ -94,7 +94,7 @@ def doubtful_band(fusion: Fusion, chances: Sequence[float]) -> tuple[float, floa
 
 @dataclass(frozen=True, slots=True)
 class SlotNet:
-    """The network as it runs, what it is called, and how its opinion is weighed."""
+    """The loaded network, its name, and the weights of its answer."""
 
     identity: str
     fusion: Fusion
@@ -106,19 +106,17 @@ class SlotNet:
         """[N] for normalised outlines on a BGR picture of any size. Blocks."""
         if not outlines:
             return np.zeros(0)
-        cut = crops(picture, outlines)
-        if mirrored:
-            cut = np.ascontiguousarray(cut[..., ::-1])
-        found = [
-            self.forward(cut[start : start + MOST_CROPS]).reshape(-1)
-            for start in range(0, len(cut), MOST_CROPS)
-        ]
+        found = []
+        for start in range(0, len(outlines), MOST_CROPS):
+            cut = crops(picture, outlines[start : start + MOST_CROPS])
+            cut = np.ascontiguousarray(cut[..., ::-1]) if mirrored else cut
+            found.append(self.forward(cut).reshape(-1))
         return np.concatenate(found).astype(np.float64)
 
 
 def read_fusion(path: Path, box_model: str) -> Fusion:
-    """What the file says of itself. Raises SettingsError when it cannot be read or was fitted with
-    other boxes than those of `box_model` ({stem}@{sha256})."""
+    """The file's metadata. Raises SettingsError when it cannot be read or was fitted with other
+    boxes than those of `box_model` ({stem}@{sha256})."""
     try:
         metadata = onnx_metadata(path.read_bytes())
         weights = json.loads(metadata["fusion"])
@@ -141,5 +139,5 @@ def read_fusion(path: Path, box_model: str) -> Fusion:
 
 
 def blank() -> Floats:
-    """An input, to try a network with."""
+    """An input for trying a network."""
     return np.zeros((2, 4, CROP_PX, CROP_PX), np.float32)

@@ -1,7 +1,7 @@
-"""What is known of the frames that a detector had in hand when it ended. Pure.
+"""The frames that a detector was processing when it ended. Pure.
 
-It outlives the process in the metadata of the group's committed offsets, as a `Note`; from it
-follows which frames are delivered alone, to find the one that ends detectors (attempts.py).
+They outlive the process in the metadata of the group's committed offsets, as a `Note`. It decides
+which frames are delivered alone, to find the one that crashes detectors (attempts.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,24 +10,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from parking.errors import UNREADABLE
-from parking.ports import Place, Record
+from parking.core.errors import UNREADABLE
+from parking.wire.ports import Place, Record
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the metadata of a committed offset says. `in_hand`: the partition's holder works on
-    frames from this offset on. `alone`: how often a frame was delivered alone, by its offset."""
+    """The metadata of a committed offset. `in_hand`: the partition's owner is processing frames
+    from this offset on. `alone`: how often a frame was delivered alone, by its offset."""
 
     in_hand: bool = False
     alone: dict[int, int] = msgspec.field(default_factory=dict)
 
     def text(self) -> str:
-        """As metadata; empty when there is nothing to say."""
+        """As metadata; empty when there is nothing to note."""
         return msgspec.json.encode(self).decode() if self.in_hand or self.alone else ""
 
     @classmethod
     def read(cls, text: str) -> "Note":
-        """From metadata. What another program wrote there says nothing."""
+        """Parse metadata. Text from another program counts as empty."""
         try:
             return msgspec.json.decode(text, type=cls)
         except UNREADABLE:
@@ -44,8 +44,8 @@ class Committed(NamedTuple):
 @dataclass(slots=True)
 class Partition:
     """A partition since it was assigned. `position`: every frame before it is done. `end`: the
-    offset after the last that was polled. Frames below `careful_until` are delivered alone.
-    `said`: Kafka knows that frames are in hand."""
+    offset after the last polled record. Frames below `careful_until` are delivered alone. `said`:
+    Kafka has a note that frames are in progress."""
 
     position: int
     careful_until: int = 0
@@ -56,20 +56,21 @@ class Partition:
 
     @classmethod
     def after(cls, note: Note, first: int, end: int, most: int) -> "Partition":
-        """As its last holder left it. `first`: the offset to go on from; `end`: the partition's;
-        `most`: frames that a detector takes at once. What came after its end was not in hand."""
+        """The state its last owner left. `first`: the offset to continue from; `end`: the
+        partition's; `most`: frames that a detector takes at once. Later records were not in
+        progress."""
         alone = {offset: count for offset, count in note.alone.items() if offset >= first}
         if not note.in_hand and not alone:
             return cls(first)
         return cls(first, max(min(first + most, end), *(o + 1 for o in alone), 0), alone)
 
     def polled(self, offset: int) -> None:
-        """This frame waits to be handed over."""
+        """This frame waits for delivery."""
         self._waiting.add(offset)
         self.end = offset + 1
 
     def done(self, offsets: set[int]) -> None:
-        """The position moves up to the first frame that is not done. Safe to repeat."""
+        """Move the position up to the first frame that is not done. Safe to repeat."""
         self._waiting -= offsets
         self.position = min(self._waiting, default=self.end)
         self.alone = {
@@ -79,14 +80,14 @@ class Partition:
         }
 
     def committed(self, *, in_hand: bool = True) -> Committed:
-        """What to commit."""
+        """The offsets to commit."""
         return Committed(self.position, Note(in_hand, self.alone).text())
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Frames that are handed over at once. `suspect`: the one that is analysed, alone; the others
-    are older ones of its camera. `condemned`: it is set aside instead."""
+    """Frames that are delivered together. `suspect`: the one that is analysed, alone; the others
+    are older ones of its camera. `condemned`: it is dead-lettered instead."""
 
     records: list[Record]
     suspect: Record | None = None
@@ -101,9 +102,9 @@ def place_of(record: Record) -> Place:
 def split(
     records: Sequence[Record], partitions: Mapping[Place, Partition], skip: bool, limit: int
 ) -> list[Batch]:
-    """Suspected frames one at a time, then all others at once. With `skip` only the newest frame of
-    a camera counts: it comes with those that it replaces. At `limit` deliveries alone one is
-    condemned."""
+    """Yield suspected frames one at a time, then all others at once. With `skip` only the newest
+    frame of a camera counts; it comes with those that it replaces. At `limit` deliveries alone a
+    frame is condemned."""
     groups: dict[object, list[Record]] = {}
     others = []
     for record in records:

@@ -1,8 +1,8 @@
-"""How far the slot network may be believed alone, camera by camera. Pure.
+"""How far the slot network is trusted alone, camera by camera. Pure.
 
-On most lots no vehicle found changes what the network is sure of; on some, seen from low down, a
-vehicle before a slot looks like one in it. Which kind a camera's lot is shows in its own pictures:
-each time that both opinions are asked, they agree or they do not.
+At most lots no detected vehicle changes an answer of which the network is sure. At some, seen from
+a low angle, a vehicle in front of a slot looks as if it were in it. Each camera's own pictures show
+which kind of lot it is: whenever a slot is judged both ways, the opinions agree or not.
 """
 
 from typing import Final
@@ -15,10 +15,10 @@ from services.detector.slotnet import Fusion
 Floats = NDArray[np.float64]
 
 NEEDED: Final = 40
-"""Slots in a row of which both opinions must have said the same."""
+"""Slots in a row for which both opinions must have agreed."""
 _SPENDS: Final = 0.1
-"""Each slot judged by the network alone uses up so much trust, so that some are still looked at
-by both: after at most forty."""
+"""Each slot judged by the network alone uses up this much trust, so that some slots are still
+judged by both: after forty at most."""
 _MOST: Final = NEEDED + 4
 
 
@@ -28,15 +28,15 @@ def is_trusted(trust: float) -> bool:
 
 
 def spend(trust: float, slots: int) -> float:
-    """The trust left after so many slots were judged by the network alone."""
+    """The trust left after this many slots were judged by the network alone."""
     return trust - _SPENDS * slots
 
 
 def earn(trust: float, fusion: Fusion, crop_logits: Floats, chances: Floats) -> float:
     """The trust after slots [N] were judged by both: the network's answers, and P(occupied) by both
-    opinions. One sure answer that did not hold takes all trust away."""
+    opinions. One sure answer that proved wrong takes all trust away."""
     sure = fusion.sure(crop_logits)
-    held = np.where(crop_logits > 0, chances >= fusion.high, chances <= fusion.low)
-    if not held[sure].all():
+    confirmed = np.where(crop_logits > 0, chances >= fusion.high, chances <= fusion.low)
+    if not confirmed[sure].all():
         return 0.0
     return min(trust + int(sure.sum()), float(_MOST))

@@ -1,19 +1,20 @@
-"""ingest: frames, gate events and device reports from the edge onto Kafka.
+"""ingest: frames, gate events and device reports from the edge to Kafka.
 
-In: MQTT `parking/v1/{site}/{device}/...` (see parking/topics.py) in two persistent sessions, frames
-and events; HTTP `POST /ingest/v1/frames/{site}/{camera}` with the camera's own API key; and the
-cameras of CAMERAS_FILE (RTSP, MJPEG, HTTP snapshots), which are asked.
-Out: parking.frames, parking.gate-events, parking.plates, parking.device-events,
-parking.dead-letters and parking.dead-letters.frames; to devices the end-to-end `ack` of gate
-events.
+In: MQTT `parking/v1/{site}/{device}/...` (see parking/core/topics.py) in two persistent sessions,
+frames and events; HTTP `POST /ingest/v1/frames/{site}/{camera}` with the camera's own API key; and
+the polled cameras (RTSP, MJPEG, HTTP snapshots) of CAMERAS_FILE and parking.cameras, which ingest
+writes when somebody adds one in the page. Out: parking.frames (also a heartbeat every few
+seconds), parking.gate-events, parking.plates, parking.device-events, parking.dead-letters and
+parking.dead-letters.frames; to devices the end-to-end `ack` of gate events.
 
-A message is acknowledged only once Kafka has it (acks=all). What is invalid becomes a dead letter
-with a reason, and an invalid gate event is acked `rejected`. While Kafka is away: frames give way
-to newer ones, events wait up to a bound and then nothing more is read from the broker; HTTP answers
-503. While the broker is away: reconnects with jitter, for ever; so with each fetched camera, which
-is told offline meanwhile. What ends the process: nothing from
-outside; its supervisor starts it again after a fault of its own, and the broker repeats what was
-not acknowledged.
+A message is acknowledged only once Kafka has it (acks=all). An invalid message becomes a dead
+letter with a reason, and an invalid gate event is acked `rejected`. A message above the share of
+its device or site is not written and is acked `rejected`, reason `rate`. While Kafka is down, newer
+frames replace older ones; events wait up to a limit, and then nothing more is read from the broker;
+HTTP answers 503. While the broker is down, ingest reconnects with jitter, for ever. It does the
+same for each polled camera, which is reported offline meanwhile. Outside failures never end the
+process. After a fault of its own its supervisor restarts it, and the broker repeats what was not
+acknowledged.
 
 Settings (environment):
 """
@@ -22,11 +23,12 @@ import argparse
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from parking import ops
-from parking.keys import KeyFile
-from parking.ops import Health, SystemClock
-from parking.topics import (
+from parking.access.keys import KeyFile
+from parking.access.visitors import visitors
+from parking.core.topics import (
+    CAMERAS,
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
     DEVICE_EVENTS,
@@ -35,18 +37,28 @@ from parking.topics import (
     MQTT_SUBSCRIPTIONS,
     PLATES,
 )
+from parking.runtime import ops
+from parking.runtime.heartbeats import Heartbeats
+from parking.runtime.ops import Health, Loop, SystemClock
+from parking.runtime.pulse import kafka_pulse
+from parking.runtime.rates import Rates
 from services.ingest.adapters import SteadyProducer
 from services.ingest.bridge import BROKER_TELLS, Lane
-from services.ingest.camerafiles import DiskFiles
-from services.ingest.decoder import Decoder
 from services.ingest.handover import Room
+from services.ingest.heartbeats import HeartbeatWriter
 from services.ingest.http import Intake, new_app
 from services.ingest.mqtt import MqttLink
-from services.ingest.pulled import handle_pulled
-from services.ingest.puller import Puller
+from services.ingest.pull.camera_log import follow_cameras
+from services.ingest.pull.camerafiles import DiskFiles
+from services.ingest.pull.pulled import handle_pulled
+from services.ingest.pull.puller import Puller
+from services.ingest.pull.setup import Setup, setup_routes
+from services.ingest.pull.sources import sources
+from services.ingest.pull.stored import AllCameras, StoredCameras
+from services.ingest.pull.streams import Streams
 from services.ingest.replay import Known
 from services.ingest.settings import PullSettings, Settings
-from services.ingest.sources import sources
+from services.ingest.shares import Shares, ShareSettings
 
 log = logging.getLogger(__name__)
 
@@ -58,23 +70,25 @@ LANES: Mapping[str, Sequence[str]] = {
         *BROKER_TELLS,
     ],
 }
-# Longer than aiokafka's own patience (40 s), so that a short outage is waited out in one piece.
+# Longer than aiokafka's own time-out (40 s), so that a short outage is waited out at once.
 _LANE_LIMIT_S = 60.0
 _HTTP_LIMIT_S = 5.0
+_HEARTBEAT_LIMIT_S = 5.0
 
 
 async def build(environ: Mapping[str, str]) -> None:
-    """Wire everything and run until told to stop."""
+    """Wire everything up and run until stopped."""
     settings = Settings.from_env(environ)
     health, clock, known = Health(), SystemClock(), Known()
+    shares = Shares(settings.shares)
     keys = KeyFile(settings.keys_file)
     for name in keys.without_camera():
-        log.warning("the key %r sends no pictures any more: it names no camera", name)
+        log.warning("the key %r can no longer send pictures: its name is not a camera", name)
     producers = []
 
-    def new_producer(limit_s: float) -> SteadyProducer:
-        # One each: an outage of one topic must not restart what works.
-        producer = SteadyProducer(settings.kafka, TOPICS, limit_s)
+    def new_producer(limit_s: float, topics: Sequence[str] = TOPICS) -> SteadyProducer:
+        # One per lane: an outage of one topic must not restart the others.
+        producer = SteadyProducer(settings.kafka, topics, limit_s)
         producers.append(producer)
         return producer
 
@@ -89,50 +103,98 @@ async def build(environ: Mapping[str, str]) -> None:
             clock=clock,
             known=known,
             plates=settings.plates,
+            shares=shares,
         )
         for name, filters in LANES.items()
     }
-    decoder = Decoder(settings.limits)
-    puller = None
+    streams, trial_streams = Streams(settings.limits), Streams(settings.limits)
+    polling = None
     if settings.pull is not None:
-        puller = _puller(settings, settings.pull, decoder)
+        polling = Polling(settings, settings.pull, streams, known)
         lanes["pull"] = Lane(
             "pull",
-            puller,
+            polling.puller,
             Room(settings.handover_frames, settings.handover_events),
             new_producer(_LANE_LIMIT_S),
             settings.limits,
             health=health,
             clock=clock,
             decide=handle_pulled,
+            known=known,
         )
+    setup = None
+    if polling is not None and polling.stored is not None:
+        setup = polling.setup(new_producer(_HTTP_LIMIT_S, (CAMERAS,)), trial_streams)
     intake = Intake(
         keys,
         new_producer(_HTTP_LIMIT_S),
         settings.limits,
         clock,
-        puller.screen if puller else None,
+        polling.puller.screen if polling else None,
         known,
+        partial(setup_routes, setup=setup),
     )
-    http = ops.http_loop(new_app(intake, health), settings.http)
+    http = ops.http_loop(
+        Rates(new_app(intake, health), visitors(keys), settings.http.rates), settings.http
+    )
     try:
-        await ops.serve({"http": http} | {name: lane.run for name, lane in lanes.items()})
+        pulse = kafka_pulse(settings.kafka, health)
+        heartbeats = Heartbeats(health, clock)
+        partitions, producer = settings.heartbeat_partitions, new_producer(_HEARTBEAT_LIMIT_S)
+        writer = HeartbeatWriter(partitions, producer, heartbeats, clock)
+        loops: dict[str, Loop] = {name: lane.run for name, lane in lanes.items()}
+        loops |= {"heartbeat-writer": writer.loop, "heartbeats": heartbeats.loop}
+        if setup is not None:
+            loops["cameras"] = partial(
+                follow_cameras,
+                kafka=settings.kafka,
+                stored=setup.stored,
+                clock=clock,
+                health=health,
+            )
+        await ops.serve({"http": http, "pulse": pulse} | loops)
     finally:
-        await asyncio.gather(decoder.close(), *(producer.close() for producer in producers))
+        await asyncio.gather(
+            streams.close(), trial_streams.close(), *(producer.close() for producer in producers)
+        )
 
 
-def _puller(settings: Settings, pull: PullSettings, decoder: Decoder) -> Puller:
-    """The cameras that are asked. Raises SettingsError when the file is wrong."""
-    DiskFiles(pull.cameras_file, pull.credentials_file).read()
-    files = DiskFiles(pull.cameras_file, pull.credentials_file)
-    new_source = sources(pull.networks, settings.limits, pull.limit_s, decoder)
-    return Puller(files, new_source, settings.limits, SystemClock())
+class Polling:
+    """The polled cameras, and the turns of all. Raises SettingsError when the file is invalid."""
+
+    def __init__(
+        self, settings: Settings, pull: PullSettings, streams: Streams, known: Known
+    ) -> None:
+        files = None
+        if pull.cameras_file is not None:
+            DiskFiles(pull.cameras_file, pull.credentials_file).read()
+            files = DiskFiles(pull.cameras_file, pull.credentials_file)
+        self.stored = StoredCameras(pull.login_key) if pull.login_key else None
+        self._cameras = AllCameras(files, self.stored)
+        self._limits = settings.limits
+        self._new_source = partial(sources, pull.networks, settings.limits, pull.limit_s)
+        source = self._new_source(streams)
+        self.puller = Puller(self._cameras, source, settings.limits, SystemClock(), known.turns)
+
+    def setup(self, producer: SteadyProducer, trial_streams: Streams) -> Setup:
+        """For the routes with which the page adds cameras; needs `stored`. `trial_streams`:
+        video readers of their own for tries, so that a bad camera disturbs no other."""
+        assert self.stored is not None  # noqa: S101 -- the caller has checked
+        return Setup(
+            self.stored,
+            self._cameras,
+            self.puller,
+            producer,
+            self._new_source(trial_streams),
+            self._limits,
+            SystemClock(),
+        )
 
 
 if __name__ == "__main__":
     argparse.ArgumentParser(
         prog="python -m services.ingest",
-        description=f"{__doc__}{Settings.__doc__}",
+        description=f"{__doc__}{Settings.__doc__}\n\n    {ShareSettings.__doc__}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     ops.main("ingest", build)

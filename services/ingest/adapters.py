@@ -1,27 +1,25 @@
-"""Kafka as ingest needs it: a producer that is replaced after any failure."""
+"""Ingest's Kafka adapter: a producer that is replaced after any failure."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from parking.errors import Refused, Retryable
-from parking.kafka import KafkaProducer, KafkaSettings, new_producer
-from parking.ports import Outgoing
-
-log = logging.getLogger(__name__)
+from parking.core.errors import Refused, Retryable
+from parking.runtime.kafka import KafkaProducer, KafkaSettings, new_producer
+from parking.wire.ports import Outgoing
 
 _STOP_LIMIT_S: Final = 3.0
 
 
 class SteadyProducer:
-    """ports.Producer that starts by itself and, after a failed or overdue send, starts anew.
+    """ports.Producer that starts by itself and restarts after a failed or overdue send.
 
-    An idempotent producer that has given up one batch has a hole in its sequence numbers, and the
-    broker refuses all that follows (aiokafka#1017); what may then be written twice has the same id.
+    An idempotent producer that has given up a batch has a gap in its sequence numbers, and the
+    broker refuses everything after it (aiokafka#1017). Records that are then written twice have the
+    same id.
     """
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str], limit_s: float) -> None:
@@ -46,7 +44,7 @@ class SteadyProducer:
             raise
         except KafkaError as error:
             await self._discard(producer)
-            raise Retryable(f"Kafka's producer has to be made anew: {error!r}") from error
+            raise Retryable(f"Kafka's producer must be recreated: {error!r}") from error
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -72,9 +70,7 @@ class SteadyProducer:
         metadata = await producer.client.fetch_all_metadata()
         missing = [topic for topic in self._topics if not metadata.partitions_for_topic(topic)]
         if missing:
-            raise Retryable(
-                f"Kafka has no topic {', '.join(missing)}: run `python -m parking topics apply`"
-            )
+            raise Retryable(f"Kafka has no topic {', '.join(missing)}: run `parking topics apply`")
 
     async def _discard(self, producer: AIOKafkaProducer | None) -> None:
         if producer is None or producer is not self._producer:
@@ -84,11 +80,12 @@ class SteadyProducer:
 
 
 async def _end(producer: AIOKafkaProducer) -> None:
-    """Stop within a bound: aiokafka's stop() waits for batches that an absent Kafka never takes."""
+    """Stop within a time limit: aiokafka's stop() waits for batches that an unreachable Kafka never
+    takes."""
     stopping = asyncio.ensure_future(producer.stop())
     done, _ = await asyncio.wait({stopping}, timeout=_STOP_LIMIT_S)
     if not done:
-        # Without its sender nothing old can be written behind what the next producer writes.
+        # Without its sender it cannot write anything old after the next producer's records.
         sender = producer._sender.sender_task  # noqa: SLF001 -- there is no other way to abandon it
         if sender is not None:
             sender.cancel()

@@ -18,17 +18,19 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from parking import metrics
-from parking.errors import UNREADABLE, Invalid, Refused, Retryable
-from parking.faults import fault, holding
-from parking.ops import Health
-from parking.plates import Plates
-from parking.ports import Clock, Producer
+from parking.access.plates import Plates
+from parking.core.errors import UNREADABLE, Invalid, Refused, Retryable
+from parking.core.topics import sender_of
+from parking.runtime import metrics
+from parking.runtime.faults import fault, holding
+from parking.runtime.ops import Health
+from parking.wire.ports import Clock, Producer
 from services.ingest.counting import count
-from services.ingest.handler import handle_message, kafka_refused, refuse
+from services.ingest.handler import handle_message, kafka_refused, limited, refuse
 from services.ingest.handover import Delivery, Item, Room
 from services.ingest.messages import Context, Handled, Limits, Message, Reply
 from services.ingest.replay import Known
+from services.ingest.shares import Shares
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +44,15 @@ Decide = Callable[[Message, Context], Handled]
 
 
 class Link(Protocol):
-    """What a lane needs of its outer side (mqtt.MqttLink, puller.Puller)."""
+    """What a lane needs of its source (mqtt.MqttLink, puller.Puller)."""
 
-    async def run(self, receive: Any, has_room: Any, stop: asyncio.Event) -> None:
-        """Connect and hand over until `stop` is set."""
+    async def run(
+        self,
+        receive: Callable[[Message, Delivery], Handled],
+        has_room: Callable[[], bool],
+        stop: asyncio.Event,
+    ) -> None:
+        """Connect and pass messages on until `stop` is set."""
 
     def settle(self, delivery: Delivery) -> None:
         """Acknowledge."""
@@ -55,7 +62,7 @@ class Link(Protocol):
 
 
 class Lane:
-    """Takes messages in, writes what was decided, settles in order."""
+    """Takes messages in, writes the decisions, settles in order."""
 
     def __init__(  # noqa: PLR0913 -- its collaborators, bound once in __main__
         self,
@@ -70,8 +77,10 @@ class Lane:
         decide: Decide = handle_message,
         known: Known | None = None,
         plates: Plates | None = None,
+        shares: Shares | None = None,
     ) -> None:
         self._decide = decide
+        self._shares = shares
         self._name = name
         self._link = link
         self._room = room
@@ -79,7 +88,7 @@ class Lane:
         self._known = known or Known()
         known = self._known
         self._context = Context(
-            limits, known.pictures, known.used, known.clocks, plates or Plates()
+            limits, known.pictures, known.used, known.clocks, plates or Plates(), known.turns
         )
         self._health = health
         self._waits_as = f"kafka-{name}"
@@ -88,7 +97,7 @@ class Lane:
         metrics.HANDOVER_SIZE.labels(name).set_function(lambda: len(room))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Both directions, until `stop` is set. Ends, with an error, when either of them does."""
+        """Run both directions until `stop` is set. Ends with an error when either of them ends."""
         self._health.waiting[self._waits_as] = "connecting to Kafka"
         try:
             async with asyncio.TaskGroup() as group:
@@ -100,25 +109,23 @@ class Lane:
                 self._health.failing[self._name] = "the lane has ended"
 
     def has_room(self) -> bool:
-        """May more be read from the broker?"""
+        """Whether more may be read from the broker."""
         return not self._room.is_full
 
     def receive(self, message: Message, delivery: Delivery) -> Handled:
-        """Decide, and let it wait for Kafka; what was decided. Never blocks, never raises for a
-        message's content."""
+        """Decide on a message and queue the decision for Kafka; return it. Never blocks, never
+        raises for a message's content."""
         if message.topic in BROKER_TELLS:
             self._link.settle(delivery)
-            _told_by_broker(message)
+            _broker_report(message)
             return Handled("ignored")
-        try:
-            handled = self._decide(message, self._context)
-        except Exception as error:  # a fault of ours on one message must not come back for ever
-            log.exception("ingest could not handle a message on %s", message.topic[:200])
-            handled = refuse(message, Invalid("internal-error", repr(error)), self._context.limits)
+        handled = self._decision(message)
         if message.via == "mqtt":
             kind = message.topic.split("/", 5)[4:5]
             _MESSAGES[kind[0] if kind and kind[0] in _MESSAGES else "other"].inc()
         if not handled.outgoing:
+            if handled.reply is not None:
+                self._link.publish(handled.reply)
             self._link.settle(delivery)
             return handled
         if handled.event is not None:
@@ -129,11 +136,34 @@ class Lane:
             if handled.outcome == "gate" and handled.number in self._known.used:
                 metrics.REPLAYS.labels("gate").inc()
             self._known.used.add(handled.number)
-        given_way = self._room.put(Item(handled, delivery))
+        item = Item(handled, delivery, sender_of(message.topic) or "")
+        given_way = self._room.put(item)
         if given_way is not None:
             self._give_way([given_way])
         self._filled.set()
         return handled
+
+    def _decision(self, message: Message) -> Handled:
+        try:
+            excess = self._shares.excess(message) if self._shares else None
+            if excess is None:
+                return self._within_letters(message, self._decide(message, self._context))
+            metrics.SHARE_EXCEEDED.labels(excess.of, excess.what).inc()
+            return limited(message, excess)
+        except Exception as error:  # our own fault on one message must not repeat for ever
+            log.exception("ingest could not handle a message on %s", message.topic[:200])
+            return refuse(message, Invalid("internal-error", repr(error)), self._context.limits)
+
+    def _within_letters(self, message: Message, handled: Handled) -> Handled:
+        """A refused message above its device's share of dead letters is not stored; its device
+        still gets an answer."""
+        if self._shares is None or handled.outcome != "refused":
+            return handled
+        size_bytes = sum(len(record.value or b"") for record in handled.outgoing)
+        if self._shares.keeps(message, size_bytes):
+            return handled
+        metrics.SHARE_EXCEEDED.labels("device", "letters").inc()
+        return replace(handled, outgoing=())
 
     async def _write(self, stop: asyncio.Event) -> None:
         await self._send([], stop)
@@ -152,8 +182,8 @@ class Lane:
                 self._settle(item)
 
     async def _send(self, batch: Sequence[Item], stop: asyncio.Event) -> list[Item]:
-        """Write until Kafka has it all; what of the batch was written. Older frames give way to
-        newer ones after each failure."""
+        """Write until Kafka has everything; return the written part of the batch. After each
+        failure newer frames replace older ones."""
         ceiling_s = FIRST_DELAY_S
         waiting = list(batch)
         while not stop.is_set():
@@ -177,12 +207,12 @@ class Lane:
         return []
 
     async def _noticing(self, work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T:
-        """Wait for it; /readyz tells when it takes long, and a stop need not wait for Kafka."""
+        """Wait for it. /readyz reports a long wait, and a stop does not wait for Kafka."""
         task = asyncio.ensure_future(work)
         try:
             while not (await asyncio.wait({task}, timeout=_SLOW_S))[0]:
                 if stop.is_set():
-                    raise Retryable("told to stop")
+                    raise Retryable("stopping")
                 self._health.waiting[self._waits_as] = f"no answer for {_SLOW_S:.0f} s or more"
             return task.result()
         finally:
@@ -204,11 +234,11 @@ class Lane:
     async def _never_ends(self, work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
         await work
         if not stop.is_set():
-            raise RuntimeError(f"a loop of {self._name} ended by itself")
+            raise RuntimeError(f"a loop of {self._name} stopped unexpectedly")
 
 
 def _without(items: Sequence[Item], refused: Refused, now_ms: int) -> list[Item]:
-    """The same items: those that were written have nothing more to write, the refused ones their
+    """The same items after the write: written ones have nothing left to write, refused ones their
     dead letters."""
     left, index = [], 0
     for item in items:
@@ -219,24 +249,24 @@ def _without(items: Sequence[Item], refused: Refused, now_ms: int) -> list[Item]
             handled = kafka_refused(handled, errors[0], now_ms)
         else:
             handled = replace(handled, outgoing=(), frame_of=None)
-        left.append(Item(handled, item.delivery))
+        left.append(Item(handled, item.delivery, item.sender))
     return left
 
 
-def _told_by_broker(message: Message) -> None:
-    """What only the broker knows: messages that it dropped because a queue was full, and whom it
-    refused. Both should stand still."""
+def _broker_report(message: Message) -> None:
+    """Counters that only the broker has: messages dropped because a queue was full, and refused
+    clients. Neither should increase."""
     gauge = BROKER_TELLS[message.topic]
     try:
-        told = msgspec.json.decode(message.payload)
-        counts = told if isinstance(told, dict) else {"": told}
+        report = msgspec.json.decode(message.payload)
+        counts = report if isinstance(report, dict) else {"": report}
         for kind, count in counts.items():
             if isinstance(count, int | float):
                 gauge.labels(kind).set(count)
-        if message.topic == _DROPPED and told:
-            log.error("the MQTT broker has dropped %s messages: its queues are too small", told)
+        if message.topic == _DROPPED and report:
+            log.error("the MQTT broker has dropped %s messages: its queues are too small", report)
     except UNREADABLE:
-        log.warning("MQTT: %s holds no number: %r", message.topic, message.payload[:100])
+        log.warning("MQTT: %s does not contain a number: %r", message.topic, message.payload[:100])
 
 
 _DROPPED: Final = "$SYS/broker/publish/messages/dropped"

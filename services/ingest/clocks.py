@@ -1,19 +1,19 @@
-"""Which devices' clocks are slow, told by how far their pictures lie behind receipt. A slow clock's
-lag stays what it is. That of pictures that waited, at a broker or on a bad link, does not: they
-catch up, or fall back further. Pure, bounded."""
+"""Detect devices with slow clocks, by how far their pictures lag behind receipt. A slow clock's lag
+is constant. The lag of pictures that waited, at a broker or on a bad link, is not: they catch up or
+fall back further. Pure, bounded."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from parking.events import FrameReceived
+from parking.core.events import FrameReceived
 
 SLOW_MS: Final = 1_000
-"""What a camera sees is shown with its age: a clock further behind makes it look too old. Less may
-be the network's."""
+"""A camera's evidence is shown with its age, and a clock further behind than this makes it look too
+old. Smaller lags may come from the network."""
 BAND_MS: Final = 3_000
-"""Lags that differ by no more are the same."""
+"""Lags that differ by no more than this count as the same."""
 PROOF_MS: Final = 30_000
-"""It takes so long of the same lag, by the clock of receipt, to be sure."""
+"""How long the lag must stay the same, by the clock of receipt."""
 
 _MAX_DEVICES: Final = 20_000
 
@@ -30,26 +30,29 @@ class _Lag:
 
 
 class Clocks:
-    """The lag of each device heard since this process began; the last ones heard, of very many."""
+    """The lag of each device since this process began; only the most recent of very many
+    devices."""
 
     def __init__(self, max_devices: int = _MAX_DEVICES) -> None:
         self._max_devices = max_devices
         self._lags: dict[str, _Lag] = {}
 
     def slow(self, device_id: str, lag_ms: int) -> bool:
-        """Whether a picture is so far behind its receipt because of its device's clock alone."""
+        """Whether a picture lags behind its receipt only because of its device's clock."""
         lag = self._lags.get(device_id)
         return lag is not None and lag.proven and lag_ms >= SLOW_MS and lag.holds(lag_ms)
 
     def heard(self, frame: FrameReceived) -> None:
-        """A picture came; without a time of its device's it tells nothing."""
+        """Note a picture; one without a device time gives no information."""
         if frame.captured_at_ms is None:
             return
         now_ms, lag_ms = frame.received_at_ms, frame.received_at_ms - frame.captured_at_ms
         lag = self._lags.pop(frame.camera_id, None)
         if lag is None or not lag.holds(lag_ms):
             lag = _Lag(now_ms, lag_ms, lag_ms)
-        elif now_ms - lag.since_ms >= PROOF_MS:  # from here on anew: a clock may drift for weeks
+        elif (
+            now_ms - lag.since_ms >= PROOF_MS
+        ):  # start again from here: a clock may drift for weeks
             lag = _Lag(now_ms, lag_ms, lag_ms, proven=True)
         else:
             lag.low_ms, lag.high_ms = min(lag.low_ms, lag_ms), max(lag.high_ms, lag_ms)

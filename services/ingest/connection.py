@@ -16,7 +16,7 @@ from typing import Any, Final
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from parking import metrics
+from parking.runtime import metrics
 from services.ingest.messages import Reply
 from services.ingest.settings import MqttSettings
 
@@ -29,8 +29,8 @@ _MAX_REPLIES: Final = 1_000
 
 
 class Connection:
-    """One connection: one paho client, its socket watched by asyncio. Of no use once closed. To
-    make one reads the file of certificates: raises OSError."""
+    """One connection: one paho client, its socket watched by asyncio. Not usable once closed. The
+    constructor reads the certificate file, so it may raise OSError."""
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class Connection:
         )
         client.connect_timeout = CONNECT_LIMIT_S
         client.max_queued_messages_set(_MAX_REPLIES)
-        # By default 20 go out until the broker has acknowledged one, and the PUBACK of a gate event
-        # would overtake what its device is told. 0: all at once (with any other number paho walks
-        # through all of them at each acknowledgement).
+        # By default 20 messages go out until the broker has acknowledged one, and the PUBACK of a
+        # gate event would overtake its device's ack. 0: all at once (with any other number paho
+        # scans all of them at each acknowledgement).
         client.max_inflight_messages_set(0)
         client.username_pw_set(settings.username, settings.password)
         if settings.tls:
@@ -66,23 +66,24 @@ class Connection:
         client.on_socket_close = lambda _client, _data, closing: self._unwatch(closing)
 
     async def open(self) -> None:
-        """Connect (at most CONNECT_LIMIT_S) and begin to read. Raises OSError."""
+        """Connect (at most CONNECT_LIMIT_S) and start reading. Raises OSError."""
         connect = self._client.connect
-        # Resolving, connecting and the TLS handshake block: these alone leave the event loop.
+        # Resolving, connecting and the TLS handshake block, so only they leave the event loop.
         await asyncio.to_thread(connect, self._settings.host, self._settings.port, KEEPALIVE_S)
         opened = self._client.socket()
         if isinstance(opened, socket.socket):
             # paho leaves Nagle on: a PUBACK behind a reply would wait 40 ms for the broker's ACK.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # From here on the event loop writes, all that one turn has to say together. Not before: the
-        # CONNECT is sent by another thread.
+        # From here on the event loop writes, everything from one turn together. Not earlier,
+        # because another thread sends the CONNECT.
         self._client.on_socket_register_write = lambda *_: self._write(True)
         self._client.on_socket_unregister_write = lambda *_: self._write(False)
         self._write(self._client.want_write())
         self.read(True)
 
     def read(self, wanted: bool) -> None:
-        """Read on, or let the broker wait (its window and the socket's buffers fill up)."""
+        """Continue reading, or make the broker wait (its window and the socket's buffers fill
+        up)."""
         watched = self._client.socket()
         if watched is None or wanted == self._reading:
             return
@@ -98,7 +99,7 @@ class Connection:
         self._client.ack(mid, 1)
 
     def publish(self, reply: Reply) -> None:
-        """Send at QoS 1; forgotten when the connection ends, its device will ask again."""
+        """Send at QoS 1. Dropped when the connection ends, because its device will send again."""
         code = self._client.publish(reply.topic, reply.payload, qos=1).rc
         if code == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:  # the broker acknowledges none
             metrics.REPLIES_DROPPED.labels("queue-full").inc()
@@ -106,11 +107,11 @@ class Connection:
             metrics.REPLIES_DROPPED.labels("not-connected").inc()
 
     def tick(self) -> None:
-        """Keep-alive: to be called every second or so."""
+        """Keep-alive; call it about once a second."""
         self._client.loop_misc()
 
     def close(self, reason: str) -> None:
-        """End it, however often it is told to; the session stays at the broker."""
+        """End the connection; may be called repeatedly. The session stays at the broker."""
         self._end(reason)
         self._client.on_socket_register_write = None  # what waits is written here and now
         self._client.disconnect()
@@ -118,8 +119,8 @@ class Connection:
         if isinstance(watched, socket.socket):  # it did not take the DISCONNECT at once
             with contextlib.suppress(OSError):  # the other side may have been quicker
                 watched.shutdown(socket.SHUT_RDWR)
-            # paho finds the socket of no use and closes it itself. Closed behind its back it would
-            # still be written to, by whatever comes later.
+            # paho then finds the socket unusable and closes it itself. If it were closed outside
+            # paho, later writes would still use it.
             self._client.loop_write()
 
     # ------------------------------------------------------------ called by asyncio and paho
@@ -129,7 +130,7 @@ class Connection:
                 before = self._messages
                 self._client.loop_read()  # one packet, or what is there of it
                 watched = self._client.socket()
-                # TLS may hold decrypted bytes that no selector tells of.
+                # TLS may hold decrypted bytes that no selector reports.
                 more = isinstance(watched, ssl.SSLSocket) and watched.pending()
                 if not self._reading or (self._messages == before and not more):
                     break
@@ -139,7 +140,7 @@ class Connection:
             self.close(f"unreadable packet: {error!r}")
 
     def _read_on(self) -> None:
-        """Bytes that TLS has decrypted already wake no selector."""
+        """Bytes that TLS has already decrypted wake no selector."""
         watched = self._client.socket()
         if self._reading and isinstance(watched, ssl.SSLSocket) and watched.pending():
             self._loop.call_soon(self._readable)
@@ -172,7 +173,7 @@ class Connection:
 
     def _subscribed(self, _c: Any, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            self._end(f"the broker does not let us subscribe to {', '.join(self._filters)}")
+            self._end(f"the broker does not allow us to subscribe to {', '.join(self._filters)}")
         else:
             self.subscribed = True
             log.info("MQTT: subscribed to %s", ", ".join(self._filters))
@@ -191,8 +192,8 @@ class Connection:
 
 @contextlib.contextmanager
 def _corked(watched: Any) -> Iterator[None]:
-    """What is written meanwhile leaves in full segments. paho writes each PUBACK by itself, and to
-    send one, and for the broker to take it, costs more than all else about it."""
+    """Writes made inside are sent in full segments. paho writes each PUBACK separately, and sending
+    and receiving each costs more than the rest of its handling."""
     if watched is None or not hasattr(socket, "TCP_CORK"):
         yield
         return

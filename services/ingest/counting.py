@@ -1,12 +1,12 @@
-"""What became of messages, as metrics, whichever door they came by."""
+"""Count the outcomes of messages as metrics, for MQTT, HTTP and polled cameras alike."""
 
-from parking import metrics
+from parking.runtime import metrics
 from services.ingest.frames import SOURCE
 from services.ingest.messages import Handled
 
 
 def count(handled: Handled) -> None:
-    """Once: when what it wrote is durable."""
+    """Count once, when the outgoing records are durable."""
     if handled.outcome == "frame":
         metrics.FRAMES_ACCEPTED.labels(handled.via).inc()
     elif handled.outcome == "repeated":

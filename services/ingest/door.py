@@ -1,14 +1,18 @@
-"""Who may: API keys of ingest's HTTP routes."""
+"""What every HTTP route of ingest does first: check the API key, read the body."""
 
+import asyncio
 from typing import Final
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
-from parking import metrics
-from parking.keys import SCOPES, Key, KeyFile, bearer
+from parking.access.bearer import Bearer, KeyRefused
+from parking.access.keys import Key
+from parking.core.errors import Invalid
+from parking.runtime import metrics
+from parking.wire.bodies import TooLarge, read_at_most
 
-_LOGIN: Final = {"WWW-Authenticate": "Bearer"}
-_MAY: Final = {"frames": "send frames", "live": "watch cameras"}
+BODY_LIMIT_S: Final = 15.0
 
 
 class Denied(Exception):
@@ -19,26 +23,41 @@ class Denied(Exception):
         self.status, self.error, self.detail, self.headers = status, error, detail, headers
 
 
-def require_key(keys: KeyFile, request: Request, scope: str) -> Key:
-    """The request's key. Raises Denied 401 without a known one, 403 with one of another scope."""
-    presented = bearer(request.headers.get("authorization"))
-    key = keys.check(presented, scope)
-    if key is not None:
-        return key
-    if any(keys.check(presented, other) for other in SCOPES):
-        raise _refused(403, "wrong-scope", f"this key may not {_MAY[scope]}")
-    detail = "an API key is needed: Authorization: Bearer pk_..."
-    raise _refused(401, "no-key", detail, **_LOGIN)
+def require_key(bearer: Bearer, request: Request, scope: str) -> Key:
+    """The request's key. Raises Denied 401, 403 or 429."""
+    address = request.client.host if request.client else "unknown"
+    try:
+        return bearer.key(request.headers.get("authorization"), address, scope)
+    except KeyRefused as refused:
+        detail = refused.detail
+        raise _refused(refused.status, refused.reason, detail, **refused.headers) from None
 
 
 def require_camera(key: Key, camera_id: str) -> None:
     """The key for `frames` must be the camera's own. Raises Denied 403."""
     own = key.camera_id
     if own is None:
-        detail = "this key names no camera: `python -m parking keys add SITE/CAMERA frames` makes"
+        detail = "this key's name is not a camera: `parking keys add SITE/CAMERA frames` creates"
         raise _refused(403, "no-camera", f"{detail} one that does")
     if own != camera_id:
-        raise _refused(403, "other-camera", f"this key sends the pictures of {own} only")
+        raise _refused(403, "other-camera", f"this key may only send pictures of {own}")
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The whole body. Raises Invalid: `too-large`, `cut-off`, `slow-body`."""
+    too_large = Invalid("too-large", f"at most {max_bytes} bytes are allowed")
+    if int(request.headers.get("content-length", "0")) > max_bytes:
+        raise too_large
+    try:
+        async with asyncio.timeout(BODY_LIMIT_S):
+            return await read_at_most(request.stream(), max_bytes)
+    except TooLarge:
+        raise too_large from None
+    except ClientDisconnect as error:
+        raise Invalid("cut-off", "the connection was closed before the end of the body") from error
+    except TimeoutError as error:
+        words = f"the body did not arrive within {BODY_LIMIT_S:.0f} s"
+        raise Invalid("slow-body", words) from error
 
 
 def _refused(status: int, error: str, detail: str, **headers: str) -> Denied:

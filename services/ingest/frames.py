@@ -1,13 +1,14 @@
-"""A picture as an event, and what is reported of a device. Pure: no I/O, no clock."""
+"""Turn pictures and device reports into events. Pure: no I/O, no clock."""
 
 import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from parking import codec
-from parking.events import TIME_END_MS, DeviceReported, FrameReceived, TimeSource, Via
-from parking.ports import Outgoing
-from parking.topics import DEVICE_EVENTS, DeviceTopic
+from parking.core.events import TIME_END_MS, DeviceReported, FrameReceived, TimeSource, Via
+from parking.core.orientation import UPRIGHT
+from parking.core.topics import DEVICE_EVENTS, DeviceTopic, site_of
+from parking.wire import codec
+from parking.wire.ports import Outgoing
 from services.ingest.jpeg import inspect
 from services.ingest.messages import Context, Limits
 
@@ -18,7 +19,7 @@ SLOW_CLOCK: Final = "slow-clock"
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """An event's one time, where it is from, and why it is not the device's."""
+    """An event's time, its source, and why it is not the device's."""
 
     time_ms: int
     source: TimeSource
@@ -26,15 +27,15 @@ class Time:
 
 
 def reported(event: DeviceReported) -> Outgoing:
-    """A report as a record."""
+    """Return a report as a record."""
     return codec.outgoing(event, DEVICE_EVENTS, event.site_id, SOURCE)
 
 
 def choose_time(
     captured_at_ms: int | None, received_at_ms: int, limits: Limits, back_ms: int | None = None
 ) -> Time:
-    """The device's time where it lies within the bounds of receipt (`back_ms`: instead of the usual
-    one), otherwise receipt, and why."""
+    """Use the device's time if it is within the limits around receipt (`back_ms`: instead of the
+    usual one), otherwise receipt, with the reason."""
     if not captured_at_ms:  # a device without a clock sends 0
         return Time(received_at_ms, "receipt", "no-clock")
     if captured_at_ms < received_at_ms - (limits.clock_back_ms if back_ms is None else back_ms):
@@ -47,9 +48,11 @@ def choose_time(
 def accept_frame(
     device: DeviceTopic, payload: bytes, via: Via, received_at_ms: int, context: Context
 ) -> tuple[FrameReceived, Outgoing]:
-    """A checked and stripped picture as event and record. Raises Invalid (see jpeg.inspect)."""
+    """Turn a checked, stripped and upright picture into event and record. Raises Invalid (see
+    jpeg.inspect)."""
     limits = context.limits
-    picture = inspect(payload, limits.frame_max_bytes, limits.frame_max_pixels)
+    turn = context.turns.get(device.device_id, UPRIGHT)
+    picture = inspect(payload, limits.frame_max_bytes, limits.frame_max_pixels, turn)
     time = choose_time(device.captured_at_ms, received_at_ms, limits)
     lag_ms = received_at_ms - time.time_ms
     if time.source == "device" and context.clocks.slow(device.device_id, lag_ms):
@@ -71,7 +74,7 @@ def accept_frame(
         received_at_ms=received_at_ms,
         time_source=time.source,
         time_reason=time.reason,
-        captured_at_ms=_told(device.captured_at_ms),
+        captured_at_ms=_device_time(device.captured_at_ms),
         recorded_at_ms=picture.recorded_at_ms,
         boot_id=device.boot_id,
         seq=device.seq,
@@ -79,13 +82,13 @@ def accept_frame(
     return event, codec.outgoing_frame(event, picture.data, SOURCE)
 
 
-def _told(captured_at_ms: int | None) -> int | None:
-    """A device without a clock tells 0; one that counts microseconds, what is no time at all."""
+def _device_time(captured_at_ms: int | None) -> int | None:
+    """A device without a clock sends 0; one that counts microseconds sends an impossible time."""
     return captured_at_ms if captured_at_ms and captured_at_ms < TIME_END_MS else None
 
 
 def frozen(event: FrameReceived) -> Outgoing:
-    """The camera sent the picture of `event` again: no new frame, but it is alive, or frozen."""
+    """The camera sent the picture of `event` again: not a new frame, but it is alive, or frozen."""
     return reported(
         DeviceReported(
             id=f"{event.camera_id}/frozen/{event.sha256[:ID_HEX]}",
@@ -98,16 +101,16 @@ def frozen(event: FrameReceived) -> Outgoing:
     )
 
 
-def replayed(device: DeviceTopic, now_ms: int) -> Outgoing:
-    """Somebody sent a frame a second time that was no repeat of the broker's: one report a minute
-    and device, by its id."""
+def once_a_minute(device_id: str, reason: str, now_ms: int) -> Outgoing:
+    """Report what goes on at a device, once a minute by the event's id: `replay` (somebody sends a
+    frame a second time, not the broker) or `rate` (it was limited)."""
     return reported(
         DeviceReported(
-            id=f"{device.device_id}/replay/{now_ms // 60_000}",
-            site_id=device.site_id,
+            id=f"{device_id}/{reason}/{now_ms // 60_000}",
+            site_id=site_of(device_id),
             time_ms=now_ms,
-            device_id=device.device_id,
+            device_id=device_id,
             kind="heartbeat",
-            reason="replay",
+            reason=reason,
         )
     )

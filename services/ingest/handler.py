@@ -1,8 +1,8 @@
-"""What becomes of a message from the edge: pure decisions, no I/O, no clock.
+"""Decide on a message from the edge: pure decisions, no I/O, no clock.
 
-`handle_message` takes what came over MQTT and says what is to be written to Kafka, and what the
-device is told once that is durable. Pictures that come over HTTP go through the same
-`handle_frame`. Times are Unix milliseconds.
+`handle_message` takes an MQTT message and returns the records for Kafka, with the answer for the
+device once those are durable. Pictures over HTTP go through the same `handle_frame`. Times are Unix
+milliseconds.
 """
 
 import dataclasses
@@ -13,18 +13,15 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from parking import codec
-from parking.errors import Invalid
-from parking.events import (
+from parking.access.plates import sealed_event, without_plates
+from parking.core.errors import Invalid
+from parking.core.events import (
     DeviceReported,
     FrameReceived,
     GateEventReceived,
     Telemetry,
 )
-from parking.plates import sealed_event, without_plates
-from parking.ports import Outgoing, Record
-from parking.reading import read
-from parking.topics import (
+from parking.core.topics import (
     GATE_EVENTS,
     PLATES,
     DeviceTopic,
@@ -33,6 +30,9 @@ from parking.topics import (
     parse_mqtt_topic,
     sender_of,
 )
+from parking.wire import codec
+from parking.wire.ports import Outgoing, Record
+from parking.wire.reading import read
 from services.ingest.frames import (
     ID_HEX,
     SLOW_CLOCK,
@@ -40,7 +40,7 @@ from services.ingest.frames import (
     accept_frame,
     choose_time,
     frozen,
-    replayed,
+    once_a_minute,
     reported,
 )
 from services.ingest.messages import (
@@ -54,12 +54,13 @@ from services.ingest.messages import (
     StatusPayload,
 )
 from services.ingest.replay import Number
+from services.ingest.shares import RATE, Excess
 
 _DETAIL_CHARS: Final = 300
 
 
 def handle_message(message: Message, context: Context) -> Handled:
-    """Decide on one MQTT message. Never raises for what a device can send."""
+    """Decide on one MQTT message. Never raises, whatever the device sent."""
     device = None
     try:
         device = parse_mqtt_topic(message.topic)
@@ -71,8 +72,8 @@ def handle_message(message: Message, context: Context) -> Handled:
 def refuse(
     message: Message, error: Invalid, limits: Limits, device: DeviceTopic | None = None
 ) -> Handled:
-    """Set the message aside, without a plate, and tell its sender: a gate event would be repeated
-    for good, and whoever installs a camera sees what is wrong with its pictures."""
+    """Dead-letter the message, without a plate, and answer its sender: otherwise a gate event would
+    be repeated for ever, and an installer would not see what is wrong with the pictures."""
     key = None
     if device is not None:
         key = (device.device_id if device.kind == "frame" else device.site_id).encode()
@@ -86,32 +87,47 @@ def refuse(
     return Handled("refused", (letter,), reply, frame_of=group, reason=error.reason)
 
 
+def limited(message: Message, excess: Excess) -> Handled:
+    """Decide on a message above its sender's share: it is not written, and is not dead-lettered.
+    Its device gets an ack, and the device events one report a minute."""
+    sender = sender_of(message.topic) or ""
+    reply = None
+    if excess.answer:
+        error = Invalid(RATE, excess.detail)
+        try:
+            reply = _reply(sender, parse_mqtt_topic(message.topic), error)
+        except Invalid:
+            reply = _reply(sender, None, error)
+    outgoing = (once_a_minute(sender, RATE, message.received_at_ms),) if excess.report else ()
+    return Handled("limited", outgoing, reply, reason=RATE)
+
+
 def refused_of(camera_id: str) -> str:
-    """Handled.frame_of: a camera's refused pictures give way to newer ones of them, or they would
-    take all the room; never to a good one."""
+    """Handled.frame_of: a camera's refused pictures may be replaced by newer refused ones, or they
+    would fill the queue, but never by a good one."""
     return f"{camera_id} refused"
 
 
 def dead_letter(
     place: str, key: bytes | None, payload: bytes, error: Invalid, now_ms: int, limits: Limits
 ) -> Outgoing:
-    """The dead letter of what came to an MQTT topic or HTTP path (`place`)."""
+    """The dead letter of a message to an MQTT topic or HTTP path (`place`)."""
     record = Record(place, -1, -1, key, payload)
     return codec.dead_letter(record, error, SOURCE, now_ms, kept_bytes=limits.frame_max_bytes)
 
 
 def kafka_refused(handled: Handled, error: Invalid, now_ms: int) -> Handled:
-    """What becomes of a message whose record Kafka will never take. Raises the error when that was
-    its dead letter already."""
+    """Decide on a message whose record Kafka will never accept. Raises the error if the refused
+    message was itself the dead letter."""
     if handled.outcome == "refused":
         raise error
     letters = tuple(codec.refused_letter(m, error, now_ms) for m in handled.outgoing)
     reply = handled.reply
     if reply is not None:
-        told = msgspec.json.decode(reply.payload, type=Ack)
+        answer = msgspec.json.decode(reply.payload, type=Ack)
         detail = error.detail[:_DETAIL_CHARS]
-        told = replace(told, result="rejected", reason=error.reason, detail=detail)
-        reply = Reply(reply.topic, msgspec.json.encode(told), reply.of)
+        answer = replace(answer, result="rejected", reason=error.reason, detail=detail)
+        reply = Reply(reply.topic, msgspec.json.encode(answer), reply.of)
     return Handled("refused", letters, reply, reason=error.reason)
 
 
@@ -129,14 +145,15 @@ def handle_frame(device: DeviceTopic, message: Message, context: Context) -> Han
         return Handled("ignored")  # of unknown age: as an observation it could be days old
     number = _number(device, device.captured_at_ms)
     if number in context.used and not message.redelivered:
-        return Handled("replayed", (replayed(device, message.received_at_ms),), via=message.via)
+        news = once_a_minute(device.device_id, "replay", message.received_at_ms)
+        return Handled("replayed", (news,), via=message.via)
     event, record = accept_frame(
         device, message.payload, message.via, message.received_at_ms, context
     )
     plain = device.boot_id is None
     again = plain and context.last_pictures.get(event.camera_id) == event.sha256
-    # What the broker repeats (DUP) is the frame once more, for its original may still wait for
-    # Kafka: written again it waits too, and its id tells that it is the same.
+    # A repeat by the broker (DUP) is written again, because its original may still wait for Kafka.
+    # The repeat waits, too, and has the same id.
     if again and not message.redelivered:
         return Handled("repeated", (frozen(event),), event=event, via=message.via)
     return Handled(
@@ -180,7 +197,7 @@ def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
     records = [codec.outgoing(event, GATE_EVENTS, event.site_id, SOURCE)]
     if sealed := sealed_event(event, taken):
         records.append(codec.outgoing(sealed, PLATES, event.site_id, SOURCE))
-    # Known or not, it is written and acked: the device asks again when an ack was lost.
+    # Written and acked even if known: the device repeats an event when its ack was lost.
     reply = _reply(device.device_id, device, None)
     return Handled("gate", tuple(records), reply, number=_number(device, payload.captured_at_ms))
 
@@ -188,7 +205,7 @@ def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
 def _status(device: DeviceTopic, message: Message, context: Context) -> Handled:
     del context
     if not message.payload:
-        return Handled("ignored")  # how a retained status is taken back
+        return Handled("ignored")  # clears a retained status
     status = read(message.payload, StatusPayload)
     numbers = f"{status.boot_id}/{status.connection}"
     event = DeviceReported(

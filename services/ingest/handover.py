@@ -1,20 +1,21 @@
-"""Between MQTT and Kafka: what waits, and which PUBACK may go next. Pure, bounded, no I/O."""
+"""The queue between MQTT and Kafka, and the order of PUBACKs. Pure, bounded, no I/O."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
-from parking.codec import event_id
+from parking.wire.codec import event_id
 from services.ingest.messages import Handled
 
-# As much again may be on its way to Kafka.
+# The same number again may be on its way to Kafka.
 MAX_EVENT_BYTES: Final = 16_000_000
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """A message as it came over one connection; `mid` is None for QoS 0, which has no PUBACK."""
+    """A message as received over one connection; `mid` is None for QoS 0, which has no PUBACK."""
 
     epoch: int
     mid: int | None
@@ -22,7 +23,7 @@ class Delivery:
 
 
 class AckOrder:
-    """The PUBACKs that one connection owes, in the order of receipt (MQTT 3.1.1, 4.6)."""
+    """The PUBACKs not yet sent on one connection, in the order of receipt (MQTT 3.1.1, 4.6)."""
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
@@ -39,7 +40,7 @@ class AckOrder:
         return delivery
 
     def settle(self, delivery: Delivery) -> list[int]:
-        """The delivery needs nothing more; the mids that may be acknowledged now, in order."""
+        """The delivery is settled; return the mids that may now be acknowledged, in order."""
         delivery.settled = True
         ready = []
         while self._owed and self._owed[0].settled:
@@ -51,10 +52,11 @@ class AckOrder:
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """A decision that waits for Kafka, and the delivery it settles."""
+    """A decision waiting for Kafka, and the delivery it settles. `sender`: `{site}/{device}`."""
 
     handled: Handled
     delivery: Delivery
+    sender: str = ""
 
     @property
     def ids(self) -> list[str]:
@@ -68,63 +70,92 @@ class Item:
 
 
 class Room:
-    """What waits for Kafka. Frames never fill it: beyond `max_frames` the camera with most of them
-    loses its oldest. Everything else is kept; at `max_events`, or `max_event_bytes`, the room is
-    full and its caller has to stop reading (what one read brings may still come in)."""
+    """The queue for Kafka. Frames never fill it: beyond `max_frames` the camera with the most
+    frames loses its oldest. Everything else is kept. At `max_events`, or `max_event_bytes`, the
+    queue is full and its caller must stop reading (messages from the present read may still be
+    added).
+
+    Senders take turns, one item each, so a flood from one sender delays another by one item per
+    turn. A sender's own items keep their order.
+    """
 
     def __init__(
         self, max_frames: int, max_events: int, max_event_bytes: int = MAX_EVENT_BYTES
     ) -> None:
         self._max_frames = max_frames
         self._max_events = max_events
-        self._waiting: deque[Item] = deque()
+        self._queues: dict[str, deque[Item]] = {}  # by sender, the next one's turn first
+        self._count = 0
         self._frames = 0
         self._max_event_bytes = max_event_bytes
         self._event_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._count
 
     @property
     def is_full(self) -> bool:
-        """No more is to be read for now."""
-        too_many = len(self._waiting) - self._frames >= self._max_events
+        """Whether reading must stop for now."""
+        too_many = self._count - self._frames >= self._max_events
         return too_many or self._event_bytes >= self._max_event_bytes
 
     def put(self, item: Item) -> Item | None:
-        """Let it wait; the older frame that gave way, if one had to."""
-        self._waiting.append(item)
+        """Queue the item; return the older frame that was dropped for it, if any."""
+        self._queues.setdefault(item.sender, deque()).append(item)
+        self._count += 1
         if item.handled.frame_of is None:
             self._event_bytes += item.size
             return None
         self._frames += 1
         if self._frames <= self._max_frames:
             return None
-        cameras = Counter(frame_of for i in self._waiting if (frame_of := i.handled.frame_of))
+        cameras = Counter(frame_of for i in self._all() if (frame_of := i.handled.frame_of))
         crowded, _ = cameras.most_common(1)[0]
-        oldest = next(i for i in self._waiting if i.handled.frame_of == crowded)
-        self._waiting.remove(oldest)
+        oldest = next(i for i in self._all() if i.handled.frame_of == crowded)
+        self._queues[oldest.sender].remove(oldest)
+        self._count -= 1
         self._frames -= 1
         return oldest
 
+    def _all(self) -> Iterator[Item]:
+        return chain.from_iterable(self._queues.values())
+
+    def _next(self) -> Item:
+        while True:
+            sender, queue = next(iter(self._queues.items()))
+            del self._queues[sender]
+            if not queue:  # its only item was dropped
+                continue
+            item = queue.popleft()
+            if queue:
+                self._queues[sender] = queue  # behind all others
+            self._count -= 1
+            return item
+
     def take(self, limit: int) -> list[Item]:
-        """Up to `limit` items, oldest first."""
-        taken = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+        """Up to `limit` items: the oldest of each sender in turn."""
+        taken = [self._next() for _ in range(min(limit, self._count))]
         self._frames -= sum(1 for item in taken if item.handled.frame_of)
         self._event_bytes -= sum(item.size for item in taken if not item.handled.frame_of)
         return taken
 
     def thin(self, taken: Iterable[Item]) -> tuple[list[Item], list[Item]]:
-        """Kafka is away: of `taken` and of what waits only each camera's newest frame stays.
-        Returns what stays of `taken`, and all that gave way."""
+        """Kafka is down: of `taken` and the queue keep only each camera's newest frame. Returns the
+        rest of `taken`, and all dropped frames."""
         taken = list(taken)
-        newest = {i.handled.frame_of: i for i in (*taken, *self._waiting) if i.handled.frame_of}
+        waiting = list(self._all())
+        newest = {i.handled.frame_of: i for i in (*taken, *waiting) if i.handled.frame_of}
 
         def stays(item: Item) -> bool:
             camera = item.handled.frame_of
             return camera is None or newest[camera] is item
 
-        given_way = [item for item in (*taken, *self._waiting) if not stays(item)]
-        self._waiting = deque(filter(stays, self._waiting))
-        self._frames = sum(1 for item in self._waiting if item.handled.frame_of)
+        given_way = [item for item in (*taken, *waiting) if not stays(item)]
+        self._queues = {
+            sender: kept
+            for sender, queue in self._queues.items()
+            if (kept := deque(filter(stays, queue)))
+        }
+        self._count = sum(map(len, self._queues.values()))
+        self._frames = sum(1 for item in self._all() if item.handled.frame_of)
         return list(filter(stays, taken)), given_way

@@ -1,40 +1,43 @@
-"""The HTTP intake of pictures, for devices that speak only HTTP: `POST /ingest/v1/frames/...`.
+"""HTTP intake of pictures, for devices that speak only HTTP: `POST /ingest/v1/frames/...`.
 
-202 only once Kafka has the picture; every refusal says why, as `{"error": slug, "detail": words}`.
-A key sends the pictures of one camera. A number that was used before, also over MQTT, is a replay:
-counted, told, and not written.
+202 only once Kafka has the picture; every refusal has a reason, as `{"error": slug, "detail":
+words}`. A key sends the pictures of one camera. A sequence number that was used before, also over
+MQTT, is a replay: counted, reported, and not written.
 """
 
-import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Header, Request, Response
+from fastapi import APIRouter, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
-from parking.codec import event_id
-from parking.errors import Invalid, Retryable
-from parking.faults import fault, holding
-from parking.keys import KeyFile
-from parking.ops import Health
-from parking.ports import Clock, Producer
-from parking.screen import Screen
-from parking.topics import HTTP_FRAMES, DeviceTopic, site_of
+from parking.access.bearer import Bearer
+from parking.access.keys import KeyFile
+from parking.core.errors import Invalid, Retryable
+from parking.core.topics import HTTP_FRAMES, DeviceTopic, site_of
+from parking.runtime.faults import fault, holding
+from parking.runtime.metrics import REFUSED_REQUESTS
+from parking.runtime.ops import Health
+from parking.runtime.places import SHARE, Places, Taken, Visitor
+from parking.runtime.screen import Screen
+from parking.wire.codec import event_id
+from parking.wire.ports import Clock, Producer
 from services.ingest.counting import count
-from services.ingest.door import Denied, require_camera, require_key
+from services.ingest.door import Denied, read_body, require_camera, require_key
 from services.ingest.handler import dead_letter, handle_frame
 from services.ingest.live import live_routes
 from services.ingest.messages import Context, Handled, Limits, Message
 from services.ingest.replay import Known
 
-BODY_LIMIT_S: Final = 15.0
 RETRY_AFTER_S: Final = 2
 _MAX_CONCURRENT: Final = 16
+_MAX_EACH: Final = 2
+"""Concurrent pictures per key, so that slow bodies of one key do not block the others."""
 _STATUS: Final = {"too-large": 413, "bad-camera-id": 404, "slow-body": 408, "empty": 400}
 _RETRY: Final = {"Retry-After": str(RETRY_AFTER_S)}
 _SHOWN: Final = f"{HTTP_FRAMES}/SITE/CAMERA"
@@ -45,13 +48,13 @@ _Number = Annotated[int | None, Header(ge=0, lt=_MAX_NUMBER)]
 class Accepted(BaseModel):
     """The picture is durable."""
 
-    frame_id: str = Field(description="its id in everything that follows")
-    time_ms: int = Field(description="the time it counts for, Unix milliseconds")
+    frame_id: str = Field(description="its id in all later records")
+    time_ms: int = Field(description="time of the picture, Unix milliseconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What the route needs."""
+    """Objects that the route needs."""
 
     keys: KeyFile
     producer: Producer
@@ -59,6 +62,8 @@ class Intake:
     clock: Clock
     screen_of: Callable[[str], Screen | None] | None = None
     known: Known = field(default_factory=Known)
+    routes: Callable[[Bearer], APIRouter] | None = None
+    """More routes (pull/setup.py)."""
 
 
 def new_app(intake: Intake, health: Health) -> FastAPI:
@@ -67,15 +72,18 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
         title="Smart Parking ingest",
         version="1",
         routes=[*health.routes()],
-        docs_url=None,  # its pages would load scripts from elsewhere
+        docs_url=None,  # its pages would load scripts from other sites
         redoc_url=None,
     )
+    bearer = Bearer(intake.keys, intake.clock)
     if intake.screen_of is not None:
-        app.include_router(live_routes(intake.keys, intake.screen_of))
+        app.include_router(live_routes(bearer, intake.screen_of))
+    if intake.routes is not None:
+        app.include_router(intake.routes(bearer))
     app.add_exception_handler(Denied, _refused)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _no_route)
-    room = asyncio.Semaphore(_MAX_CONCURRENT)
+    room = Places(_MAX_CONCURRENT, _MAX_EACH)
 
     @app.post(HTTP_FRAMES + "/{site}/{camera}", status_code=202)
     async def post_frame(
@@ -87,16 +95,14 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
         x_captured_at_ms: _Number = None,
     ) -> Accepted:
         """Take one JPEG (`Content-Type: image/jpeg`, `Authorization: Bearer pk_...`)."""
-        key = require_key(intake.keys, request, "frames")  # who has none is told no more than that
-        if room.locked():
-            raise Denied(503, "busy", "too many pictures at once", **_RETRY)
+        key = require_key(bearer, request, "frames")  # without one, nothing else is checked
         try:
             device = _device(site, camera, x_boot_id, x_seq, x_captured_at_ms)
             require_camera(key, device.device_id)
-            async with room:
+            with _place(room, key.name):
                 body = await _body(request, intake.limits.frame_max_bytes)
-                # A body may take its time, and the key may have been taken back meanwhile.
-                require_camera(require_key(intake.keys, request, "frames"), device.device_id)
+                # A body may be slow, and the key may have been revoked meanwhile.
+                require_camera(require_key(bearer, request, "frames"), device.device_id)
                 return await _take(intake, device, body, request.url.path)
         except Invalid as error:
             status = _STATUS.get(error.reason, 422)
@@ -105,6 +111,16 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
             raise Denied(503, "kafka-away", "try again soon", **_RETRY) from error
 
     return app
+
+
+def _place(room: Places, key: str) -> AbstractContextManager[None]:
+    """Raises Denied 429 or 503."""
+    try:
+        return room.enter(Visitor("", key))
+    except Taken as error:
+        REFUSED_REQUESTS.labels(error.reason).inc()
+        status = 429 if error.reason == SHARE else 503
+        raise Denied(status, error.reason, error.detail, **_RETRY) from error
 
 
 def _device(
@@ -118,34 +134,20 @@ def _device(
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:
-    """The body, read no further than it may be long."""
+    """Read the body, but no more than the limit."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "image/jpeg":
         raise Denied(415, "not-image-jpeg", "send Content-Type: image/jpeg")
-    body = bytearray()
-    too_large = Invalid("too-large", f"at most {max_bytes} bytes are taken")
-    if int(request.headers.get("content-length", "0")) > max_bytes:
-        raise too_large
-    try:
-        async with asyncio.timeout(BODY_LIMIT_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > max_bytes:
-                    raise too_large
-    except ClientDisconnect as error:
-        raise Invalid("cut-off", "the connection ended within the body") from error
-    except TimeoutError as error:
-        raise Invalid("slow-body", f"not all came within {BODY_LIMIT_S:.0f} s") from error
-    return bytes(body)
+    return await read_body(request, max_bytes)
 
 
 async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> Accepted:
     """Durable in Kafka, as a frame or as a dead letter. Raises Invalid, Retryable or Denied."""
     known, now_ms = intake.known, intake.clock.now_ms()
     named = (device.device_id, device.boot_id, device.seq)
-    if named in known.under_way:  # no replay: who hears nothing asks again
+    if named in known.under_way:  # not a replay: a device without an answer sends again
         raise Denied(503, "under-way", "the same picture is being written", **_RETRY)
     message = Message(path, body, now_ms, via="http")
-    context = Context(intake.limits, known.pictures, known.used, known.clocks)
+    context = Context(intake.limits, known.pictures, known.used, known.clocks, turns=known.turns)
     try:
         handled = handle_frame(device, message, context)
     except Invalid as error:
@@ -157,7 +159,9 @@ async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> 
     if handled.event is not None:
         known.clocks.heard(handled.event)
     if handled.number is not None:
-        known.used.add(handled.number)  # now: by MQTT the same is a replay before this is durable
+        known.used.add(
+            handled.number
+        )  # now: the same number by MQTT is a replay even before this is durable
         known.under_way.add(named)
     try:
         holding(map(event_id, handled.outgoing))
@@ -184,13 +188,15 @@ async def _refused(_: Request, error: Any) -> Response:
 
 
 async def _no_route(request: Request, error: Any) -> Response:
-    """404 and 405, as every other refusal is told."""
-    told = {404: "not-found", 405: "method-not-allowed"}
-    body = {"error": told.get(error.status_code, "http-error"), "detail": str(error.detail)}
+    """404 and 405 in the form of all other refusals."""
+    reasons = {404: "not-found", 405: "method-not-allowed"}
+    body = {"error": reasons.get(error.status_code, "http-error"), "detail": str(error.detail)}
     if error.status_code == 404:
         body["detail"] = f"there is no {request.url.path[:200]}: pictures go to {_SHOWN}"
     elif error.status_code == 405:
-        body["detail"] = f"{request.method} is not taken here: pictures come by POST to {_SHOWN}"
+        body["detail"] = (
+            f"{request.method} is not supported here: send pictures by POST to {_SHOWN}"
+        )
     return JSONResponse(body, error.status_code, headers=error.headers)
 
 

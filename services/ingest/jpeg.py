@@ -1,10 +1,11 @@
-"""What can be known of a JPEG without decoding it, and what is cut from it.
+"""Check a JPEG without decoding it, strip its metadata, and write its orientation.
 
-OpenCV fills a truncated picture with grey, or with parts of a picture decoded before it, so a
-picture is taken apart here first: whole from SOI to EOI, of a size and kind that is safe to decode.
-Only what a decoder needs is kept: EXIF, comments and all other application segments go (APP0 of
-JFIF and APP14 of Adobe stay; they say how to read the colours). What follows EOI is cut off and is
-no reason to refuse: the ESP32-CAM pads its buffer with zeros or remains of an earlier picture.
+OpenCV fills a truncated picture with grey, or with parts of an earlier picture. So pictures are
+parsed here first: complete from SOI to EOI, of a size and kind that is safe to decode. Only what a
+decoder needs is kept: comments and all application segments are removed (APP0 of JFIF and APP14 of
+Adobe stay, because they define the colours). Of EXIF only the orientation is kept, combined with
+the camera's setting, in a new segment of a few bytes. Bytes after EOI are cut off, and the picture
+is accepted: the ESP32-CAM pads its buffer with zeros or the remains of an earlier picture.
 """
 
 import re
@@ -15,19 +16,20 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from parking.errors import UNREADABLE, Invalid
-from parking.events import TimeMs
+from parking.core.errors import UNREADABLE, Invalid
+from parking.core.events import TimeMs
+from parking.core.orientation import UPRIGHT, Orientation, exif_segment, from_exif
 
 MAX_SEGMENTS: Final = 512
 MAX_SCANS: Final = 32
 RECORDED_PREFIX: Final = b"parking:"
 
 _SOI: Final = b"\xff\xd8"
-_EOI, _SOS, _COM, _APP0, _APP14 = 0xD9, 0xDA, 0xFE, 0xE0, 0xEE
+_EOI, _SOS, _COM, _APP0, _APP1, _APP14 = 0xD9, 0xDA, 0xFE, 0xE0, 0xE1, 0xEE
 _APPLICATION: Final = range(0xE0, 0xF0)
 _SOF: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SOF_DECODABLE: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive; Huffman
-# Markers that have a length and may stand between pictures' parts: tables, DRI, APPn, COM.
+# Markers that have a length and may come between parts of a picture: tables, DRI, APPn, COM.
 _WITH_LENGTH: Final = frozenset({0xC4, 0xDB, 0xDD, _COM, *_APPLICATION})
 _IDENTIFIERS: Final = {_APP0: b"JFIF\0", _APP14: b"Adobe"}
 _MARKER: Final = re.compile(rb"\xff+([^\x00\xff])")
@@ -36,8 +38,8 @@ _SCANNED_BYTES: Final = 1 << 17
 
 
 class _Scratch(threading.local):
-    """What the search for markers writes on. Made anew for each picture, the pages would have to
-    come from the system each time: that took longer than the search."""
+    """Scratch memory of the search for markers. Allocating it for each picture, page by page from
+    the system, took longer than the search."""
 
     def __init__(self) -> None:
         self.marked, self.stuffed = (np.empty(_SCANNED_BYTES, np.bool_) for _ in range(2))
@@ -52,7 +54,8 @@ class _Recorded(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG that passed. `data` is what is stored; `recorded_at_ms` is replayed footage's time."""
+    """A JPEG that passed. `data` is what is stored; `width` and `height` are those of the picture
+    as shown; `recorded_at_ms` is replayed footage's time."""
 
     data: bytes
     width: int
@@ -62,7 +65,7 @@ class Picture:
 
 @dataclass(slots=True)
 class _Walk:
-    """What was found between SOI and the current position."""
+    """What was parsed between SOI and the current position."""
 
     data: bytes
     kept: list[tuple[int, int]]  # ranges of bytes, joined where they touch
@@ -71,6 +74,7 @@ class _Walk:
     scans: int = 0
     scan_bytes: int = 0
     recorded_at_ms: int | None = None
+    orientation: Orientation | None = None
 
     def keep(self, start: int, end: int) -> None:
         if self.kept[-1][1] == start:
@@ -78,22 +82,23 @@ class _Walk:
         self.kept.append((start, end))
 
 
-def inspect(data: bytes, max_bytes: int, max_pixels: int) -> Picture:
-    """Check and strip. Raises Invalid: `empty`, `too-large`, `not-a-jpeg`, `truncated`, `bad-jpeg`,
-    `unsupported-jpeg`, `too-many-pixels`, `too-many-segments` or `too-many-scans`. Takes time in
-    proportion to the length, whatever the content."""
+def inspect(data: bytes, max_bytes: int, max_pixels: int, turn: Orientation = UPRIGHT) -> Picture:
+    """Check, strip and turn (`turn`: the camera's setting, applied after its EXIF). Raises Invalid:
+    `empty`, `too-large`, `not-a-jpeg`, `truncated`, `bad-jpeg`, `unsupported-jpeg`,
+    `too-many-pixels`, `too-many-segments` or `too-many-scans`. Takes time in proportion to the
+    length, whatever the content."""
     if not data:
         raise Invalid("empty", "no bytes")
     if len(data) > max_bytes:
-        raise Invalid("too-large", f"{len(data)} bytes; at most {max_bytes} are taken")
+        raise Invalid("too-large", f"{len(data)} bytes; at most {max_bytes} are allowed")
     if not data.startswith(_SOI):
-        raise Invalid("not-a-jpeg", "does not begin with FF D8")
+        raise Invalid("not-a-jpeg", "does not start with FF D8")
     walk = _Walk(data, [(0, 2)])
     position = 2
     for _ in range(MAX_SEGMENTS):
         position, marker = _next_marker(data, position)
         if marker == _EOI:
-            return _finish(walk, position)
+            return _finish(walk, position, turn)
         position = _segment(walk, marker, position, max_pixels)
     raise Invalid("too-many-segments", f"more than {MAX_SEGMENTS} segments")
 
@@ -105,11 +110,11 @@ def _next_marker(data: bytes, position: int) -> tuple[int, int]:
         return found.end(), found[1][0]
     if data[position:].strip(b"\xff"):
         raise Invalid("bad-jpeg", f"no marker at byte {position}")
-    raise Invalid("truncated", f"ends at byte {len(data)} without FF D9")
+    raise Invalid("truncated", f"the data ends at byte {len(data)} without FF D9")
 
 
 def _segment(walk: _Walk, marker: int, position: int, max_pixels: int) -> int:
-    """Take in the segment whose marker ends at `position`; the position after it."""
+    """Parse the segment whose marker ends at `position`; return the position after it."""
     if marker not in _WITH_LENGTH and marker not in _SOF and marker != _SOS:
         raise Invalid("bad-jpeg", f"marker FF {marker:02X} at byte {position - 2}")
     data = walk.data
@@ -128,6 +133,8 @@ def _segment(walk: _Walk, marker: int, position: int, max_pixels: int) -> int:
     elif _is_stripped(marker, body):
         if marker == _COM and body.startswith(RECORDED_PREFIX):
             walk.recorded_at_ms = _recorded(body.removeprefix(RECORDED_PREFIX))
+        if marker == _APP1:
+            walk.orientation = walk.orientation or from_exif(body)
         return end
     walk.keep(position - 2, end)
     return end
@@ -153,7 +160,8 @@ def _frame_header(walk: _Walk, marker: int, body: bytes, max_pixels: int) -> Non
         raise Invalid("bad-jpeg", "no width or height")
     if walk.width * walk.height > max_pixels:
         raise Invalid(
-            "too-many-pixels", f"{walk.width}x{walk.height}; at most {max_pixels} pixels are taken"
+            "too-many-pixels",
+            f"{walk.width}x{walk.height}; at most {max_pixels} pixels are allowed",
         )
 
 
@@ -172,12 +180,12 @@ def _scan(walk: _Walk, start: int) -> int:
 
 
 def _goes_on(code: Any) -> Any:
-    """Whether a scan does after FF and this: a restart, or more fill."""
+    """Whether a scan continues after FF and this byte: a restart, or more fill."""
     return (code == 0xFF) | (code & 0xF8 == 0xD0)
 
 
 def next_marker(data: bytes, start: int) -> int:
-    """Where the first marker from `start` on is within entropy-coded data, -1 without one. There
+    """The position of the first marker from `start` on within entropy-coded data, -1 if none. There
     FF may be followed by 00 (stuffing), by a restart number (D0 to D7), or by more fill."""
     codes = np.frombuffer(data, np.uint8)
     for begin in range(start, len(data) - 1, _SCANNED_BYTES):
@@ -189,7 +197,7 @@ def next_marker(data: bytes, start: int) -> int:
         np.greater(marked, stuffed, out=marked)
         first = int(marked.argmax())
         if marked[first] and not _goes_on(int(second[first])):
-            return begin + first  # of most pictures, and quicker than to list them all
+            return begin + first  # enough for most pictures, and faster than listing all
         (places,) = marked.nonzero()  # few
         found = second[places]
         places = places[~_goes_on(found)]
@@ -198,7 +206,7 @@ def next_marker(data: bytes, start: int) -> int:
     return -1
 
 
-def _finish(walk: _Walk, end: int) -> Picture:
+def _finish(walk: _Walk, end: int, turn: Orientation) -> Picture:
     if not walk.scans:
         raise Invalid("bad-jpeg", "no picture data")
     blocks = -(-walk.width // _BLOCK_PX) * -(-walk.height // _BLOCK_PX)
@@ -208,12 +216,15 @@ def _finish(walk: _Walk, end: int) -> Picture:
         )
     walk.keep(end - 2, end)
     pieces = [walk.data[start:stop] for start, stop in walk.kept]
+    shown = (walk.orientation or UPRIGHT).then(turn)
+    if shown != UPRIGHT:
+        pieces = [_SOI, exif_segment(shown), pieces[0][len(_SOI) :], *pieces[1:]]
     data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    return Picture(data, walk.width, walk.height, walk.recorded_at_ms)
+    return Picture(data, *shown.size(walk.width, walk.height), walk.recorded_at_ms)
 
 
 def _recorded(text: bytes) -> int | None:
-    """The original time out of a comment; a comment that cannot be read tells nothing."""
+    """The original time from a comment; None if the comment cannot be read."""
     try:
         return msgspec.json.decode(text, type=_Recorded).recorded_at_ms
     except UNREADABLE:

@@ -1,7 +1,7 @@
-"""Live pictures of the fetched cameras, for the notifier: `GET /ingest/v1/live/{site}/{camera}`.
+"""Live pictures of the polled cameras, for the notifier: `GET /ingest/v1/live/{site}/{camera}`.
 
 All viewers of a camera share ingest's one connection to it. While somebody watches, the camera is
-asked at a quicker pace; what goes to Kafka keeps its own.
+polled faster; the rate of frames to Kafka stays the same.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
-from parking.keys import KeyFile
-from parking.mjpeg import START, STREAM_TYPE, part
-from parking.screen import Screen, Taken
-from parking.topics import HTTP_LIVE
+from parking.access.bearer import Bearer
+from parking.core.topics import HTTP_LIVE
+from parking.runtime.screen import Screen, Taken
+from parking.wire.mjpeg import START, STREAM_TYPE, part
 from services.ingest.door import Denied, require_key
 
 SEND_LIMIT_S: Final = 10.0
@@ -26,20 +26,20 @@ _MAX_VIEWERS: Final = 16
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-def live_routes(keys: KeyFile, screen_of: Callable[[str], Screen | None]) -> APIRouter:
-    """The route. `screen_of`: a camera's pictures, None when it is not fetched here."""
+def live_routes(bearer: Bearer, screen_of: Callable[[str], Screen | None]) -> APIRouter:
+    """The route. `screen_of`: a camera's pictures, None when it is not polled here."""
     router = APIRouter()
 
     @router.get(HTTP_LIVE + "/{site}/{camera}", response_class=Response)
     async def watch(request: Request, site: str, camera: str) -> Response:
-        """MJPEG, for as long as the camera is in the cameras file; each part's `X-Time-Ms` is when
-        its picture came. Needs a key of scope `live`."""
-        require_key(keys, request, "live")
+        """MJPEG, while the camera is polled here; each part's `X-Time-Ms` is when its
+        picture came. Needs a key of scope `live`."""
+        require_key(bearer, request, "live")
         screen = screen_of(f"{site}/{camera}")
         if screen is None:
-            raise Denied(404, "not-fetched", "this camera is not in the cameras file")
+            raise Denied(404, "not-fetched", "this camera is not polled here")
         if screen.viewers >= _MAX_VIEWERS:
-            raise Denied(503, "too-many-viewers", "all places are taken: try later")
+            raise Denied(503, "too-many-viewers", "too many viewers: try again later")
         return _Stream(_parts(screen), 200, _NO_STORE, STREAM_TYPE)
 
     return router
@@ -50,14 +50,14 @@ async def _parts(screen: Screen) -> AsyncGenerator[bytes, None]:
     last: Taken | None = None
     async with aclosing(screen.pictures(PING_S)) as shown:
         async for taken in shown:
-            # The last again, with its time, shows whether the viewer is still there.
+            # Repeating the last picture, with its time, shows whether the viewer is still there.
             last = taken or last
             if last is not None:
                 yield part(*last)
 
 
 class _Stream(StreamingResponse):
-    """A viewer that takes nothing for SEND_LIMIT_S is let go."""
+    """A viewer that takes nothing for SEND_LIMIT_S is disconnected."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def bounded(message: Message) -> None:

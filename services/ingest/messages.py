@@ -1,4 +1,4 @@
-"""What goes into and out of ingest's decisions, and what devices send and are told."""
+"""Inputs and outputs of ingest's decisions, and the messages of devices."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
@@ -6,21 +6,25 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from parking.events import FrameReceived, SlotId, Text, Via
-from parking.plates import MadeHash, Plates, ReadPlate
-from parking.ports import Outgoing
-from parking.topics import FRAME_MAX_BYTES
+from parking.access.plates import MadeHash, Plates, ReadPlate
+from parking.core.events import FrameReceived, SlotId, Text, Via
+from parking.core.orientation import Orientation
+from parking.core.topics import FRAME_MAX_BYTES
+from parking.wire.ports import Outgoing
 from services.ingest.clocks import Clocks
 from services.ingest.replay import Number
 
-Outcome = Literal["frame", "repeated", "replayed", "gate", "device", "refused", "ignored"]
+Outcome = Literal[
+    "frame", "repeated", "replayed", "gate", "device", "refused", "limited", "ignored"
+]
 
 _Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is taken. The clock bounds say how far a device's time may lie from receipt."""
+    """Limits of accepted messages. The clock limits: how far a device's time may be from
+    receipt."""
 
     frame_max_bytes: int = FRAME_MAX_BYTES
     frame_max_pixels: int = 2_000_000
@@ -31,8 +35,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a device published, or a camera gave when asked. `redelivered`: the broker says it has
-    sent it before (DUP)."""
+    """A message that a device published, or a picture polled from a camera. `redelivered`: the
+    broker has sent it before (DUP)."""
 
     topic: str
     payload: bytes
@@ -44,7 +48,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is published to a device once the outgoing records are durable."""
+    """A message to a device, published once the outgoing records are durable."""
 
     topic: str
     payload: bytes
@@ -54,9 +58,9 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Handled:
     """The decision. `frame_of`: the camera whose newer frame may replace this one while it waits
-    (of refused ones, its newer refused one);
-    `picture`: sha256 of a plain frame, to know the same one again; `number`: the device's, to know
-    it again; `reason`: why it was refused; `via`: the way it came; `event`: the picture's."""
+    (refused ones by newer refused ones); `picture`: sha256 of a plain frame, to recognise a repeat;
+    `number`: the device's, to recognise a repeat; `reason`: why it was refused; `via`: how it came;
+    `event`: the picture's."""
 
     outcome: Outcome
     outgoing: tuple[Outgoing, ...] = ()
@@ -72,14 +76,15 @@ class Handled:
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a decision needs besides the message: the limits, each plain camera's last picture (its
-    `Handled.picture`), the numbers used and the devices' clocks, all kept by the caller; and what
-    becomes of plates."""
+    `Handled.picture`), the used numbers and the devices' clocks, all kept by the caller; the
+    rules for plates; and what makes each camera's pictures upright."""
 
     limits: Limits = Limits()
     last_pictures: Mapping[str, str] = field(default_factory=dict)
     used: Container[Number] = ()
     clocks: Clocks = field(default_factory=Clocks)
     plates: Plates = field(default_factory=Plates)
+    turns: Mapping[str, Orientation] = field(default_factory=dict)
 
 
 class GatePayload(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,10 +107,10 @@ class StatusPayload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device hears, only after Kafka (or its dead-letter topic) has the message: of every
-    gate event, of its `online` (so that new firmware knows that it reaches the end), and of
-    whatever else was refused. `of`: the kind of topic; the numbers are those of the topic, where it
-    has any, and boot and connection of a status."""
+    """The answer to a device, sent only after Kafka (or its dead-letter topic) has the message: for
+    every gate event, for its `online` (so that new firmware knows that the whole path works), and
+    for any other refused message. `of`: the kind of topic. The numbers are those of the topic, if
+    it has any, and boot and connection of a status."""
 
     of: Literal["frame", "gate", "status", "telemetry", "topic"]
     boot_id: int | None

@@ -1,7 +1,7 @@
-"""MQTT as ingest needs it: a persistent session, acknowledged by hand, that cannot go deaf.
+"""MQTT for ingest: a persistent session, acknowledged manually, that always reconnects.
 
-Every connection (connection.py) is a paho client of its own, and what a lane settles for an earlier
-one is counted and not sent: its mid belongs to another message by now.
+Every connection (connection.py) has its own paho client. An acknowledgement for an earlier
+connection is counted and not sent, because its mid now belongs to another message.
 """
 
 import asyncio
@@ -12,10 +12,11 @@ from typing import Final
 
 import paho.mqtt.client as paho
 
-from parking import metrics
-from parking.ops import Health
-from parking.ports import Clock
-from parking.topics import mqtt_filter
+from parking.core.topics import mqtt_filter
+from parking.runtime import metrics
+from parking.runtime.ops import Health
+from parking.runtime.retry import pause
+from parking.wire.ports import Clock
 from services.ingest.connection import Connection
 from services.ingest.handover import AckOrder, Delivery
 from services.ingest.messages import Message, Reply
@@ -31,7 +32,7 @@ MAX_DELAY_S: Final = 30.0
 
 
 class MqttLink:
-    """A lane's place at the broker: connects for ever, hands over what comes, acknowledges."""
+    """A lane's connection to the broker: reconnects for ever, passes messages on, acknowledges."""
 
     def __init__(
         self,
@@ -52,16 +53,16 @@ class MqttLink:
         self._order = AckOrder(0)
         metrics.MQTT_UNACKED.labels(lane).set_function(lambda: len(self._order))
         self._connection: Connection | None = None
-        self._receive: Callable[[Message, Delivery], None]
+        self._receive: Callable[[Message, Delivery], object]
         self._has_room: Callable[[], bool]
 
     async def run(
         self,
-        receive: Callable[[Message, Delivery], None],
+        receive: Callable[[Message, Delivery], object],
         has_room: Callable[[], bool],
         stop: asyncio.Event,
     ) -> None:
-        """Until `stop` is set. `receive` must not block; nothing is read while `has_room()` is
+        """Run until `stop` is set. `receive` must not block; nothing is read while `has_room()` is
         false."""
         self._receive, self._has_room = receive, has_room
         self._health.waiting[self._waits_as] = "connecting to the MQTT broker"
@@ -70,11 +71,11 @@ class MqttLink:
             lasted_s = await self._session(stop)
             failures = 0 if lasted_s >= _STEADY_S else failures + 1
             ceiling_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(failures, 10))
-            # Full jitter: after a broker's restart nobody comes at the same time as the others.
-            await _unless(stop, random.uniform(0, ceiling_s))  # noqa: S311 -- no secret
+            # Full jitter: after a broker's restart clients do not reconnect at the same time.
+            await pause(stop, random.uniform(0, ceiling_s))  # noqa: S311 -- no secret
 
     def settle(self, delivery: Delivery) -> None:
-        """The delivery's effects are durable: acknowledge it, and what waited behind it."""
+        """The delivery's effects are durable: acknowledge it, and any deliveries waiting for it."""
         if delivery.epoch != self._epoch or self._connection is None:
             if delivery.mid is not None:
                 metrics.STALE_ACKS.inc()
@@ -91,10 +92,10 @@ class MqttLink:
             self._connection.publish(reply)
 
     async def _session(self, stop: asyncio.Event) -> float:
-        """One connection from its begin to its end; how long it was, in seconds."""
+        """One connection from start to end; returns its duration in seconds."""
         while not self._may_read():  # held messages of an earlier connection
-            self._health.waiting[self._waits_as] = "not connected: too much waits for Kafka"
-            await _unless(stop, TICK_S)
+            self._health.waiting[self._waits_as] = "not connected: too many messages wait for Kafka"
+            await pause(stop, TICK_S)
             if stop.is_set():
                 return 0.0
         where = f"{self._settings.host}:{self._settings.port}"
@@ -128,7 +129,7 @@ class MqttLink:
                 metrics.MQTT_CONNECTED.labels(self._lane).set(1)
                 self._health.waiting.pop(self._waits_as, None)
             await asyncio.wait({connection.closed}, timeout=TICK_S)
-        return connection.closed.result() if connection.closed.done() else "told to stop"
+        return connection.closed.result() if connection.closed.done() else "stopping"
 
     def _may_read(self) -> bool:
         return self._has_room() and len(self._order) < MAX_UNACKED
@@ -140,7 +141,7 @@ class MqttLink:
     def _deliver(self, packet: paho.MQTTMessage) -> None:
         try:
             topic = packet.topic
-        except UnicodeDecodeError as error:  # paho hands such a message over all the same
+        except UnicodeDecodeError as error:  # paho passes such a message on anyway
             topic = error.object.decode("utf-8", "replace")
         message = Message(
             topic=topic,
@@ -151,11 +152,3 @@ class MqttLink:
         )
         self._receive(message, self._order.received(packet.mid if packet.qos else None))
         self._regulate()
-
-
-async def _unless(stop: asyncio.Event, seconds: float) -> None:
-    """Wait, but not longer than until `stop` is set."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

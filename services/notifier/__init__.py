@@ -1,1 +1,1 @@
-"""The notifier: what browsers and other programs see of the system, live."""
+"""The notifier: the live view of the system for browsers and other programs."""

@@ -1,47 +1,75 @@
-"""The notifier: what browsers and other programs see of the system, live.
+"""The notifier: the live view of the system for browsers and other programs.
 
 Topics in, each instance all partitions, without a group: slot-state, slot-changes, camera-status,
-layouts, sessions; and frames while somebody watches. Topics out, by requests with an API key:
-gate-events, plates, layouts, site-commands. From ingest, while somebody watches: live pictures of
-the cameras that it fetches (LIVE_URL); ingest away: what comes to Kafka is shown instead.
+layouts, sessions; and frames while somebody watches. Topics out, on requests with an API key:
+gate-events, plates, layouts, site-commands. From ingest (LIVE_URL): live pictures of the cameras
+that it polls, while somebody watches; to list, try, add and remove them, on requests. While ingest
+is down, frames from Kafka are shown instead.
 
-Kafka away: what is known stays readable, /readyz fails, writes answer 503; on return the tail goes
-on where it stopped. Postgres away: only /api/history and /api/captures answer 503. A record that
-cannot be read is counted and passed over: it is the persister's to set aside, once and not by
-every instance. Anything unexpected ends the process; its clients come back with their last id, to
+Kafka down: the known state stays readable, /readyz fails, writes answer 503. When Kafka is back,
+the tail continues where it stopped. Postgres down: only history, /api/captures, proposals of
+slots and versions of layouts answer 503; where people sign in (SIGN_IN=required), nobody can, and
+their sign-ins end within a minute. Object store down: only the pictures of past changes do. The
+OpenID Connect provider down: passwords and open sign-ins still work.
+A record that cannot be read is counted and skipped; the persister dead-letters it, so that not
+every instance does. Any other error ends the process; its clients reconnect with their last id, to
 any instance, and miss nothing.
 
-Several instances side by side know nothing of each other and need nothing in common but Kafka.
+Several instances run side by side, independent of each other; they share only Kafka.
 """
 
 import sys
 from collections.abc import Mapping
 from functools import partial
 
-from parking.devices import Devices
-from parking.keys import KeyFile
-from parking.ops import Health, Loop, SystemClock, http_loop, main, serve
+from parking.access.account_postgres import PostgresAccounts
+from parking.access.devices import Devices
+from parking.access.keys import KeyFile
+from parking.access.oidc_client import OidcClient
+from parking.access.oidc_sign_ins import OidcSignIns
+from parking.access.passwords import Passwords
+from parking.access.sign_ins import SignIns
+from parking.access.visitors import visitors
+from parking.runtime.heartbeats import Heartbeats
+from parking.runtime.objects import S3Objects, new_client
+from parking.runtime.ops import Health, Loop, SystemClock, http_loop, main, serve
+from parking.runtime.pulse import kafka_pulse
+from parking.runtime.rates import Rates
 from services.notifier.adapters import KafkaLog, LateProducer
-from services.notifier.app import Parts, make_app
+from services.notifier.api.app import Parts, make_app
+from services.notifier.cameras import PolledCameras
+from services.notifier.evidence import Evidence
 from services.notifier.feed import Feed
+from services.notifier.groups import KafkaGroups
 from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.pictures import Pictures
 from services.notifier.settings import Settings
+from services.notifier.stages import StageWatch
 from services.notifier.tail import Watch, follow_log
+from services.notifier.tidying import tidy_accounts
 
 
 async def build(environ: Mapping[str, str]) -> None:
-    """Wire and run until told to stop."""
+    """Wire up the notifier and run it until it is stopped."""
     settings = Settings.from_env(environ)
     clock, health = SystemClock(), Health()
     log_, frames_log, watch_log = (KafkaLog(settings.kafka) for _ in range(3))
-    feed = Feed(log_, clock, settings.limits)
+    groups = KafkaGroups(settings.kafka)
+    feed, heartbeats = Feed(log_, clock, settings.limits), Heartbeats(health, clock)
     pictures = Pictures(frames_log, feed, clock)
     history = History(settings.database_url) if settings.database_url else None
+    stored = settings.objects
+    objects = S3Objects(new_client(stored), stored.bucket) if stored else None
     producer = LateProducer(settings.kafka)
     live = Live(settings.live, pictures, settings.limits, clock) if settings.live else None
     keys = KeyFile(settings.keys_file)
+    chosen = settings.sign_in
+    accounts = PostgresAccounts(chosen.url) if chosen else None
+    sign_ins = oidc = None
+    if chosen is not None and accounts is not None:
+        sign_ins = SignIns(accounts, Passwords(), clock, chosen.expiry)
+        oidc = OidcSignIns(sign_ins, OidcClient(chosen.oidc, clock)) if chosen.oidc else None
     parts = Parts(
         feed=feed,
         pictures=pictures,
@@ -54,25 +82,47 @@ async def build(environ: Mapping[str, str]) -> None:
         address=settings.device_address,
         plates=settings.plates,
         live=live,
+        cameras=PolledCameras(settings.live) if settings.live else None,
+        evidence=Evidence(history, objects) if history and objects else None,
+        source_url=settings.source_url,
+        sign_ins=sign_ins,
+        setup_code=chosen.setup_code if chosen else "",
+        secure_cookie=chosen is not None and chosen.secure_cookie,
+        oidc=oidc,
     )
     app = make_app(parts, settings.cors_origins, settings.dashboard_dir)
-    follow = partial(follow_log, log_=log_, feed=feed, health=health, clock=clock)
+    follow = partial(
+        follow_log, log_=log_, feed=feed, health=health, clock=clock, took=heartbeats.passed
+    )
     try:
         loops: dict[str, Loop] = {
-            "http": http_loop(app, settings.http),
+            "http": http_loop(Rates(app, visitors(keys), settings.http.rates), settings.http),
             "log": follow,
+            "pulse": kafka_pulse(settings.kafka, health, feed.stands_still),
             "watch": Watch(watch_log, feed, health).loop,
+            "heartbeats": heartbeats.loop,
+            "stages": StageWatch(
+                groups, health, clock, feed.stages_stand_still, heartbeats.has_any
+            ).loop,
             "pictures": pictures.run,
         }
         if live is not None:
             loops["live"] = live.run
+        if chosen is not None and sign_ins is not None:
+            loops["accounts"] = partial(
+                tidy_accounts, sign_ins=sign_ins, audit_days=chosen.audit_days, clock=clock
+            )
         await serve(loops)
     finally:
         await producer.close()
-        for reader in (log_, frames_log, watch_log):
+        for reader in (log_, frames_log, watch_log, groups):
             await reader.close()
         if history is not None:
             await history.close()
+        if accounts is not None:
+            await accounts.close()
+        if objects is not None:
+            objects.close()
 
 
 if __name__ == "__main__":

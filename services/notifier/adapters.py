@@ -1,4 +1,4 @@
-"""The outside world of the notifier: the log in Kafka, and in memory. Postgres: history.py."""
+"""The notifier's adapters: the log in Kafka, and in memory. For Postgres see history.py."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -9,29 +9,29 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from parking.errors import Refused, Retryable
-from parking.kafka import (
+from parking.core.errors import Refused, Retryable
+from parking.core.topics import TOPICS
+from parking.runtime.kafka import (
     KafkaProducer,
     KafkaSettings,
     new_consumer,
     new_producer,
     to_record,
 )
-from parking.memory import MemoryBroker
-from parking.ports import Outgoing, Place, Record
-from parking.topics import TOPICS
+from parking.runtime.memory import MemoryBroker
+from parking.wire.ports import Outgoing, Place, Record
 from services.notifier.log import Bounds
 
 REQUEST_LIMIT_S: Final = 10.0
 READ_LIMIT_S: Final = 120.0
-# As long as a whole topic may stand still; reading it may take as long as it likes.
+# How long a whole topic may make no progress; reading it may take any time.
 STALL_LIMIT_S: Final = 30.0
 POLL_MS: Final = 500
 BATCH_RECORDS: Final = 1000
 
 
 class KafkaLog:
-    """log.Log over one shared consumer for reads (one at a time) and one more for each tail."""
+    """log.Log over one shared consumer for reads (one at a time) and another one for each tail."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -134,8 +134,8 @@ class KafkaLog:
 
 
 class LateProducer:
-    """ports.Producer that connects when first used, so that the notifier can start, and say why it
-    is not ready, before Kafka does."""
+    """ports.Producer that connects on first use, so that the notifier can start before Kafka and
+    report why it is not ready."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -153,19 +153,19 @@ class LateProducer:
             await self._discard(producer)
             if isinstance(error, Refused):
                 raise
-            raise Retryable(f"Kafka's producer has to be made anew: {error!r}") from error
+            raise Retryable(f"Kafka's producer must be recreated: {error!r}") from error
 
     async def _discard(self, producer: AIOKafkaProducer) -> None:
-        """What Kafka refused may leave a hole in the producer's numbering."""
+        """A record refused by Kafka may leave a gap in the producer's numbering."""
         async with self._lock:
             ours = self._producer is producer
             if ours:
                 self._producer = None
-        if ours:  # else another request has done it
+        if ours:  # otherwise another request did it
             await producer.stop()
 
     async def close(self) -> None:
-        """Write what waits, then disconnect."""
+        """Send buffered messages, then disconnect."""
         if self._producer is not None:
             await self._producer.stop()
 
@@ -225,7 +225,7 @@ class MemoryLog:
 
 @asynccontextmanager
 async def _outage(limit_s: float) -> AsyncIterator[None]:
-    """What fails or takes longer inside is an outage: Retryable."""
+    """Treat what fails or takes too long inside as an outage: Retryable."""
     try:
         async with asyncio.timeout(limit_s):
             yield
@@ -236,18 +236,18 @@ async def _outage(limit_s: float) -> AsyncIterator[None]:
 
 
 async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    """All partitions of a topic, as the brokers tell now."""
+    """All partitions of a topic, as the brokers now report them."""
     metadata = await consumer._client.fetch_all_metadata()  # noqa: SLF001 -- no public refresh exists
     partitions: set[int] | None = metadata.partitions_for_topic(topic)
     if not partitions:
-        raise Retryable(f"topic {topic} does not exist yet: run `python -m parking topics apply`")
+        raise Retryable(f"topic {topic} does not exist yet: run `parking topics apply`")
     return [TopicPartition(topic, partition) for partition in sorted(partitions)]
 
 
 def _assign(
     consumer: AIOKafkaConsumer, starts: Mapping[Place, int], ends: Mapping[Place, int] | None = None
 ) -> dict[TopicPartition, int]:
-    """Set the consumer to `starts`; returns their ends, for `_next_batch`."""
+    """Set the consumer to `starts`; return the ends, for `_next_batch`."""
     consumer.assign([TopicPartition(*place) for place in starts])
     for place, offset in starts.items():
         consumer.seek(TopicPartition(*place), offset)
@@ -257,8 +257,8 @@ def _assign(
 async def _next_batch(
     consumer: AIOKafkaConsumer, unread: dict[TopicPartition, int]
 ) -> list[Record]:
-    """The next records below their ends, as soon as there are some; places that were read to their
-    end leave `unread`, and with the last of them there may be none."""
+    """Return the next records below their ends, as soon as there are some. Places that were read to
+    their end are removed from `unread`; with the last of them the batch may be empty."""
     records: list[Record] = []
     while unread and not records:
         batches = await consumer.getmany(*unread, timeout_ms=POLL_MS, max_records=BATCH_RECORDS)

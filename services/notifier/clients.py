@@ -1,13 +1,30 @@
-"""What clients are sent, and the bounded queue between the feed and each of them.
+"""Messages to clients, and the bounded queue between the feed and each client.
 
-A client whose queue is full is cut off: it comes back with its last id and misses nothing.
+A client whose queue is full is disconnected. It reconnects with its last id and misses nothing.
 """
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
-from parking.metrics import SSE_CLOSED
+from parking.runtime.metrics import SSE_CLOSED, SSE_EVENTS
+
+Sites = frozenset[str] | None
+"""The sites that a client receives; None: all."""
+PIECE_BYTES: Final = 16_384
+"""The most that is written to a client at once: a socket's buffer takes little more than this."""
+
+
+def sites_of(chosen: str | Sites) -> Sites:
+    """One site, or several."""
+    return frozenset({chosen}) if isinstance(chosen, str) else chosen
+
+
+def includes(sites: Sites, site_id: str | None) -> bool:
+    """Whether something of this site (None: of no site) is for a client that receives these."""
+    return sites is None or site_id is None or site_id in sites
 
 
 @dataclass(frozen=True)
@@ -19,30 +36,66 @@ class Message:
     id: str | None = None
     site_id: str | None = None
 
+    @property
+    def head(self) -> bytes:
+        """The start of a server-sent event; its data and an empty line follow."""
+        place = f"id: {self.id}\n" if self.id else ""
+        return b"event: %s\n%sdata: " % (self.type.encode(), place.encode())
+
     @cached_property
     def sse(self) -> bytes:
-        """As a server-sent event."""
-        place = f"id: {self.id}\n" if self.id else ""
-        return b"event: %s\n%sdata: %s\n\n" % (self.type.encode(), place.encode(), self.data)
+        """Format the message as a server-sent event."""
+        return b"%s%s\n\n" % (self.head, self.data)
+
+    @property
+    def is_large(self) -> bool:
+        """Send in pieces, so that we never hold a client's copy of it."""
+        return len(self.data) > PIECE_BYTES
 
     @cached_property
     def text(self) -> str:
-        """As a WebSocket message."""
+        """Format it as a WebSocket message."""
         place = f'"{self.id}"' if self.id else "null"
         return f'{{"type":"{self.type}","id":{place},"data":{self.data.decode()}}}'
 
 
-class Client:
-    """One follower: a bounded queue, filtered by site. `closed` tells why it was cut off."""
+def pieces(messages: Iterable[Message]) -> Iterator[bytes]:
+    """Server-sent events in pieces of about PIECE_BYTES; small events are joined."""
+    small: list[bytes] = []
+    for message in messages:
+        if not message.is_large:
+            small.append(message.sse)
+        if small and (message.is_large or sum(map(len, small)) > PIECE_BYTES):
+            yield b"".join(small)
+            small = []
+        if message.is_large:
+            yield message.head
+            for start in range(0, len(message.data), PIECE_BYTES):
+                yield message.data[start : start + PIECE_BYTES]
+            yield b"\n\n"
+    if small:
+        yield b"".join(small)
 
-    def __init__(self, site_id: str | None, queue_messages: int) -> None:
-        self.site_id = site_id
+
+def counted(messages: list[Message]) -> list[Message]:
+    """The same, counted as sent."""
+    for message in messages:
+        SSE_EVENTS.labels(message.type).inc()
+    return messages
+
+
+class Client:
+    """One follower: a bounded queue, filtered by site. `closed` is the reason why it was
+    disconnected."""
+
+    def __init__(self, chosen: str | Sites, queue_messages: int) -> None:
+        self.sites = sites_of(chosen)
         self.closed: str | None = None
         self._queue: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=queue_messages)
 
     def offer(self, message: Message) -> None:
-        """Queue it, or cut the client off when it is too slow."""
-        if message.site_id is not None and self.site_id not in (None, message.site_id):
+        """Queue the message, or disconnect the client if it is too slow."""
+        if not includes(self.sites, message.site_id):
             return
         try:
             self._queue.put_nowait(message)
@@ -50,7 +103,7 @@ class Client:
             self.close("slow")
 
     def close(self, reason: str) -> None:
-        """End its stream; what was queued is dropped."""
+        """End its stream; queued messages are dropped."""
         if self.closed is None:
             self.closed = reason
             SSE_CLOSED.labels(reason).inc()
@@ -58,8 +111,8 @@ class Client:
         self._queue.put_nowait(None)
 
     def forget(self) -> None:
-        """Begin anew: drop what is queued; what follows makes up for all of it. Whose queue was
-        too short for that is not slow."""
+        """Start again: drop queued messages, because the next ones replace them all. A client whose
+        queue was too short for that is not slow."""
         self.closed = None
         self._drop()
 
@@ -68,8 +121,8 @@ class Client:
             self._queue.get_nowait()
 
     async def next(self, timeout_s: float) -> list[Message]:
-        """All that waits, at least one message; [] once it is closed. Raises TimeoutError when
-        none came. A burst is so one write to the socket and not hundreds."""
+        """Return all waiting messages, at least one; [] once the queue is closed. Raises
+        TimeoutError when none came. A burst is then one write to the socket, not hundreds."""
         async with asyncio.timeout(timeout_s):
             messages = [await self._queue.get()]
         while not self._queue.empty():

@@ -6,50 +6,39 @@ client that wants it; it never waits.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import chain
+from typing import Any, Final
 
 import msgspec
 
-from parking.errors import Invalid, Newer, Retryable
-from parking.metrics import (
-    END_TO_END_SECONDS,
-    RECORDS_IGNORED,
-    SSE_CLIENTS,
-    SSE_EVENTS,
-)
-from parking.partitioning import partition_of
-from parking.ports import Clock, Place, Record
-from parking.topics import SLOT_CHANGES
+from parking.core.errors import Invalid, Newer, Retryable
+from parking.core.topics import SLOT_CHANGES
+from parking.runtime.metrics import END_TO_END_SECONDS, RECORDS_IGNORED, SSE_CLIENTS
+from parking.wire.partitioning import partition_of
+from parking.wire.ports import Clock, Place, Record
 from services.notifier import handler
-from services.notifier.clients import Client, Message
-from services.notifier.log import Log, gone
-from services.notifier.ring import (
-    Ahead,
-    Change,
-    FromRing,
-    FromTopic,
-    Plan,
-    Reset,
-    Ring,
-    format_id,
-    missed,
-)
+from services.notifier.clients import Client, Message, Sites, counted
+from services.notifier.log import Log
+from services.notifier.openings import Openings
+from services.notifier.resuming import TopicReads, in_batches, missed_changes
+from services.notifier.ring import Ahead, Change, FromRing, FromTopic, Plan, Reset, Ring
 from services.notifier.settings import Limits
-from services.notifier.state import LiveState
+from services.notifier.state import NOT_READ_YET, LiveState
 from services.notifier.views import Snapshot
 
 log = logging.getLogger(__name__)
 
 SNAPSHOT_CHANGES: Final = 50
-SNAPSHOTS_KEPT: Final = 100
-SNAPSHOT_MS: Final = 1000
 CATCH_UP_LIMIT_S: Final = 5.0
+LARGE_SENDS: Final = 8
+"""How many WebSocket clients are sent a large message at the same time: each needs a copy of it."""
 _json: Final = msgspec.json.Encoder()
 
 
 class Feed:
-    """Folds what the tail reads and serves those who follow. All of it in one event loop."""
+    """Fold what the tail reads and serve the followers, all in one event loop."""
 
     def __init__(self, log_: Log, clock: Clock, limits: Limits) -> None:
         self.state = LiveState()
@@ -61,31 +50,31 @@ class Feed:
         self._clock = clock
         self._clients: set[Client] = set()
         self._ended = False
-        self._snapshots: dict[str | None, tuple[tuple[int, str], int, bytes]] = {}
+        self.openings = Openings()
+        self._still: dict[str, Any] = {}  # as in a ping
+        self.large_sends = asyncio.Semaphore(LARGE_SENDS)
+        self._topic_reads = TopicReads(log_, limits)
         self._read = asyncio.Condition()
 
     # ------------------------------------------------------------ what the tail does
     async def begin(
-        self,
-        cluster_id: str,
-        state: LiveState,
-        starts: dict[Place, int],
-        live_from: dict[int, int],
+        self, cluster_id: str, state: LiveState, starts: dict[Place, int], live_from: dict[int, int]
     ) -> None:
-        """The compacted topics were read, into `state`; go on from `starts`. Changes before
-        `live_from` (next offsets of slot-changes when this began) are told as past: they fill the
-        ring only."""
+        """The compacted topics were read into `state`; continue from `starts`. Changes before
+        `live_from` (the next offsets of slot-changes at the start) are old: they only fill the
+        ring."""
         changes = {p: offset for (topic, p), offset in starts.items() if topic == SLOT_CHANGES}
         self._ring = Ring(cluster_id, changes, self.limits.ring_changes)
         self._live_from = live_from
         self.positions = dict(starts)
         self.state = state
+        self.openings.forget()
         async with self._read:
             self._read.notify_all()
 
     @property
     def ready(self) -> bool:
-        """The state is complete: all that was there at the start is folded."""
+        """The state is complete: everything from before the start was folded."""
         ends = {(SLOT_CHANGES, p): end for p, end in self._live_from.items()}
         return self._ring is not None and all(self.positions[p] >= ends[p] for p in ends)
 
@@ -93,11 +82,11 @@ class Feed:
     def ring(self) -> Ring:
         """Raises Retryable before the start."""
         if self._ring is None:
-            raise Retryable("the current state is still being read from Kafka")
+            raise Retryable(NOT_READ_YET)
         return self._ring
 
     async def take(self, records: Sequence[Record]) -> None:
-        """Fold records in the order of each partition, and tell the clients."""
+        """Fold records in the order of each partition, and send them to the clients."""
         for record in records:
             self.positions[record.topic, record.partition] = record.offset + 1
             self._take(record)
@@ -111,99 +100,143 @@ class Feed:
             await self._read.wait_for(holds)
 
     def _take(self, record: Record) -> None:
-        told = fold(self.state, record)
+        before = self.state.revision
+        update = fold(self.state, record)
         if record.topic == SLOT_CHANGES:
-            self._take_change(record, told)
-        elif told is not None:
-            self._publish(Message(told.type, told.data, None, told.site_id))
+            self._take_change(record, update)
+        elif update is not None:
+            self._publish(Message(update.type, update.data, None, update.site_id))
+        elif self.state.revision != before:
+            self.openings.forget()
 
-    def _take_change(self, record: Record, told: handler.Told | None) -> None:
-        change = told.change if told else None
-        if told is None or change is None:
+    def _take_change(self, record: Record, update: handler.Update | None) -> None:
+        change = update.change if update else None
+        if update is None or change is None:
             self.ring.skip(record.partition, record.offset)
             return
-        self.ring.push(Change(record.partition, record.offset, change, told.data))
+        self.ring.push(Change(record.partition, record.offset, change, update.data))
         if record.offset < self._live_from.get(record.partition, 0):
+            self.openings.forget()
             return
-        self._publish(Message(told.type, told.data, self.ring.id, told.site_id))
+        self._publish(Message(update.type, update.data, self.ring.id, update.site_id))
         if change.cause.kind == "frame":
             END_TO_END_SECONDS.observe(max(0, self._clock.now_ms() - change.time_ms) / 1000)
 
     def _publish(self, message: Message) -> None:
+        self.openings.published(message)
         for client in tuple(self._clients):
             client.offer(message)
             if client.closed:
                 self._clients.discard(client)
 
+    def stands_still(self, since_ms: int | None) -> None:
+        """Kafka has not answered since then (Unix ms), or answers again (None)."""
+        self._set_still("still_since_ms", since_ms)
+
+    def stages_stand_still(self, since_ms: Mapping[str, int]) -> None:
+        """These stages have made no progress since then (Unix ms), though records wait."""
+        self._set_still("stages_still_since_ms", dict(since_ms) or None)
+
+    def _set_still(self, name: str, value: object) -> None:
+        values = self._still | {name: value}
+        self._still = {name: value for name, value in values.items() if value is not None}
+        self._publish(self._ping())
+
     def close(self) -> None:
-        """The process ends: so do all streams."""
+        """The process ends, so all streams end."""
         self._ended = True
         for client in tuple(self._clients):
             client.close("shutdown")
         self._clients.clear()
 
     # ------------------------------------------------------------ what clients do
-    @property
-    def full(self) -> bool:
-        """No more clients are taken."""
-        return len(self._clients) >= self.limits.clients
+    def client(self, chosen: str | Sites) -> Client:
+        """A queue to pass to `follow`, for callers that need to know when it is disconnected."""
+        return Client(chosen, self.limits.queue_messages)
 
     async def follow(
-        self, site_id: str | None, last_id: str | None
+        self, chosen: str | Sites, last_id: str | None, client: Client | None = None
     ) -> AsyncGenerator[list[Message], None]:
-        """A snapshot and every change after it; or, with a `last_id`, what was missed and every
-        change after it. A ping every `ping_s`, whatever else is told: pages set their clocks by
-        it. Ends when the client was too slow or the process ends. Raises Retryable."""
-        client = Client(site_id, self.limits.queue_messages)
-        now_s, ping_s = asyncio.get_running_loop().time, self.limits.ping_s
+        """Of one site, several, or all (None): yield a snapshot and every change after it; or, with
+        a `last_id`, the missed changes and every later one. Sends a ping every `ping_s` in any
+        case, because pages set their clocks by it. Ends when the client was too slow or the process
+        ends. Raises Retryable."""
+        client = client or self.client(chosen)
         SSE_CLIENTS.inc()
         try:
-            # Who has missed nothing of a system without sites is told so by a ping.
-            messages = await self._opening(client, last_id) or [self._ping()]
-            ping_due_s = now_s() + ping_s
-            while messages:
-                for message in messages:
-                    SSE_EVENTS.labels(message.type).inc()
-                yield messages
-                if now_s() >= ping_due_s:
-                    messages, ping_due_s = [self._ping()], now_s() + ping_s
-                    continue
-                try:
-                    messages = await client.next(ping_due_s - now_s())
-                except TimeoutError:
-                    messages = [self._ping()]
-                    ping_due_s = now_s() + ping_s
+            with ExitStack() as using:
+                first: list[Message] = []
+                for first in await self._opening(client, last_id, using):
+                    yield counted(first)
+            # A client without missed changes, in a system without sites, gets a ping as
+            # confirmation.
+            if not first or self._still:
+                yield counted([self._ping()])
+            async for messages in self._live(client):
+                yield counted(messages)
         finally:
             SSE_CLIENTS.dec()
             self._clients.discard(client)
 
-    def _ping(self) -> Message:
-        return Message("ping", b'{"time_ms":%d}' % self._clock.now_ms())
+    async def _live(self, client: Client) -> AsyncGenerator[list[Message], None]:
+        """Yield published messages, and pings, until the client is disconnected."""
+        now_s, ping_s = asyncio.get_running_loop().time, self.limits.ping_s
+        ping_due_s = now_s() + ping_s
+        while True:
+            messages: list[Message] = []
+            if now_s() < ping_due_s:
+                try:
+                    messages = await client.next(ping_due_s - now_s())
+                except TimeoutError:
+                    pass
+                else:
+                    if not messages:
+                        return
+            if not messages:
+                messages, ping_due_s = [self._ping()], now_s() + ping_s
+            yield messages
 
-    async def _opening(self, client: Client, last_id: str | None) -> list[Message]:
-        """What the client gets first. From its attachment on, everything is in its queue."""
+    def _ping(self) -> Message:
+        return Message("ping", _json.encode({"time_ms": self._clock.now_ms(), **self._still}))
+
+    async def _opening(
+        self, client: Client, last_id: str | None, using: ExitStack
+    ) -> Iterator[list[Message]]:
+        """Yield a client's first messages. Everything after its attachment is in its queue. `using`
+        is closed once all of it was sent."""
         if not last_id:
-            return [self._snapshot_for(client)]
+            return iter([self._snapshot_for(client, using)])
         plan = self._plan(client, last_id)
         if isinstance(plan, Ahead):
             plan = await self._caught_up(client, last_id, plan)
         if isinstance(plan, Reset):
-            return self._reset(client, plan)
-        self._attach(client)  # nothing was awaited since the plan was made: no gap
-        now = self._now(client.site_id)
-        changes = plan.changes if isinstance(plan, FromRing) else await self._from_topic(plan)
+            return iter([self._reset(client, plan, using)])
+        self._attach(client)  # no await since the plan was made, so no gap
+        # The present state of what slot-changes does not contain: the client may have missed it.
+        now = handler.current(self.state, client.sites)
+        if isinstance(plan, FromRing):
+            changes: list[Change] | Reset = plan.changes
+        else:
+            changes = await self._topic_reads.read(plan, using)
         if isinstance(changes, Reset):
-            return self._reset(client, changes)
-        return [*self._replay(plan.vector, changes, client.site_id), *now]
+            return iter([self._reset(client, changes, using)])
+        again = missed_changes(self.ring.cluster_id, plan.vector, changes, client.sites)
+        return in_batches(chain(again, (Message(t.type, t.data, None, t.site_id) for t in now)))
 
-    def _reset(self, client: Client, reset: Reset) -> list[Message]:
+    def _reset(self, client: Client, reset: Reset, using: ExitStack) -> list[Message]:
         client.forget()
-        told = Message("reset", _json.encode({"reason": reset.reason}))
-        return [told, self._snapshot_for(client)]
+        first = Message("reset", _json.encode({"reason": reset.reason}))
+        return [first, *self._snapshot_for(client, using)]
 
-    def _snapshot_for(self, client: Client) -> Message:
+    def _snapshot_for(self, client: Client, using: ExitStack) -> list[Message]:
         self._attach(client)
-        return self.snapshot(client.site_id)
+        now_ms, place = self._clock.now_ms(), (self.state.revision, self.ring.id)
+        sites = client.sites
+        opening = self.openings.get(sites, place, now_ms, lambda: self._snapshot(sites))
+        messages = opening.messages(sites)
+        self.openings.begin(opening, client)
+        using.callback(self.openings.end, opening, client)
+        return messages
 
     def _attach(self, client: Client) -> None:
         if self._ended:
@@ -213,15 +246,15 @@ class Feed:
 
     def _plan(self, client: Client, last_id: str) -> Plan:
         ring = self.ring
-        if client.site_id is None:
+        if client.sites is None:
             return ring.plan(last_id)
-        return ring.plan(last_id, {partition_of(client.site_id, len(ring.next))})
+        return ring.plan(last_id, {partition_of(site, len(ring.next)) for site in client.sites})
 
     async def _caught_up(
         self, client: Client, last_id: str, plan: Ahead
     ) -> Reset | FromRing | FromTopic:
-        """Another instance was faster: wait until this one has read as far, if there is that far
-        to read."""
+        """Another instance was ahead: wait until this one has read as far, if the log goes that
+        far."""
         bounds = await self._log.bounds(SLOT_CHANGES)
         if any(offset > bounds[SLOT_CHANGES, p][1] for p, offset in plan.vector.items()):
             return Reset("beyond-the-end")
@@ -233,64 +266,25 @@ class Feed:
         except TimeoutError:
             return Reset("not-read-yet")
 
-    async def _from_topic(self, plan: FromTopic) -> list[Change] | Reset:
-        """The missed records, read again from Kafka, or why they cannot be had."""
-        starts = {(SLOT_CHANGES, p): offset for p, offset in plan.vector.items()}
-        ends = {(SLOT_CHANGES, p): offset for p, offset in plan.until.items()}
-        if await gone(self._log, starts):
-            return Reset("too-old")
-        if missed(plan.vector, plan.until) > self.limits.resume_changes:
-            return Reset("too-many")
-        records = await self._log.read(starts, ends)
-        if await gone(self._log, starts):
-            return Reset("too-old")  # retention was faster than we
-        changes = []
-        for record in records:
-            told = handler.readable(record)
-            if told is not None and told.change is not None:
-                changes.append(Change(record.partition, record.offset, told.change, told.data))
-        return changes
-
-    def _replay(
-        self, vector: Mapping[int, int], changes: Sequence[Change], site_id: str | None
-    ) -> list[Message]:
-        """The missed changes, each with the place of this client after it."""
-        seen = dict(vector)
-        messages = []
-        for change in changes:
-            seen[change.partition] = change.offset + 1
-            if site_id in (None, change.event.site_id):
-                place = format_id(self.ring.cluster_id, seen)
-                messages.append(Message("slot-change", change.data, place, change.event.site_id))
-        return messages
-
-    def _now(self, site_id: str | None) -> list[Message]:
-        """What has no place in slot-changes, as it is now: a resumed client may have missed it."""
-        told = handler.current(self.state, site_id)
-        return [Message(t.type, t.data, None, t.site_id) for t in told]
-
-    def snapshot(self, site_id: str | None) -> Message:
-        """All a page needs to begin; made once for all who ask within a second."""
-        now_ms, place = self._clock.now_ms(), (self.state.revision, self.ring.id)
-        held = self._snapshots.get(site_id)
-        if held is None or held[0] != place or now_ms - held[1] > SNAPSHOT_MS:
-            sites = self.state.site_ids() if site_id is None else [site_id]
-            views = [self.state.site_view(site) for site in sites]
-            body = Snapshot(
-                time_ms=now_ms,
-                sites=[view for view in views if view is not None],
-                cameras=self.state.camera_views(site_id),
-                changes=self.ring.latest(SNAPSHOT_CHANGES, site_id),
-            )
-            held = (place, now_ms, _json.encode(body))
-            if len(self._snapshots) > SNAPSHOTS_KEPT:
-                self._snapshots.clear()
-            self._snapshots[site_id] = held
-        return Message("snapshot", held[2], self.ring.id)
+    def _snapshot(self, chosen: Sites) -> Message:
+        """All that a page needs at its start."""
+        sites = self.state.site_ids() if chosen is None else sorted(chosen)
+        views = [self.state.site_view(site) for site in sites]
+        if chosen is None:
+            cameras = self.state.camera_views()
+        else:
+            cameras = [view for site in sites for view in self.state.camera_views(site)]
+        body = Snapshot(
+            time_ms=self._clock.now_ms(),
+            sites=[view for view in views if view is not None],
+            cameras=cameras,
+            changes=self.ring.latest(SNAPSHOT_CHANGES, chosen),
+        )
+        return Message("snapshot", _json.encode(body), self.ring.id)
 
 
-def fold(state: LiveState, record: Record) -> handler.Told | None:
-    """Apply a record; one that cannot be read is counted and passed over."""
+def fold(state: LiveState, record: Record) -> handler.Update | None:
+    """Apply a record; one that cannot be read is counted and skipped."""
     try:
         return handler.fold(state, record)
     except Invalid as error:

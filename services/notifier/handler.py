@@ -1,15 +1,15 @@
-"""What each topic does to the live state, and what clients are told of it."""
+"""How each topic changes the live state, and the messages that clients get."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from parking import codec
-from parking.errors import Invalid
-from parking.events import (
+from parking.core.errors import Invalid
+from parking.core.events import (
     CameraStatusChanged,
     Event,
     LayoutPublished,
@@ -17,17 +17,19 @@ from parking.events import (
     SlotChanged,
     SlotStateUpdated,
 )
-from parking.ports import Record
-from parking.topics import CAMERA_STATUS, LAYOUTS, SESSIONS, SLOT_CHANGES, SLOT_STATE
-from services.notifier.state import LIVE, LiveState
+from parking.core.topics import CAMERA_STATUS, LAYOUTS, LIVE, SESSIONS, SLOT_CHANGES, SLOT_STATE
+from parking.wire import codec
+from parking.wire.heartbeats import is_heartbeat
+from parking.wire.ports import Record
+from services.notifier.state import LiveState
 from services.notifier.views import SiteSessions
 
 E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A message for clients: its type, its JSON, whose it is; the change when it is one."""
+class Update:
+    """A message for clients: its type, its JSON and its site; the change if it is one."""
 
     type: str
     data: bytes
@@ -35,49 +37,59 @@ class Told:
     change: SlotChanged | None = None
 
 
-def fold(state: LiveState, record: Record) -> Told | None:
-    """Apply a record; what clients are told, None when nothing. Raises Invalid."""
+def fold(state: LiveState, record: Record) -> Update | None:
+    """Apply a record; return the message for clients, None if there is none. Raises Invalid."""
     return HANDLERS[record.topic](state, record)
 
 
-def readable(record: Record) -> Told | None:
-    """A record of slot-changes as clients are told it, nothing applied; None when it is none."""
+def readable(record: Record) -> Update | None:
+    """Turn a record of slot-changes into its message, without applying it; None if the record is
+    not a change."""
     try:
-        return _told_change(record)
+        return _change_update(record)
     except Invalid:
         return None
 
 
-def current(state: LiveState, site_id: str | None) -> list[Told]:
-    """Cameras, layouts and the number of open sessions as they are now."""
-    cameras = state.camera_ids(site_id)
-    events = [
-        *(("layout", _brief(state.layouts[c])) for c in cameras if c in state.layouts),
+def current(state: LiveState, chosen: Collection[str] | None) -> Iterator[Update]:
+    """Cameras, layouts and the number of open sessions at the time of the call; each is encoded
+    when it is needed."""
+    sites = state.site_ids() if chosen is None else sorted(chosen)
+    if chosen is None:
+        cameras = state.camera_ids()
+    else:
+        cameras = [camera for site in sites for camera in state.camera_ids(site)]
+    events: list[tuple[str, LayoutPublished | CameraStatusChanged]] = [
+        *(("layout", state.layouts[c]) for c in cameras if c in state.layouts),
         *(("camera-status", state.statuses[c]) for c in cameras if c in state.statuses),
     ]
-    told = [Told(kind, codec.to_json(event), event.site_id) for kind, event in events]
-    for site in state.site_ids() if site_id is None else [site_id]:
-        sessions = SiteSessions(site_id=site, open_sessions=state.open_count(site))
-        told.append(Told("site-sessions", msgspec.json.encode(sessions), site))
-    return told
+    counts = [SiteSessions(site_id=s, open_sessions=state.open_count(s)) for s in sites]
+    return chain(
+        (Update(kind, codec.to_json(_shown(event)), event.site_id) for kind, event in events),
+        (Update("site-sessions", msgspec.json.encode(count), count.site_id) for count in counts),
+    )
 
 
-def _slot_change(state: LiveState, record: Record) -> Told | None:
-    """Every change of the log is told, also one that does not apply: clients judge by version."""
-    told = _told_change(record)
-    if told is not None and told.change is not None:
-        state.slot_change(told.change)
-    return told
+def _shown(event: LayoutPublished | CameraStatusChanged) -> Event:
+    return _brief(event) if isinstance(event, LayoutPublished) else event
 
 
-def _told_change(record: Record) -> Told | None:
+def _slot_change(state: LiveState, record: Record) -> Update | None:
+    """Every change of the log is sent, even one that does not apply: clients decide by version."""
+    update = _change_update(record)
+    if update is not None and update.change is not None:
+        state.slot_change(update.change)
+    return update
+
+
+def _change_update(record: Record) -> Update | None:
     event = _event(record, SlotChanged)
     if event.run != LIVE:
         return None
-    return Told("slot-change", codec.to_json(event), event.site_id, event)
+    return Update("slot-change", codec.to_json(event), event.site_id, event)
 
 
-def _slot_state(state: LiveState, record: Record) -> Told | None:
+def _slot_state(state: LiveState, record: Record) -> Update | None:
     if record.value is None:
         state.forget("slots", _key(record))
     else:
@@ -85,34 +97,36 @@ def _slot_state(state: LiveState, record: Record) -> Told | None:
     return None
 
 
-def _camera_status(state: LiveState, record: Record) -> Told | None:
+def _camera_status(state: LiveState, record: Record) -> Update | None:
     if record.value is None:
         state.forget("statuses", _key(record))
         return None
+    if is_heartbeat(record):
+        return None
     event = _event(record, CameraStatusChanged)
-    return _told_if(state.camera_status(event), "camera-status", event)
+    return _update_if(state.camera_status(event), "camera-status", event)
 
 
-def _layout(state: LiveState, record: Record) -> Told | None:
+def _layout(state: LiveState, record: Record) -> Update | None:
     if record.value is None:
         state.forget("layouts", _key(record))
         return None
     event = _event(record, LayoutPublished)
-    return _told_if(state.layout(event), "layout", _brief(event))
+    return _update_if(state.layout(event), "layout", _brief(event))
 
 
 def _brief(layout: LayoutPublished) -> LayoutPublished:
-    """Without its picture, tens of kB that no client of the stream looks at; GET has it."""
+    """Without its picture: tens of kB that no client of the stream uses. GET includes it."""
     return replace(layout, reference=None)
 
 
-def _session(state: LiveState, record: Record) -> Told | None:
+def _session(state: LiveState, record: Record) -> Update | None:
     event = _event(record, SessionChanged)
-    return _told_if(state.session(event), "session", event)
+    return _update_if(state.session(event), "session", event)
 
 
-def _told_if(applied: bool, kind: str, event: Event) -> Told | None:
-    return Told(kind, codec.to_json(event), event.site_id) if applied else None
+def _update_if(applied: bool, kind: str, event: Event) -> Update | None:
+    return Update(kind, codec.to_json(event), event.site_id) if applied else None
 
 
 def _event(record: Record, cls: type[E]) -> E:
@@ -126,7 +140,7 @@ def _key(record: Record) -> str:
     return (record.key or b"").decode("utf-8", "replace")
 
 
-HANDLERS: Final[dict[str, Callable[[LiveState, Record], Told | None]]] = {
+HANDLERS: Final[dict[str, Callable[[LiveState, Record], Update | None]]] = {
     SLOT_STATE: _slot_state,
     SLOT_CHANGES: _slot_change,
     CAMERA_STATUS: _camera_status,

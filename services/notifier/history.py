@@ -1,4 +1,4 @@
-"""What happened, from Postgres, by its reader's role."""
+"""History from Postgres, read with the reader's role."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -7,20 +7,22 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from parking.errors import Retryable
+from parking.core.errors import Retryable
 
 LIMIT_S: Final = 5.0
 _TOO_SLOW: Final = (
-    "Postgres did not find it within {:g} s: name a site, or its slot or camera, or less time "
+    "Postgres did not answer within {:g} s: narrow it to a site, slot or camera, or less time "
     "between from_ms and to_ms"
 )
-_NO_TABLES: Final = "the persister, which makes and changes the tables when it starts, has not yet"
+_NO_TABLES: Final = (
+    "the tables do not exist yet: the persister creates and updates them when it starts"
+)
 
 
 class History:
-    """Rows of the past. Opens its connections when first asked, so that the live state does not
-    need Postgres at all. Methods raise Retryable while it is away, while its tables are not there
-    and when it took longer than `limit_s`: its `reason` tells which."""
+    """Rows of the past. Connects on first use, so the live state does not need Postgres. Methods
+    raise Retryable while Postgres is down, while its tables do not exist, and when a query took
+    longer than `limit_s`; `reason` says which."""
 
     def __init__(self, database_url: str, limit_s: float = LIMIT_S) -> None:
         self.url = database_url
@@ -37,12 +39,12 @@ class History:
                 "autocommit": True,
                 "connect_timeout": 3,
                 "options": options,
-                "prepare_threshold": None,  # each is planned for what it asks for
+                "prepare_threshold": None,  # each query is planned for its own arguments
             },
         )
 
     async def rows(self, query: str, arguments: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
-        """What the query finds."""
+        """Return the rows of the query."""
         try:
             await self._pool.open()
             async with self._pool.connection() as connection:
@@ -54,7 +56,7 @@ class History:
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise Retryable(_NO_TABLES, "no-tables") from error
         except (psycopg.OperationalError, PoolTimeout) as error:
-            raise Retryable(f"Postgres is away: {error}") from error
+            raise Retryable(f"Postgres is unavailable: {error}") from error
 
     async def close(self) -> None:
         """Close the connections."""

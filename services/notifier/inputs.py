@@ -1,7 +1,7 @@
-"""What the camera page tells of the detector's input."""
+"""The detector's input size, as shown on the camera page."""
 
-from parking.events import LayoutPublished
-from parking.inputsize import input_size
+from parking.core.events import LayoutPublished
+from parking.vision.inputsize import input_size
 from services.notifier.views import InputSizeView
 
 
@@ -12,7 +12,7 @@ def input_view(
     if layout is None:
         return None
     if size_wh is None and not layout.input_size_px:
-        reason = "it follows from how large the spaces are in the first picture"
+        reason = "it depends on how large the spaces are in the first picture"
         return InputSizeView(size_px=None, automatic=True, reason=reason)
     chosen = input_size(layout, size_wh or (1, 1))
     return InputSizeView(size_px=chosen.size_px, automatic=chosen.automatic, reason=chosen.reason)

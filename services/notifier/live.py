@@ -1,8 +1,8 @@
-"""Live pictures of the cameras that ingest fetches: one connection to ingest a camera, shared by
+"""Live pictures of the cameras that ingest polls: one connection to ingest per camera, shared by
 all viewers of this instance, as ingest's one connection to the camera is shared by all instances.
 
-What ingest does not fetch (its devices send by themselves), or while ingest is away, is shown from
-Kafka (pictures.py).
+Cameras that ingest does not poll (devices that publish) are shown from Kafka (pictures.py), and so
+are all cameras while ingest is down.
 """
 
 import asyncio
@@ -13,20 +13,20 @@ from typing import Final
 
 import aiohttp
 
-from parking.errors import Invalid, Retryable
-from parking.mjpeg import Splitter, boundary_of
-from parking.ports import Clock
-from parking.screen import Screen, Taken
-from parking.topics import HTTP_LIVE
+from parking.core.errors import Invalid, Retryable
+from parking.core.topics import HTTP_LIVE
+from parking.runtime.screen import Screen, Taken
+from parking.wire.mjpeg import Splitter, check_type
+from parking.wire.ports import Clock
 from services.notifier.pictures import Pictures
+from services.notifier.refusals import NotFound
 from services.notifier.settings import Limits, LiveSource
-from services.notifier.web import ApiError
 
 log = logging.getLogger(__name__)
 
 CONNECT_LIMIT_S: Final = 2.0
-SILENCE_S: Final = 15.0  # ingest sends the last picture again before
-GRACE_S: Final = 2.0  # a page that is loaded again finds the connection still there
+SILENCE_S: Final = 15.0  # ingest repeats the last picture earlier
+GRACE_S: Final = 2.0  # a reloaded page finds the connection still open
 _CHUNK: Final = 65_536
 Shown = AsyncGenerator[Taken, None]
 
@@ -47,7 +47,7 @@ class Live:
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`."""
+        """Run until `stop` is set."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT_S)
         headers = {"Authorization": f"Bearer {self._source.key}"}
         connector = aiohttp.TCPConnector(limit=self._limits.watched_cameras, force_close=True)
@@ -61,14 +61,9 @@ class Live:
             for screen in list(self._screens.values()):
                 screen.close()
 
-    def check(self) -> None:
-        """Raises ApiError 503 when all places are taken."""
-        if sum(screen.viewers for screen in self._screens.values()) >= self._limits.viewers:
-            raise ApiError(503, "too-many-viewers", "all places are taken: try later")
-
     async def frames(self, camera_id: str) -> Shown:
-        """See Pictures.frames: the latest picture, then live ones; without live ones those that
-        come to Kafka."""
+        """See Pictures.frames: the latest picture, then live ones; without live ones, those from
+        Kafka."""
         screen = await self._watch(camera_id)
         if screen is not None:
             async with aclosing(self._live(camera_id, screen)) as shown:
@@ -85,23 +80,23 @@ class Live:
                 latest = await self._pictures.latest(camera_id)
                 last = latest.jpeg, latest.frame.time_ms
                 yield last
-            except (ApiError, Retryable):
-                pass  # none is kept; the live ones come all the same
+            except (NotFound, Retryable):
+                pass  # none is stored; live ones come anyway
             async for taken in shown:
-                last = taken or last  # again with its own time: it is no newer for that
+                last = taken or last  # repeated with its own time, so it is not newer
                 if last is not None:
                     yield last
 
     def _time_ms(self, jpeg: bytes, last: Taken) -> int:
-        """Of a picture from an ingest that does not tell it yet: a repeat is no new picture."""
+        """For a picture from an older ingest without a time: a repeat is not a new picture."""
         return last[1] if jpeg == last[0] else self._clock.now_ms()
 
     async def _watch(self, camera_id: str) -> Screen | None:
-        """The camera's live pictures, connected to once; None when there are none."""
+        """The camera's live pictures, connected on first use; None if there are none."""
         async with self._connecting.setdefault(camera_id, asyncio.Lock()):
-            held = self._screens.get(camera_id)
-            if held is not None and not held.is_closed:
-                return held
+            current = self._screens.get(camera_id)
+            if current is not None and not current.is_closed:
+                return current
             if len(self._screens) >= self._limits.watched_cameras:
                 return None
             return await self._connect(camera_id)
@@ -115,11 +110,11 @@ class Live:
                 url = f"{self._source.url}{HTTP_LIVE}/{camera_id}"
                 response = await session.get(url, allow_redirects=False)
         except (TimeoutError, aiohttp.ClientError) as error:
-            log.warning("ingest gives no live pictures: %s", type(error).__name__)
+            log.warning("no live pictures from ingest: %s", type(error).__name__)
             return None
         if response.status != 200:
             if response.status != 404:  # 404: a camera that sends by itself
-                log.warning("ingest gives no live pictures: it answers %d", response.status)
+                log.warning("no live pictures from ingest: it answers %d", response.status)
             response.close()
             return None
         screen = self._screens[camera_id] = Screen()
@@ -127,7 +122,7 @@ class Live:
         return screen
 
     async def _read(self, camera_id: str, screen: Screen, response: aiohttp.ClientResponse) -> None:
-        """Show what comes, until nobody looks any more or nothing comes."""
+        """Show pictures until nobody watches any more or none comes."""
         now = asyncio.get_running_loop().time
         watched_s = now()
         last: Taken = (b"", 0)
@@ -136,8 +131,8 @@ class Live:
             leaving.callback(screen.close)
             leaving.callback(self._screens.pop, camera_id, None)
             try:
-                kind = response.headers.get("Content-Type", "")
-                splitter = Splitter(boundary_of(kind), self._source.picture_max_bytes)
+                check_type(response.headers.get("Content-Type", ""))
+                splitter = Splitter(self._source.picture_max_bytes)
                 while not screen.is_closed and now() - watched_s < GRACE_S:
                     async with asyncio.timeout(SILENCE_S):
                         chunk = await response.content.read(_CHUNK)

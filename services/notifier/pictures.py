@@ -1,8 +1,8 @@
-"""Pictures of cameras, straight from Kafka: the latest one, the same with its slots drawn in, and
-moving pictures for as long as somebody watches.
+"""Pictures of cameras, directly from Kafka: the latest one, the same with its slots drawn in, and
+moving pictures while somebody watches.
 
-Whatever the number of viewers, a camera's frames are read, and drawn, once. A viewer that is too
-slow for the camera's pace misses frames; it never makes another one wait.
+A camera's frames are read and drawn once, whatever the number of viewers. A slow viewer misses
+frames and never delays anyone else.
 """
 
 import asyncio
@@ -17,17 +17,19 @@ from typing import Final
 import cv2
 import numpy as np
 
-from parking import codec, overlay
-from parking.errors import Invalid, Retryable
-from parking.events import FrameReceived, LayoutPublished
-from parking.partitioning import partition_of
-from parking.ports import Clock, Place, Record
-from parking.reference import decoded
-from parking.relocation import LayoutProposal, propose
-from parking.topics import FRAMES
+from parking.core.errors import Invalid, Retryable
+from parking.core.events import FrameReceived, LayoutPublished
+from parking.core.topics import FRAMES
+from parking.vision import overlay
+from parking.vision.reference import decoded
+from parking.vision.relocation import LayoutProposal, propose
+from parking.wire import codec
+from parking.wire.partitioning import partition_of
+from parking.wire.ports import Clock, Place, Record
 from services.notifier.feed import Feed
 from services.notifier.log import Bounds, Log
-from services.notifier.web import ApiError
+from services.notifier.readiness import ready_state
+from services.notifier.refusals import Busy, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ RETRY_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A frame as it lies in Kafka."""
+    """A frame as stored in Kafka."""
 
     jpeg: bytes
     frame: FrameReceived
@@ -48,7 +50,7 @@ class Picture:
 
 @dataclass(slots=True)
 class Shelf:
-    """What is at hand of one camera. `viewers` > 0: a task reads its frames."""
+    """The pictures of one camera. `viewers` > 0: a task reads its frames."""
 
     camera_id: str
     newest: Picture | None = None
@@ -72,7 +74,7 @@ class Pictures:
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`: the readers of watched cameras live in here."""
+        """Run the readers of watched cameras until `stop`."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             await stop.wait()
@@ -84,19 +86,19 @@ class Pictures:
                     shelf.came.notify_all()
 
     async def latest(self, camera_id: str) -> Picture:
-        """The camera's newest picture. Raises ApiError 404, Retryable."""
+        """The camera's newest picture. Raises NotFound, Retryable."""
         shelf = self._shelf(camera_id)
         async with shelf.lock:
             age_ms = self._clock.now_ms() - shelf.read_at_ms
             if shelf.viewers == 0 and age_ms > FRESH_MS:
                 await self._look(shelf)
         if shelf.newest is None:
-            detail = f"no picture of {camera_id} is kept (any more)"
-            raise ApiError(404, "no-picture", detail)
+            detail = f"no picture of {camera_id} is stored"
+            raise NotFound("no-picture", detail)
         return shelf.newest
 
     async def overlay(self, camera_id: str, picture: Picture) -> bytes:
-        """The picture with the camera's slots drawn in, as they are now."""
+        """The picture with the camera's slots drawn in, in their present states."""
         shelf = self._shelf(camera_id)
         marks = [
             overlay.Mark(polygon, state, slot_id)
@@ -109,8 +111,8 @@ class Pictures:
             return shelf.drawn[2]
 
     async def proposal(self, layout: LayoutPublished) -> LayoutProposal:
-        """The layout as it would fit the camera's newest picture, worked out once for each. Raises
-        ApiError 404 with the reason when there is none, Retryable."""
+        """The layout moved to fit the camera's newest picture, computed once per picture. Raises
+        NotFound with the reason when there is none, Retryable."""
         picture = await self.latest(layout.camera_id)
         shelf = self._shelf(layout.camera_id)
         async with shelf.lock:
@@ -120,14 +122,14 @@ class Pictures:
                 shelf.proposed = (*key, result)
             result = shelf.proposed[2]
         if isinstance(result, Invalid):
-            raise ApiError(404, result.reason, result.detail)
+            raise NotFound(result.reason, result.detail)
         return result
 
     async def frames(
         self, camera_id: str, *, drawn: bool
     ) -> AsyncGenerator[tuple[bytes, int], None]:
-        """JPEGs of the camera and their times (ms): its latest, then each new one; while none comes
-        the last again, so that no proxy thinks the stream dead. Raises ApiError 404 or 503,
+        """Yield JPEGs of the camera and their times (ms): the latest, then each new one. While none
+        comes the last is repeated, so that proxies keep the stream open. Raises NotFound, Busy,
         Retryable."""
         shelf = self._enter(camera_id)
         shown: Picture | None = None
@@ -141,14 +143,14 @@ class Pictures:
             self._leave(shelf)
 
     def check(self, camera_id: str) -> Shelf:
-        """Raises ApiError when the camera cannot be watched: 404 unknown, 503 too many viewers."""
+        """Raises NotFound for an unknown camera, Busy when too many cameras are watched. Viewers
+        are counted by api/streams.py."""
         shelf = self._shelf(camera_id)
-        limits = self._feed.limits
         watched = [s for s in self._shelves.values() if s.viewers]
-        if self._group is None or sum(s.viewers for s in watched) >= limits.viewers:
-            raise ApiError(503, "too-many-viewers", "all places are taken: try later")
-        if shelf.viewers == 0 and len(watched) >= limits.watched_cameras:
-            raise ApiError(503, "too-many-cameras", "too many cameras are watched: try later")
+        if self._group is None:
+            raise Busy("shutdown", "the notifier is stopping: try again")
+        if shelf.viewers == 0 and len(watched) >= self._feed.limits.watched_cameras:
+            raise Busy("too-many-cameras", "too many cameras are being watched: try again later")
         return shelf
 
     # ------------------------------------------------------------ readers
@@ -170,8 +172,8 @@ class Pictures:
             return picture.jpeg
         try:
             return await self.overlay(picture.frame.camera_id, picture)
-        except ApiError:
-            return picture.jpeg  # it cannot be drawn on, or its camera is gone
+        except NotFound:
+            return picture.jpeg  # it cannot be decoded, or its camera was removed
 
     async def _next(self, shelf: Shelf, shown: Picture | None) -> None:
         try:
@@ -181,7 +183,7 @@ class Pictures:
             return
 
     async def _follow(self, shelf: Shelf) -> None:
-        """Read the camera's frames until cancelled; an outage is waited out."""
+        """Read the camera's frames until cancelled; outages are waited out."""
         while True:
             try:
                 place, end = await self._look(shelf)  # this end: no later one, or frames between
@@ -194,16 +196,17 @@ class Pictures:
                 await asyncio.sleep(RETRY_S)
 
     async def _look(self, shelf: Shelf) -> tuple[Place, int]:
-        """Find the newest frame: among the last of its partition (other cameras may share it), or
-        where the camera's status says that the last one lies. Gives the place and the end up to
-        which it looked."""
+        """Find the newest frame: among the last of its partition (which other cameras may share),
+        or where the camera's status says that the last one is. Returns the place and the end up to
+        which it searched."""
         place, (first, end) = _place(shelf.camera_id, await self._log.bounds(FRAMES))
         status = self._feed.state.statuses.get(shelf.camera_id)
         known = status.frame_ref.offset if status and status.frame_ref else first
         known = max(known, shelf.newest.offset if shelf.newest else first)
         start = max(first, end - LOOK_BACK, known if known < end else first)
         found = await self._put(shelf, await self._log.read({place: start}, {place: end}))
-        if not found and shelf.newest is None and first <= known < start:
+        unseen = shelf.newest is None or shelf.newest.offset < known
+        if not found and unseen and first <= known < start:
             await self._put(shelf, await self._log.read({place: known}, {place: known + 1}))
         shelf.read_at_ms = self._clock.now_ms()
         return place, end
@@ -220,10 +223,8 @@ class Pictures:
         return True
 
     def _shelf(self, camera_id: str) -> Shelf:
-        if not self._feed.ready:  # a 404 now would be a guess
-            raise Retryable("the current state is still being read from Kafka")
-        if self._feed.state.camera_view(camera_id) is None:
-            raise ApiError(404, "no-camera", f"there is no camera {camera_id!r}")
+        if ready_state(self._feed).camera_view(camera_id) is None:
+            raise NotFound("no-camera", f"there is no camera {camera_id!r}")
         shelf = self._shelves.setdefault(camera_id, Shelf(camera_id))
         self._shelves.move_to_end(camera_id)
         if len(self._shelves) > CAMERAS_KEPT:
@@ -234,11 +235,11 @@ class Pictures:
 
 
 def draw(picture: Picture, marks: Sequence[overlay.Mark]) -> bytes:
-    """The picture with its slots, its camera and its time drawn in. Blocks. Raises ApiError 404
-    when it cannot be decoded."""
+    """The picture with its slots, its camera and its time drawn in. Blocks. Raises NotFound when it
+    cannot be decoded."""
     image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise ApiError(404, "bad-picture", "the camera's last picture cannot be decoded")
+        raise NotFound("bad-picture", "the camera's last picture cannot be decoded")
     time = datetime.fromtimestamp(picture.frame.time_ms / 1000, UTC)
     caption = f"{picture.frame.camera_id}  {time:%Y-%m-%d %H:%M:%S} UTC"
     return overlay.encode(overlay.draw(np.asarray(image, np.uint8), marks, (), caption))

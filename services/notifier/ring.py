@@ -1,8 +1,8 @@
-"""Places in parking.slot-changes, and what a client that comes back needs. Pure.
+"""Positions in parking.slot-changes, and what a reconnecting client needs. Pure.
 
-An event's id is the vector of next offsets of every partition, after a snapshot or a change, and
-the cluster it counts in: `{cluster_id}~{partition}:{next},...`. It means "I have everything below",
-so any instance can continue it: from its ring of the last changes, or by a read of the topic.
+An event's id is the vector of next offsets of every partition, after a snapshot or a change, with
+the id of its cluster: `{cluster_id}~{partition}:{next},...`. It means "I have everything below", so
+any instance can continue it: from its ring of the last changes, or by reading the topic.
 """
 
 import re
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from parking.events import SlotChanged
+from parking.core.events import SlotChanged
+from services.notifier.clients import Sites, includes, sites_of
 
 Vector = Mapping[int, int]
 """Partition to next offset."""
@@ -24,7 +25,7 @@ _ID: Final = re.compile(rf"(?P<cluster>[A-Za-z0-9_-]{{1,64}})~(?P<places>{_PLACE
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A record of parking.slot-changes and where it lies; `data` is its JSON."""
+    """A record of parking.slot-changes with its position; `data` is its JSON."""
 
     partition: int
     offset: int
@@ -34,21 +35,21 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The client cannot be continued; it gets a snapshot."""
+    """The client cannot be resumed; it gets a snapshot."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """The client has seen records this instance has not: another instance was faster."""
+    """The client has seen records that this instance has not: another instance was ahead."""
 
     vector: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class FromRing:
-    """Everything it misses is at hand, in order."""
+    """Everything it misses is in the ring, in order."""
 
     vector: dict[int, int]
     changes: list[Change]
@@ -66,13 +67,13 @@ Plan = Reset | Ahead | FromRing | FromTopic
 
 
 def format_id(cluster_id: str, vector: Vector) -> str:
-    """The id of the place after `vector`."""
+    """The id of the position after `vector`."""
     places = ",".join(f"{partition}:{offset}" for partition, offset in sorted(vector.items()))
     return f"{cluster_id}~{places}"
 
 
 def parse_id(text: str) -> tuple[str, dict[int, int]] | None:
-    """Cluster and vector; None when it is no id of ours."""
+    """Parse an id into cluster and vector; None if it is not one of ours."""
     match = _ID.fullmatch(text) if len(text) <= ID_MAX_CHARS else None
     if match is None:
         return None
@@ -83,7 +84,7 @@ def parse_id(text: str) -> tuple[str, dict[int, int]] | None:
 
 class Ring:
     """The last changes of all partitions in the order this instance read them, and the vector of
-    next offsets. `floor[p]`: from this offset on, everything read of p is in the ring."""
+    next offsets. `floor[p]`: the ring has everything read of p from this offset on."""
 
     def __init__(self, cluster_id: str, starts: Vector, size: int) -> None:
         self.cluster_id = cluster_id
@@ -98,23 +99,23 @@ class Ring:
         return format_id(self.cluster_id, self.next)
 
     def skip(self, partition: int, offset: int) -> None:
-        """A record was read that is no change (it could not be decoded)."""
+        """A record was read that is not a change (it could not be decoded)."""
         self.next[partition] = offset + 1
 
     def push(self, change: Change) -> None:
-        """A change was read."""
+        """Add a change that was read."""
         self.next[change.partition] = change.offset + 1
         self._changes.append(change)
         if len(self._changes) > self._size:
             oldest = self._changes.popleft()
             self.floor[oldest.partition] = oldest.offset + 1
 
-    def latest(self, limit: int, site_id: str | None = None) -> list[SlotChanged]:
-        """The last changes, newest first; one that was written twice is told once."""
-        return list(islice(self._distinct(site_id), limit))
+    def latest(self, limit: int, chosen: str | Sites = None) -> list[SlotChanged]:
+        """The last changes, newest first, each only once."""
+        return list(islice(self._distinct(sites_of(chosen)), limit))
 
     def plan(self, last_id: str, partitions: Collection[int] | None = None) -> Plan:
-        """How to continue after `last_id`. `partitions`: the only ones the client hears of."""
+        """How to continue after `last_id`. `partitions`: the only ones that the client receives."""
         parsed = parse_id(last_id)
         if parsed is None:
             return Reset("malformed")
@@ -124,7 +125,7 @@ class Ring:
         if seen.keys() != self.next.keys():
             return Reset("other-partitions")
         chosen = self.next.keys() if partitions is None else partitions
-        # What it does not hear of cannot be missed.
+        # What it does not receive cannot be missed.
         vector = {p: seen[p] if p in chosen else self.next[p] for p in self.next}
         if any(vector[p] > self.next[p] for p in vector):
             return Ahead(vector)
@@ -132,14 +133,14 @@ class Ring:
             return FromTopic(vector, dict(self.next))
         return FromRing(vector, [c for c in self._changes if c.offset >= vector[c.partition]])
 
-    def _distinct(self, site_id: str | None) -> Iterator[SlotChanged]:
-        told: set[str] = set()
+    def _distinct(self, sites: Sites) -> Iterator[SlotChanged]:
+        listed: set[str] = set()
         for change in reversed(self._changes):
-            if site_id in (None, change.event.site_id) and change.event.id not in told:
-                told.add(change.event.id)
+            if includes(sites, change.event.site_id) and change.event.id not in listed:
+                listed.add(change.event.id)
                 yield change.event
 
 
 def missed(vector: Vector, until: Vector) -> int:
-    """How many records lie between two places."""
+    """The number of records between two positions."""
     return sum(until[partition] - offset for partition, offset in vector.items())

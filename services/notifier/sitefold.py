@@ -1,23 +1,27 @@
-"""One site's part of the live state, and what is shown of it. Pure.
+"""One site's part of the live state, and its views. Pure.
 
-Each view is derived when it is first asked for after a change, and kept until the next change of
-what it shows: a request costs what changed since the last one, not what there is. What a camera
-tells every few seconds (how old its evidence is) changes no counts.
+Each view is derived on the first request after a change, and kept until its data changes again: the
+cost of a request depends on what changed since the last one, not on the site's size. Evidence ages,
+which cameras report every few seconds, change no counts.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from parking.events import (
+from parking.core.events import (
     CameraStatusChanged,
     LayoutPublished,
     LayoutSlot,
+    SessionChanged,
+    SiteSettings,
     SlotState,
     SlotStateUpdated,
 )
+from parking.core.sitesettings import site_settings
 from services.notifier.ages import watches
 from services.notifier.inputs import input_view
+from services.notifier.publicview import PublicSite, public_site
 from services.notifier.slotviews import counts_by_zone, slot_view
 from services.notifier.views import (
     CameraSlot,
@@ -34,16 +38,17 @@ T = TypeVar("T")
 
 
 class _Drawn(NamedTuple):
-    """What the site's layouts say, in order of slot: each slot, and the cameras that see it."""
+    """The site's layouts by slot, in order: each slot, and the cameras that see it."""
 
     name: str
+    settings: SiteSettings
     zones: dict[str, str]
     slots: dict[str, LayoutSlot]
     cameras: dict[str, list[str]]
 
 
 class _Shown(NamedTuple):
-    """A camera's view and what it was made of."""
+    """A camera's view and its sources."""
 
     layout: LayoutPublished | None
     status: CameraStatusChanged | None
@@ -53,7 +58,7 @@ class _Shown(NamedTuple):
 
 @dataclass(slots=True)
 class SiteFold:
-    """Change it by its methods only: they drop the views that are no longer true."""
+    """Change it only by its methods: they drop outdated views."""
 
     site_id: str
     layouts: dict[str, LayoutPublished] = field(default_factory=dict)
@@ -61,6 +66,7 @@ class SiteFold:
     slots: dict[str, SlotStateUpdated] = field(default_factory=dict)
     sizes_wh: dict[str, SizeWh] = field(default_factory=dict)
     open_sessions: set[str] = field(default_factory=set)
+    capacity: int | None = None
     _drawn: _Drawn | None = None
     _counts: tuple[Counts, list[ZoneView]] | None = None
     _slot_views: list[SlotView] | None = None
@@ -68,40 +74,48 @@ class SiteFold:
     _cameras: dict[str, _Shown] = field(default_factory=dict)
     _view: SiteView | None = None
     _summary: SiteSummary | None = None
+    _public: PublicSite | None = None
 
     # ------------------------------------------------------------ changes
     def set_layout(self, camera_id: str, layout: LayoutPublished | None) -> None:
-        """A camera's layout; None: it has none any more."""
+        """Set a camera's layout; None: it has none any more."""
         _put(self.layouts, camera_id, layout)
         self._camera_slots.pop(camera_id, None)
         self._drawn = self._counts = self._slot_views = None
         self._touch()
 
     def set_status(self, camera_id: str, status: CameraStatusChanged | None) -> None:
-        """A camera's status; None: it has none any more."""
+        """Set a camera's status; None: it has none any more."""
         _put(self.statuses, camera_id, status)
         self._slot_views = None
         self._touch()
 
     def set_slot(self, slot_id: str, state: SlotStateUpdated | None) -> None:
-        """A slot's state; None: it has none any more."""
+        """Set a slot's state; None: it has none any more."""
         _put(self.slots, slot_id, state)
         self._counts = self._slot_views = None
         self._touch()
 
     def set_size(self, camera_id: str, size_wh: SizeWh) -> None:
-        """How large a camera's pictures are, in pixels."""
+        """Set the size of a camera's pictures, in pixels."""
         if self.sizes_wh.get(camera_id) != size_wh:
             self.sizes_wh[camera_id] = size_wh
             self._touch()
 
     def set_open(self, session_id: str, is_open: bool) -> None:
-        """A session opened or ended."""
+        """Note that a session opened or ended."""
         (self.open_sessions.add if is_open else self.open_sessions.discard)(session_id)
         self._touch()
 
+    def set_capacity(self, event: SessionChanged) -> None:
+        """Note the site's capacity in vehicles, as last reported by the tracker. Older trackers do
+        not report it."""
+        if event.number_in is not None and event.capacity != self.capacity:
+            self.capacity = event.capacity
+            self._touch()
+
     def _touch(self) -> None:
-        self._view = self._summary = None
+        self._view = self._summary = self._public = None
 
     # ------------------------------------------------------------ views
     @property
@@ -114,7 +128,7 @@ class SiteFold:
         return sorted({*self.layouts, *self.statuses})
 
     def slot_views(self) -> list[SlotView]:
-        """The site's slots: those its layouts name; without any layout, those with a state."""
+        """The site's slots: those in its layouts; without any layout, those with a state."""
         if self._slot_views is None:
             self._slot_views = self._derived_slots()
         return self._slot_views
@@ -126,15 +140,15 @@ class SiteFold:
         if layout is None and status is None:
             self._cameras.pop(camera_id, None)
             return None
-        held = self._cameras.get(camera_id)
-        same = held is not None and held.layout is layout and held.status is status
-        if held is None or not same or held.size_wh != size_wh:
+        cached = self._cameras.get(camera_id)
+        same = cached is not None and cached.layout is layout and cached.status is status
+        if cached is None or not same or cached.size_wh != size_wh:
             view = self._derived_camera(camera_id, layout, status, size_wh)
-            held = self._cameras[camera_id] = _Shown(layout, status, size_wh, view)
-        return held.view
+            cached = self._cameras[camera_id] = _Shown(layout, status, size_wh, view)
+        return cached.view
 
     def camera_views(self) -> list[CameraView]:
-        """All its cameras."""
+        """The views of all its cameras."""
         views = (self.camera_view(camera_id) for camera_id in self.camera_ids())
         return [view for view in views if view is not None]
 
@@ -149,29 +163,36 @@ class SiteFold:
                 zones=zones,
                 cameras=self.camera_views(),
                 open_sessions=len(self.open_sessions),
+                capacity=self.capacity,
+                public=self._layouts_say().settings.public,
             )
         return self._summary
 
     def view(self) -> SiteView:
         """The site with its slots."""
         if self._view is None:
-            told = self.summary()
-            self._view = SiteView(
-                site_id=told.site_id,
-                name=told.name,
-                counts=told.counts,
-                zones=told.zones,
-                cameras=told.cameras,
-                open_sessions=told.open_sessions,
-                slots=self.slot_views(),
-            )
+            summary = self.summary()
+            parts = {name: getattr(summary, name) for name in SiteSummary.__struct_fields__}
+            self._view = SiteView(slots=self.slot_views(), **parts)
         return self._view
 
+    def public_view(self) -> PublicSite | None:
+        """The public view of the site; None unless it is public."""
+        drawn = self._layouts_say()
+        if not drawn.settings.public:
+            return None
+        if self._public is None:
+            intervals = {one.camera_id: one.interval_ms for one in self.layouts.values()}
+            self._public = public_site(
+                drawn.name, drawn.settings, drawn.zones, self.slot_views(), intervals
+            )
+        return self._public
+
     def states(self) -> dict[str, SlotState]:
-        """The state of each slot that is shown."""
+        """The state of each visible slot."""
         ids = self._layouts_say().slots if self.layouts else sorted(self.slots)
-        held = ((slot_id, self.slots.get(slot_id)) for slot_id in ids)
-        return {slot_id: state.state if state else "unknown" for slot_id, state in held}
+        states = ((slot_id, self.slots.get(slot_id)) for slot_id in ids)
+        return {slot_id: state.state if state else "unknown" for slot_id, state in states}
 
     # ------------------------------------------------------------ deriving
     def _layouts_say(self) -> _Drawn:
@@ -184,11 +205,12 @@ class SiteFold:
                 for slot in layout.slots:
                     if slot.enabled:
                         cameras.setdefault(slot.slot_id, []).append(layout.camera_id)
-                        held = drawn.setdefault(slot.slot_id, slot)
-                        if held.plan is None and slot.plan is not None:
+                        first = drawn.setdefault(slot.slot_id, slot)
+                        if first.plan is None and slot.plan is not None:
                             drawn[slot.slot_id] = slot
             self._drawn = _Drawn(
                 newest.site_name if newest else self.site_id,
+                site_settings(layouts) or SiteSettings(),
                 {zone.zone_id: zone.name for layout in layouts for zone in layout.zones},
                 dict(sorted(drawn.items())),
                 cameras,
@@ -237,9 +259,9 @@ class SiteFold:
         status: CameraStatusChanged | None,
         size_wh: SizeWh | None,
     ) -> CameraView:
-        heard = layout.interval_ms if layout else None
-        if heard is None and status is not None:
-            heard = status.interval_ms
+        interval_ms = layout.interval_ms if layout else None
+        if interval_ms is None and status is not None:
+            interval_ms = status.interval_ms
         width, height = size_wh or (None, None)
         return CameraView(
             camera_id=camera_id,
@@ -248,7 +270,7 @@ class SiteFold:
             reason=status.reason if status else "nothing received from it yet",
             health=status.health if status else None,
             last_frame_at_ms=status.last_frame_at_ms if status else None,
-            interval_ms=heard,
+            interval_ms=interval_ms,
             layout_version=layout.version if layout else 0,
             slots=self._slots_of(camera_id, layout),
             width=width,
@@ -258,6 +280,7 @@ class SiteFold:
             load_level=status.load_level if status else 0,
             evidence_at_ms=status.evidence_at_ms if status else {},
             blurred=status.blurred if status else [],
+            since_ms=status.since_ms if status else None,
         )
 
     def _slots_of(self, camera_id: str, layout: LayoutPublished | None) -> list[CameraSlot]:
@@ -270,8 +293,8 @@ class SiteFold:
         return self._camera_slots[camera_id]
 
 
-def _put(held: dict[str, T], key: str, value: T | None) -> None:
+def _put(table: dict[str, T], key: str, value: T | None) -> None:
     if value is None:
-        held.pop(key, None)
+        table.pop(key, None)
     else:
-        held[key] = value
+        table[key] = value

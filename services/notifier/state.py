@@ -1,14 +1,14 @@
 """The live state of all sites, folded from the log. Pure: events in, views out, no clock, no I/O.
 
 Only a higher version applies, so the order in which topics are read does not matter and reading a
-record twice does nothing. Views are kept by site (sitefold.py), each until what it shows changes.
+record twice has no effect. Views are cached by site (sitefold.py), each until its data changes.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from parking.events import (
+from parking.core.events import (
     CameraStatusChanged,
     LayoutPublished,
     SessionChanged,
@@ -16,26 +16,38 @@ from parking.events import (
     SlotState,
     SlotStateUpdated,
 )
-from parking.site import REMOVED
+from parking.core.site import REMOVED
+from parking.core.topics import LIVE
 from services.notifier.ages import only_refreshed
+from services.notifier.publicview import PublicSite
 from services.notifier.sitefold import SiteFold
 from services.notifier.views import CameraView, SiteSummary, SiteView, SlotView
 
-LIVE: Final = "live"
 CLOSED_SESSIONS_KEPT: Final = 1000
+DRIFT_REPORTS_KEPT: Final = 200
 LAYOUTS_REMEMBERED: Final = 1000
+
+
+_DRIFT: Final = ("gate-drift", "exit-without-entry")
+NOT_READ_YET: Final = "the current state is still being read from Kafka"
+
+
+def stay_key(stay: SessionChanged) -> tuple[int, str]:
+    """The order of stays: by their last event."""
+    return stay.time_ms, stay.session_id
 
 
 @dataclass(slots=True)
 class LiveState:
-    """What the log says so far. `revision` grows with every change of it, unless only time went
-    by: the ages of what is shown are in no hurry."""
+    """The state after the log so far. `revision` grows with every change, except when only times
+    changed: updated ages are not urgent."""
 
     layouts: dict[str, LayoutPublished] = field(default_factory=dict)
     statuses: dict[str, CameraStatusChanged] = field(default_factory=dict)
     slots: dict[tuple[str, str], SlotStateUpdated] = field(default_factory=dict)
     open_sessions: dict[str, SessionChanged] = field(default_factory=dict)
     closed_sessions: OrderedDict[str, SessionChanged] = field(default_factory=OrderedDict)
+    drifts: OrderedDict[str, SessionChanged] = field(default_factory=OrderedDict)
     _sites: dict[str, SiteFold] = field(default_factory=dict)
     _past_layouts: OrderedDict[str, LayoutPublished] = field(default_factory=OrderedDict)
     _removed: dict[str, int] = field(default_factory=dict)
@@ -43,9 +55,9 @@ class LiveState:
 
     # ------------------------------------------------------------ fold
     def slot_state(self, event: SlotStateUpdated) -> bool:
-        """Apply; False when it is not newer than what is known (or belongs to a replay)."""
-        held = self.slots.get((event.site_id, event.slot_id))
-        if event.run != LIVE or (held is not None and event.version <= held.version):
+        """Apply; False when it is not newer than the known state (or belongs to a replay)."""
+        current = self.slots.get((event.site_id, event.slot_id))
+        if event.run != LIVE or (current is not None and event.version <= current.version):
             return False
         self.slots[event.site_id, event.slot_id] = event
         self._site(event.site_id).set_slot(event.slot_id, event)
@@ -54,12 +66,12 @@ class LiveState:
 
     def slot_change(self, event: SlotChanged) -> bool:
         """Apply a change as the state it leads to."""
-        held = self.slots.get((event.site_id, event.slot_id))
-        before = held.observed_at_ms if held else None
+        current = self.slots.get((event.site_id, event.slot_id))
+        before = current.observed_at_ms if current else None
         if event.cause.kind == "frame":
             before = event.time_ms
         if event.reason == REMOVED and event.run == LIVE:
-            known = held is not None and event.version > held.version
+            known = current is not None and event.version > current.version
             if known:
                 self.forget("slots", f"{event.site_id}/{event.slot_id}")
             return known
@@ -77,18 +89,20 @@ class LiveState:
                 observed_at_ms=event.observed_at_ms or before,
                 confidence=event.confidence,
                 reason=event.reason,
-                camera_ids=held.camera_ids if held else [],
+                camera_ids=current.camera_ids if current else [],
+                issued_by=event.issued_by,
+                straddling=event.straddling,
             )
         )
 
     def camera_status(self, event: CameraStatusChanged) -> bool:
         """Apply; False when it is not newer."""
-        held = self.statuses.get(event.camera_id)
-        if event.run != LIVE or (held is not None and event.version <= held.version):
+        current = self.statuses.get(event.camera_id)
+        if event.run != LIVE or (current is not None and event.version <= current.version):
             return False
         self.statuses[event.camera_id] = event
         self._site(event.site_id).set_status(event.camera_id, event)
-        if not only_refreshed(held, event):
+        if not only_refreshed(current, event):
             self.revision += 1
         return True
 
@@ -110,24 +124,25 @@ class LiveState:
         return True
 
     def layout_version(self, camera_id: str) -> int:
-        """Of the camera's newest layout, be it that the camera was removed by it; 0: none."""
-        held = self.layouts.get(camera_id)
-        return held.version if held else self._removed.get(camera_id, 0)
+        """Version of the camera's newest layout, even one that removed the camera; 0: none."""
+        current = self.layouts.get(camera_id)
+        return current.version if current else self._removed.get(camera_id, 0)
 
     def was_in_force(self, layout: LayoutPublished) -> bool:
-        """Whether it is, or lately was, its camera's layout: not another one of that version."""
+        """Whether this is, or recently was, the camera's layout, and not another of the same
+        version."""
         known = (self.layouts.get(layout.camera_id), self._past_layouts.get(layout.id))
         return layout in known
 
     def session(self, event: SessionChanged) -> bool:
-        """Apply; False for a replay's, and for a beginning that comes after the end, unless the
-        end was a mistake."""
+        """Apply; False for a replay's, and for a start after the end, unless the end was a
+        mistake."""
         begins = event.kind in ("opened", "overstay")
         reopened = event.kind == "opened" and event.reason == "reopened"
         ended = event.session_id in self.closed_sessions
         if event.run != LIVE or (begins and ended and not reopened):
             return False
-        if event.reason == "entry-found":  # no stay of its own
+        if event.reason == "entry-found":  # not a stay of its own
             self.closed_sessions.pop(event.session_id, None)
         elif begins:
             self.closed_sessions.pop(event.session_id, None)
@@ -137,21 +152,33 @@ class LiveState:
             self.closed_sessions[event.session_id] = event
             if len(self.closed_sessions) > CLOSED_SESSIONS_KEPT:
                 self.closed_sessions.popitem(last=False)
-        self._site(event.site_id).set_open(event.session_id, begins)
+        self._note_drift(event)
+        site = self._site(event.site_id)
+        site.set_open(event.session_id, begins)
+        site.set_capacity(event)
         self.revision += 1
         return True
 
+    def _note_drift(self, event: SessionChanged) -> None:
+        """Keep reports of drift: the stays themselves go on and end."""
+        if event.reason in _DRIFT:
+            self.drifts[event.session_id] = event
+            if len(self.drifts) > DRIFT_REPORTS_KEPT:
+                self.drifts.popitem(last=False)
+        elif event.reason == "entry-found":
+            self.drifts.pop(event.session_id, None)
+
     def picture_size(self, camera_id: str, size_wh: tuple[int, int]) -> None:
-        """A picture of the camera was looked at: so large, in pixels."""
+        """The size of a camera's picture in pixels, read from a stored frame."""
         self._site(camera_id.partition("/")[0]).set_size(camera_id, size_wh)
 
     def knows_size(self, camera_id: str) -> bool:
-        """Whether a picture of the camera was looked at."""
+        """Whether a picture's size is known for the camera."""
         site = self._sites.get(camera_id.partition("/")[0])
         return site is not None and camera_id in site.sizes_wh
 
     def forget(self, table: Literal["layouts", "statuses", "slots"], key: str) -> None:
-        """A compacted topic's record without a value: its key is gone."""
+        """A compacted topic's record without a value: its key was removed."""
         site_id, _, slot_id = key.partition("/")
         self.revision += 1
         site = self._site(site_id)
@@ -167,11 +194,11 @@ class LiveState:
 
     # ------------------------------------------------------------ views
     def site_ids(self) -> list[str]:
-        """Every site anything is known of."""
+        """Every known site."""
         return sorted(site_id for site_id, site in self._sites.items() if site.known)
 
     def slot_views(self, site_id: str) -> list[SlotView]:
-        """The site's slots: those its layouts name; without any layout, those with a state."""
+        """The site's slots: those in its layouts; without any layout, those with a state."""
         site = self._sites.get(site_id)
         return site.slot_views() if site else []
 
@@ -202,15 +229,26 @@ class LiveState:
         site = self._sites.get(site_id)
         return site.summary() if site and site.known else None
 
+    def public_site(self, site_id: str) -> PublicSite | None:
+        """The public view of a site; None unless the site exists and is public."""
+        site = self._sites.get(site_id)
+        return site.public_view() if site else None
+
     def sessions(self, site_id: str | None, is_open: bool | None) -> list[SessionChanged]:
-        """Sessions, newest first; of the ended ones only the last thousand are remembered."""
+        """Sessions, newest first; only the last thousand ended ones are remembered."""
         ended = [] if is_open else list(self.closed_sessions.values())
         going = [] if is_open is False else list(self.open_sessions.values())
         chosen = [s for s in (*ended, *going) if site_id in (None, s.site_id)]
-        return sorted(chosen, key=lambda session: session.time_ms, reverse=True)
+        return sorted(chosen, key=stay_key, reverse=True)
+
+    def drift_reports(self, site_id: str | None) -> list[SessionChanged]:
+        """Entries above the capacity and exits without an entry, newest first; only the last 200
+        are remembered."""
+        chosen = [s for s in self.drifts.values() if site_id in (None, s.site_id)]
+        return sorted(chosen, key=stay_key, reverse=True)
 
     def open_count(self, site_id: str) -> int:
-        """How many sessions of the site are open."""
+        """The number of open sessions of the site."""
         site = self._sites.get(site_id)
         return len(site.open_sessions) if site else 0
 

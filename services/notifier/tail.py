@@ -1,63 +1,77 @@
-"""The loops that keep the feed at the end of the log, and the watch over them."""
+"""The loops that keep the feed at the end of the log, and their supervision."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
-from parking.errors import Retryable
-from parking.ops import Health
-from parking.ports import Clock, Place
-from parking.topics import CAMERA_STATUS, LAYOUTS, SESSIONS, SLOT_CHANGES, SLOT_STATE
+from parking.core.errors import Retryable
+from parking.core.topics import CAMERA_STATUS, LAYOUTS, SESSIONS, SLOT_CHANGES, SLOT_STATE
+from parking.runtime.ops import Health
+from parking.runtime.retry import pause, retry
+from parking.wire.ports import Clock, Place, Record
 from services.notifier.feed import Feed, fold
 from services.notifier.log import Log
-from services.notifier.state import LiveState
-
-log = logging.getLogger(__name__)
+from services.notifier.state import NOT_READ_YET, LiveState
 
 WHOLE: Final = (LAYOUTS, CAMERA_STATUS, SLOT_STATE, SESSIONS)
 """Read whole at the start."""
 TAILED: Final = (SLOT_CHANGES, CAMERA_STATUS, LAYOUTS, SESSIONS)
 CHECK_EVERY_S: Final = 10.0
 STUCK_LOOKS: Final = 3
-FIRST_DELAY_S: Final = 0.25
-MAX_DELAY_S: Final = 10.0
 
-T = TypeVar("T")
+
+Took = Callable[[Sequence[Record]], None]
+
+
+def _nothing(_: Sequence[Record]) -> None:
+    """Nobody needs to know."""
 
 
 async def follow_log(
-    stop: asyncio.Event, *, log_: Log, feed: Feed, health: Health, clock: Clock
+    stop: asyncio.Event,
+    *,
+    log_: Log,
+    feed: Feed,
+    health: Health,
+    clock: Clock,
+    took: Took = _nothing,
 ) -> None:
-    """Read the state whole, then follow the log until `stop`. An outage is waited out; from the
-    place where it broke off, nothing is read twice or left out."""
-    health.waiting["state"] = "the current state is still being read from Kafka"
+    """Read the whole state, then follow the log until `stop`. Outages are waited out; reading then
+    continues where it stopped, without gaps or repeats. `took` is called with all records that were
+    taken."""
+    health.waiting["state"] = NOT_READ_YET
+
+    def waiting(reason: str) -> None:
+        if "state" in health.waiting:
+            health.waiting["state"] = reason
+
     try:
-        if await _patiently(lambda: start(log_, feed), stop, health, clock) is None:
+        if await retry(lambda: start(log_, feed, took), clock, stop, waiting=waiting) is None:
             return
         while not stop.is_set():
-            await _patiently(lambda: _tail(stop, log_, feed, health), stop, health, clock)
+            await retry(lambda: _tail(stop, log_, feed, health, took), clock, stop, waiting=waiting)
     finally:
         feed.close()
 
 
-async def start(log_: Log, feed: Feed) -> bool:
-    """Note the end of slot-changes, read the compacted topics and the sessions to their ends, batch
-    by batch, for they hold every record of the last minutes or days and not one a key. The changes
-    are then read from a ring's length before that end: the ring is filled at once, and a
-    change whose state record was not yet written when slot-state was read is not missed."""
+async def start(log_: Log, feed: Feed, took: Took = _nothing) -> bool:
+    """Note the end of slot-changes, then read the compacted topics and the sessions to their ends,
+    in batches, because they contain every record of the last minutes or days, not one per key. The
+    changes are then read from a ring's length before that end. So the ring is full at once, and no
+    change is missed whose state record was not yet written when slot-state was read."""
     cluster_id = await log_.cluster_id()
     changes = await log_.bounds(SLOT_CHANGES)
     bounds = await log_.bounds(*WHOLE)
     first = {place: span[0] for place, span in bounds.items()}
     end = {place: span[1] for place, span in bounds.items()}
-    state = LiveState()  # of this attempt, an earlier one may have broken off anywhere
+    state = LiveState()  # of this attempt; an earlier one may have stopped anywhere
     async with aclosing(log_.scan(first, end)) as batches:
         async for records in batches:
             for record in records:
                 fold(state, record)
+            took(records)
             await asyncio.sleep(0)  # the next batch may be at hand already
     back = max(1, feed.limits.ring_changes // len(changes))
     starts: dict[Place, int] = {
@@ -71,24 +85,24 @@ async def start(log_: Log, feed: Feed) -> bool:
 
 @dataclass(slots=True)
 class Watch:
-    """Looks every few seconds: does Kafka answer (else not ready), is it still the same one (else
-    the process ends), and does the tail move towards the end (else not alive)?"""
+    """Check every few seconds: does Kafka answer (otherwise not ready), is it still the same
+    cluster (otherwise the process ends), and does the tail progress (otherwise not alive)?"""
 
     log: Log
     feed: Feed
     health: Health
     _behind: dict[Place, tuple[int, int]] = field(default_factory=dict)
-    """Where a place waits, and at how many looks in a row it has."""
+    """Where a partition waits, and at how many checks in a row."""
 
     async def loop(self, stop: asyncio.Event) -> None:
-        """Until `stop`."""
+        """Run until `stop` is set."""
         while not stop.is_set():
-            await _wait(stop, CHECK_EVERY_S)
+            await pause(stop, CHECK_EVERY_S)
             if self.feed.ready and not stop.is_set():
                 await self.look()
 
     async def look(self) -> None:
-        """Once. Raises RuntimeError when Kafka is another one."""
+        """Check once. Raises RuntimeError when Kafka is another cluster."""
         try:
             cluster_id = await self.log.cluster_id()
             bounds = await self.log.bounds(*TAILED)
@@ -106,45 +120,21 @@ class Watch:
                 self._behind[place] = (at, looks + 1 if since == at else 1)
         stuck = sorted(p for p, (_, looks) in self._behind.items() if looks > STUCK_LOOKS)
         if stuck:
-            self.health.failing["tail"] = f"records wait in {stuck} and are not read"
+            self.health.failing["tail"] = f"records in {stuck} are waiting but not being read"
         else:
             self.health.failing.pop("tail", None)
 
 
-async def _tail(stop: asyncio.Event, log_: Log, feed: Feed, health: Health) -> bool:
+async def _tail(stop: asyncio.Event, log_: Log, feed: Feed, health: Health, took: Took) -> bool:
     async with aclosing(log_.tail(dict(feed.positions))) as batches:
         async for records in batches:
             if not records:
                 feed.positions |= log_.reached()
             await feed.take(records)
+            took(records)
             await asyncio.sleep(0)
             if feed.ready:
                 health.waiting.pop("state", None)
             if stop.is_set():
                 break
     return True
-
-
-async def _patiently(
-    work: Callable[[], Awaitable[T]], stop: asyncio.Event, health: Health, clock: Clock
-) -> T | None:
-    """Try until it works or the service is told to stop; the delay doubles up to its limit."""
-    delay_s = FIRST_DELAY_S
-    while not stop.is_set():
-        try:
-            return await work()
-        except Retryable as error:
-            log.warning("waiting %.2f s: %s", delay_s, error)
-            if "state" in health.waiting:
-                health.waiting["state"] = str(error)
-            await clock.sleep(delay_s)
-            delay_s = min(delay_s * 2, MAX_DELAY_S)
-    return None
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass

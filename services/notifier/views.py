@@ -1,14 +1,15 @@
-"""What the API shows: one definition of each shape, used by the code and by schemas/openapi.json.
+"""The API's views: one definition of each shape, used by the code and by schemas/openapi.json.
 
-Shapes that are events already (SlotChanged, CameraStatusChanged, ...) are sent as they are.
+Shapes that are already events (SlotChanged, CameraStatusChanged, ...) are sent as they are.
 """
 
 from typing import Literal
 
 from msgspec import Struct
 
-from parking.events import (
+from parking.core.events import (
     CameraId,
+    CauseKind,
     Health,
     Id,
     PlanPoint,
@@ -16,7 +17,9 @@ from parking.events import (
     SiteId,
     SlotChanged,
     SlotId,
+    SlotKind,
     SlotState,
+    Straddling,
     Text,
     TimeMs,
     Unit,
@@ -48,13 +51,14 @@ class ZoneView(View, frozen=True, kw_only=True):
 
 # gc=False: there are a hundred thousand of them, none in a cycle.
 class SlotView(View, frozen=True, kw_only=True, gc=False):
-    """A slot as it is now. `version` 0: nothing is known of it yet. `observed_at_ms`: its newest
-    evidence, by any camera; what is shown is as old as that."""
+    """A slot's present state. `version` 0: nothing is known of it yet. `observed_at_ms`: its newest
+    evidence, by any camera; that is the age of what is shown. `issued_by`: who closed, opened or
+    corrected it, while that is its state's cause."""
 
     site_id: SiteId
     slot_id: SlotId
     zone_id: SlotId
-    kind: Literal["standard", "accessible", "ev", "motorcycle"]
+    kind: SlotKind
     state: SlotState
     version: int
     changed_at_ms: TimeMs | None
@@ -63,6 +67,8 @@ class SlotView(View, frozen=True, kw_only=True, gc=False):
     reason: Text
     camera_ids: list[CameraId]
     plan: list[PlanPoint] | None
+    issued_by: Text | None = None
+    straddling: Straddling = []
 
 
 class CameraSlot(View, frozen=True, kw_only=True):
@@ -74,9 +80,9 @@ class CameraSlot(View, frozen=True, kw_only=True):
 
 
 class InputSizeView(View, frozen=True, kw_only=True):
-    """Long side of the detector's input for a camera and why. `automatic`: by need, not set in the
-    layout. `size_px` is null until a picture was looked at. A detector that was started with
-    DETECTOR_SIZE takes that instead of its own choice."""
+    """Long side of the detector's input for a camera, with the reason. `automatic`: chosen by the
+    detector, not set in the layout. `size_px` is null until a picture was read. A detector started
+    with DETECTOR_SIZE uses that instead."""
 
     size_px: int | None
     automatic: bool
@@ -84,11 +90,12 @@ class InputSizeView(View, frozen=True, kw_only=True):
 
 
 class CameraView(View, frozen=True, kw_only=True):
-    """A camera as it is now. `width` and `height` in pixels, once a picture was looked at.
-    `analysed_every_ms`: the time between its last frames that were analysed; longer than
-    `interval_ms` where the detector's computer is busy, which `load_level` (0 to 4) tells.
-    `evidence_at_ms`: slots of which its last evidence is older than its last frame (0: none).
-    `blurred`: parts of its picture, normalised, that are not seen."""
+    """A camera's present state. `width` and `height` in pixels, once a picture was read.
+    `analysed_every_ms`: smoothed time between its analysed frames; longer than `interval_ms` when
+    the detector is busy, which `load_level` (0 to 4) shows. `since_ms`: when its status or reason
+    last changed; null from an older tracker. `evidence_at_ms`: slots whose last
+    evidence is older than its last frame (0: none). `blurred`: blurred parts of its picture,
+    normalised."""
 
     camera_id: CameraId
     name: Text
@@ -106,10 +113,13 @@ class CameraView(View, frozen=True, kw_only=True):
     load_level: int = 0
     evidence_at_ms: dict[SlotId, TimeMs] = {}
     blurred: list[Xyxy] = []
+    since_ms: TimeMs | None = None
 
 
 class SiteSummary(View, frozen=True, kw_only=True):
-    """A site in numbers. `open_sessions`: vehicles that came and have not left."""
+    """Counts of a site. `open_sessions`: vehicles that entered and have not left. `capacity`:
+    vehicles that fit inside, as last reported by the tracker with a stay; null before that.
+    `public`: the driver view shows it."""
 
     site_id: SiteId
     name: Text
@@ -117,6 +127,8 @@ class SiteSummary(View, frozen=True, kw_only=True):
     zones: list[ZoneView]
     cameras: list[CameraView]
     open_sessions: int
+    capacity: int | None = None
+    public: bool = False
 
 
 class SiteView(SiteSummary, frozen=True, kw_only=True):
@@ -126,7 +138,8 @@ class SiteView(SiteSummary, frozen=True, kw_only=True):
 
 
 class Snapshot(View, frozen=True, kw_only=True):
-    """All that a page needs to begin; `time_ms` is the server's now, `changes` newest first."""
+    """All that a page needs at its start; `time_ms` is the server's time, `changes` newest
+    first."""
 
     time_ms: TimeMs
     sites: list[SiteView]
@@ -135,7 +148,7 @@ class Snapshot(View, frozen=True, kw_only=True):
 
 
 class SiteSessions(View, frozen=True, kw_only=True):
-    """Sent when a stream is resumed: how many sessions are open by now."""
+    """Sent when a stream is resumed: the number of sessions now open."""
 
     site_id: SiteId
     open_sessions: int
@@ -155,6 +168,7 @@ class PastChange(View, frozen=True, kw_only=True):
     dwell_ms: int | None
     confidence: Unit
     reason: Text
+    cause_kind: CauseKind
     camera_id: CameraId | None
     frame_id: Id | None
     evidence_key: str | None
@@ -162,7 +176,7 @@ class PastChange(View, frozen=True, kw_only=True):
 
 
 class Capture(View, frozen=True, kw_only=True):
-    """One accepted frame, from Postgres. `object_key` where its picture was kept."""
+    """One accepted frame, from Postgres. `object_key`: its picture, if stored."""
 
     frame_id: Id
     site_id: SiteId
@@ -176,8 +190,17 @@ class Capture(View, frozen=True, kw_only=True):
     object_key: str | None
 
 
+class LayoutVersion(View, frozen=True, kw_only=True):
+    """A version of a camera's layout. `removed`: the camera was removed with it."""
+
+    version: int
+    time_ms: TimeMs
+    slots: int
+    removed: bool
+
+
 class PlatesRead(View, frozen=True, kw_only=True):
-    """The plates that were read of a session; null where none was, or is kept any more."""
+    """The plates read for a session; null if none was read or it is no longer stored."""
 
     session_id: Id
     entry_plate: str | None
@@ -185,16 +208,19 @@ class PlatesRead(View, frozen=True, kw_only=True):
 
 
 class DeviceView(View, frozen=True, kw_only=True):
-    """A device. `may_connect`: the broker holds a password for it; `may_post`: it has a key to post
-    pictures by HTTP. What it told of itself is null
-    until it did, or while Postgres (DATABASE_URL), which knows, is away. `frames_dropped`,
-    `gate_events_lost` and `gate_edges_lost` count from its start; the latter two are vehicles that
-    nobody counted: its flash, or its memory, was full. `gate_events_waiting`: kept, not acked yet.
-    `replayed_at_ms`: when somebody last sent again what it had sent before."""
+    """A device. `may_connect`: the broker has a password for it; `may_post`: it has a key to post
+    pictures by HTTP. Reported values are null until it reported them, or while Postgres
+    (DATABASE_URL) is unavailable. `polled`: ingest asks it for pictures, so it needs no password
+    and no key. `frames_dropped`, `gate_events_lost` and `gate_edges_lost` count
+    from its start; the latter two are vehicles that were not counted because its flash, or its
+    memory, was full. `gate_events_waiting`: stored, not acknowledged yet. `replayed_at_ms`: when a
+    copy of an earlier message was last received; `rate_limited_at_ms`: when it last exceeded its
+    share."""
 
     device_id: CameraId
     may_connect: bool
     may_post: bool
+    polled: bool = False
     state: Literal["online", "offline"] | None = None
     state_since_ms: TimeMs | None = None
     state_reason: Text | None = None
@@ -209,12 +235,13 @@ class DeviceView(View, frozen=True, kw_only=True):
     gate_events_lost: int | None = None
     gate_edges_lost: int | None = None
     replayed_at_ms: TimeMs | None = None
+    rate_limited_at_ms: TimeMs | None = None
 
 
 class DeviceSecret(View, frozen=True, kw_only=True, omit_defaults=True):
-    """What the device is told, once: password and key are kept as hashes only. `ca`: the
-    certificate authority (PEM) that it believes the broker by, where there is one of its own;
-    `api_key`: for `POST {post_url}{device_id}`, where it posts its pictures by HTTP."""
+    """The device's configuration, shown once: only hashes of the password and key are stored. `ca`:
+    the certificate authority (PEM) by which it verifies the broker, if it is a private one;
+    `api_key`: for `POST {post_url}{device_id}`, if it posts its pictures by HTTP."""
 
     device_id: CameraId
     password: str
@@ -227,20 +254,20 @@ class DeviceSecret(View, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Accepted(View, frozen=True, kw_only=True):
-    """Durable in Kafka; its effect shows on the event stream."""
+    """Durable in Kafka; the effect appears on the event stream."""
 
     id: Id
 
 
 class LayoutAccepted(View, frozen=True, kw_only=True):
-    """The version the layout now has."""
+    """The layout's new version."""
 
     id: Id
     version: int
 
 
 class Error(View, frozen=True, kw_only=True):
-    """Every error: `error` short and stable, `detail` for people; `faults` when there are many."""
+    """Every error: `error` short and stable, `detail` for people; `faults` lists several."""
 
     error: str
     detail: str

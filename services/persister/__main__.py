@@ -1,10 +1,10 @@
-"""The persister: what happened, into Postgres; the pictures that prove it, into S3.
+"""The persister: events into Postgres, and the pictures that prove them into S3.
 
 Topics in: parking.frames, .detections, .gate-events, .plates, .device-events, .layouts,
-.slot-changes, .sessions, .camera-status. Topics out: dead letters only.
-Invalid records: dead letter, then the offset moves. Postgres, S3 or Kafka away: it waits with
-nothing committed and /readyz says why. Anything else: the process ends. Nothing moves although it
-could: /healthz fails, for the supervisor to start it again.
+.slot-changes, .sessions, .camera-status. Topics out: dead letters only. An invalid record is
+dead-lettered, and the offset moves on. While Postgres, S3 or Kafka is down it waits, commits
+nothing, and /readyz says why. Any other error ends the process. /healthz fails when nothing
+progresses although it could, so that the supervisor restarts the process.
 """
 
 import asyncio
@@ -19,17 +19,20 @@ from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaError
 
-from parking.errors import Retryable
-from parking.kafka import KafkaProducer, new_consumer, new_producer
-from parking.ops import Health, SystemClock, http_loop, main, ops_app, serve
-from parking.ports import Outgoing, Record
-from parking.runner import Polling, run
-from parking.stall import Stall
-from parking.topicids import log_ids
+from parking.core.errors import Retryable
+from parking.runtime.heartbeats import Heartbeats
+from parking.runtime.kafka import KafkaProducer, new_consumer, new_producer
+from parking.runtime.objects import S3Objects, new_client
+from parking.runtime.ops import Health, SystemClock, http_loop, main, ops_app, serve
+from parking.runtime.pulse import kafka_pulse
+from parking.runtime.retry import EACH_SECOND, retry
+from parking.runtime.runner import Polling, run
+from parking.runtime.stall import Stall
+from parking.runtime.topicids import log_ids
+from parking.wire.ports import Outgoing, Record
 from services.persister import settings as settings_module
 from services.persister.adapters import FrameFetcher, PlaceKeeper
 from services.persister.handler import HANDLERS, Tools, handle
-from services.persister.objects import S3Objects, new_client
 from services.persister.postgres import Pool, PostgresEvents, new_pool, prepare
 from services.persister.retention import Retention
 from services.persister.settings import Settings
@@ -38,13 +41,12 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_AGAIN_S = 1.0
 _WATCH_EVERY_S = 2.0
 _RECORDS = "records"
 
 
 class Service:
-    """The process's parts and the loops that use them."""
+    """The parts of the process and the loops that use them."""
 
     def __init__(self, settings: Settings, health: Health) -> None:
         self._settings = settings
@@ -56,20 +58,21 @@ class Service:
         self._ready = asyncio.Event()
         self._keeper: PlaceKeeper | None = None
         self._stall = Stall(settings.stall_s)
+        self.heartbeats = Heartbeats(health)
 
     async def persist(self, stop: asyncio.Event) -> None:
-        """Start what is needed, in patience, then consume until told to stop."""
+        """Start the parts, waiting out outages, then consume until stopped."""
         async with AsyncExitStack() as stack:
             stack.callback(self._objects.close)
-            await self._patiently("postgres", partial(self._postgres, stack), stop)
-            started = await self._patiently("kafka", partial(self._kafka, stack), stop)
+            await self._start("postgres", partial(self._postgres, stack), stop)
+            started = await self._start("kafka", partial(self._kafka, stack), stop)
             if started is None:
                 return
             keeper, tools = started
             self._keeper = keeper
             await run(
                 keeper,
-                self._watched(partial(handle, tools=tools)),
+                self._watched(self.heartbeats.watching(partial(handle, tools=tools))),
                 tools.producer,
                 self._clock,
                 stop,
@@ -77,7 +80,8 @@ class Service:
             )
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Fail /healthz when nothing moves although it could; patience in an outage moves."""
+        """Fail /healthz when nothing progresses although it could; waiting out an outage counts as
+        progress."""
         while not stop.is_set():
             if self._keeper is not None and await self._keeper.behind():
                 self._stall.expect(_RECORDS)
@@ -91,7 +95,7 @@ class Service:
         self._stall.moved([_RECORDS])
 
     async def retain(self, stop: asyncio.Event) -> None:
-        """Remove what is past its time, once the tables are there."""
+        """Delete expired data, once the tables exist."""
         waits = {asyncio.ensure_future(event.wait()) for event in (self._ready, stop)}
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in pending:
@@ -105,23 +109,25 @@ class Service:
         try:
             await self._retention.ahead()
         except Retryable as error:
-            log.warning("partitions are made later: %s", error)
+            log.warning("partitions will be created later: %s", error)
         self._ready.set()
 
     async def _kafka(self, stack: AsyncExitStack) -> tuple[PlaceKeeper, Tools]:
-        """Clients and what is built on them; all or none."""
+        """Create clients and what depends on them; all or none."""
         async with AsyncExitStack() as starting:
             kafka = self._settings.kafka
-            one_frame = replace(kafka, frame_max_bytes=0)  # the broker gives a whole batch anyway
+            one_frame = replace(kafka, frame_max_bytes=0)  # the broker returns a whole batch anyway
             frames = await _started(starting, new_consumer(one_frame))
-            await log_ids(frames, HANDLERS)  # a subscription to a topic not there is not noticed
+            await log_ids(frames, HANDLERS)  # a subscription to a missing topic goes unnoticed
             producer = await _started(starting, new_producer(kafka))
             gathering = new_consumer(
                 kafka, group=self._settings.group, gather_ms=self._settings.gather_ms
             )
             consumer = await _started(starting, gathering)
             events = PostgresEvents(self._pool)
-            keeper = PlaceKeeper(consumer, list(HANDLERS), events, self._turned)
+            keeper = PlaceKeeper(
+                consumer, list(HANDLERS), events, self._turned, self.heartbeats.keep
+            )
             keeper.subscribe()
             stack.push_async_exit(starting.pop_all())
         tools = Tools(
@@ -136,26 +142,20 @@ class Service:
         )
         return keeper, tools
 
-    async def _patiently(
+    async def _start(
         self, what: str, work: Callable[[], Awaitable[T]], stop: asyncio.Event
     ) -> T | None:
-        """Until it works; None when told to stop before."""
-        while not stop.is_set():
-            try:
-                result = await work()
-            except Retryable as error:
-                log.warning("waiting: %s", error)
-                self._health.waiting[what] = str(error)
-                await self._clock.sleep(_AGAIN_S)
-            else:
-                self._health.waiting.pop(what, None)
-                return result
-        return None
+        """The task's result once it succeeds, None if stopped first; /readyz gives the reason for
+        the wait."""
+        waiting = partial(self._health.waiting.__setitem__, what)
+        result = await retry(work, self._clock, stop, EACH_SECOND, waiting)
+        self._health.waiting.pop(what, None)
+        return result
 
     def _watched(
         self, work: Callable[[Sequence[Record]], Awaitable[list[Outgoing]]]
     ) -> Callable[[Sequence[Record]], Awaitable[list[Outgoing]]]:
-        """The handler, with what it waits for told by /readyz."""
+        """The handler; /readyz shows what it waits for."""
 
         async def watched(records: Sequence[Record]) -> list[Outgoing]:
             try:
@@ -172,7 +172,7 @@ class Service:
 
 
 async def _started(stack: AsyncExitStack, client: Any) -> Any:
-    """A started Kafka client that stops with the stack."""
+    """Start a Kafka client that stops with the stack."""
     stack.push_async_callback(client.stop)
     try:
         await client.start()
@@ -192,6 +192,8 @@ async def build(environ: Mapping[str, str]) -> None:
             "retain": service.retain,
             "watch": service.watch,
             "http": http_loop(ops_app(health), settings.http),
+            "pulse": kafka_pulse(settings.kafka, health),
+            "heartbeats": service.heartbeats.loop,
         }
     )
 

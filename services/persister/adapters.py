@@ -1,4 +1,4 @@
-"""The outside world in Kafka: places kept in Postgres, and frames fetched for evidence."""
+"""Kafka adapters: consumption from positions stored in Postgres, and frames fetched as evidence."""
 
 import asyncio
 import logging
@@ -8,12 +8,12 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from parking.errors import Fenced, Retryable
-from parking.events import FrameRef
-from parking.faults import fault
-from parking.kafka import KafkaConsumer, OnAssigned, to_record
-from parking.ports import Claim, EventStore, Place, Record
-from parking.topicids import log_ids
+from parking.core.errors import Fenced, Retryable
+from parking.core.events import FrameRef
+from parking.runtime.faults import fault
+from parking.runtime.kafka import KafkaConsumer, OnAssigned, to_record
+from parking.runtime.topicids import log_ids
+from parking.wire.ports import Claim, EventStore, Place, Record
 from services.persister.evidence import Missing
 
 _ANSWER_LIMIT_S: Final = 10.0
@@ -22,11 +22,12 @@ log = logging.getLogger(__name__)
 
 
 class PlaceKeeper:
-    """ports.Consumer that goes on from where the event store says, under a claim.
+    """ports.Consumer that continues from the event store's positions, under a claim.
 
-    After every rebalance the partitions rest until they are claimed in the event store for the
-    group's new generation and sought to its offsets. A commit to Kafka follows for lag displays; it
-    decides nothing. `waiting` is called for each outage of the event store that is met meanwhile.
+    After every rebalance the partitions stay paused until they are claimed in the event store for
+    the group's new generation and sought to its offsets. A commit to Kafka follows only for lag
+    displays. `waiting` is called for each outage of the event store meanwhile, `assigned` with the
+    numbers of the partitions after each rebalance.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class PlaceKeeper:
         topics: Sequence[str],
         events: EventStore,
         waiting: Callable[[], None] = lambda: None,
+        assigned: Callable[[set[int]], None] = lambda _: None,
     ) -> None:
         self._consumer = consumer
         self._inner = KafkaConsumer(consumer)
@@ -42,6 +44,7 @@ class PlaceKeeper:
         self._events = events
         self._claim: Claim | None = None
         self._waiting = waiting
+        self._keep = assigned
         self._done: dict[Place, int] = {}
         self._taken: dict[Place, int] = {}
 
@@ -51,17 +54,17 @@ class PlaceKeeper:
 
     @property
     def claim(self) -> Claim:
-        """What the records of the last `getmany` were read under."""
+        """The claim under which the records of the last `getmany` were read."""
         if self._claim is None:
             raise Fenced
         return self._claim
 
     def drop(self) -> None:
-        """The work in hand was fenced off: claim and seek again before the next record."""
+        """The present work was fenced off: claim and seek again before the next record."""
         self._claim = None
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
-        """See ports.Consumer. [] also when a rebalance came in between."""
+        """See ports.Consumer. Also returns [] when a rebalance happened meanwhile."""
         if self._claim is None:
             try:
                 await self._settle()
@@ -76,7 +79,7 @@ class PlaceKeeper:
         return records
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
-        """See ports.Consumer. Nothing for dropped work."""
+        """See ports.Consumer. Does nothing for dropped work."""
         self._done |= offsets
         if self._claim is not None:
             await self._inner.commit(offsets)
@@ -87,8 +90,8 @@ class PlaceKeeper:
         await self._inner.seek(offsets)
 
     async def behind(self) -> bool:
-        """Whether records wait to be written, or for partitions. False while Kafka does not answer,
-        and for a member that the group has nothing for."""
+        """Whether records, or partitions, are waiting. False while Kafka does not answer, and for a
+        member without partitions because the group has none for it."""
         assigned = self._consumer.assignment()
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
@@ -98,7 +101,8 @@ class PlaceKeeper:
                 end = await self._consumer.end_offsets(assigned)
                 if self._claim is None:
                     return True
-                # Ends of transactions take offsets: beyond the last record only the position tells.
+                # Ends of transactions take offsets, so beyond the last record only the position is
+                # right.
                 read = {place: await self._consumer.position(place) for place in assigned}
         except (KafkaError, TimeoutError):
             return False
@@ -106,12 +110,13 @@ class PlaceKeeper:
         return in_hand or any(read[place] < end[place] for place in assigned)
 
     def _assigned(self, places: set[Place]) -> None:
-        # aiokafka logs and forgets what a listener raises, so the work waits for getmany.
+        # aiokafka logs and ignores what a listener raises, so getmany does the work.
         self._claim = None
+        self._keep({partition for _, partition in places})
         self._consumer.pause(*_partitions(places))
 
     async def _settle(self) -> None:
-        """Claim what is assigned, seek, and let it flow."""
+        """Claim the assigned partitions, seek, and start reading."""
         assigned = self._consumer.assignment()
         generation = self._generation()
         if not assigned or generation < 0:
@@ -122,28 +127,30 @@ class PlaceKeeper:
         places = [(place.topic, place.partition) for place in sorted(assigned)]
         offsets = await self._hold(claim, places)
         if generation != self._generation() or assigned != self._consumer.assignment():
-            return  # a rebalance came in between; its own claim follows
+            return  # a rebalance happened meanwhile; its own claim follows
         await self._inner.seek(offsets)
         self._done, self._taken = dict(offsets), {}
         self._consumer.resume(*assigned)
         self._claim = claim
-        log.info("%d partitions held in generation %d", len(places), generation)
+        log.info("%d partitions owned in generation %d", len(places), generation)
 
     async def _hold(self, claim: Claim, places: list[Place]) -> dict[Place, int]:
         try:
             return await self._events.claim(claim, places, {})
         except Fenced as fenced:
-            # Either another member came after us, or Kafka forgot the group and counts from 1
-            # again (it was empty for offsets.retention.minutes). Kafka knows: it takes a commit
+            # Either another member has taken over, or Kafka forgot the group and counts from 1
+            # again (it was empty for offsets.retention.minutes). Kafka decides: it accepts a commit
             # only from a member of the current generation.
-            held = fenced.held
+            generations = fenced.generations
         try:
-            await self._consumer.commit({place: 0 for place in _partitions(held)})
+            await self._consumer.commit(dict.fromkeys(_partitions(generations), 0))
         except (KafkaError, IllegalStateError) as error:
-            raise Retryable(f"another member holds {len(held)} partitions: {error!r}") from error
-        log.warning("the group counts its generations from 1 again: replacing %s", held)
+            raise Retryable(
+                f"another member owns {len(generations)} partitions: {error!r}"
+            ) from error
+        log.warning("the group counts its generations from 1 again: replacing %s", generations)
         try:
-            return await self._events.claim(claim, places, held)
+            return await self._events.claim(claim, places, generations)
         except Fenced as fenced:
             raise Retryable(str(fenced)) from fenced
 
@@ -153,7 +160,8 @@ class PlaceKeeper:
 
 
 class FrameFetcher:
-    """Single frames by their place in Kafka: a second consumer, in no group, that rests between."""
+    """Fetch single frames by their place in Kafka, with a second consumer without a group that is
+    paused in between."""
 
     def __init__(self, consumer: AIOKafkaConsumer, timeout_ms: int = 5_000) -> None:
         self._consumer = consumer
@@ -165,7 +173,9 @@ class FrameFetcher:
         try:
             return await self._fetch(place, ref)
         except KafkaError as error:
-            raise Retryable(f"Kafka did not give frame {ref.frame_id}: {error!r}") from error
+            raise Retryable(
+                f"frame {ref.frame_id} could not be read from Kafka: {error!r}"
+            ) from error
 
     async def _fetch(self, place: TopicPartition, ref: FrameRef) -> Record | Missing:
         if place not in self._consumer.assignment():
@@ -173,18 +183,18 @@ class FrameFetcher:
         self._consumer.seek(place, ref.offset)
         self._consumer.resume(place)
         batch = await self._consumer.getmany(place, timeout_ms=self._timeout_ms, max_records=1)
-        # Before anything else runs: at the log's end a fetch ahead would wait for the next frame,
-        # and our next request behind it.
+        # Pause before anything else runs: at the log's end a prefetch would wait for the next
+        # frame, and our next request behind it.
         self._consumer.pause(place)
         record = to_record(batch[place][0]) if batch else None
         if record is not None and record.offset == ref.offset:
             return record
-        # Out of range, and so begun again at the earliest; or Kafka is slow.
+        # Out of range, so reading restarted at the earliest offset; or Kafka is slow.
         if ref.offset < (await self._consumer.beginning_offsets([place]))[place]:
             return "expired"
         if ref.offset >= (await self._consumer.end_offsets([place]))[place]:
             return "beyond-the-end"
-        raise Retryable(f"frame {ref.frame_id} did not come within {self._timeout_ms} ms")
+        raise Retryable(f"frame {ref.frame_id} did not arrive within {self._timeout_ms} ms")
 
 
 def _partitions(places: set[Place] | Mapping[Place, int]) -> list[TopicPartition]:

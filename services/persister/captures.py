@@ -1,13 +1,13 @@
-"""One row of `captures` out of its parts: a frame, its detection, that it was skipped, its picture.
+"""Build one row of `captures` from its parts: a frame, its detection, its skip, its picture.
 
-Pure. Parts come in any order and several times; of each part the first is kept. Parts that come in
-one batch are written as one row, so that most rows are written once and never again.
+Pure. Parts come in any order and several times; the first of each counts. Parts from one batch are
+written as one row, so most rows are written once and never updated.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from parking.ports import Row
+from parking.wire.ports import Row
 from services.persister.statements import Statement
 
 FRAME: Final = [
@@ -23,7 +23,7 @@ _COMMON: Final = ["frame_id", "time_ms", "site_id", "camera_id", "status"]
 COLUMNS: Final = [*_COMMON, *FRAME, *_DETECTION, "skipped_for", *_PICTURE]
 
 PARTS: Final = {"frames": FRAME, "detections": _DETECTION, "skips": [], "pictures": _PICTURE}
-"""The kinds that make a row, the ones that know its time best first; their own columns."""
+"""The kinds that make a row, with their own columns; the one with the best time first."""
 
 _NEW: Final = {
     "frame": "captures.received_at_ms is null and excluded.received_at_ms is not null",
@@ -57,8 +57,8 @@ STATEMENT: Final = Statement(
 
 
 def merge(rows: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
-    """One row a frame, with every column, by frame id. A skipped frame whose time is unknown (its
-    `time_ms` is None) keeps None where no other part tells it."""
+    """One row per frame, with every column, by frame id. If a skipped frame's time is unknown (its
+    `time_ms` is None), it stays None unless another part has it."""
     merged: dict[str, dict[str, Any]] = {}
     done: set[tuple[str, str]] = set()
     for kind, columns in PARTS.items():

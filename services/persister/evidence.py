@@ -1,7 +1,7 @@
-"""Pictures as evidence: which a batch needs, where they come from, what the rows then say.
+"""Pictures as evidence: which ones a batch needs, their sources, and the rows about them.
 
-Object first, row after. A key is noted in the event store before its object is put, so that an
-object whose row never came (a crash in between) is found and removed by the sweep.
+The object is written before its row. Its key is noted in the event store before the put, so the
+sweep finds and removes an object whose row was never written (after a crash in between).
 """
 
 import asyncio
@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from parking.codec import decode
-from parking.errors import Invalid
-from parking.events import FrameReceived, FrameRef, SlotChanged
-from parking.faults import fault
-from parking.metrics import EVIDENCE
-from parking.ports import Clock, EventStore, ObjectStore, Record
-from parking.topics import FRAMES, evidence_key
+from parking.core.errors import Invalid
+from parking.core.events import FrameReceived, FrameRef, SlotChanged
+from parking.core.topics import FRAMES, evidence_key
+from parking.runtime.faults import fault
+from parking.runtime.metrics import EVIDENCE
+from parking.wire.codec import decode
+from parking.wire.ports import Clock, EventStore, ObjectStore, Record
 from services.persister.rows import picture_row
 
 Missing = Literal[
@@ -38,7 +38,7 @@ class Picture:
 
     @property
     def key(self) -> str:
-        """Its object's key; the same frame always has the same."""
+        """The key of its object; always the same for the same frame."""
         return evidence_key(self.frame.camera_id, self.frame.id, self.frame.time_ms)
 
 
@@ -68,8 +68,8 @@ def needs_evidence(change: SlotChanged) -> bool:
 async def prove(
     changes: Iterable[SlotChanged], fetch: FetchFrame, keep: Callable[..., Awaitable[Kept]]
 ) -> dict[str, Stored | Missing]:
-    """For each frame that caused changes (by `frame_of`) its stored picture, or why there is none.
-    A frame is fetched and put once, however many changes it caused. Raises Retryable."""
+    """Return for each frame that caused changes (by `frame_of`) its stored picture, or why there is
+    none. A frame is fetched and put once, however many changes it caused. Raises Retryable."""
     refs = {frame_of(change): change.frame_ref for change in changes}
     found: dict[str, Stored | Missing] = {}
     for some in _chunks(list(refs.items())):
@@ -80,12 +80,12 @@ async def prove(
 
 
 def frame_of(change: SlotChanged) -> str:
-    """The id of the frame that caused a change; "" when it does not say where that lies."""
+    """The id of the frame that caused a change; "" when the change has no reference to it."""
     return change.frame_ref.frame_id if change.frame_ref else ""
 
 
 async def find(ref: FrameRef | None, fetch: FetchFrame) -> Picture | Missing:
-    """The frame a change points at, checked: its id and its own sha256. Raises Retryable."""
+    """Fetch the frame of a change and check its id and its sha256. Raises Retryable."""
     if ref is None or ref.topic != FRAMES:
         return "no-frame-ref"
     record = await fetch(ref)
@@ -93,7 +93,7 @@ async def find(ref: FrameRef | None, fetch: FetchFrame) -> Picture | Missing:
 
 
 def checked(record: Record, frame_id: str) -> Picture | Missing:
-    """The picture of a record, if it is the one."""
+    """The picture of a record, if it is the right one."""
     try:
         frame = decode(record)
     except Invalid:
@@ -134,6 +134,6 @@ def columns(found: Stored | Missing) -> dict[str, str | None]:
 
 
 def _chunks(items: list[T]) -> Iterator[list[T]]:
-    """Pictures are large (up to a megabyte): only so many are held at once."""
+    """Pictures are large (up to a megabyte), so only this many are kept in memory."""
     for start in range(0, len(items), _AT_ONCE):
         yield items[start : start + _AT_ONCE]

@@ -1,7 +1,7 @@
-"""What the persister does with a batch: rows, evidence, dead letters; then rows and offsets as one.
+"""Process a batch: rows, evidence, dead letters; then rows and offsets in one transaction.
 
-The order is what makes a crash harmless: objects, then dead letters, then the transaction. Whatever
-is cut off is done again from the offsets in Postgres, and every step may be done twice.
+The order makes a crash harmless: objects, then dead letters, then the transaction. Interrupted work
+is repeated from the offsets in Postgres, and every step may be repeated.
 """
 
 import logging
@@ -11,15 +11,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from parking import events as ev
-from parking import topics
-from parking.codec import AnyEvent, dead_letter, decode
-from parking.errors import Fenced, Invalid, Newer
-from parking.events import FrameReceived, SlotChanged
-from parking.faults import fault, holding
-from parking.metrics import DEAD_LETTERS, FENCED_WRITES, RECORDS_IGNORED, ROWS_WRITTEN
-from parking.ports import Claim, Clock, EventStore, ObjectStore, Outgoing, Producer, Record, Row
-from parking.runner import next_offsets
+from parking.core import events as ev
+from parking.core import topics
+from parking.core.errors import Fenced, Invalid, Newer
+from parking.core.events import FrameReceived, SlotChanged
+from parking.runtime.faults import fault, holding
+from parking.runtime.metrics import DEAD_LETTERS, FENCED_WRITES, RECORDS_IGNORED, ROWS_WRITTEN
+from parking.runtime.runner import next_offsets
+from parking.wire.codec import AnyEvent, dead_letter, decode
+from parking.wire.ports import (
+    Claim,
+    Clock,
+    EventStore,
+    ObjectStore,
+    Outgoing,
+    Producer,
+    Record,
+    Row,
+)
 from services.persister import rows
 from services.persister.evidence import (
     FetchFrame,
@@ -42,8 +51,8 @@ SERVICE: Final = "persister"
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the handler works with. `claim`: under which the batch was read; `drop`: told when the
-    batch turned out to be another member's."""
+    """The handler's dependencies. `claim`: under which the batch was read; `drop`: called when the
+    batch belongs to another member."""
 
     events: EventStore
     objects: ObjectStore
@@ -57,7 +66,7 @@ class Tools:
 
 @dataclass(slots=True)
 class Planned:
-    """One record on its way: its event and rows, or why it is invalid."""
+    """One record in progress: its event and rows, or why it is invalid."""
 
     record: Record
     event: AnyEvent | None = None
@@ -66,8 +75,8 @@ class Planned:
 
 
 async def handle(records: Sequence[Record], *, tools: Tools) -> list[Outgoing]:
-    """Make a batch's effects durable, its offsets with them. Returns nothing to write: the dead
-    letters have gone out before the offsets moved. Raises Retryable on any outage."""
+    """Make a batch's effects and offsets durable. Returns no messages: the dead letters were sent
+    before the offsets moved. Raises Retryable on any outage."""
     holding(_place(record) for record in records)
     try:
         claim = tools.claim()
@@ -85,30 +94,30 @@ async def handle(records: Sequence[Record], *, tools: Tools) -> list[Outgoing]:
 
 
 def plan(record: Record, claim: Claim) -> Planned:
-    """A record's rows, or why it has none; one of a newer version has none, and is counted. A
-    tombstone has none: what was removed said so itself, in the record before it."""
+    """A record's rows, or why it has none. Records of a newer version are counted and have none.
+    Tombstones have none: the record before already reported the removal."""
     if record.value is None and topics.TOPICS[record.topic].compacted:
         return Planned(record)
     try:
         event = decode(record)
         expected = HANDLERS[record.topic]
         if type(event) not in expected:
-            raise Invalid("wrong-type", f"{event.TYPE} does not belong into {record.topic}")
+            raise Invalid("wrong-type", f"{event.TYPE} does not belong in {record.topic}")
     except Newer as error:
-        log.info("passed over %s: %s", _place(record), error)
+        log.info("skipped %s: %s", _place(record), error)
         RECORDS_IGNORED.labels("newer").inc()
         return Planned(record)
     except Invalid as error:
         return Planned(record, error=error)
     mapper = expected[type(event)]
-    made = mapper(event, record, claim.log_id(record.topic)) if mapper else []
-    if made and isinstance(event, ev.Event):
-        made.insert(0, ("sites", {"site_id": event.site_id}))
-    return Planned(record, event, made)
+    new_rows = mapper(event, record, claim.log_id(record.topic)) if mapper else []
+    if new_rows and isinstance(event, ev.Event):
+        new_rows.insert(0, ("sites", {"site_id": event.site_id}))
+    return Planned(record, event, new_rows)
 
 
 async def add_pictures(batch: Sequence[Planned], tools: Tools) -> None:
-    """Store what the policy asks for and enter it into the rows."""
+    """Store the pictures that the policy requires and note them in the rows."""
     store = partial(keep, events=tools.events, objects=tools.objects, clock=tools.clock)
     if changes := await _changes_to_prove(batch, tools):
         found: Mapping[str, Stored | Missing]
@@ -125,7 +134,7 @@ async def add_pictures(batch: Sequence[Planned], tools: Tools) -> None:
 
 
 def _enter(planned: Planned, found: Stored | Missing) -> None:
-    """The evidence of one change into its rows."""
+    """Note the evidence of one change in its rows."""
     proof = columns(found)
     planned.rows = [
         (kind, row | proof if kind == "slot_changes" else row) for kind, row in planned.rows
@@ -145,13 +154,13 @@ async def set_aside(batch: Sequence[Planned], tools: Tools) -> None:
         await tools.producer.send(letters)
     for planned in batch:
         if planned.error:
-            log.warning("set aside %s: %s", _place(planned.record), planned.error)
+            log.warning("dead-lettered %s: %s", _place(planned.record), planned.error)
             DEAD_LETTERS.labels(SERVICE, planned.error.reason).inc()
 
 
 async def write(batch: Sequence[Planned], claim: Claim, tools: Tools) -> None:
-    """Rows and offsets in one transaction. Where the database refuses a row's content, halves find
-    the record it came from, and that one is set aside."""
+    """Write rows and offsets in one transaction. If the database rejects a row's content, the batch
+    is halved until the record is found, and that record is dead-lettered."""
     offsets = next_offsets([planned.record for planned in batch])
     try:
         changed = await tools.events.write(claim, by_kind(batch), offsets)
@@ -169,7 +178,7 @@ async def write(batch: Sequence[Planned], claim: Claim, tools: Tools) -> None:
 
 
 def by_kind(batch: Iterable[Planned]) -> dict[str, list[Row]]:
-    """All rows of a batch, by the statement that writes them, in order."""
+    """All rows of a batch, in order, by the statement that writes them."""
     kinds: dict[str, list[Row]] = defaultdict(list)
     for planned in batch:
         for kind, row in planned.rows:
@@ -188,7 +197,7 @@ def _frames(batch: Sequence[Planned]) -> list[tuple[Planned, Picture]]:
 async def _changes_to_prove(
     batch: Sequence[Planned], tools: Tools
 ) -> list[tuple[Planned, SlotChanged]]:
-    """New changes that a frame caused; of those that have a row already the first one stands."""
+    """New changes caused by a frame; a change that already has a row keeps it."""
     changes = [
         (planned, planned.event)
         for planned in batch
@@ -204,15 +213,22 @@ def _place(record: Record) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
-# Per topic: the events that belong there, and their rows (None: known, nothing to keep).
+# Per topic: its events and their rows (None: known, nothing to store).
 HANDLERS: Final[dict[str, dict[type[Any], Mapper | None]]] = {
-    topics.FRAMES: {ev.FrameReceived: rows.frame_rows},
-    topics.DETECTIONS: {ev.DetectionMade: rows.detection_rows, ev.TickElapsed: None},
+    topics.FRAMES: {ev.FrameReceived: rows.frame_rows, ev.HeartbeatPassed: None},
+    topics.DETECTIONS: {
+        ev.DetectionMade: rows.detection_rows,
+        ev.TickElapsed: None,
+        ev.HeartbeatPassed: None,
+    },
     topics.GATE_EVENTS: {ev.GateEventReceived: rows.gate_rows},
     topics.PLATES: {ev.PlateSealed: rows.plate_rows},
     topics.DEVICE_EVENTS: {ev.DeviceReported: rows.device_rows},
     topics.LAYOUTS: {ev.LayoutPublished: rows.layout_rows},
     topics.SLOT_CHANGES: {ev.SlotChanged: rows.change_rows},
     topics.SESSIONS: {ev.SessionChanged: rows.session_rows},
-    topics.CAMERA_STATUS: {ev.CameraStatusChanged: rows.camera_status_rows},
+    topics.CAMERA_STATUS: {
+        ev.CameraStatusChanged: rows.camera_status_rows,
+        ev.HeartbeatPassed: None,
+    },
 }

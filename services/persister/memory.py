@@ -1,5 +1,5 @@
-"""ports.EventStore in memory: the same contract tests as Postgres. Rows stay apart by kind: what
-several kinds make of one table (captures, slots) is Postgres's."""
+"""ports.EventStore in memory, with the same contract tests as Postgres. Rows stay separate by kind;
+only Postgres combines kinds into one table (captures, slots)."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from parking.errors import Fenced, Invalid
-from parking.ports import Claim, Place, Row
+from parking.core.errors import Fenced, Invalid
+from parking.wire.ports import Claim, Place, Row
 from services.persister.captures import PARTS
 from services.persister.statements import STATEMENTS, Statement
 
@@ -19,7 +19,8 @@ Log = tuple[str, int]
 
 
 class MemoryEvents:
-    """Rows by kind and key, offsets by log. Rows that hold `refused` in their JSON are none."""
+    """Rows by kind and key, offsets by log. Rows that contain `refused` in their JSON are
+    rejected."""
 
     def __init__(self) -> None:
         self.refused = b"\\u0000"
@@ -33,10 +34,10 @@ class MemoryEvents:
     ) -> dict[Place, int]:
         """See ports.EventStore."""
         logs = {place: _log(claim, place) for place in places}
-        held = {place: self._generations.get(log, 0) for place, log in logs.items()}
+        generations = {place: self._generations.get(log, 0) for place, log in logs.items()}
         higher = {
             place: generation
-            for place, generation in held.items()
+            for place, generation in generations.items()
             if generation > claim.generation and replacing.get(place) != generation
         }
         if higher:

@@ -1,7 +1,7 @@
 """Numbered SQL migrations: `migrations/NNNN_name.sql`, each applied once, in order, at start.
 
 An advisory lock lets any number of processes start side by side. An applied file must not change:
-its checksum is kept. There are no steps back; a mistake is mended by the next number.
+its checksum is stored. There are no downgrades; fix a mistake with the next number.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ create table if not exists schema_migrations (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file."""
+    """One migration file."""
 
     number: int
     name: str
@@ -37,12 +37,12 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """Of the file's text."""
+        """SHA-256 of the file's text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def shipped() -> list[Migration]:
-    """The files beside this module, in order."""
+    """The files in this module's folder, in order."""
     folder = resources.files("services.persister") / "migrations"
     found = [(_NAME.fullmatch(file.name), file) for file in folder.iterdir()]
     return sorted(
@@ -58,8 +58,8 @@ def shipped() -> list[Migration]:
 async def migrate(
     connection: AsyncConnection[Any], migrations: list[Migration] | None = None
 ) -> list[str]:
-    """Apply what is missing; returns the names applied. The connection must be in autocommit.
-    Raises RuntimeError when an applied file was changed or is newer than this program knows."""
+    """Apply the missing ones; return their names. The connection must be in autocommit. Raises
+    RuntimeError when an applied file was changed or is newer than this program."""
     migrations = shipped() if migrations is None else migrations
     await connection.execute("select pg_advisory_lock(%s)", [_LOCK])
     try:
@@ -80,13 +80,13 @@ def _check(applied: dict[int, str], migrations: list[Migration]) -> None:
     for number, sha256 in applied.items():
         if number not in known:
             raise RuntimeError(
-                f"the database holds migration {number:04}, which this version does not know: "
-                "it was written by a newer version"
+                f"the database has migration {number:04}, which this version does not know: a "
+                f"newer version wrote it"
             )
         if known[number].sha256 != sha256:
             raise RuntimeError(
-                f"{known[number].name} was changed after it was applied: restore it, "
-                "and put the change into a new number"
+                f"{known[number].name} was changed after it was applied: restore it, and put the "
+                f"change in a new migration"
             )
 
 

@@ -1,11 +1,11 @@
-"""Partitions by time of the tables that grow with time: made ahead, dropped when past.
+"""Time partitions of the tables that grow with time: created ahead, dropped when expired.
 
-A day each of `captures` and `device_events`, seven days of `slot_changes`, which are kept for
-longer. They reach a week back and a week ahead; rows of other times lie in the table's `_default`
-partition, so that none is refused, and move when a partition for them is made.
+One per day of `captures` and `device_events`, one per seven days of `slot_changes`, which are kept
+for longer. They cover a week back and a week ahead. Rows of other times go to the table's
+`_default` partition, so that none is rejected, and move when a partition for them is created.
 
-Making and dropping wait for a lock only briefly and leave the rest for the next pass. Writers wait
-meanwhile, so that none puts a row of a new partition into the default one.
+Creating and dropping wait for a lock only briefly and leave the rest for the next pass. Writers
+wait meanwhile, so that none puts a row of a new partition into the default one.
 """
 
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 DAY_MS: Final = 86_400_000
 STEPS_MS: Final = {"captures": DAY_MS, "device_events": DAY_MS, "slot_changes": 7 * DAY_MS}
-"""The partitioned tables and how much time a partition holds."""
+"""The partitioned tables and the time span of a partition."""
 _REACH_MS: Final = 7 * DAY_MS
 
 _BOUND: Final = re.compile(r"FROM \((?:MINVALUE|'(-?\d+)')\) TO \('(-?\d+)'\)")
@@ -34,22 +34,22 @@ select c.relname, pg_get_expr(c.relpartbound, c.oid)
 from pg_inherits i join pg_class c on c.oid = i.inhrelid
 where i.inhparent = %s::regclass
 """
-_GONE: Final = r"""
+_DETACHED: Final = r"""
 select relname from pg_class
 where relkind = 'r' and relnamespace = current_schema()::regnamespace
   and relname like replace(%s, '_', '\_') || '\_%%\_gone'
 """
-# What a dropped partition takes with it: pictures nobody names any more are left to the sweep ...
-_LET_GO: Final = {
-    "captures": "insert into objects (key, noted_at_ms) select distinct object_key, 0 from {gone} "
-    "where object_key is not null on conflict do nothing",
+# Before a partition is dropped: note its pictures, so that the sweep removes unreferenced ones ...
+_SWEEP_LATER: Final = {
+    "captures": "insert into objects (key, noted_at_ms) select distinct object_key, 0 "
+    "from {removed} where object_key is not null on conflict do nothing",
     "slot_changes": "insert into objects (key, noted_at_ms) select distinct evidence_key, 0 "
-    "from {gone} where evidence_key is not null on conflict do nothing",
+    "from {removed} where evidence_key is not null on conflict do nothing",
 }
-# ... and of each slot the last change stays: what it was when that which is kept begins.
+# ... and keep the last change of each slot: its state when the kept time begins.
 _CARRY: Final = {
     "slot_changes": "insert into slot_changes select distinct on (run, site_id, slot_id) * "
-    "from {gone} order by run, site_id, slot_id, time_ms desc, version desc, id desc "
+    "from {removed} order by run, site_id, slot_id, time_ms desc, version desc, id desc "
     "on conflict do nothing",
 }
 
@@ -61,14 +61,14 @@ class Span(NamedTuple):
     to_ms: int
 
     def overlaps(self, other: "Span") -> bool:
-        """Whether they have a time in common."""
+        """Whether the two spans overlap."""
         return self.from_ms < other.to_ms and other.from_ms < self.to_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One of a table's, not its default one. `regular`: made by this program, so that it goes as a
-    whole; the one that a migration left holds everything before it."""
+    """A partition of a table, not its default one. `regular`: created by this program, so it is
+    dropped as a whole; the one from a migration contains everything before it."""
 
     name: str
     span: Span
@@ -76,13 +76,13 @@ class Partition:
 
 
 def wanted(now_ms: int, step_ms: int, oldest_ms: int) -> list[Span]:
-    """The partitions there should be, in order: around now, none that is past already."""
+    """The required partitions, in order: around now, without expired ones."""
     begin_ms = max(now_ms - _REACH_MS, min(oldest_ms, now_ms)) // step_ms * step_ms
     return [Span(at_ms, at_ms + step_ms) for at_ms in range(begin_ms, now_ms + _REACH_MS, step_ms)]
 
 
 def missing(spans: Iterable[Span], there: Sequence[Partition]) -> list[Span]:
-    """Those that no partition holds any part of."""
+    """The spans that overlap no partition."""
     return [span for span in spans if not any(span.overlaps(one.span) for one in there)]
 
 
@@ -92,54 +92,55 @@ def named(table: str, span: Span) -> str:
 
 
 class Partitions:
-    """On the persister's database. Methods raise Retryable on an outage, and when a lock did not
-    come within two seconds."""
+    """Works on the persister's database. Methods raise Retryable on an outage, and when a lock was
+    not available within two seconds."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def of(self, table: str) -> list[Partition]:
-        """A table's partitions by time, its default one left out."""
+        """A table's partitions by time, without its default one."""
         async with transaction(self._pool) as connection:
             return await _of(connection, table)
 
     async def ensure(self, now_ms: int, oldest_ms: Mapping[str, int]) -> list[str]:
-        """Make those that are missing around now; returns their names. `oldest_ms`: by table,
-        before when nothing is kept."""
-        made: list[str] = []
+        """Create the missing ones around now; return their names. `oldest_ms`: by table, the start
+        of the time that is kept."""
+        created: list[str] = []
         for table, step_ms in STEPS_MS.items():
             spans = wanted(now_ms, step_ms, oldest_ms.get(table, 0))
             if missing(spans, await self.of(table)):
-                made += await self._make(table, spans)
-        if made:
-            log.info("partitions made: %s", ", ".join(made))
-        return made
+                created += await self._make(table, spans)
+        if created:
+            log.info("partitions made: %s", ", ".join(created))
+        return created
 
     async def drop(self, table: str, before_ms: int) -> int:
-        """Drop those that end by then; returns how many. A crash in between leaves a detached table
-        that the next call drops."""
+        """Drop those that end by then; return how many. A crash in between leaves a detached table,
+        which the next call drops."""
         for partition in await self.of(table):
             if partition.span.to_ms <= before_ms:
                 await self._detach(table, partition.name)
         async with transaction(self._pool) as connection:
-            detached = await (await connection.execute(_GONE, [table])).fetchall()
+            detached = await (await connection.execute(_DETACHED, [table])).fetchall()
         for (name,) in detached:
             await self._finish(table, name)
         return len(detached)
 
     async def irregular(self, table: str) -> list[str]:
-        """The partitions from which rows have to be deleted one by one."""
+        """The partitions from which rows must be deleted one by one."""
         return [f"{table}_default", *(p.name for p in await self.of(table) if not p.regular)]
 
     async def _make(self, table: str, spans: Sequence[Span]) -> list[str]:
-        made: list[str] = []
+        created: list[str] = []
         async with transaction(self._pool) as connection:
             await _hold(connection, table, "share row exclusive")
             for span in missing(spans, await _of(connection, table)):
                 name = named(table, span)
                 between = f"time_ms >= {span.from_ms} and time_ms < {span.to_ms}"
                 for text in (
-                    # Room for the second part of a row that was written before it was whole.
+                    # Free space for the second part of a row that was written before it was
+                    # complete.
                     f"create table {name} (like {table} including all) with (fillfactor = 90)",
                     f"with moved as (delete from {table}_default where {between} returning *) "  # noqa: S608 -- names and numbers of our own
                     f"insert into {name} select * from moved",
@@ -147,8 +148,8 @@ class Partitions:
                     f"for values from ({span.from_ms}) to ({span.to_ms})",
                 ):
                     await connection.execute(text.encode())
-                made.append(name)
-        return made
+                created.append(name)
+        return created
 
     async def _detach(self, table: str, name: str) -> None:
         async with transaction(self._pool) as connection:
@@ -157,20 +158,20 @@ class Partitions:
                 await connection.execute(f"alter table {table} detach partition {name}".encode())
                 await connection.execute(f"alter table {name} rename to {name}_gone".encode())
 
-    async def _finish(self, table: str, gone: str) -> None:
-        """Drop a detached partition, with what has to be known of it."""
+    async def _finish(self, table: str, removed: str) -> None:
+        """Drop a detached partition, after saving what is needed of it."""
         async with transaction(self._pool) as connection:
             await connection.execute(_BRIEFLY)
             await connection.execute(_ONE_AT_A_TIME)
             await connection.execute(_PATIENTLY)
-            there = await (await connection.execute("select to_regclass(%s)", [gone])).fetchone()
+            there = await (await connection.execute("select to_regclass(%s)", [removed])).fetchone()
             if there is None or there[0] is None:
                 return  # another instance was quicker
-            for texts in (_CARRY, _LET_GO):
+            for texts in (_CARRY, _SWEEP_LATER):
                 if text := texts.get(table):
-                    await connection.execute(text.format(gone=gone).encode())
-            await connection.execute(f"drop table {gone}".encode())
-        log.info("partition %s dropped", gone.removesuffix("_gone"))
+                    await connection.execute(text.format(removed=removed).encode())
+            await connection.execute(f"drop table {removed}".encode())
+        log.info("partition %s dropped", removed.removesuffix("_gone"))
 
 
 async def _of(connection: Connection, table: str) -> list[Partition]:

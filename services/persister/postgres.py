@@ -1,16 +1,16 @@
 """ports.EventStore on Postgres: psycopg 3, a small pool, rows and offsets in one transaction."""
 
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
 from psycopg import AsyncConnection, DataError, IntegrityError, InterfaceError, OperationalError
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg_pool import AsyncConnectionPool
 
-from parking.errors import Fenced, Invalid, Retryable
-from parking.ports import Claim, Place, Row
+from parking.core.errors import Fenced, Invalid, Retryable
+from parking.wire.ports import Claim, Place, Row
 from services.persister import captures
 from services.persister.migrate import migrate
 from services.persister.rows import fold_sessions
@@ -22,16 +22,14 @@ from services.persister.statements import (
     Statement,
 )
 
-log = logging.getLogger(__name__)
-
 Connection = AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 
 _DAY_MS: Final = 86_400_000
 _CONNECT_TIMEOUT_S: Final = 5
 _WAIT_FOR_CONNECTION_S: Final = 10.0
-# A statement that hangs (a lock, a sick disk) becomes an outage that is tried again; a process that
-# stops in the middle of a transaction must not hold its partitions' rows for long.
+# A statement that hangs (a lock, a failing disk) becomes an outage that is retried. A process that
+# stops in the middle of a transaction must not lock its partitions' rows for long.
 _OPTIONS: Final = (
     "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=10s"
 )
@@ -79,19 +77,20 @@ def new_pool(url: str, size: int) -> Pool:
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """One transaction on a pooled connection; what the database answers in psycopg's words comes
-    out in ours: Invalid for content it refuses, Retryable for everything that may pass."""
+    """One transaction on a pooled connection. psycopg's errors are translated: Invalid for rejected
+    content, Retryable for everything that may pass."""
     try:
         async with pool.connection() as connection:
             yield connection
     except (DataError, IntegrityError) as error:
         raise Invalid("refused-by-database", _first_line(error)) from error
-    except (OperationalError, InterfaceError) as error:
+    # Read-only: a standby after a failover, or a provider's reaction to a full disk.
+    except (OperationalError, InterfaceError, ReadOnlySqlTransaction) as error:
         raise Retryable(f"Postgres: {_first_line(error)}") from error
 
 
 async def prepare(url: str) -> None:
-    """Bring the database to this version's tables. Raises Retryable while it is away."""
+    """Bring the database to this version's tables. Raises Retryable while it is down."""
     options = f"{_OPTIONS} -c lock_timeout=0 -c statement_timeout=0"  # others may be migrating
     try:
         async with await AsyncConnection.connect(
@@ -118,13 +117,13 @@ class PostgresEvents:
         async with transaction(self._pool) as connection:
             await connection.execute(_BEGIN_AT_ZERO, given)
             rows = await (await connection.execute(_HELD, given)).fetchall()
-            held = {
+            generations = {
                 (topic, partition): generation
                 for topic, partition, _, generation in rows
                 if generation > claim.generation and replacing.get((topic, partition)) != generation
             }
-            if held:
-                raise Fenced(held)
+            if generations:
+                raise Fenced(generations)
             await connection.execute(_HOLD, given)
         return {(topic, partition): offset for topic, partition, offset, _ in rows}
 
@@ -147,7 +146,7 @@ class PostgresEvents:
     ) -> dict[str, int]:
         """See ports.EventStore."""
         async with transaction(self._pool) as connection:
-            # First, so that a new holder's claim waits for this transaction or stops it.
+            # First, so that a new owner's claim waits for this transaction or stops it.
             await self._move(connection, claim, offsets)
             given = {**rows, captures.STATEMENT.kind: captures.merge(rows)}
             return {
@@ -166,7 +165,7 @@ class PostgresEvents:
 
 
 async def _write_kind(connection: Connection, statement: Statement, rows: Sequence[Row]) -> int:
-    """Write one kind and what follows from it; returns the rows changed."""
+    """Write one kind and its consequences; return the rows changed."""
     chosen = statement.chosen(rows)
     if statement.dated:
         chosen = await _dated(connection, statement, chosen)
@@ -185,9 +184,10 @@ async def _write_kind(connection: Connection, statement: Statement, rows: Sequen
 
 
 async def _dated(connection: Connection, statement: Statement, rows: Sequence[Row]) -> list[Row]:
-    """The rows, those that are there already under the time they have there; without those that
-    are not and tell no time."""
-    # As the insert will: whoever makes a partition waits for us, or we for them, before any read.
+    """The rows; existing ones with the time they already have; without new ones that have no
+    time."""
+    # The insert's own lock, taken early: creating a partition waits for us, or we for it, before
+    # any read.
     await connection.execute(f"lock table only {statement.table} in row exclusive mode".encode())
     given = {row[statement.key]: row["time_ms"] for row in rows}
     times = given | await _times(connection, statement.table, statement.key, given)
@@ -201,14 +201,14 @@ async def _dated(connection: Connection, statement: Statement, rows: Sequence[Ro
 async def _times(
     connection: Connection, table: str, key: str, times_ms: Mapping[str, int | None]
 ) -> dict[str, int]:
-    """By id, the times of those that have rows within a day of the time given (None: of any time
-    given). A frame that a device sends again may have another time: that of its receipt."""
-    told = [time_ms for time_ms in times_ms.values() if time_ms is not None] or [0]
+    """By id, the times of existing rows within a day of the given time (None: of any given time). A
+    frame that a device sends again may have another time: that of its receipt."""
+    known_ms = [time_ms for time_ms in times_ms.values() if time_ms is not None] or [0]
     text = (
         f"select {key}, min(time_ms) from {table} "  # noqa: S608 -- names of our own code only
         f"where {key} = any(%s) and time_ms between %s and %s group by {key}"
     )
-    given = [list(times_ms), min(told) - _DAY_MS, max(told) + _DAY_MS]
+    given = [list(times_ms), min(known_ms) - _DAY_MS, max(known_ms) + _DAY_MS]
     cursor = await connection.execute(text.encode(), given)
     return dict(await cursor.fetchall())
 
@@ -219,7 +219,7 @@ async def _upsert(connection: Connection, statement: Statement, rows: Sequence[R
 
 
 async def _follow_layouts(connection: Connection, cameras: list[str], log_id: str) -> None:
-    """Bring cameras, sites, zones and slots up to the layouts just added."""
+    """Update cameras, sites, zones and slots to the layouts just added."""
     cursor = await connection.execute(ADOPT_LAYOUTS, {"cameras": cameras, "log_id": log_id})
     adopted = [row[0] for row in await cursor.fetchall()]
     for text in FOLLOW_LAYOUTS if adopted else ():

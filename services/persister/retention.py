@@ -1,16 +1,16 @@
-"""What is past its time goes: captures, pictures, device and gate events, stays, slot changes; and
-objects that no row names.
+"""Delete expired data: captures, pictures, device and gate events, stays, slot changes; and objects
+without a row.
 
-Captures, device events and slot changes go by whole partitions, so a row stays for up to a day (a
-slot change: a week) longer than its days. Rows that lie in no partition of their own go one by one.
-Rows let go of an object first and note it; the sweep looks at every noted object once and removes
-those that no row names. So there is one path by which objects go, a crash anywhere leaves nothing
-behind for good, and no row ever names an object that is gone. Every step is small, and instances
-side by side pass over each other's rows.
+Captures, device events and slot changes are deleted by whole partitions, so a row may stay a day (a
+slot change: a week) longer than configured. Rows outside those partitions are deleted one by one.
+Rows first release an object and note it. The sweep checks every noted object once and removes those
+that no row names. As this is the only way in which objects are removed, a crash anywhere leaves
+nothing behind for good, and no row ever names a removed object. Every step is small, and instances
+side by side skip each other's rows.
 
-A record of Kafka that comes a second time after its row went (a topic read again from its begin, a
-dead letter played again) makes the row anew, and a later pass removes it: the past never counts
-for what is now, for slots and cameras go by version, and an open stay keeps its steps.
+A Kafka record that comes again after its row was deleted (a topic read again from its start, a dead
+letter replayed) creates the row again, and a later pass deletes it. Present state is never
+affected, because slots and cameras go by version, and an open stay keeps its steps.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from parking.errors import Retryable
-from parking.metrics import RETENTION_REMOVED
-from parking.ports import Clock, ObjectStore
+from parking.core.errors import Retryable
+from parking.runtime.metrics import RETENTION_REMOVED
+from parking.wire.ports import Clock, ObjectStore
 from services.persister.partitions import Partitions
 from services.persister.postgres import Pool, transaction
 
 log = logging.getLogger(__name__)
 
 Step = Callable[[], Awaitable[int]]
-"""Removes some; returns how many."""
+"""Deletes some; returns how many."""
 
 _DAY_MS: Final = 86_400_000
 _STEP_ROWS: Final = 1000
@@ -39,9 +39,9 @@ _STEP_OBJECTS: Final = 200
 @dataclass(frozen=True, slots=True)
 class Keep:
     """How long each is kept, in days; `orphans_s`: how long an object may wait for its row.
-    `sessions_days`: passages and stays, since these hold plates' hashes. `plates_days`: plates
-    themselves, since the end of their stay. `changes_days`: they tell
-    nothing of vehicles, and a year is compared with the one before it."""
+    `sessions_days`: passages and stays, which contain plates' hashes. `plates_days`: plates
+    themselves, from the end of their stay. `changes_days`: slot changes contain nothing about
+    vehicles, and are needed to compare a year with the one before."""
 
     captures_days: float = 30.0
     evidence_days: float = 90.0
@@ -64,7 +64,7 @@ delete from gate_events where id in (
     select id from gate_events where time_ms < %(before)s
     order by time_ms limit %(limit)s for update skip locked)
 """
-# A plate read at the entry stays while its stay is open, and the days after it.
+# A plate read at the entry is kept while its stay is open, and for the days after it.
 _PLATES: Final = """
 delete from plates where id in (
     select id from plates p
@@ -77,14 +77,14 @@ delete from plates where id in (
                or coalesce(s.exit_at_ms, s.updated_at_ms) >= %(before)s))
     order by time_ms limit %(limit)s for update skip locked)
 """
-# Since their last step. An open one stays, however long.
+# Counted from their last step. An open one is never deleted.
 _SESSIONS: Final = """
 delete from sessions where (run, session_id) in (
     select run, session_id from sessions
     where status in ('closed', 'corrected') and updated_at_ms < %(before)s
     order by updated_at_ms limit %(limit)s for update skip locked)
 """
-# After their stay: without them a step that comes again would count as a new one of it.
+# After their stay: without them a repeated step would count as a new one.
 _SESSION_EVENTS: Final = """
 delete from session_events where id in (
     select id from session_events e
@@ -92,7 +92,7 @@ delete from session_events where id in (
       and not exists (select 1 from sessions s where s.run = e.run and s.session_id = e.session_id)
     order by time_ms limit %(limit)s for update skip locked)
 """
-# Of each slot the last one past its time stays: what the slot was when that which is kept begins.
+# The last expired change of each slot stays: the slot's state when the kept time begins.
 _CHANGES: Final = """
 with gone as (
     delete from {partition} where (id, time_ms) in (
@@ -135,7 +135,7 @@ update captures c set object_key = null, object_sha256 = null
 from gone where c.frame_id = gone.frame_id and c.time_ms = gone.time_ms
 """
 _WHILE_S3_WORKS: Final = "set local idle_in_transaction_session_timeout = '120s'"
-# Locked until the objects are gone: whoever would put one of them again notes it first, and waits.
+# Locked until the objects are deleted: a writer of one of them notes it first, and waits.
 _NOTED: Final = """
 select key, exists (select 1 from slot_changes where evidence_key = o.key)
          or exists (select 1 from captures where object_key = o.key)
@@ -146,7 +146,7 @@ order by noted_at_ms limit %(limit)s for update skip locked
 
 
 class Retention:
-    """Removes in steps; `once` is a whole pass."""
+    """Deletes in steps; `once` is a whole pass."""
 
     def __init__(self, pool: Pool, objects: ObjectStore, clock: Clock, keep: Keep) -> None:
         self._pool = pool
@@ -156,7 +156,7 @@ class Retention:
         self._keep = keep
 
     async def loop(self, stop: asyncio.Event) -> None:
-        """A pass every `every_s` until told to stop. An outage is waited out."""
+        """One pass every `every_s` until stopped. Outages are waited out."""
         while not stop.is_set():
             try:
                 await self.once(stop)
@@ -168,13 +168,13 @@ class Retention:
                 continue
 
     async def ahead(self) -> list[str]:
-        """Make the partitions that are missing; returns their names. Raises Retryable, also while
-        somebody holds a lock: the default partitions take the rows meanwhile."""
+        """Create missing partitions; return their names. Raises Retryable, also while somebody
+        holds a lock: the default partitions take the rows meanwhile."""
         oldest_ms = {table: self._before(days) for table, days in self._dated().items()}
         return await self._partitions.ensure(self._clock.now_ms(), oldest_ms)
 
     async def once(self, stop: asyncio.Event) -> dict[str, int]:
-        """Step until nothing is left; returns what was removed. Raises Retryable on an outage."""
+        """Step until nothing is left; return what was deleted. Raises Retryable on an outage."""
         await self.ahead()
         removed = {"partitions": await self._drop_partitions()}
         for what, step in self._steps().items():
@@ -189,7 +189,7 @@ class Retention:
         return removed
 
     def _dated(self) -> dict[str, float]:
-        """The partitioned tables, and the days that each is kept."""
+        """The partitioned tables, with the days that each is kept."""
         keep = self._keep
         return {
             "captures": keep.captures_days,
@@ -212,7 +212,7 @@ class Retention:
         }
 
     async def _irregular(self, table: str, days: float) -> int:
-        """Some rows of a table's partitions that do not go as a whole."""
+        """Rows of partitions that are not dropped as a whole."""
         statement = _CHANGES if table == "slot_changes" else _DATED
         key = "frame_id" if table == "captures" else "id"
         return sum([
@@ -235,15 +235,15 @@ class Retention:
             return (await connection.execute(statement.encode(), given)).rowcount
 
     async def _sweep(self, stop: asyncio.Event) -> int:
-        """Look at all that was noted over `orphans_s` ago; returns how many objects went."""
+        """Check everything noted over `orphans_s` ago; return how many objects were deleted."""
         removed = 0
         while not stop.is_set() and (step := await self._look_at_noted()):
             removed += step.count(False)
         return removed
 
     async def _look_at_noted(self) -> list[bool]:
-        """For some noted objects whether a row names it; their notes are gone, and so are the
-        objects that none does."""
+        """Return for some noted objects whether a row names them; their notes are deleted, and so
+        are objects without a row."""
         before = self._clock.now_ms() - round(self._keep.orphans_s * 1000)
         async with transaction(self._pool) as connection:
             given = {"before": before, "limit": _STEP_OBJECTS}

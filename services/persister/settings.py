@@ -5,10 +5,10 @@ KAFKA_CA_FILE
 FRAME_MAX_BYTES           as in ingest (1000000)
 PERSISTER_GROUP           consumer group (parking.persister)
 PERSISTER_BATCH           most records in one transaction (500)
-PERSISTER_GATHER_MS       Kafka gathers records for so long, or 4 MB, and a batch is what came
-                          together: rows come later by as much, and cost a tenth (1000)
-PERSISTER_STALL_S         /healthz fails when nothing was written for so long although there are
-                          records, or no partitions given, and the servers answer (300)
+PERSISTER_GATHER_MS       Kafka gathers records for a batch for this long, or up to 4 MB: rows
+                          are written later by as much, at a tenth of the cost (1000)
+PERSISTER_STALL_S         /healthz fails when, for this long while the servers answer, records
+                          are not written or partitions not assigned (300)
 DATABASE_URL[_FILE]       postgresql://user:password@host/database
 DATABASE_CONNECTIONS      size of the pool (4)
 S3_BUCKET                 parking-images
@@ -19,11 +19,11 @@ CAPTURE_POLICY            which pictures are kept: evidence (of changes), all, n
 KEEP_CAPTURES_DAYS        rows of frames (30)
 KEEP_EVIDENCE_DAYS        pictures (90)
 KEEP_DEVICE_EVENTS_DAYS   (30)
-KEEP_SESSIONS_DAYS        gate events, and stays since their end: what holds plates' hashes; an open
-                          stay is kept (90)
-KEEP_PLATES_DAYS          plates themselves, encrypted, where a site keeps them: since the end of
+KEEP_SESSIONS_DAYS        gate events, and stays from their end (both contain plates' hashes); an
+                          open stay is kept (90)
+KEEP_PLATES_DAYS          plates themselves, encrypted, where a site keeps them: from the end of
                           their stay (7)
-KEEP_CHANGES_DAYS         slot changes; of each slot the last one before stays (400)
+KEEP_CHANGES_DAYS         slot changes; the last expired one of each slot stays (400)
 RETENTION_EVERY_S         (600)
 RETENTION_ORPHANS_S       an object without a row is removed after this long (3600)
 HTTP_HOST, HTTP_PORT      /healthz /readyz /metrics (127.0.0.1, 8084)
@@ -34,11 +34,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from parking.kafka import KafkaSettings
-from parking.ops import HttpSettings
-from parking.settings import Reader
+from parking.runtime.kafka import KafkaSettings
+from parking.runtime.objects import S3Settings
+from parking.runtime.ops import HttpSettings
+from parking.runtime.settings import Reader
 from services.persister.evidence import Policy
-from services.persister.objects import S3Settings
 from services.persister.retention import Keep
 
 _KEEP_DAYS: Final = {
@@ -53,7 +53,7 @@ _KEEP_DAYS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of them; see the module's text."""
+    """All settings; see the module's docstring."""
 
     kafka: KafkaSettings
     group: str
@@ -69,7 +69,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Raises SettingsError with every fault."""
+        """Read all settings. Raises SettingsError with every fault."""
         env = Reader(environ)
         days = {
             f"{what}_days": env.number(f"KEEP_{what.upper()}_DAYS", default, 0.01, 36_500)

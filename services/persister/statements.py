@@ -1,7 +1,7 @@
-"""The SQL of each kind of row: one set-based upsert, its rows given as one JSON array.
+"""The SQL of each kind of row: one set-based upsert, its rows passed as one JSON array.
 
-`jsonb_populate_recordset` takes each column's type from the table, so the migrations are the only
-place that knows them. Order matters: what is referred to comes first.
+`jsonb_populate_recordset` takes each column's type from the table, so only the migrations define
+the types. Order matters: referenced rows come first.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,9 +13,9 @@ NOTHING: Final = "do nothing"
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`key`: the columns that make a row one. Of several in a batch the first is written, or, where
-    `newest` names a column, the one with the highest. `dated`: the table is partitioned by
-    `time_ms`, which its unique key has to contain."""
+    """`key`: the columns that identify a row. Of several in a batch the first is written, or, if
+    `newest` names a column, the one with the highest value. `dated`: the table is partitioned by
+    `time_ms`, which its unique key must contain."""
 
     kind: str
     table: str
@@ -26,7 +26,7 @@ class Statement:
     dated: bool = False
 
     def chosen(self, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """One row a key, sorted by it, so that two writers lock in the same order."""
+        """One row per key, sorted by it, so that two writers lock in the same order."""
         best: dict[tuple[Any, ...], Mapping[str, Any]] = {}
         for row in rows:
             key = tuple(row[name] for name in self.key.split())
@@ -46,7 +46,7 @@ class Statement:
 
 
 def take(columns: str, when: str) -> str:
-    """On conflict: the new row's values of these columns, where `when` holds."""
+    """On conflict: update these columns to the new row's values where `when` holds."""
     names = columns.split()
     return f"do update set {', '.join(f'{n} = excluded.{n}' for n in names)} where {when}"
 
@@ -57,7 +57,7 @@ _STATUS: Final = (
 _STATE: Final = "zone_id state state_log_id version changed_at_ms confidence reason change_id"
 _STAY: Final = "entry_at_ms exit_at_ms dwell_ms entry_gate_id exit_gate_id plate_hash reason"
 
-# Those of `captures` come from several kinds of rows: captures.py.
+# Columns of `captures` come from several kinds of rows: captures.py.
 STATEMENTS: Final = (
     Statement("sites", "sites", "site_id"),
     Statement("cameras", "cameras", "camera_id"),
@@ -66,7 +66,7 @@ STATEMENTS: Final = (
         "camera_status",
         "cameras",
         "camera_id",
-        # Versions count within one log: those of a wiped Kafka say nothing about the new ones.
+        # Versions count within one log: those of a wiped Kafka cannot be compared with new ones.
         take(
             _STATUS,
             "cameras.status_log_id is distinct from excluded.status_log_id "
@@ -118,7 +118,7 @@ where cameras.layout_log_id is distinct from excluded.layout_log_id
    or cameras.layout_version < excluded.layout_version
 returning camera_id
 """
-# ... and with it its site's name, zones and slots; a slot that no current layout of the site names
+# ... and with it its site's name, zones and slots. A slot that no current layout of the site names
 # any more, or only as disabled, is disabled. Of several layouts, one with a plan of a slot counts.
 FOLLOW_LAYOUTS: Final = (
     """

@@ -1,60 +1,52 @@
-"""tracker: what the cameras and gates say, as the state of slots, cameras and sessions.
+"""tracker: turns observations and gate events into the state of slots, cameras and sessions.
 
 In: parking.detections (with ticks), parking.gate-events, parking.device-events and
-parking.site-commands, all keyed by site_id: `parking.occupancy.step` is folded over them.
-Out: parking.slot-changes, parking.slot-state, parking.camera-status, parking.sessions; ticks into
+parking.site-commands, all keyed by site_id: `parking.core.occupancy.step` is folded over them. Out:
+parking.slot-changes, parking.slot-state, parking.camera-status, parking.sessions; ticks into
 parking.detections; parking.dead-letters; parking.tracker-batches and parking.tracker-checkpoints.
 
-What a batch of records makes and how far they were read is one transaction of the partition's own
-producer. Who takes a partition over fences off the one before, loads the checkpoint and folds what
-came after it again. What is invalid becomes a dead letter with a reason. While Kafka is away it
-waits, and /readyz says why. Anything else ends the process; its supervisor starts it again.
-/healthz fails when records wait and nothing moves although Kafka answers.
+The outputs of a batch of records and its input offsets are one transaction of the partition's own
+producer. A tracker that takes a partition over fences off the earlier owner, loads the checkpoint
+and folds the later records again. Invalid records become dead letters with a reason. While Kafka is
+down it waits, and /readyz says why. Any other error ends the process; its supervisor restarts it.
+/healthz fails when records wait and nothing progresses although Kafka answers.
 
 Settings (environment):
 """
 
 import argparse
 import asyncio
-import contextlib
-import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 
-from parking import ops
-from parking.errors import Retryable
-from parking.kafka import KafkaProducer, new_producer
-from parking.kafkalog import new_owner, new_reader
-from parking.ops import Health, SystemClock
-from parking.stall import Stall
-from parking.topics import TRACKER_GROUP
+from parking.core.topics import TRACKER_GROUP
+from parking.runtime import ops
+from parking.runtime.heartbeats import Heartbeats
+from parking.runtime.kafka import KafkaProducer, new_producer
+from parking.runtime.kafkalog import new_owner, new_reader
+from parking.runtime.ops import Health, SystemClock
+from parking.runtime.pulse import kafka_pulse
+from parking.runtime.retry import EACH_SECOND, retry
+from parking.runtime.stall import Stall
 from services.tracker.adapters import KafkaGroup, KafkaLog, open_reader, started
 from services.tracker.handler import SOURCES
 from services.tracker.settings import Settings
 from services.tracker.tracker import Kafka, Run, Tracker
-
-log = logging.getLogger("services.tracker")
-
-_AGAIN_S = 1.0
 
 
 class Service:
     """The process's loop."""
 
     def __init__(self, settings: Settings, health: Health) -> None:
+        self.heartbeats = Heartbeats(health)
         self._settings = settings
         self._health = health
 
     async def track(self, stop: asyncio.Event) -> None:
-        """Until told to stop; from the begin again where Kafka is away at the begin."""
-        while not stop.is_set():
-            try:
-                await self._track(stop)
-            except Retryable as error:
-                log.warning("waiting: %s", error)
-                self._health.waiting["kafka"] = str(error)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), _AGAIN_S)
+        """Run until stopped. If Kafka is down at the start, try again."""
+        waiting = partial(self._health.waiting.__setitem__, "kafka")
+        await retry(partial(self._track, stop), SystemClock(), stop, EACH_SECOND, waiting)
 
     async def _track(self, stop: asyncio.Event) -> None:
         kafka = self._settings.kafka
@@ -79,6 +71,7 @@ class Service:
                 self._health,
                 Stall(self._settings.stall_s),
                 Run(kafka.run, round(self._settings.tick_s * 1000)),
+                self.heartbeats,
             )
             stack.push_async_callback(tracker.close)
             group.subscribe(tracker.at_work)
@@ -88,11 +81,20 @@ class Service:
 
 
 async def build(environ: Mapping[str, str]) -> None:
-    """Wire everything and run until told to stop."""
+    """Wire everything up and run until stopped."""
     settings = Settings.from_env(environ)
     health = Health(waiting={"kafka": "not connected yet"})
     http = ops.http_loop(ops.ops_app(health), settings.http)
-    await ops.serve({"http": http, "tracker": Service(settings, health).track})
+    pulse = kafka_pulse(settings.kafka, health)
+    service = Service(settings, health)
+    await ops.serve(
+        {
+            "http": http,
+            "tracker": service.track,
+            "pulse": pulse,
+            "heartbeats": service.heartbeats.loop,
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Kafka: a transactional producer for each partition, the reader of what is kept, and the group."""
+"""Kafka adapters: a transactional producer for each partition, the reader of its logs, and the
+group."""
 
 import asyncio
 import logging
@@ -11,19 +12,18 @@ from aiokafka import errors as failures
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
-from parking.errors import Fenced, Retryable
-from parking.faults import fault
-from parking.kafka import KafkaSettings, to_record
-from parking.kafkalog import new_transactions, read_up_to
-from parking.ports import Outgoing, Record
-from parking.topicids import log_ids
-from parking.topics import (
+from parking.core.errors import Fenced, Retryable
+from parking.core.topics import (
     SITE_MAX_BYTES,
     TRACKER_BATCHES,
     TRACKER_CHECKPOINTS,
     TRACKER_GROUP,
-    of_run,
 )
+from parking.runtime.faults import fault
+from parking.runtime.kafka import KafkaSettings, to_record
+from parking.runtime.kafkalog import new_transactions, read_up_to, send_batches
+from parking.runtime.topicids import log_ids
+from parking.wire.ports import Outgoing, Record
 from services.tracker.handler import SOURCES
 
 log = logging.getLogger(__name__)
@@ -50,10 +50,10 @@ class KafkaLog:
         """See partition.Log."""
         await self.close()
         name = f"{self._kafka.named(TRACKER_GROUP)}-{self._partition}"
-        # Its start takes the transactional id: Kafka ends what its last holder left open, and
-        # refuses it from here on.
+        # Its start takes the transactional id: Kafka aborts what its last owner left open, and
+        # refuses that owner from here on.
         self._producer = new_transactions(self._kafka, name, SITE_MAX_BYTES)
-        await _answer("let a writer begin", self._producer.start())
+        await _answer("accept a writer", self._producer.start())
 
     async def topic_ids(self) -> dict[str, str]:
         """See partition.Log."""
@@ -84,7 +84,7 @@ class KafkaLog:
         if producer is None:
             raise Retryable("not begun yet")
         ours = {TopicPartition(topic, self._partition): at for topic, at in offsets.items()}
-        return await _answer("take a transaction", self._transaction(producer, messages, ours))
+        return await _answer("accept a transaction", self._transaction(producer, messages, ours))
 
     async def close(self) -> None:
         """See partition.Log."""
@@ -95,7 +95,7 @@ class KafkaLog:
             async with asyncio.timeout(_END_LIMIT_S):
                 await producer.stop()
         except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
-            log.warning("the writer of partition %d did not end well: %r", self._partition, error)
+            log.warning("stopping the writer of partition %d failed: %r", self._partition, error)
 
     async def _transaction(
         self,
@@ -104,30 +104,20 @@ class KafkaLog:
         offsets: Mapping[TopicPartition, int],
     ) -> list[tuple[int, int]]:
         await producer.begin_transaction()
-        sent = [
-            await producer.send(
-                of_run(message.topic, self._kafka.run),
-                message.value,
-                key=message.key,
-                partition=message.partition,
-                headers=list(message.headers),
-            )
-            for message in messages
-        ]
+        written = await send_batches(producer, messages, self._kafka.run)
         if offsets:
             group = self._kafka.named(TRACKER_GROUP)
             await producer.send_offsets_to_transaction(offsets, group)
-        placed = await asyncio.gather(*sent)
         fault("tracker.in-transaction")
         await producer.commit_transaction()
-        return [(one.partition, one.offset) for one in placed]
+        return written
 
     def _place(self, topic: str) -> TopicPartition:
         return TopicPartition(self._kafka.named(topic), self._partition)
 
 
 class Reader:
-    """Reads parts of logs, one request after the other, by a consumer without a group."""
+    """Reads parts of logs, one request after the other, with a consumer without a group."""
 
     def __init__(self, kafka: KafkaSettings, consumer: AIOKafkaConsumer) -> None:
         self._kafka = kafka
@@ -135,7 +125,7 @@ class Reader:
         self._lock = asyncio.Lock()
 
     async def read(self, spans: Mapping[TopicPartition, tuple[int, int | None]]) -> list[Record]:
-        """Each place from its first offset up to its last one (to its end where that is None)."""
+        """Read each place from its first offset up to its last one (to its end if None)."""
         async with self._lock:
             return await _answer(
                 "be read", read_up_to(self._consumer, spans), limit_s=_READ_LIMIT_S
@@ -167,13 +157,14 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         return {place.partition for place in self._consumer.assignment()}
 
     async def confirm(self) -> None:
-        """See tracker.Group. Kafka takes a commit from a member of the current generation only."""
+        """See tracker.Group. Kafka accepts a commit only from a member of the current
+        generation."""
         place = min(self._consumer.assignment())
         try:
-            at = await _answer("tell an offset", self._consumer.committed(place))
-            await _answer("take a commit", self._consumer.commit({place: at or 0}))
+            at = await _answer("return an offset", self._consumer.committed(place))
+            await _answer("accept a commit", self._consumer.commit({place: at or 0}))
         except failures.IllegalStateError as error:
-            raise Retryable(f"partitions are dealt out anew: {error!r}") from error
+            raise Retryable(f"partitions are being reassigned: {error!r}") from error
 
     def read_from(self, offsets: Mapping[int, Mapping[str, int]]) -> None:
         """See tracker.Group."""
@@ -190,31 +181,31 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         return [to_record(message) for batch in batches.values() for message in batch]
 
     async def behind(self) -> set[int] | None:
-        """Partitions with records that this member has not read; None while it has no partition
-        though it should. Raises Retryable."""
+        """Partitions with records that this member has not read; None while it has no partition but
+        should have one. Raises Retryable."""
         assigned = self._consumer.assignment()
         if not assigned:
             client = self._consumer._client  # noqa: SLF001 -- a mere ping
-            await _answer("tell its topics", client.fetch_all_metadata())
+            await _answer("return its topics", client.fetch_all_metadata())
             coordinator = self._consumer._coordinator  # noqa: SLF001 -- shown nowhere else
             return None if coordinator.generation < 0 else set()
-        ends = await _answer("tell its ends", self._consumer.end_offsets(list(assigned)))
+        ends = await _answer("return its end offsets", self._consumer.end_offsets(list(assigned)))
         behind = set()
         for place in assigned:
-            # Beyond the last record there may be marks of transactions: the position counts them.
-            at = await _answer("tell a position", self._consumer.position(place))
+            # Markers of transactions may follow the last record; the position counts them.
+            at = await _answer("return a position", self._consumer.position(place))
             if at < ends[place]:
                 behind.add(place.partition)
         return behind
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """The batch in hand is written first; nothing begins after it."""
+        """The batch in progress is written first; nothing starts after it."""
         del revoked
         async with self._at_work:
             self.generation += 1
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """They rest until they are taken over: it takes too long for a listener."""
+        """Partitions stay paused until they are taken over, which takes too long for a listener."""
         self.generation += 1
         if assigned:
             self._consumer.pause(*assigned)
@@ -222,7 +213,7 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
 
 @asynccontextmanager
 async def started(client: Any) -> AsyncIterator[Any]:
-    """The Kafka client, started and stopped; Retryable when Kafka is away."""
+    """Start the Kafka client, and stop it at the end. Retryable when Kafka is down."""
     try:
         await _answer("be reached", client.start())
         yield client
@@ -231,21 +222,21 @@ async def started(client: Any) -> AsyncIterator[Any]:
             async with asyncio.timeout(_END_LIMIT_S):
                 await client.stop()
         except (KafkaError, TimeoutError) as error:
-            log.warning("a client of Kafka did not end well: %r", error)
+            log.warning("stopping a Kafka client failed: %r", error)
 
 
 async def open_reader(kafka: KafkaSettings, consumer: AIOKafkaConsumer) -> Reader:
-    """Once Kafka has every topic: a subscription to one that is not there goes unnoticed. Raises
+    """Wait until Kafka has every topic: a subscription to a missing one goes unnoticed. Raises
     Retryable."""
     topics = (*SOURCES, TRACKER_CHECKPOINTS, TRACKER_BATCHES)
     await log_ids(consumer, [kafka.named(topic) for topic in topics])
     return Reader(kafka, consumer)
 
 
-async def _answer(what: str, asked: Awaitable[T], limit_s: float = _ANSWER_LIMIT_S) -> T:
+async def _answer(what: str, request: Awaitable[T], limit_s: float = _ANSWER_LIMIT_S) -> T:
     try:
         async with asyncio.timeout(limit_s):
-            return await asked
+            return await request
     except _FENCED as error:
         raise Fenced from error
     except (KafkaError, TimeoutError) as error:

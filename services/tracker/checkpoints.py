@@ -1,7 +1,7 @@
-"""What the tracker keeps of a partition, so that whoever takes it over can go on. Pure.
+"""What the tracker stores of a partition, so that the next owner can continue. Pure.
 
-A checkpoint is the state of sites, and one record that says which input it holds (`Mark`). After it
-each transaction writes the offsets that it came to (`Batch`). The state at any batch is the
+A checkpoint is the state of sites, and one record of the input it covers (`Mark`). After it, each
+transaction writes the offsets that it reached (`Batch`). The state at any batch is the
 checkpoint's, with the inputs up to that batch folded again: `handler.in_order` within each batch.
 """
 
@@ -12,12 +12,13 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from parking.ports import Outgoing, Record
-from parking.site import Site
-from parking.topics import TRACKER_BATCHES, TRACKER_CHECKPOINTS
+from parking.core.site import Site
+from parking.core.topics import TRACKER_BATCHES, TRACKER_CHECKPOINTS
+from parking.wire import sitejson
+from parking.wire.ports import Outgoing, Record
 
 FORMAT: Final = 1
-"""Of checkpoints. Raise it when an older tracker would misread what this one writes."""
+"""Format of checkpoints. Raise it when an older tracker would misread what this one writes."""
 MARK_KEY: Final = b"/"
 """No site has such an id."""
 
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 
 class NewerFormat(Exception):
-    """A checkpoint of a later version of the tracker: this one must not go on from it."""
+    """A checkpoint from a later version of the tracker: this one must not continue from it."""
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -35,8 +36,8 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """Which inputs a checkpoint holds: `next` offset by topic, and Kafka's own ids of these topics.
-    `batches`: the offset in parking.tracker-batches from which later batches are to be read."""
+    """The inputs that a checkpoint covers: `next` offset by topic, and Kafka's own ids of these
+    topics. `batches`: the offset in parking.tracker-batches from which later batches are read."""
 
     format: int = FORMAT
     next: dict[str, int]
@@ -55,13 +56,12 @@ class _Version(Struct, frozen=True):
     format: int = FORMAT
 
 
-_ENCODER: Final = msgspec.json.Encoder()
 _VERSION: Final = msgspec.json.Decoder(_Version)
 
 
 def batch_record(partition: int, after: Mapping[str, int]) -> Outgoing:
-    """For parking.tracker-batches."""
-    value = _ENCODER.encode(Batch(next=dict(after)))
+    """Return the record for parking.tracker-batches."""
+    value = sitejson.to_json(Batch(next=dict(after)))
     return Outgoing(TRACKER_BATCHES, None, value, partition=partition)
 
 
@@ -71,17 +71,17 @@ def read_batch(record: Record) -> dict[str, int]:
 
 
 def mark_record(partition: int, mark: Mark) -> Outgoing:
-    """For parking.tracker-checkpoints."""
+    """Return the record for parking.tracker-checkpoints."""
     return _outgoing(partition, MARK_KEY, mark)
 
 
 def site_record(partition: int, site: Site) -> Outgoing:
-    """For parking.tracker-checkpoints."""
+    """Return the record for parking.tracker-checkpoints."""
     return _outgoing(partition, site.site_id.encode(), Kept(site=site))
 
 
 def read(records: Iterable[Record]) -> tuple[Mark, dict[str, Site]]:
-    """The checkpoint in these records of one partition, the last of a key counts. Raises
+    """The checkpoint in these records of one partition; the last record of a key counts. Raises
     NewerFormat."""
     last = {record.key: record for record in records}
     mark = last.pop(MARK_KEY, None)
@@ -92,8 +92,8 @@ def read(records: Iterable[Record]) -> tuple[Mark, dict[str, Site]]:
 
 
 def _outgoing(partition: int, key: bytes, value: Struct) -> Outgoing:
-    # Outlines and times repeat themselves: about a tenth is left.
-    data = zlib.compress(_ENCODER.encode(value), 1)
+    # Outlines and times repeat, so this compresses to about a tenth.
+    data = zlib.compress(sitejson.to_json(value), 1)
     headers = (("content-type", b"application/json"), ("content-encoding", b"deflate"))
     return Outgoing(TRACKER_CHECKPOINTS, key, data, headers, partition)
 
@@ -104,6 +104,6 @@ def _decoded(record: Record, cls: type[T]) -> T:
     if version > FORMAT:
         raise NewerFormat(
             f"the checkpoint of {(record.key or b'').decode()!r} has format {version}, this tracker"
-            f" knows up to {FORMAT}: a newer version was running here, start that one again"
+            f" knows up to {FORMAT}: a newer version has written it; start that version again"
         )
-    return msgspec.json.decode(value, type=cls)
+    return sitejson.from_json(value, cls)

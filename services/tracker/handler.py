@@ -1,4 +1,4 @@
-"""Records applied to sites, and what comes of them: decisions only, no I/O."""
+"""Apply records to sites and collect the outputs: decisions only, no I/O."""
 
 import dataclasses
 import heapq
@@ -6,9 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from parking import codec
-from parking.errors import Invalid
-from parking.events import (
+from parking.core.errors import Invalid
+from parking.core.events import (
     CameraStatusChanged,
     Event,
     SessionChanged,
@@ -16,11 +15,9 @@ from parking.events import (
     SlotStateUpdated,
     TickElapsed,
 )
-from parking.occupancy import step
-from parking.partitioning import check_place, partition_of
-from parking.ports import Outgoing, Record
-from parking.site import REMOVED, Site
-from parking.topics import (
+from parking.core.occupancy import step
+from parking.core.site import REMOVED, Site
+from parking.core.topics import (
     CAMERA_STATUS,
     DETECTIONS,
     DEVICE_EVENTS,
@@ -31,34 +28,37 @@ from parking.topics import (
     SLOT_STATE,
     TOPICS,
 )
+from parking.wire import codec
+from parking.wire.partitioning import check_place, partition_of
+from parking.wire.ports import Outgoing, Record
 
 SERVICE: Final = "tracker"
 SOURCES: Final = (SITE_COMMANDS, DEVICE_EVENTS, GATE_EVENTS, DETECTIONS)
-"""Of one millisecond the first come first: a layout before what is seen by it."""
+"""Of one millisecond, this order: a layout before the observations based on it."""
 
 
 def apply(record: Record, site: Site | None, run: str) -> tuple[Site | None, list[Event]]:
-    """The site after one record, and what the record made of it; the very same site when it changes
-    nothing (delivered again, doubled, late). Raises Invalid."""
+    """Return the site after one record, and the outputs; the same site object if nothing changes (a
+    duplicate or late record). Raises Invalid."""
     event = codec.decode(record)
     if not isinstance(event, Event):
-        raise Invalid("not-for-tracker", f"the tracker has no use for a {event.TYPE}")
+        raise Invalid("not-for-tracker", f"the tracker does not process {event.TYPE}")
     check_place(record, event.site_id)
     before = site or Site(site_id=event.site_id, run=run)
-    after, made = step(before, event)
-    return (site, []) if after is before else (after, made)
+    after, outputs = step(before, event)
+    return (site, []) if after is before else (after, outputs)
 
 
 def in_order(records: Iterable[Record]) -> list[Record]:
-    """The records of one batch in the order in which they are applied: by the broker's time, each
-    topic's own order kept. So a batch is folded the same way whoever reads it, and whenever."""
+    """The records of one batch in the order in which they are applied: by the broker's time,
+    keeping each topic's own order. So every reader folds a batch in the same way."""
     topics = _by_topic(records)
     logs = [sorted(topics[t], key=lambda record: record.offset) for t in sorted(topics, key=_rank)]
     return list(heapq.merge(*logs, key=lambda record: record.timestamp_ms))
 
 
 def batches(records: Iterable[Record], ends: Iterable[Mapping[str, int]]) -> Iterator[list[Record]]:
-    """The records of one partition as they were applied, by the offsets that each batch came to."""
+    """The records of one partition in the order applied, by the offsets that each batch reached."""
     left = {
         topic: deque(sorted(some, key=lambda record: record.offset))
         for topic, some in _by_topic(records).items()
@@ -77,13 +77,13 @@ def next_offsets(records: Sequence[Record], before: Mapping[str, int]) -> dict[s
 
 
 def restarts(site: Site | None) -> int:
-    """How often boot counters of the site's devices have begun anew."""
+    """How often boot counters of the site's devices have restarted."""
     return sum(device.restarts for device in site.devices.values()) if site else 0
 
 
 def outgoing(event: Event) -> list[Outgoing]:
-    """An output as a record; the last one of what was removed with a tombstone after it, where the
-    topic is compacted. Raises Invalid for one that is against its own schema."""
+    """Return an output as a record. In a compacted topic the last one of a removed thing is
+    followed by a tombstone. Raises Invalid if it violates its own schema."""
     value, to = codec.to_json(event), _OUTPUTS[event.TYPE]
     codec.from_json(value, type(event))
     key = to.key(event).encode()
@@ -94,7 +94,7 @@ def outgoing(event: Event) -> list[Outgoing]:
 
 
 def tick(site_id: str, now_ms: int) -> Outgoing:
-    """Time passed for the site, as a record beside its others."""
+    """A tick for the site, as a record next to its others."""
     event = TickElapsed(id=f"{site_id}/tick/{now_ms}", site_id=site_id, time_ms=now_ms)
     message = codec.outgoing(event, DETECTIONS, site_id, SERVICE)
     return dataclasses.replace(message, partition=partition_of(site_id))

@@ -1,8 +1,8 @@
 """One partition: its sites in memory, and the order of effects for the records that change them.
 
-What a batch of records makes, how far they were read, and at times a checkpoint of the sites go to
-Kafka in one transaction. Whoever takes a partition over fences off those who had it before, loads
-the checkpoint, and folds the inputs after it again up to the last batch, without writing.
+The outputs of a batch, its input offsets, and at times a checkpoint of the sites go to Kafka in one
+transaction. A new owner of a partition fences off the earlier ones, loads the checkpoint, and folds
+the later inputs up to the last batch again, without writing.
 """
 
 import logging
@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from parking import codec
-from parking.errors import Invalid, Newer, Retryable
-from parking.events import Event, SlotChanged
-from parking.faults import fault, holding
-from parking.metrics import BOOT_RESTARTS, DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
-from parking.ports import Clock, Outgoing, Record
-from parking.site import Site
+from parking.core.errors import Invalid, Newer, Retryable
+from parking.core.events import Event, SlotChanged
+from parking.core.site import Site
+from parking.core.topics import LIVE
+from parking.runtime.faults import fault, holding
+from parking.runtime.metrics import BOOT_RESTARTS, DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
+from parking.wire import codec
+from parking.wire.heartbeats import from_tracker, is_heartbeat
+from parking.wire.ports import Clock, Outgoing, Record
 from services.tracker import checkpoints, handler
 from services.tracker.checkpoints import Mark
 from services.tracker.handler import SERVICE
@@ -25,18 +27,19 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_MS: Final = 10_000
 CHECKPOINT_RECORDS: Final = 5_000
-"""A checkpoint is due after so long, or so many records: that much is folded again at most."""
+"""A checkpoint is due after this time, or this many records: the most that is folded again."""
 
 
 class Log(Protocol):
     """A partition's topics (adapters.KafkaLog, or memory). All but `close` raise Retryable."""
 
     async def fence(self) -> None:
-        """Become the only writer: nobody who was it before can write any more. Unfinished
-        transactions are ended when this returns."""
+        """Become the only writer: earlier ones can no longer write. When this returns, unfinished
+        transactions are aborted."""
 
     async def topic_ids(self) -> dict[str, str]:
-        """Kafka's own id of each input topic: one that was deleted and made anew has another."""
+        """Kafka's own id of each input topic; a topic that was deleted and recreated has a new
+        one."""
 
     async def checkpoint(self) -> list[Record]:
         """All of the partition's parking.tracker-checkpoints."""
@@ -45,14 +48,14 @@ class Log(Protocol):
         """The partition's parking.tracker-batches from this offset on."""
 
     async def inputs(self, first: Mapping[str, int], last: Mapping[str, int]) -> list[Record]:
-        """The records of each topic from `first` (its begin where none is given) up to `last`."""
+        """The records of each topic from `first` (or its start) up to `last`."""
 
     async def write(
         self, messages: Sequence[Outgoing], offsets: Mapping[str, int]
     ) -> list[tuple[int, int]]:
-        """All in one transaction, with the group's offsets; returns each record's partition and
-        offset. Raises Fenced when another is the writer now. After Retryable nobody knows whether
-        it was written: only `fence` and what is read then tell."""
+        """Write everything in one transaction, with the group's offsets; return each record's
+        partition and offset. Raises Fenced when another is the writer now. After Retryable it is
+        unknown whether it was written: `fence`, then read."""
 
     async def close(self) -> None:
         """Write no more."""
@@ -71,7 +74,7 @@ class _Folded:
 
 
 class Partition:
-    """Restored first, then given records. `next`: by topic the offset to be read next."""
+    """Restore it first, then pass records to it. `next`: the next offset to read, by topic."""
 
     def __init__(self, number: int, log: Log, clock: Clock, run: str) -> None:
         self.number = number
@@ -94,14 +97,16 @@ class Partition:
         mark, self.sites = checkpoints.read(await self._log.checkpoint())
         batches = await self._log.batches(mark.batches)
         self._topic_ids = await self._log.topic_ids()
-        gone = {t for t, known in mark.topic_ids.items() if self._topic_ids.get(t, known) != known}
-        ends = [_without(checkpoints.read_batch(record), gone) for record in batches]
-        self.next = _without(mark.next, gone)
-        if gone:
-            log.warning("made anew, and read from the begin: %s", ", ".join(sorted(gone)))
+        recreated = {
+            t for t, known in mark.topic_ids.items() if self._topic_ids.get(t, known) != known
+        }
+        ends = [_without(checkpoints.read_batch(record), recreated) for record in batches]
+        self.next = _without(mark.next, recreated)
+        if recreated:
+            log.warning("recreated, so read from the start: %s", ", ".join(sorted(recreated)))
         if ends:
             await self._fold_again(ends)
-        self._made_anew = bool(gone)
+        self._made_anew = bool(recreated)
         self._batches = batches[-1].offset + 1 if batches else mark.batches
         self._kept_at_ms = self._clock.now_ms()
 
@@ -110,7 +115,9 @@ class Partition:
         holding(_place(record) for record in records)
         before = [r for r in records if r.offset < self.next.get(r.topic, 0)]
         if before:
-            raise Retryable(f"{_place(before[0])} came again: its topic may have been made anew")
+            raise Retryable(
+                f"{_place(before[0])} was read twice: its topic may have been recreated"
+            )
         folded = self._fold(handler.in_order(records))
         after = handler.next_offsets(records, self.next)
         self._changed |= folded.sites.keys()
@@ -121,7 +128,7 @@ class Partition:
         _count(folded)
 
     async def keep(self) -> None:
-        """Write a checkpoint when one is due, though nothing was read."""
+        """Write a checkpoint when one is due, even if nothing was read."""
         if self._due():
             self._batches = await self._write([], self.next, self.sites)
 
@@ -132,13 +139,13 @@ class Partition:
     async def _write(
         self, messages: Sequence[Outgoing], after: Mapping[str, int], sites: Mapping[str, Site]
     ) -> int:
-        """Returns the offset after the transaction's batch."""
+        """Return the offset after the transaction's batch."""
         kept: list[Outgoing] = []
         due = self._due()
         if due:
             changed = [sites[site_id] for site_id in sorted(self._changed)]
             kept = [checkpoints.site_record(self.number, site) for site in changed]
-            # The batch of this very transaction is read again with the next ones: it adds nothing.
+            # This transaction's own batch is read again with the next ones, without effect.
             mark = Mark(next=dict(after), topic_ids=self._topic_ids, batches=self._batches)
             kept.append(checkpoints.mark_record(self.number, mark))
         batch = checkpoints.batch_record(self.number, after)
@@ -160,11 +167,15 @@ class Partition:
         for record in records:
             key = (record.key or b"").decode("utf-8", "replace")
             before = folded.sites.get(key, self.sites.get(key))
+            if is_heartbeat(record):
+                if self._run == LIVE:
+                    folded.messages += from_tracker(record, self._clock.now_ms())
+                continue
             try:
-                after, made = handler.apply(record, before, self._run)
-                messages = [record for event in made for record in handler.outgoing(event)]
+                after, outputs = handler.apply(record, before, self._run)
+                messages = [record for event in outputs for record in handler.outgoing(event)]
             except Newer as error:
-                log.warning("%s: passed over: %s", _place(record), error)
+                log.warning("%s: skipped: %s", _place(record), error)
                 folded.ignored.append("newer")
                 continue
             except Invalid as error:
@@ -177,15 +188,15 @@ class Partition:
                 folded.ignored.append(record.topic)
                 continue
             if handler.restarts(after) > handler.restarts(before):
-                log.warning("%s: the boot counter of its device began anew", _place(record))
+                log.warning("%s: the boot counter of its device restarted", _place(record))
                 folded.restarts += 1
             folded.sites[key] = after
-            folded.events += made
+            folded.events += outputs
             folded.messages += messages
         return folded
 
     async def _fold_again(self, ends: Sequence[Mapping[str, int]]) -> None:
-        """Bring the sites from the checkpoint to the last batch."""
+        """Bring the sites from the checkpoint up to the last batch."""
         for batch in handler.batches(await self._log.inputs(self.next, ends[-1]), ends):
             folded = self._fold(batch)
             self.sites.update(folded.sites)

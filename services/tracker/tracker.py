@@ -1,7 +1,7 @@
-"""The loop: partitions come and go with the group, records are applied, time is told.
+"""The loop: take over assigned partitions, apply records, write ticks.
 
-Every partition is written by itself, so one that has to be taken over again, because Kafka was away
-in the middle of a write, is restored like one that came from another tracker.
+Every partition is written independently. One that must be taken over again, because Kafka failed in
+the middle of a write, is restored like one from another tracker.
 """
 
 import asyncio
@@ -10,15 +10,16 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from parking.due import next_due_ms
-from parking.errors import Retryable
-from parking.faults import fault
-from parking.ops import Health
-from parking.ports import Clock, Producer, Record
-from parking.site import Site
-from parking.stall import Stall
-from parking.timekeeping import STEP_MS
-from parking.topics import LIVE
+from parking.core.due import next_due_ms
+from parking.core.errors import Retryable
+from parking.core.site import Site
+from parking.core.timekeeping import STEP_MS
+from parking.core.topics import LIVE
+from parking.runtime.faults import fault
+from parking.runtime.heartbeats import Heartbeats
+from parking.runtime.ops import Health
+from parking.runtime.stall import Stall
+from parking.wire.ports import Clock, Producer, Record
 from services.tracker import handler
 from services.tracker.partition import Log, Partition
 
@@ -38,30 +39,30 @@ class Group(Protocol):
 
     @property
     def generation(self) -> int:
-        """Another one after each rebalance."""
+        """Changes after each rebalance."""
 
     def partitions(self) -> set[int]:
-        """The numbers of the partitions that this member has; of every source alike."""
+        """The numbers of this member's partitions; the same for every source."""
 
     async def confirm(self) -> None:
-        """Raises Retryable when Kafka does not take this member for the owner of its partitions, or
-        not any more: it froze, and does not know yet that others have them."""
+        """Raises Retryable when Kafka does not accept this member as the owner of its partitions,
+        or no longer does: it may have been frozen, and not know yet that others own them."""
 
     def read_from(self, offsets: Mapping[int, Mapping[str, int]]) -> None:
-        """Let records flow from these offsets of each partition; where none is known, from the
-        begin. Nothing flows after a rebalance before this is called."""
+        """Start reading each partition from these offsets, or from its start if there is none.
+        After a rebalance nothing is read before this is called."""
 
     async def getmany(self, timeout_ms: int) -> list[Record]:
-        """Records of the partitions that flow, in order for each topic and partition. Raises
+        """Records of the started partitions, in order for each topic and partition. Raises
         Retryable."""
 
     async def behind(self) -> set[int] | None:
-        """Partitions with records that this member has not read; None while it has no partition
-        though it should. Raises Retryable."""
+        """Partitions with records that this member has not read; None while it has no partition but
+        should have one. Raises Retryable."""
 
 
 class Kafka(NamedTuple):
-    """What is used of it. `ticks` needs no fence: a tick from the past tells nothing."""
+    """The used parts of a producer. `ticks` needs no fence: a tick from the past has no effect."""
 
     group: Group
     open_log: Callable[[int], Log]
@@ -69,7 +70,7 @@ class Kafka(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Whether it is live or a replay, and how often time is told to a site at most (live only)."""
+    """Live or a replay, and the shortest time between ticks of a site (live only)."""
 
     name: str = LIVE
     tick_ms: int = 1_000
@@ -85,35 +86,37 @@ class Tracker:
         health: Health,
         stall: Stall,
         run: Run,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
-        self.held: dict[int, Partition] = {}
+        self.owned: dict[int, Partition] = {}
         self._group = kafka.group
         self._kafka = kafka
         self._clock = clock
         self._health = health
         self._stall = stall
         self._run = run
+        self._heartbeats = heartbeats or Heartbeats(health, clock)
         self._ticked_ms: dict[str, int] = {}
         self._due: dict[str, tuple[Site | None, int | None]] = {}
         self._generation = -1
         self._delay_s = 0.0
-        # A rebalance waits until the batch in hand is written: its partitions may go to others.
+        # A rebalance waits until the present batch is written, because its partitions may move.
         self.at_work = asyncio.Lock()
 
     async def work(self, stop: asyncio.Event) -> None:
-        """Take turns until told to stop."""
+        """Run turns until stopped."""
         while not stop.is_set():
             await self.turn()
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Look every few seconds whether anything stands still, until told to stop."""
+        """Check every few seconds whether anything hangs, until stopped."""
         while not stop.is_set():
             await self.look()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _LOOK_EVERY_S)
 
     async def look(self) -> None:
-        """Fail /healthz when records wait, or partitions, and nothing has moved for too long."""
+        """Fail /healthz when records or partitions wait and nothing has progressed for too long."""
         try:
             behind = await self._group.behind()
         except Retryable:
@@ -124,7 +127,7 @@ class Tracker:
         self._stall.report(self._health)
 
     async def turn(self) -> None:
-        """One poll, and what comes of it."""
+        """Poll once and apply the effects."""
         if self._generation != self._group.generation:
             try:
                 await self._settle()
@@ -149,8 +152,8 @@ class Tracker:
 
     async def close(self) -> None:
         """Put all partitions down."""
-        await asyncio.gather(*(partition.close() for partition in self.held.values()))
-        self.held = {}
+        await asyncio.gather(*(partition.close() for partition in self.owned.values()))
+        self.owned = {}
 
     async def _wait(self, error: Retryable) -> None:
         self._away(error)
@@ -158,26 +161,27 @@ class Tracker:
         await self._clock.sleep(self._delay_s)
 
     async def _settle(self) -> None:
-        """Hold what the group has given, no more and no less. Raises Retryable."""
+        """Own exactly the partitions that the group has assigned. Raises Retryable."""
         generation, mine = self._group.generation, self._group.partitions()
         if not mine:
             self._health.waiting[_PARTITIONS] = "not assigned yet"
-        for number in sorted(self.held.keys() - mine):
-            await self.held.pop(number).close()
-        missing = sorted(mine - self.held.keys())
+        for number in sorted(self.owned.keys() - mine):
+            await self.owned.pop(number).close()
+        missing = sorted(mine - self.owned.keys())
         if missing:
-            await self._group.confirm()  # else it would fence off the one that has them now
+            await self._group.confirm()  # otherwise it would fence off the present owner
         for start in range(0, len(missing), _AT_ONCE):
             some = map(self._take_over, missing[start : start + _AT_ONCE])
             _raise_first(await asyncio.gather(*some, return_exceptions=True))
             self._stall.moved([_PARTITIONS])
         if generation != self._group.generation:
-            return  # dealt out anew meanwhile
-        self._group.read_from({number: self.held[number].next for number in mine})
+            return  # reassigned meanwhile
+        self._heartbeats.keep(mine)
+        self._group.read_from({number: self.owned[number].next for number in mine})
         self._generation = generation
         if mine:
             self._health.waiting.pop(_PARTITIONS, None)
-            log.info("%d partitions held, %d of them taken over", len(mine), len(missing))
+            log.info("%d partitions owned, %d of them newly taken over", len(mine), len(missing))
 
     async def _take_over(self, number: int) -> None:
         partition = Partition(number, self._kafka.open_log(number), self._clock, self._run.name)
@@ -186,14 +190,14 @@ class Tracker:
         except BaseException:
             await partition.close()
             raise
-        self.held[number] = partition
+        self.owned[number] = partition
 
     async def _apply_all(self, records: Iterable[Record]) -> None:
-        shares: dict[int, list[Record]] = {number: [] for number in self.held}
+        shares: dict[int, list[Record]] = {number: [] for number in self.owned}
         for record in records:
             shares[record.partition].append(record)
         results = await asyncio.gather(
-            *(self._apply(self.held[number], some) for number, some in shares.items()),
+            *(self._apply(self.owned[number], some) for number, some in shares.items()),
             return_exceptions=True,
         )
         _raise_first(results)
@@ -202,23 +206,24 @@ class Tracker:
         try:
             if records:
                 await partition.apply(records)
+                self._heartbeats.passed(records)
             await partition.keep()
         except Retryable as error:
-            # Nobody knows how much of it was written: take it over again, and read what was.
+            # It is unknown how much was written: take it over again, and read that.
             self._away(error)
             self._generation = -1
-            self.held.pop(partition.number)
+            self.owned.pop(partition.number)
             await partition.close()
 
     async def _send_ticks(self) -> None:
-        """Ticks that are due. None in a replay, where time passes as it was recorded; none in an
-        outage, for a tick has no worth later."""
+        """Write the due ticks. None in a replay, which replays recorded ticks; none in an outage,
+        because a tick is worthless later."""
         if self._run.name != LIVE:
             return
         now_ms = self._clock.now_ms()
         due = [
             site_id
-            for partition in self.held.values()
+            for partition in self.owned.values()
             for site_id, site in partition.sites.items()
             if self._is_due(site, now_ms)
         ]
@@ -231,7 +236,7 @@ class Tracker:
             self._away(error)
 
     def _is_due(self, site: Site, now_ms: int) -> bool:
-        """Whether time alone changes something; by a clock that was set back, too."""
+        """Whether time alone changes something, also with a clock that was set back."""
         known, due_ms = self._due.get(site.site_id, (None, None))
         if known is not site:
             due_ms = next_due_ms(site)

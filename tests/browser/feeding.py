@@ -1,4 +1,4 @@
-"""A site whose camera is played by the test: records as ingest and the detector write them."""
+"""A site with a simulated camera: writes records like ingest and the detector."""
 
 import asyncio
 import itertools
@@ -10,8 +10,7 @@ from typing import Self
 import cv2
 import numpy as np
 
-from parking import admin, codec
-from parking.events import (
+from parking.core.events import (
     DetectionMade,
     FrameReceived,
     FrameRef,
@@ -22,8 +21,10 @@ from parking.events import (
     ParametersSet,
     Zone,
 )
-from parking.kafka import KafkaProducer, KafkaSettings, new_producer
-from parking.topics import DETECTIONS
+from parking.core.topics import DETECTIONS
+from parking.runtime.kafka import KafkaProducer, KafkaSettings, new_producer
+from parking.wire import codec
+from tools.cli import admin
 
 INTERVAL_MS = 400
 TOGGLE_EVERY_FRAMES = 6
@@ -66,12 +67,16 @@ def layout(site_id: str) -> LayoutPublished:
 
 
 class Feeder:
-    """Publishes the layout, then a frame and its detection every 400 ms; now and then a car comes
-    or goes. Runs on a thread of its own; an error in it is raised at the end."""
+    """Publishes the layout, then a frame and its detection every 400 ms; cars come and go. Without
+    `published` the camera has no layout until `draw`. Runs on its own thread; an error there is
+    raised at the end."""
 
-    def __init__(self, bootstrap: str, site_id: str) -> None:
+    def __init__(self, bootstrap: str, site_id: str, *, published: bool = True) -> None:
         self._kafka = KafkaSettings(bootstrap)
         self._layout = layout(site_id)
+        self._published = published
+        # The layout version that the detector knows, and its slots.
+        self._known = (1, [slot.slot_id for slot in self._layout.slots]) if published else (0, [])
         self._stop = threading.Event()
         self._silent = threading.Event()
         self._error: BaseException | None = None
@@ -92,12 +97,16 @@ class Feeder:
         if self._error is not None and error is None:
             raise self._error
 
+    def draw(self, version: int, slot_ids: list[str]) -> None:
+        """From now on the detector sees these slots."""
+        self._known = (version, slot_ids)
+
     def silence(self) -> None:
-        """The camera sends nothing until `resume`."""
+        """Stop sending until `resume`."""
         self._silent.set()
 
     def resume(self) -> None:
-        """The camera sends again."""
+        """Start sending again."""
         self._silent.clear()
 
     def _run(self) -> None:
@@ -107,10 +116,11 @@ class Feeder:
             self._error = error
 
     async def _feed(self) -> None:
-        await admin.publish_layouts(self._kafka, [self._layout], "test")
-        # The least: the page is watched while the camera is silent.
-        parameters = ParametersSet(silence_ms=15_000)
-        await admin.command_site(self._kafka, self._layout.site_id, parameters, "test")
+        if self._published:
+            await admin.publish_layouts(self._kafka, [self._layout], "test")
+            # The minimum, because the check waits while the camera is silent.
+            parameters = ParametersSet(silence_ms=15_000)
+            await admin.command_site(self._kafka, self._layout.site_id, parameters, "test")
         producer = new_producer(self._kafka)
         await producer.start()
         try:
@@ -119,7 +129,7 @@ class Feeder:
                 if self._stop.is_set():
                     return
                 if seq % TOGGLE_EVERY_FRAMES == 0:
-                    # The last slot is left alone: the test closes and opens it.
+                    # The last slot does not change: the check closes and reopens it.
                     slot = self._layout.slots[(seq // TOGGLE_EVERY_FRAMES) % 11].slot_id
                     occupied[slot] = not occupied[slot]
                 if not self._silent.is_set():
@@ -146,7 +156,8 @@ class Feeder:
             seq=seq,
         )
         [(partition, offset)] = await producer.send([codec.outgoing_frame(frame, jpeg, "test")])
-        made = DetectionMade(
+        version, known = self._known
+        detection = DetectionMade(
             id=frame.id,
             site_id=frame.site_id,
             time_ms=frame.time_ms,
@@ -154,21 +165,25 @@ class Feeder:
             frame_ref=FrameRef(frame_id=frame.id, partition=partition, offset=offset),
             width=WIDTH,
             height=HEIGHT,
-            layout_version=1,
+            layout_version=version,
             model_id="test",
             health=ImageHealth(status="ok", brightness=0.5, sharpness=2.0, detail=0.9),
             boxes=[],
             observations=[
-                Observation(slot_id=slot, state="occupied" if full else "free", confidence=0.93)
-                for slot, full in occupied.items()
+                Observation(
+                    slot_id=slot,
+                    state="occupied" if occupied.get(slot, False) else "free",
+                    confidence=0.93,
+                )
+                for slot in known
             ],
             timings_ms={},
         )
-        await producer.send([codec.outgoing(made, DETECTIONS, made.site_id, "test")])
+        await producer.send([codec.outgoing(detection, DETECTIONS, detection.site_id, "test")])
 
 
 def picture(shown: LayoutPublished, occupied: dict[str, bool], seq: int) -> bytes:
-    """A drawn lot: asphalt, lines, and a block of colour for each car."""
+    """Draw a lot: asphalt, lines, and a coloured block for each car."""
     noise = np.random.default_rng(seq).integers(80, 110, (HEIGHT, WIDTH, 1), np.uint8)
     image = np.repeat(noise, 3, axis=2)
     for index, slot in enumerate(shown.slots):

@@ -1,5 +1,5 @@
-"""Row 4: the MQTT broker dies twenty times in the middle of a burst of gate events. Nothing that a
-device has to tell is lost.
+"""Row 4: the MQTT broker dies twenty times in the middle of a burst of gate events. No event of a
+device is lost.
 
 The device is the firmware under the MicroPython unix port, its ring in simulated flash. At every
 other kill the bridge is dead too, and a probe at the broker waits for events that it has
@@ -19,13 +19,20 @@ from pathlib import Path
 
 import pytest
 
-from parking.stack.infra import Infra
-from parking.topics import GATE_EVENTS
-from tests.boards import acknowledged, believe_pubacks, config, in_postgres, kept, tend_until
-from tests.brokers import EACH, Broker, Client
-from tests.ingest_process import Bridge, Log
-from tests.waiting import wait_until
+from parking.core.topics import GATE_EVENTS
+from tests.support.boards import (
+    acknowledged,
+    believe_pubacks,
+    config,
+    in_postgres,
+    kept,
+    tend_until,
+)
+from tests.support.brokers import EACH, Broker, Client
+from tests.support.ingest_process import Bridge, Log
+from tests.support.waiting import wait_until
 from tools.boards.board import Board
+from tools.stack.infra import Infra
 
 EVENTS, KILLS, LANES = 1000, 20, 2
 SAVED_AT = KILLS // 2  # from here on mosquitto has the bridge's sessions on disk
@@ -48,10 +55,8 @@ class World:
     gate: Board
     log: Log
     sessions_lost: int = LANES  # at first there are none
-    hit: int = 0  # events that died with a broker that had acknowledged them
-    before: Counter[str] = field(
-        default_factory=Counter
-    )  # what earlier lives of the bridge counted
+    hit: int = 0  # acknowledged events that were lost with the broker
+    before: Counter[str] = field(default_factory=Counter)  # counts of earlier runs of the bridge
 
     @property
     def site(self) -> str:
@@ -78,8 +83,8 @@ def world(infra: Infra, request, tmp_path: Path, unique) -> Iterator[World]:
         for user in ("bridge", device_id):
             broker.add(user)
         bridge = Bridge(infra, broker, tmp_path, unique("bridge"))
-        told = {"port": broker.port, "password": f"password of {device_id}"}
-        gate = Board(tmp_path / "board", config(infra, device_id, **told), {"passings": EVENTS})
+        settings = {"port": broker.port, "password": f"password of {device_id}"}
+        gate = Board(tmp_path / "board", config(infra, device_id, **settings), {"passings": EVENTS})
         bridge.start()
         undo.callback(bridge.end, signal.SIGKILL)
         undo.callback(gate.power_off)
@@ -87,7 +92,7 @@ def world(infra: Infra, request, tmp_path: Path, unique) -> Iterator[World]:
 
 
 def die_unfetched(world: World, unanswered: int) -> None:
-    """Without the bridge, and with so many events that only the broker has."""
+    """The bridge is down, and only the broker has this many events."""
     root = f"parking/v1/{world.device_id}"
     with Client(world.broker, "bridge", client_id=f"probe-{world.hit}") as probe:
         probe.subscribe(f"{root}/#")
@@ -119,7 +124,7 @@ def die_at_work(world: World) -> None:
 
 
 def note_lost_sessions(world: World) -> None:
-    """Those that the broker, dead as it is, has not on disk."""
+    """Events that the dead broker does not have on disk."""
     store = world.broker.store
     stored = store.read_bytes() if store is not None and store.exists() else b""
     lanes = (f"{world.bridge.client_id}-{lane}".encode() for lane in ("frames", "events"))
@@ -127,7 +132,7 @@ def note_lost_sessions(world: World) -> None:
 
 
 def through_kills(world: World, kills: int, unanswered: int) -> None:
-    """All events, with so many kills among them."""
+    """Send all events, with this many kills in between."""
     gate = world.gate
     gate.power_on()
     for kill in range(1, kills + 1):

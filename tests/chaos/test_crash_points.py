@@ -1,5 +1,5 @@
-"""Every service killed at each of its crash points, ten times: nothing lost, nothing doubled, and
-what was in its hand comes again, or was acknowledged already, as the point's place says.
+"""Every service killed at each of its crash points, ten times: nothing is lost or duplicated. Work
+in progress comes again, or was already acknowledged, depending on the point.
 
 `make test` tries three points once; `make test-nightly` all of them.
 """
@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from parking.topics import FRAMES, GATE_EVENTS, LAYOUTS, SITE_COMMANDS
-from tests.askers import Device, Person, Pictures
-from tests.crash_points import CONSUMERS, DETECTOR, INGEST, NOTIFIER, Point, params
-from tests.pipeline import Pipeline, record_ids
-from tests.site_feed import Feed
-from tests.tracker_log import keep_every_record
-from tests.waiting import wait_until
+from parking.core.topics import FRAMES, GATE_EVENTS, LAYOUTS, SITE_COMMANDS
+from tests.support.askers import Device, Person, Pictures
+from tests.support.crash_points import CONSUMERS, DETECTOR, INGEST, NOTIFIER, Point, params
+from tests.support.pipeline import Pipeline, record_ids
+from tests.support.site_feed import Feed
+from tests.support.tracker_log import keep_every_record
+from tests.support.waiting import wait_until
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 
@@ -33,7 +33,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
 
 
 class Tally:
-    """What the kills of one point found."""
+    """The results of the kills at one point."""
 
     def __init__(self, point: Point, record_property: Callable[[str, object], None]) -> None:
         self._point = point
@@ -58,7 +58,7 @@ def tally(request: pytest.FixtureRequest, record_property) -> Tally:
 
 # ---------------------------------------------------------------- what reads Kafka
 def uncommitted(pipeline: Pipeline, service: str, in_hand: list[str]) -> int:
-    """How many of these records lie behind what the dead process had acknowledged."""
+    """Count the records behind those that the dead process had acknowledged."""
     at = pipeline.committed(service)
     places = [name.rsplit("/", 2) for name in in_hand]
     return sum(int(offset) >= at.get((topic, int(n)), 0) for topic, n, offset in places)
@@ -69,7 +69,7 @@ def test_a_consumer_killed_between_two_effects(
     pipeline: Pipeline, unique, point: Point, tally: Tally
 ):
     feed, parameters = Feed(pipeline.infra, unique("site")), {}
-    if point.name == "tracker.after-ticks":  # cameras that are silent when they are heard of
+    if point.name == "tracker.after-ticks":  # cameras already silent when first seen
         feed = Feed(pipeline.infra, feed.site, behind_ms=70_000)
     if point.service == "analytics":  # minutes that pass in seconds
         feed = Feed(pipeline.infra, feed.site, behind_ms=55 * 60_000, speed=20)
@@ -115,8 +115,8 @@ def test_the_detector_killed_between_two_effects(
 
 # ---------------------------------------------------------------- what is asked from outside
 class Asked:
-    """What clients have asked for, by event id, and how often each was written when its service
-    died: who hears nothing asks again, or the broker gives it again."""
+    """The clients' requests, by event id, and how often each was written when its service died:
+    without an answer a client repeats its request, or the broker delivers it again."""
 
     def __init__(self, pipeline: Pipeline, tally: Tally) -> None:
         self._pipeline = pipeline
@@ -176,7 +176,7 @@ def test_the_gateway_killed_between_two_effects(
     asks = person.publishes if point.name == "notifier.after-layout" else person.passes
     port = pipeline.infra.env_for("notifier")["HTTP_PORT"]
     for run in range(point.runs):
-        # Not taken, but for what was asked before the process was ready.
+        # Not accepted, except for requests sent before the process was ready.
         feed_it = (lambda key: lambda: asks(key))(f"k{run}")
         asked.died(pipeline.die("notifier", f"{point.name}:kill", feed_it, {"HTTP_PORT": port}))
     pipeline.needs("notifier")

@@ -1,7 +1,7 @@
-"""Row 5: Kafka stands still for half a minute (nightly: is dead too, and for ten). The bridge takes
-no more than it may, its memory does not grow, and afterwards no gate event is missing.
+"""Row 5: Kafka stands still for half a minute (nightly: is dead too, and for ten). The bridge
+accepts no more than its limit, its memory does not grow, and afterwards no gate event is missing.
 
-Its device keeps sending at its pace all the while: the MQTT broker holds what the bridge leaves.
+Its device keeps sending at its pace: the MQTT broker keeps what the bridge does not take.
 """
 
 import json
@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from parking.stack.infra import Infra
-from parking.topics import FRAMES
+from parking.core.topics import FRAMES
 from services.ingest.mqtt import MAX_UNACKED
-from tests.boards import in_postgres
-from tests.brokers import MOSQUITTO, Broker, Client, aedes, mosquitto
-from tests.ingest_process import Bridge, Log, picture
-from tests.waiting import wait_until
+from tests.support.boards import in_postgres
+from tests.support.brokers import MOSQUITTO, Broker, Client, aedes, mosquitto
+from tests.support.ingest_process import Bridge, Log, picture
+from tests.support.waiting import wait_until
+from tools.stack.infra import Infra
 
 HALF_A_MINUTE, A_MINUTE, TEN_MINUTES = 30, 60, 600
 DRAIN_S = 120
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.timeout(360)
 
 @dataclass
 class Load:
-    """What one device sends, and what it was told."""
+    """One device's messages and the answers to them."""
 
     client: Client
     root: str
@@ -160,6 +160,7 @@ def test_while_kafka_is_away_nothing_grows_and_no_gate_event_is_lost(  # noqa: P
     wait_until(bridge.is_ready, 20, "ready again")
 
 
+@pytest.mark.nightly
 def test_negative_control_without_its_bound_the_bridge_takes_more_than_it_may(
     infra: Infra,
     broker: Broker,
@@ -167,8 +168,8 @@ def test_negative_control_without_its_bound_the_bridge_takes_more_than_it_may(
     unique,
     record_property: Callable[[str, object], None],
 ):
-    """What waits for Kafka then passes the limit that is held above; how far, says the broker's own
-    window (100 in mosquitto)."""
+    """The control: the number waiting for Kafka then exceeds the limit checked above, by up to the
+    broker's own window (100 in mosquitto)."""
     device = f"{unique('site')}/gate"
     broker.add(device)
     waited: list[float] = []
@@ -181,7 +182,7 @@ def test_negative_control_without_its_bound_the_bridge_takes_more_than_it_may(
 
 
 def flooded(infra: Infra, broker: Broker, bridge: Bridge, device: str, boot: int) -> float:
-    """How many waited at most while Kafka stood still and many gate events came at once."""
+    """Return the most that waited while Kafka was frozen and many gate events came at once."""
     worst, last = Worst(), (0.0, time.monotonic())
     gate = json.dumps({"direction": "entry", "gate": "main"}).encode()
     with Client(broker, device) as client, away(infra, dead=False):
@@ -209,7 +210,8 @@ def endure(load: Load, worst: Worst, bridge: Bridge, outage_s: int) -> None:
 
 
 def drained(infra: Infra, bridge: Bridge, load: Load, site: str) -> bool:
-    """Every gate event acked and in Postgres, every frame written or given way, nothing waits."""
+    """Every gate event is acked and in Postgres, every frame is written or dropped for a newer one,
+    nothing waits."""
     return (
         load.all_acked()
         and settled(bridge) >= load.frames
@@ -223,7 +225,7 @@ def away(infra: Infra, dead: bool) -> Iterator[None]:
     """Kafka stands still, or is dead and not started again, until the end of the block."""
     infra.kill("kafka", signal.SIGKILL if dead else signal.SIGSTOP)
     if dead:
-        infra.stop("kafka")  # else its supervisor would start it again
+        infra.stop("kafka")  # otherwise its supervisor would start it again
     try:
         yield
     finally:

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from parking.stack import services
-from parking.stack.infra import PARTS, Infra
-from parking.stack.settings import ROOT, Paths
-from tests import proofs
 from tests.conftest import shared_data
-from tests.playing import EVERY_FRAME, SERVICES, Play, playing
-from tests.waiting import wait_until
+from tests.support import proofs
+from tests.support.playing import EVERY_FRAME, SERVICES, Play, playing
+from tests.support.waiting import wait_until
 from tools.sse import Arrival
+from tools.stack import services
+from tools.stack.infra import PARTS, Infra
+from tools.stack.settings import ROOT, Paths
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
@@ -76,9 +76,9 @@ def test_nothing_is_lost_and_nothing_doubled(play: Play, record_property):
     for row in rows:
         per_slot.setdefault(row["slot_id"], []).append(row["version"])
     assert all(sorted(v) == list(range(1, len(v) + 1)) for v in per_slot.values()), per_slot
-    told = [data for event, _, data, _ in listener.events if event == "slot-change"]
-    assert {change["id"] for change in told} <= {row["id"] for row in rows}
-    proofs.one_to_one((c["id"], (c["slot_id"], c["version"])) for c in told)
+    changes_seen = [data for event, _, data, _ in listener.events if event == "slot-change"]
+    assert {change["id"] for change in changes_seen} <= {row["id"] for row in rows}
+    proofs.one_to_one((c["id"], (c["slot_id"], c["version"])) for c in changes_seen)
     nothing_applied_twice(listener.events)
     proofs.every_change_has_one_version(play)
     proofs.no_dead_letters(play)
@@ -91,8 +91,8 @@ def test_nothing_is_lost_and_nothing_doubled(play: Play, record_property):
 
 
 def nothing_applied_twice(events: list[Arrival]) -> None:
-    """A browser that applies only higher versions applies no change, and no version, a second time,
-    be it after a reconnect or behind a snapshot."""
+    """A browser that applies only higher versions applies no change and no version a second time,
+    after a reconnect or a snapshot."""
     held: dict[str, int] = {}
     applied: Counter[tuple[str, Any]] = Counter()
     for event, _, data, _ in events:
@@ -139,7 +139,7 @@ def slots_of(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
 def test_a_detector_killed_at_work_loses_nothing_unless_it_commits_first(
     play: Play, order: str, tmp_path: Path, record_property
 ):
-    """The same kill, between taking a batch and telling of it; `commit-first` is the control."""
+    """The same kill, between taking a batch and reporting it; `commit-first` is the control."""
     mark = tmp_path / "was-killed"
     killed = {"ORDER": order, "KILL_AFTER": str(PROGRESS), "KILL_ONCE": str(mark)}
     for service in SERVICES:
@@ -168,7 +168,7 @@ def test_a_detector_killed_at_work_loses_nothing_unless_it_commits_first(
 
 
 def test_the_killed_detector_is_the_real_one_but_for_the_order():
-    """So that the control proves something: it imports the service and replaces its loop alone."""
+    """Make sure the control proves something: it imports the service and replaces only its loop."""
     script = Path(__file__).with_name("killed_detector.py").read_text("utf-8")
     assert "services.detector" in script
     done = subprocess.run(

@@ -14,17 +14,17 @@ import httpx
 import pytest
 from msgspec import to_builtins
 
-from parking.events import Cause, SlotChanged
-from parking.stack.checks import HOST, free_ports
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from parking.topics import SLOT_CHANGES
-from tests.askers import Person
-from tests.pipeline import DRAIN_S, Pipeline
-from tests.site_feed import Feed
-from tests.tracker_log import SOURCES, keep_every_record
-from tests.waiting import PATIENCE, nightly, wait_until
+from parking.core.events import Cause, SlotChanged
+from parking.core.topics import SLOT_CHANGES
+from tests.support.askers import Person
+from tests.support.pipeline import DRAIN_S, Pipeline
+from tests.support.site_feed import Feed
+from tests.support.tracker_log import SOURCES, keep_every_record
+from tests.support.waiting import PATIENCE, nightly, wait_until
 from tools.sse import Arrival, Listener
+from tools.stack.checks import HOST, free_ports
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 
@@ -80,8 +80,8 @@ class Instance:
 
 
 class Load:
-    """Writes to every site until ended: frames and gates into Kafka, passages through whichever
-    gateway answers, each with a key of its own until it is taken."""
+    """Writes to every site until ended: frames and gates into Kafka, passages through either
+    gateway, each with its own key until it is accepted."""
 
     def __init__(self, pipeline: Pipeline, feeds: Sequence[Feed], gateways: list[Instance]) -> None:
         self._feeds = feeds
@@ -111,7 +111,7 @@ class Load:
                 for feed, person in zip(self._feeds, self._persons, strict=True):
                     feed.rounds(1)
                     self._pass(person, number)
-        except BaseException as error:  # noqa: BLE001 -- told by the test's own thread
+        except BaseException as error:  # noqa: BLE001 -- reported by the test's own thread
             self.error = error
 
     def _pass(self, person: Person, number: int) -> None:
@@ -127,7 +127,7 @@ class Load:
 
 def misses_nothing(events: Sequence[Arrival], changes: Sequence[SlotChanged]) -> int:
     """One snapshot, and behind it every change of the log, each once and in its slot's order, over
-    however many connections. Returns how many came behind the snapshot."""
+    any number of connections. Returns how many came behind the snapshot."""
     kinds = [arrival.event for arrival in events]
     assert kinds.count("snapshot") == 1
     assert kinds.count("reset") == 0
@@ -215,7 +215,7 @@ def test_nothing_is_lost_while_each_of_them_is_killed_in_turn(
 
 
 def a_loss_is_noticed(pipeline: Pipeline, feed: Feed) -> None:
-    """The control of the ledger: an id more or less than accepted, and the same check sees it."""
+    """The control of the ledger: the same check detects one id more or less than accepted."""
     with pytest.raises(AssertionError):
         pipeline.check_rows(feed.site, feed.gates | {"never"}, feed.frames)
     with pytest.raises(AssertionError):
@@ -223,7 +223,7 @@ def a_loss_is_noticed(pipeline: Pipeline, feed: Feed) -> None:
 
 
 def test_the_proof_of_a_client_that_misses_nothing_can_fail():
-    """The control: a change that is lost, told twice, out of order; a second snapshot."""
+    """The control: a change that is lost, repeated or out of order; a second snapshot."""
 
     def change(version: int) -> SlotChanged:
         cause = Cause(kind="frame", id="f")

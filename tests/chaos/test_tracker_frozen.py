@@ -1,9 +1,9 @@
-"""A tracker that froze with a batch in hand, was replaced, and wakes up writes nothing.
+"""A tracker that froze while processing a batch and was replaced writes nothing when it wakes up.
 
 Each round a tracker freezes just before or in the middle of a transaction, for longer than its
-session; another takes its partitions over and goes on; the first one wakes up and must end; then
+session; another takes over its partitions and continues; the first one wakes up and must end; then
 the second one is killed. At the end everything is recomputed: nothing lost, nothing twice. Without
-the fence (the control) what the woken one writes is found.
+the fence (the control) the records of the woken one are found.
 """
 
 import os
@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from parking.ports import Outgoing
-from parking.stack.checks import free_ports
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from tests.tracker_log import Story, keep_every_record, send, story, wait_applied
-from tests.tracking import Teller
-from tests.waiting import nightly, wait_until
+from parking.wire.ports import Outgoing
+from tests.support.tracker_log import Story, keep_every_record, send, story, wait_applied
+from tests.support.tracking import Teller
+from tests.support.waiting import nightly, wait_until
+from tools.stack.checks import free_ports
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(2400)]
 
@@ -117,4 +117,4 @@ def test_without_the_fence_what_it_wrote_is_found(kafka: Infra, rounds: int, rec
         found.check()
     damage = found.damage()
     record_property("damage", damage)
-    assert damage["changes told twice"] + damage["slot states that do not grow"] > 0
+    assert damage["changes reported twice"] + damage["slot states that do not grow"] > 0

@@ -4,9 +4,9 @@ import os
 
 from aiokafka import AIOKafkaProducer
 
-from parking.kafka import KafkaSettings
-from parking.kafkalog import new_transactions
-from parking.ops import main
+from parking.runtime.kafka import KafkaSettings
+from parking.runtime.kafkalog import new_transactions
+from parking.runtime.ops import main
 from services.tracker import adapters
 from services.tracker.__main__ import build
 

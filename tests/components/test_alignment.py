@@ -1,11 +1,11 @@
-"""A mast in the wind: how far a picture is shifted, and when that cannot be said."""
+"""A mast in the wind: how far a picture is shifted, and when the shift is unknown."""
 
 import cv2
 import numpy as np
 import pytest
 
-from parking.alignment import REACH_PX, anchor_of, shift_from
-from tests.detector_tools import scene
+from parking.vision.alignment import REACH_PX, anchor_of, shift_from
+from tests.support.detector_tools import scene
 
 GREY = np.asarray(
     cv2.cvtColor(cv2.GaussianBlur(scene(["A1"], seed=3), (0, 0), 1.2), cv2.COLOR_BGR2GRAY), np.uint8

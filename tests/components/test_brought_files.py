@@ -1,4 +1,4 @@
-"""Files as people bring them: one clear line for each fault, all of them at once, no traceback."""
+"""Files from users: one clear line for each error, all at once, no traceback."""
 
 import json
 import subprocess
@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from parking import jsontext
-from parking.__main__ import main
-from parking.annotations import load
-from parking.errors import Invalid, SettingsError
-from services.ingest.camerafile import read_cameras, read_credentials
+from parking.core.errors import Invalid, SettingsError
+from parking.wire import jsontext
+from parking.wire.annotations import load
+from services.ingest.pull.camerafile import read_cameras, read_credentials
 from tools import endings
+from tools.cli.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 LAYOUT = ROOT / "schemas" / "examples" / "layout-published.v1--one-slot.json"
@@ -35,25 +35,25 @@ def test_marks_and_line_ends_do_not_matter(encoding: str, ends: str):
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "words"),
     [
         ('{"name":\n "Süd"}'.encode("latin-1"), "line 2: byte 0xFC is not UTF-8: save the file"),
         (b"", "the file is empty"),
         (b"\xef\xbb\xbf \r\n", "the file is empty"),
-        (b'{"a": 1,}', "line 1, column 9: not JSON: a name in double quotes"),
+        (b'{"a": 1,}', "line 1, column 9: not JSON: expected a name in double quotes"),
         (b"{\n'a': 1}", "line 2, column 1: not JSON"),
-        (b'{"a": [1 2]}', "column 10: not JSON: a comma"),
+        (b'{"a": [1 2]}', "column 10: not JSON: expected a comma"),
         (b'{"a": "b', "no closing quote"),
-        (b'{"a": "C:\\pictures"}', "a backslash in a text is written twice"),
-        (b'{"a": 1} x', "ended already"),
-        (b'{"a": NaN}', "NaN is no number"),
+        (b'{"a": "C:\\pictures"}', "a backslash in a string is written twice"),
+        (b'{"a": 1} x', "after the end of the JSON"),
+        (b'{"a": NaN}', "NaN is not a number"),
         (b"[" * 100_000, "not JSON"),
     ],
 )
-def test_what_is_no_json_is_told_with_its_place(data: bytes, told: str):
+def test_invalid_json_is_reported_with_its_position(data: bytes, words: str):
     with pytest.raises(Invalid) as caught:
         jsontext.parse(data)
-    assert told in caught.value.detail
+    assert words in caught.value.detail
     assert "\n" not in caught.value.detail
 
 
@@ -75,13 +75,13 @@ ODD_ROOTS: list[Any] = [[], [FRAME], "frames", 7, None, {}, {"frames": {}}, {"fr
 
 
 @pytest.mark.parametrize("content", ODD_ROOTS)
-def test_annotations_of_another_form_are_told_with_an_example(tmp_path: Path, content: Any):
+def test_annotations_in_another_format_are_reported_with_an_example(tmp_path: Path, content: Any):
     with pytest.raises(SystemExit, match=r"annotations\.json: ") as caught:
         main(["layout", "check", str(footage(tmp_path, content))])
     assert "demo/annotations.json is an example" in str(caught.value)
 
 
-def test_every_fault_of_annotations_is_told_at_once(tmp_path: Path):
+def test_every_fault_of_annotations_is_reported_at_once(tmp_path: Path):
     bad = FRAME | {"width": 0, "slots": [{"id": None, "polygon": [[1, 2], [3]]}]}
     content = {"frames": [{"camera": "c"}, bad], "gate": [{"frame": "1", "direction": "in"}]}
     with pytest.raises(Invalid) as caught:
@@ -105,7 +105,7 @@ def test_every_fault_of_annotations_is_told_at_once(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [[], "x", None, {"slots": []}])
-def test_a_layout_of_another_form_is_told(tmp_path: Path, content: Any):
+def test_a_layout_in_another_format_is_reported(tmp_path: Path, content: Any):
     file = tmp_path / "layout.json"
     file.write_text(json.dumps(content))
     with pytest.raises(SystemExit, match=r"layout\.json: ") as caught:
@@ -134,12 +134,12 @@ def test_a_cameras_file_in_any_coat_is_read():
 @pytest.mark.parametrize(
     "content", [[], [CAMERA], "x", 7, None, {}, {"camera": []}, {"cameras": {}}]
 )
-def test_a_cameras_file_of_another_form_is_told_with_an_example(content: Any):
+def test_a_cameras_file_in_another_format_is_reported_with_an_example(content: Any):
     with pytest.raises(SettingsError, match=r'it must be {"cameras": \[{"camera": "demo/gate"'):
         read_cameras(json.dumps(content).encode(), {})
 
 
-def test_every_fault_of_every_camera_is_told_in_words_and_no_value_with_them():
+def test_every_fault_of_every_camera_is_reported_in_words_and_no_value_with_them():
     secret = "hunter2"
     cameras = [
         {"camera": "Demo", "kind": "ftp", "url": 7, "interval_s": "5", "pasword": secret},
@@ -179,13 +179,13 @@ def test_every_program_tells_its_help_or_the_extra_that_is_missing(module: str):
         text=True,
         check=False,
     )
-    told = done.stdout + done.stderr
-    assert "Traceback" not in told
-    assert "usage" in told or "`python -m" in told or "this needs the extra" in told
+    printed = done.stdout + done.stderr
+    assert "Traceback" not in printed
+    assert "usage" in printed or "`python -m" in printed or "this needs the extra" in printed
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (ModuleNotFoundError(name="torch"), "this needs the extra `train`"),
         (ModuleNotFoundError(name="mitsuba.x"), "this needs the extra `render`"),
@@ -195,13 +195,13 @@ def test_every_program_tells_its_help_or_the_extra_that_is_missing(module: str):
         (ValueError("a fault of the program"), None),
     ],
 )
-def test_what_is_the_users_to_mend_is_told_in_words(error: Exception, told: str | None):
+def test_errors_a_user_can_fix_are_reported_in_words(error: Exception, expected: str | None):
     words = endings.words_of(error)
-    assert words is None if told is None else words is not None and words.startswith(told)
+    assert words is None if expected is None else words is not None and words.startswith(expected)
 
 
 def test_a_program_ends_in_one_line(tmp_path: Path):
-    """Control: in the way of ending that Python has by itself there is a traceback."""
+    """Control: by default Python ends with a traceback."""
     footage(tmp_path, b"[1]")
     (tmp_path / "passwords.json").write_text("{}")
     given = ["--footage", str(tmp_path), "--passwords", str(tmp_path / "passwords.json")]

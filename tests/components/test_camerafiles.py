@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from parking.errors import SettingsError
-from services.ingest.camerafiles import DiskFiles
+from parking.core.errors import SettingsError
+from services.ingest.pull.camerafiles import DiskFiles
 
 ENTRY = {"camera": "demo/a", "kind": "rtsp", "url": "rtsp://cam/1", "credential": "one"}
 
@@ -43,7 +43,7 @@ def test_an_unchanged_file_is_not_read_again_and_a_changed_login_is_a_changed_ca
     assert first["demo/a"] != second["demo/a"]
 
 
-def test_a_fault_is_told_once_and_the_mended_file_is_read(cameras: Path, logins: Path):
+def test_a_fault_is_reported_once_and_the_mended_file_is_read(cameras: Path, logins: Path):
     files = DiskFiles(cameras, logins)
     good = cameras.read_text()
     cameras.write_text("{")
@@ -60,12 +60,12 @@ def test_logins_that_others_can_read_are_refused(cameras: Path, logins: Path):
         DiskFiles(cameras, logins).read()
 
 
-def test_a_login_that_is_named_but_not_given_is_told(cameras: Path):
+def test_a_login_that_is_named_but_not_given_is_reported(cameras: Path):
     with pytest.raises(SettingsError, match="'one' is not in the credentials file"):
         DiskFiles(cameras, None).read()
 
 
-def test_files_that_are_not_there_are_told_together(tmp_path: Path):
+def test_missing_files_are_reported_together(tmp_path: Path):
     with pytest.raises(SettingsError) as caught:
         DiskFiles(tmp_path / "no", tmp_path / "none").read()
     assert len(caught.value.problems) == 2

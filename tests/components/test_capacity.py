@@ -13,20 +13,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from parking import codec
-from parking.events import DetectionMade, Effort
-from parking.ports import Record
-from parking.topics import DETECTIONS, mqtt_topic
+from parking.core.events import DetectionMade, Effort
+from parking.core.topics import DETECTIONS, mqtt_topic
+from parking.wire import codec
+from parking.wire.ports import Record
 from tests.conftest import shared_data
-from tests.scripted_mqtt import ScriptedBroker
-from tests.waiting import until
+from tests.support.scripted_mqtt import ScriptedBroker
+from tests.support.waiting import until
 from tools.bench.capacity import pictures, scenes
 from tools.bench.capacity.loop import Loop
 from tools.bench.capacity.naive import Queue, judge
 from tools.bench.capacity.plan import Plan, cast
 from tools.bench.capacity.sender import Sender
 from tools.bench.capacity.stack import page_times
-from tools.bench.capacity.stackrig import SentLog, telling
+from tools.bench.capacity.stackrig import SentLog, frame_report
 from tools.sse import Arrival
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
@@ -139,7 +139,7 @@ def test_a_plan_survives_its_file(tmp_path):
     assert again.place(again.cameras[0], 0, 0) == (0, 1)
 
 
-# ---------------------------------------------------------------- what is told
+# ---------------------------------------------------------------- reports
 def record(**changed):
     text = (EXAMPLES / "detection-made.v1--one-slot.json").read_text("utf-8")
     event = msgspec.json.decode(text, type=DetectionMade)
@@ -161,22 +161,22 @@ def record(**changed):
 
 
 def test_only_slots_judged_on_the_frame_itself_count_as_judged():
-    told = telling(record(effort=Effort(judged=1, load_level=2)))
-    assert told is not None
-    assert (told.camera_id, told.seq, told.at_ms) == ("lot-000/c0", 42, 1234)
-    assert told.judged == frozenset({"c0-1"})
-    assert told.spent_ms == 10
-    assert told.load_level == 2
+    seen = frame_report(record(effort=Effort(judged=1, load_level=2)))
+    assert seen is not None
+    assert (seen.camera_id, seen.seq, seen.at_ms) == ("lot-000/c0", 42, 1234)
+    assert seen.judged == frozenset({"c0-1"})
+    assert seen.spent_ms == 10
+    assert seen.load_level == 2
 
 
 def test_a_repeated_frame_judges_nothing():
-    told = telling(record(reused_from="lot-000/c0/1/41", effort=None))
-    assert told is not None
-    assert told.judged == frozenset()
+    seen = frame_report(record(reused_from="lot-000/c0/1/41", effort=None))
+    assert seen is not None
+    assert seen.judged == frozenset()
 
 
-def test_other_records_tell_of_no_frame():
-    assert telling(Record(DETECTIONS, 0, 0, b"x", b"{", (("ce_type", b"nothing"),))) is None
+def test_other_records_report_no_frame():
+    assert frame_report(Record(DETECTIONS, 0, 0, b"x", b"{", (("ce_type", b"nothing"),))) is None
 
 
 def test_the_page_knows_a_frame_from_its_first_change():
@@ -215,7 +215,7 @@ def test_the_loop_says_what_it_lacks(tmp_path):
     weights = tmp_path / "weights.pt"
     assert "no weights" in Loop(sys.executable, weights).missing({})
     weights.touch()
-    assert "there is no /nowhere/python" in Loop("/nowhere/python", weights).missing({})
+    assert "/nowhere/python does not exist" in Loop("/nowhere/python", weights).missing({})
     if find_spec("ultralytics") is None:
         assert "--naive-python" in Loop(sys.executable, weights).missing({})
 

@@ -2,7 +2,10 @@ import json
 
 import pytest
 
-from parking.__main__ import main
+from tools.cli.__main__ import main
+from tools.stack.settings import ROOT
+
+EXAMPLE = str(ROOT / "schemas" / "examples" / "layout-published.v1--one-slot.json")
 
 
 def test_keys_are_made_listed_and_removed(tmp_path, monkeypatch, capsys):
@@ -34,14 +37,18 @@ def test_a_layout_with_a_crossing_polygon_is_refused_with_every_fault(tmp_path):
         (["keys", "list"], "KEYS_FILE is not set"),
         (["topics", "apply"], "KAFKA_BOOTSTRAP is not set"),
         (["dead-letters", "list"], "KAFKA_BOOTSTRAP is not set"),
-        (["dead-letters", "replay"], "say which"),
+        (["dead-letters", "replay"], "select some"),
         (["dead-letters", "replay", "17"], "events/17"),
         (["dead-letters", "show", "17"], "events/17"),
         (["parameters", "demo", "--min-confidence", "7"], "min_confidence"),
         (["parameters", "demo", "--silence-ms", "14999"], "silence_ms"),
+        (["site", "public", "demo", "on", "--time-zone", "Asia/Jacarta"], "no time zone"),
+        (["site", "public", "demo", "on", "--directions", "javascript:alert(1)"], "directions"),
+        (["site", "public", "demo", "on"], "KAFKA_BOOTSTRAP is not set"),
+        (["layout", "publish", EXAMPLE, "--public"], "KAFKA_BOOTSTRAP is not set"),
     ],
 )
-def test_a_fault_is_told_in_one_line(monkeypatch, arguments, says):
+def test_a_fault_is_reported_in_one_line(monkeypatch, arguments, says):
     monkeypatch.delenv("KEYS_FILE", raising=False)
     monkeypatch.delenv("KAFKA_BOOTSTRAP", raising=False)
     with pytest.raises(SystemExit, match=says):
@@ -57,11 +64,11 @@ def test_topics_are_shown(capsys):
 def test_a_missing_setting_names_the_cure(monkeypatch, arguments):
     monkeypatch.delenv("KEYS_FILE", raising=False)
     monkeypatch.delenv("KAFKA_BOOTSTRAP", raising=False)
-    with pytest.raises(SystemExit, match=r"eval \"\$\(python -m parking.stack env\)\""):
+    with pytest.raises(SystemExit, match=r"eval \"\$\(python -m tools.stack env\)\""):
         main(arguments)
 
 
-def test_kafka_that_is_not_there_is_told_with_the_cure(monkeypatch):
+def test_a_missing_kafka_is_reported_with_the_remedy(monkeypatch):
     monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:1")
     with pytest.raises(SystemExit, match="is KAFKA_BOOTSTRAP right"):
         main(["slot", "close", "demo", "A01"])

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parking.errors import Invalid
-from parking.events import Cause, SlotChanged, SlotState
+from parking.core.errors import Invalid
+from parking.core.events import Cause, SlotChanged, SlotState
 from tests.components.test_replay import played
-from tests.replaying import EVERY_MS, START_MS, STORY, archive, picture, recording
+from tests.support.replaying import EVERY_MS, START_MS, STORY, archive, picture, recording
 from tools.compare.__main__ import main, photographs
 from tools.compare.limits import check, limits_of
 from tools.compare.page import page
@@ -50,7 +50,7 @@ def change(version: int, time_ms: int, to: SlotState, slot: str = "A1") -> SlotC
 
 
 # ---------------------------------------------------------------- timelines
-def test_a_slot_shows_what_its_last_change_made_it():
+def test_a_slot_shows_the_state_of_its_last_change():
     shown = line((10, "free"), (20, "occupied"))
     assert [shown.at(t).state for t in (9, 10, 19, 20, 99)] == [
         *("unknown", "free", "free", "occupied", "occupied")
@@ -64,8 +64,8 @@ def test_changes_of_one_moment_leave_the_last():
 
 
 def test_a_doubled_change_counts_once_and_order_is_by_version():
-    told = [change(2, 20, "occupied"), change(1, 10, "free"), change(2, 20, "occupied")]
-    assert timelines(told)[A1].shown == (
+    changes = [change(2, 20, "occupied"), change(1, 10, "free"), change(2, 20, "occupied")]
+    assert timelines(changes)[A1].shown == (
         Shown(10, "free", 0.9, "observed"),
         Shown(20, "occupied", 0.9, "observed"),
     )
@@ -78,11 +78,11 @@ def test_flips_see_through_unknown_and_changes_do_not():
     assert shown.flips(40, 100) == 0
 
 
-def test_the_first_known_state_is_no_flip():
+def test_the_first_known_state_is_not_a_flip():
     assert line((10, "occupied"), (20, "free")).flips(0, 100) == 1
 
 
-def test_differences_are_told_with_both_states_and_their_length():
+def test_differences_are_reported_with_both_states_and_their_length():
     a = line((0, "free"), (10_000, "occupied"), (50_000, "free"))
     b = line((0, "free"), (12_000, "occupied"), (50_000, "unknown"))
     found = differences(A1, a, b, 0, 60_000)
@@ -106,8 +106,8 @@ LINES = st.lists(st.tuples(st.integers(0, 100), STATES), max_size=12).map(
 
 @given(LINES, LINES)
 def test_differences_are_exactly_the_moments_at_which_two_differ(a, b):
-    told = differences(A1, a, b, 0, 100)
-    inside = {t for d in told for t in range(d.from_ms, d.to_ms)}
+    found = differences(A1, a, b, 0, 100)
+    inside = {t for d in found for t in range(d.from_ms, d.to_ms)}
     assert inside == {t for t in range(100) if a.at(t).state != b.at(t).state}
 
 
@@ -118,16 +118,16 @@ def test_nothing_differs_from_itself(a):
 
 def test_a_score_tells_wrong_from_unknown():
     shown = line((10, "free"), (20, "occupied"), (30, "closed"))
-    told = score(shown, [(5, True), (10, False), (12, True), (25, True), (31, True)])
-    assert told == Score(right=2, wrong=1, unknown=2)
-    assert told.accuracy == pytest.approx(2 / 3)
-    assert told.unknown_share == pytest.approx(0.4)
+    result = score(shown, [(5, True), (10, False), (12, True), (25, True), (31, True)])
+    assert result == Score(right=2, wrong=1, unknown=2)
+    assert result.accuracy == pytest.approx(2 / 3)
+    assert result.unknown_share == pytest.approx(0.4)
     assert Score().accuracy is None
 
 
 # ---------------------------------------------------------------- the whole
 def known() -> Result:
-    """Two slots over 100 s, every number reckoned by hand."""
+    """Two slots over 100 s, every number calculated by hand."""
     a = account("old", {
         A1: line((0, "free"), (40_000, "occupied")),
         ("demo", "A2"): line((0, "free")),
@@ -164,22 +164,22 @@ def test_the_numbers_are_those_reckoned_by_hand():
 def test_only_the_span_that_both_cover_is_compared():
     a = account("a", {A1: line((0, "free"), (10_000, "occupied"))}, (0, 30_000))
     b = account("b", {A1: line((0, "free"), (25_000, "occupied"))}, (20_000, 99_000))
-    told = numbers(compare(a, b))
-    assert (told["a.changes"], told["b.changes"], told["seconds_different"]) == (0, 1, 5)
+    figures = numbers(compare(a, b))
+    assert (figures["a.changes"], figures["b.changes"], figures["seconds_different"]) == (0, 1, 5)
     with pytest.raises(Invalid, match="different times"):
         compare(a, account("c", {}, (31_000, 40_000)))
 
 
 def test_a_slot_that_one_side_does_not_know_is_unknown_there():
-    told = compare(account("a", {A1: line((0, "free"))}), account("b", {}))
-    assert [(d.a.state, d.b.state) for d in told.differences] == [("free", "unknown")]
+    result = compare(account("a", {A1: line((0, "free"))}), account("b", {}))
+    assert [(d.a.state, d.b.state) for d in result.differences] == [("free", "unknown")]
 
 
 def test_the_json_holds_the_same_numbers():
-    told = json.loads(json.dumps(as_json(known())))
-    assert told["numbers"]["seconds_different"] == 20
-    assert [slot["slot_id"] for slot in told["slots"]] == ["A1", "A2"]
-    assert told["slots"][0]["a"]["wrong"] == 1
+    figures = json.loads(json.dumps(as_json(known())))
+    assert figures["numbers"]["seconds_different"] == 20
+    assert [slot["slot_id"] for slot in figures["slots"]] == ["A1", "A2"]
+    assert figures["slots"][0]["a"]["wrong"] == 1
 
 
 # ---------------------------------------------------------------- limits
@@ -350,8 +350,8 @@ def test_limits_may_be_json_and_the_numbers_are_written(runs, capsys):
         main([str(runs / "a"), str(runs / "b"), "--limits", str(runs / "limits.json"),
               "--json", str(runs / "out.json")])  # fmt: skip
     assert ended.value.code == 0
-    told = json.loads((runs / "out.json").read_text())
-    assert told["limits"] == [{"limit": "differences > 5", "fails": False, "numbers": "4 > 5"}]
+    figures = json.loads((runs / "out.json").read_text())
+    assert figures["limits"] == [{"limit": "differences > 5", "fails": False, "numbers": "4 > 5"}]
     assert "A1" in capsys.readouterr().out
 
 
@@ -371,9 +371,7 @@ def labelled(tmp_path_factory):
 
 
 @pytest.mark.parametrize("limit", ["accuracy < 0.98", "b.wrong > 0", "flips > a.flips"])
-def test_a_run_alone_is_held_to_the_annotations_and_not_they_to_themselves(
-    runs, labelled, limit, capsys
-):
+def test_a_single_run_is_compared_with_the_annotations(runs, labelled, limit, capsys):
     with pytest.raises(SystemExit) as ended:
         main([str(runs / "a"), "--truth", str(labelled), "--frames", str(labelled / "made.zip"),
               "--fail-if", limit])  # fmt: skip
@@ -383,8 +381,8 @@ def test_a_run_alone_is_held_to_the_annotations_and_not_they_to_themselves(
     assert shown[1].split()[:2] == ["B", "a"]
 
 
-def test_what_cannot_be_compared_is_told(runs, capsys):
+def test_incomparable_sides_are_reported(runs, capsys):
     with pytest.raises(SystemExit) as ended:
         main([str(runs / "a"), str(runs)])
     assert ended.value.code == 2
-    assert "is no run" in capsys.readouterr().err
+    assert "is not a run" in capsys.readouterr().err

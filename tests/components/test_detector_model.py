@@ -3,8 +3,8 @@ import struct
 import numpy as np
 import pytest
 
-from parking.errors import SettingsError
-from parking.geometry import MATCH_RULE
+from parking.core.errors import SettingsError
+from parking.core.geometry import MATCH_RULE
 from services.detector.model import Facts, YoloDetector, boxes_of, letterbox, read_facts
 from services.detector.onnxfile import onnx_metadata
 
@@ -96,7 +96,7 @@ def test_letterbox_gives_rgb_in_0_to_1_and_grey_at_the_edges():
 
 
 class Planted:
-    """A runtime whose output is known: in each picture one box, told twice, and a faint one."""
+    """A runtime whose output is known: in each picture one box, reported twice, and a faint one."""
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
@@ -127,7 +127,7 @@ def test_no_box_at_all():
     assert boxes.scores.shape == (0,)
 
 
-def test_boxes_are_held_within_the_picture():
+def test_boxes_are_clipped_to_the_picture():
     output = np.array([[10, 10, 100, 100, 0.9]], np.float32).T
     assert boxes_of(output, 1.0, (0, 0), (640, 640)).xyxy.min() == 0
 

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from parking.errors import SettingsError
+from parking.core.errors import SettingsError
 from services.detector.runtimes import load_model
 from services.detector.settings import ModelSettings, Settings
 
@@ -17,7 +17,7 @@ def model(tmp_path):
 
 
 def test_defaults(model):
-    settings = Settings.from_env({"KAFKA_BOOTSTRAP": "k:9092", "MODEL_FILE": str(model)})
+    settings = Settings.from_env({"KAFKA_BOOTSTRAP": "127.0.0.1:9092", "MODEL_FILE": str(model)})
     assert settings.skip
     assert settings.http.host == "127.0.0.1"
     assert settings.model.backend == "onnx"
@@ -25,7 +25,7 @@ def test_defaults(model):
     assert settings.gate
 
 
-def test_every_problem_is_told_at_once():
+def test_every_problem_is_reported_at_once():
     with pytest.raises(SettingsError) as error:
         Settings.from_env(
             {
@@ -35,9 +35,9 @@ def test_every_problem_is_told_at_once():
                 "DETECTOR_SKIP": "perhaps",
             }
         )
-    told = " ".join(error.value.problems)
+    problems = " ".join(error.value.problems)
     names = ("KAFKA_BOOTSTRAP", "MODEL_FILE", "DETECTOR_BACKEND", "DETECTOR_SIZE", "DETECTOR_SKIP")
-    assert all(name in told for name in names)
+    assert all(name in problems for name in names)
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
@@ -57,6 +57,6 @@ def test_help_tells_every_setting(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["services.detector", "--help"])
     monkeypatch.delitem(sys.modules, "services.detector.__main__", raising=False)
     runpy.run_module("services.detector", run_name="__main__")
-    told = capsys.readouterr().out
-    assert "parking.detections" in told
-    assert "DETECTOR_SKIP" in told
+    printed = capsys.readouterr().out
+    assert "parking.detections" in printed
+    assert "DETECTOR_SKIP" in printed

@@ -1,4 +1,4 @@
-"""Devices: their passwords, what they are told, and the commands about them."""
+"""Devices: their passwords, their configurations, and the commands that manage them."""
 
 import contextlib
 import errno
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from parking.__main__ import main
-from parking.devices import Address, Devices, Secrets, as_text, configuration
-from parking.errors import Invalid
-from parking.keys import KeyFile
-from parking.secret_files import PasswordFile, write_private
+from parking.access.devices import Address, Devices, Secrets, as_text, configuration
+from parking.access.keys import KeyFile
+from parking.access.secret_files import PasswordFile, write_private
+from parking.core.errors import Invalid
+from tools.cli.__main__ import main
 
 
 def test_a_device_is_added_rotated_and_revoked(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_no_other_name_is_taken(tmp_path: Path, name: str) -> None:
         Devices(tmp_path / "passwords").add(name)
 
 
-def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_and_duplicate_devices_are_rejected(tmp_path: Path) -> None:
     devices = Devices(tmp_path / "passwords")
     for change in (devices.rotate, devices.revoke):
         with pytest.raises(Invalid, match="no-device"):
@@ -53,7 +53,7 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         devices.add("demo/cam")
 
 
-def test_of_two_who_add_a_device_at_once_one_is_told(
+def test_concurrent_creation_of_a_device_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both, names = threading.Barrier(2), Devices.names
@@ -73,8 +73,8 @@ def test_of_two_who_add_a_device_at_once_one_is_told(
     monkeypatch.setattr(Devices, "names", slowly)
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(add, range(2), timeout=10))
-    (told,) = (one for one in results if isinstance(one, Invalid))
-    assert told.reason == "device-exists"
+    (refusal,) = (one for one in results if isinstance(one, Invalid))
+    assert refusal.reason == "device-exists"
 
 
 def test_only_a_device_is_revoked(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_key_in_use_is_not_replaced_without_a_word(tmp_path: Path) -> None:
     keys = KeyFile(tmp_path / "keys")
     in_the_field = keys.add("demo/cam", "frames")
     devices = Devices(tmp_path / "passwords", keys)
-    with pytest.raises(Invalid, match="has an API key already"):
+    with pytest.raises(Invalid, match="already has an API key"):
         devices.add("demo/cam", http=True)
     assert devices.names() == []
     assert keys.check(in_the_field, "frames")
@@ -127,11 +127,11 @@ def test_without_a_file_of_keys_none_is_promised(tmp_path: Path) -> None:
     assert devices.names() == []
 
 
-def test_a_device_that_posts_is_told_where_to(tmp_path: Path) -> None:
+def test_a_device_that_posts_gets_the_url(tmp_path: Path) -> None:
     address = Address.of("mqtts://b", post="https://ingest.example/")
-    told = configuration("demo/cam", Secrets("pw", "pk_1"), address)
-    assert told["api_key"] == "pk_1"
-    assert told["post_url"] == "https://ingest.example/ingest/v1/frames/"
+    settings = configuration("demo/cam", Secrets("pw", "pk_1"), address)
+    assert settings["api_key"] == "pk_1"
+    assert settings["post_url"] == "https://ingest.example/ingest/v1/frames/"
     assert "post_url" not in configuration("demo/cam", Secrets("pw"), address)
     assert "post_url" not in configuration("demo/cam", Secrets("pw", "pk_1"), Address("b", 1))
 
@@ -140,10 +140,10 @@ def test_a_device_that_posts_is_told_where_to(tmp_path: Path) -> None:
     ("post", "reason"),
     [("http://ingest.example", "plain-text"), ("mqtts://x", "bad-address"), ("x", "bad-address")],
 )
-def test_bad_addresses_to_post_to_are_told(post: str, reason: str) -> None:
-    with pytest.raises(Invalid) as told:
+def test_bad_addresses_to_post_to_are_reported(post: str, reason: str) -> None:
+    with pytest.raises(Invalid) as caught:
         Address.of("mqtts://b", post=post)
-    assert told.value.reason == reason
+    assert caught.value.reason == reason
 
 
 def test_a_file_without_a_final_newline_locks_nobody_out(tmp_path: Path) -> None:
@@ -219,18 +219,18 @@ def test_addresses(url: str, address: Address) -> None:
         ("mqtts://broker.example/path", "bad-address"),
     ],
 )
-def test_bad_addresses_are_told(url: str, reason: str) -> None:
-    with pytest.raises(Invalid) as told:
+def test_bad_addresses_are_reported(url: str, reason: str) -> None:
+    with pytest.raises(Invalid) as caught:
         Address.of(url)
-    assert told.value.reason == reason
+    assert caught.value.reason == reason
     assert "pw" not in reason
 
 
 def test_the_configuration_holds_the_authority_where_there_is_one(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     authority.write_text("-----BEGIN CERTIFICATE-----", "ascii")
-    told = configuration("demo/cam", Secrets("pw"), Address.of("mqtts://b", authority))
-    assert json.loads(as_text(told)) == {
+    settings = configuration("demo/cam", Secrets("pw"), Address.of("mqtts://b", authority))
+    assert json.loads(as_text(settings)) == {
         "device_id": "demo/cam",
         "password": "pw",
         "host": "b",
@@ -240,7 +240,7 @@ def test_the_configuration_holds_the_authority_where_there_is_one(tmp_path: Path
     }
 
 
-def test_a_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_certificate_is_reported(tmp_path: Path) -> None:
     (tmp_path / "ca.key").write_text("-----BEGIN PRIVATE KEY-----", "ascii")
     with pytest.raises(Invalid, match="no certificate"):
         Address.of("mqtts://b", tmp_path / "ca.key")
@@ -256,12 +256,12 @@ def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_commands(broker: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["devices", "add", "demo/cam", "--qr"])
     shown = capsys.readouterr().out
-    told = json.loads(shown.splitlines()[0])
-    assert told["device_id"] == "demo/cam"
+    settings = json.loads(shown.splitlines()[0])
+    assert settings["device_id"] == "demo/cam"
     assert "\u2588" in shown or "\u2580" in shown  # the code's dark squares
     main(["devices", "rotate", "demo/cam", "--config", str(broker / "cam.json")])
     written = json.loads((broker / "cam.json").read_text("utf-8"))
-    assert written["password"] != told["password"]
+    assert written["password"] != settings["password"]
     assert written["password"] not in capsys.readouterr().out
     assert (broker / "cam.json").stat().st_mode & 0o777 == 0o600
     main(["devices", "list"])
@@ -274,23 +274,24 @@ def test_the_commands(broker: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_the_firmware_still_needs_is_said(
     broker: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It takes no TLS without the authority's certificate, and no code can hold that."""
+    """The firmware accepts no TLS without the authority's certificate, and no QR code has room for
+    it."""
 
-    def told(*command: str) -> str:
+    def reports_of(*command: str) -> str:
         main(["devices", *command])
         return capsys.readouterr().out
 
     for command in (["add", "demo/cam"], ["rotate", "demo/cam", "--config", str(broker / "c")]):
-        assert "NO CERTIFICATE AUTHORITY" in told(*command)
+        assert "NO CERTIFICATE AUTHORITY" in reports_of(*command)
     (broker / "ca.pem").write_text("-----BEGIN CERTIFICATE-----", "ascii")
     monkeypatch.setenv("DEVICE_CA_FILE", str(broker / "ca.pem"))
-    shown = told("rotate", "demo/cam", "--qr")
+    shown = reports_of("rotate", "demo/cam", "--qr")
     assert "NO CERTIFICATE" not in shown
-    assert "The code holds no certificate" in shown
-    assert "The code" not in told("rotate", "demo/cam")
+    assert "The QR code has no room" in shown
+    assert "The QR code" not in reports_of("rotate", "demo/cam")
     plain = ["--url", "mqtt://127.0.0.1", "--qr"]
     monkeypatch.delenv("DEVICE_CA_FILE")
-    assert "certificate" not in told("rotate", "demo/cam", *plain).lower()
+    assert "certificate" not in reports_of("rotate", "demo/cam", *plain).lower()
 
 
 def test_an_option_goes_before_its_setting_and_leaves_the_others(
@@ -301,17 +302,17 @@ def test_an_option_goes_before_its_setting_and_leaves_the_others(
     monkeypatch.setenv("DEVICE_MQTT_URL", "mqtts://one.example")
     monkeypatch.setenv("DEVICE_HTTP_URL", "https://ingest.example")
 
-    def told(*options: str) -> dict[str, object]:
+    def reports_of(*options: str) -> dict[str, object]:
         main(["devices", "rotate", "demo/cam", "--http", *options])
         shown: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[0])
         return shown
 
     main(["devices", "add", "demo/cam"])
     capsys.readouterr()
-    both = told("--ca", str(broker / "ca.pem"), "--url", "mqtts://two.example")
+    both = reports_of("--ca", str(broker / "ca.pem"), "--url", "mqtts://two.example")
     assert (both["host"], both["ca"]) == ("two.example", "-----BEGIN CERTIFICATE-----")
     assert str(both["post_url"]).startswith("https://ingest.example")
-    other = told("--post-url", "http://other.example", "--allow-plaintext")
+    other = reports_of("--post-url", "http://other.example", "--allow-plaintext")
     assert other["host"] == "one.example"
     assert str(other["post_url"]).startswith("http://other.example")
 
@@ -322,21 +323,21 @@ def test_the_commands_about_keys_for_http(
     monkeypatch.setenv("KEYS_FILE", str(broker / "keys"))
     keys = KeyFile(broker / "keys")
 
-    def told(*command: str) -> str:
+    def reports_of(*command: str) -> str:
         main(["devices", *command])
         return capsys.readouterr().out
 
-    shown = told("add", "demo/cam", "--http")
+    shown = reports_of("add", "demo/cam", "--http")
     first = json.loads(shown.splitlines()[0])["api_key"]
     assert keys.check(first, "frames")
     assert "DEVICE_HTTP_URL" in shown
-    assert told("list") == "demo/cam  mqtt http\n"
+    assert reports_of("list") == "demo/cam  mqtt http\n"
     monkeypatch.setenv("DEVICE_HTTP_URL", "https://ingest.example")
-    second = json.loads(told("rotate", "demo/cam").splitlines()[0])
+    second = json.loads(reports_of("rotate", "demo/cam").splitlines()[0])
     assert second["post_url"].startswith("https://ingest.example/")
     assert keys.check(second["api_key"], "frames")
     assert not keys.check(first, "frames")
-    assert "KEYS_FILE" not in told("revoke", "demo/cam")
+    assert "KEYS_FILE" not in reports_of("revoke", "demo/cam")
     assert keys.names() == []
 
 
@@ -354,4 +355,4 @@ def test_without_an_address_nothing_is_added(broker: Path, monkeypatch: pytest.M
     monkeypatch.delenv("DEVICE_MQTT_URL")
     with pytest.raises(SystemExit, match="DEVICE_MQTT_URL"):
         main(["devices", "add", "demo/cam"])
-    assert not os.path.exists(broker / "passwords")
+    assert not (broker / "passwords").exists()

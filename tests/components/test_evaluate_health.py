@@ -1,17 +1,19 @@
-"""The damage that tools/evaluate does, and how it counts what came of it."""
+"""The damage that tools/evaluate does, and how it counts the results."""
 
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from parking.errors import Invalid
+from parking.core.errors import Invalid
 from services.detector.analysis import Job
 from tests.components.test_placement import frame
-from tests.detector_tools import analyser
+from tests.support.detector_tools import analyser
 from tools.evaluate.corrupt import KINDS, STRENGTHS, corrupt
 from tools.evaluate.health import CLEAN, measure, sample
+from tools.evaluate.looks import look_at
 
 DEMO = Path(__file__).parents[2] / "demo"
 
@@ -81,3 +83,16 @@ def test_the_damage_is_judged_with_a_reference_of_the_same_camera(tmp_path):
     jpeg = (one.folder / one.labels["file"]).read_bytes()
     (found,) = analyser().analyse([Job(jpeg, None, one.layout)], {})
     assert getattr(found, "health").status == "ok"  # noqa: B009 -- a Finding, or it fails here
+
+
+def test_normal_looks_are_counted_with_and_without_their_references():
+    greys = [cv2.cvtColor(frame(number), cv2.COLOR_BGR2GRAY) for number in (10, 24)]
+    counts = look_at([[np.asarray(grey * 0.5 + 100, np.uint8) for grey in greys]])
+    assert counts == {
+        "references": 1,
+        "pairs": 1,
+        "fixed": 1,
+        "own": 0,
+        "fog fixed": 1,
+        "fog own": 1,
+    }

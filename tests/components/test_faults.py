@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from parking.stack.settings import ROOT
-from tests.crash_points import EVERY
+from tests.support.crash_points import EVERY
+from tools.stack.settings import ROOT
 
 PROGRAM = """
-from parking.faults import fault, holding
+from parking.runtime.faults import fault, holding
 for name in "abc":
     holding([name, name * 2])
     fault("there")
@@ -20,24 +20,25 @@ for name in "abc":
 """
 
 
-def run(told: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "FAULT": told}
+def run(setting: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "FAULT": setting}
     command = [sys.executable, "-c", PROGRAM]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
-    ("told", "passed", "in_hand"), [("there:kill", "", "a aa"), ("there:kill:3", "a\nb\n", "c cc")]
+    ("setting", "passed", "in_hand"),
+    [("there:kill", "", "a aa"), ("there:kill:3", "a\nb\n", "c cc")],
 )
-def test_a_point_ends_the_process_and_says_what_was_in_hand(told, passed, in_hand):
-    ended = run(told)
+def test_a_point_ends_the_process_and_says_what_was_in_hand(setting, passed, in_hand):
+    ended = run(setting)
     assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, passed)
     assert ended.stderr == f"FAULT there in hand: {in_hand}\n"
 
 
-@pytest.mark.parametrize("told", ["", "elsewhere:kill", "there:dance"])
-def test_without_being_told_so_it_does_nothing(told):
-    ended = run(told)
+@pytest.mark.parametrize("setting", ["", "elsewhere:kill", "there:dance"])
+def test_without_the_setting_it_does_nothing(setting):
+    ended = run(setting)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "a\nb\nc\n", "")
 
 

@@ -2,11 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
-from parking.imagehealth import Look, Thresholds, assess, blank_shares, limits_for, measured
-from parking.reference import make_reference, read_reference
+from parking.vision.imagehealth import Look, Thresholds, assess, blank_shares, limits_for, measured
+from parking.vision.reference import make_reference, read_reference
 from services.detector.picture import Picture, small_grey
 from tests.components.test_placement import frame as demo_frame
-from tests.detector_tools import scene
+from tests.support.detector_tools import scene
+from tools.evaluate.corrupt import corrupt
 
 SOON_FROZEN = Thresholds(frozen_after=3)
 
@@ -67,7 +68,7 @@ def test_covered_by_something_soft_but_shaded():
     assert status(np.dstack([shade] * 3).astype(np.uint8)) == "covered"
 
 
-def test_a_vehicle_in_front_of_a_fifth_of_the_picture_is_no_cover(lot):
+def test_a_vehicle_in_front_of_a_fifth_of_the_picture_is_not_a_cover(lot):
     lot[:, :260] = 90
     assert status(lot) == "ok"
 
@@ -141,7 +142,7 @@ def test_a_live_camera_with_hardly_any_noise_is_not_frozen(sigma, quality):
     assert follow(live) == ["ok"] * 6
 
 
-def test_what_moves_about_is_no_clock():
+def test_moving_objects_are_not_a_clock():
     """A ball in a rendered lot without noise: the tiles that ever changed are too many."""
     shown = []
     for step in range(8):
@@ -213,11 +214,11 @@ def test_a_soft_lens_and_a_privacy_mask_are_normal_where_the_reference_shows_the
 
 
 @pytest.mark.parametrize("kept", [0.9, 0.6])
-def test_a_little_haze_is_no_fog(lot, kept):
+def test_a_little_haze_is_not_fog(lot, kept):
     assert status((lot * kept + 215 * (1 - kept)).astype(np.uint8)) == "ok"
 
 
-def test_low_contrast_in_the_dark_is_no_fog(lot):
+def test_low_contrast_in_the_dark_is_not_fog(lot):
     assert status((lot * 0.3 + 20).astype(np.uint8)) != "fogged"
 
 
@@ -230,7 +231,7 @@ def test_shaking_in_any_direction_is_blur(lot, angle):
     assert status(np.asarray(shaken, np.uint8)) == "blurred"
 
 
-def test_a_slot_that_shows_nothing_is_told_and_no_other(lot):
+def test_only_a_slot_that_shows_nothing_is_reported(lot):
     lot[100:300, 100:400] = 90
     grey = small_grey(lot)
     hidden = [(0.09, 0.16), (0.29, 0.16), (0.29, 0.38), (0.09, 0.38)]
@@ -238,3 +239,17 @@ def test_a_slot_that_shows_nothing_is_told_and_no_other(lot):
     shares = blank_shares(grey, [hidden, clear])
     assert shares[0] > 0.9
     assert shares[1] < 0.3
+
+
+def washed(picture: Picture) -> Picture:
+    """A bright veil over all of it: half of the contrast is left."""
+    return np.asarray(picture * 0.5 + 100, np.uint8)
+
+
+def test_washed_out_light_is_normal_where_the_reference_shows_it_and_fog_is_still_fog():
+    assert status(washed(demo_frame(24))) == "fogged"
+    assert usual(washed(demo_frame(24)), washed(demo_frame(10))) == "ok"
+    assert usual(washed(demo_frame(24)), demo_frame(10)) == "fogged"
+    foggy = corrupt(washed(demo_frame(24)), "fog", 1, "a seed")
+    assert usual(foggy, washed(demo_frame(10))) == "fogged"
+    assert usual(washed(washed(demo_frame(24))), washed(demo_frame(10))) == "fogged"

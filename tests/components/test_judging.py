@@ -1,12 +1,13 @@
-"""The judge: when and where vehicles are searched, when slots are looked at closer, what counts."""
+"""The judge: when and where vehicles are searched, when slots get a closer look, which opinion
+counts."""
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from parking.events import LayoutSlot
-from parking.geometry import match_boxes
-from parking.ports import Boxes
+from parking.core.events import LayoutSlot
+from parking.core.geometry import match_boxes
+from parking.wire.ports import Boxes
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.closer import MOST_DOUBTED, doubted, in_doubt, together
 from services.detector.ground import ground_of
@@ -15,7 +16,7 @@ from services.detector.model import Facts
 from services.detector.searching import NO_BOXES
 from services.detector.slotnet import SURE_FREE, SURE_OCCUPIED, Fusion, SlotNet
 from services.detector.trust import NEEDED, earn, is_trusted, spend
-from tests.detector_tools import WhiteDetector, jpeg, layout, scene
+from tests.support.detector_tools import WhiteDetector, jpeg, layout, scene
 
 BY_BOXES = Fusion(bias=0, box=1, crop=0, covered=0, low=0.3, high=0.7)
 USUAL = Fusion(bias=1.95, box=0.86, crop=0.9, covered=-0.68, low=0.3, high=0.7)
@@ -41,7 +42,7 @@ class Counting(WhiteDetector):
 
 
 def net(*logits: float, fusion: Fusion = USUAL) -> SlotNet:
-    """Says these of the slots it is shown, in turn; the last one from then on."""
+    """Returns these answers for slots in turn, then repeats the last one."""
     left = list(logits)
 
     def forward(blob):
@@ -59,7 +60,7 @@ def judge(
     confirm=NONE,
     **more,
 ) -> tuple[Judgement, list[str]]:
-    """What is said of a picture, and the states told."""
+    """A picture's observations and the reported states."""
     how, known = more.get("how", How()), more.get("known")
     one = Judge(Facts(), slotnet, detector)
     picture = scene(occupied, size_wh=SIZE_WH)
@@ -154,7 +155,7 @@ def test_a_slot_of_which_the_network_says_the_same_is_confirmed_by_it_alone():
     assert len(detector.shapes) == seen
 
 
-def test_and_is_judged_anew_where_the_network_says_something_else_or_nobody_knew():
+def test_it_is_judged_again_if_the_network_disagrees_or_the_state_was_unknown():
     detector = Counting(0.9)
     before, _ = judge(net(1.0), detector, how=How(closer=False))
     _, states = judge(net(-3.5), detector, confirm=EVERY, known=before.known, occupied=())

@@ -1,7 +1,7 @@
 import pytest
 
-from parking.errors import Invalid
-from parking.keys import KeyFile, bearer
+from parking.access.keys import KeyFile, bearer
+from parking.core.errors import Invalid
 
 
 def test_a_key_is_known_by_its_scope_and_kept_only_as_a_hash(tmp_path):

@@ -1,4 +1,5 @@
-"""A lens that is wet, dirty or out of focus in part: those slots unknown, all others go on."""
+"""A lens that is wet, dirty or out of focus in part: those slots are unknown, all others keep their
+states."""
 
 from collections.abc import Callable
 
@@ -7,18 +8,18 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from parking.events import LayoutPublished, LayoutSlot
-from parking.gating import Limits
-from parking.imagehealth import Look, measured
-from parking.lens import out_of_focus, regions, surroundings, tiles
-from parking.reference import make_reference, small_grey
+from parking.core.events import LayoutPublished, LayoutSlot
+from parking.vision.gating import Limits
+from parking.vision.imagehealth import Look, measured
+from parking.vision.lens import out_of_focus, regions, surroundings, tiles
+from parking.vision.reference import make_reference, small_grey
 from services.detector.analysis import Analyser, Finding, Job, Options
-from services.detector.gate import Held
+from services.detector.gate import LastView
 from services.detector.judging import Judge
 from services.detector.model import Facts
 from services.detector.picture import Picture
 from tests.components.test_placement import frame
-from tests.detector_tools import WhiteDetector, jpeg, layout
+from tests.support.detector_tools import WhiteDetector, jpeg, layout
 
 GRID = [(x / 10 + 0.01, y / 8 + 0.02) for y in range(2, 7) for x in range(1, 9)]
 POLYGONS = [[(x, y), (x + 0.08, y), (x + 0.08, y + 0.1), (x, y + 0.1)] for x, y in GRID]
@@ -81,7 +82,7 @@ def test_what_is_alike_everywhere_hides_no_slot(change, number):
     assert not any(flags(change(frame(number))))
 
 
-def test_near_places_are_told_as_one_part():
+def test_nearby_places_are_reported_as_one_part():
     boxes = np.array([(10.0, 10, 60, 60), (50, 10, 90, 60), (300, 200, 340, 240), (0, 0, 9, 9)])
     parts = regions(np.array([True, True, True, False]), boxes, (480, 320))
     assert len(parts) == 2
@@ -97,14 +98,14 @@ def grid_layout() -> LayoutPublished:
 
 def test_those_slots_are_unknown_even_where_nothing_is_judged_and_come_back():
     analyser = Analyser(Judge(Facts(), None, WhiteDetector()), Options(gate=Limits()), lambda: None)
-    looks, helds, count, known = dict[str, Look](), dict[str, Held](), 0, grid_layout()
+    looks, last_views, count, known = dict[str, Look](), dict[str, LastView](), 0, grid_layout()
 
     def see(picture: Picture) -> Finding:
         nonlocal count
         count += 1
         name, time_ms = str(count), count * 1000
         job = Job(jpeg(picture), "demo/north", known, frame_id=name, time_ms=time_ms)
-        (found,) = analyser.analyse([job], looks, helds)
+        (found,) = analyser.analyse([job], looks, last_views)
         assert isinstance(found, Finding)
         return found
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from parking.events import LayoutSlot
-from parking.gating import PATCH_PX
+from parking.core.events import LayoutSlot
+from parking.vision.gating import PATCH_PX
 from services.detector.patches import grid_of, view_of
 
 SQUARE = [(0.25, 0.25), (0.5, 0.25), (0.5, 0.5), (0.25, 0.5)]

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from parking.placement import Place, step
-from parking.reference import decoded, make_reference, read_reference, small_grey
-from parking.registration import Move, Reference, edges, register
+from parking.vision.placement import Placement, step
+from parking.vision.reference import decoded, make_reference, read_reference, small_grey
+from parking.vision.registration import Move, Reference, edges, register
 from services.detector.picture import Picture
 
 DEMO = Path(__file__).parents[2] / "demo" / "north"
@@ -35,12 +35,12 @@ def shaken(picture: Picture, right: float = 0, turn_deg: float = 0, zoom: float 
     return np.asarray(made, np.uint8)
 
 
-def place(*pictures: Picture) -> Place:
-    told: Place | None = None
+def place(*pictures: Picture) -> Placement:
+    found: Placement | None = None
     for picture in pictures:
-        told = step(reference(), "layout", small_grey(picture), told)
-    assert told is not None
-    return told
+        found = step(reference(), "layout", small_grey(picture), found)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("number", [20, 47])
@@ -49,11 +49,11 @@ def place(*pictures: Picture) -> Place:
     [(0.012, 0, 1), (-0.1, 0, 1), (0, 1.2, 1), (0, -5, 1), (0, 0, 1.025), (0.05, 3, 0.93)],
 )
 def test_a_moved_camera_is_found_at_its_first_picture(number, right, turn_deg, zoom):
-    told = place(shaken(frame(number), right, turn_deg, zoom))
-    assert told.move is not None
-    assert told.move.shift[0] == pytest.approx(right, abs=0.003)
-    assert told.move.turn_deg == pytest.approx(-turn_deg, abs=0.3)  # OpenCV turns the other way
-    assert told.move.zoom == pytest.approx(zoom, abs=0.006)
+    found = place(shaken(frame(number), right, turn_deg, zoom))
+    assert found.move is not None
+    assert found.move.shift[0] == pytest.approx(right, abs=0.003)
+    assert found.move.turn_deg == pytest.approx(-turn_deg, abs=0.3)  # OpenCV turns the other way
+    assert found.move.zoom == pytest.approx(zoom, abs=0.006)
 
 
 @pytest.mark.parametrize("number", range(3, 48, 4))
@@ -80,24 +80,25 @@ def test_a_moved_camera_stays_moved_while_it_is_dark():
 def test_another_scene_is_lost_at_once_and_found_again():
     across = np.rot90(frame(20))  # a scene whose edges all run the other way
     other = np.asarray(cv2.resize(across, frame(20).shape[1::-1]), np.uint8)
-    told = place(other)
-    assert told.lost
-    assert "nothing" in told.words(1280)
+    found = place(other)
+    assert found.lost
+    assert "nothing" in found.words(1280)
     assert place(*[other] * 20).lost
     assert not place(other, frame(20), frame(21)).moved
 
 
 def test_after_a_long_calm_one_picture_of_another_scene_is_soon_forgotten(monkeypatch):
-    """A camera in another season: little agrees, nothing can be registered, it is seldom asked."""
+    """A camera in another season: little agrees, nothing can be registered, and the check runs
+    seldom."""
     agreements = iter([*[0.14] * 200, *[0.08] * 64, *[0.15] * 3])
     monkeypatch.setattr(Reference, "agreement", lambda *_: next(agreements))
-    monkeypatch.setattr("parking.placement.register", lambda *_: None)
+    monkeypatch.setattr("parking.vision.placement.register", lambda *_: None)
     picture = small_grey(frame(20))
-    told: list[Place] = []
+    found: list[Placement] = []
     for _ in range(267):
-        told.append(step(reference(), "layout", picture, told[-1] if told else None))
-    assert any(place.lost for place in told[200:264])
-    assert not told[266].lost
+        found.append(step(reference(), "layout", picture, found[-1] if found else None))
+    assert any(place.lost for place in found[200:264])
+    assert not found[266].lost
 
 
 def test_the_words_tell_where_to():
@@ -113,7 +114,7 @@ def test_the_words_tell_where_to():
 def test_most_pictures_cost_no_registration(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "parking.placement.register",
+        "parking.vision.placement.register",
         lambda *_: asked.append(1),  # says: it cannot be said
     )
     night = (frame(24) * 0.02).astype(np.uint8)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parking import lots
-from parking.events import LayoutPublished
-from parking.ground import Camera, Floats, find_camera, misfit
-from parking.places import find_stays, gather
-from parking.proposals import SINGLES, Options, Proposal, layout_of, propose
+from parking.core import lots
+from parking.core.events import LayoutPublished
+from parking.vision.ground import Camera, Floats, find_camera, misfit
+from parking.vision.places import find_stays, gather
+from parking.vision.proposals import SINGLES, Options, Proposal, layout_of, propose
 from tools.propose.score import ious, pairs
 
 SIZE_WH = (1280, 720)
@@ -123,7 +123,7 @@ def test_cars_that_only_drive_past_are_no_slots() -> None:
     assert propose(driving(120), SIZE_WH) == []
 
 
-def test_a_car_that_waits_a_moment_is_no_slot() -> None:
+def test_a_car_that_waits_a_moment_is_not_a_slot() -> None:
     waits = [car_boxes(np.array([[3.0, 15.0]]), 0.0)] * 4
     assert propose([*driving(20), *waits, *driving(20)], SIZE_WH) == []
     assert len(propose([*driving(20), *waits * 3, *driving(20)], SIZE_WH)) == 1
@@ -209,7 +209,7 @@ def test_a_stay_goes_on_when_its_vehicle_is_hidden_for_a_moment() -> None:
     assert len(find_stays([box, box, *[nothing] * 6, box, box])) == 2
 
 
-def test_a_place_counts_those_who_pass() -> None:
+def test_a_place_counts_passing_vehicles() -> None:
     stands = np.array([[0.1, 0.1, 0.3, 0.3]])
     passes = np.array([[0.15, 0.1, 0.35, 0.3]])
     nothing = [np.zeros((0, 4))] * 6

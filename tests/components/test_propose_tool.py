@@ -1,4 +1,4 @@
-"""The command that proposes slots: boxes in, files out; and how it measures itself."""
+"""The command that proposes slots: boxes in, files out; and its evaluation."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parking.__main__ import main as parking
+from tools.cli.__main__ import main as parking
 from tools.propose import __main__ as propose_command
 from tools.propose.__main__ import main
 from tools.propose.baseline import cluster_means
@@ -98,7 +98,7 @@ def test_boxes_are_used_again_for_the_same_pictures_only(
 
 
 @pytest.mark.parametrize("text", ["{", '{"boxes": [{"xyxy": [1]}]}'])
-def test_what_is_no_record_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+def test_an_invalid_record_is_reported_in_one_line(tmp_path: Path, text: str) -> None:
     file = tmp_path / "detections.jsonl"
     file.write_text(text, "utf-8")
     with pytest.raises(SystemExit, match="propose: "):
@@ -117,7 +117,7 @@ def test_frames_minutes_apart_are_known_by_their_times() -> None:
     assert not far_apart([frame([])])
 
 
-def test_edges_are_told_by_their_direction() -> None:
+def test_edges_are_reported_by_their_direction() -> None:
     rows, columns = np.mgrid[0:100, 0:100]
     whole = np.array([(0.1, 0.1, 0.9, 0.9)])
     level = np.asarray(rows // 10 % 2 * 200, np.uint8)
@@ -152,7 +152,7 @@ def test_the_baseline_finds_clusters_and_leaves_single_boxes() -> None:
     assert cluster_means([np.zeros((0, 4))], (640, 480)) == []
 
 
-def test_states_in_proposed_outlines_are_held_against_the_annotated_ones() -> None:
+def test_states_in_proposed_outlines_are_compared_with_the_annotated_ones() -> None:
     truth = Truth([square(0.1, 0.1, 0.2)], np.array([True]))
     frames = [frame([(0.1, 0.05, 0.3, 0.3)], "a.jpg"), frame([], "b.jpg"), frame([], "c.jpg")]
     known: dict[str, dict[str, int | None]] = {

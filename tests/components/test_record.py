@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from parking.errors import Invalid
-from tests.replaying import START_MS, archive, frame, kept, picture, recording, tick
-from tests.tracking import Teller
+from parking.core.errors import Invalid
+from tests.support.replaying import START_MS, archive, frame, kept, picture, recording, tick
+from tests.support.tracking import Teller
 from tools.record.__main__ import When, describe
 from tools.record.archive import MANIFEST, ArchiveWriter, read_archive
 from tools.record.recording import Kept, in_order
@@ -94,7 +94,7 @@ def test_it_is_described_for_people(tmp_path):
 # ---------------------------------------------------------------- damage
 DAMAGE = {
     "a changed picture": ("frames/", lambda data: data[:-3] + b"\x00" + data[-2:], "damaged"),
-    "a cut picture": ("frames/", lambda data: data[:-9], "bytes, the manifest says"),
+    "a cut picture": ("frames/", lambda data: data[:-9], "bytes, but "),
     "a lost picture": ("frames/", lambda data: None, "missing"),
     "a lost list": ("records/", lambda data: None, "missing"),
     "a changed list": ("records/", lambda data: data[:-3] + b" }\n", "damaged"),
@@ -102,8 +102,8 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_damage_is_told_with_its_place(tmp_path, what):
-    folder, change, told = DAMAGE[what]
+def test_damage_is_reported_with_its_place(tmp_path, what):
+    folder, change, words = DAMAGE[what]
     whole = archive(tmp_path / "a.zip", recording())
     with zipfile.ZipFile(whole) as opened:
         target = next(name for name in opened.namelist() if name.startswith(folder))
@@ -114,7 +114,7 @@ def test_damage_is_told_with_its_place(tmp_path, what):
         read_archive(broken)
     assert caught.value.reason == "bad-archive"
     assert target in caught.value.detail
-    assert told in caught.value.detail
+    assert words in caught.value.detail
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
@@ -122,12 +122,12 @@ def test_a_cut_file_is_refused(tmp_path, share):
     whole = archive(tmp_path / "a.zip", recording())
     data = whole.read_bytes()
     whole.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(Invalid, match="no archive, or its end is missing"):
+    with pytest.raises(Invalid, match="not an archive, or its end is missing"):
         read_archive(whole)
 
 
 def test_a_flipped_byte_anywhere_is_found_or_is_none_of_the_content(tmp_path):
-    """Whatever byte is changed: either the file is refused, or what it says is the same."""
+    """With any byte changed, the file is either refused or reads the same."""
     made = recording(("", "A1"))
     whole = archive(tmp_path / "a.zip", made)
     data = whole.read_bytes()
@@ -158,7 +158,7 @@ def test_an_unknown_file_in_it_is_refused(tmp_path):
     path = archive(tmp_path / "a.zip", recording())
     with zipfile.ZipFile(path, "a") as opened:
         opened.writestr("../evil.sh", "")
-    with pytest.raises(Invalid, match="does not know it"):
+    with pytest.raises(Invalid, match="not in the manifest"):
         read_archive(path)
 
 
@@ -168,11 +168,11 @@ def test_a_record_in_the_wrong_topic_is_refused_with_its_line(tmp_path):
     with ArchiveWriter(path) as out:
         out.add(Kept("parking.gate-events", 0, 1, 5, wrong.event))
         out.finish(["demo"], (0, 1))
-    with pytest.raises(Invalid, match=r"gate-events.jsonl, line 1: .*does not belong here"):
+    with pytest.raises(Invalid, match=r"events.jsonl, line 1: wrong-type: unexpected record type"):
         read_archive(path)
 
 
-def test_a_newer_version_is_told_from_damage(tmp_path):
+def test_a_newer_version_is_distinguished_from_damage(tmp_path):
     whole = archive(tmp_path / "a.zip", recording())
     newer = rewritten(
         whole,
@@ -186,16 +186,16 @@ def test_a_newer_version_is_told_from_damage(tmp_path):
     assert caught.value.reason == "newer-archive"
 
 
-def test_what_is_no_archive_is_told(tmp_path):
+def test_a_file_that_is_not_an_archive_is_reported(tmp_path):
     with pytest.raises(Invalid, match="no such file"):
         read_archive(tmp_path / "none.zip")
     text = tmp_path / "text.zip"
     text.write_text("hello")
-    with pytest.raises(Invalid, match="no archive"):
+    with pytest.raises(Invalid, match="not an archive"):
         read_archive(text)
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
         other.writestr("x", "y")
-    with pytest.raises(Invalid, match="no recording"):
+    with pytest.raises(Invalid, match="not a recording"):
         read_archive(tmp_path / "other.zip")
 
 
@@ -214,6 +214,6 @@ def test_a_moment_is_a_time_or_how_long_ago(text, expected):
     assert When(text)(START_MS) == expected
 
 
-def test_what_is_no_moment_is_refused():
+def test_an_invalid_time_is_refused():
     with pytest.raises(ValueError, match="yesterday"):
         When("yesterday")

@@ -1,4 +1,4 @@
-"""A range of frames out of a log whose detector was behind; the log is memory."""
+"""A range of frames from a log whose detector lagged; the log is in memory."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from parking import codec
-from parking.events import Cause, DetectionMade, Event, FrameRef, ImageHealth, SlotChanged
-from parking.kafka import KafkaSettings
-from parking.ports import Outgoing
-from parking.topics import DETECTIONS, FRAMES, SLOT_CHANGES
-from tests.replaying import EVERY_MS, START_MS, TOPIC_OF, frame, picture, tick
+from parking.core.events import Cause, DetectionMade, Event, FrameRef, ImageHealth, SlotChanged
+from parking.core.topics import DETECTIONS, FRAMES, SLOT_CHANGES
+from parking.runtime.kafka import KafkaSettings
+from parking.wire import codec
+from parking.wire.ports import Outgoing
+from tests.support.replaying import EVERY_MS, START_MS, TOPIC_OF, frame, picture, tick
 from tools.record import window
 from tools.record.archive import ArchiveWriter, read_archive
 from tools.record.window import FrameRange, Wanted, record
@@ -24,7 +24,7 @@ JPEG = picture((), 1)
 
 
 class Log:
-    """What window.py asks of a consumer; each topic has one partition."""
+    """The consumer methods that window.py uses; each topic has one partition."""
 
     def __init__(self) -> None:
         self.topics: dict[str, list[Any]] = {}
@@ -33,16 +33,16 @@ class Log:
 
     def write(self, at_ms: int, event: Event) -> None:
         topic = TOPIC_OF[event.TYPE]
-        told = codec.outgoing(event, topic, "demo", "test")
+        message = codec.outgoing(event, topic, "demo", "test")
         if topic == FRAMES:
-            told = codec.outgoing_frame(event, JPEG, "test")  # type: ignore[arg-type]
-        self._append(at_ms, told)
+            message = codec.outgoing_frame(event, JPEG, "test")  # type: ignore[arg-type]
+        self._append(at_ms, message)
 
-    def _append(self, at_ms: int, told: Outgoing) -> None:
-        log = self.topics.setdefault(told.topic, [])
+    def _append(self, at_ms: int, message: Outgoing) -> None:
+        log = self.topics.setdefault(message.topic, [])
         log.append(SimpleNamespace(
-            topic=told.topic, partition=0, offset=len(log), key=told.key, value=told.value,
-            headers=told.headers, timestamp=at_ms,
+            topic=message.topic, partition=0, offset=len(log), key=message.key, value=message.value,
+            headers=message.headers, timestamp=at_ms,
         ))  # fmt: skip
 
     async def start(self) -> None: ...
@@ -100,7 +100,7 @@ def changed(number: int, time_ms: int) -> SlotChanged:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
-    """Ten pictures, each told of two pictures later, and its change right after."""
+    """Ten pictures, each reported two pictures later, with its change right after."""
     log = Log()
     for number in range(1, 11):
         at_ms = START_MS + number * EVERY_MS
@@ -118,7 +118,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
 
 @pytest.mark.parametrize("detections", [True, False])
-async def test_what_is_told_late_of_a_ranges_pictures_is_kept(log, detections, tmp_path: Path):
+async def test_late_records_about_a_ranges_pictures_are_kept(log, detections, tmp_path: Path):
     asked = Wanted(frozenset({"demo"}), 0, 0, range=FrameRange(0, 3, 6), detections=detections)
     with ArchiveWriter(tmp_path / "some.zip") as out:
         wanted, _ = await record(KafkaSettings("none"), asked, out, lambda *_: None)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from parking.ports import Boxes
+from parking.wire.ports import Boxes
 from services.detector.regions import (
     CANVASES_WH,
     Region,
@@ -14,7 +14,7 @@ from services.detector.regions import (
     whole,
 )
 from services.detector.searching import NO_BOXES, draw, search, update
-from tests.detector_tools import WhiteDetector
+from tests.support.detector_tools import WhiteDetector
 
 HD = (1280, 720)
 
@@ -81,6 +81,24 @@ def test_a_thousand_slots_are_one_region():
     assert len(regions_about(many, [1.0] * len(many), HD)) <= 2
 
 
+def eight_by_eight(across: int):
+    """64 slots, so many pixels from one to the next, and the size of a picture that they fill."""
+    slots = [outline(x * across, y * across, 20, 16) for x in range(8) for y in range(8)]
+    return slots, (8 * across, 8 * across)
+
+
+def test_many_slots_close_together_are_one_region():
+    slots, size_wh = eight_by_eight(40)
+    assert len(regions_about(slots, [1.0] * len(slots), size_wh)) == 1
+
+
+def test_many_slots_far_apart_do_not_show_the_model_the_whole_picture():
+    """As the slots in doubt of a lot of 1,000 are."""
+    slots, size_wh = eight_by_eight(160)
+    shown = pixels(regions_about(slots, [1.0] * len(slots), size_wh))
+    assert shown < 0.5 * size_wh[0] * size_wh[1]
+
+
 # ---------------------------------------------------------------- searching
 def street(*corners: tuple[int, int]) -> np.ndarray:
     picture = np.full((720, 1280, 3), 90, np.uint8)
@@ -98,7 +116,7 @@ def test_boxes_of_a_region_lie_where_the_vehicles_are_in_the_picture():
         assert box == pytest.approx([x, y, x + 60, y + 40], abs=3)
 
 
-def test_what_was_not_searched_keeps_its_vehicles_and_what_left_is_gone():
+def test_unsearched_slots_keep_their_vehicles_and_departed_ones_are_removed():
     known = search(street((600, 300), (100, 500)), whole(HD, 1), WhiteDetector())
     regions = regions_about([outline(600, 300)], [1.0], HD)
     found = search(street((100, 500)), regions, WhiteDetector())
@@ -109,7 +127,7 @@ def test_what_was_not_searched_keeps_its_vehicles_and_what_left_is_gone():
     ]
 
 
-def test_a_vehicle_that_a_regions_edge_cuts_is_not_told():
+def test_a_vehicle_that_a_regions_edge_cuts_is_not_reported():
     (region,) = regions_about([outline(600, 300)], [1.0], HD)
     picture = street((600, 300))
     picture[300:340, region.x1 - 15 : region.x1 + 45] = 255

@@ -1,4 +1,4 @@
-"""What is proposed for a camera that was moved, and what it brings back."""
+"""The proposal for a moved camera, and the slots it restores."""
 
 import json
 import re
@@ -9,22 +9,23 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from parking.errors import Invalid
-from parking.events import LayoutPublished
-from parking.gating import Limits
-from parking.imagehealth import Look
-from parking.lots import check, layouts_from_annotations
-from parking.reference import decoded, make_reference, with_references
-from parking.relocation import propose
+from parking.core.errors import Invalid
+from parking.core.events import LayoutPublished
+from parking.core.lots import check, layouts_from_annotations
+from parking.vision.gating import Limits
+from parking.vision.imagehealth import Look
+from parking.vision.reference import decoded, make_reference, with_references
+from parking.vision.relocation import propose
+from parking.wire.annotations import read_from
 from services.detector.analysis import Analyser, Finding, Job, Options
-from services.detector.gate import Held
+from services.detector.gate import LastView
 from services.detector.judging import Judge
 from services.detector.model import Facts
 from services.detector.picture import Picture
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import DEFAULT_SLOT_MODEL, ModelSettings
 from tests.components.test_placement import frame, shaken
-from tests.detector_tools import WhiteDetector, jpeg, model_file, scene
+from tests.support.detector_tools import WhiteDetector, jpeg, model_file, scene
 from tools.bench.pace import hold
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -35,7 +36,7 @@ def layout() -> LayoutPublished:
     annotations = json.loads((DEMO / "annotations.json").read_text("utf-8"))
     made = layouts_from_annotations(annotations, "demo", interval_ms=1000, time_ms=1)
     north = [one for one in made if one.camera_id == "demo/north"]
-    return next(iter(with_references(north, annotations, DEMO)))
+    return next(iter(with_references(north, annotations, read_from(DEMO))))
 
 
 def middles(layout: LayoutPublished) -> dict[str, np.ndarray]:
@@ -62,23 +63,23 @@ def test_slots_that_left_the_picture_are_left_out(layout):
 
 def test_the_proposal_fits_the_picture_it_was_made_of(layout):
     accepted = propose(layout, shaken(frame(20), 0.04)).layout
-    with pytest.raises(Invalid, match="looks where"):
+    with pytest.raises(Invalid, match="same view as"):
         propose(accepted, shaken(frame(21), 0.04))
 
 
 @pytest.mark.parametrize(
     ("change", "picture", "words"),
     [
-        ({}, frame(20), "looks where"),
+        ({}, frame(20), "same view as"),
         ({"reference": None}, frame(20), "no reference"),
         ({}, (frame(20) * 0.02).astype(np.uint8), "dark"),
         ({}, scene(["A1", "A3"], size_wh=(960, 640)), "too little"),
     ],
 )
 def test_why_nothing_is_proposed(layout, change, picture, words):
-    with pytest.raises(Invalid, match=words) as told:
+    with pytest.raises(Invalid, match=words) as caught:
         propose(replace(layout, **change), picture)
-    assert told.value.reason == "no-proposal"
+    assert caught.value.reason == "no-proposal"
 
 
 def cut(picture: Picture) -> Picture:
@@ -102,7 +103,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("change", "there", "words"), SHAPES)
-def test_a_picture_of_another_shape_is_told_and_the_outlines_follow_it(
+def test_a_picture_of_another_shape_is_reported_and_the_outlines_follow_it(
     layout, change, there, words
 ):
     square = [(0.48, 0.38), (0.52, 0.38), (0.52, 0.42), (0.48, 0.42)]
@@ -117,12 +118,12 @@ def test_a_picture_of_another_shape_is_told_and_the_outlines_follow_it(
 def test_a_squeezed_picture_goes_on(layout):
     squeezed = np.asarray(cv2.resize(frame(20), (720, 640)), np.uint8)
     assert status(layout, squeezed) == "ok"
-    with pytest.raises(Invalid, match="looks where"):
+    with pytest.raises(Invalid, match="same view as"):
         propose(layout, squeezed)
 
 
 def test_another_shape_that_cannot_be_compared_is_not_believed(layout):
-    """At night nothing can be said of where the camera looks: the same shape goes on."""
+    """At night the camera's view cannot be registered: a picture of the same shape is accepted."""
     dusk = (frame(20) * 0.22).astype(np.uint8)
     blank = replace(layout, reference=make_reference(scene(["A1"], size_wh=(960, 640))))
     assert status(blank, np.ascontiguousarray(dusk)) == "ok"
@@ -153,8 +154,8 @@ def test_a_moved_cameras_slots_are_unknown_until_the_proposal_is_accepted(layout
     assert healthy == "ok"
     assert {"free", "occupied"} <= set(before.values())
     moved = shaken(frame(20), 0.04)
-    told, states = seen(moved, layout)
-    assert (told, set(states.values())) == ("moved", {"unknown"})
+    status, states = seen(moved, layout)
+    assert (status, set(states.values())) == ("moved", {"unknown"})
     blind, naive = seen(moved, replace(layout, reference=None))
     assert blind == "ok"
     assert set(naive.values()) != {"unknown"}, "without a reference nobody would notice"
@@ -176,16 +177,16 @@ def test_a_camera_that_is_followed_is_noticed_at_once_when_it_is_knocked(layout,
     judge = Judge(Facts(), None, WhiteDetector())
     analyser = Analyser(judge, Options(gate=Limits()), lambda: None)
     looks: dict[str, Look] = {}
-    helds: dict[str, Held] = {}
+    last_views: dict[str, LastView] = {}
 
     def statuses(picture: Picture, count: int, seed: int) -> list[str]:
-        told: list[str] = []
+        seen_so_far: list[str] = []
         for number, one in enumerate(hold(jpeg(picture, 95), count, seed)):
             job = Job(one, "demo/north", known, frame_id=f"{seed}-{number}")
-            (found,) = analyser.analyse([job], looks, helds)
+            (found,) = analyser.analyse([job], looks, last_views)
             assert isinstance(found, Finding)
-            told.append(found.health.status)
-        return told
+            seen_so_far.append(found.health.status)
+        return seen_so_far
 
     assert set(statuses(frame(20), 15, 1)) == {"ok"}
     assert set(statuses(shaken(frame(20), 0.04), 4, 2)) == {"moved"}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from parking.errors import Invalid, SettingsError
-from parking.events import (
+from parking.core.errors import Invalid, SettingsError
+from parking.core.events import (
     DetectionMade,
     Event,
     ParametersSet,
@@ -17,12 +17,12 @@ from parking.events import (
     SlotChanged,
     StateCorrected,
 )
-from parking.topics import DETECTIONS, FRAMES, LIVE, TOPICS, of_run
+from parking.core.topics import DETECTIONS, FRAMES, LIVE, TOPICS, of_run
 from services.detector.settings import Settings as DetectorSettings
 from services.notifier.settings import Settings as NotifierSettings
 from services.tracker.settings import Settings as TrackerSettings
-from tests.detector_tools import analyser, layout
-from tests.replaying import (
+from tests.support.detector_tools import analyser, layout
+from tests.support.replaying import (
     CAMERA,
     EVERY_MS,
     START_MS,
@@ -34,7 +34,7 @@ from tests.replaying import (
     recording,
     tick,
 )
-from tests.tracking import SILENCE_MS, Teller, fold
+from tests.support.tracking import SILENCE_MS, Teller, fold
 from tools.record.archive import read_archive
 from tools.record.recording import Recording
 from tools.replay.__main__ import main
@@ -56,7 +56,7 @@ def played(of: Recording, chosen: Choice | None = None, run: str = "test", **mor
 
 @cache
 def usual() -> Played:
-    """The story as it is, played once for all who only look."""
+    """The unchanged story, played once for all tests that only read it."""
     return played(recording())
 
 
@@ -78,11 +78,11 @@ def test_a_name_that_could_mean_another_topic_is_refused(run):
 
 
 def test_a_service_that_can_serve_a_run_takes_its_name_and_others_refuse_it():
-    environ = {"KAFKA_BOOTSTRAP": "x:1", "RUN": "tuesday"}
+    environ = {"KAFKA_BOOTSTRAP": "127.0.0.1:1", "RUN": "tuesday"}
     for settings in (DetectorSettings, TrackerSettings):
         kafka = settings.from_env(environ).kafka
         assert kafka.named(FRAMES) == of_run(FRAMES, "tuesday") != FRAMES
-        assert settings.from_env({"KAFKA_BOOTSTRAP": "x:1"}).kafka.named(FRAMES) == FRAMES
+        assert settings.from_env({"KAFKA_BOOTSTRAP": "127.0.0.1:1"}).kafka.named(FRAMES) == FRAMES
         with pytest.raises(SettingsError, match="RUN"):
             settings.from_env({**environ, "RUN": "Live!"})
     with pytest.raises(SettingsError, match="RUN=tuesday"):
@@ -99,7 +99,7 @@ def test_settings_come_from_names_and_a_file_and_the_names_win():
 
 @pytest.mark.parametrize("text", ["exit=5", "exit_observations", "exit_observations=0",
                                   "min_confidence=hoch", "KAFKA_BOOTSTRAP=x:1"])  # fmt: skip
-def test_what_is_no_setting_is_refused_by_name(text):
+def test_an_unknown_setting_is_refused_by_name(text):
     with pytest.raises(Invalid) as caught:
         choice([text, "also_wrong=1"])
     assert text.split("=")[0] in caught.value.detail
@@ -115,7 +115,7 @@ def test_nothing_is_left_out_under_load_whatever_is_chosen_or_in_the_environment
     """Load differs from run to run, and a replay must not."""
     environ = {"DETECTOR_LOAD": "on", "DETECTOR_SKIP": "on"}
     for chosen in (choice([]), choice(["DETECTOR_LOAD=on", "DETECTOR_SKIP=on"])):
-        env = service_env(environ, chosen, "a") | {"KAFKA_BOOTSTRAP": "x:1"}
+        env = service_env(environ, chosen, "a") | {"KAFKA_BOOTSTRAP": "127.0.0.1:1"}
         settings = DetectorSettings.from_env(env)
         assert not settings.load
         assert not settings.skip
@@ -162,8 +162,8 @@ def test_silence_is_played_too():
 
 def test_parameters_set_in_the_recording_keep_what_is_not_chosen():
     t = Teller("demo")
-    told = t.parameters(enter_observations=4, exit_observations=3)
-    of = recording(before=[*recording().before, kept(told, 1, START_MS - 1)])
+    set_there = t.parameters(enter_observations=4, exit_observations=3)
+    of = recording(before=[*recording().before, kept(set_there, 1, START_MS - 1)])
     played_ones = [
         one.event.command
         for one in script(of, Choice(tracker={"exit_observations": 5}))
@@ -179,11 +179,12 @@ def test_a_slot_begins_as_it_was_shown_before():
     of = recording(before=[*recording().before, kept(shown, 9)])
     changes = flow(played(of).outputs)
     assert changes[0] == ("A2", "occupied", START_MS - 60_000)
-    assert ("A2", "free", at(2)) in changes  # and then the pictures count
+    assert ("A2", "free", at(2)) in changes  # then the pictures count
 
 
 def test_a_picture_is_played_where_its_detection_stood():
-    """Live was slow: the tick of its time came before the detection, and so it does again."""
+    """Live was slow: the tick of its time came before the detection, and does so again in the
+    replay."""
     of = recording()
     made = [
         kept(event, number, at_ms=event.time_ms + 700)
@@ -224,7 +225,7 @@ def test_recorded_detections_are_enough_for_the_trackers_parameters():
         )
 
 
-def test_what_cannot_be_decoded_is_told_and_stops_nothing():
+def test_undecodable_records_are_reported_and_stop_nothing():
     of = recording()
     files = {one.file: of.picture(one.file) for one in of.records if one.file}
     files[f"frames/{CAMERA}/0-{3:012}.jpg"] = b"\xff\xd8 no picture"
@@ -238,9 +239,9 @@ def test_a_replay_is_the_fold_of_its_script():
     result = played(of, run=LIVE)
     events: list[Event] = [one.event for one in script(of, Choice())]
     detections = {made.id: made for made in result.detections}
-    told = [detections.get(e.id, e) for e in events if e.TYPE != "parking.layout-published.v1"]
-    assert fold(told, "demo")[1] == result.outputs
-    assert not any(isinstance(getattr(e, "command", None), StateCorrected) for e in told)
+    inputs = [detections.get(e.id, e) for e in events if e.TYPE != "parking.layout-published.v1"]
+    assert fold(inputs, "demo")[1] == result.outputs
+    assert not any(isinstance(getattr(e, "command", None), StateCorrected) for e in inputs)
 
 
 # ---------------------------------------------------------------- folders
@@ -300,8 +301,8 @@ def test_gate_events_of_a_folder_open_and_close_sessions(tmp_path):
     annotations = json.loads((folder / "annotations.json").read_text())
     annotations["gate"] = [{"frame": 3, "direction": "entry"}, {"frame": 9, "direction": "exit"}]
     (folder / "annotations.json").write_text(json.dumps(annotations))
-    told = [e for e in played(read_folder(folder)).outputs if isinstance(e, SessionChanged)]
-    assert [(e.kind, e.dwell_ms) for e in told] == [("opened", None), ("closed", 6 * 300_000)]
+    changes = [e for e in played(read_folder(folder)).outputs if isinstance(e, SessionChanged)]
+    assert [(e.kind, e.dwell_ms) for e in changes] == [("opened", None), ("closed", 6 * 300_000)]
 
 
 def test_labels_are_found_by_the_picture_itself_or_its_original_time(tmp_path):
@@ -347,7 +348,7 @@ def test_a_run_says_with_what_it_was_made(command):
     assert len(read_events(run, DetectionMade)) == facts.counts["detections.jsonl"] == 4
 
 
-def test_a_damaged_run_is_told_with_its_line(command):
+def test_a_damaged_run_is_reported_with_its_line(command):
     run = command("run")
     file = run / "slot-changes.jsonl"
     lines = file.read_bytes().splitlines()
@@ -356,7 +357,7 @@ def test_a_damaged_run_is_told_with_its_line(command):
         read_events(run, SlotChanged)
 
 
-def test_a_folder_that_is_no_run_is_not_replaced(command, tmp_path):
+def test_a_folder_that_is_not_a_run_is_not_replaced(command, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
     with pytest.raises(SystemExit, match="is not replaced"):

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from parking.errors import SettingsError
-from parking.kafka import KafkaSettings
-from parking.settings import Reader
+from parking.core.errors import SettingsError
+from parking.runtime.kafka import KafkaSettings
+from parking.runtime.settings import Reader
 from services.ingest.settings import MqttSettings
 
 
@@ -62,12 +62,12 @@ def test_sasl_needs_a_user_and_a_password():
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
-def test_a_file_without_certificates_is_told(tmp_path: Path, content: str | None):
+def test_a_file_without_certificates_is_reported(tmp_path: Path, content: str | None):
     path = tmp_path / "ca.crt"
     if content is not None:
         path.write_text(content)
-    told = {"MQTT_HOST": "broker.example", "MQTT_PASSWORD": "secret", "MQTT_CA_FILE": str(path)}
-    env = Reader(told)
+    settings = {"MQTT_HOST": "broker.example", "MQTT_PASSWORD": "secret", "MQTT_CA_FILE": str(path)}
+    env = Reader(settings)
     MqttSettings.read(env)
     (problem,) = env.problems
     assert problem.startswith(f"MQTT_CA_FILE: no certificates can be read from '{path}'")

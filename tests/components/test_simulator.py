@@ -3,15 +3,15 @@ import json
 import numpy as np
 import pytest
 
-from parking.errors import Invalid
-from parking.imagehealth import Thresholds, assess, measured
-from parking.stack.demo import FOOTAGE as DEMO
+from parking.core.errors import Invalid
+from parking.vision.imagehealth import Thresholds, assess, measured
 from services.detector.picture import decode, small_grey
-from tests.detector_tools import jpeg, scene
+from tests.support.detector_tools import jpeg, scene
 from tools.simulator.device import Broker, Device
 from tools.simulator.footage import load, with_recorded_at
 from tools.simulator.pace import Pace
 from tools.simulator.sensor import Sensors
+from tools.stack.demo import FOOTAGE as DEMO
 
 
 def write(folder, annotations, *files):
@@ -123,7 +123,7 @@ def test_a_scene_that_stands_still_is_another_picture_each_time(tmp_path):
         sensors.taken("north", write(tmp_path, {}, "none.jpg") / "none.jpg")
 
 
-def test_the_demos_covered_camera_is_told_as_covered_by_every_picture():
+def test_the_demos_covered_camera_is_reported_as_covered_by_every_picture():
     sensors, scenes = Sensors(), load(DEMO).shots["south"]
     for number in (0, *range(36, 44)):
         for _ in range(3):
@@ -154,7 +154,7 @@ def test_a_commanded_interval_paces_that_camera_alone():
     assert [index for index, name in sent if name == "fast"] == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
-def test_time_lost_is_not_made_up_for_by_a_burst():
+def test_lost_time_is_not_caught_up_by_a_burst():
     pace = Pace(1.0, 0.0)
     assert pace.moves(0.0)
     assert pace.moves(10.0)

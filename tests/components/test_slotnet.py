@@ -4,9 +4,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from parking.errors import SettingsError
-from parking.events import LayoutSlot, Observation
+from parking.core.errors import SettingsError
+from parking.core.events import LayoutSlot, Observation
 from services.detector.crops import CROP_PX, crop, crops
 from services.detector.observing import without_hidden
 from services.detector.slotnet import (
@@ -22,6 +23,12 @@ from services.detector.slotnet import (
 
 EVEN = Fusion(bias=0, box=0, crop=1, covered=0, low=0.3, high=0.7)
 SQUARE = [(0.25, 0.25), (0.5, 0.25), (0.5, 0.5), (0.25, 0.5)]
+
+
+def as_input(cut: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """[N, S, S, 4] BGR and mask as [N, 4, S, S] RGB and mask, 0..1."""
+    ordered = cut[..., [2, 1, 0, 3]].transpose(0, 3, 1, 2)
+    return np.asarray(np.ascontiguousarray(ordered, np.float32) / np.float32(255), np.float32)
 
 
 def slot(slot_id="A1", polygon=SQUARE):
@@ -92,7 +99,7 @@ def test_slots_are_seen_in_one_batch_of_their_number(count):
     assert len(shapes) == -(-count // MOST_CROPS)
 
 
-def test_where_the_network_is_sure_its_answer_is_told_whatever_a_box_would_say():
+def test_a_sure_answer_of_the_network_is_reported_whatever_a_box_says():
     fusion = Fusion(bias=1.95, box=0.86, crop=0.9, covered=-0.68, low=0.3, high=0.7)
     logits = np.array([SURE_FREE - 1, SURE_FREE, 0.0, SURE_OCCUPIED, SURE_OCCUPIED + 1])
     assert fusion.sure(logits).tolist() == [True, True, False, True, True]
@@ -103,7 +110,7 @@ def test_where_the_network_is_sure_its_answer_is_told_whatever_a_box_would_say()
     assert not fusion.sure(np.array([np.nan])).any()
 
 
-def test_a_picture_in_doubt_is_told_only_where_it_is_sure():
+def test_a_picture_in_doubt_is_reported_only_where_it_is_sure():
     fusion = Fusion(bias=0, box=1, crop=1, covered=0, low=0.3, high=0.7)
     assert doubtful_band(fusion, [0.02] * 20 + [0.99] * 20) == (0.3, 0.7)
     low, high = doubtful_band(fusion, [0.25] * 20 + [0.9] * 20)
@@ -120,7 +127,7 @@ def test_one_slot_in_doubt_makes_no_picture_doubtful():
 
 
 @pytest.mark.parametrize(
-    ("state", "blank", "told"),
+    ("state", "blank", "expected"),
     [
         ("free", 0.3, "free"),
         ("free", 0.4, "unknown"),  # what shows nothing may hide a vehicle
@@ -128,9 +135,9 @@ def test_one_slot_in_doubt_makes_no_picture_doubtful():
         ("occupied", 0.6, "unknown"),
     ],
 )
-def test_what_shows_nothing_is_not_free(state, blank, told):
+def test_what_shows_nothing_is_not_free(state, blank, expected):
     seen = [Observation(slot_id="A", state=state, confidence=0.9)]
-    assert without_hidden(seen, [blank])[0].state == told
+    assert without_hidden(seen, [blank])[0].state == expected
 
 
 def test_both_opinions_count_and_a_covered_slot_believes_its_crop_less():
@@ -155,12 +162,12 @@ def test_a_file_that_does_not_say_how_it_is_weighed_is_refused(tmp_path: Path, m
 
 def test_a_network_fitted_with_other_boxes_is_refused(tmp_path: Path):
     weights = {"bias": 1, "box": 2, "crop": 3, "covered": 4}
-    told = {
+    metadata = {
         "fusion": json.dumps(weights),
         "unknown_band": "[0.3, 0.7]",
         "box_models": '["boxes@1"]',
     }
-    file = onnx_file(tmp_path, told)
+    file = onnx_file(tmp_path, metadata)
     assert read_fusion(file, "boxes@1") == Fusion(1, 2, 3, 4, 0.3, 0.7)
     with pytest.raises(SettingsError, match="fitted with boxes of boxes@1, not of boxes@2"):
         read_fusion(file, "boxes@2")
@@ -184,3 +191,15 @@ def field(number: int, body: bytes) -> bytes:
         length += bytes([low | (0x80 if left else 0)])
         if not left:
             return bytes([number << 3 | 2]) + length + body
+
+
+def test_the_network_sees_the_crops_it_was_trained_on():
+    """`crops` cuts straight into the input; training stacks single crops."""
+    view = np.random.default_rng(5).integers(0, 256, (90, 160, 3), np.uint8)
+    outlines = [
+        np.array([[0.1, 0.1], [0.3, 0.1], [0.3, 0.4], [0.1, 0.4]]),
+        np.array([[0.7, 0.6], [1.0, 0.6], [0.9, 1.0]]),
+        np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]),
+    ]
+    stacked = np.stack([crop(view, outline * (160, 90)) for outline in outlines])
+    assert np.array_equal(crops(view, outlines), as_input(stacked))

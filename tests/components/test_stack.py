@@ -11,19 +11,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parking.errors import SettingsError
-from parking.secret_files import PasswordFile, made_once
-from parking.stack import demo, jars, services, status
-from parking.stack.backoff import SETTINGS_FAULT, Backoff
-from parking.stack.checks import HOST, free_ports, require_free
-from parking.stack.console import Console
-from parking.stack.errors import StackError
-from parking.stack.pids import Lock
-from parking.stack.settings import PORTS, SERVICES, Paths, StackSettings
-from parking.stack.strimzi import manifests
-from parking.topics import TOPICS
+from parking.access.secret_files import PasswordFile, made_once
+from parking.core.errors import SettingsError
+from parking.core.topics import TOPICS
 from tools.simulator.footage import load
 from tools.simulator.pace import INTERVAL_MS
+from tools.stack import demo, jars, services, status
+from tools.stack.backoff import SETTINGS_FAULT, Backoff
+from tools.stack.checks import HOST, free_ports, require_free
+from tools.stack.console import Console
+from tools.stack.errors import StackError
+from tools.stack.pids import Lock
+from tools.stack.settings import PORTS, SERVICES, Paths, StackSettings
+from tools.stack.strimzi import manifests
 
 
 def test_waits_double_up_to_the_longest_and_then_it_is_given_up() -> None:
@@ -31,7 +31,7 @@ def test_waits_double_up_to_the_longest_and_then_it_is_given_up() -> None:
     assert [backoff.after_exit(1, 0.1) for _ in range(6)] == [1.0, 2.0, 4.0, 5.0, 5.0, None]
 
 
-def test_a_long_life_starts_the_waits_anew() -> None:
+def test_a_long_run_resets_the_waits() -> None:
     backoff = Backoff(first_s=1.0, tries=3, calm_s=10.0)
     assert [backoff.after_exit(1, lived) for lived in (0.0, 0.0, 11.0, 0.0)] == [1.0, 2.0, 1.0, 2.0]
 
@@ -55,7 +55,7 @@ def test_settings_have_the_documented_defaults() -> None:
     assert settings.kafka_heap_mb == 512
 
 
-def test_every_bad_setting_is_told_at_once() -> None:
+def test_every_bad_setting_is_reported_at_once() -> None:
     bad = {"PORT_KAFKA": "x", "SERVICES": "ingest,cat", "LOG_FORMAT": "xml", "FOOTAGE": "/no/such"}
     bad |= {"DEVICES": "4"}
     with pytest.raises(SettingsError) as caught:
@@ -135,7 +135,9 @@ def test_the_console_writes_json_on_request(tmp_path: Path) -> None:
     assert (plain["service"], plain["message"]) == ("mqtt", "plain")
 
 
-def test_a_log_that_cannot_be_written_is_told_once_and_the_lines_are_shown(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_is_reported_once_and_the_lines_are_shown(
+    tmp_path: Path,
+) -> None:
     out = io.StringIO()
     console = Console(tmp_path, "text", out)
     (tmp_path / "ingest.log").mkdir()
@@ -150,7 +152,7 @@ def test_a_log_that_cannot_be_written_is_told_once_and_the_lines_are_shown(tmp_p
 def test_one_stack_a_folder(tmp_path: Path) -> None:
     first, second = Lock(tmp_path), Lock(tmp_path)
     first.take()
-    with pytest.raises(StackError, match="runs already here"):
+    with pytest.raises(StackError, match="already runs here"):
         second.take()
     first.release()
     second.take()
@@ -160,7 +162,7 @@ def test_one_stack_a_folder(tmp_path: Path) -> None:
 
 def test_status_while_it_makes_ready_tells_of_no_earlier_run(tmp_path: Path) -> None:
     paths = Paths(tmp_path, tmp_path / "cache")
-    assert next(status.table(paths)).startswith("nothing runs")
+    assert next(status.table(paths)).startswith("nothing is running")
     paths.run.mkdir()
     (paths.run / "status.json").write_text(
         json.dumps({"kafka": {"state": "stopped", "starts": 1, "port": 9092}})
@@ -183,8 +185,8 @@ def test_the_detector_takes_stills_for_what_they_are(tmp_path: Path) -> None:
     still = demo.env_for_service("detector", settings)
     assert still["DETECTOR_FROZEN_AFTER"] == "0"
     assert demo.env_for_service("tracker", settings) == {}
-    told = StackSettings.from_env({"FOOTAGE": str(tmp_path), "DETECTOR_FROZEN_AFTER": "7"})
-    assert "DETECTOR_FROZEN_AFTER" not in demo.env_for_service("detector", told)
+    chosen = StackSettings.from_env({"FOOTAGE": str(tmp_path), "DETECTOR_FROZEN_AFTER": "7"})
+    assert "DETECTOR_FROZEN_AFTER" not in demo.env_for_service("detector", chosen)
     (tmp_path / "b.jpg").write_bytes(b"moving")
     assert "DETECTOR_FROZEN_AFTER" not in demo.env_for_service("detector", settings)
 

@@ -4,24 +4,24 @@ import zlib
 
 import pytest
 
-from parking import lots
-from parking.errors import Invalid
-from parking.events import (
+from parking.core import lots
+from parking.core.errors import Invalid
+from parking.core.events import (
     Event,
     LayoutAdopted,
     LayoutPublished,
     LayoutSlot,
     SlotRef,
 )
-from parking.occupancy import step
-from parking.sessions import OPEN_LIMIT
-from parking.site import SITE_SIGHTS, SITE_SLOTS, Site
-from parking.topics import (
+from parking.core.occupancy import step
+from parking.core.sessions import OPEN_LIMIT
+from parking.core.site import SITE_SIGHTS, SITE_SLOTS, Site
+from parking.core.topics import (
     FRAME_MAX_BYTES,
     SITE_MAX_BYTES,
 )
 from services.tracker import checkpoints
-from tests.tracking import Teller, fold
+from tests.support.tracking import Teller, fold
 
 SITE = "s" * 40
 
@@ -40,8 +40,8 @@ def adopt(t: Teller, camera: int, slots: range, version: int = 1):
 
 
 def largest(cameras: int, slots: int) -> tuple[int, Site]:
-    """The largest state, in bytes before it is compressed, of a site whose cameras see a thousand
-    slots each and at last, while every vehicle overstays, fall silent."""
+    """The largest state, in bytes before compression: a site whose cameras see a thousand slots
+    each and fall silent while every vehicle overstays."""
     t = Teller(SITE)
     starts = [lots.MAX_SLOTS * camera % slots for camera in range(cameras)]
     views = [range(start, start + lots.MAX_SLOTS) for start in starts]
@@ -83,7 +83,7 @@ def test_a_layout_that_makes_the_site_too_large_is_refused_and_a_smaller_one_tak
     cameras = SITE_SIGHTS // lots.MAX_SLOTS
     full = [adopt(t, camera, range(lots.MAX_SLOTS)) for camera in range(cameras)]
     site, _ = fold(full, SITE)
-    with pytest.raises(Invalid, match="name slots 10001 times, of 10000 at most") as caught:
+    with pytest.raises(Invalid, match="name slots 10001 times; the limit is 10000") as caught:
         step(site, adopt(t, cameras, range(1)))
     assert caught.value.reason == "site-too-large"
     site, _ = step(site, adopt(t, 0, range(500), version=2))
@@ -99,12 +99,12 @@ def test_slots_that_no_camera_names_any_more_count():
     views = [range(turn * size, (turn + 1) * size) for turn in range(turns + 1)]
     records = [adopt(t, 0, view, version) for version, view in enumerate(views, start=1)]
     site, _ = fold(records[:-1], SITE)
-    with pytest.raises(Invalid, match="its former ones included"):
+    with pytest.raises(Invalid, match="including former ones"):
         step(site, records[-1])
     assert step(site, adopt(t, 0, views[0], version=9))[0].cameras[t.camera(name("c", 0))].slot_ids
 
 
-def test_layouts_that_together_are_too_large_are_told_before_they_are_published():
+def test_layouts_that_together_are_too_large_are_reported_before_they_are_published():
     def layout(camera: int, first: int) -> LayoutPublished:
         slots = [
             LayoutSlot(slot_id=name("s", n), zone_id="z", polygon=[(0, 0), (1, 0), (1, 1)])

@@ -16,8 +16,8 @@ def a_set(tmp_path, *frames):
     folder = tmp_path / "lot"
     folder.mkdir()
     cv2.imwrite(str(folder / "a.jpg"), np.full((400, 800, 3), 90, np.uint8))
-    told = [{"file": "a.jpg", "camera": "c", "width": 800, "height": 400, **f} for f in frames]
-    (folder / "annotations.json").write_text(json.dumps({"frames": told}))
+    entries = [{"file": "a.jpg", "camera": "c", "width": 800, "height": 400, **f} for f in frames]
+    (folder / "annotations.json").write_text(json.dumps({"frames": entries}))
     return folder
 
 

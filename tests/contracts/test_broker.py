@@ -7,12 +7,18 @@ from dataclasses import dataclass
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from parking.errors import Refused
-from parking.kafka import KafkaConsumer, KafkaProducer, KafkaSettings, new_consumer, new_producer
-from parking.memory import MemoryBroker, MemoryConsumer, MemoryProducer
-from parking.ports import Consumer, Outgoing, Producer, Record
-from parking.runner import next_offsets
-from parking.topics import FRAME_MAX_BYTES, GATE_EVENTS, record_max_bytes
+from parking.core.errors import Refused
+from parking.core.topics import FRAME_MAX_BYTES, GATE_EVENTS, record_max_bytes
+from parking.runtime.kafka import (
+    KafkaConsumer,
+    KafkaProducer,
+    KafkaSettings,
+    new_consumer,
+    new_producer,
+)
+from parking.runtime.memory import MemoryBroker, MemoryConsumer, MemoryProducer
+from parking.runtime.runner import next_offsets
+from parking.wire.ports import Consumer, Outgoing, Producer, Record
 
 NewConsumer = Callable[[str], Awaitable[Consumer]]
 
@@ -22,7 +28,7 @@ class Broker:
     producer: Producer
     consumer: NewConsumer
     leave: Callable[[], Awaitable[None]]
-    """End the consumer made last, as a restart would."""
+    """Close the newest consumer, as a restart would."""
 
 
 @pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.stack)])
@@ -119,7 +125,7 @@ async def test_a_record_too_large_is_refused_alone(broker, unique):
     with pytest.raises(Refused, match="too-large-for-kafka") as caught:
         await broker.producer.send([first, large, last])
     assert list(caught.value.records) == [1]
-    assert (await broker.producer.send(messages(key, 1)))[0][1] > 0  # and it goes on
+    assert (await broker.producer.send(messages(key, 1)))[0][1] > 0  # and it continues
     got = await read(await broker.consumer(unique("group")), key, 3)
     assert [r.value for r in got] == [b"0", b"1", b"0"]
 

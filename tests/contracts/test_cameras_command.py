@@ -1,4 +1,4 @@
-"""`parking cameras`: what is told of each camera, and who answers in the network."""
+"""`parking cameras`: the report on each camera, and the cameras that answer in the network."""
 
 import asyncio
 import json
@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from parking.stack.settings import ROOT
-from services.ingest import onvif
-from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras, jpeg
-from tests.rtsp_cameras import rtsp_cameras
+from services.ingest.pull import onvif
+from tests.support.cameras import PASSWORD, USER, HttpCameras, http_cameras, jpeg
+from tests.support.onvif_cameras import OnvifCamera, onvif_camera
+from tests.support.rtsp_cameras import rtsp_cameras
+from tools.stack.settings import ROOT
 
 
 def written(folder: Path, *entries: dict[str, object]) -> tuple[Path, Path]:
@@ -24,12 +25,12 @@ def written(folder: Path, *entries: dict[str, object]) -> tuple[Path, Path]:
 
 
 async def check(
-    *arguments: str | Path, networks: str = "127.0.0.1", **more: str
+    *arguments: str | Path, networks: str = "127.0.0.1", action: str = "check", **more: str
 ) -> tuple[int, str]:
-    """As a person runs it; exit status and what was told."""
+    """Run it as a person does. Returns exit status and output."""
     ran = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "parking", "cameras", "check", *map(str, arguments)],
+        [sys.executable, "-m", "tools.cli", "cameras", action, *map(str, arguments)],
         cwd=ROOT,
         env={"CAMERAS_NETWORKS": networks, "PATH": "/usr/bin", **more},
         stdout=subprocess.PIPE,
@@ -44,7 +45,7 @@ def entry(own: HttpCameras, name: str, path: str, **more: object) -> dict[str, o
     return {"camera": f"demo/{name}", "kind": "snapshot", "url": own.url(path)} | more
 
 
-async def test_each_camera_is_tried_once_and_told(tmp_path: Path):
+async def test_each_camera_is_tried_once_and_reported(tmp_path: Path):
     async with http_cameras() as own, rtsp_cameras() as streams:
         files = written(
             tmp_path,
@@ -54,24 +55,34 @@ async def test_each_camera_is_tried_once_and_told(tmp_path: Path):
             entry(own, "bad", "/cut"),
             entry(own, "slow", "/hang"),
         )
-        status, told = await check(files[0], "--credentials", files[1], "--limit-s", "2")
-    lines = {line.split()[0]: line.split() for line in told.splitlines()}
+        status, printed = await check(files[0], "--credentials", files[1], "--limit-s", "2")
+    lines = {line.split()[0]: line.split() for line in printed.splitlines()}
     assert status == 1
     for name, kind in (("good", "snapshot"), ("stream", "mjpeg"), ("video", "rtsp")):
-        assert lines[f"demo/{name}"][1:4] == [kind, "ok", "64x48"], told
+        assert lines[f"demo/{name}"][1:4] == [kind, "ok", "64x48"], printed
     assert lines["demo/bad"][2] == "cut-off:"
     assert lines["demo/slow"][2] == "timeout:"
-    assert told.endswith("3 of 5 cameras give pictures\n")
-    assert PASSWORD not in told
+    assert printed.endswith("3 of 5 cameras give pictures\n")
+    assert PASSWORD not in printed
 
 
 async def test_all_good_is_exit_status_0_and_the_networks_count(tmp_path: Path):
     async with http_cameras() as own:
         files = written(tmp_path, entry(own, "good", "/capture"))
         assert (await check(files[0]))[0] == 0
-        status, told = await check(files[0], networks="10.0.0.0/8")
+        status, printed = await check(files[0], networks="10.0.0.0/8")
     assert status == 1
-    assert "forbidden-address" in told
+    assert "forbidden-address" in printed
+
+
+async def test_a_turned_camera_is_shown_with_its_sides_and_devices_are_not_polled(tmp_path: Path):
+    async with http_cameras() as own:
+        device = {"camera": "demo/yard", "kind": "device", "rotate": 180}
+        files = written(tmp_path, entry(own, "gate", "/capture", rotate=90), device)
+        status, printed = await check(files[0])
+    assert status == 0, printed
+    assert "48x64" in printed
+    assert printed.endswith("1 of 1 cameras give pictures\n")
 
 
 async def test_a_picture_that_ingest_would_refuse_is_refused(tmp_path: Path):
@@ -79,24 +90,55 @@ async def test_a_picture_that_ingest_would_refuse_is_refused(tmp_path: Path):
         files = written(tmp_path, entry(own, "good", "/capture"))
         own.picture = lambda: jpeg(size=(120, 160))  # type: ignore[method-assign]  # larger
         assert (await check(files[0]))[0] == 0
-        status, told = await check(files[0], FRAME_MAX_PIXELS="10000")
-        assert (status, "at most 10000 pixels" in told) == (1, True), told
-        status, told = await check(files[0], "--networks", "10.0.0.0/8")
-        assert "forbidden-address" in told, "an option goes before its setting"
+        status, printed = await check(files[0], FRAME_MAX_PIXELS="10000")
+        assert (status, "at most 10000 pixels" in printed) == (1, True), printed
+        status, printed = await check(files[0], "--networks", "10.0.0.0/8")
+        assert "forbidden-address" in printed, "an option goes before its setting"
         for wrong in ({"FRAME_MAX_PIXELS": "many"}, {"CAMERAS_LIMIT_S": "0"}):
-            status, told = await check(files[0], **wrong)
+            status, printed = await check(files[0], **wrong)
             assert status == 2
-            assert next(iter(wrong)) in told
+            assert next(iter(wrong)) in printed
 
 
-async def test_faults_of_the_files_are_all_told(tmp_path: Path):
+async def test_faults_of_the_files_are_all_reported(tmp_path: Path):
     files = written(tmp_path, {"camera": "X"}, {"camera": "demo/a", "kind": "rtsp", "url": "x://"})
     files[1].chmod(0o644)
-    status, told = await check(files[0], "--credentials", files[1])
+    status, printed = await check(files[0], "--credentials", files[1])
     assert status == 2
     for words in ("chmod 600", "camera 1:", "camera 2 (demo/a): url: rtsp needs"):
-        assert words in told
-    assert "Traceback" not in told
+        assert words in printed
+    assert "Traceback" not in printed
+
+
+async def test_a_camera_is_checked_at_the_address_of_its_profile(tmp_path: Path):
+    async with onvif_camera(OnvifCamera()) as own:
+        one: dict[str, object] = {"camera": "demo/gate", "kind": "snapshot", "onvif": own.url}
+        one["credential"] = "one"
+        files = written(tmp_path, one, one | {"camera": "demo/other", "profile": "third"})
+        status, printed = await check(files[0], "--credentials", files[1])
+    assert status == 1
+    assert "demo/gate   snapshot  ok" in printed
+    assert "it has main, sub" in printed
+    assert own.url in printed
+
+
+async def test_profiles_and_addresses_are_printed(tmp_path: Path):
+    files = written(tmp_path)
+    async with onvif_camera(OnvifCamera(clock_ahead_s=90.0, login_in_uri=True)) as own:
+        login = ("--credentials", files[1], "--login", "one")
+        status, printed = await check(own.url, *login, action="probe")
+        cells = [line.split() for line in printed.splitlines()]
+        assert (status, len(cells)) == (0, 3), printed
+        assert cells[1][:5] == [own.url, "main", "H265", "1920x1080", "25"]
+        assert cells[2][5].startswith("rtsp://127.0.0.1:8554/p_sub")
+        assert PASSWORD not in printed
+        status, printed = await check(own.url, f"127.0.0.1:{own.port}", action="probe")
+        assert (status, printed.count("password-needed")) == (1, 2)
+        status, printed = await check(own.url, networks="10.0.0.0/8", action="probe")
+        assert (status, "forbidden-address" in printed) == (1, True)
+    for wrong in (("--login", "one"), (*login, "--login", "two"), ("--networks", "x")):
+        status, printed = await check("cam", *wrong, action="probe")
+        assert (status, "Traceback" in printed) == (2, False), printed
 
 
 # ---------------------------------------------------------------- discovery
@@ -120,7 +162,7 @@ class Responder(asyncio.DatagramProtocol):
             self.transport.sendto(text.encode(), addr)  # type: ignore[attr-defined]
 
 
-async def test_who_answers_the_question_is_listed():
+async def test_cameras_that_answer_are_listed():
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(
         Responder, local_addr=("127.0.0.1", 0), family=socket.AF_INET

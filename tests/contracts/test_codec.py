@@ -6,11 +6,9 @@ import jsonschema
 import msgspec
 import pytest
 
-from parking import codec, schemas
-from parking.errors import Invalid
-from parking.events import EVENTS, DeadLettered, FrameReceived, SlotChanged, TickElapsed
-from parking.ports import Outgoing, Record
-from parking.topics import (
+from parking.core.errors import Invalid
+from parking.core.events import EVENTS, DeadLettered, FrameReceived, SlotChanged, TickElapsed
+from parking.core.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
     DETECTIONS,
@@ -18,6 +16,8 @@ from parking.topics import (
     PLATES,
     of_run,
 )
+from parking.wire import codec, schemas
+from parking.wire.ports import Outgoing, Record
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 EXAMPLES = sorted((FOLDER / "examples").glob("*.json"))
@@ -132,34 +132,42 @@ def test_a_dead_letter_keeps_key_bytes_place_and_reason():
     poison = Record(DETECTIONS, 3, 42, b"demo", b"{", ())
     letter = codec.dead_letter(poison, Invalid("bad-json", "line 1"), "tracker", 99, attempts=2)
     assert (letter.topic, letter.key, letter.value) == (DEAD_LETTERS, b"demo", b"{")
-    told = codec.decode(as_record(letter))
-    assert isinstance(told, DeadLettered)
-    assert (told.reason, told.detail, told.topic) == ("bad-json", "line 1", DETECTIONS)
-    assert (told.partition, told.offset, told.attempts) == (3, 42, 2)
-    assert (told.length, told.sha256) == (1, hashlib.sha256(b"{").hexdigest())
-    assert not told.truncated
+    decoded = codec.decode(as_record(letter))
+    assert isinstance(decoded, DeadLettered)
+    assert (decoded.reason, decoded.detail, decoded.topic) == (
+        "bad-json",
+        "line 1",
+        DETECTIONS,
+    )
+    assert (decoded.partition, decoded.offset, decoded.attempts) == (3, 42, 2)
+    assert (decoded.length, decoded.sha256) == (1, hashlib.sha256(b"{").hexdigest())
+    assert not decoded.truncated
 
 
 def test_a_dead_letter_beyond_the_cap_keeps_the_beginning_and_the_whole_ones_hash():
     big = bytes(200_000)
     record = Record("parking/v1/demo/north/frame", -1, -1, b"demo/north", big)
     letter = codec.dead_letter(record, Invalid("too-large"), "ingest", 1, kept_bytes=100_000)
-    told = codec.decode(as_record(letter))
-    assert isinstance(told, DeadLettered)
+    decoded = codec.decode(as_record(letter))
+    assert isinstance(decoded, DeadLettered)
     assert letter.topic == DEAD_LETTERS_FRAMES
     assert letter.value == big[:65_536]
-    assert (told.truncated, told.length, told.partition) == (True, 200_000, None)
-    assert told.sha256 == hashlib.sha256(big).hexdigest()
+    assert (decoded.truncated, decoded.length, decoded.partition) == (
+        True,
+        200_000,
+        None,
+    )
+    assert decoded.sha256 == hashlib.sha256(big).hexdigest()
 
 
 @pytest.mark.parametrize("topic", [PLATES, of_run(PLATES, "a")])
 def test_a_dead_letter_holds_nothing_of_a_plate(topic):
     record = Record(topic, 3, 42, b"demo", b'{"sealed":"4Jm0yTnX8Wb2"', (("ce_id", b"e"),))
     letter = codec.dead_letter(record, Invalid("bad-json"), "persister", 1)
-    told = codec.decode(as_record(letter))
-    assert isinstance(told, DeadLettered)
+    decoded = codec.decode(as_record(letter))
+    assert isinstance(decoded, DeadLettered)
     assert (letter.topic, letter.value) == (DEAD_LETTERS, b"")
-    assert (told.truncated, told.length, told.offset) == (True, 24, 42)
+    assert (decoded.truncated, decoded.length, decoded.offset) == (True, 24, 42)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from parking.ports import Boxes, Detector
+from parking.wire.ports import Boxes, Detector
 from services.detector.picture import Picture
 from services.detector.runtimes import load_model
 from services.detector.settings import ModelSettings
 from tests.conftest import shared_data
-from tests.detector_tools import model_file, scene
+from tests.support.detector_tools import model_file, scene
 
 pytestmark = pytest.mark.timeout(120)  # the first use of ultralytics imports torch
 
@@ -60,7 +60,7 @@ def sure(boxes: Boxes, floor: float) -> Boxes:
 
 
 def agree(one: Boxes, other: Boxes, score_within: float) -> int:
-    """Each sure box of `one` has its like in `other`; how many there were."""
+    """Each confident box of `one` has its match in `other`. Returns their number."""
     certain, like = sure(one, SURE), sure(other, SURE - score_within)
     if len(certain.scores):
         pairs = overlap(certain, like)

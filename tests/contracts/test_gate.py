@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from parking.errors import Invalid
-from parking.gating import Limits
+from parking.core.errors import Invalid
+from parking.vision.gating import Limits
 from services.detector import opening
 from services.detector.analysis import Analyser, Finding, Job, Options
-from services.detector.gate import Held
+from services.detector.gate import LastView
 from services.detector.handler import handle_frames
 from services.detector.judging import Judge, Judgement, Known
 from services.detector.load import Load
 from services.detector.model import Facts
 from services.detector.searching import NO_BOXES
 from tests.conftest import shared_data
-from tests.detector_tools import (
+from tests.support.detector_tools import (
     WhiteDetector,
     detections,
     frame,
@@ -36,7 +36,7 @@ NORMAL = Limits()
 
 
 class Knowing(Judge):
-    """A judge that is told what is annotated: nothing but the gate decides what is shown."""
+    """A judge that knows the annotations: only the gate decides what is shown."""
 
     def __init__(self) -> None:
         super().__init__(Facts(), None, WhiteDetector())
@@ -125,11 +125,11 @@ def usual() -> Analyser:
 def analyse(pictures: Sequence[bytes], options: Options) -> tuple[list[Finding], WhiteDetector]:
     detector = WhiteDetector()
     analyser = Analyser(Judge(Facts(), None, detector), options, lambda: None)
-    helds: dict[str, Held] = {}
+    last_views: dict[str, LastView] = {}
     found = []
     for number, one in enumerate(pictures):
         (result,) = analyser.analyse(
-            [Job(one, "demo/north", layout(), frame_id=f"f{number}")], {}, helds
+            [Job(one, "demo/north", layout(), frame_id=f"f{number}")], {}, last_views
         )
         assert not isinstance(result, Invalid)
         found.append(result)
@@ -148,21 +148,21 @@ def test_a_car_that_comes_and_goes_is_shown_at_once_and_the_rest_is_repeated():
         *["occupied"] * 6,
         *["free"] * 6,
     ]
-    assert len(detector.sizes_px) == 6  # two for each scene: what is new is asked twice
+    assert len(detector.sizes_px) == 6  # two for each scene: a new scene is judged twice
     assert [one.reused_from for one in found[:4]] == [None, None, "f1", "f1"]
     assert found[2].boxes == found[1].boxes
     assert "inference" not in found[2].timings_ms
 
 
-def test_pictures_of_one_batch_are_each_counted_and_each_told_to_be_done():
+def test_each_picture_of_a_batch_is_counted_and_reported_done():
     done: list[None] = []
     judge = Judge(Facts(), None, WhiteDetector())
     analyser = Analyser(judge, Options(gate=NORMAL), lambda: done.append(None))
     jobs = [Job(jpeg(scene()), "demo/north", layout(), frame_id=f"f{n}") for n in range(6)]
-    helds: dict[str, Held] = {}
+    last_views: dict[str, LastView] = {}
     for some in (jobs[:1], jobs[1:2], jobs[2:]):
-        analyser.analyse(some, {}, helds)
-    assert helds["demo/north"].memory.repeats.tolist() == [4, 4, 4]
+        analyser.analyse(some, {}, last_views)
+    assert last_views["demo/north"].memory.repeats.tolist() == [4, 4, 4]
     assert len(done) == 6
 
 
@@ -170,12 +170,12 @@ def test_pictures_of_one_camera_in_a_batch_are_each_compared_with_the_one_judged
     analyser = usual()
     pictures = [jpeg(scene(kind)) for kind in ([], [], [], ["A1"], [])]
     jobs = [Job(one, "demo/north", layout(), frame_id=f"f{n}") for n, one in enumerate(pictures)]
-    helds: dict[str, Held] = {}
+    last_views: dict[str, LastView] = {}
     for some in (jobs[:1], jobs[1:2], jobs[2:]):
-        found = analyser.analyse(some, {}, helds)
-    told = [(one.reused_from, states_of(one)[0]) for one in found if isinstance(one, Finding)]
-    assert told == [("f1", "free"), (None, "occupied"), (None, "free")]
-    assert helds["demo/north"].frame_id == "f4"
+        found = analyser.analyse(some, {}, last_views)
+    results = [(one.reused_from, states_of(one)[0]) for one in found if isinstance(one, Finding)]
+    assert results == [("f1", "free"), (None, "occupied"), (None, "free")]
+    assert last_views["demo/north"].frame_id == "f4"
 
 
 def test_every_picture_is_searched_with_the_gate_off():
@@ -229,8 +229,8 @@ def test_two_frames_of_one_camera_in_one_batch():
         for n, kind in enumerate(kinds)
     ]
     found = analyser.analyse(jobs, {}, {})
-    told = [states_of(one)[0] for one in found if not isinstance(one, Invalid)]
-    assert told == ["occupied" if kind else "free" for kind in kinds]
+    states = [states_of(one)[0] for one in found if not isinstance(one, Invalid)]
+    assert states == ["occupied" if kind else "free" for kind in kinds]
 
 
 def test_the_footage_is_the_same_for_the_same_seed():
@@ -254,7 +254,7 @@ def test_the_tool_reads_annotations(tmp_path):
 
 
 class Stopped(Load):
-    """Never has time to judge, from the moment it is told so."""
+    """Never has time to judge, once this is set."""
 
     stopped = False
 
@@ -267,23 +267,23 @@ def test_what_waits_to_be_judged_has_no_observation_and_the_rest_keeps_its_own()
     analyser = Analyser(
         Judge(Facts(), None, WhiteDetector()), Options(gate=NORMAL), lambda: None, load
     )
-    helds: dict[str, Held] = {}
+    last_views: dict[str, LastView] = {}
 
-    def told(number: int, occupied: Sequence[str]) -> tuple[dict[str, str], int]:
+    def reports_of(number: int, occupied: Sequence[str]) -> tuple[dict[str, str], int]:
         job = Job(jpeg(scene(occupied)), "demo/north", layout(), frame_id=f"f{number}")
-        (found,) = analyser.analyse([job], {}, helds)
+        (found,) = analyser.analyse([job], {}, last_views)
         assert isinstance(found, Finding)
         return {s.slot_id: s.state for s in found.observations}, found.effort.deferred
 
     for number in range(3):
-        told(number, [])
+        reports_of(number, [])
     load.stopped = True
-    assert told(3, ["A2"]) == ({"A1": "free", "A3": "free"}, 1)
+    assert reports_of(3, ["A2"]) == ({"A1": "free", "A3": "free"}, 1)
     load.stopped = False
-    assert told(4, ["A2"])[0]["A2"] == "occupied"
+    assert reports_of(4, ["A2"])[0]["A2"] == "occupied"
     load.stopped = True  # judged once so far: not repeated as if it were sure
-    assert told(5, ["A2"]) == ({"A1": "free", "A3": "free"}, 1)
+    assert reports_of(5, ["A2"]) == ({"A1": "free", "A3": "free"}, 1)
     load.stopped = False
-    told(6, ["A2"])
+    reports_of(6, ["A2"])
     load.stopped = True
-    assert told(7, ["A2"]) == ({"A1": "free", "A2": "occupied", "A3": "free"}, 0)
+    assert reports_of(7, ["A2"]) == ({"A1": "free", "A2": "occupied", "A3": "free"}, 0)

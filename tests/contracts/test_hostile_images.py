@@ -1,23 +1,25 @@
-"""Damaged pictures through intake, detector and tracker rule: a reason each, and no slot changes.
+"""Damaged pictures through intake, detector and tracker rule: each gets a reason, and no slot
+changes.
 
 A vehicle stands in each slot; what a decoder makes of the damage (grey, or parts of another
-camera's picture) would show some of them free, if it were believed.
+camera's picture) would show some of them free if it were trusted.
 """
 
 import cv2
 import numpy as np
 import pytest
 
-from parking import codec, lots
-from parking.errors import Invalid
-from parking.events import DetectionMade, SlotChanged
-from parking.occupancy import step
-from parking.site import Site
-from parking.topics import mqtt_topic
+from parking.core import lots
+from parking.core.errors import Invalid
+from parking.core.events import DetectionMade, SlotChanged
+from parking.core.occupancy import step
+from parking.core.site import Site
+from parking.core.topics import mqtt_topic
+from parking.wire import codec
 from services.detector.handler import handle_frames
 from services.ingest.handler import handle_message
 from services.ingest.messages import Context, Message
-from tests.detector_tools import SLOTS, jpeg, layout, record, scene, tools
+from tests.support.detector_tools import SLOTS, jpeg, layout, record, scene, tools
 
 FULL = tuple(SLOTS)
 SIZE_WH = (1280, 720)
@@ -37,15 +39,15 @@ class Lot:
         self._sent = 0
 
     async def see(self, data: bytes, camera: str = "demo/north") -> tuple[list[str], int]:
-        """What was said against the picture, and how many slots changed."""
+        """The reason against the picture, and the number of changed slots."""
         self._sent += 1
         topic = mqtt_topic(camera, "frame", 1, self._sent, 1000 * self._sent)
         handled = handle_message(Message(topic, data, 1000 * self._sent), Context())
         reasons, changes = [], 0
         for message in handled.outgoing:
-            told = codec.decode(record(message, self._sent))
+            event = codec.decode(record(message, self._sent))
             if "dead-letters" in message.topic:
-                reasons.append(getattr(told, "reason", ""))
+                reasons.append(getattr(event, "reason", ""))
                 continue
             for written in await handle_frames([record(message, self._sent)], self._tools):
                 made = codec.decode(record(written, self._sent))
@@ -69,12 +71,12 @@ async def lot() -> Lot:
 
 
 def good(seed: int) -> bytes:
-    return jpeg(scene(FULL, seed, SIZE_WH))
+    return jpeg(scene(FULL, seed, SIZE_WH, ground=0))
 
 
 def progressive(seed: int) -> bytes:
     flags = (cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_QUALITY, 90)
-    return bytes(cv2.imencode(".jpg", scene(FULL, seed, SIZE_WH), flags)[1])
+    return bytes(cv2.imencode(".jpg", scene(FULL, seed, SIZE_WH, ground=0), flags)[1])
 
 
 @pytest.mark.parametrize("percent", PERCENTS)
@@ -82,7 +84,7 @@ def progressive(seed: int) -> bytes:
 async def test_no_truncated_picture_changes_a_slot(lot: Lot, percent: int, ending: bytes):
     """Each right after another camera's empty lot was decoded, and as often as hysteresis asks."""
     for seed in range(2, 6):
-        empty = jpeg(scene((), seed, SIZE_WH))
+        empty = jpeg(scene((), seed, SIZE_WH, ground=0))
         cut = good(seed)[: len(good(seed)) * percent // 100] + ending
         await lot.see(empty, "demo/other")
         reasons, changes = await lot.see(cut)
@@ -92,7 +94,7 @@ async def test_no_truncated_picture_changes_a_slot(lot: Lot, percent: int, endin
 
 @pytest.mark.parametrize("percent", PERCENTS)
 async def test_no_cut_progressive_picture_changes_a_slot(lot: Lot, percent: int):
-    """A late cut leaves a coarser picture of the same vehicles, which may be believed."""
+    """A late cut leaves a coarser picture of the same vehicles, which may be trusted."""
     for seed in range(2, 6):
         data = progressive(seed)
         _, changes = await lot.see(data[: len(data) * percent // 100] + EOI)
@@ -121,16 +123,16 @@ async def test_ten_thousand_mutations_end_in_a_picture_or_a_reason():
 
 
 async def test_negative_control_an_empty_lot_changes_every_slot(lot: Lot):
-    """The same way, with pictures that are to be believed."""
+    """The same path, with pictures that must be trusted."""
     changed = 0
     for seed in range(2, 6):
-        reasons, changes = await lot.see(jpeg(scene((), seed, SIZE_WH)))
+        reasons, changes = await lot.see(jpeg(scene((), seed, SIZE_WH, ground=0)))
         assert reasons == []
         changed += changes
-    assert changed == 0  # the other camera still says occupied: nobody is right
+    assert changed == 0  # the other camera still reports occupied: neither wins
     for seed in range(2, 6):
         for camera in ("demo/other", "demo/north"):
-            _, changes = await lot.see(jpeg(scene((), seed, SIZE_WH)), camera)
+            _, changes = await lot.see(jpeg(scene((), seed, SIZE_WH, ground=0)), camera)
             changed += changes
     assert changed >= len(FULL)
 
@@ -142,6 +144,6 @@ def test_a_bomb_is_refused_by_its_header():
     topic = mqtt_topic("demo/north", "frame", 1, 1, 1000)
     handled = handle_message(Message(topic, bomb, 1000), Context())
     (message,) = [m for m in handled.outgoing if "dead-letters" in m.topic]
-    told = codec.decode(record(message, 1))
-    assert not isinstance(told, Invalid)
-    assert "pixels" in getattr(told, "reason", "") + getattr(told, "detail", "")
+    event = codec.decode(record(message, 1))
+    assert not isinstance(event, Invalid)
+    assert "pixels" in getattr(event, "reason", "") + getattr(event, "detail", "")

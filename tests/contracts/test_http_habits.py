@@ -1,4 +1,4 @@
-"""What browsers, proxies and probes take for granted of an HTTP server."""
+"""HTTP behaviour that browsers, proxies and probes rely on."""
 
 import asyncio
 import gzip
@@ -7,20 +7,22 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 
-from parking.asgi import Habits
-from parking.errors import SettingsError
-from parking.keys import KeyFile
-from parking.memory import ManualClock, MemoryBroker, MemoryProducer
-from parking.ops import KEEP_ALIVE_S, Health, HttpSettings
-from parking.settings import Reader
-from parking.stack.checks import HOST
+from parking.access.keys import KeyFile
+from parking.core.errors import SettingsError
+from parking.runtime.asgi import Habits
+from parking.runtime.memory import ManualClock, MemoryBroker, MemoryProducer
+from parking.runtime.ops import KEEP_ALIVE_S, Health, HttpSettings
+from parking.runtime.settings import Reader
 from services.ingest.http import Intake, new_app
 from services.ingest.messages import Limits
-from services.notifier.origins import may_read
-from tests.notifier_instance import Backend, Given, Instance
-from tests.notifying import layout, record
+from services.notifier.api.dashboard import dashboard_routes
+from services.notifier.api.origins import may_read
+from tests.support.notifier_instance import Backend, Given, Instance
+from tests.support.notifying import layout, record
+from tools.stack.checks import HOST
 
 SLOTS = tuple(f"A{n}" for n in range(60))
 
@@ -80,14 +82,14 @@ async def test_head_ends_a_stream_that_watches_for_nobody():
     assert ended.is_set()
 
 
-async def test_what_a_path_does_not_take_is_told_with_what_it_takes(notifier: Instance):
+async def test_a_method_a_path_does_not_allow_is_reported_with_the_allowed_ones(notifier: Instance):
     wrong = await notifier.http.post("/api/sites")
     assert (wrong.status_code, wrong.json()["error"]) == (405, "method-not-allowed")
     assert wrong.headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("path", ["/api/sites/demo", "/openapi.json", "/assets/app-1f.js"])
-async def test_text_is_compressed_for_those_who_take_it(notifier: Instance, path: str):
+async def test_text_is_compressed_for_clients_that_accept_it(notifier: Instance, path: str):
     for accepted, packed in (
         ("gzip", True),
         ("br, gzip;q=0.5", True),
@@ -138,6 +140,18 @@ async def test_a_mistyped_address_says_so(notifier: Instance, path: str, status:
     assert (got.status_code, got.headers["content-type"]) == (status, kind)
 
 
+@pytest.mark.parametrize("url", ["", "https://example.org/parking"])
+async def test_users_of_the_page_find_the_source_code(url: str):
+    app = FastAPI()
+    app.include_router(dashboard_routes(Path("not-built"), url))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+        answer = await http.get("/source")
+    assert answer.headers.get("location", "") == url
+    assert (answer.status_code == 302) is bool(url)
+    assert bool(url) or "SOURCE_URL" in answer.text
+
+
 @pytest.mark.parametrize(
     "content_type",
     ["application/json", "Application/JSON", "APPLICATION/json; charset=UTF-8"],
@@ -166,7 +180,7 @@ async def test_ingest_tells_404_and_405_as_it_tells_everything(tmp_path: Path):
 
 
 async def test_two_lengths_in_one_request_are_refused(notifier: Instance):
-    """One proxy takes the one, another the other: what follows is smuggled."""
+    """Two proxies may read different lengths, so the rest would be smuggled."""
     reader, writer = await asyncio.open_connection(HOST, notifier.port)
     writer.write(
         b"POST /api/sessions/entry HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
@@ -237,7 +251,7 @@ async def test_a_refused_socket_is_one_line_of_the_log(
         with caplog.at_level("INFO"):
             reader, writer = await asyncio.open_connection(HOST, notifier.port)
             said = f"Origin: {origin}\r\n" if origin else ""
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: h.example\r\n{said}{upgrade}\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{said}{upgrade}\r\n".encode())
             line = await asyncio.wait_for(reader.readline(), 5)
             writer.close()
         assert line.split()[1] == status

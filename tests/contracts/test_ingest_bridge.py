@@ -1,28 +1,28 @@
-"""What the bridge acknowledges, when, and what bounds it; against a scripted MQTT broker."""
+"""The bridge's acknowledgements and limits, against a scripted MQTT broker."""
 
 import asyncio
 import json
 
 import pytest
 
-from parking import metrics
-from parking.codec import decode
-from parking.events import FrameReceived
-from parking.ops import SystemClock
-from parking.topics import (
+from parking.core.events import FrameReceived
+from parking.core.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
     DEVICE_EVENTS,
     FRAMES,
     GATE_EVENTS,
 )
+from parking.runtime import metrics
+from parking.runtime.ops import SystemClock
+from parking.wire.codec import decode
 from services.ingest import bridge as bridge_module
 from services.ingest import clocks, connection, mqtt
 from services.ingest.handover import Delivery
 from services.ingest.mqtt import MqttLink
 from services.ingest.replay import Used
-from tests.scripted_mqtt import JPEG, Bridge, Peer, ScriptedBroker, bridge, count, gate
-from tests.waiting import until
+from tests.support.scripted_mqtt import JPEG, Bridge, Peer, ScriptedBroker, bridge, count, gate
+from tests.support.waiting import until
 
 DUP = 0x08
 NOW_MS = 1_795_000_000_000
@@ -35,7 +35,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # ---------------------------------------------------------------- acknowledgement
-async def test_a_message_is_acknowledged_only_when_kafka_has_it_and_its_device_is_told_first():
+async def test_a_message_is_acknowledged_only_when_kafka_has_it_and_its_device_is_answered_first():
     async with bridge() as b:
         peer = await b.broker.peer()
         await peer.publish(*gate(1), mid=5)
@@ -79,14 +79,14 @@ def slow_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("slow_broker")
-async def test_devices_are_told_first_also_by_a_broker_that_takes_its_time():
+async def test_devices_are_answered_first_even_by_a_slow_broker():
     """No PUBACK may overtake an answer."""
     async with bridge() as b:
         peer = await hundred_gate_events(b)
-        told = 0
+        published = 0
         for kind, what in peer.got:
-            told += kind == "publish"
-            assert kind == "publish" or told >= int(str(what))
+            published += kind == "publish"
+            assert kind == "publish" or published >= int(str(what))
 
 
 @pytest.mark.usefixtures("slow_broker")
@@ -146,21 +146,21 @@ CAPTURED = 1_000
 
 
 async def replay(b: Bridge) -> tuple[int, int]:
-    """A device's frames, and somebody who sends all of them again: how many are in Kafka twice, and
-    how many were counted as replayed."""
+    """Send a device's frames, then replay all of them. Returns how many are in Kafka twice and how
+    many were counted as replayed."""
     before = count(metrics.REPLAYS, "frame")
     b.kafka.open()
     peer = await b.broker.peer()
     topics = [f"parking/v1/demo/north/frame/1/{n}/{NOW_MS + n}" for n in range(1, CAPTURED + 1)]
     for mid, topic in enumerate(topics * 2, start=1):
         await peer.publish(topic, JPEG, mid=mid)
-        if mid % 16 == 0:  # so few that none has to give way to a newer one
+        if mid % 16 == 0:  # few enough that none is replaced by a newer one
             await until(lambda: len(peer.acked) == mid)  # noqa: B023 -- awaited here
     ids = b.kafka.ids(FRAMES)
     return len(ids) - len(set(ids)), int(count(metrics.REPLAYS, "frame") - before)
 
 
-async def test_replayed_frames_are_counted_told_and_not_written():
+async def test_replayed_frames_are_counted_reported_and_not_written():
     async with bridge() as b:
         assert await replay(b) == (0, CAPTURED)
         reported = set(b.kafka.ids(DEVICE_EVENTS))
@@ -191,8 +191,8 @@ async def test_a_gate_event_sent_again_is_acked_again_and_counted():
 
 
 async def reused_numbers(b: Bridge) -> tuple[list[int], Peer]:
-    """20 messages held, the broker restarts without its sessions and uses the numbers 1..20 again;
-    then Kafka takes 16 of the first connection. Returns what was acknowledged by then."""
+    """Hold 20 messages; the broker restarts without its sessions and reuses the numbers 1..20; then
+    Kafka accepts 16 of the first connection. Returns the acknowledgements by then."""
     first = await b.broker.peer()
     for mid in range(1, 21):
         await first.publish(*gate(mid, boot=1), mid=mid)
@@ -205,7 +205,7 @@ async def reused_numbers(b: Bridge) -> tuple[list[int], Peer]:
     taken = b.kafka.waiting
     b.kafka.allowed.release()
     await until(lambda: len(b.kafka.ids(GATE_EVENTS)) == taken)
-    await until(lambda: len(b.room) < 40 - taken)  # the next batch is taken: all is settled
+    await until(lambda: len(b.room) < 40 - taken)  # the next batch is accepted: all is settled
     await asyncio.sleep(0.2)  # what was sent has been received
     assert all("/gate/1/" in durable for durable in b.kafka.ids(GATE_EVENTS))
     return list(second.acked), second
@@ -249,7 +249,7 @@ async def test_an_outage_of_kafka_acknowledges_nothing_and_loses_nothing():
         await until(lambda: not b.health.waiting)
 
 
-async def test_what_kafka_refuses_for_good_is_set_aside_told_and_holds_nothing_up():
+async def test_records_kafka_refuses_for_good_are_reported_and_delay_nothing():
     async with bridge() as b:
         peer = await b.broker.peer()
         b.kafka.refuses = {"demo/gate/gate/1/2", "demo/north/1/4"}

@@ -1,4 +1,4 @@
-"""The HTTP intake of pictures: who may, what is taken, what the sender is told."""
+"""The HTTP intake of pictures: who may send, what is accepted, what the sender is answered."""
 
 import asyncio
 import hashlib
@@ -12,20 +12,23 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from parking import metrics
-from parking.codec import decode
-from parking.errors import Retryable
-from parking.keys import KeyFile
-from parking.memory import ManualClock, MemoryBroker, MemoryProducer
-from parking.ops import Health
-from parking.ports import Outgoing, Producer
-from parking.topics import DEAD_LETTERS_FRAMES, DEVICE_EVENTS, FRAMES
-from services.ingest import clocks, http
+from parking.access.bearer import WRONG_LIMIT
+from parking.access.keys import KeyFile
+from parking.core.errors import Retryable
+from parking.core.jpeghead import header
+from parking.core.orientation import Orientation
+from parking.core.topics import DEAD_LETTERS_FRAMES, DEVICE_EVENTS, FRAMES
+from parking.runtime import metrics
+from parking.runtime.memory import ManualClock, MemoryBroker, MemoryProducer
+from parking.runtime.ops import Health
+from parking.wire.codec import decode
+from parking.wire.ports import Outgoing, Producer
+from services.ingest import clocks, door, http
 from services.ingest.handler import handle_message
 from services.ingest.http import Intake, new_app
 from services.ingest.messages import Context, Limits, Message
 from services.ingest.replay import Known, Used
-from tests.scripted_mqtt import count
+from tests.support.scripted_mqtt import count
 
 NOW_MS = 1_750_000_000_000
 JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
@@ -84,6 +87,17 @@ async def test_a_picture_with_the_right_key_is_a_frame(intakes: Intakes):
     assert (frame.id, frame.via, frame.time_reason) == (frame_id, "http", "no-clock")
 
 
+async def test_a_device_is_turned_as_the_cameras_file_says(intakes: Intakes):
+    intakes.known.turns["demo/north"] = Orientation(270)
+    intakes.known.turns["demo/other"] = Orientation(180)
+    async with intakes.client() as client:
+        assert (await client.post(PATH, content=JPEG, headers=intakes.headers())).status_code == 202
+    (frame,) = intakes.events(FRAMES)
+    assert (frame.width, frame.height) == (48, 64)
+    (record,) = intakes.broker.records(FRAMES)
+    assert header(record.value or b"") == ((64, 48), Orientation(270))
+
+
 async def test_numbers_and_time_come_in_headers(intakes: Intakes):
     numbers = {"X_Boot_Id": "4", "X_Seq": "9", "X_Captured_At_Ms": str(NOW_MS - 70)}
     async with intakes.client() as client:
@@ -97,11 +111,11 @@ async def test_a_device_whose_clock_is_slow_is_known_by_its_pictures(intakes: In
         for seq in range(3):
             late = {"X_Boot_Id": "4", "X_Seq": str(seq), "X_Captured_At_Ms": str(NOW_MS - 30_000)}
             await client.post(PATH, content=JPEG, headers=intakes.headers(**late))
-    told = [(frame.time_ms, frame.time_reason) for frame in intakes.events(FRAMES)]
-    assert told == [(NOW_MS - 30_000, None)] * 2 + [(NOW_MS, "slow-clock")]
+    times = [(frame.time_ms, frame.time_reason) for frame in intakes.events(FRAMES)]
+    assert times == [(NOW_MS - 30_000, None)] * 2 + [(NOW_MS, "slow-clock")]
 
 
-async def test_the_same_picture_again_is_no_new_frame(intakes: Intakes):
+async def test_a_repeated_picture_is_not_a_new_frame(intakes: Intakes):
     async with intakes.client() as client:
         answers = [
             await client.post(PATH, content=picture, headers=intakes.headers())
@@ -120,7 +134,8 @@ async def test_without_a_known_key_nothing_is_taken(intakes: Intakes, authorizat
         headers["Authorization"] = authorization
     async with intakes.client() as client:
         answer = await client.post(PATH, content=JPEG, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (401, "no-key")
+    reason = "unknown-key" if authorization == "Bearer nonsense" else "no-key"
+    assert (answer.status_code, answer.json()["error"]) == (401, reason)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert intakes.broker.records(FRAMES) == []
 
@@ -138,7 +153,7 @@ async def test_a_key_opens_the_way_of_its_own_camera_only(intakes: Intakes):
         other = await client.post(PATH, content=JPEG, headers=own)
         taken = await client.post("/ingest/v1/frames/demo/south", content=JPEG, headers=own)
     assert (other.status_code, other.json()["error"]) == (403, "other-camera")
-    assert "demo/south only" in other.json()["detail"]
+    assert "only send pictures of demo/south" in other.json()["detail"]
     assert taken.status_code == 202
     assert [event.camera_id for event in intakes.events(FRAMES)] == ["demo/south"]
 
@@ -153,13 +168,26 @@ async def test_a_key_of_an_earlier_version_opens_nothing(intakes: Intakes, tmp_p
     assert intakes.broker.records(FRAMES) == []
 
 
+async def test_an_address_with_many_wrong_keys_is_slowed_down_and_a_right_key_works(
+    intakes: Intakes,
+):
+    async with intakes.client() as client:
+        for _ in range(WRONG_LIMIT):
+            await client.post(PATH, content=JPEG, headers=intakes.headers("pk_wrong"))
+        refused = await client.post(PATH, content=JPEG, headers=intakes.headers("pk_wrong"))
+        right = await client.post(PATH, content=JPEG, headers=intakes.headers())
+    assert (refused.status_code, refused.json()["error"]) == (429, "too-many-wrong-keys")
+    assert refused.headers["Retry-After"] == "60"
+    assert right.status_code == 202
+
+
 async def test_keys_that_open_nothing_are_counted_by_reason(intakes: Intakes, tmp_path: Path):
     without_camera = intakes.keys.add("demo/east", "frames")
     (tmp_path / "keys").write_text(
         (tmp_path / "keys").read_text("utf-8").replace("demo/east", "camera"), "utf-8"
     )
     keys = {
-        "no-key": "pk_nobody",
+        "unknown-key": "pk_nobody",
         "wrong-scope": intakes.writer_key,
         "no-camera": without_camera,
         "other-camera": intakes.keys.add("demo/south", "frames"),
@@ -180,7 +208,7 @@ async def test_a_key_taken_back_while_its_picture_comes_opens_nothing(intakes: I
 
     async with intakes.client() as client:
         answer = await client.post(PATH, content=interrupted(), headers=intakes.headers())
-    assert (answer.status_code, answer.json()["error"]) == (401, "no-key")
+    assert (answer.status_code, answer.json()["error"]) == (401, "unknown-key")
     assert intakes.broker.records(FRAMES) == []
 
 
@@ -189,8 +217,8 @@ CAPTURED = 100
 
 
 async def replay(intakes: Intakes) -> tuple[int, int]:
-    """A camera's pictures, and somebody who sends all of them again: how many were written twice,
-    and how many were counted."""
+    """Send a camera's pictures, then replay all of them. Returns how many were written twice and
+    how many were counted."""
     before = count(metrics.REPLAYS, "frame")
     async with intakes.client() as client:
         for seq in [*range(1, CAPTURED + 1)] * 2:
@@ -200,7 +228,7 @@ async def replay(intakes: Intakes) -> tuple[int, int]:
     return len(ids) - len(set(ids)), int(count(metrics.REPLAYS, "frame") - before)
 
 
-async def test_replayed_pictures_are_counted_told_and_not_written(intakes: Intakes):
+async def test_replayed_pictures_are_counted_reported_and_not_written(intakes: Intakes):
     assert await replay(intakes) == (0, CAPTURED)
     assert {event.id.rpartition("/")[0] for event in intakes.events(DEVICE_EVENTS)} == {
         "demo/north/replay"
@@ -214,7 +242,7 @@ async def test_negative_control_without_a_memory_replayed_pictures_are_written(
     assert await replay(intakes) == (CAPTURED, 0)
 
 
-async def test_who_sends_a_picture_again_is_told_so(intakes: Intakes):
+async def test_a_client_that_repeats_a_picture_is_informed(intakes: Intakes):
     headers = intakes.headers(X_Boot_Id="1", X_Seq="1")
     async with intakes.client() as client:
         answers = [await client.post(PATH, content=JPEG, headers=headers) for _ in range(2)]
@@ -239,7 +267,7 @@ async def test_a_picture_that_kafka_did_not_take_may_come_again(intakes: Intakes
         assert (await client.post(PATH, content=JPEG, headers=headers)).status_code == 202
 
 
-async def test_who_asks_again_while_kafka_is_slow_hears_no_replay(intakes: Intakes):
+async def test_a_client_that_retries_while_kafka_is_slow_is_not_called_a_replay(intakes: Intakes):
     """The first write hangs and fails: the picture must not be called written meanwhile."""
     begun, end = asyncio.Event(), asyncio.Event()
 
@@ -287,7 +315,7 @@ async def test_what_is_too_large_is_refused_unread(intakes: Intakes):
         (b"", 400, "empty"),
     ],
 )
-async def test_a_bad_picture_is_told_and_set_aside(intakes: Intakes, body, status, error):
+async def test_a_bad_picture_is_reported_and_dead_lettered(intakes: Intakes, body, status, error):
     async with intakes.client() as client:
         answer = await client.post(PATH, content=body, headers=intakes.headers())
     assert (answer.status_code, answer.json()["error"]) == (status, error)
@@ -308,7 +336,7 @@ async def test_a_bad_picture_is_told_and_set_aside(intakes: Intakes, body, statu
         (PATH, {"X_Boot_Id": "9" * 20, "X_Seq": "1"}, 422, "bad-header"),
     ],
 )
-async def test_a_bad_request_is_told(intakes: Intakes, path, more, status, error):
+async def test_a_bad_request_is_reported(intakes: Intakes, path, more, status, error):
     async with intakes.client() as client:
         answer = await client.post(path, content=JPEG, headers=intakes.headers(**more))
     assert (answer.status_code, answer.json()["error"]) == (status, error)
@@ -316,7 +344,7 @@ async def test_a_bad_request_is_told(intakes: Intakes, path, more, status, error
 
 
 @pytest.mark.parametrize("body", [JPEG, b"not a picture"])
-async def test_without_kafka_the_sender_is_told_to_come_again(intakes: Intakes, body):
+async def test_without_kafka_the_sender_is_asked_to_retry(intakes: Intakes, body):
     async with intakes.client(AbsentKafka()) as client:
         answer = await client.post(PATH, content=body, headers=intakes.headers())
     assert (answer.status_code, answer.json()["error"]) == (503, "kafka-away")
@@ -324,7 +352,7 @@ async def test_without_kafka_the_sender_is_told_to_come_again(intakes: Intakes, 
 
 
 async def test_a_body_that_does_not_come_ends_the_request(intakes: Intakes, monkeypatch):
-    monkeypatch.setattr(http, "BODY_LIMIT_S", 0.05)
+    monkeypatch.setattr(door, "BODY_LIMIT_S", 0.05)
 
     async def dripping() -> AsyncIterator[bytes]:
         yield JPEG[:10]
@@ -362,19 +390,51 @@ async def test_a_sender_that_goes_away_leaves_nothing(intakes: Intakes):
 async def test_too_many_at_once_are_turned_away(intakes: Intakes):
     hold = asyncio.Event()
 
-    class Held:
+    class LastView:
         async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
             await hold.wait()
             return await MemoryProducer(intakes.broker).send(messages)
 
-    async with intakes.client(Held()) as client:
+    async with intakes.client(LastView()) as client:
 
         async def post(number: int) -> int:
-            headers = intakes.headers(X_Boot_Id="1", X_Seq=str(number))
-            return (await client.post(PATH, content=JPEG, headers=headers)).status_code
+            camera = f"demo/cam{number}"
+            headers = intakes.headers(intakes.keys.add(camera, "frames"))
+            path = f"/ingest/v1/frames/{camera}"
+            return (await client.post(path, content=JPEG, headers=headers)).status_code
 
         posts = [asyncio.ensure_future(post(number)) for number in range(20)]
         await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
         hold.set()
         statuses = await asyncio.gather(*posts)
     assert (statuses.count(202), statuses.count(503)) == (16, 4)
+
+
+@pytest.mark.parametrize(("each", "other"), [(2, 202), (16, 503)])
+async def test_one_keys_slow_bodies_leave_the_others_their_places(
+    intakes: Intakes, monkeypatch: pytest.MonkeyPatch, each: int, other: int
+):
+    """The control: a key that may take all connections locks out the other cameras."""
+    monkeypatch.setattr(http, "_MAX_EACH", each)
+    slow, done = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield JPEG[:100]
+        slow.set()
+        await done.wait()
+        yield JPEG[100:]
+
+    async with intakes.client() as client:
+
+        async def post() -> int:
+            headers = intakes.headers()
+            return (await client.post(PATH, content=body(), headers=headers)).status_code
+
+        posts = [asyncio.ensure_future(post()) for _ in range(20)]
+        await slow.wait()
+        headers = intakes.headers(intakes.keys.add("demo/other", "frames"))
+        path = "/ingest/v1/frames/demo/other"
+        assert (await client.post(path, content=JPEG, headers=headers)).status_code == other
+        done.set()
+        statuses = await asyncio.gather(*posts)
+    assert len(statuses) - statuses.count(202) == 20 - each

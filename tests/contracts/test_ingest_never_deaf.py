@@ -1,4 +1,4 @@
-"""What the bridge survives: hostile messages, broken packets, refusals, faults of its own; TLS."""
+"""The bridge survives hostile messages, broken packets, refusals and its own errors; TLS."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from parking.errors import Invalid
-from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, GATE_EVENTS
+from parking.core.errors import Invalid
+from parking.core.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, GATE_EVENTS
 from services.ingest import bridge as bridge_module
 from services.ingest import connection, handler, mqtt
 from services.ingest.bridge import Lane
@@ -23,7 +23,7 @@ from services.ingest.handover import Delivery
 from services.ingest.messages import Handled, Message, Reply
 from services.ingest.mqtt import MqttLink
 from services.ingest.settings import MqttSettings
-from tests.scripted_mqtt import (
+from tests.support.scripted_mqtt import (
     JPEG,
     Bridge,
     Peer,
@@ -33,7 +33,7 @@ from tests.scripted_mqtt import (
     packet,
     server_context,
 )
-from tests.waiting import until
+from tests.support.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +69,8 @@ HOSTILE: list[tuple[str | bytes, bytes]] = [
 
 
 async def fuzzed(b: Bridge) -> tuple[int, Counter[str], int]:
-    """Every tenth of the messages is hostile. How many good ones are in Kafka, why the others were
-    set aside, and how many connections it took; at once when the first is lost."""
+    """Every tenth of the messages is hostile. Returns how many good ones are in Kafka, why the
+    others became dead letters, and the number of connections; at once if the first is lost."""
     peer = await b.broker.peer()
     b.kafka.open()
     with contextlib.suppress(ConnectionError):
@@ -205,7 +205,7 @@ async def test_a_closed_connection_takes_whatever_is_still_asked_of_it(tls, cert
 
 
 def stuff_up(peer: Peer, publish: Callable[[Reply], None]) -> None:
-    """The broker reads no more, and more waits for it than any socket holds."""
+    """The broker stops reading, with more data waiting than a socket buffers."""
     peer.writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's
     for _ in range(200):
         publish(Reply("parking/v1/demo/gate/ack", bytes(100_000)))

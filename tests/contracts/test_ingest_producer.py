@@ -1,4 +1,4 @@
-"""The producer of ingest is replaced after any failure, and an absent Kafka cannot hold it."""
+"""Ingest's producer is replaced after any failure, and an unavailable Kafka cannot block it."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.errors import KafkaConnectionError, OutOfOrderSequenceNumber
 
-from parking.errors import Retryable
-from parking.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
-from parking.ports import Outgoing
-from parking.topics import GATE_EVENTS
+from parking.core.errors import Retryable
+from parking.core.topics import GATE_EVENTS
+from parking.runtime.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
+from parking.wire.ports import Outgoing
 from services.ingest import adapters
 from services.ingest.adapters import SteadyProducer
 
@@ -115,7 +115,7 @@ async def test_an_overdue_send_is_given_up_and_its_sender_cannot_write_later(scr
     assert good.stopped
 
 
-async def test_a_producer_that_cannot_start_is_closed_and_tried_anew(script):
+async def test_a_producer_that_cannot_start_is_closed_and_recreated(script):
     first = ScriptedProducer(fails_start=True)
     producer = script(first, ScriptedProducer())
     with pytest.raises(Retryable, match="cannot be reached"):

@@ -1,5 +1,5 @@
 """Live pictures: from a camera through ingest and the notifier to many viewers, over one connection
-to the camera; a slow viewer holds up nobody, and the camera is let go with the last one."""
+to the camera; a slow viewer delays nobody, and the camera is released with the last viewer."""
 
 import asyncio
 import contextlib
@@ -12,27 +12,27 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parking import mjpeg
-from parking.keys import KeyFile
-from parking.memory import MemoryProducer
-from parking.ops import Health, HttpSettings, SystemClock, http_loop
-from parking.stack.checks import HOST, free_ports
-from parking.topics import FRAMES
+from parking.access.keys import KeyFile
+from parking.core.topics import FRAMES
+from parking.runtime.memory import MemoryProducer
+from parking.runtime.ops import Health, HttpSettings, SystemClock, http_loop
+from parking.wire import mjpeg
 from services.ingest import live as live_module
-from services.ingest import puller as puller_module
-from services.ingest.camerafile import Camera
 from services.ingest.http import Intake, new_app
+from services.ingest.pull import puller as puller_module
+from services.ingest.pull.camerafile import Camera
 from services.notifier.settings import Limits, LiveSource
-from tests.cameras import HttpCameras, http_cameras, jpeg
-from tests.notifier_instance import Backend, Given, Instance
-from tests.notifying import frame, layout, record
-from tests.pulling import LIMITS, World, jpegs, pulling, source, timed_jpegs
-from tests.waiting import until
+from tests.support.cameras import HttpCameras, http_cameras, jpeg
+from tests.support.notifier_instance import Backend, Given, Instance
+from tests.support.notifying import frame, layout, record
+from tests.support.pulling import LIMITS, World, jpegs, pulling, source, timed_jpegs
+from tests.support.waiting import until
+from tools.stack.checks import HOST, free_ports
 
 pytestmark = pytest.mark.timeout(60)
 SITE = "demo"
 CAMERA = f"{SITE}/north"
-KEPT = b"\xff\xd8kept\xff\xd9"
+KEPT = b"\xff\xd8\xff\xda\x00\x02kept\xff\xd9"
 STREAM = f"/api/stream?camera={CAMERA}"
 
 
@@ -106,7 +106,7 @@ async def notifier(where: LiveSource, limits: Limits | None = None) -> AsyncIter
 async def test_all_viewers_share_one_connection_which_ends_with_the_last(keys, kind, path):
     key = keys.add("notifier", "live")
     async with ingest(keys, path, kind) as behind:
-        # One picture an hour goes to Kafka; to look at it is another matter.
+        # One picture an hour goes to Kafka; live viewing is separate.
         await until(lambda: len(behind.world.events(FRAMES, CAMERA)) == 1)
         where = LiveSource(behind.url, key)
         async with notifier(where) as one, notifier(where) as two, AsyncExitStack() as viewers:
@@ -207,7 +207,7 @@ class Dying:
 async def test_a_picture_that_is_sent_again_keeps_its_time(
     keys, monkeypatch, ingest_again_s, notifier_again_s, older
 ):
-    """A page tells a camera that has died by the age of its picture."""
+    """A page recognises a dead camera by the age of its picture."""
     monkeypatch.setattr(live_module, "PING_S", ingest_again_s)
     if older:
         without = re.compile(rb"X-Time-Ms: .*\r\n")

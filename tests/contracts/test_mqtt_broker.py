@@ -1,5 +1,7 @@
-"""What devices and bridge rely on: aedes (embedded) and mosquitto (production) both hold it."""
+"""The guarantees that devices and the bridge rely on, for aedes (embedded) and mosquitto
+(production)."""
 
+import contextlib
 import json
 import socket
 import struct
@@ -12,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from parking.stack.checks import HOST
-from parking.topics import mqtt_topic
-from tests.brokers import NEEDS_MOSQUITTO, QUIET_S, Broker, Client, aedes, mosquitto, until
+from parking.core.topics import mqtt_topic
+from tests.support.brokers import NEEDS_MOSQUITTO, QUIET_S, Broker, Client, aedes, mosquitto, until
+from tools.stack.checks import HOST
 
 
 @pytest.fixture(
@@ -30,6 +32,14 @@ def broker(
     with request.param(tmp_path_factory.mktemp("broker")) as running:
         running.add("bridge")
         yield running
+
+
+@pytest.fixture(scope="module")
+def embedded(broker: Broker) -> Broker:
+    """Only the embedded one: mosquitto cannot be configured with these rules."""
+    if not broker.reads_by_itself:
+        pytest.skip("mosquitto has no such rule: docs/operations.md says what bounds it")
+    return broker
 
 
 @pytest.fixture
@@ -61,6 +71,15 @@ def test_a_device_reaches_the_bridge(broker: Broker, bridge: Client, device: str
 @pytest.mark.parametrize("password", ["", "wrong"])
 def test_a_wrong_password_is_refused(broker: Broker, device: str, password: str) -> None:
     assert Client(broker, device, password=password).connect().is_failure
+
+
+def test_a_client_of_mqtt_5_is_refused_with_the_reason(embedded: Broker, device: str) -> None:
+    """In MQTT 5's own words: a client that reads 3.1.1's answer shows an unknown error."""
+    connect = b"\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x03cam"
+    with socket.create_connection((HOST, embedded.port), 5) as client:
+        client.sendall(b"\x10" + bytes([len(connect)]) + connect)
+        assert client.recv(16) == b"\x20\x03\x00\x84\x00"
+        assert client.recv(16) == b""
 
 
 def test_an_unknown_user_is_refused(broker: Broker) -> None:
@@ -157,17 +176,17 @@ def ended(connection: socket.socket, limit_s: float) -> bool:
         return True
 
 
-def test_refusals_are_counted_and_told_to_the_bridge(broker: Broker, device: str) -> None:
+def test_refusals_are_counted_and_reported_to_the_bridge(broker: Broker, device: str) -> None:
     if broker.log is not None:
         pytest.skip("mosquitto counts none; what its log shows is tested below")
     kinds = ("login", "publish", "subscribe")
-    told: dict[str, Any] = dict.fromkeys(kinds, 0)
+    counts: dict[str, Any] = dict.fromkeys(kinds, 0)
     with Client(broker, "bridge") as bridge:
 
         def newest() -> dict[str, int]:
             while not bridge.messages.empty():
-                told.update(json.loads(bridge.next().payload))
-            return {kind: told[kind] for kind in kinds}
+                counts.update(json.loads(bridge.next().payload))
+            return {kind: counts[kind] for kind in kinds}
 
         bridge.subscribe("$SYS/broker/refused")
         time.sleep(QUIET_S)
@@ -178,13 +197,13 @@ def test_refusals_are_counted_and_told_to_the_bridge(broker: Broker, device: str
         with Client(broker, device) as camera:
             camera.subscribe(mqtt_topic(f"{device}-2", "ack"))
         assert until(lambda: all(newest()[kind] > before[kind] for kind in kinds))
-        assert told["last"] == device
+        assert counts["last"] == device
 
 
 def test_a_foreign_subscription_and_a_wrong_password_show_in_mosquittos_log(
     broker: Broker, device: str
 ) -> None:
-    """It grants the subscription, which then brings nothing: no count and no answer tells of it."""
+    """It grants the subscription, which then brings nothing: no count and no answer shows it."""
     log = log_of(broker)
     topic = mqtt_topic(f"{device}-2", "ack")
     with Client(broker, device) as camera:
@@ -195,13 +214,13 @@ def test_a_foreign_subscription_and_a_wrong_password_show_in_mosquittos_log(
     assert until(lambda: log.read_text("utf-8").count("not authorised") > said)
 
 
-def test_a_foreign_publish_shows_in_mosquittos_log_while_it_is_told_to_debug(
+def test_a_foreign_publish_shows_in_mosquittos_log_at_level_debug(
     broker: Broker, device: str
 ) -> None:
     log, more = log_of(broker), log_of(broker).parent / "conf.d" / "debug.conf"
-    for told, shown in (("", False), ("log_type debug\n", True)):
+    for log_setting, shown in (("", False), ("log_type debug\n", True)):
         topic = mqtt_topic(f"{device}-2", "gate", 1, int(shown))
-        more.write_text(told, "utf-8")
+        more.write_text(log_setting, "utf-8")
         broker.reread()
         with Client(broker, device) as camera:
             camera.try_publish(topic, b"forged")
@@ -273,6 +292,96 @@ def test_a_late_bridge_sees_the_last_will(broker: Broker, device: str) -> None:
     assert (message.payload, message.retain) == (b"offline", True)
 
 
+RETAINED = [
+    ("frame/1/2/3", b"\xff\xd8picture"),
+    ("gate/1/2", b"entry"),
+    ("telemetry", b"{}"),
+    ("status", bytes(5_000)),
+]
+
+
+def test_a_device_leaves_nothing_at_the_broker_but_its_status(
+    embedded: Broker, unique: Callable[[str], str]
+) -> None:
+    device = f"{unique('site')}/cam"
+    for user in ("bridge", device):
+        embedded.add(user)
+    with Client(embedded, "bridge") as bridge, Client(embedded, device) as camera:
+        bridge.subscribe(f"parking/v1/{device}/#")
+        for suffix, payload in RETAINED:
+            camera.publish(mqtt_topic(device, suffix), payload, retain=True)
+            assert bridge.next().payload == payload, "it is handed on all the same"
+    with Client(embedded, "bridge") as late:
+        late.subscribe(f"parking/v1/{device}/#")
+        assert late.quiet()
+        refusals: dict[str, Any] = {}
+
+        def counted() -> bool:
+            while not late.messages.empty():
+                refusals.update(json.loads(late.next().payload))
+            return int(refusals.get("retain", 0)) >= len(RETAINED)
+
+        late.subscribe("$SYS/broker/refused")
+        assert until(counted, 5)
+    with Client(embedded, device) as camera:
+        camera.publish(mqtt_topic(device, "status"), b"small", retain=True)
+    with Client(embedded, "bridge") as late:
+        late.subscribe(f"parking/v1/{device}/#")
+        assert late.next().payload == b"small", "NC: a status is kept"
+
+
+def sent_of_a_packet_without_end(connection: socket.socket, size: int, most: int) -> int:
+    """How many bytes of a PUBLISH that says it has `size` were sent before the broker hung up."""
+    digits = bytearray()
+    while size:
+        size, digit = divmod(size, 128)
+        digits.append(digit | (128 if size else 0))
+    connection.settimeout(10)
+    sent = 0
+    try:
+        connection.sendall(b"\x30" + bytes(digits))
+        while sent < most:
+            connection.sendall(bytes(65_536))
+            sent += 65_536
+        assert connection.recv(1) == b""
+    except ConnectionError:
+        pass
+    return sent
+
+
+MOST = 30_000_000  # the system's own buffers take some
+
+
+def test_nobody_fills_the_brokers_memory_with_one_packet(broker: Broker, device: str) -> None:
+    with socket.create_connection((HOST, broker.port), 5) as stranger:
+        assert sent_of_a_packet_without_end(stranger, 100_000_000, MOST) < MOST
+    with socket.create_connection((HOST, broker.port), 5) as known:
+        known.sendall(connect_packet(device))
+        assert known.recv(4) == b"\x20\x02\x00\x00"
+        assert sent_of_a_packet_without_end(known, 100_000_000, MOST) < MOST
+    with Client(broker, device):
+        pass
+
+
+def test_before_login_a_packet_is_small(embedded: Broker) -> None:
+    with socket.create_connection((HOST, embedded.port), 5) as stranger:
+        stranger.settimeout(5)
+        stranger.sendall(b"\x10\xff\xff\x3f" + bytes(20_000))  # a CONNECT of a megabyte
+        with contextlib.suppress(ConnectionError):
+            assert stranger.recv(1) == b"", "it is not waited for"
+
+
+def test_a_client_id_reaches_the_log_escaped(
+    embedded: Broker, unique: Callable[[str], str]
+) -> None:
+    hostile = "bad\x1b[2J\r\nERROR all is lost\x9b\u202e"
+    assert Client(embedded, hostile, client_id=hostile).connect().is_failure
+    assert embedded.shown is not None
+    text = embedded.shown.read_text("utf-8")
+    assert "bad\\u001b[2J" in text
+    assert all(line.isprintable() for line in text.splitlines())
+
+
 def test_what_was_not_acknowledged_comes_again(
     broker: Broker, device: str, unique: Callable[[str], str]
 ) -> None:
@@ -288,7 +397,7 @@ def test_what_was_not_acknowledged_comes_again(
         gate.publish(mqtt_topic(device, "gate", 1, 8), b"exit")  # while nobody listens
     with Client(broker, "bridge", **session) as second:
         again = second.next()
-        assert again.payload == b"entry"  # aedes leaves the dup flag out: nobody may rely on it
+        assert again.payload == b"entry"  # aedes omits the dup flag: nobody may rely on it
         missed = second.next()
         assert missed.payload == b"exit"
         for message in (again, missed):
@@ -337,7 +446,7 @@ def test_a_device_cannot_take_another_devices_place(
 
 
 def test_no_device_enters_where_the_bridge_does(broker: Broker, device: str) -> None:
-    """There a client id is free to choose."""
+    """There clients may choose any client id."""
     if not broker.bridge_port:
         pytest.skip("one listener: the user decides")
     beside = replace(broker, port=broker.bridge_port)

@@ -13,10 +13,10 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from parking.stack.checks import HOST, free_ports
-from parking.stack.settings import ROOT
-from parking.topics import mqtt_topic
-from tests.brokers import LIMIT_S, MOSQUITTO, until
+from parking.core.topics import mqtt_topic
+from tests.support.brokers import LIMIT_S, MOSQUITTO, until
+from tools.stack.checks import HOST, free_ports
+from tools.stack.settings import ROOT
 
 OPENSSL = shutil.which("openssl")
 pytestmark = [
@@ -42,7 +42,7 @@ commonName = supplied
 
 
 class Authority:
-    """Makes certificates in its folder, and takes them back."""
+    """Creates certificates in its folder, and revokes them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -86,13 +86,13 @@ class Broker:
         self.folder = folder
         self.port = free_ports(1)[0]
         text = (ROOT / "deploy" / "mosquitto" / "x509.conf.example").read_text("utf-8")
-        for told, ours in {
+        for theirs, ours in {
             "listener 8885": f"per_listener_settings true\nlistener {self.port} {HOST}",
             "/etc/mosquitto/certs": str(folder),
             "/etc/mosquitto/acl": str(folder / "acl"),
         }.items():
-            assert told in text
-            text = text.replace(told, ours)
+            assert theirs in text
+            text = text.replace(theirs, ours)
         text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
         (folder / "mosquitto.conf").write_text(text + ("user root\n" if os.geteuid() == 0 else ""))
         shutil.copy(ROOT / "deploy" / "mosquitto" / "acl", folder / "acl")
@@ -102,17 +102,17 @@ class Broker:
         command = [MOSQUITTO, "-v", "-c", str(folder / "mosquitto.conf")]
         self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log)
 
-    def told(self) -> str:
+    def reports_of(self) -> str:
         return (self.folder / "log").read_text("utf-8")
 
     def connects(self, file: str | None, publish: str = "") -> bool:
-        """Whether a device with that certificate gets in (and its message through, if any)."""
+        """Whether a device with that certificate can connect (and publish its message, if any)."""
         context = ssl.create_default_context(cafile=str(self.folder / "devices-ca.crt"))
         if file:
             context.load_cert_chain(self.folder / f"{file}.crt", self.folder / f"{file}.key")
         client = mqtt.Client(CallbackAPIVersion.VERSION2, "any", protocol=mqtt.MQTTv5)
         client.tls_set_context(context)
-        client.tls_insecure_set(True)  # it is known by its authority; its name is of no matter here
+        client.tls_insecure_set(True)  # its authority identifies it; its name does not matter here
         codes: list[object] = []
         client.on_connect = lambda *given: codes.append(given[3].is_failure)
         client.on_publish = lambda *given: codes.append(given[3].is_failure)
@@ -135,7 +135,7 @@ class Broker:
 def broker(tmp_path: Path) -> Iterator[Broker]:
     running = Broker(tmp_path)
     try:
-        assert until(lambda: "running" in running.told()), running.told()
+        assert until(lambda: "running" in running.reports_of()), running.reports_of()
         yield running
     finally:
         running.process.terminate()

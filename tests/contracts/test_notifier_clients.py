@@ -1,4 +1,4 @@
-"""Clients of the live routes, quick and slow, and pictures: over memory and real Kafka alike."""
+"""Clients of the live routes, fast and slow, and pictures: over memory and over real Kafka."""
 
 import asyncio
 import json
@@ -14,16 +14,16 @@ import websockets
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
-from parking.events import FrameRef
-from parking.kafka import KafkaSettings
-from parking.partitioning import partition_of
-from parking.stack.checks import HOST
-from parking.topics import FRAME_PARTITIONS, FRAMES, SLOT_CHANGES
+from parking.core.events import FrameRef
+from parking.core.topics import FRAME_PARTITIONS, FRAMES, SLOT_CHANGES
+from parking.runtime.kafka import KafkaSettings
+from parking.wire.partitioning import partition_of
 from services.notifier.adapters import MemoryLog
 from services.notifier.log import Bounds
 from services.notifier.settings import Limits
-from tests.notifier_instance import Backend, Given, Instance
-from tests.notifying import changed, frame, layout, record, status
+from tests.support.notifier_instance import Backend, Given, Instance
+from tests.support.notifying import changed, frame, layout, record, status
+from tools.stack.checks import HOST
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -123,7 +123,7 @@ async def test_the_picture_that_comes_while_a_viewer_is_let_in_is_shown(site: st
     class Late(MemoryLog):
         async def bounds(self, *topics: str) -> Bounds:
             known = await super().bounds(*topics)
-            if FRAMES in topics and not written:  # just after the reader learnt where the end is
+            if FRAMES in topics and not written:  # just after the reader got the end offset
                 written.extend(await backend.write(frame(site, 1, _jpeg(1), (320, 240))))
             return known
 

@@ -1,5 +1,5 @@
-"""The past, from a real Postgres: what is asked for is found by indexes, and what cannot be
-answered is told in words that are true."""
+"""History from a real Postgres: queries use indexes, and requests that cannot be answered get a
+correct message."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,13 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from parking.errors import Retryable
-from parking.keys import KeyFile
-from parking.stack.infra import Infra
+from parking.access.keys import KeyFile
+from parking.core.errors import Retryable
 from services.notifier.history import History
 from services.persister.migrate import migrate
-from tests.databases import new_database
-from tests.notifier_instance import Backend, Given, Instance
+from tests.support.databases import new_database
+from tests.support.notifier_instance import Backend, Given, Instance
+from tools.stack.infra import Infra
 
 ROUTES = ("/api/history/changes", "/api/captures")
 # Of 20,000 rows each; one site, `rare`, has few.
@@ -42,7 +42,7 @@ CURSOR = "WzkwMDAwMCw5LCI5Il0"  # [900000,9,"9"]
 
 
 class Explained(History):
-    """Answers with the plan in place of what it would find."""
+    """Answers with the query plan instead of the rows."""
 
     async def rows(self, query: str, arguments: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
         return await super().rows(f"explain {query}", arguments)
@@ -111,6 +111,40 @@ async def test_pages_follow_each_other_without_gap_or_double(filled: History, ch
     await past.close()
 
 
+async def test_a_camera_that_ingest_asks_is_known_as_polled(migrated: str, tmp_path: Path):
+    """By its newest report: one that published since is no longer polled."""
+    reports = [
+        ("demo/ip", "demo/ip/pull/7-1/offline", 1, "timeout"),
+        ("demo/esp", "demo/esp/status/1/1/online", 1, None),
+        ("demo/both", "demo/both/pull/7-2/online", 1, None),
+        ("demo/both", "demo/both/status/1/1/online", 2, None),
+    ]
+    async with await psycopg.AsyncConnection.connect(migrated, autocommit=True) as connection:
+        await connection.execute("insert into sites values ('demo')")
+        for device_id in {report[0] for report in reports}:
+            await connection.execute(
+                "insert into devices (device_id, site_id) values (%s, 'demo')", (device_id,)
+            )
+        for device_id, event_id, time_ms, reason in reports:
+            await connection.execute(
+                "insert into device_events (id, site_id, device_id, time_ms, kind, reason)"
+                " values (%s, 'demo', %s, %s, %s, %s)",
+                (event_id, device_id, time_ms, event_id.rsplit("/", 1)[1], reason),
+            )
+    key = KeyFile(tmp_path / "keys").add("ops", "devices")
+    past = History(migrated)
+    given = Given(keys=tmp_path / "keys", devices=tmp_path / "passwords", history=past)
+    async with Instance(Backend(None), given) as notifier:
+        headers = {"Authorization": f"Bearer {key}"}
+        rows = (await notifier.http.get("/api/sites/demo/devices", headers=headers)).json()
+    await past.close()
+    assert {row["device_id"]: (row["polled"], row["state_reason"]) for row in rows} == {
+        "demo/ip": (True, "timeout"),
+        "demo/esp": (False, None),
+        "demo/both": (False, None),
+    }
+
+
 async def test_a_plan_made_for_others_is_not_kept(migrated: str):
     """Prepared, a query soon gets one plan for all: the whole table is searched for a rare site."""
     history = History(migrated)
@@ -129,7 +163,7 @@ async def test_a_camera_of_another_site_is_not_searched_for(migrated: str):
     await history.close()
 
 
-async def test_what_takes_too_long_is_told_apart_from_an_outage(migrated: str):
+async def test_a_timeout_is_distinguished_from_an_outage(migrated: str):
     history = History(migrated, limit_s=0.2)
     async with (
         Instance(Backend(None), Given(history=history)) as notifier,
@@ -139,16 +173,14 @@ async def test_what_takes_too_long_is_told_apart_from_an_outage(migrated: str):
         for path in ROUTES:
             response = await notifier.http.get(path)
             assert (response.status_code, response.json()["error"]) == (503, "too-slow")
-            assert "name a site" in response.json()["detail"]
+            assert "narrow it to a site" in response.json()["detail"]
             assert "away" not in response.json()["detail"]
         await other.rollback()
         assert (await notifier.http.get(ROUTES[0])).json() == []
     await history.close()
 
 
-async def test_before_the_persister_has_made_its_tables_that_is_what_is_told(
-    empty: str, tmp_path: Path
-):
+async def test_missing_tables_of_the_persister_are_reported(empty: str, tmp_path: Path):
     key = KeyFile(tmp_path / "keys").add("fleet", "devices")
     history = History(empty)
     given = Given(keys=tmp_path / "keys", history=history, devices=tmp_path / "passwords")
@@ -168,7 +200,7 @@ async def test_before_the_persister_has_made_its_tables_that_is_what_is_told(
 
 async def test_an_outage_is_one_still():
     history = History("postgresql://nobody@127.0.0.1:1/none")
-    with pytest.raises(Retryable, match="away") as away:
+    with pytest.raises(Retryable, match="unavailable") as away:
         await history.rows("select 1", {})
     assert away.value.reason == "unavailable"
     await history.close()

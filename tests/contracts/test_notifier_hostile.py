@@ -1,5 +1,5 @@
-"""No request whatever makes the notifier fail: hostile addresses, parameters, headers and bodies on
-every route, by somebody who may do everything."""
+"""No request makes the notifier fail: hostile addresses, parameters, headers and bodies on every
+route, from a client with all rights."""
 
 import random
 from collections.abc import AsyncIterator, Iterator
@@ -9,10 +9,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from parking.keys import KeyFile
-from services.notifier import openapi
-from tests.notifier_instance import Backend, Given, Instance
-from tests.notifying import changed, layout, record, state, status
+from parking.access.keys import KeyFile
+from services.notifier.api import openapi
+from tests.support.notifier_instance import Backend, Given, Instance
+from tests.support.notifying import changed, layout, record, state, status
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -41,7 +41,14 @@ HOSTILE = (
     "9" * 400,
     "NaN",
 )
-FOUND = {"site": "demo", "device": "north", "slot": "A1", "zone": "A"}
+FOUND = {
+    "name": "ann",
+    "site": "demo",
+    "device": "north",
+    "slot": "A1",
+    "zone": "A",
+    "version": "1",
+}
 BODIES = (b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"a":' * 5000, b"[" * 60_000, b"9" * 5000)
 HEADERS = ("", "\x7f", "\xff\xfe", "a" * 5000, "Bearer", "Bearer \xe9", "~" * 300, "k~1:2")
 
@@ -56,8 +63,8 @@ def key(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 async def notifier(tmp_path: Path) -> AsyncIterator[Instance]:
     backend = Backend(None)
-    told = (layout("demo"), state("demo", 3), status("demo"), changed("demo", 3, "free"))
-    await backend.write(*map(record, told))
+    events = (layout("demo"), state("demo", 3), status("demo"), changed("demo", 3, "free"))
+    await backend.write(*map(record, events))
     (tmp_path / "dist" / "assets").mkdir(parents=True)
     (tmp_path / "dist" / "index.html").write_text("<title>lot</title>")
     given = Given(
@@ -90,8 +97,8 @@ def noise(seed: int, count: int) -> Iterator[tuple[str, str]]:
 
 
 async def failing(http: httpx.AsyncClient, method: str, path: str, **more: object) -> str | None:
-    """What went wrong, if the notifier and not its caller is to blame. What needs Postgres, or
-    devices' broker, is away here: 503, in words."""
+    """Return what went wrong if the notifier and not its caller is to blame. Postgres and the
+    broker are unavailable here, so 503 with a message is right."""
     url = httpx.URL(str(http.base_url)).copy_with(raw_path=path.encode("ascii"))
     async with http.stream(method, url, **more) as response:  # type: ignore[arg-type]
         if response.status_code < 500:

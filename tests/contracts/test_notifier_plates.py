@@ -1,6 +1,7 @@
-"""Plates through the API: only those of sites that keep them, only to whoever has the right."""
+"""Plates through the API: only of sites that keep them, only for clients with the right."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,18 +9,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from parking import codec
-from parking.events import GateEventReceived, PlateSealed
-from parking.keys import KeyFile
-from parking.plates import Plates
-from parking.settings import Reader
-from parking.stack.infra import Infra
-from parking.topics import GATE_EVENTS, PLATES, SESSIONS
+from parking.access.keys import KeyFile
+from parking.access.plates import Plates
+from parking.core.events import GateEventReceived, PlateSealed
+from parking.core.topics import GATE_EVENTS, PLATES, SESSIONS
+from parking.runtime.settings import Reader
+from parking.wire import codec
 from services.notifier.history import History
-from tests import persisting as make
-from tests.databases import new_store
-from tests.notifier_instance import Backend, Given, Instance
-from tests.notifying import layout, record
+from tests.support import persisting as make
+from tests.support.databases import new_store
+from tests.support.notifier_instance import Backend, Given, Instance
+from tests.support.notifying import layout, record, session
+from tools.stack.infra import Infra
 
 KEY = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210"
 READ: list[tuple[str, int, str, Any, str]] = [
@@ -93,9 +94,39 @@ async def test_plates_are_shown_to_a_key_of_scope_plates_alone(tmp_path, keys):
         assert past.asked == [{"site": "demo", "session": "s"}]
 
 
-async def test_what_is_not_known_is_null_or_told(tmp_path, keys):
+async def test_a_plates_stays_are_found_by_a_key_of_scope_plates_alone(tmp_path, keys, caplog):
+    plates, backend, path = rules(), Backend(None), "/api/sites/demo/plates/search"
+    caplog.set_level(logging.INFO)
+    stays = [
+        replace(
+            session(site, n, "opened"), plate_hash=plates.of("demo").take("", text, None).plate_hash
+        )
+        for n, (site, text) in enumerate(
+            [("demo", "B-AB 1234"), ("demo", "BAB1235"), ("other", "BAB1234")]
+        )
+    ]
+    await backend.write(*map(record, stays))
+    async with Instance(backend, given(tmp_path, None, plates)) as notifier:
+        body = {"plate": "b ab-1234"}
+        for scope in ("write", "devices", "live"):
+            refused = await notifier.http.post(path, json=body, headers=keys[scope])
+            assert (refused.status_code, refused.json()["error"]) == (403, "wrong-scope")
+        assert (await notifier.http.post(path, json=body)).status_code == 401
+        found = await notifier.http.post(path, json=body, headers=keys["plates"])
+        assert [stay["session_id"] for stay in found.json()] == [stays[0].session_id]
+        for text, status, error in (("--", 422, "bad-plate"), ("", 422, "bad-schema")):
+            answer = await notifier.http.post(path, json={"plate": text}, headers=keys["plates"])
+            assert (answer.status_code, answer.json()["error"]) == (status, error)
+        elsewhere = path.replace("demo", "other")
+        answer = await notifier.http.post(elsewhere, json=body, headers=keys["plates"])
+        assert (answer.status_code, answer.json()["error"]) == (404, "no-plates")
+    assert "key plates searches a plate at site demo: 1 stays" in caplog.text
+    assert "AB-1234" not in caplog.text.upper()
+
+
+async def test_unknown_values_are_null_or_reported(tmp_path, keys):
     plates, chosen = rules(), {"session": "s"}
-    for found, status, told in (
+    for found, status, detail in (
         ([row(plates, "BAB1234", None)], 200, ("exit_plate", None)),
         ([row(plates, "BAB1234", None) | {"entry_id": "f"}], 409, ("error", "sealed-otherwise")),
         ([], 404, ("error", "no-session")),
@@ -106,7 +137,7 @@ async def test_what_is_not_known_is_null_or_told(tmp_path, keys):
                 "/api/sites/demo/plates", params=chosen, headers=keys["plates"]
             )
             assert answer.status_code == status
-            assert answer.json()[told[0]] == told[1]
+            assert answer.json()[detail[0]] == detail[1]
 
 
 @pytest.mark.parametrize("rule", [{"plates": "none"}, {"plates": "hash", "key": KEY}])

@@ -10,14 +10,14 @@ import websockets
 from prometheus_client import REGISTRY
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from parking.errors import Retryable
-from parking.ports import Place, Record
-from parking.stack.checks import HOST
+from parking.core.errors import Retryable
+from parking.wire.ports import Place, Record
 from services.notifier.adapters import MemoryLog
 from services.notifier.ring import format_id
 from services.notifier.settings import Limits
-from tests.notifier_instance import Backend, Given, Instance
-from tests.notifying import changed, record
+from tests.support.notifier_instance import Backend, Given, Instance
+from tests.support.notifying import changed, record
+from tools.stack.checks import HOST
 
 PARTNER = "https://lot.example"
 
@@ -33,8 +33,8 @@ def address(notifier: Instance, more: str = "") -> str:
 
 
 async def heard(socket: websockets.ClientConnection) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 10))
-    return told
+    message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 10))
+    return message
 
 
 @pytest.mark.parametrize("origin", [None, "its own", "its own, by TLS", PARTNER])
@@ -58,6 +58,22 @@ async def test_pages_of_other_sites_may_not(notifier: Instance, origin: str):
     assert json.loads(refused.value.response.body)["error"] == "foreign-origin"
 
 
+@pytest.mark.parametrize(
+    ("host", "line"), [("evil.example", b"421"), (HOST, b"101"), ("lot.example", b"101")]
+)
+async def test_a_name_that_others_point_at_us_is_not_ours(host: str, line: bytes):
+    given = Given(origins=[PARTNER], hosts=("lot.example",))
+    async with Instance(Backend(None), given) as notifier:
+        reader, writer = await asyncio.open_connection(HOST, notifier.port)
+        writer.write(
+            f"GET /ws HTTP/1.1\r\nHost: {host}\r\nOrigin: https://lot.example\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == line
+        writer.close()
+
+
 async def test_without_named_origins_only_its_own_pages_may():
     async with Instance(Backend(None)) as notifier:
         with pytest.raises(InvalidStatus):
@@ -65,7 +81,7 @@ async def test_without_named_origins_only_its_own_pages_may():
 
 
 async def test_a_client_that_talks_is_still_heard(notifier: Instance):
-    """Who is not heard is taken for dead when its answer to a ping is not read."""
+    """A client would count as dead if its answer to a ping were not read."""
     async with websockets.connect(address(notifier), ping_interval=None) as socket:
         await heard(socket)
         async with asyncio.timeout(5):
@@ -74,7 +90,7 @@ async def test_a_client_that_talks_is_still_heard(notifier: Instance):
                 await (await socket.ping())
 
 
-async def test_a_client_that_goes_is_gone_at_once(notifier: Instance):
+async def test_a_client_that_disconnects_is_removed_at_once(notifier: Instance):
     before = following()
     async with websockets.connect(address(notifier)) as socket:
         await heard(socket)
@@ -95,7 +111,7 @@ async def test_no_client_can_leave_much_behind(notifier: Instance):
     assert closed.value.rcvd.code == 1009
 
 
-async def test_who_cannot_be_taken_in_is_told_why():
+async def test_a_refused_client_gets_the_reason():
     async with (
         Instance(Backend(None), Given(Limits(clients=1))) as notifier,
         websockets.connect(address(notifier)) as socket,
@@ -104,10 +120,10 @@ async def test_who_cannot_be_taken_in_is_told_why():
         with pytest.raises(InvalidStatus) as refused:
             await websockets.connect(address(notifier))
     assert refused.value.response.status_code == 503
-    assert json.loads(refused.value.response.body)["error"] == "too-many-clients"
+    assert json.loads(refused.value.response.body)["error"] == "all-places-taken"
 
 
-async def test_an_outage_while_what_was_missed_is_read_is_told(unique: Callable[[str], str]):
+async def test_an_outage_while_missed_records_are_read_is_reported(unique: Callable[[str], str]):
     class Away(MemoryLog):
         async def read(
             self, starts: Mapping[Place, int], ends: Mapping[Place, int]

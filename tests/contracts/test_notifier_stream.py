@@ -5,11 +5,11 @@ from dataclasses import replace as replaced
 
 import pytest
 
-from parking.kafka import KafkaSettings
+from parking.runtime.kafka import KafkaSettings
 from services.notifier.ring import FromRing, FromTopic, Ring, format_id, parse_id
 from services.notifier.settings import Limits
-from tests.notifier_instance import Backend, Event, Given, Instance
-from tests.notifying import changed, layout, record, session, sites_apart, state, status
+from tests.support.notifier_instance import Backend, Event, Given, Instance
+from tests.support.notifying import changed, layout, record, session, sites_apart, state, status
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -81,7 +81,7 @@ async def test_another_instance_continues_without_gap_or_double(backend: Backend
 
 
 async def test_without_its_last_id_a_client_would_lose_changes(backend: Backend, site: str):
-    """The negative control: what the two tests around it rely on is the id."""
+    """The negative control: the two tests around it rely on the id."""
     await backend.write(record(layout(site)))
     async with Instance(backend) as notifier:
         async with notifier.events(site=site) as events:
@@ -191,13 +191,13 @@ async def test_a_resumed_client_hears_cameras_layouts_and_sessions_as_they_are(
         await backend.write(record(status(site, 5)), record(session(site, 1, "opened")))
         await notifier.feed.until(lambda: notifier.feed.state.open_count(site) == 1)
         async with notifier.events(site=site, header=last_id) as events:
-            told = {}
-            while "site-sessions" not in told:
+            received = {}
+            while "site-sessions" not in received:
                 event = await events.next()
-                told[event.type] = event.data
-        assert told["camera-status"]["version"] == 5
-        assert told["layout"]["version"] == 1
-        assert told["site-sessions"] == {"site_id": site, "open_sessions": 1}
+                received[event.type] = event.data
+        assert received["camera-status"]["version"] == 5
+        assert received["layout"]["version"] == 1
+        assert received["site-sessions"] == {"site_id": site, "open_sessions": 1}
 
 
 def _home(notifier: Instance, site: str) -> int:

@@ -1,24 +1,26 @@
-"""What each write becomes in Kafka, and which are refused."""
+"""The Kafka records of each write, and the writes that are refused."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parking import codec
-from parking.events import GateEventReceived, LayoutPublished, Recounted, SiteCommanded
-from parking.keys import KeyFile
-from parking.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
+from parking.access.bearer import WRONG_LIMIT
+from parking.access.keys import KeyFile
+from parking.core import lots
+from parking.core.events import GateEventReceived, LayoutPublished, Recounted, SiteCommanded
+from parking.core.topics import GATE_EVENTS, LAYOUTS, SITE_COMMANDS
+from parking.wire import codec
 from services.detector.picture import Picture
-from services.notifier.auth import WRONG_LIMIT
 from services.notifier.state import LAYOUTS_REMEMBERED
 from tests.components.test_placement import frame as demo_frame
 from tests.components.test_placement import shaken
-from tests.detector_tools import jpeg
-from tests.notifier_instance import Backend, Given, Instance
-from tests.notifying import SQUARE, frame, layout, record
+from tests.support.detector_tools import jpeg
+from tests.support.notifier_instance import Backend, Given, Instance
+from tests.support.notifying import SQUARE, frame, layout, record
 
 LAYOUT: dict[str, Any] = {
     "site_name": "Demo",
@@ -27,6 +29,7 @@ LAYOUT: dict[str, Any] = {
     "zones": [{"zone_id": "A", "name": "Row A"}],
     "slots": [{"slot_id": "A1", "zone_id": "A", "polygon": SQUARE}],
 }
+FLAT = [(0.1, 0.5), (0.9, 0.5), (0.9, 0.5004), (0.1, 0.5004)]
 CROSSED = [(0.1, 0.1), (0.3, 0.3), (0.3, 0.1), (0.1, 0.3)]
 
 
@@ -173,6 +176,48 @@ async def test_a_layout_is_versioned_adopted_and_not_repeated(
     assert new.json()["version"] == 1
 
 
+async def test_a_layout_replaces_only_the_version_that_its_author_saw(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    path = "/api/cameras/demo/north/layout"
+
+    async def put(body: dict[str, Any], seen: str, to: str = path) -> tuple[int, str]:
+        headers = {**bearing(keys["write"]), "If-Match": seen}
+        response = await notifier.http.put(to, json=body, headers=headers)
+        return response.status_code, response.json().get("error", "")
+
+    seen = (await notifier.http.get(path)).headers["ETag"]
+    assert seen == '"1"'
+    mine, theirs = ({**LAYOUT, "camera_name": name} for name in ("mine", "theirs"))
+    assert await put(theirs, seen) == (200, "")
+    assert await put(mine, seen) == (412, "layout-changed")
+    assert (await notifier.http.get(path)).json()["camera_name"] == "theirs"
+    # The same again, as after a lost answer: nothing is overwritten.
+    assert await put(theirs, seen) == (200, "")
+    assert await put(mine, (await notifier.http.get(path)).headers["ETag"]) == (200, "")
+    new = "/api/cameras/new/cam/layout"
+    assert await put(mine, '"1"', new) == (412, "layout-changed")
+    assert await put(mine, '"0"', new) == (200, "")
+    assert await put(theirs, '"0"', new) == (412, "layout-changed")
+    assert await put(theirs, "*", new) == (200, "")
+    assert await put(theirs, '"a"', new) == (422, "bad-if-match")
+
+
+async def test_concurrent_writes_of_the_same_version_are_rejected(
+    notifier: Instance, backend: Backend, keys: dict[str, str], tmp_path: Path
+):
+    headers = {**bearing(keys["write"]), "If-Match": '"1"'}
+    bodies = [{**LAYOUT, "camera_name": name} for name in ("one", "two")]
+    async with Instance(backend, Given(keys=tmp_path / "keys")) as other:
+        answers = await asyncio.gather(
+            *(
+                instance.http.put("/api/cameras/demo/north/layout", json=body, headers=headers)
+                for instance, body in zip((notifier, other), bodies, strict=True)
+            )
+        )
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
+
+
 async def test_an_unchanged_layout_is_adopted_again_among_thousands(
     notifier: Instance, backend: Backend, keys: dict[str, str]
 ):
@@ -235,6 +280,48 @@ async def test_a_bad_layout_is_refused_with_every_fault(
     assert len(events_of(backend, LAYOUTS, LayoutPublished)) == 1
 
 
+async def test_a_layout_is_refused_for_what_parking_layout_publish_refuses(
+    notifier: Instance, backend: Backend, keys: dict[str, str]
+):
+    """Equal outlines, and slots too small to be seen; those in force already may stay."""
+    headers, path = bearing(keys["write"]), "/api/cameras/demo/north/layout"
+    slots = [{"slot_id": name, "zone_id": "A", "polygon": SQUARE} for name in ("A1", "A2")]
+    line = {"slot_id": "A3", "zone_id": "A", "polygon": FLAT}
+    as_now = await notifier.http.put(path, json={**LAYOUT, "slots": slots}, headers=headers)
+    assert (as_now.status_code, as_now.json()["version"]) == (200, 2)
+    for body in ({**LAYOUT, "slots": [*slots, line]}, {**LAYOUT, "slots": [slots[0], line]}):
+        refused = await notifier.http.put(path, json=body, headers=headers)
+        assert refused.status_code == 422
+        (fault,) = refused.json()["faults"]
+        assert "less than 0.2% (about 2 pixels of 1280x720)" in fault
+    elsewhere = "/api/cameras/demo/south/layout"
+    twins = await notifier.http.put(elsewhere, json={**LAYOUT, "slots": slots}, headers=headers)
+    assert twins.status_code == 422
+    assert twins.json()["faults"][0].startswith("slot A2 has the same outline as slot A1")
+    assert [e.version for e in events_of(backend, LAYOUTS, LayoutPublished)] == [1, 2]
+
+
+async def test_a_layout_is_checked_apart_from_the_event_loop(
+    notifier: Instance, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    """The check waits until the loop has answered another request."""
+    answered, check = threading.Event(), lots.check_new
+
+    def waiting(new: LayoutPublished, in_force: LayoutPublished | None) -> list[str]:
+        assert answered.wait(5), "the event loop stood still"
+        return check(new, in_force)
+
+    monkeypatch.setattr(lots, "check_new", waiting)
+    path = "/api/cameras/demo/north/layout"
+    put = notifier.http.put(path, json=LAYOUT, headers=bearing(keys["write"]))
+    async with asyncio.TaskGroup() as tasks:
+        published = tasks.create_task(put)
+        await asyncio.sleep(0.05)
+        assert (await notifier.http.get(path)).status_code == 200
+        answered.set()
+    assert published.result().status_code == 200
+
+
 async def test_a_bad_idempotency_key_is_refused(notifier: Instance, keys: dict[str, str]):
     headers = {**bearing(keys["write"]), "Idempotency-Key": "a b"}
     body = {"site_id": "demo"}
@@ -242,7 +329,7 @@ async def test_a_bad_idempotency_key_is_refused(notifier: Instance, keys: dict[s
     assert (response.status_code, response.json()["error"]) == (422, "bad-idempotency-key")
 
 
-async def test_many_wrong_keys_are_told_to_wait_and_a_right_one_still_works(
+async def test_clients_with_many_wrong_keys_must_wait_and_a_right_key_still_works(
     notifier: Instance, keys: dict[str, str]
 ):
     path, body = "/api/sessions/entry", {"site_id": "demo"}
@@ -267,8 +354,8 @@ async def test_the_input_size_is_set_and_given_back_by_publishing_the_layout_aga
         shown = (await notifier.http.get(path)).json()
         body = {**shown, "input_size_px": size_px}
         assert (await notifier.http.put(path, json=body, headers=bearing(keys["write"]))).is_success
-        told = (await notifier.http.get(camera)).json()["input"]
-        assert (told["automatic"], told["size_px"]) == (automatic, size_px or 480)
+        input_shown = (await notifier.http.get(camera)).json()["input"]
+        assert (input_shown["automatic"], input_shown["size_px"]) == (automatic, size_px or 480)
     assert [e.input_size_px for e in events_of(backend, LAYOUTS, LayoutPublished)] == [
         None,
         1280,
@@ -298,7 +385,7 @@ async def test_a_moved_cameras_proposal_is_accepted_by_publishing_it(
     assert taken.json()["version"] == 2
     assert len((await notifier.http.get(f"{camera}/layout")).json()["reference"]) > 1000
     still = await notifier.http.get(f"{camera}/layout/proposal")
-    assert (still.status_code, "looks where" in still.json()["detail"]) == (404, True)
+    assert (still.status_code, "same view as" in still.json()["detail"]) == (404, True)
 
     await shows(2, shaken(demo_frame(20), 0.04))
     made = (await notifier.http.get(f"{camera}/layout/proposal")).json()

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from parking import topics
-from parking.errors import Fenced, Invalid
-from parking.ports import Claim, EventStore, Place, Row
-from parking.stack.infra import Infra
+from parking.core import topics
+from parking.core.errors import Fenced, Invalid
+from parking.wire.ports import Claim, EventStore, Place, Row
 from services.persister.handler import by_kind, plan
 from services.persister.memory import MemoryEvents
 from services.persister.postgres import PostgresEvents, new_pool, prepare
-from tests import persisting as make
-from tests.databases import new_database
+from tests.support import persisting as make
+from tests.support.databases import new_database
+from tools.stack.infra import Infra
 
 PLACE: Place = (topics.GATE_EVENTS, 3)
 FIRST, SECOND = make.CLAIM, replace(make.CLAIM, generation=2)
@@ -74,7 +74,7 @@ async def test_an_older_generation_can_neither_write_nor_claim(events: EventStor
         await events.write(FIRST, gates(1), {PLACE: 12})
     with pytest.raises(Fenced) as caught:
         await events.claim(FIRST, [PLACE], {})
-    assert caught.value.held == {PLACE: 2}
+    assert caught.value.generations == {PLACE: 2}
     assert (await events.write(SECOND, gates(1), {PLACE: 12}))["gate_events"] == 1
 
 
@@ -85,7 +85,7 @@ async def test_without_the_fence_an_older_generation_would_write(pool):
     assert (await events.write(FIRST, gates(1), {PLACE: 12}))["gate_events"] == 1
 
 
-async def test_a_group_that_counts_anew_replaces_what_it_saw_and_nothing_else(events: EventStore):
+async def test_a_group_that_counts_again_replaces_only_what_it_saw(events: EventStore):
     await events.claim(replace(FIRST, generation=57), [PLACE], {})
     with pytest.raises(Fenced):
         await events.claim(FIRST, [PLACE], {PLACE: 56})
@@ -127,6 +127,6 @@ async def test_known_tells_the_changes_that_have_rows(events: EventStore):
     assert await events.known(asked) == {"demo-change-1"}
 
 
-async def test_noting_an_object_twice_is_no_error(events: EventStore):
+async def test_noting_an_object_twice_is_not_an_error(events: EventStore):
     await events.note_objects(["b", "a", "a"], 1)
     await events.note_objects(["a"], 2)

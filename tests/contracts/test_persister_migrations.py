@@ -7,9 +7,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from parking.stack.infra import Infra
 from services.persister.migrate import Migration, migrate, shipped
-from tests.databases import new_database
+from tests.support.databases import new_database
+from tools.stack.infra import Infra
 
 SLOW = [
     Migration(1, "0001_a.sql", "create table a (n int); select pg_sleep(0.3);"),

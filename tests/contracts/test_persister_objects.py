@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from parking.errors import Retryable
-from parking.memory import MemoryObjectStore
-from parking.ports import ObjectStore
-from parking.stack.infra import Infra
-from services.persister.objects import S3Objects, S3Settings, new_client
+from parking.core.errors import Retryable
+from parking.runtime.memory import MemoryObjectStore
+from parking.runtime.objects import S3Objects, S3Settings, new_client
+from parking.wire.ports import ObjectStore
+from tools.stack.infra import Infra
 
 
 def real(infra: Infra, **other: object) -> S3Objects:
@@ -35,7 +35,9 @@ def objects(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
 Unique = Callable[[str], str]
 
 
-async def test_what_was_put_is_there_and_its_hash_is_told(objects: ObjectStore, unique: Unique):
+async def test_a_stored_object_can_be_read_and_its_hash_is_returned(
+    objects: ObjectStore, unique: Unique
+):
     key, data = f"{unique('a')}/x.jpg", bytes(range(256)) * 400
     assert await objects.put(key, data) == hashlib.sha256(data).hexdigest()
     assert await objects.get(key) == data

@@ -1,4 +1,4 @@
-"""Partitions by time on a real Postgres: nothing refused, nothing twice, gone as a whole."""
+"""Partitions by time on a real Postgres: nothing refused, nothing twice, dropped as a whole."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,19 +8,20 @@ import msgspec
 import psycopg
 import pytest
 
-from parking import codec, topics
-from parking.errors import Retryable
-from parking.events import FrameReceived
-from parking.memory import ManualClock, MemoryObjectStore
-from parking.ports import Outgoing
-from parking.stack.infra import Infra
+from parking.core import topics
+from parking.core.errors import Retryable
+from parking.core.events import FrameReceived
+from parking.runtime.memory import ManualClock, MemoryObjectStore
+from parking.wire import codec
+from parking.wire.ports import Outgoing
 from services.persister import partitions
 from services.persister.migrate import migrate, shipped
 from services.persister.partitions import DAY_MS, Partitions
 from services.persister.postgres import PostgresEvents, new_pool
 from services.persister.retention import Keep, Retention
-from tests import persisting as make
-from tests.databases import Database, new_database, new_store
+from tests.support import persisting as make
+from tests.support.databases import Database, new_database, new_store
+from tools.stack.infra import Infra
 
 pytestmark = pytest.mark.stack
 
@@ -62,7 +63,7 @@ def retention(database: Database, now_ms: int, objects: MemoryObjectStore) -> Re
 
 
 async def at(database: Database, now_ms: int) -> dict[str, int]:
-    """A pass of retention at that time; what it removed."""
+    """Run retention at that time. Returns what it removed."""
     return await retention(database, now_ms, MemoryObjectStore()).once(asyncio.Event())
 
 
@@ -101,7 +102,7 @@ async def test_rows_move_out_of_the_default_partition_when_theirs_is_made(databa
 async def test_an_event_that_comes_again_is_one_row_whatever_time_it_tells(
     database: Database, later_ms: int
 ):
-    """A device without a clock sends again what was not acknowledged: receipt is later."""
+    """A device without a clock repeats an unacknowledged event: its time of receipt is later."""
     await Partitions(database.pool).ensure(make.NOW_MS, {})
     first_ms = TODAY_MS + DAY_MS - 1
     again_ms = first_ms + later_ms

@@ -1,4 +1,4 @@
-"""What Postgres makes of the rows: captures out of their parts, what is now by version."""
+"""The rows in Postgres: captures merged from their parts, current states by version."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from parking import events as ev
-from parking import topics
-from parking.ports import Outgoing
-from parking.stack.infra import Infra
-from tests import persisting as make
-from tests.databases import Database, new_store
+from parking.core import events as ev
+from parking.core import topics
+from parking.wire.ports import Outgoing
+from tests.support import persisting as make
+from tests.support.databases import Database, new_store
+from tools.stack.infra import Infra
 
 pytestmark = pytest.mark.stack
 

@@ -1,18 +1,18 @@
-"""What retention leaves of passages, stays and slot changes, and what comes of it again."""
+"""What retention keeps of passages, stays and slot changes, also after a replay."""
 
 import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from parking import events as ev
-from parking import topics
-from parking.memory import ManualClock, MemoryObjectStore
-from parking.ports import Outgoing
-from parking.stack.infra import Infra
+from parking.core import events as ev
+from parking.core import topics
+from parking.runtime.memory import ManualClock, MemoryObjectStore
+from parking.wire.ports import Outgoing
 from services.persister.retention import Keep, Retention
-from tests import persisting as make
-from tests.databases import Database, new_store
+from tests.support import persisting as make
+from tests.support.databases import Database, new_store
+from tools.stack.infra import Infra
 
 DAY_MS = 86_400_000
 DAYS = 10
@@ -32,7 +32,7 @@ async def database(infra: Infra):
 async def retained(
     database: Database, keep: Keep = KEEP, objects: MemoryObjectStore | None = None
 ) -> dict[str, int]:
-    """A pass at NOW_MS; what it removed."""
+    """Run retention at NOW_MS. Returns what it removed."""
     store = objects or MemoryObjectStore()
     made = Retention(database.pool, store, ManualClock(NOW_MS), keep)
     return await made.once(asyncio.Event())
@@ -173,8 +173,8 @@ async def test_nothing_past_its_time_is_left_but_each_slots_last_change(database
         "sessions": ["demo-session-3"],
         "slot_changes": ["A1-2", "A1-3", "B1-2"],
     }
-    told = {name: removed[name] for name in ("gate_events", "session_events", "sessions")}
-    assert told == {"gate_events": 2, "session_events": 4, "sessions": 2}
+    counts = {name: removed[name] for name in ("gate_events", "session_events", "sessions")}
+    assert counts == {"gate_events": 2, "session_events": 4, "sessions": 2}
     assert removed["changes"] == 2
     assert not any((await retained(database)).values())
 
@@ -186,7 +186,7 @@ async def test_a_stay_goes_with_its_last_step(database: Database):
     assert left(database)["sessions"] == left(database)["session_events"] == []
 
 
-async def test_it_goes_on_until_all_is_gone_however_much_there_is(database: Database):
+async def test_it_continues_until_everything_is_deleted(database: Database):
     await database.takes(*gates(2_500, 1))
     assert (await retained(database))["gate_events"] == 2_500
     assert left(database)["gate_events"] == []
@@ -227,7 +227,7 @@ async def test_what_comes_again_after_it_went_says_nothing_of_now_and_goes_again
 
 @pytest.mark.parametrize("captured", [True, False], ids=["capture-kept", "capture-gone"])
 async def test_a_picture_stays_while_a_row_names_it(database: Database, captured: bool):
-    """A change that goes lets go of its picture; the frame's own row may still hold it."""
+    """A deleted change releases its picture; the frame's own row may still hold it."""
     (change,) = changes(("A1", 1, 40))
     frame, message = make.frame("demo", 1)
     key, objects = make.key_of(frame), MemoryObjectStore()

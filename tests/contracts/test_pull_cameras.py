@@ -1,22 +1,25 @@
-"""Cameras that are asked: what comes of good ones, and that each bad one ends in a reason and holds
-up nobody. Real servers on 127.0.0.1."""
+"""Polled cameras: good ones give frames, and each bad one ends with a reason and delays no other.
+Real servers on 127.0.0.1."""
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 from prometheus_client import generate_latest
 
-from parking.errors import SettingsError
-from parking.networks import Networks
-from parking.topics import DEAD_LETTERS_FRAMES, DEVICE_EVENTS, FRAMES
-from services.ingest import puller as puller_module
-from services.ingest.camerafile import Camera, Credential
-from services.ingest.faults import CameraFault
-from services.ingest.pulled import Kind
-from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras
-from tests.pulling import pulling, source
-from tests.waiting import until
+from parking.core.errors import SettingsError
+from parking.core.jpeghead import header_size
+from parking.core.orientation import Orientation
+from parking.core.topics import DEAD_LETTERS_FRAMES, DEVICE_EVENTS, FRAMES
+from services.ingest.pull import puller as puller_module
+from services.ingest.pull.camerafile import Camera, Credential
+from services.ingest.pull.faults import CameraFault
+from services.ingest.pull.networks import Networks
+from services.ingest.pull.pulled import Kind
+from tests.support.cameras import PASSWORD, USER, HttpCameras, http_cameras
+from tests.support.pulling import pulling, source
+from tests.support.waiting import until
 
 LOGIN = Credential(username=USER, password=PASSWORD)
 WRONG = Credential(username=USER, password="wrong-canary")
@@ -60,6 +63,32 @@ def camera(
     name: str = "demo/cam",
 ) -> Camera:
     return Camera(name, kind, own.url(path), 0.05, login)
+
+
+async def test_a_camera_is_turned_as_its_file_says_for_kafka_and_viewers():
+    async with http_cameras() as own:
+        turned = replace(camera(own, "/capture"), turn=Orientation(90))
+        async with pulling(turned) as world:
+            await until(lambda: bool(world.events(FRAMES, "demo/cam")))
+            shown = world.puller.checked(own.picture(), turned.turn)[0]
+            world.files.set(camera(own, "/capture"))
+            before = len(world.events(FRAMES, "demo/cam"))
+            await until(lambda: world.events(FRAMES, "demo/cam")[-1].width == 64)
+        frames = world.events(FRAMES, "demo/cam")
+        assert {(one.width, one.height) for one in frames[:before]} == {(48, 64)}
+        assert header_size(shown) == (48, 64)
+        assert own.most_open["/capture"] == 1
+
+
+async def test_a_device_in_the_file_is_turned_and_not_polled():
+    device = Camera("demo/yard", "device", "", turn=Orientation(180, True))
+    async with http_cameras() as own, pulling(camera(own, "/capture"), device) as world:
+        await until(lambda: bool(world.events(FRAMES, "demo/cam")))
+        assert world.turns == {"demo/yard": Orientation(180, True)}
+        assert world.puller.screen("demo/yard") is None
+        world.files.set(camera(own, "/capture"))
+        await until(lambda: not world.turns)
+    assert not world.events(DEVICE_EVENTS, "demo/yard")
 
 
 @pytest.mark.parametrize(
@@ -130,14 +159,14 @@ async def test_a_bad_camera_ends_in_a_reason_and_holds_up_no_other(
             await until(lambda: world.events(DEVICE_EVENTS, "demo/cam"))
             had = len(world.events(FRAMES, "demo/good"))
             await until(lambda: len(world.events(FRAMES, "demo/good")) >= had + 2)
-    told = world.events(DEVICE_EVENTS, "demo/cam")
-    assert [event.kind for event in told] == ["offline"]
-    assert told[0].reason.startswith(f"{reason}: ")
+    events = world.events(DEVICE_EVENTS, "demo/cam")
+    assert [event.kind for event in events] == ["offline"]
+    assert events[0].reason.startswith(f"{reason}: ")
     assert world.events(FRAMES, "demo/cam") == []
 
 
 async def test_negative_control_one_loop_for_all_would_wait_for_the_hanging_camera(monkeypatch):
-    """Cameras asked in turn, without a limit: what the tests above would find."""
+    """The control: cameras polled in turn without a limit, which the tests above would detect."""
     turn = asyncio.Lock()
     async with http_cameras() as own:
 
@@ -158,7 +187,7 @@ async def test_negative_control_one_loop_for_all_would_wait_for_the_hanging_came
                 await until(lambda: world.events(FRAMES, "demo/good"), 1.5)
 
 
-async def test_a_camera_that_comes_back_is_told_online_and_gives_frames():
+async def test_a_camera_that_comes_back_is_reported_online_and_sends_frames():
     async with http_cameras() as own:
         port = own.port
         gone = Camera("demo/cam", "snapshot", "http://127.0.0.1:9/capture", 0.05)
@@ -168,12 +197,12 @@ async def test_a_camera_that_comes_back_is_told_online_and_gives_frames():
             world.files.set(Camera("demo/cam", "snapshot", url, 0.05))
             await until(lambda: world.events(FRAMES, "demo/cam"))
             await until(lambda: len(world.events(DEVICE_EVENTS, "demo/cam")) == 2)
-    told = world.events(DEVICE_EVENTS, "demo/cam")
-    assert [event.kind for event in told] == ["offline", "online"]
-    assert told[0].reason.startswith("refused: ")
+    events = world.events(DEVICE_EVENTS, "demo/cam")
+    assert [event.kind for event in events] == ["offline", "online"]
+    assert events[0].reason.startswith("refused: ")
 
 
-async def test_another_reason_is_told_when_it_comes():
+async def test_another_reason_is_reported_when_it_comes():
     async with http_cameras() as own, pulling(camera(own, "/moody")) as world:
         await until(lambda: len(world.events(DEVICE_EVENTS, "demo/cam")) == 2)
     reasons = [event.reason.split(":")[0] for event in world.events(DEVICE_EVENTS, "demo/cam")]
@@ -195,7 +224,7 @@ async def test_a_wrong_login_is_not_tried_until_the_camera_locks_the_account():
     assert world.events(DEVICE_EVENTS, "demo/cam")[0].reason.startswith("wrong-password: ")
 
 
-async def test_no_password_is_told_anywhere(caplog: pytest.LogCaptureFixture):
+async def test_no_password_is_reported_anywhere(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     paths = ["/query-login?user={username}&pwd={password}", "/hang?p={password}", "/digest"]
     async with http_cameras() as own:
@@ -211,10 +240,10 @@ async def test_no_password_is_told_anywhere(caplog: pytest.LogCaptureFixture):
             names = [one.camera_id for one in cameras]
             await until(lambda: all(world.events(DEVICE_EVENTS, name) for name in names))
     events = "".join(repr(world.events(DEVICE_EVENTS, one.camera_id)) for one in cameras)
-    told = caplog.text + events + generate_latest().decode() + repr(cameras)
+    everything = caplog.text + events + generate_latest().decode() + repr(cameras)
     for secret in (PASSWORD, WRONG.password, USER):
-        assert secret not in told
-    assert "demo/wrong-0" in told, "the cameras themselves are told of"
+        assert secret not in everything
+    assert "demo/wrong-0" in everything, "the cameras themselves are reported"
 
 
 # ---------------------------------------------------------------- the file changes
@@ -229,7 +258,7 @@ async def test_a_camera_that_leaves_the_file_is_let_go_and_forgotten():
     assert world.events(DEVICE_EVENTS, "demo/cam")[-1].kind == "offline"
 
 
-async def test_a_file_that_became_wrong_changes_nothing_and_is_told():
+async def test_a_file_that_became_wrong_changes_nothing_and_is_reported():
     async with http_cameras() as own, pulling(camera(own, "/capture")) as world:
         await until(lambda: world.events(FRAMES, "demo/cam"))
         world.files.content = SettingsError(["one fault", "another"])

@@ -7,14 +7,14 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from parking.networks import Networks
-from services.ingest.camerafile import Camera
-from services.ingest.decoder import Decoder
-from services.ingest.faults import CameraFault
-from services.ingest.httpcam import HttpCamera
-from services.ingest.rtspcam import RtspCamera
-from tests.cameras import HttpCameras, http_cameras
-from tests.pulling import LIMITS, MAX_BYTES
+from services.ingest.pull.camerafile import Camera
+from services.ingest.pull.faults import CameraFault
+from services.ingest.pull.httpcam import HttpCamera
+from services.ingest.pull.networks import Networks
+from services.ingest.pull.rtspcam import RtspCamera
+from services.ingest.pull.streams import Streams
+from tests.support.cameras import HttpCameras, http_cameras
+from tests.support.pulling import LIMITS, MAX_BYTES
 
 ALLOWED, FORBIDDEN = "192.0.2.10", "127.0.0.1"  # a documentation address; the server's own
 NETWORKS = Networks.parse([f"{ALLOWED}/32"])
@@ -79,7 +79,7 @@ async def test_rtsp_the_address_that_is_checked_is_the_one_connected_to():
         return [resolver.next()]
 
     async with http_cameras() as own:
-        source = RtspCamera(camera(own, "rtsp"), NETWORKS, Decoder(LIMITS), 0.3, resolve)
+        source = RtspCamera(camera(own, "rtsp"), NETWORKS, Streams(LIMITS), 0.3, resolve)
         assert await reason_of(source) in ("timeout", "unreachable", "refused")
         assert await reason_of(source) == "forbidden-address"
         assert own.open.total() == 0
@@ -93,7 +93,7 @@ async def test_a_name_with_a_good_and_a_bad_address_is_connected_to_the_good_one
         return ["169.254.169.254", "127.0.0.1"]
 
     async with http_cameras() as own:
-        source = RtspCamera(camera(own, "rtsp"), networks, Decoder(LIMITS), 0.5, resolve)
+        source = RtspCamera(camera(own, "rtsp"), networks, Streams(LIMITS), 0.5, resolve)
         assert await reason_of(source) == "bad-answer"  # it reached the one that speaks HTTP
         assert own.open.total() + own.asked.total() > 0
 

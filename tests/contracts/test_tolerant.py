@@ -1,7 +1,7 @@
 """Older readers and newer writers: unknown fields, values, kinds and types are no dead letters.
 
 `last_release.json` holds the schemas and examples of the last release, one a line; at a release it
-is written anew from `schemas/`.
+is rewritten from `schemas/`.
 """
 
 import copy
@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from msgspec import inspect
 
-from parking import codec, schemas
-from parking.errors import Invalid, Newer
-from parking.events import EVENTS, FrameReceived
-from parking.ports import Record
-from parking.tolerant import ACTED_ON, SAFE
+from parking.core.errors import Invalid, Newer
+from parking.core.events import EVENTS, FrameReceived
+from parking.wire import codec, schemas
+from parking.wire.ports import Record
+from parking.wire.tolerant import ACTED_ON, SAFE
 
 FOLDER = Path(__file__).parents[2] / "schemas" / "examples"
 EXAMPLES = {path.stem: json.loads(path.read_text("utf-8")) for path in FOLDER.glob("*.json")}
@@ -81,7 +81,7 @@ def fixed_values() -> set[tuple[type, str]]:
     return found
 
 
-def test_of_each_field_with_fixed_values_it_is_decided_what_an_unknown_one_means():
+def test_unknown_values_of_each_enumerated_field_have_a_meaning():
     assert fixed_values() == SAFE.keys() | ACTED_ON
     assert not SAFE.keys() & ACTED_ON
 
@@ -91,6 +91,7 @@ READ_AS: dict[str, dict[str, str | None]] = {
     "frame-received.v1": {"via": "api", "time_source": "receipt"},
     "gate-event-received.v1": {"via": "api", "time_source": "receipt", "direction": None},
     "plate-sealed.v1": {"direction": None},
+    "camera-configured.v1": {"kind": None},
     "device-reported.v1": {"kind": "heartbeat"},
     "layout-published.v1": {"slots.0.kind": "standard"},
     "site-commanded.v1": {"command.kind": None},
@@ -187,9 +188,9 @@ def test_an_unknown_value_excuses_no_damage(name):
 
 
 def test_a_command_of_an_unknown_kind_is_passed_over():
-    told = with_value("site-commanded.v1--slot-closed", "command", {"kind": "recount", "in": 7})
+    command = with_value("site-commanded.v1--slot-closed", "command", {"kind": "recount", "in": 7})
     with pytest.raises(Newer, match="recount"):
-        codec.decode(record("site-commanded.v1--slot-closed", told))
+        codec.decode(record("site-commanded.v1--slot-closed", command))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_what_the_last_release_wrote_is_read(name: str):
 
 
 def narrowed(old: Any, new: Any, path: str) -> Iterator[str]:
-    """What a reader of the old schema cannot count on any more."""
+    """Guarantees that a reader of the old schema loses."""
     if isinstance(old, dict):
         if not isinstance(new, dict):
             yield f"{path} is gone"

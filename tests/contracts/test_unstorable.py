@@ -1,5 +1,5 @@
-"""What Postgres could not store is refused at every door: each text and each whole number of every
-event and of everything that devices and clients send, found from the schemas."""
+"""Every entry point refuses values that Postgres cannot store: each text and integer of every event
+and of every message from devices and clients, found from the schemas."""
 
 import json
 from collections.abc import Iterator
@@ -8,21 +8,29 @@ from typing import Any
 import msgspec
 import pytest
 
-from parking import codec, reading, schemas, typefaults
-from parking.errors import Invalid
-from parking.events import EVENTS, DeadLettered, DetectionMade, LayoutPublished, Telemetry
-from parking.ports import Record
+from parking.core.errors import Invalid
+from parking.core.events import EVENTS, DeadLettered, DetectionMade, LayoutPublished, Telemetry
+from parking.wire import codec, reading, schemas, typefaults
+from parking.wire.ports import Record
 from services.ingest.handler import handle_message
 from services.ingest.messages import Context, GatePayload, Message, StatusPayload
-from services.notifier.bodies import Correction, Count, NewDevice, Passage, Reason
-from tests.generated import Place, leaves, put, samples
+from services.notifier.api.accountbodies import Credentials
+from services.notifier.api.bodies import (
+    Correction,
+    Count,
+    NewDevice,
+    Passage,
+    PlateSearch,
+    Reason,
+)
+from tests.support.generated import Place, leaves, put, samples
 
 DOORS: dict[str, type] = {
     "gate/1/1": GatePayload,
     "status": StatusPayload,
     "telemetry": Telemetry,
 }
-BODIES: list[type] = [Passage, Reason, Correction, Count, NewDevice]
+BODIES: list[type] = [Passage, Reason, Correction, Count, NewDevice, PlateSearch, Credentials]
 TEXTS = {"NUL": '"a\\u0000b"', "half a pair": '"\\ud800"', "other half": '"a\\udc00b"'}
 NUMBERS = {"beyond bigint": str(2**63), "below it": str(-(2**63) - 1), "huge": "1" + "0" * 400}
 
@@ -84,13 +92,13 @@ def test_no_body_of_a_request_is_read_with_them(cls):
             assert at, what
 
 
-def test_every_fault_is_told_in_words_with_its_place():
+def test_every_fault_is_reported_in_words_with_its_place():
     layout = valid(LayoutPublished)[0]
     layout |= {"site_name": "a\0b", "interval_ms": "5", "intervall": 7}
     layout["slots"][0] |= {"slot_id": "Plätze 1", "polygon": [[0.1, 2.0], [0.1]], "kind": "bus"}
     del layout["zones"][0]["name"]
-    told = typefaults.faults(layout, LayoutPublished, strict=True)
-    assert told == [
+    found = typefaults.faults(layout, LayoutPublished, strict=True)
+    assert found == [
         "site_name: the character U+0000 cannot be stored",
         "interval_ms: must be a whole number, not '5'",
         "zones[0].name is missing: it must be text",
@@ -100,8 +108,21 @@ def test_every_fault_is_told_in_words_with_its_place():
         "slots[0].polygon[0][1]: must be at least 0.0 and at most 1.0, not 2.0",
         "slots[0].polygon[1]: must have 2 values, not 1",
         "slots[0].kind: must be one of accessible, ev, motorcycle, standard, not 'bus'",
-        "intervall is not known here: is interval_ms meant?",
+        "intervall is not known here: did you mean interval_ms?",
     ]
+
+
+@pytest.mark.parametrize("field", ["plate", "plate_hash"])
+def test_a_plate_is_in_no_fault_for_faults_are_kept(field: str):
+    for text in ("KA 12 345" * 10, "KA 12\x00345"):
+        payload = json.dumps({"direction": "entry", "gate": "main", field: text}).encode()
+        handled = handle_message(Message("parking/v1/demo/g/gate/1/1", payload, 1), Context())
+        assert handled.outcome == "refused"
+        assert handled.reply is not None
+        assert "KA 12" not in handled.reply.payload.decode() + str(handled.outgoing)
+        found = typefaults.faults({"site_id": "demo", field: text}, Passage)
+        assert len(found) == 1
+        assert "KA 12" not in found[0]
 
 
 @pytest.mark.parametrize("text", ["demo\n", "demo\nx", "x\n\n"])
@@ -113,7 +134,7 @@ def test_an_id_with_a_line_break_is_refused_though_a_pattern_overlooks_it(text):
 @pytest.mark.parametrize(
     "raw", [b"", b"{", b"\xff", b'"\\ud800"', b"NaN", b"[" * 100_000, b'{"site_id": Infinity}']
 )
-def test_what_is_no_body_at_all_is_refused(raw):
+def test_a_missing_body_is_refused(raw):
     with pytest.raises(Invalid):
         reading.read(raw, Passage)
 
@@ -126,8 +147,8 @@ def test_names_of_a_table_are_texts_too():
 
 
 def test_texts_of_every_language_are_taken():
-    told = "Étage -1 🅿️ \u202e北 Süd\ttab"
-    assert reading.read(json.dumps({"reason": told}).encode(), Reason).reason == told
+    name = "Étage -1 🅿️ \u202e北 Süd\ttab"
+    assert reading.read(json.dumps({"reason": name}).encode(), Reason).reason == name
 
 
 def test_a_dead_letter_of_an_odd_place_can_be_read_again():

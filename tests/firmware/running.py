@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from parking.stack.settings import ROOT
+from tools.stack.settings import ROOT
 
 PROGRAMS = Path(__file__).parent / "programs"
 MICROPYTHON = Path(sys.executable).with_name("micropython")

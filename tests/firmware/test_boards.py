@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parking.stack.settings import ROOT
+from tools.stack.settings import ROOT
 
 BOARDS = sorted(path.stem for path in (ROOT / "firmware/boards").glob("[a-z]*.py"))
 TAKEN = {
@@ -20,18 +20,18 @@ TAKEN = {
 
 
 def pins(board: str) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     path = ROOT / "firmware/boards" / f"{board}.py"
-    exec(compile(path.read_text("utf-8"), board, "exec"), told)  # noqa: S102 -- our own file
-    return told
+    exec(compile(path.read_text("utf-8"), board, "exec"), found)  # noqa: S102 -- our own file
+    return found
 
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_gate_has_pins_of_its_own(board: str):
-    told = pins(board)
-    gate = [*told["GATE"], *told["TRIGGERS"]]
+    found = pins(board)
+    gate = [*found["GATE"], *found["TRIGGERS"]]
     assert len(set(gate)) == 4
-    camera = {*told["CAMERA"].pop("data_pins"), *told["CAMERA"].values()}
+    camera = {*found["CAMERA"].pop("data_pins"), *found["CAMERA"].values()}
     assert not (camera | TAKEN[board]) & set(gate)
 
 

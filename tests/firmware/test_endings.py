@@ -1,10 +1,10 @@
-"""A task of a device that fails ends the connection, which is then made anew; a connection that is
-done with is closed, not left to the garbage collector. Under the MicroPython unix port."""
+"""A failing task of a device ends the connection, which is then opened again. A finished connection
+is closed, not left to the garbage collector. Under the MicroPython unix port."""
 
 import pytest
 
-from parking.stack.checks import free_ports
 from tests.firmware.running import report
+from tools.stack.checks import free_ports
 
 BEHAVIOURS = (
     "a_command_that_fails_ends_the_connection",

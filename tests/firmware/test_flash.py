@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from parking.stack.settings import ROOT
 from tests.firmware.running import MICROPYTHON
 from tools.boards import flash
 from tools.boards.on_board import NotReady, target
+from tools.stack.settings import ROOT
 
 ESP32 = f"""
 import sys
@@ -154,7 +154,7 @@ def test_a_cable_pulled_while_copying_leaves_what_works(board: Machine, tmp_path
     assert board.boot() == ["a", "False"], "no half of an image is tried, though one was on trial"
 
 
-def test_a_board_without_a_ring_is_told_apart():
+def test_a_board_without_a_ring_gets_its_own_message():
     for said in ("board: no ring partition: flash with `make flash`", "", "slot c runs"):
         with pytest.raises(NotReady):
             target(said)
@@ -178,8 +178,8 @@ def test_a_configuration_that_the_board_would_not_take_is_not_copied(tmp_path: P
         flash._stamped(file, "ai_thinker", tmp_path)  # noqa: SLF001 -- the step before anything is copied
 
 
-def test_the_configuration_is_told_for_which_board_it_is(tmp_path: Path) -> None:
-    """Else the firmware would take the default board's pins."""
+def test_the_configuration_gets_the_name_of_its_board(tmp_path: Path) -> None:
+    """Otherwise the firmware would take the default board's pins."""
     file = tmp_path / "cam.json"
     file.write_text('{"wifi_ssid": "lot", "tls": false}', "utf-8")
     out = tmp_path / "out"

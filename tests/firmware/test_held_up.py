@@ -1,4 +1,4 @@
-"""Vehicles that pass while the board's loop is held up (a look-up, a handshake): the firmware's own
+"""Vehicles that pass while the board's loop is blocked (a look-up, a handshake): the firmware's own
 loops under the MicroPython unix port, the inputs shown by a thread."""
 
 import pytest
@@ -13,25 +13,25 @@ def held_up(vehicles: int, held_s: int, *more: object):
     return report("held_up", str(held_s), str(vehicles), *map(str, more))
 
 
-def test_what_passes_while_the_loop_is_held_up_is_kept_in_order_with_its_own_times():
-    told = held_up(VEHICLES, HELD_S, 1024)
-    assert told["events_before"] == 0
-    assert told["edges_held_up"] > VEHICLES, "they passed meanwhile"
-    assert len(told["truth"]) == VEHICLES
-    assert told["kept"] == told["truth"], "each way, each to the millisecond of its last edge"
-    assert told["edges_lost"] == 0
+def test_passages_while_the_loop_is_blocked_are_kept_in_order_with_their_own_times():
+    result = held_up(VEHICLES, HELD_S, 1024)
+    assert result["events_before"] == 0
+    assert result["edges_held_up"] > VEHICLES, "they passed meanwhile"
+    assert len(result["truth"]) == VEHICLES
+    assert result["kept"] == result["truth"], "each way, each to the millisecond of its last edge"
+    assert result["edges_lost"] == 0
 
 
 def test_negative_control_a_loop_that_looks_at_its_inputs_itself_loses_them():
-    told = held_up(VEHICLES, HELD_S, 1024, "polling")
-    assert len(told["kept"]) < len(told["truth"]) // 2
+    result = held_up(VEHICLES, HELD_S, 1024, "polling")
+    assert len(result["kept"]) < len(result["truth"]) // 2
 
 
 def test_a_ring_that_is_too_small_counts_what_it_loses_and_makes_nothing_up():
-    told = held_up(12, 3, 16)
-    assert told["edges_lost"] > 0
-    assert 0 < len(told["kept"]) < len(told["truth"])
-    assert all(one in told["truth"] for one in told["kept"])
+    result = held_up(12, 3, 16)
+    assert result["edges_lost"] > 0
+    assert 0 < len(result["kept"]) < len(result["truth"])
+    assert all(one in result["truth"] for one in result["kept"])
 
 
 @pytest.mark.parametrize("kind", ["contacts", "ultrasonic"])

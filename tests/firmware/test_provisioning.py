@@ -1,5 +1,5 @@
-"""A board without a configuration is given one, by the portal and by the serial line; what was said
-is what docs/firmware.md shows."""
+"""A board without a configuration gets one through the portal and the serial line; the dialogue is
+the one in docs/firmware.md."""
 
 import json
 import subprocess
@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parking.devices import Address, Secrets, as_text, configuration
-from parking.stack.checks import HOST, free_ports
-from parking.stack.settings import ROOT
+from parking.access.devices import Address, Secrets, as_text, configuration
 from tests.firmware.running import HEAP, MICROPYTHON, report
 from tools.boards.board import Board
+from tools.stack.checks import HOST, free_ports
+from tools.stack.settings import ROOT
 
 FILE = {"device_id": "demo/gate-1", "host": "broker.example", "password": "secret", "tls": False}
 LIMIT_S = 15
@@ -30,8 +30,8 @@ DOUBTS = (
 
 
 def board(folder: Path, **world: object) -> subprocess.Popen[str]:
-    told = {"config": None, "world": {"state": str(folder), **world}}
-    (folder / "board.json").write_text(json.dumps(told), "utf-8")
+    request = {"config": None, "world": {"state": str(folder), **world}}
+    (folder / "board.json").write_text(json.dumps(request), "utf-8")
     return subprocess.Popen(
         [MICROPYTHON, "-X", HEAP, ROOT / "firmware/sim/run.py", folder / "board.json"],
         cwd=ROOT,
@@ -43,8 +43,8 @@ def board(folder: Path, **world: object) -> subprocess.Popen[str]:
 
 
 def kept(folder: Path) -> dict[str, object] | None:
-    told = json.loads((folder / "board.json").read_text("utf-8"))
-    config: dict[str, object] | None = told["config"]
+    saved = json.loads((folder / "board.json").read_text("utf-8"))
+    config: dict[str, object] | None = saved["config"]
     return config
 
 
@@ -82,9 +82,9 @@ class Form(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
-        if name := told.get("name") if tag in ("input", "textarea") else None:
-            self.fields[name] = told.get("value") or ""
+        attributes = dict(attrs)
+        if name := attributes.get("name") if tag in ("input", "textarea") else None:
+            self.fields[name] = attributes.get("value") or ""
             self._text = name if tag == "textarea" else ""
 
     def handle_data(self, data: str) -> None:
@@ -122,8 +122,8 @@ def test_without_a_certificate_the_portal_says_what_is_missing(tmp_path: Path):
     process = board(tmp_path, portal_port=port)
     try:
         fields = Form(first_answer(f"http://{HOST}:{port}").text).fields
-        told = fields | {"config": code, "now_s": str(int(time.time()))}
-        answer = httpx.post(f"http://{HOST}:{port}", data=told)
+        given = fields | {"config": code, "now_s": str(int(time.time()))}
+        answer = httpx.post(f"http://{HOST}:{port}", data=given)
         assert (answer.status_code, "tls needs ca" in answer.text) == (422, True)
     finally:
         process.kill()
@@ -175,8 +175,8 @@ def test_a_file_pasted_after_answers_leaves_only_their_wifi(tmp_path: Path):
     again = [now, "", "", "", "", "", "", "", *certificate(tmp_path).split("\n")[:-1], ""]
     config, said = by_serial_line(tmp_path, [*first, *again])
     assert "! tls needs ca" in said
-    told = file | {"wifi_ssid": "lot", "wifi_password": "key"}
-    assert {name: config[name] for name in told} == told
+    expected = file | {"wifi_ssid": "lot", "wifi_password": "key"}
+    assert {name: config[name] for name in expected} == expected
     assert "-----END CERTIFICATE-----" in str(config["ca"])
 
 
@@ -189,7 +189,7 @@ def test_a_word_that_is_neither_yes_nor_no_does_not_turn_tls_off(tmp_path: Path)
 
 
 def by_serial_line(folder: Path, lines: list[str]) -> tuple[dict[str, object], str]:
-    """What the board keeps of these answers, and what it says."""
+    """The board's stored answers and its output."""
     process = board(folder)
     try:
         assert process.stdin is not None
@@ -225,7 +225,7 @@ def test_a_typo_in_the_host_opens_the_portal_again_and_again_and_is_mended_there
         one.power_off()
 
 
-def test_a_certificate_that_tls_does_not_take_is_no_endless_loop_of_boots(tmp_path: Path):
+def test_a_certificate_that_tls_rejects_causes_no_endless_loop_of_boots(tmp_path: Path):
     lines = certificate(tmp_path).split("\n")
     lines[2] = "A" * len(lines[2])  # whole, but no certificate
     [port] = free_ports(1)
@@ -240,8 +240,8 @@ def test_a_certificate_that_tls_does_not_take_is_no_endless_loop_of_boots(tmp_pa
 
 def mended_by_its_portal(one: Board, port: int) -> None:
     tend_until(one, lambda: asks(port), "the portal is open")
-    told = {"config": json.dumps(FILE), "wifi_ssid": "lot", "now_s": str(int(time.time()))}
-    assert "Saved" in httpx.post(f"http://{HOST}:{port}", data=told).text
+    request = {"config": json.dumps(FILE), "wifi_ssid": "lot", "now_s": str(int(time.time()))}
+    assert "Saved" in httpx.post(f"http://{HOST}:{port}", data=request).text
     known = f"{FILE['device_id']} connecting"
     tend_until(one, lambda: one.log.rstrip().rsplit("\n", 1)[-1].startswith(known), "it goes on")
     config = kept(one.state)

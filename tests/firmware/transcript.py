@@ -1,4 +1,5 @@
-"""The provisioning walk-through of docs/firmware.md, as a simulated board and a real broker say it:
+"""The provisioning walk-through of docs/firmware.md, as printed by a simulated board and a real
+broker:
 
 python -m tests.firmware.transcript      prints what stands there
 """
@@ -13,10 +14,10 @@ from pathlib import Path
 
 import httpx
 
-from parking.stack.checks import HOST, free_ports
-from parking.stack.settings import ROOT
-from tests.brokers import aedes
 from tests.firmware.running import HEAP, MICROPYTHON
+from tests.support.brokers import aedes
+from tools.stack.checks import HOST, free_ports
+from tools.stack.settings import ROOT
 
 DEVICE = "demo/gate-1"
 LIMIT_S = 30.0
@@ -94,8 +95,8 @@ class Board(subprocess.Popen[bytes]):
 
 def board(folder: Path, world: dict[str, object]) -> Board:
     folder.mkdir()
-    told = {"config": None, "world": {"state": str(folder), **world}}
-    (folder / "board.json").write_text(json.dumps(told), "utf-8")
+    request = {"config": None, "world": {"state": str(folder), **world}}
+    (folder / "board.json").write_text(json.dumps(request), "utf-8")
     command: Sequence[object] = (
         MICROPYTHON,
         "-X",

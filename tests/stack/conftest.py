@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from parking.stack.infra import Infra
-from tests.brokers import Broker, aedes
-from tests.ingest_process import Bridge, Log
+from tests.support.brokers import Broker, aedes
+from tests.support.ingest_process import Bridge, Log
+from tools.stack.infra import Infra
 
 
 @pytest.fixture(scope="module")

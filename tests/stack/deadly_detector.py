@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from parking.kafka import new_consumer
-from parking.ops import main
-from parking.ports import Clock, Place, Record
-from parking.runner import Handle
+from parking.runtime.kafka import new_consumer
+from parking.runtime.ops import main
+from parking.runtime.runner import Handle
+from parking.wire.ports import Clock, Place, Record
 from services.detector import __main__ as detector
 from services.detector.adapters import ModelThread
 from services.detector.attempts import Offsets, Poll
@@ -44,7 +44,8 @@ def deadly(jobs: Sequence[Any], results: Iterator[Any]) -> Iterator[Any]:
 
 
 def impatient(*args: Any, **more: Any) -> Any:
-    """A consumer whose death the group notices as soon as Kafka allows: the test waits for it."""
+    """A consumer with the shortest session that Kafka allows: the test waits for the group to
+    notice its death."""
     consumer = new_consumer(*args, **more)
     consumer._session_timeout_ms = 6_000  # noqa: SLF001 -- new_consumer leaves it at ten
     return consumer
@@ -79,7 +80,7 @@ class Uncounted:
 
 
 class Deaf(GroupLog):
-    """A consumer that fetches nothing, whatever there is."""
+    """A consumer that never fetches anything."""
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
         del max_records

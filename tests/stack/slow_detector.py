@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from parking.ops import main
+from parking.runtime.ops import main
 from services.detector import __main__ as detector
 from services.detector.adapters import ModelThread
 

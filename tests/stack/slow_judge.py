@@ -1,6 +1,6 @@
 """services.detector on a slow computer: to judge a picture takes `LEAST_S` at least.
 
-What is judged, and how, is the real detector's.
+Everything else is the real detector.
 """
 
 import time
@@ -16,7 +16,7 @@ class SlowJudge(Judge):
     """The real one, but slow."""
 
     def judge(self, *job: Any) -> Judgement:
-        """Judge as ever, then wait for what is left of the time."""
+        """Judge as usual, then wait for the rest of the time."""
         ends_s = time.perf_counter() + LEAST_S
         judged = super().judge(*job)
         time.sleep(max(0.0, ends_s - time.perf_counter()))

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from parking import ops
-from parking.ports import Record
+from parking.runtime import ops
+from parking.wire.ports import Record
 from services.tracker.__main__ import build
 from services.tracker.partition import Partition
 

@@ -1,25 +1,27 @@
-"""What the command line and the demo write to a running system."""
+"""The records that the command line and the demo write to a running system."""
 
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
 
-from parking import admin, codec, lots
-from parking.effects import describe
-from parking.errors import Invalid, Retryable
-from parking.events import (
+from parking.core import lots
+from parking.core.errors import Invalid, Retryable
+from parking.core.events import (
     Cause,
     LayoutPublished,
     SiteCommanded,
+    SiteSettings,
     SlotChanged,
     SlotClosed,
     SlotOpened,
     StateCorrected,
 )
-from parking.kafka import (
+from parking.core.topics import LAYOUTS, SITE_COMMANDS, SLOT_CHANGES, TRACKER_GROUP
+from parking.runtime.kafka import (
     KafkaProducer,
     KafkaSettings,
     assign_all,
@@ -28,9 +30,11 @@ from parking.kafka import (
     read_to_end,
     to_record,
 )
-from parking.ports import Outgoing, Record
-from parking.stack.infra import Infra
-from parking.topics import LAYOUTS, SITE_COMMANDS, SLOT_CHANGES, TRACKER_GROUP
+from parking.wire import codec
+from parking.wire.ports import Outgoing, Record
+from tools.cli import admin, public
+from tools.cli.effects import describe
+from tools.stack.infra import Infra
 
 
 def layout_of(site: str, interval_ms: int = 1000) -> LayoutPublished:
@@ -69,6 +73,17 @@ async def test_a_changed_layout_is_the_next_version_and_an_equal_one_is_not_writ
     assert adopted == [first.id, first.id, second.id]
 
 
+async def test_the_settings_of_a_site_outlast_the_publishing_of_its_layouts(
+    infra: Infra, unique
+) -> None:
+    kafka, site = KafkaSettings(infra.bootstrap), unique("site")
+    await admin.publish_layouts(kafka, [layout_of(site)], "test")
+    on = partial(public.changed, values={"public": True})
+    assert await admin.change_site(kafka, site, on, "test", None) == []
+    [after] = await admin.publish_layouts(kafka, [layout_of(site, interval_ms=2000)], "test")
+    assert (after.version, after.site) == (3, SiteSettings(public=True))
+
+
 async def as_the_tracker(
     kafka: KafkaSettings, site: str, answer: Callable[[Record], Outgoing | None]
 ) -> None:
@@ -79,9 +94,9 @@ async def as_the_tracker(
     await producer.start()
     try:
         async for message in group:
-            told = answer(to_record(message)) if message.key == site.encode() else None
-            if told is not None:
-                await KafkaProducer(producer).send([told])
+            reply = answer(to_record(message)) if message.key == site.encode() else None
+            if reply is not None:
+                await KafkaProducer(producer).send([reply])
             await group.commit()
     finally:
         await group.stop()
@@ -105,7 +120,7 @@ def changed(command: SiteCommanded) -> Outgoing:
     return codec.outgoing(event, SLOT_CHANGES, command.site_id, "tracker")
 
 
-async def test_a_command_is_told_with_its_effect_its_refusal_or_that_nothing_came(
+async def test_a_command_prints_its_effect_its_refusal_or_that_nothing_happened(
     infra: Infra, unique
 ) -> None:
     kafka, site = KafkaSettings(infra.bootstrap), unique("site")
@@ -115,7 +130,7 @@ async def test_a_command_is_told_with_its_effect_its_refusal_or_that_nothing_cam
     await admin.publish_layouts(kafka, [layout_of(site)], "test")
     with pytest.raises(Invalid, match=r"no-slot.*it has A1"):
         await admin.command_and_follow(kafka, site, SlotClosed(slot_id="X9"), "test", 1)
-    with pytest.raises(Retryable, match="is it running"):
+    with pytest.raises(Retryable, match="is the tracker running"):
         await admin.command_and_follow(kafka, site, close, "test", 1)
 
     def answer(record: Record) -> Outgoing | None:

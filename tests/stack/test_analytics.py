@@ -1,5 +1,5 @@
-"""Analytics on a real Kafka of its own: killed midway, and computed again, it comes to what its
-inputs say; of transactions it counts what was committed."""
+"""Analytics on a real Kafka of its own: killed midway, and computed again, it gives the result of
+its inputs; of transactions it counts only committed records."""
 
 import asyncio
 import os
@@ -10,12 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from parking.events import OccupancyMeasured
-from parking.kafka import KafkaSettings, assign_all, new_consumer
-from parking.ports import Outgoing
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from parking.topics import (
+from parking.core.events import OccupancyMeasured
+from parking.core.topics import (
     ANALYTICS_APP,
     ANALYTICS_CHANGELOG,
     CAMERA_STATUS,
@@ -23,10 +19,14 @@ from parking.topics import (
     SESSIONS,
     SLOT_CHANGES,
 )
-from tests.counting import MINUTE_MS, Counted, Lot, expected, told
-from tests.tracker_log import read, send
-from tests.transactions import transact
-from tests.waiting import wait_until
+from parking.runtime.kafka import KafkaSettings, assign_all, new_consumer
+from parking.wire.ports import Outgoing
+from tests.support.counting import MINUTE_MS, Counted, Lot, expected, reports_of
+from tests.support.tracker_log import read, send
+from tests.support.transactions import transact
+from tests.support.waiting import wait_until
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -69,7 +69,7 @@ def story(site_id: str, minutes: int) -> list[Outgoing]:
 
 def found(infra: Infra, site_id: str) -> dict[str, Counted]:
     ours = [record for record in read(infra, OCCUPANCY) if record.key == site_id.encode()]
-    return told(ours)
+    return reports_of(ours)
 
 
 def due(infra: Infra, site_id: str) -> dict[str, Counted]:
@@ -129,7 +129,7 @@ def test_computed_again_from_its_inputs_it_is_the_same(kafka: Infra, unique) -> 
         kafka.stop("analytics")
 
 
-def test_of_transactions_it_counts_what_was_committed(analytics: Infra, unique) -> None:
+def test_only_committed_transactions_count(analytics: Infra, unique) -> None:
     site = unique("site")
     lot, doubt = Lot(site, time.time_ns() // 1_000_000 - 10 * MINUTE_MS), Lot(site)
     doubt.now_ms = lot.now_ms
@@ -165,7 +165,7 @@ async def behind(infra: Infra) -> int:
 
 
 def test_a_stale_value_behind_a_newer_one_is_not_restored(kafka: Infra, unique) -> None:
-    """What a worker writes that was frozen, replaced, and woke up: faust cannot keep it from it."""
+    """The records of a worker that was frozen, replaced and woke up: faust cannot prevent them."""
     site = unique("site")
     messages = story(site, 10)
     kafka.start_service("analytics", SETTINGS)
@@ -182,7 +182,7 @@ def test_a_stale_value_behind_a_newer_one_is_not_restored(kafka: Infra, unique) 
         wait_equal(kafka, site)
     finally:
         kafka.stop("analytics")
-    assert "passed over a stale value" in kafka.log("analytics")
+    assert "skipped a stale value" in kafka.log("analytics")
 
 
 def latest_values(infra: Infra, site_id: str) -> list[Outgoing]:
@@ -195,7 +195,7 @@ def latest_values(infra: Infra, site_id: str) -> list[Outgoing]:
     ]
 
 
-def test_values_stay_small_however_large_the_site(
+def test_values_stay_small_for_a_site_of_any_size(
     analytics: Infra, unique, record_property
 ) -> None:
     site = unique("site")

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parking.stack.infra import Infra
-from parking.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, FRAMES
-from tests.brokers import Client, aedes
-from tests.ingest_process import Bridge, Log, picture
-from tests.waiting import wait_until
+from parking.core.topics import DEAD_LETTERS, DEAD_LETTERS_FRAMES, FRAMES
+from tests.support.brokers import Client, aedes
+from tests.support.ingest_process import Bridge, Log, picture
+from tests.support.waiting import wait_until
+from tools.stack.infra import Infra
 
 pytestmark = pytest.mark.stack
 
@@ -58,9 +58,9 @@ def test_each_is_refused_to_its_senders_face_and_the_next_good_one_passes(
     site, log = device.split("/")[0], Log(infra)
     for suffix, payload, of, reason, _ in BAD.values():
         client.publish(f"parking/v1/{device}/{suffix}", payload)
-        told = json.loads(client.next().payload)
-        assert (told["of"], told["result"], told["reason"]) == (of, "rejected", reason)
-        assert told["detail"] or reason == "empty", "words for a person"
+        ack = json.loads(client.next().payload)
+        assert (ack["of"], ack["result"], ack["reason"]) == (of, "rejected", reason)
+        assert ack["detail"] or reason == "empty", "words for a person"
     client.publish(f"parking/v1/{device}/frame/1/9/{time.time_ns() // 1_000_000}", picture())
     wait_until(lambda: f"{device}/1/9" in log.ids(FRAMES, site), 20, "the good frame")
     letters = [

@@ -1,4 +1,5 @@
-"""Compacted topics on a real Kafka: they shrink to about their keys, and can be read whole then."""
+"""Compacted topics on a real Kafka: they shrink to about one record per key, and are still
+complete."""
 
 import asyncio
 import time
@@ -7,11 +8,11 @@ from collections.abc import Callable
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from parking.kafka import KafkaProducer, KafkaSettings, new_producer
-from parking.ports import Outgoing, Record
-from parking.stack.infra import Infra
-from parking.topics import CAMERA_STATUS, TOPICS, Topic
+from parking.core.topics import CAMERA_STATUS, TOPICS, Topic
+from parking.runtime.kafka import KafkaProducer, KafkaSettings, new_producer
+from parking.wire.ports import Outgoing, Record
 from services.notifier.adapters import KafkaLog
+from tools.stack.infra import Infra
 
 KEYS = 4
 RECORDS = 2_000
@@ -60,7 +61,7 @@ class Statuses:
 
 
 async def shrunk(topic: Statuses, below: int) -> float:
-    """Seconds until fewer records are left; each look writes one, as a camera goes on to do."""
+    """Seconds until fewer records are left. Each check writes one, as a running camera does."""
     began = time.monotonic()
     while len(await topic.whole()) >= below:
         assert time.monotonic() - began < LIMIT_S, f"{len(await topic.whole())} records are left"

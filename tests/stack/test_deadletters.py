@@ -8,14 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from parking import codec
-from parking.__main__ import main
-from parking.deadletters import REPLAYED_FROM, Letter, letter_of
-from parking.events import SlotClosed, StateCorrected
-from parking.ports import Outgoing, Record
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from parking.topics import (
+from parking.core.events import SlotClosed, StateCorrected
+from parking.core.topics import (
     DEAD_LETTERS,
     DETECTIONS,
     GATE_EVENTS,
@@ -23,9 +17,15 @@ from parking.topics import (
     SITE_COMMANDS,
     SLOT_CHANGES,
 )
-from tests.tracker_log import as_record, read, send
-from tests.tracking import Teller
-from tests.waiting import wait_until
+from parking.wire import codec
+from parking.wire.deadletters import REPLAYED_FROM, Letter, letter_of
+from parking.wire.ports import Outgoing, Record
+from tests.support.tracker_log import as_record, read, send
+from tests.support.tracking import Teller
+from tests.support.waiting import wait_until
+from tools.cli.__main__ import main
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -61,8 +61,8 @@ class Site:
 
     def changes(self) -> list[tuple[str, str, int]]:
         events = [codec.decode(record) for record in self.of(SLOT_CHANGES)]
-        told = [(e.slot_id, e.to_state, e.version) for e in events]  # type: ignore[union-attr]
-        return sorted(change for change in told if change[1] in ("closed", "occupied"))
+        shown = [(e.slot_id, e.to_state, e.version) for e in events]  # type: ignore[union-attr]
+        return sorted(change for change in shown if change[1] in ("closed", "occupied"))
 
     def sessions(self) -> int:
         return len({codec.decode(record).id for record in self.of(SESSIONS)})
@@ -72,15 +72,15 @@ class Site:
 
 
 def replay(capsys: pytest.CaptureFixture[str], *arguments: str) -> int:
-    """The number that the command says it sent, or would send."""
+    """The number of letters that the command reports as sent, or as ready to send."""
     main(["dead-letters", "replay", *arguments])
-    told = re.search(r"^(\d+) (sent|would be sent)$", capsys.readouterr().out, re.M)
-    assert told is not None
-    return int(told[1])
+    count = re.search(r"^(\d+) (sent|would be sent)$", capsys.readouterr().out, re.M)
+    assert count is not None
+    return int(count[1])
 
 
 def poison(site: Site, other: Teller) -> list[Outgoing]:
-    """What no fix makes good, of four kinds."""
+    """Records of four kinds that no fix can repair."""
     t, key = site.teller, site.key
     return [
         Outgoing(DETECTIONS, key, b"{", as_record(t.see("a", {}), DETECTIONS).headers),
@@ -126,7 +126,7 @@ def test_poison_becomes_letters_and_after_the_fix_each_is_sent_again_once(
     }
     assert len(site.letters()) == 6
 
-    # The fix: a layout that names the slots. What is asked for is sent, nothing else.
+    # The fix: a layout that names the slots. Only the requested letters are sent.
     send(tracker, [as_record(t.adopt("a", "1", "2", "3"), SITE_COMMANDS)])
     wait_until(lambda: site.of(SLOT_CHANGES), 40, "adopted slots")
     assert replay(capsys, "--reason", "unknown-slot", "--dry-run") == 2
@@ -137,13 +137,13 @@ def test_poison_becomes_letters_and_after_the_fix_each_is_sent_again_once(
     expected = [("2", "closed", 2), ("3", "occupied", 2)]
     wait_until(lambda: site.changes() == expected, 40, "the commands to work")
 
-    # A second time nothing; when told to, once more, which the tracker knows by its ids.
+    # A second time nothing; with --again once more, which the tracker recognises by the ids.
     assert replay(capsys, "--reason", "unknown-slot") == 0
     assert len(site.replayed()) == 2
     assert replay(capsys, "--reason", "unknown-slot", "--again") == 2
     assert len(site.replayed()) == 4
 
-    # What is not mended becomes a letter again, and the tracker goes on.
+    # A record that is not fixed becomes a letter again, and the tracker continues.
     assert replay(capsys, "--reason", "bad-json", "--reason", "no-type") == 2
     wait_until(lambda: len(site.letters()) == 8, 40, "the two letters again")
     send(tracker, [as_record(t.gate("entry", 20), GATE_EVENTS)])

@@ -12,9 +12,9 @@ import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from parking import codec
-from parking.events import DeadLettered, DetectionMade
-from parking.kafka import (
+from parking.core.events import DeadLettered, DetectionMade
+from parking.core.topics import DEAD_LETTERS_FRAMES, DETECTIONS, FRAMES, LAYOUTS
+from parking.runtime.kafka import (
     KafkaProducer,
     KafkaSettings,
     assign_all,
@@ -22,13 +22,13 @@ from parking.kafka import (
     new_producer,
     read_to_end,
 )
-from parking.ports import Outgoing, Record
-from parking.stack import services
-from parking.stack.checks import free_ports
-from parking.stack.infra import PARTS, Infra
-from parking.topics import DEAD_LETTERS_FRAMES, DETECTIONS, FRAMES, LAYOUTS
-from tests.detector_tools import frame, jpeg, layout, model_file, scene
-from tests.waiting import deadline
+from parking.wire import codec
+from parking.wire.ports import Outgoing, Record
+from tests.support.detector_tools import frame, jpeg, layout, model_file, scene
+from tests.support.waiting import deadline
+from tools.stack import services
+from tools.stack.checks import free_ports
+from tools.stack.infra import PARTS, Infra
 
 pytestmark = pytest.mark.stack
 
@@ -101,17 +101,17 @@ class Lot:
             await admin.close()
         return {p.partition: o.offset for p, o in offsets.items() if p.topic == FRAMES}
 
-    async def until_told(self, limit_s: float = 90) -> list[DetectionMade]:
+    async def until_reported(self, limit_s: float = 90) -> list[DetectionMade]:
         """Wait until each frame sent is analysed or skipped."""
 
-        async def all_told() -> bool:
-            return set(self.sent) <= told(await self.detections())
+        async def all_reported() -> bool:
+            return set(self.sent) <= reports_of(await self.detections())
 
-        await until(all_told, limit_s, f"all of {len(self.sent)} frames told")
+        await until(all_reported, limit_s, f"all of {len(self.sent)} frames reported")
         return await self.detections()
 
 
-def told(events: Sequence[DetectionMade]) -> set[str]:
+def reports_of(events: Sequence[DetectionMade]) -> set[str]:
     return {e.id for e in events} | {i for e in events for i in e.skipped_frame_ids}
 
 
@@ -131,7 +131,7 @@ async def test_frames_in_detections_out_with_the_layout_that_was_there_before(lo
     await lot.send_layout()
     placed = await lot.send_frames(1)
     lot.start()
-    (event,) = await lot.until_told()
+    (event,) = await lot.until_reported()
     assert (event.frame_ref.partition, event.frame_ref.offset) == placed[0]
     assert event.layout_version == 1
     assert [seen.slot_id for seen in event.observations] == ["A1", "A2", "A3"]
@@ -143,7 +143,7 @@ async def test_frames_in_detections_out_with_the_layout_that_was_there_before(lo
 
     async def newer_layout() -> bool:
         await lot.send_frames(1, first=len(lot.sent) + 1)
-        last = (await lot.until_told())[-1]
+        last = (await lot.until_reported())[-1]
         return bool(last.layout_version == 2)
 
     await until(newer_layout, 30, "a frame judged by the new layout")
@@ -153,7 +153,7 @@ async def test_http_of_the_running_process(lot):
     await lot.send_layout()
     await lot.send_frames(1)
     lot.start()
-    await lot.until_told()
+    await lot.until_reported()
     async with httpx.AsyncClient(base_url=lot.infra.url("detector"), timeout=20) as client:
         overlay = await client.get(f"/overlay/{lot.camera}")
         assert (overlay.status_code, overlay.content[:2]) == (200, b"\xff\xd8")
@@ -175,7 +175,7 @@ def listening(client: httpx.Client) -> bool:
         return False
 
 
-def test_without_kafka_it_waits_says_so_and_still_ends_when_told():
+def test_without_kafka_it_waits_logs_it_and_still_stops_on_request():
     kafka, http = free_ports(2)
     env = {
         **os.environ,
@@ -205,21 +205,21 @@ def test_without_kafka_it_waits_says_so_and_still_ends_when_told():
 async def test_behind_the_newest_is_analysed_and_the_others_are_named(lot):
     await lot.send_frames(40)
     lot.start()
-    events = await lot.until_told()
+    events = await lot.until_reported()
     assert len(events) < 40
-    assert sorted(told(events)) == sorted(lot.sent)
+    assert sorted(reports_of(events)) == sorted(lot.sent)
     assert sum(1 + len(e.skipped_frame_ids) for e in events) == 40
     assert events[-1].id == lot.sent[-1]
 
 
 async def test_behind_large_frames_are_passed_over_too(lot):
-    """However many bytes they are: of half a megabyte each, only two were ever seen together."""
+    """Regardless of size: of frames of half a megabyte, only two were ever fetched together."""
     comment = b"\xff\xfe" + (60_002).to_bytes(2, "big") + bytes(60_000)
     large = PICTURES[0][:2] + 8 * comment + PICTURES[0][2:]
     await lot.send([frame(large, n, lot.camera) for n in range(1, 21)])
     lot.sent += [f"{lot.camera}/1/{n}" for n in range(1, 21)]
     lot.start()
-    events = await lot.until_told()
+    events = await lot.until_reported()
     assert len(events) <= 5
     assert events[-1].id == lot.sent[-1]
 
@@ -227,7 +227,7 @@ async def test_behind_large_frames_are_passed_over_too(lot):
 async def test_with_skipping_off_every_frame_is_analysed_in_order(lot):
     await lot.send_frames(40)
     lot.start(DETECTOR_SKIP="off")
-    events = await lot.until_told()
+    events = await lot.until_reported()
     assert [e.id for e in events] == lot.sent
     assert all(e.observations == [] and e.layout_version == 0 for e in events)
 
@@ -246,7 +246,7 @@ async def test_poison_is_dead_lettered_with_a_reason_and_the_rest_go_on(lot):
     await lot.send(poison)
     await lot.send_frames(2, first=3)
     lot.start(DETECTOR_SKIP="off")
-    events = await lot.until_told()
+    events = await lot.until_reported()
     assert [e.id for e in events] == lot.sent
     expected = ["empty", "no-type", "size-differs", "undecodable", "undecodable"]
     assert sorted(d.reason for d in await lot.dead()) == expected
@@ -255,10 +255,17 @@ async def test_poison_is_dead_lettered_with_a_reason_and_the_rest_go_on(lot):
 
 
 @pytest.mark.parametrize(
-    ("skip", "at_once"), [("off", 8), ("on", 8), ("off", 200)], ids=["all", "newest", "one-batch"]
+    ("skip", "at_once"),
+    [
+        pytest.param("off", 8, id="all"),
+        pytest.param("on", 8, id="newest"),
+        pytest.param("off", 200, id="one-batch", marks=pytest.mark.nightly),
+    ],
 )
-async def test_kill_9_in_the_middle_loses_nothing_and_commits_only_what_is_told(lot, skip, at_once):
-    """Of one batch, too, the first are told before the last are looked at."""
+async def test_kill_9_in_the_middle_loses_nothing_and_commits_only_what_is_reported(
+    lot, skip, at_once
+):
+    """Within one batch, too, the first are reported before the last are analysed."""
     placed = await lot.send_frames(200)
     partition = placed[0][0]
     lot.start(DETECTOR_SKIP=skip, DETECTOR_RECORDS=str(at_once))
@@ -270,17 +277,17 @@ async def test_kill_9_in_the_middle_loses_nothing_and_commits_only_what_is_told(
     starts = lot.infra.starts("detector")
     lot.infra.kill("detector")
     committed = (await lot.committed()).get(partition, 0)
-    known = told(await lot.detections())
+    known = reports_of(await lot.detections())
     assert known < set(lot.sent), "killed too late: it was done"
     before = {i for i, (_, offset) in zip(lot.sent, placed, strict=True) if offset < committed}
-    assert before <= known, "committed before it was told"
+    assert before <= known, "committed before it was reported"
     lot.infra.wait_restarted("detector", starts + 1)
-    events = await lot.until_told()
-    assert told(events) == set(lot.sent)
+    events = await lot.until_reported()
+    assert reports_of(events) == set(lot.sent)
     assert await lot.dead() == []
 
 
-async def test_of_one_batch_the_first_are_told_before_the_last_and_kill_9_loses_none(lot):
+async def test_the_first_of_a_batch_are_reported_before_the_last_and_kill_9_loses_none(lot):
     placed = await lot.send_frames(16)
     lot.start(DETECTOR_SKIP="off", DETECTOR_SIZE="1280")  # slow: the batch lasts some seconds
 
@@ -290,14 +297,14 @@ async def test_of_one_batch_the_first_are_told_before_the_last_and_kill_9_loses_
     await until(some, 60, "a first detection")
     starts = lot.infra.starts("detector")
     lot.infra.kill("detector")
-    known = told(await lot.detections())
-    assert known < set(lot.sent), "all of the batch was told at once"
+    known = reports_of(await lot.detections())
+    assert known < set(lot.sent), "all of the batch was reported at once"
     partition, offset = placed[0]
-    assert (await lot.committed()).get(partition, 0) <= offset, "committed before all were told"
+    assert (await lot.committed()).get(partition, 0) <= offset, "committed before all were reported"
     lot.infra.wait_restarted("detector", starts + 1)
-    events = await lot.until_told()
+    events = await lot.until_reported()
     assert {e.id for e in events} == set(lot.sent)
-    assert len(events) > len(lot.sent), "what was told before is told again, by the same ids"
+    assert len(events) > len(lot.sent), "earlier reports come again with the same ids"
     assert await lot.dead() == []
 
 
@@ -321,8 +328,8 @@ async def test_a_second_instance_takes_its_share_and_nothing_is_lost(lot, unique
     second = replace(part, name=unique("second"))
     lot.infra.run_part(second)
     await send(9)
-    await lot.until_told()
+    await lot.until_reported()
     lot.infra.stop(second.name)
     await send(17)
-    events = await lot.until_told()
+    events = await lot.until_reported()
     assert {e.frame_ref.frame_id for e in events} == set(lot.sent)

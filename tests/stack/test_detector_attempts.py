@@ -11,16 +11,16 @@ import httpx
 import pytest
 from aiokafka.errors import KafkaError
 
-from parking.errors import Retryable
-from parking.kafka import assign_all, new_consumer
-from parking.stack import services
-from parking.stack.infra import PARTS, Infra
-from parking.topics import DEAD_LETTERS_FRAMES, FRAMES
+from parking.core.errors import Retryable
+from parking.core.topics import DEAD_LETTERS_FRAMES, FRAMES
+from parking.runtime.kafka import assign_all, new_consumer
 from services.detector.attempts import LIMIT, REASON
-from tests.detector_tools import frame
 from tests.stack.deadly_detector import HANG, KILL
-from tests.stack.test_detector import PICTURES, Lot, told, until
-from tests.waiting import nightly, wait_until
+from tests.stack.test_detector import PICTURES, Lot, reports_of, until
+from tests.support.detector_tools import frame
+from tests.support.waiting import nightly, wait_until
+from tools.stack import services
+from tools.stack.infra import PARTS, Infra
 
 pytestmark = pytest.mark.stack
 
@@ -95,7 +95,7 @@ async def test_a_frame_that_ends_the_detector_is_set_aside_at_its_third_delivery
     starts = lot.infra.starts("detector")
     began = time.monotonic()
     bad = await lot.send_with_poison(POISON[how])
-    events = await lot.until_told()
+    events = await lot.until_reported()
     assert {event.id for event in events} == set(lot.sent), "every good frame, the bad one never"
     (letter,) = await lot.dead()
     assert (letter.reason, letter.attempts) == (REASON, LIMIT)
@@ -104,8 +104,8 @@ async def test_a_frame_that_ends_the_detector_is_set_aside_at_its_third_delivery
     assert lot.infra.starts("detector") - starts == DEATHS
     again = len(events) - len(lot.sent)
     record_property(how, f"{DEATHS} deaths, past it in {time.monotonic() - began:.0f} s")
-    record_property("told again", f"{again} of {len(lot.sent)}, by the same ids")
-    ended = f"frame {lot.camera}/1/99 was not analysed in 4 s: the detector ends"
+    record_property("reported again", f"{again} of {len(lot.sent)}, by the same ids")
+    ended = f"frame {lot.camera}/1/99 was not analysed within 4 s: the detector exits"
     assert (lot.infra.log("detector").count(ended) == DEATHS) == (how == "hangs")
 
     async def caught_up() -> bool:
@@ -121,17 +121,17 @@ async def test_negative_control_without_counting_the_partition_never_gets_past(l
     deaths = DEATHS + 1
     wait_until(lambda: lot.infra.starts("detector") - starts >= deaths, 60, f"{deaths} deaths")
     behind = {f"{lot.camera}/1/{n}" for n in (4, 5, 6)}
-    assert not behind & told(await lot.detections())
+    assert not behind & reports_of(await lot.detections())
     assert await lot.dead() == []
     lot.infra.stop("detector")
     Lot.start(lot)  # the real one takes the poison from the topic, which all tests share
-    await lot.until_told()
+    await lot.until_reported()
 
 
 def reasons(lot: Deadly) -> dict[str, str]:
     """Why /healthz fails, if it does."""
-    told: dict[str, str] = httpx.get(lot.infra.url("detector") + "/healthz").json()["reasons"]
-    return told
+    found: dict[str, str] = httpx.get(lot.infra.url("detector") + "/healthz").json()["reasons"]
+    return found
 
 
 async def test_frames_that_wait_and_never_arrive_fail_healthz(lot: Deadly):
@@ -141,7 +141,7 @@ async def test_frames_that_wait_and_never_arrive_fail_healthz(lot: Deadly):
     wait_until(lambda: f"partition {placed[0][0]}" in reasons(lot), 30, "a failing /healthz")
     lot.infra.stop("detector")
     lot.start(DETECTOR_STALL_S="5")
-    await lot.until_told()
+    await lot.until_reported()
     assert reasons(lot) == {}
 
 
@@ -149,7 +149,7 @@ async def test_frames_that_wait_and_never_arrive_fail_healthz(lot: Deadly):
 async def test_an_outage_longer_than_the_limit_of_standing_still_fails_nothing(lot: Deadly):
     lot.start(DETECTOR_STALL_S="5")
     await lot.send_frames(1)
-    await lot.until_told()
+    await lot.until_reported()
     starts = lot.infra.starts("detector")
     lot.infra.kill("kafka", signal.SIGSTOP)
     try:
@@ -160,5 +160,5 @@ async def test_an_outage_longer_than_the_limit_of_standing_still_fails_nothing(l
         lot.infra.kill("kafka", signal.SIGCONT)
     await until(lot.kafka_answers, 60, "Kafka back")
     await lot.send_frames(1, first=2)
-    await lot.until_told()
+    await lot.until_reported()
     assert (reasons(lot), lot.infra.starts("detector")) == ({}, starts)

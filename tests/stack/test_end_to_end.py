@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from parking import codec
-from parking.events import SlotChanged
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from parking.topics import SLOT_CHANGES
-from tests import misread, proofs
+from parking.core.events import SlotChanged
+from parking.core.topics import SLOT_CHANGES
+from parking.wire import codec
 from tests.conftest import shared_data
-from tests.playing import EVERY_FRAME, Play, playing
-from tests.recorded import behind
-from tests.tracker_log import read
-from tests.waiting import wait_until
+from tests.support import misread, proofs
+from tests.support.playing import EVERY_FRAME, Play, playing
+from tests.support.recorded import behind
+from tests.support.tracker_log import read
+from tests.support.waiting import wait_until
 from tools.sse import Listener
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
@@ -28,7 +28,7 @@ Change = dict[str, Any]
 
 
 class Result:
-    """What came out after the whole day was played."""
+    """The output after the whole day was played."""
 
     def __init__(self, play: Play, listener: Listener) -> None:
         self.play = play
@@ -45,7 +45,7 @@ class Result:
         self.rows = play.rows("select * from slot_changes order by slot_id, version")
 
 
-def _told(play: Play, listener: Listener) -> bool:
+def _reported(play: Play, listener: Listener) -> bool:
     """Whether rows and SSE hold each change in Kafka. (Of the adoption: in the snapshot.)"""
     changes = [codec.decode(record) for record in read(play.infra, SLOT_CHANGES)]
     made = {c.id for c in changes if isinstance(c, SlotChanged) and c.version > 1}
@@ -67,14 +67,15 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
         # Nor may the first pictures come before the tracker knows of any slot.
         slots = len(play.truth()[CAMERA][1])
         wait_until(lambda: len(read(infra, SLOT_CHANGES)) >= slots, 60, "an adopted layout")
-        with play.listening() as listener:
-            play.play_once(interval_ms=250)
+        with play.listening() as listener, play.played_once(interval_ms=250):
             analysed = "status = 'analysed'"
             wait_until(
-                lambda: play.count("captures", analysed) >= FRAMES, 300, "132 analysed frames"
+                lambda: play.count("captures", analysed) >= FRAMES, 400, "132 analysed frames"
             )
             wait_until(lambda: not behind(infra), 60, "a tracker that has applied them")
-            wait_until(lambda: _told(play, listener), 30, "every change in its row and over SSE")
+            wait_until(
+                lambda: _reported(play, listener), 30, "every change in its row and over SSE"
+            )
             yield Result(play, listener)
 
 
@@ -151,7 +152,7 @@ def test_every_change_by_a_frame_has_its_evidence_with_its_own_sha256(day: Resul
     assert proofs.every_change_by_a_frame_has_its_evidence(day.play) > 100
 
 
-def test_a_misread_plate_closes_its_stay_and_is_nowhere_in_clear_but_for_who_may_see_it(
+def test_a_misread_plate_closes_its_stay_and_is_in_clear_only_for_those_who_may_see_it(
     day: Result,
 ):
     infra = day.play.infra
@@ -164,7 +165,7 @@ def test_a_misread_plate_closes_its_stay_and_is_nowhere_in_clear_but_for_who_may
         assert misread.ENTRY not in answer.text
     shown = misread.asked(infra, stay["session_id"], "plates").json()
     assert (shown["entry_plate"], shown["exit_plate"]) == (misread.ENTRY, misread.EXIT)
-    # Where the passages are, the search finds their device, and no plate.
+    # The search finds the passages' device, and no plate.
     assert {"parking.gate-events", "parking.plates", "gate_events", "plates"} <= {
         *misread.places(infra, misread.DEVICE)
     }

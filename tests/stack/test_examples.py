@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from parking import codec
-from parking.events import OccupancyMeasured
-from parking.ports import Outgoing
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT
-from parking.topics import OCCUPANCY
-from tests.notifying import changed, record
-from tests.tracker_log import send
-from tests.transactions import transact
-from tests.waiting import wait_until
+from parking.core.events import OccupancyMeasured
+from parking.core.topics import OCCUPANCY
+from parking.wire import codec
+from parking.wire.ports import Outgoing
+from tests.support.notifying import changed, record
+from tests.support.tracker_log import send
+from tests.support.transactions import transact
+from tests.support.waiting import wait_until
 from tools.record.__main__ import main as record_window
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT
 
 pytestmark = pytest.mark.stack
 
@@ -100,8 +100,8 @@ def test_the_stream_is_resumed_after_a_kill_without_a_gap(
     infra.start_service("notifier", {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"})
 
     def versions() -> list[int]:
-        told = [line["data"] for line in lines(out) if line["event"] == "slot-change"]
-        return [data["version"] for data in told if data["site_id"] == site]
+        changes = [line["data"] for line in lines(out) if line["event"] == "slot-change"]
+        return [data["version"] for data in changes if data["site_id"] == site]
 
     try:
         url = f"{infra.url('notifier')}/api/events"

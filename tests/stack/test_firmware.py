@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from parking.stack.infra import Infra
-from parking.topics import DEVICE_EVENTS, FRAMES, GATE_EVENTS
-from tests.boards import (
+from parking.core.topics import DEVICE_EVENTS, FRAMES, GATE_EVENTS
+from tests.support.boards import (
     acknowledged,
     believe_pubacks,
     config,
@@ -24,9 +23,10 @@ from tests.boards import (
     tend_until,
     waiting,
 )
-from tests.ingest_process import Log, picture
-from tests.waiting import nightly, wait_until
+from tests.support.ingest_process import Log, picture
+from tests.support.waiting import nightly, wait_until
 from tools.boards.board import Board
+from tools.stack.infra import Infra
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 EVENTS = 1000
@@ -82,7 +82,9 @@ def test_a_thousand_gate_events_through_a_killed_broker_arrive_once_each(
     infra.stop("persister")
     assert sorted(in_postgres(infra, site)) == [(boot_id, n) for n in range(1, EVENTS + 1)]
     directions = Counter(event.direction for event in log.of(GATE_EVENTS, site))
-    assert abs(directions["entry"] - directions["exit"]) <= KILLS, "both ways were told apart"
+    assert abs(directions["entry"] - directions["exit"]) <= KILLS, (
+        "both directions were distinguished"
+    )
     connections = {e.connection for e in log.of(DEVICE_EVENTS, site) if e.kind == "online"}
     assert len(connections) == KILLS + 1, "every kill cost it its connection"
 
@@ -91,8 +93,8 @@ def test_a_thousand_gate_events_through_a_killed_broker_arrive_once_each(
 def test_what_a_broker_took_and_lost_comes_again(
     infra: Infra, bridge: None, board: Callable[..., Board], log: Log, broken: bool
 ):
-    """The broker has acknowledged events that no bridge has fetched, and dies: as it is, the device
-    sends them again; one that believes PUBACKs (the negative control) has lost them."""
+    """The broker has acknowledged events that no bridge has fetched, and dies: the device sends
+    them again; one that trusts PUBACKs (the negative control) has lost them."""
     gate = board({"passings": 20})
     site = site_of(gate)
     if broken:
@@ -114,7 +116,7 @@ def test_what_a_broker_took_and_lost_comes_again(
 def test_power_cuts_cost_no_event_that_was_in_flash(
     bridge: None, board: Callable[..., Board], log: Log
 ):
-    """The plug is pulled while events wait: they come with the number of the boot they are of."""
+    """The power fails while events wait: they arrive with the number of their own boot."""
     gate = board({"passings": 40})
     site = site_of(gate)
     gate.network(on=False)

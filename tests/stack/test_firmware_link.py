@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parking.stack.checks import HOST, free_ports
-from parking.stack.settings import ROOT
-from tests.brokers import MOSQUITTO, NEEDS_MOSQUITTO, aedes
 from tests.firmware.running import HEAP, MICROPYTHON, PROGRAMS
-from tests.ingest_process import picture
-from tests.waiting import wait_until
+from tests.support.brokers import MOSQUITTO, NEEDS_MOSQUITTO, aedes
+from tests.support.ingest_process import picture
+from tests.support.waiting import wait_until
 from tools.boards.board import Board
+from tools.stack.checks import HOST, free_ports
+from tools.stack.settings import ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 HERD, BASE_S = 40, 8.0  # as dense as 200 devices over the firmware's 40 s
@@ -103,8 +103,8 @@ def board(tmp_path: Path) -> Iterator[Callable[..., Board]]:
     made: list[Board] = []
 
     def make(**config: object) -> Board:
-        told = {"device_id": "tls/cam", "host": "localhost", "reconnect_s": 1, "interval_ms": 0}
-        made.append(Board(tmp_path / f"board-{len(made)}", told | config, {}))
+        settings = {"device_id": "tls/cam", "host": "localhost", "reconnect_s": 1, "interval_ms": 0}
+        made.append(Board(tmp_path / f"board-{len(made)}", settings | config, {}))
         made[-1].power_on()
         return made[-1]
 
@@ -149,10 +149,10 @@ def test_the_mjpeg_stream_wants_its_token_and_plays(tmp_path: Path):
     file = tmp_path / "1.jpg"
     file.write_bytes(picture())
     token = "0123456789abcdef"
-    told = {"device_id": "demo/cam", "host": HOST, "port": 1, "tls": False, "password": "p"}
-    told |= {"stream_port": port, "stream_token": token}
+    settings = {"device_id": "demo/cam", "host": HOST, "port": 1, "tls": False, "password": "p"}
+    settings |= {"stream_port": port, "stream_token": token}
     world = {"frames": [str(file)], "interval_ms": 1000, "length": 1}
-    board = Board(tmp_path / "board", told, world)
+    board = Board(tmp_path / "board", settings, world)
     board.power_on()
     url = f"http://{HOST}:{port}"
     try:

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from parking.stack.checks import HOST
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT
-from parking.topics import DEVICE_EVENTS, GATE_EVENTS
-from tests.ingest_process import Log
-from tests.waiting import deadline, nightly
+from parking.core.topics import DEVICE_EVENTS, GATE_EVENTS
+from tests.support.ingest_process import Log
+from tests.support.waiting import deadline, nightly
 from tools.boards import image
 from tools.boards.board import Board
+from tools.stack.checks import HOST
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 PASSINGS = 2000  # of a board with a gate: more than the test waits for
@@ -41,9 +41,9 @@ BAD = {
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """`gate`: (a file's name, set when it is asked for, to be set before it is served)."""
 
-    def __init__(self, *told: Any, gate: tuple[str, Event, Event] | None = None, **more: Any):
+    def __init__(self, *settings: Any, gate: tuple[str, Event, Event] | None = None, **more: Any):
         self._gate = gate
-        super().__init__(*told, **more)
+        super().__init__(*settings, **more)
 
     def do_GET(self) -> None:
         if self._gate is not None and self.path.endswith(self._gate[0]):
@@ -84,11 +84,17 @@ class World:
 
     def __init__(self, infra: Infra, device_id: str, folder: Path, key: Path, **more: Any) -> None:
         user, password = infra.add_device(*device_id.split("/"))
-        told = {"device_id": user, "password": password, "host": HOST, "port": infra.mqtt_port}
-        told |= {"tls": False, "reconnect_s": 1, "interval_ms": 0, "trial_s": 8, "board": "unix"}
-        told |= {"update_key": image.public_key(key)} | more
+        settings = {"device_id": user, "password": password, "host": HOST, "port": infra.mqtt_port}
+        settings |= {
+            "tls": False,
+            "reconnect_s": 1,
+            "interval_ms": 0,
+            "trial_s": 8,
+            "board": "unix",
+        }
+        settings |= {"update_key": image.public_key(key)} | more
         self.device_id, self.infra, self.log = device_id, infra, Log(infra)
-        self.board = Board(folder, told, {"passings": PASSINGS}, watchdog_s=10)
+        self.board = Board(folder, settings, {"passings": PASSINGS}, watchdog_s=10)
 
     def command(self, **body: object) -> None:
         import paho.mqtt.publish as publish
@@ -156,10 +162,10 @@ def test_a_signed_image_is_installed_and_confirmed_by_the_end_to_end_ack(world: 
     world.until(lambda: "confirmed: 0.2.0" in world.board.log, 60, "confirmed")
     world.until(lambda: "0.2.0" in world.firmware(), 20, "telling so")
     for _ in range(4):  # more boots than a trial has: it is no trial any more
-        told = world.board.log.count("connected, boot")
+        connections = world.board.log.count("connected, boot")
         world.board.power_off()
         world.board.power_on()
-        world.until(functools.partial(world.connected, told + 1), 20, "back")
+        world.until(functools.partial(world.connected, connections + 1), 20, "back")
     world.until(lambda: world.firmware()[-1] == "0.2.0", 20, "still the new one")
 
 
@@ -168,10 +174,10 @@ def test_a_bad_image_is_rolled_back_within_three_boots(world: World, files, key,
     folder, url = files
     new_image(folder, key, bad)
     boots = world.board.boots
-    told = len(world.firmware())
+    before = len(world.firmware())
     world.command(update=url + "2/")
     world.until(lambda: "update to 0.2.0" in world.board.log, 30, "installed")
-    world.until(lambda: "0.1.0" in world.firmware()[told + 1 :], 90, "back")
+    world.until(lambda: "0.1.0" in world.firmware()[before + 1 :], 90, "back")
     assert world.board.boots - boots <= 3 + 1, "three of the bad image, then the one that works"
     assert "confirmed" not in world.board.log
     if bad == "hangs":
@@ -231,8 +237,8 @@ def test_gate_events_go_out_and_are_acknowledged_while_an_update_is_fetched(
         first = min(boots(world, site))
         ways = [event.direction for event in events.values() if event.boot_id == first]
         assert ways == (["entry", "exit"] * PASSINGS)[: len(ways)], "in order, both ways"
-        [told] = [line for line in world.board.log.splitlines() if "vehicle" in line]
-        assert told.endswith("no vehicle is in the gate"), "the restart waited for that"
+        [vehicle_line] = [line for line in world.board.log.splitlines() if "vehicle" in line]
+        assert vehicle_line.endswith("no vehicle is in the gate"), "the restart waited for that"
 
 
 def boots(world: World, site: str) -> set[int]:

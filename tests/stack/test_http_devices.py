@@ -1,4 +1,4 @@
-"""Row 20 by HTTP: a key is one camera's own, is taken back with its device, and what is sent again
+"""Row 20 by HTTP: a key belongs to one camera, is revoked with its device, and a repeated picture
 writes nothing; against the bridge as a process and real Kafka."""
 
 import contextlib
@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parking.__main__ import main
-from parking.topics import DEVICE_EVENTS, FRAMES
-from tests.brokers import Broker, Client
-from tests.ingest_process import Bridge, Log, picture
-from tests.waiting import wait_until
+from parking.core.topics import DEVICE_EVENTS, FRAMES
+from tests.support.brokers import Broker, Client
+from tests.support.ingest_process import Bridge, Log, picture
+from tests.support.waiting import wait_until
+from tools.cli.__main__ import main
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 CAPTURED = 1000
@@ -25,7 +25,7 @@ from services.ingest.replay import Used
 Used.__contains__ = lambda self, number: False
 runpy.run_module("services.ingest", run_name="__main__")
 """
-Told = dict[str, str]
+Report = dict[str, str]
 Command = Callable[..., str]
 
 
@@ -33,7 +33,7 @@ Command = Callable[..., str]
 def devices(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """`parking devices ...`; what it said."""
+    """Run `parking devices ...`. Returns its output."""
     monkeypatch.setenv("DEVICES_FILE", str(tmp_path / "passwords"))
     monkeypatch.setenv("KEYS_FILE", str(tmp_path / "keys"))
     monkeypatch.setenv("DEVICE_MQTT_URL", "mqtts://broker.example")
@@ -48,19 +48,22 @@ def devices(
 
 @contextlib.contextmanager
 def door(bridge: Bridge) -> Iterator[Callable[..., httpx.Response]]:
-    """Posts a picture for a camera with what its device was told."""
+    """Post a picture for a camera with its device's configuration."""
     with httpx.Client(base_url=bridge.url, timeout=10) as client:
 
-        def post(camera: str, told: Told, seq: int, jpeg: bytes) -> httpx.Response:
-            head = {"Content-Type": "image/jpeg", "Authorization": f"Bearer {told['api_key']}"}
+        def post(camera: str, settings: Report, seq: int, jpeg: bytes) -> httpx.Response:
+            head = {
+                "Content-Type": "image/jpeg",
+                "Authorization": f"Bearer {settings['api_key']}",
+            }
             head |= {"X-Boot-Id": "1", "X-Seq": str(seq)}
             return client.post(f"/ingest/v1/frames/{camera}", content=jpeg, headers=head)
 
         yield post
 
 
-def told(said: str) -> Told:
-    answer: Told = json.loads(said.splitlines()[0])
+def reports_of(said: str) -> Report:
+    answer: Report = json.loads(said.splitlines()[0])
     return answer
 
 
@@ -69,14 +72,14 @@ def test_a_key_is_its_devices_own_is_renewed_and_is_taken_back(
 ):
     site = unique("site")
     cam, other = f"{site}/cam", f"{site}/other"
-    first = told(devices("add", cam, "--http"))
+    first = reports_of(devices("add", cam, "--http"))
     devices("add", other, "--http")
     bridge.start()
     with door(bridge) as post:
         assert post(cam, first, 1, picture()).status_code == 202
         foreign = post(other, first, 1, picture())
         assert (foreign.status_code, foreign.json()["error"]) == (403, "other-camera")
-        second = told(devices("rotate", cam))
+        second = reports_of(devices("rotate", cam))
         refused_soon(lambda: post(cam, first, 2, picture()))
         assert post(cam, second, 3, picture()).status_code == 202
         devices("revoke", cam)
@@ -101,7 +104,7 @@ def replay(
     """A camera's pictures, all of them sent again by HTTP, the last over MQTT too: how many are in
     Kafka twice, and how many were counted as replayed."""
     cam = f"{site}/cam"
-    opened = told(devices("add", cam, "--http"))
+    opened = reports_of(devices("add", cam, "--http"))
     with door(bridge) as post:
         jpeg = picture()
         first = [post(cam, opened, seq, jpeg).status_code for seq in range(1, CAPTURED + 1)]

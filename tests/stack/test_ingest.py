@@ -10,23 +10,23 @@ import httpx
 import psutil
 import pytest
 
-from parking.stack.checks import HOST, free_ports
-from parking.stack.infra import Infra
-from parking.topics import (
+from parking.core.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
     DEVICE_EVENTS,
     FRAMES,
     GATE_EVENTS,
 )
-from tests.brokers import EACH, NEEDS_MOSQUITTO, Broker, Client, mosquitto
-from tests.ingest_process import Bridge, Log, picture
-from tests.waiting import wait_until
+from tests.support.brokers import EACH, NEEDS_MOSQUITTO, Broker, Client, mosquitto
+from tests.support.ingest_process import Bridge, Log, picture
+from tests.support.waiting import wait_until
+from tools.stack.checks import HOST, free_ports
+from tools.stack.infra import Infra
 
 pytestmark = pytest.mark.stack
 
 GATE = {"direction": "entry", "gate": "main", "captured_at_ms": None, "plate_hash": None}
-# Dies once Kafka has the message, before its device or the broker is told.
+# Dies once Kafka has the message, before its device or the broker is answered.
 KILLED_BEFORE_PUBACK = """
 import os, runpy
 from services.ingest.bridge import Lane
@@ -73,14 +73,16 @@ def test_frames_gates_and_status_come_through(bridge: Bridge, broker: Broker, lo
         client.publish(f"{root}/gate/1/2", b'{"direction":"entry"}')
         client.publish(f"{root}/gate/1/1", json.dumps(GATE).encode())
         acks = [json.loads(client.next().payload) for _ in range(5)]
-        told = [(ack["of"], ack["seq"], ack["result"], ack["reason"]) for ack in acks]
-        assert [one for one in told if one[0] == "gate"] == [
+        results = [(ack["of"], ack["seq"], ack["result"], ack["reason"]) for ack in acks]
+        assert [one for one in results if one[0] == "gate"] == [
             ("gate", 1, "accepted", None),
             ("gate", 2, "rejected", "bad-schema"),
             ("gate", 1, "accepted", None),
         ]
-        assert [one for one in told if one[0] == "status"] == [("status", 1, "accepted", None)]
-        assert [one for one in told if one[0] == "frame"] == [("frame", 3, "rejected", "truncated")]
+        assert [one for one in results if one[0] == "status"] == [("status", 1, "accepted", None)]
+        assert [one for one in results if one[0] == "frame"] == [
+            ("frame", 3, "rejected", "truncated")
+        ]
         client.drop()
     wait_until(lambda: f"{device}/status/1/1/offline" in log.ids(DEVICE_EVENTS, site), 20, "gone")
     frames = log.of(FRAMES, site)
@@ -88,8 +90,8 @@ def test_frames_gates_and_status_come_through(bridge: Bridge, broker: Broker, lo
     assert len(frames) == 3
     assert frames[0].time_ms == now_ms
     assert log.ids(GATE_EVENTS, site) == [f"{device}/gate/1/1"] * 2
-    reports = [event.kind for event in log.of(DEVICE_EVENTS, site)]
-    assert sorted(reports) == ["heartbeat", "offline", "online", "telemetry"]
+    kinds = [event.kind for event in log.of(DEVICE_EVENTS, site)]
+    assert sorted(kinds) == ["heartbeat", "offline", "online", "telemetry"]
     assert [event.reason for event in log.of(DEAD_LETTERS, site)] == ["bad-schema"]
     assert [event.reason for event in log.of(DEAD_LETTERS_FRAMES, site)] == ["truncated"]
     assert bridge.end() == 0
@@ -159,7 +161,7 @@ def test_while_kafka_stands_still_nothing_is_acknowledged_nothing_grows_nothing_
                 client.client.publish(f"{root}/gate/1/{seq}", large, qos=1)
             for seq in range(1, frames + 1):
                 client.client.publish(f"{root}/frame/1/{seq}/0", picture(seq), qos=1)
-            wait_until(lambda: "kafka-events" in bridge.waiting(), 15, "told by /readyz")
+            wait_until(lambda: "kafka-events" in bridge.waiting(), 15, "reported by /readyz")
             deadline = time.monotonic() + 5
             while time.monotonic() < deadline:
                 assert bridge.metric("parking_handover_messages") <= 20 + 8 + 5
@@ -202,7 +204,7 @@ def test_it_starts_before_kafka_and_broker_and_says_what_it_waits_for(bridge: Br
     kafka, mqtt = free_ports(2)
     bridge.launch(KAFKA_BOOTSTRAP=f"{HOST}:{kafka}", MQTT_PORT=str(mqtt))
 
-    def told() -> bool:
+    def reports_of() -> bool:
         try:
             reasons = bridge.waiting()
         except httpx.HTTPError:
@@ -211,7 +213,7 @@ def test_it_starts_before_kafka_and_broker_and_says_what_it_waits_for(bridge: Br
             "no connection" in reasons.get("mqtt-events", "")
         )
 
-    wait_until(told, 30, "told")
+    wait_until(reports_of, 30, "reported")
     assert httpx.get(f"{bridge.url}/healthz").status_code == 200
     key = bridge.keys.add("demo/cam", "frames")
     headers = {"Content-Type": "image/jpeg", "Authorization": f"Bearer {key}"}
@@ -242,9 +244,9 @@ def test_the_http_intake_takes_pictures_with_a_key_only(bridge: Bridge, log: Log
 
 def next_gate_ack(client: Client) -> int:
     """Its sequence number; each bridge acknowledges the status as well."""
-    while (told := json.loads(client.next().payload))["of"] != "gate":
+    while (ack := json.loads(client.next().payload))["of"] != "gate":
         continue
-    seq: int = told["seq"]
+    seq: int = ack["seq"]
     return seq
 
 
@@ -284,9 +286,9 @@ def test_bridges_that_share_split_the_load_and_keep_each_gates_order(
                 bridge.end()
     assert sum(taken) == devices * events
     assert min(taken) > 0, f"one of the bridges took nothing: {taken}"
-    told = log.ids(GATE_EVENTS, site)
+    written = log.ids(GATE_EVENTS, site)
     for number in range(devices):
-        own = [name for name in told if name.startswith(f"{site}/gate-{number}/")]
+        own = [name for name in written if name.startswith(f"{site}/gate-{number}/")]
         assert own == [f"{site}/gate-{number}/gate/1/{seq}" for seq in range(events)]
     statuses = log.ids(DEVICE_EVENTS, site)
     assert all(statuses.count(name) == 2 for name in set(statuses)), "each bridge hears each status"

@@ -13,19 +13,19 @@ from pathlib import Path
 import httpx
 import psycopg
 
-from parking.kafka import KafkaSettings
-from parking.keys import KeyFile
-from parking.stack.checks import HOST, free_ports
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT
-from parking.topics import LAYOUTS
+from parking.access.keys import KeyFile
+from parking.core.topics import LAYOUTS
+from parking.runtime.kafka import KafkaSettings
 from services.notifier.adapters import KafkaLog
 from services.notifier.history import History
 from services.persister.migrate import migrate
-from tests.databases import new_database
-from tests.notifier_instance import Backend, Events, Given, Instance
-from tests.notifying import SQUARE, changed, record
-from tests.waiting import PATIENCE
+from tests.support.databases import new_database
+from tests.support.notifier_instance import Backend, Events, Given, Instance
+from tests.support.notifying import SQUARE, changed, record
+from tests.support.waiting import PATIENCE
+from tools.stack.checks import HOST, free_ports
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT
 
 START_LIMIT_S = 60.0
 
@@ -81,7 +81,7 @@ async def collect(http: httpx.AsyncClient, site: str, last_id: str, upto: int) -
             if event.type == "snapshot":
                 got[0] = event.id
             if event.type == "slot-change" and event.data["site_id"] == site:
-                assert event.data["version"] not in got, "told twice"
+                assert event.data["version"] not in got, "sent twice"
                 got[event.data["version"]] = event.id
             if upto == 0 and 0 in got:
                 break
@@ -182,25 +182,26 @@ async def test_the_past_is_read_from_postgres(infra: Infra, unique: Callable[[st
         await history.close()
 
 
-async def test_devices_are_shown_with_what_they_last_told(
+async def test_devices_are_shown_with_their_last_reports(
     infra: Infra, unique: Callable[[str], str], tmp_path: Path
 ):
     site = unique("site")
     key = KeyFile(tmp_path / "keys").add("fleet", "devices")
     newest = {"rssi_dbm": -71, "firmware": "1.3", "frames_dropped": 9, "gate_events_waiting": 4}
     newest |= {"gate_events_lost": 2, "gate_edges_lost": 0}
-    told: list[tuple[str, int, str | None, str | None]] = [
+    events: list[tuple[str, int, str | None, str | None]] = [
         ("online", 1, None, None),
         ("telemetry", 2, '{"rssi_dbm": -60.5, "firmware": "1.2"}', None),
         ("telemetry", 4, json.dumps(newest), None),
         ("heartbeat", 5, None, "replay"),
+        ("heartbeat", 6, None, "rate"),
         ("offline", 3, None, "lost"),
     ]
     with new_database(infra) as url:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
             await migrate(connection)
             await connection.execute("insert into devices values (%s, %s)", [f"{site}/cam", site])
-            for kind, time_ms, telemetry, reason in told:
+            for kind, time_ms, telemetry, reason in events:
                 await connection.execute(
                     "insert into device_events (id, site_id, device_id, time_ms, kind, telemetry,"
                     " reason) values (%s, %s, %s, %s, %s, %s, %s)",
@@ -221,8 +222,9 @@ async def test_devices_are_shown_with_what_they_last_told(
         "state": "offline",
         "state_since_ms": 3,
         "state_reason": "lost",
-        "last_seen_ms": 5,
+        "last_seen_ms": 6,
         "replayed_at_ms": 5,
+        "rate_limited_at_ms": 6,
         "uptime_s": None,
     }
     assert (expected | newest).items() <= cam.items()

@@ -7,15 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from parking import events as ev
-from parking import topics
-from parking.memory import ManualClock
-from parking.ports import Outgoing
-from parking.stack.infra import Infra
+from parking.core import events as ev
+from parking.core import topics
+from parking.runtime.memory import ManualClock
+from parking.wire.ports import Outgoing
 from services.persister.postgres import new_pool
 from services.persister.retention import Keep, Retention
-from tests import persisting as make
-from tests.persister_world import World, changes_of, dead_letters, gates_of, new_world, own_servers
+from tests.support import persisting as make
+from tests.support.persister_world import (
+    World,
+    changes_of,
+    dead_letters,
+    gates_of,
+    new_world,
+    own_servers,
+)
+from tools.stack.infra import Infra
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 

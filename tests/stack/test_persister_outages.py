@@ -1,4 +1,4 @@
-"""Who holds a partition, and what happens when a server or a member goes away."""
+"""Ownership of partitions, and outages of servers and members."""
 
 import asyncio
 import os
@@ -11,18 +11,18 @@ import psycopg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from parking import admin
-from parking.kafka import KafkaSettings, new_consumer
-from parking.ports import Record
-from parking.runner import next_offsets
-from parking.stack.infra import Infra
-from parking.topics import GATE_EVENTS
+from parking.core.topics import GATE_EVENTS
+from parking.runtime.kafka import KafkaSettings, new_consumer
+from parking.runtime.runner import next_offsets
+from parking.wire.ports import Record
 from services.persister.adapters import PlaceKeeper
 from services.persister.handler import HANDLERS
 from services.persister.memory import MemoryEvents
 from services.persister.postgres import PostgresEvents, new_pool, prepare
-from tests.persister_world import World, changes_of, gates_of, new_world, own_servers
-from tests.waiting import nightly, wait_until
+from tests.support.persister_world import World, changes_of, gates_of, new_world, own_servers
+from tests.support.waiting import nightly, wait_until
+from tools.cli import admin
+from tools.stack.infra import Infra
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 
@@ -115,7 +115,7 @@ async def make_topics_again(world: World) -> None:
     await admin.apply_topics(settings)
 
 
-def test_it_knows_when_records_wait_for_it(world: World):
+def test_it_knows_whether_records_are_waiting(world: World):
     """`behind` on a real Kafka: before its partitions are claimed, with records, and without."""
 
     async def work() -> list[bool]:
@@ -142,7 +142,7 @@ def test_it_knows_when_records_wait_for_it(world: World):
     assert asyncio.run(work()) == [True, True, False]
 
 
-@pytest.mark.parametrize("part", [nightly("kafka"), "postgres"])
+@pytest.mark.parametrize("part", [nightly("kafka"), nightly("postgres")])
 def test_an_outage_longer_than_the_limit_of_standing_still_does_not_fail_it(
     world: World, part: str
 ):
@@ -179,7 +179,7 @@ def test_a_write_that_never_ends_fails_it(world: World):
 
 
 @pytest.mark.parametrize("part", ["postgres", "s3"])
-def test_an_outage_is_waited_out_and_told(world: World, part: str):
+def test_an_outage_is_waited_out_and_reported(world: World, part: str):
     with world.persister(S3_TIMEOUT_S="2") as running:
         world.drained()
         world.infra.stop(part)

@@ -1,4 +1,4 @@
-"""Stock cameras, asked by ingest as a process, to frames in real Kafka."""
+"""Stock cameras, polled by ingest as a process, to frames in real Kafka."""
 
 import asyncio
 import json
@@ -12,26 +12,26 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parking.admin import publish_layouts
-from parking.kafka import KafkaSettings
-from parking.mjpeg import Splitter, boundary_of
-from parking.secret_files import write_private
-from parking.stack.checks import HOST, free_ports
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT
-from parking.topics import DEVICE_EVENTS, FRAMES
-from tests.cameras import PASSWORD, USER, HttpCameras, http_cameras
-from tests.ingest_process import Bridge, Log
-from tests.notifying import layout
-from tests.rtsp_cameras import RtspCameras, rtsp_cameras
-from tests.waiting import wait_until
+from parking.access.secret_files import write_private
+from parking.core.topics import DEVICE_EVENTS, FRAMES
+from parking.runtime.kafka import KafkaSettings
+from parking.wire.mjpeg import Splitter
+from tests.support.cameras import PASSWORD, USER, HttpCameras, http_cameras
+from tests.support.ingest_process import Bridge, Log
+from tests.support.notifying import layout
+from tests.support.rtsp_cameras import RtspCameras, rtsp_cameras
+from tests.support.waiting import wait_until
+from tools.cli.admin import publish_layouts
+from tools.stack.checks import HOST, free_ports
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT
 
 pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
 def cameras() -> Iterator[tuple[HttpCameras, RtspCameras]]:
-    """Cameras in a thread of their own, for the test itself waits without a loop."""
+    """Cameras in a thread of their own, because the test itself waits without a loop."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -88,18 +88,18 @@ def test_a_stock_camera_comes_to_kafka_and_goes(
     assert {frame.via for frame in frames} == {"mjpeg", "snapshot", "rtsp"}
     assert len({frame.id for frame in frames}) == len(frames)
 
-    def told(name: str) -> list[tuple[str, str | None]]:
+    def reports_of(name: str) -> list[tuple[str, str | None]]:
         events = log.of(DEVICE_EVENTS, site)
         return [(e.kind, e.reason) for e in events if e.device_id == f"{site}/{name}"]
 
-    wait_until(lambda: told("away") and told("hung"), 30, "both bad cameras told")
-    assert told("away")[0] == ("offline", "refused: nothing listens there")
-    assert told("hung")[0][1] == "timeout: the camera did not answer in time"
-    assert told("ip") == [("online", None)]
+    wait_until(lambda: reports_of("away") and reports_of("hung"), 30, "both bad cameras reported")
+    assert reports_of("away")[0] == ("offline", "refused: nothing listens there")
+    assert reports_of("hung")[0][1] == "timeout: the camera did not answer in time"
+    assert reports_of("ip") == [("online", None)]
     # A camera is taken out of the file, without a restart.
     file.write_text(json.dumps({"cameras": entries[:1]}))
-    wait_until(lambda: len(told("ip")) == 2, 20, "the removed camera told")
-    assert told("ip")[1] == ("offline", "removed from the cameras file")
+    wait_until(lambda: len(reports_of("ip")) == 2, 20, "the removed camera reported")
+    assert reports_of("ip")[1] == ("offline", "it is no longer polled")
     assert bridge.metric("parking_pull_up{") == 1
     assert bridge.end() == 0
     assert PASSWORD not in (tmp_path / "bridge.log").read_text("utf-8")
@@ -129,9 +129,42 @@ def test_a_fetched_camera_is_watched_live_through_the_notifier(
         wait_until(lambda: http.open["/stream"] == 0, 10, "let go")
 
 
+def test_an_added_camera_is_polled_again_after_a_restart_until_it_is_removed(
+    bridge: Bridge, infra: Infra, cameras, tmp_path: Path, unique
+):
+    http, _ = cameras
+    log, site, key = Log(infra), unique("site"), tmp_path / "ingest-key"
+    write_private(key, bridge.keys.add("notifier", "live", "cameras"))
+    admin = {"Authorization": f"Bearer {bridge.keys.add('admin', 'devices')}"}
+    login = {"username": USER, "password": PASSWORD}
+    body = {"version": 0, "kind": "snapshot", "url": http.url("/digest"), "interval_s": 0.3}
+    known = {"LIVE_URL": bridge.url, "LIVE_KEY_FILE": str(key), "KEYS_FILE": str(tmp_path / "keys")}
+
+    def frames() -> int:
+        return len(log.of(FRAMES, site))
+
+    bridge.start(CAMERAS_NETWORKS="127.0.0.1")
+    with notifier_process(infra, **known) as url:
+        source = f"{url}/api/cameras/{site}/gate/source"
+        wait_until(
+            lambda: httpx.put(source, json=body | {"login": login}, headers=admin).is_success,
+            30,
+            "the camera added, once ingest has read its topic",
+        )
+        wait_until(lambda: frames() >= 2, 30, "frames of the added camera")
+        assert bridge.end() == 0
+        before = frames()
+        bridge.start(CAMERAS_NETWORKS="127.0.0.1")
+        wait_until(lambda: frames() > before, 30, "frames after the restart")
+        assert httpx.delete(source, headers=admin).status_code == 204
+    wait_until(lambda: log.of(DEVICE_EVENTS, site)[-1].kind == "offline", 20, "no longer polled")
+    assert bridge.end() == 0
+    assert PASSWORD not in (tmp_path / "bridge.log").read_text("utf-8")
+
+
 def pictures(response: httpx.Response, at_least: int) -> set[bytes]:
     """The different ones among the next pictures."""
-    splitter = Splitter(boundary_of(response.headers["content-type"]), 1_000_000)
+    splitter = Splitter(1_000_000)
     found: list[bytes] = []
     for chunk in response.iter_raw():
         found += splitter.feed(chunk)
@@ -170,6 +203,6 @@ def test_a_wrong_cameras_file_does_not_start_and_tells_every_fault(bridge: Bridg
     file.write_text(json.dumps({"cameras": wrong}))
     bridge.launch(CAMERAS_FILE=str(file))
     assert bridge.process.wait(30) == 2
-    told = (tmp_path / "bridge.log").read_text("utf-8")
+    log_text = (tmp_path / "bridge.log").read_text("utf-8")
     for words in ("camera 1:", "rtsp needs rtsp://", "belong in the credentials file"):
-        assert words in told
+        assert words in log_text

@@ -1,5 +1,6 @@
-"""Frames played into a real Kafka are recorded and replayed: with the same settings nothing is
-different, with others exactly what the pure fold predicts, and live is not touched."""
+"""Frames played into a real Kafka are recorded and replayed: with the same settings nothing
+differs, with others the result is exactly what the pure fold predicts, and live topics are not
+touched."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from parking import admin
-from parking.errors import Invalid
-from parking.events import DetectionMade, ParametersSet, SlotChanged
-from parking.topics import (
+from parking.core.errors import Invalid
+from parking.core.events import DetectionMade, ParametersSet, SlotChanged
+from parking.core.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
     DETECTIONS,
@@ -19,8 +19,8 @@ from parking.topics import (
     SLOT_CHANGES,
     TOPICS,
 )
-from parking.topics import FRAMES as TOPIC_FRAMES
-from tests.recorded import (
+from parking.core.topics import FRAMES as TOPIC_FRAMES
+from tests.support.recorded import (
     FRAMES,
     INTERVAL_MS,
     OTHER,
@@ -29,9 +29,10 @@ from tests.recorded import (
     World,
     longest_lag_ms,
     recorded,
-    told_later,
+    reported_later,
 )
-from tests.tracker_log import read
+from tests.support.tracker_log import read
+from tools.cli import admin
 from tools.compare.__main__ import main as compare
 from tools.compare.result import numbers
 from tools.record.__main__ import main as record
@@ -56,7 +57,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def predicted(world: World) -> Path:
-    """What the pure fold makes of other settings."""
+    """The pure fold's result with other settings."""
     return world.run("predicted", *OTHER)
 
 
@@ -73,8 +74,8 @@ def test_the_recording_holds_the_window(world: World):
 
 def test_a_window_from_the_middle_goes_on_where_it_begins(world: World):
     """Layouts, commands and what each slot showed come from before it, and so do pictures that the
-    detector was behind with. What the cameras said before it is forgotten within the silence limit,
-    live too; from then on nothing parts."""
+    detector was behind with. What the cameras reported before it is forgotten within the silence
+    limit, live too; from then on nothing differs."""
     whole = read_archive(world.archive)
     frames = [kept for kept, _ in frames_of(whole)]
     cut_ms = frames[len(frames) // 2].at_ms
@@ -108,11 +109,11 @@ def test_a_range_of_frames_is_kept_with_what_belongs_to_it(world: World):
     assert some.before
 
 
-def test_what_is_not_there_is_told(world: World):
+def test_a_missing_thing_is_reported(world: World):
     site = ["--site", world.play.footage.site_id]
     with pytest.raises(SystemExit, match="holds frames 0 to"):
         record([str(world.folder / "no.zip"), *site, "--frames", "0:5-99999"])
-    with pytest.raises(SystemExit, match="holds nothing of nowhere"):
+    with pytest.raises(SystemExit, match="has no records of nowhere"):
         record([str(world.folder / "no.zip"), "--site", "nowhere", "--from", "1h"])
     assert not (world.folder / "no.zip").exists()
     with pytest.raises(SystemExit, match="--force"):
@@ -137,6 +138,7 @@ def test_other_settings_do_make_a_difference(world: World, predicted: Path):
     assert ended.value.code == 1
 
 
+@pytest.mark.nightly  # `make test` plays the other settings through the services
 def test_played_through_the_services_with_the_same_settings_nothing_differs_and_live_is_untouched(
     world: World,
 ):
@@ -146,7 +148,7 @@ def test_played_through_the_services_with_the_same_settings_nothing_differs_and_
     assert {change.run for change in read_events(run, SlotChanged)} == {"by-services"}
     assert numbers(world.against(world.archive, run))["slots_different"] == 0
     assert not read(world.play.infra, DEAD_LETTERS, DEAD_LETTERS_FRAMES)
-    assert not [name for name in world.topics() if name not in TOPICS]  # and its own are gone
+    assert not [name for name in world.topics() if name not in TOPICS]  # and its own are deleted
 
 
 def test_played_through_the_services_with_others_exactly_the_predicted_differs(
@@ -156,8 +158,8 @@ def test_played_through_the_services_with_others_exactly_the_predicted_differs(
     by_services = {change.id: change for change in read_events(run, SlotChanged)}
     by_fold = {change.id: change for change in read_events(predicted, SlotChanged)}
     assert by_services.keys() == by_fold.keys()  # ids come from run, cause, slot and state
-    told = [(c.slot_id, c.to_state, c.time_ms, c.dwell_ms) for c in by_services.values()]
-    assert sorted(told) == sorted(
+    shown = [(c.slot_id, c.to_state, c.time_ms, c.dwell_ms) for c in by_services.values()]
+    assert sorted(shown) == sorted(
         (c.slot_id, c.to_state, c.time_ms, c.dwell_ms) for c in by_fold.values()
     )
     theirs = world.against(world.archive, run).differences
@@ -188,8 +190,8 @@ def test_a_detector_slowed_tenfold_leads_to_the_same_changes_in_the_same_order(
     ticks have gone by, less than the silence limit."""
     whole = read_archive(world.archive)
     options = [*SAME, "--set=silence_ms=60000", "--set=DETECTOR_FRAME_LIMIT_S=240"]
-    fast = told_later(whole, SCENES, 0, tmp_path / "fast.zip")
-    slow = told_later(whole, SCENES, LATER_MS, tmp_path / "slow.zip")
+    fast = reported_later(whole, SCENES, 0, tmp_path / "fast.zip")
+    slow = reported_later(whole, SCENES, LATER_MS, tmp_path / "slow.zip")
     at_once = world.run("fast", "--kafka", *options, of=fast)
     monkeypatch.setitem(processes.PROGRAMS, "detector", "tests.stack.slow_detector")
     monkeypatch.setenv("SLOWED", str(tmp_path / "took.txt"))

@@ -7,14 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from parking import codec, topics
-from parking.errors import Invalid
-from parking.events import FrameReceived
-from services.persister.objects import S3Settings
-from tests import persisting as make
-from tests.detector_tools import analyser, layout
-from tests.persister_world import World, changes_of, new_world, own_servers
-from tests.replaying import flow, frame, picture
+from parking.core import topics
+from parking.core.errors import Invalid
+from parking.core.events import FrameReceived
+from parking.runtime.objects import S3Settings
+from parking.wire import codec
+from tests.support import persisting as make
+from tests.support.detector_tools import analyser, layout
+from tests.support.persister_world import World, changes_of, new_world, own_servers
+from tests.support.replaying import flow, frame, picture
 from tools.record.recording import Recording
 from tools.replay.captures import read_captures
 from tools.replay.choice import Choice
@@ -86,7 +87,7 @@ def test_without_postgres_they_are_in_order_and_need_a_layout(
     ]
 
 
-def test_a_day_or_a_camera_without_pictures_is_told(world: World, objects: S3Settings):
+def test_a_day_or_a_camera_without_pictures_is_reported(world: World, objects: S3Settings):
     with pytest.raises(Invalid, match="no picture of demo/north of 2026-05-29"):
         read_captures(f"s3:demo/north@{OTHER_DAY}", objects, world.url)
     with pytest.raises(Invalid, match="no layout of demo/south"):
@@ -103,7 +104,7 @@ def test_an_object_that_is_not_what_its_row_says_is_refused(world: World, object
     try:
         whole = asyncio.run(store.get(key))
         asyncio.run(store.put(key, whole[:-9]))
-        with pytest.raises(Invalid, match="not what its row says"):
+        with pytest.raises(Invalid, match="does not match its row"):
             of.picture(key)
         asyncio.run(store.put(key, whole))
     finally:

@@ -1,4 +1,4 @@
-"""A device speaks only for itself: of what others send in its name nothing is in Kafka.
+"""A device can publish only as itself: nothing that others send in its name reaches Kafka.
 
 With users and client ids that would be patterns, or lead elsewhere, in a careless broker: an
 operator can let no such device in, so the test writes them into the broker's file.
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from parking.stack.infra import Infra
-from tests.brokers import EACH, NEEDS_MOSQUITTO, QUIET_S, Broker, Client, mosquitto, until
-from tests.ingest_process import TOPICS, Bridge, Log, picture
+from tests.support.brokers import EACH, NEEDS_MOSQUITTO, QUIET_S, Broker, Client, mosquitto, until
+from tests.support.ingest_process import TOPICS, Bridge, Log, picture
+from tools.stack.infra import Infra
 
 GATE = json.dumps({"direction": "entry", "gate": "main"}).encode()
 STATUS = json.dumps({"state": "online", "boot_id": 2, "connection": 1}).encode()
@@ -37,7 +37,7 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Broker]
 
 @dataclass
 class Site:
-    """A gate that works, and who tries to speak for it."""
+    """A working gate, and clients that try to publish in its name."""
 
     broker: Broker
     victim: str

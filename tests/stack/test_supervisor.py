@@ -12,14 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from parking.stack import supervisor as module
-from parking.stack.backoff import Backoff
-from parking.stack.checks import NotReady
-from parking.stack.console import Console
-from parking.stack.errors import StackError
-from parking.stack.pids import PidFile, end_leftovers
-from parking.stack.supervisor import Part, Supervisor
-from tests.waiting import until
+from tests.support.waiting import until
+from tools.stack import status
+from tools.stack import supervisor as module
+from tools.stack.backoff import Backoff
+from tools.stack.checks import NotReady
+from tools.stack.console import Console
+from tools.stack.errors import StackError
+from tools.stack.pids import PidFile, end_leftovers
+from tools.stack.settings import Paths
+from tools.stack.space import Space
+from tools.stack.supervisor import Part, Supervisor
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}"
@@ -61,14 +64,70 @@ async def test_a_process_that_will_not_run_is_given_up(keeper: Supervisor, tmp_p
     await asyncio.wait_for(keeper.failed.wait(), 10.0)
     assert (keeper.units["a"].starts, keeper.units["a"].state) == (3, "failed")
     assert "no such luck" in (tmp_path / "logs" / "a.log").read_text("utf-8")
-    assert (
-        "given up: it ended 3 times, last status 3" in (tmp_path / "logs" / "stack.log").read_text()
-    )
+    assert "it exited 3 times, last status 3" in (tmp_path / "logs" / "stack.log").read_text()
     with pytest.raises(StackError, match="a is failed"):
         await keeper.healthy(["a"], 5.0)
 
 
-async def test_wrong_settings_are_told_at_the_first_start(keeper: Supervisor) -> None:
+class Disk(Space):
+    """A disk whose free space the test sets."""
+
+    free = 0
+
+    def free_bytes(self) -> int:
+        return self.free
+
+
+async def test_what_a_full_disk_ends_starts_again_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As often as it takes, and with all its tries; nothing is given up."""
+    monkeypatch.setattr(module, "SPACE_POLL_S", 0.01)
+    console, disk = Console(tmp_path / "logs"), Disk(tmp_path)
+    keeper = Supervisor(tmp_path / "run", console, lambda: Backoff(first_s=0.01, tries=1), disk)
+    states: list[str] = []
+    keeper.changed = lambda: states.append(keeper.units["a"].state)
+    try:
+        keeper.start(python("a", "raise SystemExit(1)", ready=never))
+        unit = keeper.units["a"]
+        for round_ in range(1, 4):
+            await until(lambda: unit.state == "no space")
+            assert unit.starts == round_
+            disk.free = disk.enough_bytes - 1
+            await asyncio.sleep(0.05)
+            assert unit.state == "no space", "hysteresis: a little room is not enough"
+            disk.free = disk.enough_bytes if round_ == 3 else 0
+            if round_ < 3:  # room for a moment: it ends again
+                disk.free = disk.enough_bytes
+                await until(lambda: unit.state != "no space")
+                disk.free = 0
+        await asyncio.wait_for(keeper.failed.wait(), 10.0)
+        assert unit.state == "failed", "NC: with room on the disk its tries count"
+        assert unit.starts == 5
+    finally:
+        await keeper.close()
+        console.close()
+    log = (tmp_path / "logs" / "stack.log").read_text("utf-8")
+    assert log.count("is full (0 MB free): it continues at 250 MB") == 3
+
+
+async def test_files_that_cannot_be_written_end_nothing(keeper: Supervisor, tmp_path: Path) -> None:
+    """A full disk, as the files of the supervisor see it: their folder is no folder."""
+    (tmp_path / "run").write_text("in the way")
+    paths = Paths(tmp_path, tmp_path)
+    keeper.changed = lambda: status.write(paths, keeper)
+    keeper.start(python("a", SLEEPER))
+    await keeper.healthy(["a"], 10.0)
+    keeper.signal("a", signal.SIGKILL)
+    unit = keeper.units["a"]
+    await until(lambda: unit.starts == 2 and unit.healthy.is_set())
+    (tmp_path / "run").unlink()
+    await keeper.stop("a")
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["a"]["state"] == "stopped"
+    assert "no pid file for a" in (tmp_path / "logs" / "stack.log").read_text("utf-8")
+
+
+async def test_wrong_settings_are_reported_at_the_first_start(keeper: Supervisor) -> None:
     keeper.start(python("a", "raise SystemExit(2)", ready=never))
     await asyncio.wait_for(keeper.failed.wait(), 10.0)
     assert keeper.units["a"].starts == 1
@@ -140,17 +199,17 @@ async def never() -> None:
     raise NotReady("never")
 
 
-async def test_a_command_that_cannot_be_started_is_told_and_ends_the_wait(
+async def test_a_command_that_cannot_be_started_is_reported_and_ends_the_wait(
     keeper: Supervisor, tmp_path: Path
 ):
     keeper.start(replace(python("lost", SLEEPER), command=("/no/such/program",)))
     with pytest.raises(StackError, match="lost is failed"):
         await keeper.healthy(["lost"], 10)
     assert keeper.failed.is_set()
-    assert "lost is given up: FileNotFoundError" in (tmp_path / "logs" / "stack.log").read_text()
+    assert "gave up on lost: FileNotFoundError" in (tmp_path / "logs" / "stack.log").read_text()
 
 
-async def test_a_check_that_fails_by_itself_is_told_and_gives_the_part_up(
+async def test_a_check_that_crashes_is_reported_and_its_part_is_given_up(
     keeper: Supervisor, tmp_path: Path
 ):
     async def broken() -> None:

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from parking import codec
-from parking.errors import SettingsError
-from parking.events import (
+from parking.core.errors import SettingsError
+from parking.core.events import (
     DeadLettered,
     GatesCounted,
     LayoutPublished,
@@ -21,9 +20,7 @@ from parking.events import (
     TickElapsed,
     Zone,
 )
-from parking.memory import ManualClock, MemoryBroker, MemoryProducer
-from parking.ports import Outgoing, Record
-from parking.topics import (
+from parking.core.topics import (
     ANALYTICS_CLOCK,
     CAMERA_STATUS,
     DEAD_LETTERS,
@@ -32,12 +29,15 @@ from parking.topics import (
     SESSIONS,
     SLOT_CHANGES,
 )
+from parking.runtime.memory import ManualClock, MemoryBroker, MemoryProducer
+from parking.wire import codec
+from parking.wire.ports import Outgoing, Record
 from services.analytics import handler, minutes
 from services.analytics.analytics import Analytics, MemoryTable
 from services.analytics.kinds import Kinds
 from services.analytics.minutes import Group
 from services.analytics.settings import Settings
-from tests.counting import MINUTE_MS, Counted, Lot, expected, inputs, told
+from tests.support.counting import MINUTE_MS, Counted, Lot, expected, inputs, reports_of
 
 SOURCES = (SLOT_CHANGES, SESSIONS, CAMERA_STATUS, ANALYTICS_CLOCK)
 SQUARE = [(0.1, 0.1), (0.3, 0.1), (0.3, 0.3)]
@@ -62,7 +62,7 @@ class DyingTable(MemoryTable):
 
 
 class World:
-    """Kafka in memory, and analytics over it, started anew as often as it dies."""
+    """Kafka in memory, and analytics over it, restarted whenever it dies."""
 
     def __init__(self) -> None:
         self.clock = ManualClock(1_700_000_000_000)
@@ -108,11 +108,11 @@ class World:
         await self.analytics.beat(range(12))
         await self.drain(choose)
 
-    def told(self) -> dict[str, Counted]:
-        return told(self.broker.records(OCCUPANCY))
+    def reports_of(self) -> dict[str, Counted]:
+        return reports_of(self.broker.records(OCCUPANCY))
 
     def minutes(self) -> list[OccupancyMeasured]:
-        found = [e for e in self.told().values() if isinstance(e, OccupancyMeasured)]
+        found = [e for e in self.reports_of().values() if isinstance(e, OccupancyMeasured)]
         return sorted(found, key=lambda e: (e.minute_at_ms, e.zone_id, e.kind))
 
     def expected(self, site_id: str = "lot") -> dict[str, Counted]:
@@ -141,7 +141,7 @@ async def test_a_minute_holds_the_end_the_share_and_who_came_and_left():
     assert minute.occupied_share_mean == pytest.approx(30 / 60 / 3, abs=1e-4)
     assert minute.occupied_share_max == pytest.approx(1 / 3, abs=1e-4)
     assert (minute.entries, minute.exits, minute.turnover) == (1, 1, 0.25)
-    assert world.told() == world.expected()
+    assert world.reports_of() == world.expected()
 
 
 async def test_unknown_in_between_neither_brings_a_vehicle_nor_takes_one():
@@ -153,10 +153,10 @@ async def test_unknown_in_between_neither_brings_a_vehicle_nor_takes_one():
     world.write(lot.status())
     await world.settle()
     assert [(m.entries, m.exits) for m in world.minutes()[:1]] == [(1, 1)]
-    assert world.told() == world.expected()
+    assert world.reports_of() == world.expected()
 
 
-async def test_minutes_without_a_change_are_told_as_cameras_show_that_they_passed():
+async def test_minutes_without_a_change_are_reported_once_cameras_show_that_they_passed():
     world, lot = World(), Lot()
     world.write(lot.change("1", "occupied"))
     for _ in range(5):
@@ -164,7 +164,7 @@ async def test_minutes_without_a_change_are_told_as_cameras_show_that_they_passe
         world.write(lot.status())
     await world.settle()
     assert [m.occupied_share_mean for m in world.minutes()] == [1.0] * 4, "one is kept open"
-    assert world.told() == world.expected()
+    assert world.reports_of() == world.expected()
 
 
 async def test_zones_are_counted_apart_and_a_moved_slot_goes_with_its_zone():
@@ -183,7 +183,7 @@ async def test_zones_are_counted_apart_and_a_moved_slot_goes_with_its_zone():
         for zone in "ab"
     }
     assert slots == {"a": [1, 0, 0, 0, 0, 0], "b": [1, 2, 2, 2, 1, 1]}
-    assert world.told() == world.expected()
+    assert world.reports_of() == world.expected()
 
 
 async def test_kinds_are_those_of_the_layouts():
@@ -230,7 +230,7 @@ async def test_gates_are_counted_by_passages_and_not_by_what_is_closed_without_o
             exit_gate_id="main",
             exit_at_ms=lot.now_ms,
         ),
-        # Told again because an earlier passage came late: nobody passed.
+        # Reported again because an earlier passage came late: nobody passed.
         lot.session("closed", exit_gate_id="main", exit_at_ms=lot.now_ms + 1),
         lot.session("opened", reason="reopened", entry_at_ms=lot.now_ms),
         lot.session("corrected", reason="entry-found", exit_gate_id="main", exit_at_ms=lot.now_ms),
@@ -244,9 +244,9 @@ async def test_gates_are_counted_by_passages_and_not_by_what_is_closed_without_o
     lot.now_ms += 3 * MINUTE_MS
     world.write(lot.exit())
     await world.settle()
-    gates = [e for e in world.told().values() if isinstance(e, GatesCounted)]
+    gates = [e for e in world.reports_of().values() if isinstance(e, GatesCounted)]
     assert [(e.entries, e.exits) for e in gates] == [(2, 2), (0, 1), (0, 0), (0, 0)]
-    assert world.told() == world.expected()
+    assert world.reports_of() == world.expected()
 
 
 # ---------------------------------------------------------------- late, doubled, wrong
@@ -261,10 +261,10 @@ async def test_a_late_change_counts_where_the_log_has_come_to():
     world.write(lot.status())
     await world.settle()
     assert [m.entries for m in world.minutes()] == [0, 0, 0, 1]
-    assert world.told() == world.expected()
+    assert world.reports_of() == world.expected()
 
 
-async def test_a_change_behind_the_clock_has_its_minutes_told_again():
+async def test_a_change_behind_the_clock_has_its_minutes_reported_again():
     """The clock's topic was read to its end before the changes were."""
     world, lot = World(), Lot()
     world.write(lot.change("1", "free"))
@@ -274,16 +274,16 @@ async def test_a_change_behind_the_clock_has_its_minutes_told_again():
         world.write(lot.status())
     await world.settle()
     world.write(lot.change("1", "occupied", time_ms=lot.now_ms - 2 * MINUTE_MS - 1))
-    before = world.told()
+    before = world.reports_of()
     await world.drain()
-    assert world.told() == before
+    assert world.reports_of() == before
     await world.settle()
-    assert world.told() == world.expected() != before
+    assert world.reports_of() == world.expected() != before
     assert len(world.broker.records(OCCUPANCY)) > len(before)
 
 
 async def test_while_changes_are_caught_up_with_minutes_ahead_of_them_wait():
-    """Or each change of the past would have all minutes since then told again."""
+    """Otherwise each change of the past would make all later minutes be reported again."""
     world, lot = World(), Lot()
     for slot in range(70):
         world.write(lot.change(str(slot), "occupied"))
@@ -293,11 +293,11 @@ async def test_while_changes_are_caught_up_with_minutes_ahead_of_them_wait():
     await world.drain()  # the clock first, in alphabetical order
     assert len(world.minutes()) == 1, "closed by a change"
     await world.settle()
-    assert world.told() == world.expected()
-    assert len(world.broker.records(OCCUPANCY)) == len(world.told())
+    assert world.reports_of() == world.expected()
+    assert len(world.broker.records(OCCUPANCY)) == len(world.reports_of())
 
 
-def test_an_emptied_zone_is_told_with_zeros_for_as_long_as_it_may_have_been_told_ahead():
+def test_an_emptied_zone_is_reported_with_zeros_as_long_as_minutes_may_have_been_reported_ahead():
     begin_ms = Lot().now_ms
     gone = Group(zone_id="a", kind="ev", emptied_at_ms=begin_ms + 5)
     there = Group(zone_id="b", kind="ev", slots=(1, 0, 0, 0))
@@ -311,12 +311,12 @@ def test_an_emptied_zone_is_told_with_zeros_for_as_long_as_it_may_have_been_told
     assert (last, after) == ([("a", 0), ("b", 1)], ["b"])
 
 
-def test_minutes_are_told_no_further_ahead_of_the_last_change():
+def test_minutes_are_reported_no_further_ahead_of_the_last_change():
     lot = minutes.Lot(at_ms=Lot().now_ms, version=7)
     site = handler.Site(clock_ms=lot.at_ms + 2 * minutes.AHEAD_MS, lot=lot, lot_due_ms=lot.at_ms)
     assert handler.due(b"lot", msgspec.json.encode(site)) is not None
-    told_ahead = replace(site, lot_due_ms=lot.at_ms + minutes.AHEAD_MS)
-    assert handler.due(b"lot", msgspec.json.encode(told_ahead)) is None
+    reported_ahead = replace(site, lot_due_ms=lot.at_ms + minutes.AHEAD_MS)
+    assert handler.due(b"lot", msgspec.json.encode(reported_ahead)) is None
 
 
 async def test_a_version_that_repeats_and_a_record_that_comes_again_count_once():
@@ -329,11 +329,11 @@ async def test_a_version_that_repeats_and_a_record_that_comes_again_count_once()
     lot.now_ms += 2 * MINUTE_MS
     world.write(lot.status())
     await world.settle()
-    before = world.told()
+    before = world.reports_of()
     world.positions.clear()
     world.start()
     await world.settle()
-    assert world.told() == before == world.expected()
+    assert world.reports_of() == before == world.expected()
     assert [m.entries for m in world.minutes()] == [1]
 
 
@@ -375,7 +375,7 @@ async def test_a_beat_moves_its_partition_and_means_nothing():
     for record in world.broker.records(ANALYTICS_CLOCK):
         await watched.apply(record)
     assert moved == [3, 5]
-    assert world.told() == {}
+    assert world.reports_of() == {}
 
 
 # ---------------------------------------------------------------- whatever the order
@@ -435,7 +435,7 @@ async def test_any_interleaving_and_any_crash_come_to_what_the_inputs_say(
             world.start()
     world.table.left = None
     await world.settle(random.choice)
-    assert world.told() == world.expected()
+    assert world.reports_of() == world.expected()
 
 
 def test_negative_control_the_oracle_sees_a_change_that_is_missing():
@@ -448,10 +448,10 @@ def test_negative_control_the_oracle_sees_a_change_that_is_missing():
 
 # ---------------------------------------------------------------- settings
 def test_settings_have_the_documented_defaults_and_know_live_alone():
-    made = Settings.from_env({"KAFKA_BOOTSTRAP": "k:9092"})
+    made = Settings.from_env({"KAFKA_BOOTSTRAP": "127.0.0.1:9092"})
     assert (made.http.port, made.session_s, made.stall_s) == (8085, 10.0, 120.0)
     with pytest.raises(SettingsError, match="RUN"):
-        Settings.from_env({"KAFKA_BOOTSTRAP": "k:9092", "RUN": "two"})
+        Settings.from_env({"KAFKA_BOOTSTRAP": "127.0.0.1:9092", "RUN": "two"})
 
 
 def test_a_mark_names_its_minute():

@@ -8,8 +8,8 @@ import pytest
 
 from tools.bench.capacity.ages import (
     AGE_LIMIT_S,
+    FrameReport,
     Sent,
-    Telling,
     Window,
     ages_s,
     by_camera,
@@ -31,42 +31,42 @@ def sent(*at_s, scene=0, first=1):
     return [Sent(CAMERA, first + n, round(at * 1000), scene) for n, at in enumerate(at_s)]
 
 
-def told(*seq_and_s, judged=None):
-    return [Telling(CAMERA, seq, round(at * 1000), judged) for seq, at in seq_and_s]
+def reports_of(*seq_and_s, judged=None):
+    return [FrameReport(CAMERA, seq, round(at * 1000), judged) for seq, at in seq_and_s]
 
 
 # ---------------------------------------------------------------- ages
 def test_age_is_the_time_from_sending_to_telling():
     frames = sent(10, 15)
-    assert ages_s(frames, by_camera(told((1, 10.2), (2, 15.5))), WINDOW) == [0.2, 0.5]
+    assert ages_s(frames, by_camera(reports_of((1, 10.2), (2, 15.5))), WINDOW) == [0.2, 0.5]
 
 
-def test_a_skipped_frame_is_as_old_as_the_next_newer_one_that_is_told():
+def test_a_skipped_frame_is_as_old_as_the_next_newer_one_that_is_reported():
     frames = sent(10, 15, 19)
-    assert ages_s(frames, by_camera(told((3, 20))), WINDOW) == [10, 5, 1]
+    assert ages_s(frames, by_camera(reports_of((3, 20))), WINDOW) == [10, 5, 1]
 
 
-def test_an_older_frame_told_later_makes_nothing_older():
+def test_an_older_frame_reported_later_makes_nothing_older():
     frames = sent(10, 15)
-    assert ages_s(frames, by_camera(told((2, 15.5), (1, 18))), WINDOW) == [5.5, 0.5]
+    assert ages_s(frames, by_camera(reports_of((2, 15.5), (1, 18))), WINDOW) == [5.5, 0.5]
 
 
-def test_what_is_never_told_counts_to_the_end():
+def test_a_frame_that_is_never_reported_counts_to_the_end():
     assert ages_s(sent(10, 15), {}, WINDOW) == [20, 15]
-    assert ages_s(sent(10, 15), by_camera(told((1, 11))), WINDOW) == [1, 15]
+    assert ages_s(sent(10, 15), by_camera(reports_of((1, 11))), WINDOW) == [1, 15]
 
 
 def test_telling_after_the_end_does_not_count():
-    assert ages_s(sent(10), by_camera(told((1, 31))), WINDOW) == [20]
+    assert ages_s(sent(10), by_camera(reports_of((1, 31))), WINDOW) == [20]
 
 
 def test_only_frames_of_the_window_are_measured():
     frames = sent(9.999, 10, 19.999, 20)
-    assert len(ages_s(frames, by_camera(told((4, 20.5))), WINDOW)) == 2
+    assert len(ages_s(frames, by_camera(reports_of((4, 20.5))), WINDOW)) == 2
 
 
-def test_another_cameras_telling_tells_nothing():
-    other = [Telling("lot-000/c1", 1, 10_100, None)]
+def test_another_cameras_report_does_not_count():
+    other = [FrameReport("lot-000/c1", 1, 10_100, None)]
     assert ages_s(sent(10), by_camera(other), WINDOW) == [20]
 
 
@@ -88,39 +88,39 @@ def lost(found):
     return [change.seen_after_ms for change in found] == [None]
 
 
-def of_change(tellings, slots=CARS):
+def of_change(reports, slots=CARS):
     frames = [*sent(5, 8), *sent(12, 17, 22, scene=1, first=3)]
-    return changes(frames, by_camera(tellings), WINDOW, lambda camera_id, scene: slots)
+    return changes(frames, by_camera(reports), WINDOW, lambda camera_id, scene: slots)
 
 
 def test_a_change_is_seen_when_a_slot_that_changed_is_judged():
-    (change,) = of_change(told((3, 12.4), judged=frozenset({"c0-2"})))
+    (change,) = of_change(reports_of((3, 12.4), judged=frozenset({"c0-2"})))
     assert (change.seq, change.at_ms, change.seen_after_ms) == (3, 12_000, 400)
 
 
 def test_a_later_picture_of_the_same_scene_will_do():
-    (change,) = of_change(told((4, 17.5), judged=None))
+    (change,) = of_change(reports_of((4, 17.5), judged=None))
     assert change.seen_after_ms == 5500
 
 
 def test_a_change_is_lost_when_its_slots_are_not_judged():
     assert lost(of_change([]))
-    assert lost(of_change(told((3, 12.4), (4, 17.4), judged=frozenset())))
-    assert lost(of_change(told((3, 12.4), judged=frozenset({"c0-9"}))))
+    assert lost(of_change(reports_of((3, 12.4), (4, 17.4), judged=frozenset())))
+    assert lost(of_change(reports_of((3, 12.4), judged=frozenset({"c0-9"}))))
 
 
 def test_judging_the_scene_before_sees_nothing():
-    assert lost(of_change(told((2, 12.4), judged=None)))
+    assert lost(of_change(reports_of((2, 12.4), judged=None)))
 
 
 def test_what_is_seen_after_the_end_is_lost():
-    assert lost(of_change(told((5, 30.1), judged=None)))
+    assert lost(of_change(reports_of((5, 30.1), judged=None)))
 
 
-def test_a_scene_without_another_car_has_only_to_be_told():
-    (change,) = of_change(told((3, 12.4), judged=frozenset()), slots=frozenset())
+def test_a_scene_without_another_car_only_has_to_be_reported():
+    (change,) = of_change(reports_of((3, 12.4), judged=frozenset()), slots=frozenset())
     assert change.seen_after_ms == 400
-    assert lost(of_change(told((2, 12.4), judged=frozenset()), slots=frozenset()))
+    assert lost(of_change(reports_of((2, 12.4), judged=frozenset()), slots=frozenset()))
 
 
 def test_only_changes_in_the_window_count_and_the_first_picture_is_none():

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tools.bench.capacity import plot
-from tools.bench.capacity.ages import Change, Telling
+from tools.bench.capacity.ages import Change, FrameReport
 from tools.bench.capacity.report import Case, Report
 from tools.bench.capacity.results import Point, as_json, failures, spent_ms
 from tools.bench.capacity.search import Reached
@@ -20,7 +20,7 @@ POINT = Point(
     100,
     window_s=60,
     frames=1200,
-    told=1100,
+    published=1100,
     age_p50_s=0.3,
     age_p99_s=1.25,
     cpu_s={"kafka": 6.0, "detector": 24.0, "cameras": 3.0, "bench": 1.0, "others": 6.0},
@@ -51,20 +51,20 @@ def test_what_makes_a_number_of_cameras_fail():
     assert failures(1, 1, [SEEN, LOST]) == ["1 of 2 changes of scene lost"]
 
 
-def test_still_frames_are_told_from_changed_ones():
-    tellings = [
-        Telling("a/b", 1, 10, frozenset(), 4.0),
-        Telling("a/b", 2, 20, frozenset(), 6.0),
-        Telling("a/b", 3, 30, frozenset({"1"}), 90.0),
-        Telling("a/b", 4, 40, None, 110.0),
+def test_still_frames_are_distinguished_from_changed_ones():
+    reports = [
+        FrameReport("a/b", 1, 10, frozenset(), 4.0),
+        FrameReport("a/b", 2, 20, frozenset(), 6.0),
+        FrameReport("a/b", 3, 30, frozenset({"1"}), 90.0),
+        FrameReport("a/b", 4, 40, None, 110.0),
     ]
-    assert spent_ms(tellings) == (5.0, 100.0, 2)
+    assert spent_ms(reports) == (5.0, 100.0, 2)
 
 
 def test_the_table_shows_the_most_cameras_that_were_served():
     report = Report(
         "a machine",
-        ["Row naive is left out: why."],
+        ["Row naive is skipped: why."],
         [
             Case("current", 5.0, [FAILED, POINT], Reached(100)),
             Case("before", 5.0, [replace(FAILED, row="before")], Reached(0)),
@@ -82,7 +82,7 @@ def test_the_table_shows_the_most_cameras_that_were_served():
     }
     assert "| 18 | 25, 20 | 0.30, 1.25 | -, - | 700 | 1, 0 | 8, 120 (50%) |" in text
     assert "no: p99 age 31.0 s" in text
-    assert "Row naive is left out: why." in text
+    assert "Row naive is skipped: why." in text
 
 
 def test_a_number_that_was_only_measured_says_whether_it_was_served():

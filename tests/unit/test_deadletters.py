@@ -1,12 +1,27 @@
-"""Which dead letters are meant, which can be sent again, and that each is sent once."""
+"""Which dead letters are selected, which can be replayed, and that each is sent once."""
 
 import dataclasses
 from typing import Any
 
 import pytest
 
-from parking import codec
-from parking.deadletters import (
+from parking.core.errors import Invalid
+from parking.core.events import TickElapsed
+from parking.core.topics import (
+    DEAD_LETTERS,
+    DEAD_LETTERS_MARKS,
+    DETECTIONS,
+    FRAMES,
+    GATE_EVENTS,
+    HTTP_FRAMES,
+    LAYOUTS,
+    PLATES,
+    of_run,
+)
+from parking.runtime.deadletters_log import Replay
+from parking.runtime.memory import ManualClock, MemoryBroker, MemoryConsumer, MemoryProducer
+from parking.wire import codec
+from parking.wire.deadletters import (
     CLAIM_MS,
     REPLAYED_FROM,
     Letter,
@@ -18,22 +33,7 @@ from parking.deadletters import (
     obstacle,
     original,
 )
-from parking.deadletters_log import Replay
-from parking.errors import Invalid
-from parking.events import TickElapsed
-from parking.memory import ManualClock, MemoryBroker, MemoryConsumer, MemoryProducer
-from parking.ports import Outgoing, Record
-from parking.topics import (
-    DEAD_LETTERS,
-    DEAD_LETTERS_MARKS,
-    DETECTIONS,
-    FRAMES,
-    GATE_EVENTS,
-    HTTP_FRAMES,
-    LAYOUTS,
-    PLATES,
-    of_run,
-)
+from parking.wire.ports import Outgoing, Record
 
 TICK = codec.outgoing(
     TickElapsed(id="lot/tick/5", site_id="lot", time_ms=5), DETECTIONS, "lot", "tracker"
@@ -113,7 +113,7 @@ def test_letters_are_chosen_by_reason_service_topic_time_and_name(chosen, names)
 
 
 @pytest.mark.parametrize("name", ["17", "events", "events/x", "events/-1", "other/1", ""])
-def test_a_name_that_is_none_is_told(name):
+def test_an_invalid_name_is_reported(name):
     with pytest.raises(Invalid, match="events/17"):
         named(name)
 
@@ -121,12 +121,12 @@ def test_a_name_that_is_none_is_told(name):
 @pytest.mark.parametrize(
     ("record", "says"),
     [
-        (poison(1, "parking/v1/demo/north/gate/1/2", partition=-1), "came by MQTT"),
-        (poison(1, f"{HTTP_FRAMES}/demo/north", partition=-1), "came by HTTP"),
-        (poison(1, "pull/demo/north", partition=-1), "fetched from a camera"),
-        (poison(1, of_run(DETECTIONS, "a")), "no topic that letters are sent to"),
-        (poison(1, DEAD_LETTERS), "no topic that letters are sent to"),
-        (poison(1, PLATES), "hold no plates"),
+        (poison(1, "parking/v1/demo/north/gate/1/2", partition=-1), "received by MQTT"),
+        (poison(1, f"{HTTP_FRAMES}/demo/north", partition=-1), "received by HTTP"),
+        (poison(1, "pull/demo/north", partition=-1), "polled from a camera"),
+        (poison(1, of_run(DETECTIONS, "a")), "letters cannot be sent to topic"),
+        (poison(1, DEAD_LETTERS), "letters cannot be sent to topic"),
+        (poison(1, PLATES), "contain no plates"),
         (poison(1, value=b"x" * 1_000_001), "first 64 kB of its 1000001 bytes"),
         (poison(1, value=b""), "no content"),
         (poison(1, LAYOUTS), "last record of a key"),
@@ -148,7 +148,7 @@ def test_a_letter_of_a_version_before_has_no_headers():
     assert "older version" in (obstacle(dataclasses.replace(letter, event=event)) or "")
 
 
-async def test_a_letter_is_sent_once_by_all_replays_and_once_more_when_told_to():
+async def test_a_letter_is_sent_once_by_all_replays_and_again_on_request():
     bench = Bench()
     letters = [bench.letter(poison(1)), bench.letter(poison(2, GATE_EVENTS))]
     first = await (await bench.started("a")).send(letters)
@@ -174,13 +174,13 @@ async def test_letters_of_two_services_about_one_record_send_it_once():
     assert len(bench.sent()) == 2
 
 
-async def test_of_two_replays_at_once_the_first_claim_counts():
+async def test_the_first_claim_of_two_concurrent_replays_counts():
     """Both have read the marks before either claims."""
     bench = Bench()
     letter = bench.letter(poison(1))
     one, two = await bench.started("a"), await bench.started("b")
     claim = Mark(kind="claimed", run="a")
-    await bench.producer.send([mark(letter, claim)])  # `a` is at its next step
+    await bench.producer.send([mark(letter, claim)])  # `a` continues with its next step
     outcome = await two.send([letter])
     assert (outcome.sent, outcome.elsewhere, bench.sent()) == ([], ["events/0"], [])
     assert len((await one.send([letter])).sent) == 1
@@ -197,7 +197,7 @@ async def test_what_a_replay_that_ended_had_claimed_is_free_after_a_while():
     assert len((await (await bench.started("c")).send([letter])).sent) == 1
 
 
-async def test_what_kafka_refuses_is_told_and_the_others_are_sent():
+async def test_records_kafka_refuses_are_reported_and_the_others_are_sent():
     bench = Bench()
     huge = bench.letter(poison(1, value=b"x" * 1_200_000), kept_bytes=2_000_000)
     fine = bench.letter(poison(2))

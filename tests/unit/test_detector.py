@@ -5,20 +5,22 @@ import json
 
 import msgspec
 import numpy as np
+import pytest
 from prometheus_client import REGISTRY
 
-from parking import codec
-from parking.deadletters import REPLAYED_FROM
-from parking.errors import Invalid
-from parking.ports import Outgoing
-from parking.topics import (
+from parking.core.errors import Invalid
+from parking.core.topics import (
     DEAD_LETTERS_FRAMES,
     DETECTIONS,
     FRAMES,
 )
+from parking.vision.gating import Limits
+from parking.wire import codec
+from parking.wire.deadletters import REPLAYED_FROM
+from parking.wire.ports import Outgoing
 from services.detector.analysis import Finding, Job, Options
 from services.detector.handler import handle_frames
-from tests.detector_tools import (
+from tests.support.detector_tools import (
     BROKEN,
     EMPTY,
     WhiteDetector,
@@ -70,6 +72,20 @@ async def test_an_unknown_camera_gets_image_health_and_no_slots():
     assert len(event.boxes) == 1
 
 
+@pytest.mark.parametrize("known", [[], [msgspec.structs.replace(layout(), slots=[], zones=[])]])
+async def test_without_slots_vehicles_are_searched_again_only_where_something_changed(known):
+    """Proposals of slots need the boxes (services/notifier/slotproposals.py)."""
+    using = tools(*known, options=Options(gate=Limits()))
+    pictures = [scene(["A1"]), scene(["A1"]), scene(["A1"]), scene(["A1", "A3"])]
+    seen = []
+    for n, picture in enumerate(pictures):
+        (event,) = detections(
+            await handle_frames([record(frame(jpeg(picture), n, time_ms=1000 * n), n)], using)
+        )
+        seen.append((len(event.boxes), event.reused_from))
+    assert seen == [(1, None), (1, None), (1, "demo/north/1/1"), (2, None)]
+
+
 async def test_what_cannot_be_believed_is_unknown():
     dark = (scene(["A1"]) * 0.05).astype(np.uint8)
     (event,) = detections(await analysed([frame(jpeg(dark), 1)]))
@@ -106,7 +122,7 @@ def test_without_a_setting_the_input_is_as_large_as_the_slots_need():
     assert [one.input_size_px for one in found if isinstance(one, Finding)] == [480, 640]
 
 
-def test_half_of_a_large_picture_is_searched_and_the_whole_ones_size_is_told():
+def test_half_of_a_large_picture_is_searched_and_the_whole_ones_size_is_reported():
     seen: list[tuple[int, ...]] = []
 
     class Measuring(WhiteDetector):
@@ -144,8 +160,8 @@ def test_results_stay_with_their_pictures():
 async def test_when_behind_only_the_newest_frame_of_each_camera_is_analysed():
     frames = [frame(EMPTY, n) for n in (1, 2, 3)] + [frame(EMPTY, 9, "demo/south")]
     events = detections(await analysed(frames))
-    told = {e.id: e.skipped_frame_ids for e in events}
-    assert told == {
+    skipped = {e.id: e.skipped_frame_ids for e in events}
+    assert skipped == {
         "demo/north/1/3": ["demo/north/1/1", "demo/north/1/2"],
         "demo/south/1/9": [],
     }
@@ -161,8 +177,8 @@ async def test_a_frame_sent_again_from_the_dead_letters_takes_no_newer_ones_plac
     old = frame(EMPTY, 1)
     again = dataclasses.replace(old, headers=(*old.headers, (REPLAYED_FROM, b"x/0/1")))
     events = detections(await analysed([frame(EMPTY, 7), frame(EMPTY, 8), again]))
-    told = [(e.id[-1], [i[-1] for i in e.skipped_frame_ids]) for e in events]
-    assert told == [("8", ["7"]), ("1", [])]
+    results = [(e.id[-1], [i[-1] for i in e.skipped_frame_ids]) for e in events]
+    assert results == [("8", ["7"]), ("1", [])]
     control = detections(await analysed([frame(EMPTY, 7), frame(EMPTY, 8), old]))
     assert [e.id[-1] for e in control] == ["1"]
 
@@ -181,9 +197,9 @@ async def test_every_frame_is_analysed_skipped_or_set_aside():
     events = detections(written)
     dead = [record(m, 0) for m in written if m.topic == DEAD_LETTERS_FRAMES]
     offsets = [json.loads(codec.header(m, codec.META_HEADER) or b"")["offset"] for m in dead]
-    told = [e.id for e in events] + [i for e in events for i in e.skipped_frame_ids]
-    told += [f"demo/c{n % 3}/1/{n}" for n in offsets]
-    assert sorted(told) == sorted(f"demo/c{n % 3}/1/{n}" for n in range(24))
+    accounted = [e.id for e in events] + [i for e in events for i in e.skipped_frame_ids]
+    accounted += [f"demo/c{n % 3}/1/{n}" for n in offsets]
+    assert sorted(accounted) == sorted(f"demo/c{n % 3}/1/{n}" for n in range(24))
 
 
 # ---------------------------------------------------------------- poison

@@ -5,26 +5,26 @@ import asyncio
 import msgspec
 import pytest
 
-from parking import codec
-from parking.errors import Retryable
-from parking.events import DetectionMade
-from parking.imagehealth import Thresholds
-from parking.memory import ManualClock, MemoryBroker, MemoryConsumer, MemoryProducer
-from parking.ops import Health
-from parking.ports import Outgoing
-from parking.runner import Polling, run
-from parking.topics import (
+from parking.core.errors import Retryable
+from parking.core.events import DetectionMade
+from parking.core.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
     DETECTIONS,
     FRAMES,
     LAYOUTS,
 )
+from parking.runtime.memory import ManualClock, MemoryBroker, MemoryConsumer, MemoryProducer
+from parking.runtime.ops import Health
+from parking.runtime.runner import Polling, run
+from parking.vision.imagehealth import Thresholds
+from parking.wire import codec
+from parking.wire.ports import Outgoing
 from services.detector.adapters import STUCK_AFTER_S, Progress
 from services.detector.analysis import Options
 from services.detector.handler import Tools, handle_frames, handle_layouts
 from services.detector.layouts import Layouts
-from tests.detector_tools import (
+from tests.support.detector_tools import (
     BROKEN,
     EMPTY,
     detections,
@@ -55,7 +55,7 @@ async def test_the_same_batch_again_says_the_same():
         assert [(e.id, e.observations) for e in once] == [(e.id, e.observations) for e in again]
 
 
-async def test_a_frozen_camera_is_told_across_batches_and_a_restart_begins_anew():
+async def test_a_frozen_camera_is_reported_across_batches_and_a_restart_begins_again():
     options = Options(health=Thresholds(frozen_after=2))
     using = tools(layout(), options=options)
     seen = []
@@ -114,10 +114,10 @@ async def test_an_outage_in_the_middle_loses_nothing_and_commits_only_after(skip
     place = broker.places([FRAMES])[0]
     await play(broker, tools(layout(), skip=skip), failures=3)
     events = [codec.from_json(r.value or b"", DetectionMade) for r in broker.records(DETECTIONS)]
-    told = [e.id for e in events] + [i for e in events for i in e.skipped_frame_ids]
-    # Behind, frame 11 is passed over for frame 14; otherwise it is looked at, and set aside.
+    accounted = [e.id for e in events] + [i for e in events for i in e.skipped_frame_ids]
+    # Behind, frame 11 is passed over for frame 14; otherwise it is analysed and dead-lettered.
     lost = [] if skip else [11]
-    assert sorted(told) == sorted(f"demo/north/1/{n}" for n in range(23) if n not in lost)
+    assert sorted(accounted) == sorted(f"demo/north/1/{n}" for n in range(23) if n not in lost)
     assert len(broker.records(DEAD_LETTERS_FRAMES)) == len(lost)
     assert broker.committed("detector", *place) == 23
     assert len(events) == (5 if skip else 22)
@@ -143,7 +143,7 @@ def test_the_higher_version_stays_and_a_tombstone_removes():
     assert table.of("demo/north") is None
 
 
-def test_of_two_layouts_of_one_version_the_first_counts():
+def test_the_first_of_two_layouts_of_one_version_counts():
     table = Layouts()
     first, second = layout(), msgspec.structs.replace(layout(), camera_name="written too late")
     assert publish(table, as_message(first), as_message(first), as_message(second)) == []

@@ -1,5 +1,6 @@
-"""A frame that ends the detector is found and set aside, and no neighbour is; in memory. Detectors
-live one after the other in one group: what they know of each other is in the offsets' metadata."""
+"""A frame that ends the detector is found and dead-lettered, and its neighbours are not; in memory.
+Detectors live one after the other in one group: what they know of each other is in the offsets'
+metadata."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -8,20 +9,20 @@ from dataclasses import dataclass, field
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from parking import codec
-from parking.errors import Retryable
-from parking.events import DeadLettered
-from parking.memory import ManualClock, MemoryBroker, MemoryProducer
-from parking.ops import Health
-from parking.ports import Outgoing, Place, Record
-from parking.runner import Polling, run
-from parking.stall import Stall
-from parking.topics import DEAD_LETTERS_FRAMES, FRAMES
+from parking.core.errors import Retryable
+from parking.core.events import DeadLettered
+from parking.core.topics import DEAD_LETTERS_FRAMES, FRAMES
+from parking.runtime.memory import ManualClock, MemoryBroker, MemoryProducer
+from parking.runtime.ops import Health
+from parking.runtime.runner import Polling, run
+from parking.runtime.stall import Stall
+from parking.wire import codec
+from parking.wire.ports import Outgoing, Place, Record
 from services.detector.attempts import LIMIT, REASON, Attempts
 from services.detector.deadline import Deadline
 from services.detector.lag import Lag
 from services.detector.suspects import Committed, Note, Partition
-from tests.detector_tools import frame
+from tests.support.detector_tools import frame
 
 PLACE = (FRAMES, 0)
 POLLING = Polling(max_records=8, timeout_ms=0)
@@ -201,7 +202,7 @@ async def test_two_poisons_of_one_camera_are_both_found():
 
 
 async def test_with_skipping_the_poison_takes_only_itself_along():
-    """The older frames of its camera are told by the newest that does not kill."""
+    """The older frames of its camera are reported with the newest one that does not kill."""
     world = World(skip=True)
     world.send("south/1", "x/1", "south/2", "x/2", "north/1")
     world.poison.remove(b"x/1")
@@ -257,8 +258,8 @@ async def test_a_failure_of_kafka_takes_the_attempt_at_the_frame_in_hand_back():
     world.send("x/1", "north/1")
     for _ in range(2):
         assert not await world.live()
-    told = world.group.known[PLACE]
-    assert Note.read(told.metadata) == Note(in_hand=True, alone={0: 1})
+    committed = world.group.known[PLACE]
+    assert Note.read(committed.metadata) == Note(in_hand=True, alone={0: 1})
 
     def fails(_: Sequence[str]) -> None:
         raise KafkaConnectionError
@@ -268,7 +269,7 @@ async def test_a_failure_of_kafka_takes_the_attempt_at_the_frame_in_hand_back():
     assert Note.read(world.group.known[PLACE].metadata) == Note(alone={0: 1}), "as before"
 
 
-async def test_a_rebalance_in_the_middle_of_a_batch_is_no_attempt():
+async def test_a_rebalance_in_the_middle_of_a_batch_is_not_an_attempt():
     world = World()
     world.send(*GOOD)
     attempts = world.attempts()
@@ -382,7 +383,7 @@ def test_a_frame_that_takes_too_long_ends_the_process_and_is_named():
         return "done"
 
     assert deadline.watched("frame demo/north/1/7", work) == "done"
-    assert ended == ["frame demo/north/1/7 was not analysed in 30 s"]
+    assert ended == ["frame demo/north/1/7 was not analysed within 30 s"]
     for _ in range(100):
         deadline.tick(1.0)
     assert len(ended) == 1, "with nothing to do nothing is overdue"

@@ -8,13 +8,13 @@ import httpx
 import numpy as np
 import pytest
 
-from parking.ops import Health
+from parking.runtime.ops import Health
 from services.detector.adapters import ModelThread
 from services.detector.analysis import Options
 from services.detector.handler import Tools, handle_frames
 from services.detector.http import WAITING_LIMIT, Parts, new_app
 from services.detector.picture import decode
-from tests.detector_tools import analyser, frame, jpeg, layout, record, scene, tools
+from tests.support.detector_tools import analyser, frame, jpeg, layout, record, scene, tools
 
 OCCUPIED = jpeg(scene(["A2"]))
 JPEG = {"Content-Type": "image/jpeg"}
@@ -39,16 +39,16 @@ async def test_a_picture_of_a_known_camera_gives_its_slots(client):
     params = {"camera": "demo/north"}
     answer = await client.post("/analyze", params=params, content=OCCUPIED, headers=JPEG)
     assert answer.status_code == 200
-    told = answer.json()
-    states = {seen["slot_id"]: seen["state"] for seen in told["observations"]}
+    body = answer.json()
+    states = {seen["slot_id"]: seen["state"] for seen in body["observations"]}
     assert states == {"A1": "free", "A2": "occupied", "A3": "free"}
-    assert (told["layout_version"], told["width"], told["height"]) == (1, 480, 270)
-    assert told["health"]["status"] == "ok"
+    assert (body["layout_version"], body["width"], body["height"]) == (1, 480, 270)
+    assert body["health"]["status"] == "ok"
 
 
 async def test_without_a_camera_boxes_only(client):
-    told = (await client.post("/analyze", content=OCCUPIED, headers=JPEG)).json()
-    assert (told["camera_id"], told["observations"], len(told["boxes"])) == (None, [], 1)
+    body = (await client.post("/analyze", content=OCCUPIED, headers=JPEG)).json()
+    assert (body["camera_id"], body["observations"], len(body["boxes"])) == (None, [], 1)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ async def test_more_than_a_few_waiting_pictures_are_refused(known):
     go_on = threading.Event()
     analyse = analyser().analyse
 
-    def slow(jobs, looks, helds):
+    def slow(jobs, looks, last_views):
         assert go_on.wait(10)
-        return analyse(jobs, looks, helds)
+        return analyse(jobs, looks, last_views)
 
     model = ModelThread(slow)
     parts = Parts(model, "white@0", known.layouts, known.latest, 200_000, 480 * 270)

@@ -1,4 +1,4 @@
-"""What a busy detector leaves out, in which order, and when it takes it back. No clock but ours."""
+"""What a busy detector leaves out, in which order, and when it resumes. Only the test's clock."""
 
 import pytest
 

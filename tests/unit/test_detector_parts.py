@@ -1,4 +1,4 @@
-"""A long batch is told as it is made: nobody's detection waits for the last camera's."""
+"""A long batch is reported as it is processed: no detection waits for the last camera's."""
 
 import asyncio
 import threading
@@ -7,18 +7,18 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-from parking import codec
-from parking.errors import Retryable
-from parking.events import DetectionMade
-from parking.imagehealth import Thresholds
-from parking.memory import ManualClock, MemoryBroker, MemoryConsumer, MemoryProducer
-from parking.ports import Outgoing
-from parking.runner import Polling, run, write
-from parking.topics import DEAD_LETTERS_FRAMES, DETECTIONS, FRAMES
+from parking.core.errors import Retryable
+from parking.core.events import DetectionMade
+from parking.core.topics import DEAD_LETTERS_FRAMES, DETECTIONS, FRAMES
+from parking.runtime.memory import ManualClock, MemoryBroker, MemoryConsumer, MemoryProducer
+from parking.runtime.runner import Polling, run, write
+from parking.vision.imagehealth import Thresholds
+from parking.wire import codec
+from parking.wire.ports import Outgoing
 from services.detector.adapters import ModelThread
 from services.detector.analysis import Job, Options
 from services.detector.handler import TELL_EVERY_MS, Tools, handle_frames
-from tests.detector_tools import (
+from tests.support.detector_tools import (
     BROKEN,
     EMPTY,
     WhiteDetector,
@@ -34,8 +34,8 @@ from tests.detector_tools import (
 CAMERAS = [f"demo/c{n}" for n in range(6)]
 
 
-class Held(WhiteDetector):
-    """Searches a picture when it is told to."""
+class LastView(WhiteDetector):
+    """Searches a picture when the test allows it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Held(WhiteDetector):
 
 
 class Passing(ManualClock):
-    """By which each picture takes long enough to be told alone."""
+    """A clock by which each picture takes long enough to be reported alone."""
 
     def now_ms(self) -> int:
         self.advance(TELL_EVERY_MS)
@@ -70,22 +70,22 @@ def records():
     return [record(frame(EMPTY, 1, camera), n) for n, camera in enumerate(CAMERAS)]
 
 
-async def test_each_is_told_while_the_next_is_searched():
-    detector = Held()
-    told: asyncio.Queue[list[Outgoing]] = asyncio.Queue(len(CAMERAS))
+async def test_each_is_reported_while_the_next_is_searched():
+    detector = LastView()
+    written: asyncio.Queue[list[Outgoing]] = asyncio.Queue(len(CAMERAS))
     async with on_a_thread(detector) as using:
-        handled = asyncio.ensure_future(handle_frames(records(), using, told.put))
+        handled = asyncio.ensure_future(handle_frames(records(), using, written.put))
         for camera in CAMERAS:
             detector.go_on.release()
             async with asyncio.timeout(20):
-                (event,) = detections(await told.get())
+                (event,) = detections(await written.get())
             assert event.camera_id == camera
-            assert told.empty()
+            assert written.empty()
         assert await handled == []
 
 
-async def test_the_next_is_searched_while_one_is_being_told():
-    detector, slow = Held(), asyncio.Event()
+async def test_the_next_is_searched_while_one_is_being_reported():
+    detector, slow = LastView(), asyncio.Event()
 
     async def tell(_: list[Outgoing]) -> None:
         await slow.wait()
@@ -102,8 +102,8 @@ async def test_the_next_is_searched_while_one_is_being_told():
         await handled
 
 
-async def test_who_turns_away_stops_it_after_the_one_under_way():
-    detector = Held()
+async def test_closing_it_stops_it_after_the_current_one():
+    detector = LastView()
     for _ in CAMERAS:
         detector.go_on.release()
     model = ModelThread(analyser(detector).each)
@@ -126,7 +126,7 @@ async def test_pictures_that_take_no_time_share_a_write():
     assert (len(left), parts) == (len(CAMERAS), [])
 
 
-async def test_what_is_set_aside_is_told_too_and_without_a_listener_all_is_returned():
+async def test_dead_letters_are_reported_too_and_without_a_listener_all_is_returned():
     sent = [frame(b"", 1, "demo/a"), frame(BROKEN, 2, "demo/b"), frame(EMPTY, 3, "demo/b")]
     batch = [record(one, n) for n, one in enumerate([*sent, frame(BROKEN, 4, "demo/b")])]
     parts: list[list[Outgoing]] = []
@@ -187,7 +187,7 @@ async def test_an_outage_in_the_middle_of_a_batch_tells_the_same_again_and_commi
     ids = [event.id for event in events]
     firsts = list(dict.fromkeys(ids))
     assert firsts == [f"demo/north/1/{n}" for n in range(12) if n != 7]
-    assert len(ids) > len(firsts), "some were told twice"
+    assert len(ids) > len(firsts), "some were reported twice"
     assert {event.health.status for event in events} == {"ok"}
     assert len(broker.records(DEAD_LETTERS_FRAMES)) == 1
     assert broker.committed("detector", *place) == 12

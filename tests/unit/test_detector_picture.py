@@ -2,14 +2,17 @@ import cv2
 import numpy as np
 import pytest
 
-from parking.errors import Invalid
-from parking.imagehealth import assess
+from parking.core.errors import Invalid
+from parking.core.orientation import Orientation, exif_segment
+from parking.vision.imagehealth import assess
+from parking.vision.turning import as_shown
 from services.detector.analysis import Finding, Job
-from services.detector.picture import Picture, decode, header_size, small_grey
-from tests.detector_tools import analyser, jpeg, layout, scene
+from services.detector.picture import Picture, decode, decode_grey, header_size, small_grey
+from tests.support.detector_tools import analyser, jpeg, layout, scene
 
 GOOD = jpeg(scene(["A1"]))
 EOI = b"\xff\xd9"
+ORIENTATIONS = [Orientation(turn, mirror) for turn in (0, 90, 180, 270) for mirror in (False, True)]
 
 
 def refused(
@@ -96,7 +99,7 @@ def test_a_progressive_picture_cut_in_its_first_scan_is_refused_or_not_believed(
         (GOOD[:2] + GOOD[-2:], "undecodable"),
     ],
 )
-def test_what_is_no_picture(data, reason):
+def test_an_invalid_picture(data, reason):
     assert refused(data) == reason
 
 
@@ -104,7 +107,7 @@ def test_more_pixels_than_allowed_are_refused_before_decoding():
     assert refused(GOOD, max_pixels=480 * 270 - 1) == "too-many-pixels"
 
 
-def test_a_bomb_is_told_by_its_header():
+def test_a_bomb_is_reported_by_its_header():
     assert refused(saying((65_535, 65_535))) == "too-many-pixels"
 
 
@@ -128,11 +131,45 @@ def test_a_size_that_the_metadata_do_not_say():
     assert refused(GOOD, expected_wh=(270, 480)) == "size-differs"
 
 
-def test_a_rotation_tag_does_not_turn_the_picture():
-    tag = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
-    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + tag + b"\0\0\0\0"
-    data = GOOD[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2) + exif + GOOD[2:]
-    assert decode(data, 2_000_000, (480, 270)).shape == (270, 480, 3)
+@pytest.mark.parametrize("turn", ORIENTATIONS, ids=lambda one: f"exif-{one.exif}")
+@pytest.mark.parametrize("size_wh", [(480, 270), (1955, 1099)])
+def test_a_picture_with_an_orientation_is_decoded_as_browsers_show_it(turn, size_wh):
+    """In colour, at half the size, and in grey at a reduced size."""
+    sides = turn.size(*size_wh)
+    whole = jpeg(scene(["A2"], size_wh=size_wh))
+    data = whole[:2] + exif_segment(turn) + whole[2:]
+    assert header_size(data) == sides
+    for shown, plain in (
+        (decode(data, 3_000_000, sides), decode(whole, 3_000_000, None)),
+        (decode(data, 3_000_000, sides, halve=True), decode(whole, 3_000_000, None, halve=True)),
+        (decode_grey(data, 3_000_000, sides)[0], decode_grey(whole, 3_000_000, None)[0]),
+    ):
+        assert np.array_equal(shown, as_shown(plain, turn))
+    opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(decode(data, 3_000_000, None), np.asarray(opencv))
+
+
+@pytest.mark.parametrize("turn", ORIENTATIONS, ids=lambda one: f"exif-{one.exif}")
+def test_a_turned_picture_whose_end_is_missing_is_refused(turn):
+    cut = GOOD[: len(GOOD) * 9 // 10] + EOI
+    with pytest.raises(Invalid):
+        decode(cut[:2] + exif_segment(turn) + cut[2:], 2_000_000, None)
+
+
+@pytest.mark.parametrize("turn", [Orientation(90), Orientation(270, True)])
+def test_damaged_rows_are_found_in_a_turned_picture(turn):
+    """They are columns of the picture as shown."""
+    rng = np.random.default_rng(4)
+    picture = rng.integers(0, 255, (270, 480, 3), np.uint8)
+    picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.2), np.uint8)
+    good = jpeg(picture)
+    picture[150:200] = picture[150]
+    torn = jpeg(picture)
+    for data, is_damaged in ((good, False), (torn, True)):
+        turned = data[:2] + exif_segment(turn) + data[2:]
+        (found,) = analyser().analyse([Job(turned, "demo/a", None, frame_id="1")], {}, {})
+        assert isinstance(found, Finding)
+        assert (found.health.status == "damaged") == is_damaged, found.health
 
 
 def test_any_damage_gives_a_picture_or_a_reason():

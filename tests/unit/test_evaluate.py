@@ -21,7 +21,7 @@ def test_measures_of_known_answers():
     assert one.balanced == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert one.f1 == pytest.approx(2 / 4)
     assert one.unknown == pytest.approx(1 / 5)
-    assert one.wrong == pytest.approx(1 / 5)  # the other error is told as unknown
+    assert one.wrong == pytest.approx(1 / 5)  # the other error is reported as unknown
     assert one.auc == pytest.approx(5 / 6)
 
 
@@ -40,7 +40,7 @@ def column(*states):
     return np.array(states, np.int8)[:, None]
 
 
-def test_a_late_change_is_no_flip_and_a_flicker_is_two():
+def test_a_late_change_is_not_a_flip_and_a_flicker_is_two():
     truth = column(0, 0, 0, 1, 1, 1, 1)
     late = story(column(0, 0, 0, 0, 1, 1, 1), truth, 1)
     assert (late.true_changes, late.flips, late.late) == (1, 0, [1])
@@ -127,5 +127,5 @@ def test_where_a_vehicle_is_only_suspected_nothing_is_said():
     assert behind[1] < behind[0]
 
 
-def test_a_vehicle_cut_off_by_the_edge_is_no_example():
+def test_a_vehicle_cut_off_by_the_edge_is_not_an_example():
     assert placer([[0, 200, 120, 300]], [0.9]).sure.size == 0

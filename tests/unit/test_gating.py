@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from parking.gating import PATCH_PX, Limits, Memory, View, changed_slots, due_slots, remember
+from parking.vision.gating import PATCH_PX, Limits, Memory, View, changed_slots, due_slots, remember
 
 RNG = np.random.default_rng(3)
 TARMAC = RNG.normal(90, 4, (3, PATCH_PX, PATCH_PX)).astype(np.float32)
@@ -63,7 +63,7 @@ def test_the_corner_of_a_car_is_a_change():
     assert changed(view(with_car(1, slice(8, 12))), view())[1]
 
 
-def test_what_lies_outside_the_outline_is_no_change():
+def test_a_difference_outside_the_outline_is_not_a_change():
     """A person beside the slot: the same patch is a change where the outline reaches there."""
     weights = WHOLE.copy()
     weights[:, :, :4] = 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parking.geometry import (
+from parking.core.geometry import (
     Floats,
     is_simple,
     match_boxes,
@@ -116,7 +116,7 @@ def two_vehicles(second: list[float]) -> list[list[float]]:
     return [[0.11, 0.36, 0.19, 0.6], second]
 
 
-def test_of_two_vehicles_in_one_slot_the_one_that_fits_worse_goes_to_the_next() -> None:
+def test_the_worse_fitting_of_two_vehicles_in_one_slot_goes_to_the_next() -> None:
     """It stands low and leans over: its footprint lies more in the slot before it."""
     leaning = [0.155, 0.36, 0.24, 0.6]
     alone = match_boxes([leaning], [0.9], row_of_slots(3))
@@ -145,7 +145,7 @@ def test_a_weak_second_box_of_a_vehicle_does_not_send_it_away() -> None:
     assert both.scores.tolist() == [0, 0.95, 0]
 
 
-def test_a_slot_that_another_vehicle_claims_is_no_second_choice() -> None:
+def test_a_slot_that_another_vehicle_claims_is_not_a_second_choice() -> None:
     boxes = [*two_vehicles([0.155, 0.36, 0.24, 0.6]), [0.21, 0.36, 0.29, 0.6]]
     found = match_boxes(boxes, [0.8, 0.9, 0.7], row_of_slots(3))
     assert found.scores.tolist() == [0, 0.9, 0.7]

@@ -1,12 +1,13 @@
-"""The cameras file: every fault is told at once, in plain words, and none tells a secret."""
+"""The cameras file: every error is reported at once, in plain words, and none reveals a secret."""
 
 import json
 from typing import Any
 
 import pytest
 
-from parking.errors import SettingsError
-from services.ingest.camerafile import (
+from parking.core.errors import SettingsError
+from parking.core.orientation import Orientation
+from services.ingest.pull.camerafile import (
     MAX_CAMERAS,
     Camera,
     Credential,
@@ -59,30 +60,55 @@ def test_a_good_file_is_read():
         ({"kind": "rtsp"}, "rtsp needs rtsp:// or rtsps://"),
         ({"url": "http:///x"}, "no host"),
         ({"url": "http://cam:0/x"}, "port is 0"),
-        ({"url": "http://cam:99999/x"}, "cannot be read"),
-        ({"url": "http://[::1/x"}, "cannot be read"),
-        ({"url": "http://cam/a b"}, "no spaces or control"),
-        ({"url": "http://cam/a\r\nX: y"}, "no spaces or control"),
+        ({"url": "http://cam:99999/x"}, "cannot be parsed"),
+        ({"url": "http://[::1/x"}, "cannot be parsed"),
+        ({"url": "http://cam/a b"}, "must not contain spaces"),
+        ({"url": "http://cam/a\r\nX: y"}, "must not contain spaces"),
         ({"url": f"http://u:{CANARY}@cam/x"}, "belong in the credentials file"),
         ({"url": f"http://cam/x?user=u&pwd={CANARY}"}, "pwd= may only be {username} or {password}"),
         ({"url": f"http://cam/x?PASSWORD={CANARY}"}, "PASSWORD= may only be"),
-        ({"url": "http://cam/x?pwd={password}"}, "none is named"),
-        ({"url": "http://cam/x#y"}, "leave it out"),
+        ({"url": "http://cam/x?pwd={password}"}, "no credential is set"),
+        ({"url": "http://cam/x#y"}, "remove it"),
         ({"credential": "nobody"}, "'nobody' is not in the credentials file"),
         ({"tls_sha256": "ab" * 32}, "not encrypted"),
         ({"tls_sha256": "ab"}, "tls_sha256"),
+        ({"url": ""}, "url: missing"),
+        ({"onvif": "http://cam/"}, "onvif: the camera has a url"),
+        ({"url": "", "onvif": "rtsp://cam/"}, "onvif: it needs http:// or https://"),
+        ({"url": "", "onvif": f"http://u:{CANARY}@cam/"}, "onvif: name and password belong"),
+        ({"url": "", "onvif": "http://cam/", "kind": "mjpeg"}, "kind: ONVIF gives"),
+        ({"profile": "main"}, "profile: only a camera with `onvif`"),
+        ({"rotate": 45}, "rotate"),
+        ({"mirror": "yes"}, "mirror"),
+        ({"kind": "device"}, "url: a device is not polled"),
+        ({"kind": "device", "url": "", "credential": "gate"}, "credential: a device is not"),
     ],
 )
-def test_each_fault_is_told_with_its_place(change, says):
+def test_each_fault_is_reported_with_its_place(change, says):
     (problem,) = [p for p in problems(GOOD, GOOD | {"camera": "demo/x"} | change) if says in p]
     assert problem.startswith("camera 2")
     assert CANARY not in problem
 
 
-def test_all_faults_are_told_together():
-    told = problems(GOOD | {"kind": "x"}, GOOD | {"url": "http://u@c/#z"}, GOOD, GOOD)
-    assert len(told) == 5
-    assert "stands in the file twice" in told[-1]
+def test_a_camera_and_a_device_may_be_turned():
+    device = {"camera": "demo/yard", "kind": "device", "mirror": True}
+    cameras = read(GOOD | {"rotate": 270, "mirror": True}, device)
+    assert cameras["demo/gate"].turn == Orientation(270, True)
+    assert cameras["demo/yard"].turn == Orientation(0, True)
+    assert read(GOOD)["demo/gate"].turn == Orientation()
+
+
+def test_a_camera_may_be_named_by_its_onvif_service():
+    entry = {"camera": "demo/a", "kind": "rtsp", "onvif": "http://cam:8000/onvif/device_service"}
+    one = read(entry | {"profile": "sub", "credential": "gate"})["demo/a"]
+    assert (one.url, one.onvif, one.profile) == ("", entry["onvif"], "sub")
+    assert (one.host, one.shown) == ("cam", entry["onvif"])
+
+
+def test_all_faults_are_reported_together():
+    found = problems(GOOD | {"kind": "x"}, GOOD | {"url": "http://u@c/#z"}, GOOD, GOOD)
+    assert len(found) == 5
+    assert "is in the file twice" in found[-1]
 
 
 def test_a_login_is_filled_into_the_url_and_never_shown():
@@ -107,7 +133,7 @@ def test_a_login_cannot_change_the_url_around_it():
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"cameras": 3}', b"\xff", b"[" * 5000])
-def test_what_is_no_such_file_is_told(text):
+def test_a_wrong_file_is_reported(text):
     with pytest.raises(SettingsError, match="the cameras file"):
         read_cameras(text, {})
 
@@ -129,7 +155,7 @@ def test_the_number_of_cameras_is_bounded():
         f'["{CANARY}"]',
     ],
 )
-def test_a_wrong_credentials_file_is_told_without_its_secrets(text):
+def test_a_wrong_credentials_file_is_reported_without_its_secrets(text):
     with pytest.raises(SettingsError) as caught:
         read_credentials(text.encode())
     assert CANARY not in str(caught.value)

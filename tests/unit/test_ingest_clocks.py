@@ -1,10 +1,10 @@
-"""A slow clock is told from pictures that waited."""
+"""A slow clock is distinguished from pictures that waited."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parking.events import FrameReceived
+from parking.core.events import FrameReceived
 from services.ingest.clocks import BAND_MS, PROOF_MS, SLOW_MS, Clocks
 
 NOW_MS = 1_750_000_000_000
@@ -30,10 +30,10 @@ def frame(received_ms: int, lag_ms: int | None, camera: str = CAMERA) -> FrameRe
     )
 
 
-def heard(*told: tuple[int, int]) -> Clocks:
+def heard(*report: tuple[int, int]) -> Clocks:
     """(received, lag) of each picture."""
     clocks = Clocks()
-    for received_ms, lag_ms in told:
+    for received_ms, lag_ms in report:
         clocks.heard(frame(received_ms, lag_ms))
     return clocks
 

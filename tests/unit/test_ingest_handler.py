@@ -1,4 +1,4 @@
-"""What becomes of each message: ids, times, replies, dead letters. No I/O."""
+"""The handling of each message: ids, times, replies, dead letters. No I/O."""
 
 import hashlib
 import json
@@ -10,21 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parking import codec
-from parking.codec import decode, header
-from parking.errors import Invalid
-from parking.events import (
+from parking.access.plates import Plates
+from parking.core.errors import Invalid
+from parking.core.events import (
     DeadLettered,
     DeviceReported,
     FrameReceived,
     GateEventReceived,
     PlateSealed,
 )
-from parking.memory import MemoryBroker
-from parking.plates import Plates
-from parking.ports import Outgoing
-from parking.settings import Reader
-from parking.topics import (
+from parking.core.topics import (
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
     DEVICE_EVENTS,
@@ -32,6 +27,11 @@ from parking.topics import (
     GATE_EVENTS,
     PLATES,
 )
+from parking.runtime.memory import MemoryBroker
+from parking.runtime.settings import Reader
+from parking.wire import codec
+from parking.wire.codec import decode, header
+from parking.wire.ports import Outgoing
 from services.ingest.clocks import Clocks
 from services.ingest.frames import choose_time
 from services.ingest.handler import handle_message, kafka_refused, refuse
@@ -124,9 +124,9 @@ def test_the_same_plain_picture_again_is_a_sign_of_life_not_a_frame():
     known = Context(last_pictures={"demo/north": hashlib.sha256(JPEG).hexdigest()})
     handled = handle_message(message("frame", COMMENTED), known)
     assert handled.outcome == "repeated"
-    report = event(handled)
-    assert isinstance(report, DeviceReported)
-    assert (report.kind, report.reason) == ("heartbeat", "frozen")
+    reported = event(handled)
+    assert isinstance(reported, DeviceReported)
+    assert (reported.kind, reported.reason) == ("heartbeat", "frozen")
     assert only(handled).topic == DEVICE_EVENTS
     numbered = handle_message(message(f"frame/1/2/{NOW_MS}"), known)
     assert numbered.outcome == "frame"
@@ -160,9 +160,9 @@ def test_a_bad_picture_goes_to_the_pictures_dead_letters_with_its_reason(payload
     assert handled.reason == letter.reason == reason
     good = handle(f"frame/1/3/{NOW_MS}", JPEG)
     assert handled.frame_of not in (None, good.frame_of), "it gives way to its like only"
-    told = ack(handled)
-    assert (told["of"], told["boot_id"], told["seq"]) == ("frame", 1, 2)
-    assert (told["result"], told["reason"]) == ("rejected", reason)
+    answer = ack(handled)
+    assert (answer["of"], answer["boot_id"], answer["seq"]) == ("frame", 1, 2)
+    assert (answer["result"], answer["reason"]) == ("rejected", reason)
     record = only(handled)
     assert (record.topic, record.key) == (DEAD_LETTERS_FRAMES, b"demo/north")
     assert letter.topic == f"parking/v1/demo/north/frame/1/2/{NOW_MS}"
@@ -174,8 +174,8 @@ def test_a_bad_picture_goes_to_the_pictures_dead_letters_with_its_reason(payload
 def test_a_gate_event_that_kafka_refuses_is_rejected_and_its_dead_letter_is_the_last_word():
     error = Invalid("too-large-for-kafka", "so many bytes")
     refused = kafka_refused(handle("gate/7/3", GATE), error, NOW_MS)
-    told = {"of": "gate", "boot_id": 7, "seq": 3, "result": "rejected"}
-    assert ack(refused) == told | {"reason": error.reason, "detail": error.detail}
+    answer = {"of": "gate", "boot_id": 7, "seq": 3, "result": "rejected"}
+    assert ack(refused) == answer | {"reason": error.reason, "detail": error.detail}
     assert (only(refused).topic, refused.reason) == (DEAD_LETTERS, error.reason)
     with pytest.raises(Invalid):
         kafka_refused(refused, error, NOW_MS)
@@ -278,15 +278,15 @@ def test_the_dead_letter_of_a_gate_event_holds_no_plate():
     assert b"sideways" in (letter.value or b"")
 
 
-def test_a_gate_event_is_written_by_site_and_its_device_is_told():
+def test_a_gate_event_is_written_by_site_and_its_device_is_answered():
     handled = handle("gate/7/3", GATE)
     gate = event(handled)
     assert isinstance(gate, GateEventReceived)
     assert gate.id == "demo/north/gate/7/3"
     assert (gate.direction, gate.gate_id, gate.time_ms) == ("entry", "main", NOW_MS - 50)
     assert (only(handled).topic, only(handled).key) == (GATE_EVENTS, b"demo")
-    told = {"of": "gate", "boot_id": 7, "seq": 3, "result": "accepted"}
-    assert ack(handled) == told | {"reason": None, "detail": None}
+    answer = {"of": "gate", "boot_id": 7, "seq": 3, "result": "accepted"}
+    assert ack(handled) == answer | {"reason": None, "detail": None}
     assert handle("gate/7/3", GATE) == handled, "a duplicate is written and acked again"
 
 
@@ -310,17 +310,17 @@ def test_an_invalid_gate_event_is_a_dead_letter_and_rejected(payload, reason):
     assert handled.outcome == "refused"
     assert (only(handled).topic, only(handled).key) == (DEAD_LETTERS, b"demo")
     assert event(handled).reason == reason
-    told = ack(handled)
-    assert told.pop("detail"), "words for whoever looks for the fault"
-    assert told == {"of": "gate", "boot_id": 7, "seq": 3, "result": "rejected", "reason": reason}
+    answer = ack(handled)
+    assert answer.pop("detail"), "words for whoever looks for the fault"
+    assert answer == {"of": "gate", "boot_id": 7, "seq": 3, "result": "rejected", "reason": reason}
 
 
 # ---------------------------------------------------------------- devices
 def test_status_and_last_will_keep_their_numbers_in_the_id():
     online = {"state": "online", "boot_id": 7, "connection": 2, "reason": "connected"}
-    report = event(handle("status", online, retained=True))
-    assert report.id == "demo/north/status/7/2/online"
-    assert (report.kind, report.boot_id, report.connection) == ("online", 7, 2)
+    reported = event(handle("status", online, retained=True))
+    assert reported.id == "demo/north/status/7/2/online"
+    assert (reported.kind, reported.boot_id, reported.connection) == ("online", 7, 2)
     will = event(handle("status", online | {"state": "offline", "connection": 1}))
     assert will.id == "demo/north/status/7/1/offline"
 
@@ -329,9 +329,9 @@ def test_an_online_is_acked_so_that_new_firmware_knows_it_reaches_the_end():
     online = {"state": "online", "boot_id": 7, "connection": 2, "reason": None}
     reply = handle("status", online).reply
     assert reply is not None
-    told = json.loads(reply.payload)
-    assert (told["of"], told["boot_id"], told["seq"]) == ("status", 7, 2)
-    assert (reply.topic, told["result"]) == ("parking/v1/demo/north/ack", "accepted")
+    answer = json.loads(reply.payload)
+    assert (answer["of"], answer["boot_id"], answer["seq"]) == ("status", 7, 2)
+    assert (reply.topic, answer["result"]) == ("parking/v1/demo/north/ack", "accepted")
     assert handle("status", online, retained=True).reply is None, "of an unknown age"
     assert handle("status", online | {"state": "offline"}).reply is None, "nobody listens"
 
@@ -346,12 +346,12 @@ def test_an_online_is_acked_so_that_new_firmware_knows_it_reaches_the_end():
 )
 def test_a_gate_event_kept_through_an_outage_keeps_its_time(back_ms, source):
     body = {"direction": "entry", "gate": "main", "captured_at_ms": NOW_MS - back_ms}
-    told = event(handle("gate/1/2", body))
-    assert told.time_source == source
-    assert told.time_ms == (NOW_MS - back_ms if source == "device" else NOW_MS)
+    gate_event = event(handle("gate/1/2", body))
+    assert gate_event.time_source == source
+    assert gate_event.time_ms == (NOW_MS - back_ms if source == "device" else NOW_MS)
 
 
-def test_a_status_taken_back_is_no_news():
+def test_a_deleted_retained_status_is_ignored():
     assert handle("status", b"", retained=True) == Handled("ignored")
 
 
@@ -361,11 +361,11 @@ def test_a_status_without_numbers_is_refused():
 
 def test_telemetry_is_a_device_event():
     body = {"rssi_dbm": -61, "heap_free_bytes": 90_000, "uptime_s": 12.5, "firmware": "1.2"}
-    report = event(handle("telemetry", body))
-    assert report.telemetry is not None
-    assert (report.kind, report.telemetry.rssi_dbm) == ("telemetry", -61)
-    assert report.id == event(handle("telemetry", body)).id
-    assert report.id != event(handle("telemetry", body | {"uptime_s": 13.5})).id
+    reported = event(handle("telemetry", body))
+    assert reported.telemetry is not None
+    assert (reported.kind, reported.telemetry.rssi_dbm) == ("telemetry", -61)
+    assert reported.id == event(handle("telemetry", body)).id
+    assert reported.id != event(handle("telemetry", body | {"uptime_s": 13.5})).id
 
 
 # ---------------------------------------------------------------- topics
@@ -384,18 +384,18 @@ def test_telemetry_is_a_device_event():
         "",
     ],
 )
-def test_a_bad_topic_is_a_dead_letter_and_its_sender_is_told_if_it_has_a_name(topic):
+def test_a_bad_topic_is_a_dead_letter_and_a_named_sender_is_informed(topic):
     handled = handle_message(Message(topic, JPEG, NOW_MS), Context())
     assert event(handled).reason == "bad-topic"
     assert only(handled).key is None
     if topic.startswith("parking/v1/demo/north/"):
-        told = ack(handled)
-        assert (told["of"], told["seq"], told["reason"]) == ("topic", None, "bad-topic")
+        answer = ack(handled)
+        assert (answer["of"], answer["seq"], answer["reason"]) == ("topic", None, "bad-topic")
     else:
         assert handled.reply is None
 
 
-def test_a_fault_of_ours_is_told_to_a_gate_too():
+def test_an_error_of_ours_is_also_reported_to_a_gate():
     topic = message("gate/7/3", GATE)
     assert ack(refuse(topic, Invalid("internal-error", "a bug"), LIMITS))["result"] == "rejected"
     assert event(refuse(topic, Invalid("internal-error"), LIMITS)).reason == "internal-error"

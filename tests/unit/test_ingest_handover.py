@@ -1,10 +1,10 @@
-"""What waits between MQTT and Kafka is bounded; PUBACKs go in the order of receipt."""
+"""The queue between MQTT and Kafka is bounded; PUBACKs go in the order of receipt."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parking.ports import Outgoing
-from parking.topics import mqtt_topic
+from parking.core.topics import mqtt_topic
+from parking.wire.ports import Outgoing
 from services.ingest.handler import handle_message
 from services.ingest.handover import AckOrder, Delivery, Item, Room
 from services.ingest.messages import Context, Handled, Message
@@ -12,10 +12,9 @@ from services.ingest.messages import Context, Handled, Message
 RECORD = Outgoing("topic", None, b"")
 
 
-def item(camera: str | None = None) -> Item:
-    return Item(
-        Handled("frame" if camera else "gate", (RECORD,), frame_of=camera), Delivery(1, None)
-    )
+def item(camera: str | None = None, sender: str = "") -> Item:
+    handled = Handled("frame" if camera else "gate", (RECORD,), frame_of=camera)
+    return Item(handled, Delivery(1, None), sender)
 
 
 def test_everything_is_taken_in_the_order_of_receipt():
@@ -24,6 +23,29 @@ def test_everything_is_taken_in_the_order_of_receipt():
     assert [room.put(i) for i in items] == [None] * 4
     assert room.take(3) + room.take(3) == items
     assert len(room) == 0
+
+
+def test_senders_take_turns_so_that_a_flood_holds_up_nobody_else():
+    room = Room(10, 1_000)
+    flood = [item(sender="a/bad") for _ in range(500)]
+    others = [item(sender=f"b/gate-{n}") for n in range(3) for _ in range(2)]
+    for waiting in (*flood, *others):
+        room.put(waiting)
+    first = room.take(8)
+    assert set(map(id, others)) <= set(map(id, first)), "each waited for two of the flood"
+    assert [i for i in first + room.take(1_000) if i.sender == "a/bad"] == flood, "in its order"
+    assert len(room) == 0
+
+
+def test_a_client_that_left_leaves_no_queue_behind():
+    room = Room(1, 10)
+    for number in range(1_000):
+        room.put(item(f"camera-{number}", sender=f"a/camera-{number}"))
+        if number % 100 == 0:
+            room.take(5)
+    assert len(room._queues) <= 101  # noqa: SLF001 -- what it holds is what is asked
+    room.take(5)
+    assert len(room._queues) == 0  # noqa: SLF001
 
 
 def test_beyond_the_limit_the_busiest_camera_loses_its_oldest_frame():

@@ -1,4 +1,4 @@
-"""Pictures are taken apart, not decoded: what passes, what is cut, what is refused and why."""
+"""Parsing pictures without decoding: what passes, what is cut, what is refused and why."""
 
 import struct
 import time
@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parking.errors import Invalid
+from parking.core.errors import Invalid
+from parking.core.orientation import Orientation, exif_segment
+from parking.vision.turning import as_shown
 from services.ingest.jpeg import MAX_SCANS, MAX_SEGMENTS, inspect, next_marker
 
 BYTES, PIXELS = 1_000_000, 2_000_000
+TURNS = [Orientation(turn, mirror) for turn in (0, 90, 180, 270) for mirror in (False, True)]
 
 
 def picture(width: int = 64, height: int = 48, *parameters: int) -> bytes:
@@ -96,6 +99,26 @@ def test_exif_comments_and_foreign_segments_are_stripped_and_colour_segments_kep
     assert b"GPS" not in passed.data
 
 
+@pytest.mark.parametrize("own", TURNS, ids=lambda one: f"exif-{one.exif}")
+@pytest.mark.parametrize("setting", TURNS, ids=lambda one: f"set-{one.exif}")
+def test_a_picture_is_shown_as_its_exif_and_then_its_setting_say(own, setting):
+    passed = inspect(with_segments(exif_segment(own)), BYTES, PIXELS, setting)
+    shown = cv2.imdecode(np.frombuffer(passed.data, np.uint8), cv2.IMREAD_COLOR)
+    plain = np.asarray(cv2.imdecode(np.frombuffer(JPEG, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+    assert np.array_equal(np.asarray(shown), as_shown(as_shown(plain, own), setting))
+    assert (passed.width, passed.height) == np.asarray(shown).shape[1::-1]
+    upright = own.then(setting) == Orientation()
+    assert (passed.data == JPEG) == upright
+    assert inspect(passed.data, BYTES, PIXELS).data == passed.data
+
+
+def test_only_the_orientation_of_exif_is_kept():
+    own = exif_segment(Orientation(90))[4:] + b"GPS 52.1 N, 4.3 E"
+    passed = inspect(with_segments(segment(0xE1, own), segment(0xE1, own)), BYTES, PIXELS)
+    assert b"GPS" not in passed.data
+    assert passed.data == with_segments(exif_segment(Orientation(90)))
+
+
 def test_the_original_time_of_footage_is_read_from_its_comment_and_stripped():
     data = with_segments(segment(0xFE, b'parking:{"recorded_at_ms":1355834520000}'))
     passed = inspect(data, BYTES, PIXELS)
@@ -146,7 +169,7 @@ def test_a_comment_that_cannot_be_read_tells_nothing(text):
         ),
     ],
 )
-def test_what_is_no_good_picture_is_refused_with_its_reason(data, expected):
+def test_a_bad_picture_is_refused_with_its_reason(data, expected):
     assert reason(data) == expected
 
 

@@ -30,7 +30,7 @@ def test_a_number_counts_as_used_when_it_was_or_is_far_behind(seqs: list[int], a
     assert len(taken) == len(set(taken))
 
 
-def test_a_later_boot_begins_anew_and_an_earlier_ones_messages_are_old() -> None:
+def test_a_later_boot_starts_over_and_an_earlier_ones_messages_are_old() -> None:
     made = used(frame(5, 7, 1000), frame(1, 8, 2000))
     assert frame(5, 9) not in made
     assert frame(5, 7, 1000) in made
@@ -45,7 +45,7 @@ def test_a_device_flashed_again_is_heard() -> None:
     assert fresh in made
     assert frame(500, 900, 1000) not in made  # a higher boot: as if it had started again
     assert frame(1, 1) in made
-    assert frame(1, 0) not in made  # without a clock nothing tells that it is old
+    assert frame(1, 0) not in made  # without a clock nothing shows that it is old
 
 
 def test_senders_are_apart_and_bounded() -> None:

@@ -1,8 +1,8 @@
-"""Every fault of the environment is told at once; nothing secret goes out in plain text."""
+"""Every error in the environment is reported at once; nothing secret goes out in plain text."""
 
 import pytest
 
-from parking.errors import SettingsError
+from parking.core.errors import SettingsError
 from services.ingest.settings import Settings
 
 GOOD = {
@@ -28,17 +28,17 @@ def test_a_good_environment_is_read():
     assert settings.http.port == 8081
 
 
-def test_all_that_is_missing_is_told_together():
+def test_all_that_is_missing_is_reported_together():
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({})
-    told = "\n".join(caught.value.problems)
+    problems_text = "\n".join(caught.value.problems)
     for name in ("KAFKA_BOOTSTRAP", "MQTT_HOST", "MQTT_PASSWORD", "KEYS_FILE"):
-        assert name in told
+        assert name in problems_text
 
 
 def test_a_site_that_keeps_plates_without_a_key_does_not_start():
-    (told,) = problems(PLATES='{"demo": {"plates": "text"}}')
-    assert "PLATES_FILE, site 'demo': plates 'text' needs a key" in told
+    (problem,) = problems(PLATES='{"demo": {"plates": "text"}}')
+    assert "PLATES_FILE, site 'demo': plates 'text' needs a key" in problem
 
 
 @pytest.mark.parametrize("host", ["broker.example", "10.0.0.7", "127.0.0.1.evil.example"])
@@ -63,10 +63,10 @@ def test_without_a_cameras_file_no_camera_is_asked():
     assert pull is not None
     assert (pull.credentials_file, pull.limit_s) == (None, 10)
     pull.networks.check("192.168.1.20")
-    with pytest.raises(OSError, match=r"in none of the allowed networks"):
+    with pytest.raises(OSError, match=r"not in an allowed network"):
         pull.networks.check("127.0.0.1")
 
 
-def test_networks_that_are_none_are_told():
+def test_invalid_networks_are_reported():
     wrong = {"CAMERAS_FILE": "cameras.json", "CAMERAS_NETWORKS": "10.0.0.0/8,home"}
     assert problems(**wrong)[0].startswith("CAMERAS_NETWORKS: 'home'")

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from parking.events import LayoutPublished, LayoutSlot, Zone
-from parking.inputsize import (
+from parking.core.events import LayoutPublished, LayoutSlot, Zone
+from parking.vision.inputsize import (
     LARGEST_PX,
     SLOT_NEEDS_PX,
     SMALLEST_PX,
@@ -46,8 +46,8 @@ def test_the_size_is_bounded_both_ways_and_says_when_that_is_not_enough():
     assert input_size(layout(300), HD).size_px == SMALLEST_PX
     far = input_size(layout(12), HD)
     assert far.size_px == LARGEST_PX
-    assert "largest" in far.reason
-    assert "largest" not in input_size(layout(40), HD).reason
+    assert "larger sizes" in far.reason
+    assert "larger sizes" not in input_size(layout(40), HD).reason
 
 
 def test_the_same_slots_need_the_same_input_whatever_the_cameras_resolution():
@@ -63,7 +63,7 @@ def test_one_far_slot_among_many_does_not_make_all_pay():
     assert input_size(layout(*[60] * 8, *[30] * 3), HD).size_px > input_size(layout(60), HD).size_px
 
 
-def test_a_layout_that_names_a_size_has_it_and_says_by_whom():
+def test_a_layout_that_names_a_size_keeps_it_and_the_source():
     chosen = input_size(layout(40, size_px=640), HD)
     assert (chosen.size_px, chosen.automatic) == (640, False)
     assert input_size(layout(40), HD).automatic

@@ -1,8 +1,8 @@
-"""Where a connection may go: what is allowed, and what is not even when it looks allowed."""
+"""Where a connection may go: allowed addresses, and forbidden ones that look allowed."""
 
 import pytest
 
-from parking.networks import PRIVATE, Forbidden, Networks
+from services.ingest.pull.networks import PRIVATE, Forbidden, Networks
 
 
 def allows(networks: list[str], address: str) -> bool:
@@ -63,6 +63,6 @@ def test_link_local_as_a_whole_does_not_name_the_metadata_service():
 
 
 @pytest.mark.parametrize("name", ["", "10.0.0.0/33", "home", "10.0.0.1/8"])
-def test_what_is_no_network_is_told(name):
+def test_an_invalid_network_is_reported(name):
     with pytest.raises(ValueError, match=r".+"):
         Networks.parse(["192.168.0.0/16", name])

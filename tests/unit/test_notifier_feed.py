@@ -6,12 +6,12 @@ from contextlib import aclosing
 
 import pytest
 
-from parking.errors import Retryable
-from parking.memory import ManualClock, MemoryBroker
-from parking.ops import Health
-from parking.partitioning import partition_of
-from parking.ports import Outgoing, Place, Record
-from parking.topics import CAMERA_STATUS, LAYOUTS, SLOT_CHANGES
+from parking.core.errors import Retryable
+from parking.core.topics import CAMERA_STATUS, LAYOUTS, SLOT_CHANGES
+from parking.runtime.memory import ManualClock, MemoryBroker
+from parking.runtime.ops import Health
+from parking.wire.partitioning import partition_of
+from parking.wire.ports import Outgoing, Place, Record
 from services.notifier import tail
 from services.notifier.adapters import MemoryLog
 from services.notifier.clients import Client, Message
@@ -20,11 +20,11 @@ from services.notifier.log import Bounds
 from services.notifier.ring import format_id
 from services.notifier.settings import Limits
 from services.notifier.state import LiveState
-from tests.notifying import changed, layout, record, state, status
+from tests.support.notifying import changed, layout, record, state, status
 
 
 class FaultyLog(MemoryLog):
-    """Memory with what can go wrong: outages, retention, another cluster, a tail that stands."""
+    """An in-memory log with faults: outages, retention, another cluster, a stuck tail."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         super().__init__(broker)
@@ -73,7 +73,7 @@ class FaultyLog(MemoryLog):
 
 
 class Running:
-    """The log's loops as the process has them."""
+    """The log's loops as in the process."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.broker = MemoryBroker()
@@ -183,7 +183,7 @@ async def test_a_topic_that_ends_with_the_end_of_a_transaction_makes_it_ready(re
     running = Running()
     running.write(record(changed("demo", 1)))
     (change,) = running.broker.records(SLOT_CHANGES)
-    starts = {place: 0 for place in await running.log.bounds(*tail.TAILED)}
+    starts = dict.fromkeys(await running.log.bounds(*tail.TAILED), 0)
     await running.feed.begin("one", LiveState(), starts, {change.partition: 2})
     await running.feed.take([change])
     running.log.ends, running.log.read_on = 1, read_on
@@ -219,21 +219,21 @@ async def held_up(running: Running, batches: AsyncGenerator[list[Message], None]
     return opening
 
 
-async def test_who_was_told_too_much_while_it_waited_to_be_reset_hears_all_that_follows():
+async def test_a_client_with_too_many_events_before_its_reset_gets_all_that_follow():
     async with Running(Limits(ring_changes=12, queue_messages=4)) as running:
         place = await too_old(running)
         async with aclosing(running.feed.follow(None, place)) as batches, asyncio.timeout(5):
             opening = await held_up(running, batches)
             running.log.free.set()
             assert [message.type for message in await opening] == ["reset", "snapshot"]
-            told: list[Message] = []
+            received: list[Message] = []
             for number in range(50, 60):
                 running.write(record(changed("demo", number)))
-                told += await anext(batches)
-    assert [b'"version":%d' % n in m.data for n, m in enumerate(told, start=50)] == [True] * 10
+                received += await anext(batches)
+    assert [b'"version":%d' % n in m.data for n, m in enumerate(received, start=50)] == [True] * 10
 
 
-async def test_who_waits_to_be_reset_when_the_process_ends_is_not_kept():
+async def test_a_client_waiting_for_its_reset_does_not_delay_the_end():
     async with Running(Limits(ring_changes=12, queue_messages=4)) as running:
         place = await too_old(running)
         batches = running.feed.follow(None, place)
@@ -255,22 +255,39 @@ async def test_a_place_that_only_another_instance_has_reached_is_waited_for():
         # They are in the log, but this instance will read them only with its next poll.
         running.write(record(changed("demo", 2)), record(changed("demo", 3)))
         messages = await running.first(1, format_id("one", ahead))
-    assert messages[0].type == "site-sessions"  # nothing was missed, so nothing is told again
+    assert messages[0].type == "site-sessions"  # nothing was missed, so nothing is sent again
 
 
-async def test_who_comes_back_to_a_system_without_sites_stays_connected():
+async def test_a_client_that_reconnects_to_a_system_without_sites_stays_connected():
     running = Running()
     async with running:
         async with asyncio.timeout(5):
-            while not running.feed.ready:  # noqa: ASYNC110 -- nothing is read, so nothing is told
+            while not running.feed.ready:  # noqa: ASYNC110 -- nothing is read, so nothing is reported
                 await asyncio.sleep(0.01)
         place = running.feed.ring.id
         async with aclosing(running.feed.follow(None, place)) as batches:
             assert [message.type for message in await anext(batches)] == ["ping"]
             running.write(record(changed("demo", 1)))
             async with asyncio.timeout(5):
-                told = await anext(batches)
-    assert [message.type for message in told] == ["slot-change"]
+                batch = await anext(batches)
+    assert [message.type for message in batch] == ["slot-change"]
+
+
+async def test_clients_hear_at_once_since_when_nothing_new_can_come_and_that_it_does_again():
+    running = Running()
+    async with running, asyncio.timeout(5):
+        running.write(record(changed("demo", 1)))
+        await running.until(1)
+        async with aclosing(running.feed.follow(None, None)) as batches:
+            await anext(batches)
+            running.feed.stands_still(5)
+            (still,) = await anext(batches)
+            late = await running.first(2)  # one that comes meanwhile
+            running.feed.stands_still(None)
+            *_, again = await anext(batches)
+    assert (still.type, b'"still_since_ms":5' in still.data) == ("ping", True)
+    assert (late[0].type, b'"still_since_ms":5' in late[1].data) == ("snapshot", True)
+    assert b"still" not in again.data
 
 
 async def test_a_stream_that_is_never_quiet_is_pinged_all_the_same():
@@ -278,7 +295,7 @@ async def test_a_stream_that_is_never_quiet_is_pinged_all_the_same():
     running = Running(Limits(ping_s=0.1))
     types: list[str] = []
     async with running, asyncio.timeout(5):
-        while not running.feed.ready:  # noqa: ASYNC110 -- nothing is read, so nothing is told
+        while not running.feed.ready:  # noqa: ASYNC110 -- nothing is read, so nothing is reported
             await asyncio.sleep(0.01)
         async with aclosing(running.feed.follow(None, None)) as batches:
             for version in range(1, 41):
@@ -335,7 +352,7 @@ async def test_the_end_of_the_process_ends_every_stream():
 
 
 async def begun(running: Running) -> None:
-    starts = {place: 0 for place in await running.log.bounds(*tail.TAILED)}
+    starts = dict.fromkeys(await running.log.bounds(*tail.TAILED), 0)
     await running.feed.begin("one", LiveState(), starts, {})
 
 

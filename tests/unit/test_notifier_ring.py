@@ -12,7 +12,7 @@ from services.notifier.ring import (
     format_id,
     parse_id,
 )
-from tests.notifying import changed
+from tests.support.notifying import changed
 
 CLUSTER = "bBx3-_9aQqCmN1"
 
@@ -51,7 +51,7 @@ def test_an_id_reads_back_as_it_was_written():
         "a" * 5000,
     ],
 )
-def test_what_is_no_id_resets(text: str):
+def test_an_invalid_id_resets(text: str):
     assert ring_of((0, 0)).plan(text) == Reset("malformed")
 
 
@@ -92,7 +92,7 @@ def test_older_than_the_ring_is_read_from_the_topic():
     assert plan == FromTopic({0: 5, 1: 0, 2: 0}, {0: 10, 1: 0, 2: 0})
 
 
-def test_a_quiet_partition_stays_in_reach_however_much_the_others_say():
+def test_a_quiet_partition_stays_in_reach_beside_busy_ones():
     ring = ring_of((1, 0), *((0, n) for n in range(10)), size=4)
     assert isinstance(ring.plan(format_id(CLUSTER, {0: 8, 1: 1, 2: 0})), FromRing)
 
@@ -104,7 +104,7 @@ def test_a_client_of_one_site_misses_nothing_of_other_partitions():
     assert [(c.partition, c.offset) for c in plan.changes] == [(1, 1)]
 
 
-def test_a_place_this_instance_has_not_reached_is_told_apart_from_the_past():
+def test_a_position_this_instance_has_not_reached_is_distinguished_from_the_past():
     ring = ring_of((0, 0))
     assert ring.plan(format_id(CLUSTER, {0: 2, 1: 0, 2: 0})) == Ahead({0: 2, 1: 0, 2: 0})
 
@@ -117,7 +117,7 @@ def test_a_record_that_could_not_be_read_counts_as_passed():
     assert isinstance(ring.plan(format_id(CLUSTER, {0: 1, 1: 0, 2: 0})), FromRing)
 
 
-def test_the_last_changes_are_told_once_each_newest_first_by_site():
+def test_the_last_changes_are_reported_once_each_newest_first_by_site():
     ring = ring_of((0, 0), (0, 1))
     ring.push(Change(0, 2, ring.latest(1)[0], b"{}"))  # the same change, written again
     ring.push(entry(1, 0, site="other"))

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from services.notifier.state import LiveState
 from services.notifier.views import Counts
-from tests.notifying import changed, layout, session, state, status
+from tests.support.notifying import changed, layout, session, state, status
 
 SITES = ("demo", "other", "third")
 SLOTS = ("A1", "A2", "B1")
@@ -18,8 +18,8 @@ def anew(live: LiveState, sizes: dict[str, tuple[int, int]]) -> LiveState:
     fresh = LiveState()
     for held in live.layouts.values():
         fresh.layout(held)
-    for told in live.statuses.values():
-        fresh.camera_status(told)
+    for camera_status in live.statuses.values():
+        fresh.camera_status(camera_status)
     for slot in live.slots.values():
         fresh.slot_state(slot)
     for stay in live.open_sessions.values():
@@ -34,7 +34,7 @@ def one_change(live: LiveState, rng: random.Random, n: int, sizes: dict[str, tup
     site, slot, camera = rng.choice(SITES), rng.choice(SLOTS), rng.choice(("north", "south"))
     camera_id = f"{site}/{camera}"
     drawn = tuple(rng.sample(SLOTS, rng.randint(1, 3)))
-    told = replace(
+    camera_status = replace(
         status(site, n),
         camera_id=camera_id,
         layout_version=rng.choice((1, n)),
@@ -49,7 +49,7 @@ def one_change(live: LiveState, rng: random.Random, n: int, sizes: dict[str, tup
     changes: list[Callable[[], object]] = [
         lambda: live.slot_state(state(site, n, rng.choice(("free", "closed")), slot=slot)),
         lambda: live.slot_change(changed(site, n, slot=slot)),
-        lambda: live.camera_status(told),
+        lambda: live.camera_status(camera_status),
         lambda: live.layout(replace(layout(site, n, drawn), camera_id=camera_id, id=f"{n}")),
         lambda: live.session(session(site, rng.randint(1, 4), "opened")),
         lambda: live.session(session(site, rng.randint(1, 4), "closed")),
@@ -61,7 +61,7 @@ def one_change(live: LiveState, rng: random.Random, n: int, sizes: dict[str, tup
     rng.choice(changes)()
 
 
-def test_what_is_kept_is_what_would_be_derived_anew():
+def test_cached_views_equal_newly_derived_ones():
     for seed in range(30):
         rng = random.Random(seed)  # noqa: S311 -- an order, not a secret
         live, sizes = LiveState(), dict[str, tuple[int, int]]()

@@ -1,5 +1,5 @@
-"""What the notifier holds, and whom it keeps waiting, while it reads compacted topics whole: they
-have many records of a few keys."""
+"""The notifier's memory and delays while it reads whole compacted topics, which have many records
+of a few keys."""
 
 import asyncio
 import tracemalloc
@@ -7,16 +7,16 @@ from collections.abc import AsyncGenerator, Mapping
 
 import pytest
 
-from parking.errors import Retryable
-from parking.memory import ManualClock, MemoryBroker
-from parking.ports import Outgoing, Place, Record
-from parking.topics import CAMERA_STATUS, SESSIONS
+from parking.core.errors import Retryable
+from parking.core.topics import CAMERA_STATUS, SESSIONS
+from parking.runtime.memory import ManualClock, MemoryBroker
+from parking.wire.ports import Outgoing, Place, Record
 from services.notifier import tail
 from services.notifier.adapters import MemoryLog
 from services.notifier.feed import Feed
 from services.notifier.log import Bounds
 from services.notifier.settings import Limits
-from tests.notifying import layout, record, session, state, status
+from tests.support.notifying import layout, record, session, state, status
 
 RECORDS = 4_000
 SITES = 4
@@ -87,7 +87,7 @@ async def test_others_get_their_turn_while_the_topics_are_read():
 
 
 class Breaking(MemoryLog):
-    """Breaks off once, with one batch read."""
+    """Is interrupted once, after one batch."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         super().__init__(broker)
@@ -103,7 +103,7 @@ class Breaking(MemoryLog):
                 raise Retryable("away")
 
 
-async def test_a_start_that_broke_off_shows_nothing_and_the_next_one_begins_anew():
+async def test_an_interrupted_start_shows_nothing_and_the_next_one_starts_over():
     broker = MemoryBroker()
     for message in (
         layout("demo"),
@@ -117,7 +117,8 @@ async def test_a_start_that_broke_off_shows_nothing_and_the_next_one_begins_anew
     with pytest.raises(Retryable):
         await tail.start(log, feed)
     assert feed.state.site_ids() == []
-    # A camera that is gone when the topics are read again, and a session that ended long ago.
+    # A camera that no longer exists when the topics are read again, and a session that ended long
+    # ago.
     broker.append(Outgoing(CAMERA_STATUS, b"demo/north", None))
     broker.append(record(session("demo", 1, "closed")))
     await tail.start(log, feed)
@@ -127,7 +128,7 @@ async def test_a_start_that_broke_off_shows_nothing_and_the_next_one_begins_anew
     assert all(feed.positions[p] == end for p, (_, end) in (await log.bounds(SESSIONS)).items())
 
 
-async def test_who_waits_for_the_beginning_is_told_though_nothing_comes_after_it():
+async def test_a_client_waiting_for_the_snapshot_gets_it_though_nothing_follows():
     broker = MemoryBroker()
     broker.append(record(layout("demo")))
     log = MemoryLog(broker)

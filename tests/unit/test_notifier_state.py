@@ -4,14 +4,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from parking.events import CameraStatusChanged, Cause
+from parking.core.events import CameraStatusChanged, Cause
 from services.notifier.state import (
     CLOSED_SESSIONS_KEPT,
     LAYOUTS_REMEMBERED,
     LiveState,
 )
 from services.notifier.views import Counts
-from tests.notifying import NOW_MS, changed, layout, session, state, status
+from tests.support.notifying import NOW_MS, changed, layout, session, state, status
 
 
 def test_only_a_higher_version_applies_whatever_the_order():
@@ -32,6 +32,17 @@ def test_a_change_older_than_the_state_read_whole_does_nothing():
     assert not live.slot_change(changed("demo", 5, "occupied"))
     assert live.slots["demo", "A1"].state == "free"
     assert live.slot_change(changed("demo", 6, "occupied"))
+
+
+def test_a_slot_names_who_closed_it_until_its_state_changes():
+    live = LiveState()
+    live.layout(layout("demo"))
+    live.slot_change(replace(changed("demo", 1, "closed"), reason="works", issued_by="desk"))
+    (view,) = [one for one in live.slot_views("demo") if one.slot_id == "A1"]
+    assert (view.state, view.reason, view.issued_by) == ("closed", "works", "desk")
+    live.slot_state(state("demo", 2))
+    (view,) = [one for one in live.slot_views("demo") if one.slot_id == "A1"]
+    assert view.issued_by is None
 
 
 def test_a_replays_events_never_show():
@@ -94,9 +105,9 @@ def test_older_layouts_and_statuses_are_ignored_and_removed_ones_forgotten():
 
 def seen(version: int, **values: Any) -> CameraStatusChanged:
     """A status of the camera of layout 1, whose last frame came `version` seconds after NOW_MS."""
-    told = status("demo", version)
+    camera_status = status("demo", version)
     at_ms = NOW_MS + 1_000 * version
-    return replace(told, **({"layout_version": 1, "last_frame_at_ms": at_ms} | values))
+    return replace(camera_status, **({"layout_version": 1, "last_frame_at_ms": at_ms} | values))
 
 
 def observed(live: LiveState) -> dict[str, int | None]:
@@ -121,7 +132,7 @@ def test_a_slot_is_as_old_as_its_newest_evidence_by_any_camera():
 
 
 @pytest.mark.parametrize("values", [{"status": "degraded"}, {"layout_version": 2}])
-def test_a_frame_that_is_no_evidence_makes_nothing_young(values):
+def test_a_frame_without_evidence_renews_nothing(values):
     live = LiveState()
     live.layout(layout("demo"))
     live.slot_state(replace(state("demo", 1), observed_at_ms=NOW_MS))
@@ -202,7 +213,7 @@ def test_a_session_that_was_closed_by_mistake_is_open_again():
     assert live.sessions("demo", is_open=False) == []
 
 
-def test_an_exit_whose_entry_was_found_is_no_session():
+def test_an_exit_whose_entry_was_found_is_not_a_session():
     live = LiveState()
     stray = replace(session("demo", 1, "corrected"), reason="exit-without-entry")
     live.session(stray)
@@ -226,8 +237,8 @@ def test_a_layout_that_was_replaced_was_in_force_and_the_loser_of_its_version_ne
     live = LiveState()
     first = layout("demo", 1)
     loser = replace(first, camera_name="lost the race for version 1")
-    for told in (first, loser, layout("demo", 2)):
-        live.layout(told)
+    for one in (first, loser, layout("demo", 2)):
+        live.layout(one)
     assert live.layouts["demo/north"].version == 2
     assert live.was_in_force(first)
     assert not live.was_in_force(loser)
@@ -241,7 +252,7 @@ def test_only_so_many_past_layouts_are_remembered():
     assert live.was_in_force(layout("demo", 2))
 
 
-def test_what_is_in_force_is_known_however_many_other_layouts_came_since():
+def test_the_layout_in_force_is_known_after_any_number_of_others():
     live = LiveState()
     live.layout(layout("demo"))
     for number in range(LAYOUTS_REMEMBERED):

@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from parking.errors import Invalid
-from parking.events import Event, SlotChanged, SlotStateUpdated
-from parking.occupancy import step
-from parking.site import Site
-from tests.tracking import (
+from parking.core.errors import Invalid
+from parking.core.events import Event, SlotChanged, SlotStateUpdated
+from parking.core.occupancy import step
+from parking.core.site import Site
+from tests.support.tracking import (
     INTERVAL_MS,
     SILENCE_MS,
     START_MS,
@@ -68,11 +68,11 @@ def test_the_change_names_the_frame_that_completed_it_and_the_time_spent_before(
     assert state.camera_ids == ["lot/a"]
 
 
-def test_an_adopted_slot_is_told_at_once_as_unknown_version_1():
+def test_an_adopted_slot_is_reported_at_once_as_unknown_version_1():
     t = Teller()
     site, outputs = fold([t.adopt("a", "1", "2")])
-    told = [o for o in outputs if isinstance(o, SlotChanged)]
-    assert [(o.slot_id, o.to_state, o.version, o.dwell_ms) for o in told] == [
+    changes = [o for o in outputs if isinstance(o, SlotChanged)]
+    assert [(o.slot_id, o.to_state, o.version, o.dwell_ms) for o in changes] == [
         ("1", "unknown", 1, None),
         ("2", "unknown", 1, None),
     ]
@@ -176,7 +176,7 @@ def test_silence_makes_unknown_after_the_longer_of_a_time_and_the_cameras_interv
 
 
 @pytest.mark.parametrize(("more_ms", "shown"), [(0, "occupied"), (1, "unknown")])
-def test_a_frame_no_older_than_the_silence_limit_counts_however_late_it_comes(more_ms, shown):
+def test_a_late_frame_counts_unless_older_than_the_silence_limit(more_ms, shown):
     t = Teller()
     first, second = t.see("a", {"1": "o"}), t.see("a", {"1": "o"})
     tick = t.tick(SILENCE_MS - INTERVAL_MS + more_ms)

@@ -1,14 +1,14 @@
-"""Cameras: status with its reason, refreshed, and late reports of older connections."""
+"""Camera status with its reason and refreshes, and late reports of older connections."""
 
 from itertools import groupby
 
 import pytest
 from msgspec.structs import replace
 
-from parking.cameras import FRAME_MEMORY
-from parking.events import CameraStatusChanged, DetectionMade, Effort, Event
-from parking.occupancy import step
-from tests.tracking import (
+from parking.core.cameras import FRAME_MEMORY
+from parking.core.events import CameraStatusChanged, DetectionMade, Effort, Event
+from parking.core.occupancy import step
+from tests.support.tracking import (
     INTERVAL_MS,
     SILENCE_MS,
     Teller,
@@ -25,8 +25,11 @@ def reports(outputs: list[Event]) -> list[CameraStatusChanged]:
 
 
 def statuses(outputs: list[Event]) -> list[tuple[str, str]]:
-    """What was told, without what was only told again."""
-    return [told for told, _ in groupby((o.status, o.reason) for o in reports(outputs))]
+    """The reports, without mere repetitions."""
+    return [
+        status_and_reason
+        for status_and_reason, _ in groupby((o.status, o.reason) for o in reports(outputs))
+    ]
 
 
 def test_a_cameras_life():
@@ -77,7 +80,7 @@ def test_a_camera_blurred_in_part_is_degraded_and_what_else_it_sees_counts():
     assert states(site) == {"1": "occupied", "2": "unknown"}
 
 
-def test_one_picture_blurred_in_part_is_not_told():
+def test_one_picture_blurred_in_part_is_not_reported():
     t = Teller()
     records = [*seen_free(t), blurred(t.see("a", {"1": "f"})), t.see("a", {"1": "f"})]
     assert "degraded" not in {status for status, _ in statuses(fold(records)[1])}
@@ -103,8 +106,8 @@ def test_why_a_fetched_camera_cannot_be_reached_is_shown(reason, shown):
         t.device("a", "offline", reason=reason),
     ]
     site, outputs = fold(records)
-    told = [one for one in statuses(outputs) if one != ("offline", "no-frame")]
-    assert told == [("offline", shown), ("online", "ok"), ("offline", shown)]
+    known = [one for one in statuses(outputs) if one != ("offline", "no-frame")]
+    assert known == [("offline", shown), ("online", "ok"), ("offline", shown)]
     assert states(site)["1"] == "unknown"
 
 
@@ -120,20 +123,20 @@ def test_an_adopted_camera_without_a_frame_is_offline_and_a_first_dark_frame_is_
         (1_000, 1_000, 2),
         (100, 100, 15),
         (2_000, 1_990, 1),
-        (5_000, 4_990, 1),  # a little early is as good as the next one
+        (5_000, 4_990, 1),  # slightly early counts as the next one
         (5_000, 2_500, 2),
         (60_000, 60_000, 1),
     ],
 )
-def test_an_unchanged_status_is_told_again_with_the_latest_frame(interval_ms, frame_ms, every):
+def test_an_unchanged_status_is_reported_again_with_the_latest_frame(interval_ms, frame_ms, every):
     """Every two seconds, or every interval of the camera where that is longer."""
     t = Teller()
     frames = [at_pace(t, frame_ms) for _ in range(31)]
     _, outputs = fold([t.adopt("a", "1", interval_ms=interval_ms), *frames])
-    told = reports(outputs)[1:]
-    assert [o.version for o in told] == list(range(2, len(told) + 2))
-    assert [o.last_frame_at_ms for o in told] == [f.time_ms for f in frames[::every]]
-    assert told[-1].frame_ref == frames[-1 - 30 % every].frame_ref
+    repeated = reports(outputs)[1:]
+    assert [o.version for o in repeated] == list(range(2, len(repeated) + 2))
+    assert [o.last_frame_at_ms for o in repeated] == [f.time_ms for f in frames[::every]]
+    assert repeated[-1].frame_ref == frames[-1 - 30 % every].frame_ref
 
 
 def at_pace(t: Teller, frame_ms: int, load_level: int | None = None) -> DetectionMade:
@@ -151,9 +154,9 @@ def test_a_status_tells_how_often_the_camera_is_analysed_and_what_is_left_out():
     paces = []
     for _ in range(20):
         site, outputs = step(site, at_pace(t, 6_000, load_level=4))
-        (told,) = reports(outputs)
-        assert told.load_level == 4
-        paces.append(told.analysed_every_ms or 0)
+        (camera_status,) = reports(outputs)
+        assert camera_status.load_level == 4
+        paces.append(camera_status.analysed_every_ms or 0)
     assert paces == sorted(paces), "smoothed"
     assert 1_000 < paces[0] < 3_000
     assert 5_900 < paces[-1] <= 6_000
@@ -170,7 +173,7 @@ def test_a_frame_whose_changed_slots_wait_does_not_count_as_analysed():
     assert paces == [1_000 * (n + 1) for n in range(8)]
 
 
-def test_how_often_begins_anew_after_silence():
+def test_the_count_starts_over_after_silence():
     t = Teller()
     frames = [at_pace(t, 1_000) for _ in range(4)]
     site, _ = fold([t.adopt("a", "1"), *frames, t.tick(SILENCE_MS + 1)])
@@ -186,30 +189,30 @@ def test_a_status_tells_the_age_of_evidence_that_is_older_than_the_last_frame():
     seen_ms = t.now_ms
     site, _ = step(site, t.see("a", {"1": "f", "2": "?"}))
     site, outputs = step(site, t.see("a", {"1": "f"}))
-    (told,) = reports(outputs)
-    assert told.last_frame_at_ms == t.now_ms
-    assert told.evidence_at_ms == {"2": seen_ms, "3": 0}
+    (camera_status,) = reports(outputs)
+    assert camera_status.last_frame_at_ms == t.now_ms
+    assert camera_status.evidence_at_ms == {"2": seen_ms, "3": 0}
     site, _ = step(site, t.see("a", {}))
     site, outputs = step(site, t.see("a", {"1": "f", "2": "f", "3": "f"}))
-    (told,) = reports(outputs)
-    assert told.evidence_at_ms == {}
+    (camera_status,) = reports(outputs)
+    assert camera_status.evidence_at_ms == {}
 
 
-def test_a_frame_that_is_no_evidence_does_not_make_any_young():
+def test_a_frame_without_evidence_does_not_renew_any():
     t = Teller()
     site, _ = fold([t.adopt("a", "1"), t.see("a", {"1": "f"}), t.see("a", {"1": "f"})])
     seen_ms = t.now_ms
     _, outputs = step(site, t.see("a", {"1": "f"}, health="dark"))
-    (told,) = reports(outputs)
-    assert (told.status, told.evidence_at_ms) == ("online", {"1": seen_ms})
+    (camera_status,) = reports(outputs)
+    assert (camera_status.status, camera_status.evidence_at_ms) == ("online", {"1": seen_ms})
 
 
 def test_a_camera_that_is_not_online_has_no_evidence_to_tell_the_age_of():
     t = Teller()
     site, _ = fold([t.adopt("a", "1"), t.see("a", {"1": "f"})])
     _, outputs = step(site, t.device("a", "offline", 1, 1))
-    (told,) = reports(outputs)
-    assert (told.status, told.evidence_at_ms) == ("offline", {})
+    (camera_status,) = reports(outputs)
+    assert (camera_status.status, camera_status.evidence_at_ms) == ("offline", {})
 
 
 @pytest.mark.parametrize(
@@ -271,7 +274,7 @@ def test_a_batch_written_twice_tells_each_change_once():
     assert changes(fold([adopt, *doubled])[1]) == changes(fold([adopt, *frames])[1])
 
 
-def test_a_frame_is_known_again_in_a_topic_made_anew():
+def test_a_frame_is_recognised_in_a_recreated_topic():
     t = Teller()
     seen = seen_free(t)
     frame = t.see("a", {"1": "o"})
@@ -286,6 +289,22 @@ def plain(made: DetectionMade) -> DetectionMade:
     return replace(made, id=name, frame_ref=replace(made.frame_ref, frame_id=name))
 
 
+def test_a_status_says_since_when_it_holds():
+    """Reports that only refresh it keep the time; another reason begins a new one."""
+    t = Teller()
+    records: list[Event] = [t.adopt("a", "1")]
+    records += [t.see("a", {"1": "f"}) for _ in range(8)]
+    records += [t.see("a", {"1": "?"}, health="dark") for _ in range(8)]
+    _, outputs = fold(records)
+    since: dict[str, set[int | None]] = {}
+    first: dict[str, int] = {}
+    for status in reports(outputs):
+        since.setdefault(status.reason, set()).add(status.since_ms)
+        first.setdefault(status.reason, status.time_ms)
+    assert list(first) == ["no-frame", "ok", "dark"]
+    assert since == {reason: {time_ms} for reason, time_ms in first.items()}
+
+
 def test_a_camera_remembers_a_bounded_number_of_frames():
     t = Teller()
     frames = [plain(t.see("a", {"1": "f"})) for _ in range(FRAME_MEMORY + 5)]
@@ -295,7 +314,7 @@ def test_a_camera_remembers_a_bounded_number_of_frames():
     assert step(site, written_again(t, frames[4]))[0] is not site  # the control: beyond the bound
 
 
-def test_a_counting_cameras_earlier_frames_change_nothing_however_old():
+def test_a_counting_cameras_earlier_frames_change_nothing_at_any_age():
     t = Teller()
     frames = [t.see("a", {"1": "f"}) for _ in range(FRAME_MEMORY + 5)]
     site, _ = fold([t.adopt("a", "1"), *frames])

@@ -1,16 +1,16 @@
-"""Clocks that are wrong: one that ran ahead and was set, ticks that come late, pictures that do."""
+"""Wrong clocks: one that ran ahead and was corrected, late ticks, late pictures."""
 
 from collections.abc import Sequence
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
-from parking.events import CameraStatusChanged, DetectionMade, Event, SlotChanged
-from parking.occupancy import step
-from parking.site import Site
-from parking.timekeeping import STEP_MS
-from tests.tracking import (
+from parking.core.events import CameraStatusChanged, DetectionMade, Event, SlotChanged
+from parking.core.occupancy import step
+from parking.core.site import Site
+from parking.core.timekeeping import STEP_MS
+from parking.wire import sitejson
+from tests.support.tracking import (
     INTERVAL_MS,
     SILENCE_MS,
     Teller,
@@ -65,7 +65,7 @@ def test_a_restart_between_changes_nothing():
     records = [*seen_free(t), t.tick(), *by_a_clock(2 * HOUR_MS, [t.tick()]), *seconds(t, 4)]
     site = Site(site_id="lot")
     for record in records:
-        site, _ = step(msgspec.json.decode(msgspec.json.encode(site), type=Site), record)
+        site, _ = step(sitejson.from_json(sitejson.to_json(site), Site), record)
     assert site == fold(records)[0]
     assert states(site) == {"1": "free"}
 
@@ -81,7 +81,7 @@ def test_nothing_changes_while_the_cameras_go_on_when_one_clock_for_all_is_set_b
     site, _ = one_clock_ahead(t)
     _, outputs = apply(site, seconds(t, 12))
     assert changes(outputs) == []
-    assert set(statuses(outputs)) == {("online", "ok")}, "told again as ever"
+    assert set(statuses(outputs)) == {("online", "ok")}, "reported again as usual"
     assert statuses(outputs)
 
 
@@ -131,7 +131,7 @@ def test_frames_of_an_intake_whose_clock_is_ahead_do_not_hide_silence():
     assert changes(outputs) == [("1", "unknown", "silent")]
 
 
-def test_a_camera_told_offline_by_a_clock_ahead_is_back_with_its_next_frame():
+def test_a_camera_reported_offline_by_a_clock_ahead_is_back_with_its_next_frame():
     t = Teller()
     ahead = [*seen_free(t), t.tick(), t.device("a", "offline", 1, 1)]
     site, outputs = fold([*by_a_clock(2 * HOUR_MS, ahead), t.tick(1), t.tick(1)])
@@ -198,7 +198,7 @@ def test_a_camera_whose_pictures_keep_coming_too_old_is_late_and_not_silent():
     site, outputs = fold([*seen_free(t), *late(t, 70, TOO_LATE_MS)])
     assert statuses(outputs)[-1] == ("degraded", "late")
     site, outputs = apply(site, late(t, 30, TOO_LATE_MS))
-    assert set(statuses(outputs)) == {("degraded", "late")}, "told again as ever"
+    assert set(statuses(outputs)) == {("degraded", "late")}, "reported again as usual"
     assert states(site) == {"1": "unknown"}
     site, outputs = apply(site, [t.tick(SILENCE_MS)])
     assert statuses(outputs) == [], "no sooner than it is sure"
@@ -217,7 +217,7 @@ def test_a_camera_whose_first_picture_is_too_old_is_never_called_well():
     assert list(dict.fromkeys(statuses(outputs))) == [("offline", "no-frame"), ("degraded", "late")]
 
 
-def test_a_camera_that_falls_silent_is_never_called_late_however_slow_its_detector():
+def test_a_silent_camera_is_never_called_late_even_with_a_slow_detector():
     t = Teller()
     slow = late(t, 10, SILENCE_MS - INTERVAL_MS)
     site, _ = fold([t.adopt("a", "1"), t.tick(), *slow])

@@ -2,10 +2,17 @@
 
 import pytest
 
-from parking.errors import Invalid
-from parking.events import Event, SlotChanged, SlotClosed, SlotOpened, StateCorrected
-from parking.occupancy import step
-from tests.tracking import INTERVAL_MS, Teller, changes, fold, seen_free, states
+from parking.core.errors import Invalid
+from parking.core.events import (
+    Event,
+    SlotChanged,
+    SlotClosed,
+    SlotOpened,
+    SlotStateUpdated,
+    StateCorrected,
+)
+from parking.core.occupancy import step
+from tests.support.tracking import INTERVAL_MS, Teller, changes, fold, seen_free, states
 
 
 # ---------------------------------------------------------------- layouts
@@ -27,7 +34,7 @@ def test_an_older_layout_is_ignored_and_so_are_observations_made_with_one():
     assert states(site) == {"1": "unknown"}
 
 
-def test_a_slot_of_another_zone_is_told_again():
+def test_a_slot_of_another_zone_is_reported_again():
     t = Teller()
     site, _ = fold(seen_free(t))
     site, outputs = step(site, t.adopt("a", "1", version=2, zone="b"))
@@ -55,6 +62,28 @@ def test_closed_holds_against_all_cameras_until_opened():
     site, _ = step(site, t.see("a", {"1": "o"}))
     site, outputs = step(site, t.see("a", {"1": "o"}))
     assert changes(outputs) == [("1", "occupied", "observed")]
+
+
+def test_a_state_set_by_a_person_names_them_until_a_camera_changes_it():
+    t = Teller()
+    close = t.command(SlotClosed(slot_id="1", reason="resurfacing"))
+    _, outputs = fold([*seen_free(t), close, t.command(SlotOpened(slot_id="1"))])
+    named = [
+        (o.reason, o.issued_by) for o in outputs if isinstance(o, SlotChanged | SlotStateUpdated)
+    ]
+    author = close.issued_by
+    assert named[-4:] == [("resurfacing", author)] * 2 + [("opened", author)] * 2
+    assert {who for _, who in named[:-4]} == {None}
+    _, outputs = fold(
+        [
+            *seen_free(t),
+            t.command(StateCorrected(slot_id="1", state="occupied")),
+            *(t.see("a", {"1": "o"}) for _ in range(3)),
+            *(t.see("a", {"1": "f"}) for _ in range(3)),
+        ]
+    )
+    last = [(o.reason, o.issued_by) for o in outputs if isinstance(o, SlotChanged)][-2:]
+    assert last == [("corrected", author), ("observed", None)]
 
 
 def test_a_closed_slot_stays_closed_when_its_camera_is_gone():
@@ -125,7 +154,7 @@ def test_a_correction_ends_once_the_cameras_contradict_it_for_long_enough():
     assert changes(outputs) == [("1", "free", "correction-expired")]
 
 
-def test_the_time_begins_anew_when_the_camera_was_not_to_be_believed():
+def test_the_time_restarts_when_the_camera_could_not_be_trusted():
     t = Teller()
     site, _ = fold([*corrected(t), *seen_for(t, HOLD_MS // 2)])
     for _ in range(2):
@@ -135,14 +164,14 @@ def test_the_time_begins_anew_when_the_camera_was_not_to_be_believed():
         assert changes(outputs) == []
 
 
-def test_the_time_begins_anew_when_one_observation_agrees_with_the_person():
+def test_the_time_restarts_when_one_observation_agrees_with_the_correction():
     t = Teller()
     records = [*corrected(t), *seen_for(t, HOLD_MS // 2), t.see("a", {"1": "o"})]
     site, _ = fold([*records, *seen_for(t, HOLD_MS - INTERVAL_MS)])
     assert states(site) == {"1": "occupied"}
 
 
-def test_a_correction_holds_for_ever_where_that_is_set():
+def test_a_correction_can_be_set_to_hold_forever():
     t = Teller()
     site, _ = fold(
         [t.parameters(correction_hold_ms=None), *corrected(t), *seen_for(t, 2 * HOLD_MS)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from parking import ops
+from parking.runtime import ops
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def no_collector() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_collector")
-async def test_the_garbage_of_the_start_is_not_kept_for_ever():
+async def test_garbage_from_startup_is_freed():
     class Ring:
         def __init__(self) -> None:
             self.itself = self
@@ -33,7 +33,7 @@ async def test_the_garbage_of_the_start_is_not_kept_for_ever():
         assert dead() is None
         assert gc.get_freeze_count() > 0
         stop.set()
-        await asyncio.sleep(0)  # so that it was told to stop before it ends
+        await asyncio.sleep(0)  # so that the stop request comes before it ends
 
     await ops.serve({"a loop": loop})
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from parking.events import Box, SlotState
-from parking.overlay import Mark, Picture, draw, encode
+from parking.core.events import Box, SlotState
+from parking.vision.overlay import Mark, Picture, draw, encode
 from services.detector.picture import decode
 
 SQUARE = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.9), (0.2, 0.9)]

@@ -1,4 +1,4 @@
-"""Where records go and what their headers say is as before it was remembered."""
+"""The cache changes neither the partitions nor the headers of records."""
 
 from datetime import UTC, datetime
 
@@ -7,9 +7,9 @@ from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parking import codec
-from parking.events import TIME_END_MS, TickElapsed
-from parking.partitioning import partition_of, partitioner
+from parking.core.events import TIME_END_MS, TickElapsed
+from parking.wire import codec
+from parking.wire.partitioning import partition_of, partitioner
 
 
 @given(st.binary(max_size=60), st.integers(1, 64))
@@ -28,8 +28,8 @@ def test_without_a_key_any_available_one_will_do():
 def test_the_time_in_the_headers_has_milliseconds(time_ms: int):
     event = TickElapsed(id="lot/tick/1", site_id="lot", time_ms=time_ms)
     for _ in range(2):
-        told = dict(codec.cloud_headers(event, "test"))["ce_time"].decode()
-        assert told.endswith("Z")
-        assert len(told) == len("2026-01-01T00:00:00.000Z")
-        told_at = datetime.fromisoformat(told).astimezone(UTC)
-        assert round(told_at.timestamp() * 1_000) == time_ms
+        time_text = dict(codec.cloud_headers(event, "test"))["ce_time"].decode()
+        assert time_text.endswith("Z")
+        assert len(time_text) == len("2026-01-01T00:00:00.000Z")
+        reported_at = datetime.fromisoformat(time_text).astimezone(UTC)
+        assert round(reported_at.timestamp() * 1_000) == time_ms

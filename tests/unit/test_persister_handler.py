@@ -5,17 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from parking import topics
-from parking.codec import META_HEADER, header
-from parking.errors import Fenced, Retryable, SettingsError
-from parking.events import FrameRef
-from parking.memory import ManualClock, MemoryBroker, MemoryObjectStore, MemoryProducer
-from parking.ports import Claim, Place, Record, Row
+from parking.core import topics
+from parking.core.errors import Fenced, Retryable, SettingsError
+from parking.core.events import FrameRef
+from parking.runtime.memory import ManualClock, MemoryBroker, MemoryObjectStore, MemoryProducer
+from parking.wire.codec import META_HEADER, header
+from parking.wire.ports import Claim, Place, Record, Row
 from services.persister.evidence import Missing, Policy
 from services.persister.handler import Tools, handle
 from services.persister.memory import MemoryEvents
 from services.persister.settings import Settings
-from tests import persisting as make
+from tests.support import persisting as make
 
 ENV = {"KAFKA_BOOTSTRAP": "localhost:9092", "DATABASE_URL": "postgresql://x"}
 
@@ -100,7 +100,7 @@ async def test_a_change_by_a_frame_has_its_picture_before_its_row():
     assert world.events.rows["pictures"][at.frame.id,]["object_key"] == make.key_of(at.frame)
 
 
-async def test_what_a_newer_version_wrote_is_read_or_passed_over_and_is_no_letter():
+async def test_records_of_a_newer_version_are_read_or_skipped_and_are_not_dead_letters():
     world = World()
     change = make.change_record(make.change("demo", 1, world.frame(1)))
     value = (change.value or b"").replace(b'"occupied"', b'"reserved"')
@@ -140,7 +140,7 @@ async def test_an_expired_frame_leaves_a_reason():
     assert (row["evidence_key"], row["evidence_missing"]) == (None, "expired")
 
 
-async def test_another_frame_at_that_place_is_no_evidence():
+async def test_another_frame_at_that_place_is_not_evidence():
     world = World()
     at = world.frame(1)
     other, _ = make.frame("demo", 2)
@@ -149,7 +149,7 @@ async def test_another_frame_at_that_place_is_no_evidence():
     assert world.row("demo-change-1")["evidence_missing"] == "other-frame"
 
 
-async def test_a_frame_that_is_not_what_ingest_saw_is_no_evidence():
+async def test_a_frame_that_differs_from_ingests_is_not_evidence():
     world = World()
     event, message = make.frame("demo", 1)
     broken = type(message)(message.topic, message.key, b"other bytes", message.headers)
@@ -209,7 +209,7 @@ async def test_poison_is_set_aside_before_the_offsets_move_and_the_rest_is_kept(
     assert list(world.events.offsets.values()) == [4]
 
 
-async def test_a_tombstone_is_no_dead_letter():
+async def test_a_tombstone_is_not_a_dead_letter():
     """What was removed said so itself, in the record before it."""
     world = World()
     gone = Record(topics.CAMERA_STATUS, 0, 0, b"demo/north", None, ())
@@ -273,7 +273,7 @@ def test_settings_tell_every_fault_at_once():
     assert named == ["KEEP_CAPTURES_DAYS", "KAFKA_BOOTSTRAP", "DATABASE_URL", "CAPTURE_POLICY"]
 
 
-def test_settings_have_defaults_for_all_that_is_no_secret():
+def test_settings_have_defaults_for_everything_except_secrets():
     settings = Settings.from_env(ENV)
     assert (settings.policy, settings.s3.bucket, settings.http.port) == (
         "evidence",

@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from parking import events as ev
-from parking import topics
+from parking.core import events as ev
+from parking.core import topics
 from services.persister.captures import COLUMNS, PARTS, merge
 from services.persister.handler import HANDLERS, by_kind, plan
 from services.persister.rows import fold_sessions
 from services.persister.statements import STATEMENTS, Statement
-from tests import persisting as make
+from tests.support import persisting as make
 
 KINDS = {statement.kind for statement in STATEMENTS} | set(PARTS)
 
@@ -105,13 +105,13 @@ def test_the_last_step_of_a_stay_tells_all_of_it():
     assert [s["status"] for s in fold_sessions([opened, over])] == ["overstay"]
 
 
-def test_of_one_key_the_first_is_written_and_rows_are_in_order_of_keys():
+def test_the_first_row_of_a_key_is_written_and_rows_are_in_key_order():
     statement = Statement("x", "x", "id")
     rows = [{"id": "b", "n": 1}, {"id": "a", "n": 2}, {"id": "b", "n": 3}]
     assert statement.chosen(rows) == [{"id": "a", "n": 2}, {"id": "b", "n": 1}]
 
 
-def test_of_one_key_the_newest_is_written_where_versions_count():
+def test_the_newest_row_of_a_key_is_written_where_versions_count():
     statement = Statement("x", "x", "id", newest="n")
     rows = [{"id": "b", "n": 1}, {"id": "b", "n": 3}, {"id": "b", "n": 2}]
     assert statement.chosen(rows) == [{"id": "b", "n": 3}]
@@ -139,7 +139,7 @@ def test_parts_of_a_frame_make_one_row_whichever_comes_first():
         assert all(list(row) == list(COLUMNS) for row in rows)
 
 
-def test_of_each_part_the_first_is_kept():
+def test_the_first_of_each_part_is_kept():
     frame, _ = make.frame("demo", 1)
     first, second = (msgspec.structs.replace(make.detection(frame), model_id=m) for m in "ab")
     (row,) = merged((first, topics.DETECTIONS), (second, topics.DETECTIONS))

@@ -1,4 +1,4 @@
-"""What goes on of a plate, by its site's rule, and which rules do not start."""
+"""What is forwarded of a plate under its site's rule, and which rules are refused."""
 
 import json
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from parking.errors import Invalid
-from parking.plates import MadeHash, Plates, SitePlates, Taken, normal, without_plates
-from parking.settings import Reader
+from parking.access.plates import MadeHash, Plates, SitePlates, Taken, normal, without_plates
+from parking.core.errors import Invalid
+from parking.runtime.settings import Reader
 
 KEY = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210"
 OTHER_KEY = KEY[::-1]
@@ -65,9 +65,9 @@ def test_text_can_be_read_back_with_the_sites_key_alone():
     assert "1234" not in str(taken)
     assert text.reveal("demo/gate/1", taken.sealed) == "BAB1234"
     for other, event_id in ((rule("text", OTHER_KEY), "demo/gate/1"), (text, "demo/gate/2")):
-        with pytest.raises(Invalid, match="another key"):
+        with pytest.raises(Invalid, match="sealed with a key other"):
             other.reveal(event_id, taken.sealed)
-    with pytest.raises(Invalid, match="another key"):
+    with pytest.raises(Invalid, match="sealed with a key other"):
         text.reveal("demo/gate/1", "no base64")
 
 
@@ -83,7 +83,7 @@ def test_the_distance_says_how_many_hashes_there_are(distance, hashes):
 
 
 @pytest.mark.parametrize(
-    ("told", "plate"),
+    ("given", "plate"),
     [
         ("b-ab 1234", "BAB1234"),
         ("\uff22\uff21\uff22\uff11\uff12", "BAB12"),
@@ -92,8 +92,8 @@ def test_the_distance_says_how_many_hashes_there_are(distance, hashes):
         ("A" * 40, "A" * 20),
     ],
 )
-def test_letters_and_digits_count_as_capitals(told, plate):
-    assert normal(told) == plate
+def test_letters_and_digits_count_as_capitals(given, plate):
+    assert normal(given) == plate
 
 
 # ---------------------------------------------------------------- hashes that devices made

@@ -1,12 +1,23 @@
-"""What becomes of a site when things are removed, and when they come back."""
+"""A site's state when parts are removed, and when they come back."""
 
-from parking.events import CameraStatusChanged, Removed, SlotChanged, SlotStateUpdated
-from parking.lots import check
-from parking.occupancy import step
-from parking.topics import CAMERA_STATUS, SLOT_CHANGES, SLOT_STATE, TOPICS
+import pytest
+from msgspec.structs import replace
+
+from parking.core.errors import Invalid
+from parking.core.events import (
+    CameraStatusChanged,
+    Removed,
+    SiteSettings,
+    SlotChanged,
+    SlotStateUpdated,
+)
+from parking.core.lots import check
+from parking.core.occupancy import step
+from parking.core.topics import CAMERA_STATUS, SLOT_CHANGES, SLOT_STATE, TOPICS
 from services.tracker import handler
-from tests.notifying import layout
-from tests.tracking import Teller, fold
+from tests.support.notifying import layout
+from tests.support.tracking import Teller, fold
+from tools.cli import public
 
 
 def two_cameras(t: Teller):
@@ -62,7 +73,7 @@ def test_what_comes_back_counts_its_versions_on():
     assert site.slots["A1"].sights["lot/a"].state == "occupied"
 
 
-def test_a_removal_told_twice_is_done_once():
+def test_a_removal_reported_twice_is_done_once():
     t = Teller()
     order = t.command(Removed(whole_site=True))
     site, _ = step(two_cameras(t), order)
@@ -85,10 +96,10 @@ def test_what_is_removed_leaves_the_compacted_topics():
     gone = [(r.topic, r.key) for r in records if r.value is None]
     assert gone == [(CAMERA_STATUS, b"lot/a"), (SLOT_STATE, b"lot/A1")]
     assert all(TOPICS[topic].compacted for topic, _ in gone)
-    told = [(r.topic, r.key) for r in records if r.value is not None]
-    assert (SLOT_CHANGES, b"lot") in told
+    rest = [(r.topic, r.key) for r in records if r.value is not None]
+    assert (SLOT_CHANGES, b"lot") in rest
     for place in gone:  # its last record first, then its end
-        assert told.index(place) >= 0
+        assert rest.index(place) >= 0
         assert [r.value is None for r in records if (r.topic, r.key) == place] == [False, True]
 
 
@@ -97,3 +108,19 @@ def test_other_outputs_leave_nothing():
     t = Teller()
     _, made = step(two_cameras(t), t.adopt("a", "A1", version=2))
     assert all(r.value is not None for event in made for r in handler.outgoing(event))
+
+
+def test_the_settings_of_a_site_are_set_in_each_of_its_layouts_and_those_not_named_stay():
+    before = SiteSettings(time_zone="Asia/Jakarta")
+    site = [
+        replace(layout("lot"), site=before),
+        replace(layout("lot"), camera_id="lot/south", id="lot/south/layout/1"),
+    ]
+    change = public.changed(site, {"public": True})
+    assert [one.site for one in change.layouts] == [
+        SiteSettings(public=True, time_zone="Asia/Jakarta")
+    ] * 2
+    assert change.removed is None
+    assert public.changed(change.layouts, {"public": True}).layouts == []
+    with pytest.raises(Invalid, match="no layout"):
+        public.changed([], {"public": True})

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from parking.lots import check, layouts_from_annotations
+from parking.core.lots import check, layouts_from_annotations
 from tools.render import truth
 from tools.render.site import demo_site, random_site
 from tools.render.story import COVERED, HOLD, DemoStory, random_moment

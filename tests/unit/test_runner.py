@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from parking import codec
-from parking.errors import Invalid, Retryable
-from parking.events import DeadLettered, TickElapsed
-from parking.memory import ManualClock, MemoryBroker, MemoryConsumer, MemoryProducer
-from parking.ports import Outgoing, Record
-from parking.runner import Polling, next_offsets, run
-from parking.topics import DEAD_LETTERS, GATE_EVENTS, SESSIONS
+from parking.core.errors import Invalid, Retryable
+from parking.core.events import DeadLettered, TickElapsed
+from parking.core.topics import DEAD_LETTERS, GATE_EVENTS, SESSIONS
+from parking.runtime.memory import ManualClock, MemoryBroker, MemoryConsumer, MemoryProducer
+from parking.runtime.runner import Polling, next_offsets, run
+from parking.wire import codec
+from parking.wire.ports import Outgoing, Record
 
 GROUP = "test"
 POLLING = Polling(max_records=4, timeout_ms=1)
@@ -113,7 +113,7 @@ async def test_a_second_run_goes_on_from_the_commit():
     assert second.seen == [b"3"]
 
 
-async def test_told_to_stop_during_an_outage_it_stops_without_a_commit():
+async def test_a_stop_during_an_outage_ends_it_without_a_commit():
     broker = broker_with(2)
     stop = asyncio.Event()
 

@@ -1,8 +1,8 @@
-"""One camera shown to many: the newest picture wins, a slow viewer delays nobody."""
+"""One camera with many viewers: the newest picture wins, a slow viewer delays nobody."""
 
 import asyncio
 
-from parking.screen import Screen
+from parking.runtime.screen import Screen
 
 
 async def test_a_slow_viewer_gets_the_newest_and_a_quick_one_all():
@@ -21,7 +21,7 @@ async def test_a_slow_viewer_gets_the_newest_and_a_quick_one_all():
     assert (screen.viewers, screen.is_watched) == (0, False)
 
 
-async def test_without_pictures_a_viewer_is_told_so_and_at_the_end_lets_go():
+async def test_without_pictures_a_viewer_is_informed_and_released_at_the_end():
     screen = Screen()
     shown = screen.pictures(0.01)
     assert await anext(shown) is None

@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from parking.errors import Invalid
-from parking.events import GateEventReceived
-from parking.gatenumbers import GATE_MEMORY, ID_MEMORY, RUN_MEMORY
-from parking.occupancy import step
-from parking.sessions import OPEN_LIMIT
-from parking.site import Device, Site
-from tests.tracking import Teller, fold, sessions
+from parking.core.errors import Invalid
+from parking.core.events import GateEventReceived
+from parking.core.gatenumbers import GATE_MEMORY, ID_MEMORY, RUN_MEMORY
+from parking.core.occupancy import step
+from parking.core.sessions import OPEN_LIMIT
+from parking.core.site import Device, Site
+from tests.support.tracking import Teller, fold, sessions
 
 
-def told(outputs) -> list[tuple[str, str | None]]:
+def reports_of(outputs) -> list[tuple[str, str | None]]:
     return [(o.kind, o.reason) for o in sessions(outputs)]
 
 
@@ -49,23 +49,27 @@ def test_the_same_plate_again_corrects_the_session_whose_exit_was_missed():
     t = Teller()
     records = [t.gate("entry", 1, plate="p"), t.gate("entry", 2, plate="p")]
     site, outputs = fold(records)
-    assert told(outputs) == [("opened", None), ("corrected", "entered-again"), ("opened", None)]
+    assert reports_of(outputs) == [
+        ("opened", None),
+        ("corrected", "entered-again"),
+        ("opened", None),
+    ]
     assert [s.session_id for s in site.sessions] == [records[1].id]
 
 
 def test_an_exit_without_an_entry_is_corrected_and_counts_nothing():
     t = Teller()
     site, outputs = fold([t.gate("exit", 1)])
-    assert told(outputs) == [("corrected", "exit-without-entry")]
+    assert reports_of(outputs) == [("corrected", "exit-without-entry")]
     assert site.sessions == []
 
 
-def test_overstay_is_told_once():
+def test_overstay_is_reported_once():
     t = Teller()
     records = [t.parameters(overstay_ms=60_000), t.gate("entry", 1), t.tick(60_000)]
     records += [t.tick(1), t.tick(1_000)]
     _, outputs = fold(records)
-    assert told(outputs) == [("opened", None), ("overstay", None)]
+    assert reports_of(outputs) == [("opened", None), ("overstay", None)]
 
 
 def test_a_doubled_event_does_nothing_also_from_the_api():
@@ -91,18 +95,18 @@ def full(t: Teller, boot_id: int = 1) -> list[GateEventReceived]:
     return [t.gate("entry", seq, boot_id) for seq in range(1, GATE_MEMORY + 2)]
 
 
-def test_a_copy_is_known_however_many_events_came_since():
+def test_a_copy_is_recognised_after_any_number_of_events():
     t = Teller()
     events = full(t)
     site, _ = fold(events)
     assert step(site, events[0])[0] is site
 
 
-def test_what_fell_out_of_memory_is_not_counted_and_a_person_is_told():
+def test_forgotten_passages_are_not_counted_and_an_operator_is_informed():
     t = Teller()
     events = [t.gate("entry", 2 * number + 1) for number in range(RUN_MEMORY + 1)]
     site, _ = fold(events)
-    with pytest.raises(Invalid, match="gate-1 sent gate event 1/1 again"):
+    with pytest.raises(Invalid, match="gate-1 repeated gate event 1/1"):
         step(site, events[0])
 
 
@@ -134,12 +138,13 @@ def test_the_same_numbers_far_later_by_the_devices_clock_have_ids_of_their_own()
     assert step(site, again)[0] is site
 
 
-def test_the_same_numbers_far_later_by_receipt_are_told_and_not_counted():
-    """A copy whose acknowledgement was lost for long, or a new event: nobody can know."""
+def test_the_same_numbers_far_later_by_receipt_are_reported_and_not_counted():
+    """It may be a copy whose acknowledgement was lost long ago, or a new event: this cannot be
+    known."""
     t = Teller()
     site, _ = fold([t.gate("entry", 1)])
     again = t.pass_ms(3_601_000).gate("entry", 1, time_source="receipt")
-    with pytest.raises(Invalid, match="a copy, or its boot counter began anew"):
+    with pytest.raises(Invalid, match="a copy, or the boot counter restarted"):
         step(site, again)
 
 
@@ -183,7 +188,7 @@ def test_a_lot_that_never_sees_its_exits_does_not_outgrow_its_record():
         site, made = step(site, t.gate("entry", seq))
         outputs += made
     assert len(site.sessions) == OPEN_LIMIT
-    assert told(outputs).count(("corrected", "too-many-open")) == 3
+    assert reports_of(outputs).count(("corrected", "too-many-open")) == 3
 
 
 @given(st.data())

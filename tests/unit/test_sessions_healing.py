@@ -1,18 +1,19 @@
-"""Sessions heal: late entries, strangers, counts, ends by time, and the report of a drift."""
+"""Sessions correct themselves: late entries, unknown vehicles, counts, ends by time, and the drift
+report."""
 
 import pytest
 from msgspec.structs import replace
 
-from parking.events import Event, Recounted
-from parking.occupancy import step
-from parking.sessions import OPEN_LIMIT
-from parking.site import Site
-from tests.tracking import START_MS, Teller, fold, sessions
+from parking.core.events import Event, Recounted
+from parking.core.occupancy import step
+from parking.core.sessions import OPEN_LIMIT
+from parking.core.site import Site
+from tests.support.tracking import START_MS, Teller, fold, sessions
 
 HOUR_MS = 3_600_000
 
 
-def told(outputs: list[Event]) -> list[tuple[str, str, str | None]]:
+def reports_of(outputs: list[Event]) -> list[tuple[str, str, str | None]]:
     """(id behind the last slash, kind, reason)."""
     return [(o.session_id.split("/")[-1], o.kind, o.reason) for o in sessions(outputs)]
 
@@ -26,7 +27,7 @@ def test_an_entry_that_comes_after_its_exit_is_closed_when_it_comes():
     entry = t.gate("entry", 1)
     leave = t.pass_ms(HOUR_MS).gate("exit", 2)
     site, outputs = fold([leave, entry])
-    assert told(outputs) == [
+    assert reports_of(outputs) == [
         ("2", "corrected", "exit-without-entry"),
         ("1", "opened", None),
         ("1", "closed", "oldest"),
@@ -52,7 +53,7 @@ def test_a_late_entry_takes_the_exit_of_one_that_came_after_it():
     t = Teller()
     late, entry, leave = t.gate("entry", 1), t.gate("entry", 2), t.gate("exit", 3)
     site, outputs = fold([entry, leave, late])
-    assert told(outputs)[2:] == [
+    assert reports_of(outputs)[2:] == [
         ("1", "opened", None),
         ("1", "closed", "oldest"),
         ("2", "opened", "reopened"),
@@ -65,7 +66,7 @@ def test_a_stranger_leaves_the_plates_of_others_alone():
     for stranger in ("q", None):
         records = [t.gate("entry", 1, plate="p"), t.gate("exit", 2, plate=stranger)]
         site, outputs = fold(records)
-        assert told(outputs)[-1] == ("2", "corrected", "exit-without-entry")
+        assert reports_of(outputs)[-1] == ("2", "corrected", "exit-without-entry")
         assert [s.plate_hash for s in site.sessions] == ["p"]
 
 
@@ -75,12 +76,12 @@ def test_a_maximum_stay_ends_what_is_left_and_an_exit_from_before_it_closes_it_s
     records = [t.parameters(maximum_stay_ms=HOUR_MS), t.gate("entry", 1)]
     leave = t.pass_ms(HOUR_MS // 2).gate("exit", 2)
     site, outputs = fold([*records, t.tick(HOUR_MS)])
-    assert told(outputs)[-1] == ("1", "corrected", "maximum-stay")
+    assert reports_of(outputs)[-1] == ("1", "corrected", "maximum-stay")
     assert site.sessions == []
     site, outputs = step(site, leave)
-    assert told(outputs) == [("1", "closed", "oldest")]
+    assert reports_of(outputs) == [("1", "closed", "oldest")]
     _, outputs = step(site, t.gate("exit", 3))
-    assert told(outputs) == [("3", "corrected", "exit-without-entry")]
+    assert reports_of(outputs) == [("3", "corrected", "exit-without-entry")]
 
 
 def test_an_exit_with_the_plate_is_known_to_be_of_a_stay_that_ended_by_time():
@@ -88,7 +89,7 @@ def test_an_exit_with_the_plate_is_known_to_be_of_a_stay_that_ended_by_time():
     records = [t.parameters(maximum_stay_ms=HOUR_MS), t.gate("entry", 1, plate="p")]
     site, _ = fold([*records, t.tick(2 * HOUR_MS)])
     site, outputs = step(site, t.gate("exit", 2, plate="p"))
-    assert told(outputs) == [("1", "closed", "plate")]
+    assert reports_of(outputs) == [("1", "closed", "plate")]
 
 
 def test_nobody_is_in_after_the_empty_time():
@@ -98,7 +99,7 @@ def test_nobody_is_in_after_the_empty_time():
     site, _ = fold(records)
     assert len(site.sessions) == 1
     site, outputs = step(site, t.tick(HOUR_MS))
-    assert told(outputs) == [("1", "corrected", "empty-time")]
+    assert reports_of(outputs) == [("1", "corrected", "empty-time")]
     site, _ = fold([t.gate("entry", 2), t.tick(HOUR_MS)])
     assert len(site.sessions) == 1
 
@@ -109,7 +110,7 @@ def test_a_count_gives_up_the_oldest_or_opens_what_is_missing():
     entries = [t.gate("entry", seq) for seq in (1, 2, 3)]
     site, _ = fold(entries)
     site, outputs = step(site, recount(t, 1))
-    assert told(outputs) == [("1", "corrected", "recount"), ("2", "corrected", "recount")]
+    assert reports_of(outputs) == [("1", "corrected", "recount"), ("2", "corrected", "recount")]
     site, outputs = step(site, recount(t, 3))
     assert [(o.kind, o.reason, o.number_in) for o in sessions(outputs)] == [
         ("opened", "recount", 3)
@@ -127,25 +128,25 @@ def test_passages_from_before_a_count_change_no_number():
     site, _ = fold([recount(t, 5)])
     for event, reason in ((entry, "recount"), (leave, "exit-without-entry")):
         site, outputs = step(site, event)
-        assert told(outputs)[-1][1:] == ("corrected", reason)
+        assert reports_of(outputs)[-1][1:] == ("corrected", reason)
         assert len(site.sessions) == 5
 
 
 # ---------------------------------------------------------------- drift
-def test_more_than_fit_in_are_told_once_each_time():
+def test_each_overflow_is_reported_once():
     t = Teller()
     site, outputs = fold([t.parameters(capacity=2), *(t.gate("entry", seq) for seq in range(1, 5))])
-    assert [reason for _, _, reason in told(outputs)] == [None, None, "gate-drift", None]
+    assert [reason for _, _, reason in reports_of(outputs)] == [None, None, "gate-drift", None]
     assert [(o.number_in, o.capacity) for o in sessions(outputs)] == [(n, 2) for n in (1, 2, 3, 4)]
     for seq in (5, 6):
         site, _ = step(site, t.gate("exit", seq))
-    assert told(step(site, t.gate("entry", 7))[1]) == [("7", "opened", "gate-drift")]
+    assert reports_of(step(site, t.gate("entry", 7))[1]) == [("7", "opened", "gate-drift")]
 
 
 def test_the_slots_are_the_capacity_where_none_is_set():
     t = Teller()
     _, outputs = fold([t.adopt("a", "1"), t.gate("entry", 1), t.gate("entry", 2)])
-    assert [reason for _, _, reason in told(outputs)] == [None, "gate-drift"]
+    assert [reason for _, _, reason in reports_of(outputs)] == [None, "gate-drift"]
 
 
 def test_nothing_is_dropped_without_a_word_at_the_limit():
@@ -173,7 +174,10 @@ def test_what_ended_by_time_is_not_closed_by_exits_under_other_parameters(name):
     t = Teller()
     records = [t.parameters(maximum_stay_ms=HOUR_MS), t.gate("entry", 1), t.tick(2 * HOUR_MS)]
     site, _ = fold([*records, t.parameters(**{name: 3 * HOUR_MS})])
-    assert told(step(site, t.gate("exit", 2))[1])[-1][1:] == ("corrected", "exit-without-entry")
+    assert reports_of(step(site, t.gate("exit", 2))[1])[-1][1:] == (
+        "corrected",
+        "exit-without-entry",
+    )
 
 
 DAY_MS = 24 * HOUR_MS
@@ -196,4 +200,4 @@ def test_what_is_over_is_forgotten_and_what_is_in_is_not():
     site, _ = fold([t.tick(), *passages, t.tick(3 * DAY_MS)])
     assert (site.gates.stays, list(site.gates.plates)) == ([], ["p"])
     _, outputs = step(site, t.gate("exit", 6, plate="p"))
-    assert told(outputs) == [("3", "closed", "plate")]
+    assert reports_of(outputs) == [("3", "closed", "plate")]

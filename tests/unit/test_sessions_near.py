@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from parking import pairing
-from parking.events import Event, Recounted
-from parking.nearplates import is_near
-from parking.occupancy import step
-from parking.plates import Plates
-from parking.settings import Reader
-from parking.site import Site
-from tests.tracking import Teller, fold, sessions
+from parking.access.plates import Plates
+from parking.core import pairing
+from parking.core.events import Event, Recounted
+from parking.core.nearplates import is_near
+from parking.core.occupancy import step
+from parking.core.site import Site
+from parking.runtime.settings import Reader
+from tests.support.tracking import Teller, fold, sessions
 
 KEY = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210"
 RULE = Plates.read(Reader({"PLATES": f'{{"lot": {{"plates": "text", "key": "{KEY}"}}}}'})).of("lot")
@@ -27,7 +27,7 @@ def gate(t: Teller, direction: Any, seq: int, plate: str):
     return t.gate(direction, seq, plate=taken.plate_hash, near=taken.plate_near)
 
 
-def told(outputs: list[Event]) -> list[tuple[str, str, str | None]]:
+def reports_of(outputs: list[Event]) -> list[tuple[str, str, str | None]]:
     return [(o.session_id.split("/")[-1], o.kind, o.reason) for o in sessions(outputs)]
 
 
@@ -78,25 +78,25 @@ def test_what_has_no_hashes_is_near_to_nothing():
 # ---------------------------------------------------------------- stays
 def test_a_near_exit_closes_the_stay_and_says_so():
     site, outputs = run(("entry", "BAB1234"), ("exit", "8AB1234"))
-    assert told(outputs)[-1] == ("1", "closed", "plate-near")
+    assert reports_of(outputs)[-1] == ("1", "closed", "plate-near")
     assert site.sessions == []
 
 
 def test_the_same_plate_comes_first_though_a_near_one_is_in():
     site, outputs = run(("entry", "BAB1234"), ("entry", "BAB1239"), ("exit", "BAB1239"))
-    assert told(outputs)[-1] == ("2", "closed", "plate")
+    assert reports_of(outputs)[-1] == ("2", "closed", "plate")
     assert len(site.sessions) == 1
 
 
-def test_of_two_near_stays_neither_is_closed():
+def test_neither_of_two_near_stays_is_closed():
     site, outputs = run(("entry", "BAB1234"), ("entry", "BAB1235"), ("exit", "BAB1236"))
-    assert told(outputs)[-1] == ("3", "corrected", "exit-without-entry")
+    assert reports_of(outputs)[-1] == ("3", "corrected", "exit-without-entry")
     assert len(site.sessions) == 2
 
 
 def test_the_own_exit_takes_its_stay_back_from_a_near_one():
     site, outputs = run(("entry", "BAB1234"), ("exit", "BAB1239"), ("exit", "BAB1234"))
-    assert told(outputs)[2:] == [
+    assert reports_of(outputs)[2:] == [
         ("1", "closed", "plate"),
         ("2", "corrected", "exit-without-entry"),
     ]
@@ -109,7 +109,7 @@ def test_once_one_of_two_is_known_to_have_left_the_other_is_closed():
         ("entry", "BAB1234"), ("entry", "BAB1235"), ("exit", "BAB1236"), ("exit", "BAB1235")
     )
     assert site.sessions == []
-    last = {name: (kind, reason) for name, kind, reason in told(outputs)}
+    last = {name: (kind, reason) for name, kind, reason in reports_of(outputs)}
     assert last == {
         "1": ("closed", "plate-near"),
         "2": ("closed", "plate"),
@@ -121,7 +121,7 @@ def test_an_entry_that_comes_late_finds_its_near_exit():
     t = Teller()
     entry, leaving = gate(t, "entry", 1, "BAB1234"), gate(t, "exit", 2, "BAB1239")
     site, outputs = fold([leaving, entry])
-    assert told(outputs)[1:] == [
+    assert reports_of(outputs)[1:] == [
         ("1", "opened", None),
         ("1", "closed", "plate-near"),
         ("2", "corrected", "entry-found"),
@@ -132,7 +132,7 @@ def test_an_entry_that_comes_late_finds_its_near_exit():
 def test_without_near_hashes_only_the_same_plate_counts():
     t = Teller()
     _, outputs = fold([t.gate("entry", 1, plate="p"), t.gate("exit", 2, plate="q")])
-    assert told(outputs)[-1] == ("2", "corrected", "exit-without-entry")
+    assert reports_of(outputs)[-1] == ("2", "corrected", "exit-without-entry")
 
 
 # ---------------------------------------------------------------- what is forgotten
@@ -143,12 +143,12 @@ def test_an_exit_that_closed_a_near_stay_is_not_used_again_by_one_that_comes_lat
     begin = [t.tick(), gate(t, "entry", 1, "BAB1234"), t.tick(days * DAY_MS)]
     late = gate(t, "entry", 3, "BAB1238")
     site, outputs = fold([*begin, gate(t, "exit", 2, "BAB1239"), t.tick(3_600_001)])
-    assert told(outputs)[-1] == ("1", "closed", "plate-near")
+    assert reports_of(outputs)[-1] == ("1", "closed", "plate-near")
     site, outputs = step(site, late)
-    news = [one for one in told(outputs) if one[0] == "3"]
+    news = [one for one in reports_of(outputs) if one[0] == "3"]
     # A day later the two stays still compete: with two that were in, the exit closes neither.
     assert news == [("3", "opened", None)]
-    assert ("1", "opened", "reopened") in told(outputs) or days == 5
+    assert ("1", "opened", "reopened") in reports_of(outputs) or days == 5
 
 
 def test_matches_stand_for_good_once_somebody_counted():
@@ -157,7 +157,7 @@ def test_matches_stand_for_good_once_somebody_counted():
     site, _ = step(site, t.command(Recounted(number_in=1)))
     assert site.gates.misread == []
     _, outputs = step(site, gate(t, "exit", 3, "BAB1234"))
-    assert "1" not in [name for name, _, _ in told(outputs)]
+    assert "1" not in [name for name, _, _ in reports_of(outputs)]
 
 
 def test_an_exit_from_before_a_count_closes_no_near_stay_after_it():
@@ -165,7 +165,7 @@ def test_an_exit_from_before_a_count_closes_no_near_stay_after_it():
     begin = [gate(t, "entry", seq, plate) for seq, plate in ((1, "BAB1234"), (2, "BAB1235"))]
     site, _ = fold([*begin, gate(t, "exit", 3, "BAB1236"), t.command(Recounted(number_in=2))])
     site, outputs = step(site, gate(t, "exit", 4, "BAB1235"))
-    assert told(outputs) == [("2", "closed", "plate")]
+    assert reports_of(outputs) == [("2", "closed", "plate")]
     assert len(site.sessions) == 1
 
 
@@ -187,9 +187,9 @@ def test_limits_forget_both_halves_of_a_near_match(monkeypatch, limit):
         ):
             site, made = step(site, gate(t, way, number, plate))
             outputs += made
-    near_ones = [one for one in told(outputs) if one[2] == "plate-near"]
+    near_ones = [one for one in reports_of(outputs) if one[2] == "plate-near"]
     assert near_ones == [(str(seq), "closed", "plate-near") for seq in firsts]
-    assert {kind for _, kind, _ in told(outputs)} == {"opened", "closed"}
+    assert {kind for _, kind, _ in reports_of(outputs)} == {"opened", "closed"}
     assert site.sessions == []
     assert len(site.gates.plates) <= 2 or limit == "PLATE_PASSAGES"
 

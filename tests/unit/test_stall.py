@@ -1,13 +1,13 @@
-"""Who stands still is told, who waits for others is not."""
+"""A stalled task is reported, one that waits for others is not."""
 
-from parking.ops import Health
-from parking.stall import Stall
+from parking.runtime.ops import Health
+from parking.runtime.stall import Stall
 
 LIMIT_S = 30.0
 
 
 class Seconds:
-    """A clock in seconds that moves when told."""
+    """A clock in seconds that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -24,14 +24,14 @@ def test_what_is_expected_and_does_not_move_fails_until_it_does():
     stall.moved(["b"])
     stall.expect("a", "b")
     stall.report(health)
-    assert health.failing == {"a": "nothing has moved for 31 s"}
+    assert health.failing == {"a": "no progress for 31 s"}
     stall.moved(["a"])
     stall.expect("a", "b")
     stall.report(health)
     assert health.failing == {}
 
 
-def test_what_is_no_longer_expected_is_forgotten():
+def test_entries_no_longer_expected_are_forgotten():
     clock, health = Seconds(), Health()
     stall = Stall(LIMIT_S, clock)
     stall.expect("a")

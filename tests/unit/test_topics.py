@@ -1,12 +1,11 @@
 import pytest
 
-from parking.errors import Invalid
-from parking.topics import (
+from parking.core.errors import Invalid
+from parking.core.topics import (
     BATCH_BYTES,
     DETECTIONS,
     ENVELOPE_BYTES,
     LAYOUTS,
-    PLATES,
     SLOT_STATE,
     TOPICS,
     TRACKER_CHECKPOINTS,
@@ -61,7 +60,7 @@ def test_a_topic_is_built_as_it_is_read():
     assert parse_mqtt_topic(mqtt_topic("demo/north", "frame", 3, 4, 5)).seq == 4
 
 
-def test_site_of_refuses_what_is_no_camera_id():
+def test_site_of_refuses_an_invalid_camera_id():
     assert site_of("demo/north") == "demo"
     with pytest.raises(Invalid):
         site_of("demo")
@@ -95,7 +94,6 @@ def test_compacted_topics_are_compacted_within_minutes_and_hold_their_largest_re
     for topic in TOPICS.values():
         config = topic.config(frame_max_bytes)
         if not topic.compacted:
-            assert "segment.ms" not in config or topic.name == PLATES
             continue
         assert int(config["segment.ms"]) <= 600_000
         largest = int(config["max.message.bytes"])
@@ -103,7 +101,20 @@ def test_compacted_topics_are_compacted_within_minutes_and_hold_their_largest_re
         assert float(config["min.cleanable.dirty.ratio"]) <= 0.1
 
 
-def test_layouts_that_were_replaced_can_be_had_as_long_as_the_detections_made_with_them():
+def test_every_topic_is_bounded_in_bytes_and_time_or_by_its_keys():
+    """Kafka removes whole segments: of what may be kept, a segment more is there at most."""
+    for topic in TOPICS.values():
+        config = topic.config()
+        if topic.compacted:
+            continue
+        kept_ms, kept_bytes = int(config["retention.ms"]), int(config["retention.bytes"])
+        assert 0 < kept_bytes <= 4_000_000_000, topic.name
+        assert int(config["segment.ms"]) <= kept_ms / 8, topic.name
+        largest = int(config["max.message.bytes"])
+        assert largest <= int(config["segment.bytes"]) <= kept_bytes, topic.name
+
+
+def test_replaced_layouts_are_available_as_long_as_their_detections():
     kept_ms = int(TOPICS[DETECTIONS].config()["retention.ms"])
     assert int(TOPICS[LAYOUTS].config()["min.compaction.lag.ms"]) >= kept_ms
     assert "min.compaction.lag.ms" not in TOPICS[SLOT_STATE].config()

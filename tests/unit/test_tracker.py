@@ -7,9 +7,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from parking import codec
-from parking.errors import Fenced, Retryable, SettingsError
-from parking.events import (
+from parking.core.errors import Fenced, Retryable, SettingsError
+from parking.core.events import (
     TIME_END_MS,
     DeadLettered,
     DetectionMade,
@@ -17,10 +16,8 @@ from parking.events import (
     SlotChanged,
     SlotClosed,
 )
-from parking.occupancy import step
-from parking.partitioning import partition_of
-from parking.ports import Record
-from parking.topics import (
+from parking.core.occupancy import step
+from parking.core.topics import (
     DEAD_LETTERS,
     DETECTIONS,
     SITE_COMMANDS,
@@ -29,10 +26,13 @@ from parking.topics import (
     TRACKER_BATCHES,
     TRACKER_CHECKPOINTS,
 )
+from parking.wire import codec, sitejson
+from parking.wire.partitioning import partition_of
+from parking.wire.ports import Record
 from services.tracker import checkpoints, handler, partition
 from services.tracker.settings import Settings
-from tests.tracker_memory import PARTITION, SITE, Bench
-from tests.tracking import Teller, fold
+from tests.support.tracker_memory import PARTITION, SITE, Bench
+from tests.support.tracking import Teller, fold
 
 STORY = [
     ("1", "unknown", 1),
@@ -78,12 +78,12 @@ async def test_what_was_written_before_kafka_went_away_is_not_written_again(benc
     await bench.begin()
     assert bench.partition.next == {SITE_COMMANDS: 1, DETECTIONS: 2}
     assert bench.changes() == STORY
-    assert bench.site != site  # the one in hand had not been told that it was written
+    assert bench.site != site  # the one in progress had not been acknowledged
     assert bench.site.slots["2"].state == "occupied"
 
 
 async def test_one_that_was_replaced_writes_nothing(bench: Bench):
-    """It froze, another took the partition over, and it wakes up."""
+    """It froze, another took over the partition, and it wakes up."""
     adopt, first, second = bench.story()
     await bench.apply(adopt, first)
     frozen = bench.partition
@@ -149,14 +149,14 @@ async def test_a_kill_after_whatever_batch_changes_nothing(monkeypatch, every_ms
         await bench.apply(*records[:killed])
         before = bench.partition.sites
         await bench.begin()
-        assert msgspec.json.encode(bench.partition.sites) == msgspec.json.encode(before)
+        assert sitejson.to_json(bench.partition.sites) == sitejson.to_json(before)
         await bench.apply(*records[killed:])
-        assert msgspec.json.encode(bench.site) == msgspec.json.encode(final)
-        found = [value for values in bench.told().values() for value in values]
+        assert sitejson.to_json(bench.site) == sitejson.to_json(final)
+        found = [value for values in bench.reports_of().values() for value in values]
         assert sorted(found) == sorted(codec.to_json(event) for event in made)
 
 
-async def test_a_batch_of_several_topics_is_folded_in_one_order_whoever_reads_it(bench: Bench):
+async def test_a_batch_of_several_topics_is_folded_in_one_order_by_every_reader(bench: Bench):
     t = bench.teller
     adopt = bench.record(t.adopt("a", "1"))
     frames = [bench.record(t.see("a", {"1": "o"})) for _ in range(2)]
@@ -199,11 +199,11 @@ async def test_a_checkpoint_of_a_newer_version_is_refused_in_plain_words(bench: 
     monkeypatch.setattr(partition, "CHECKPOINT_EVERY_MS", 0)
     await bench.apply(*bench.story())
     monkeypatch.setattr(checkpoints, "FORMAT", 0)
-    with pytest.raises(checkpoints.NewerFormat, match="a newer version was running here"):
+    with pytest.raises(checkpoints.NewerFormat, match="a newer version has written it"):
         await bench.begin()
 
 
-async def test_a_topic_that_was_made_anew_is_read_from_its_begin(bench: Bench, monkeypatch):
+async def test_a_recreated_topic_is_read_from_its_beginning(bench: Bench, monkeypatch):
     monkeypatch.setattr(partition, "CHECKPOINT_EVERY_MS", 0)
     await bench.apply(*bench.story())
     await bench.begin()
@@ -216,7 +216,7 @@ async def test_a_topic_that_was_made_anew_is_read_from_its_begin(bench: Bench, m
 async def test_a_record_that_comes_again_means_that_its_topic_is_another(bench: Bench):
     records = bench.story()
     await bench.apply(*records)
-    with pytest.raises(Retryable, match="made anew"):
+    with pytest.raises(Retryable, match="recreated"):
         await bench.apply(records[1])
 
 
@@ -280,11 +280,11 @@ async def test_a_time_beyond_the_year_9999_is_poison_like_any_other(bench: Bench
     await bench.apply(adopt, dataclasses.replace(good, value=msgspec.json.encode(event)))
     (letter,) = bench.broker.records(DEAD_LETTERS)
     assert dead(letter).reason == "bad-schema"
-    told = len(bench.changes())
+    count = len(bench.changes())
     await bench.begin()
     await bench.apply(first, second)
     assert bench.changes()[-2:] == STORY[-2:]
-    assert told == 2
+    assert count == 2
 
 
 async def test_an_output_that_nobody_could_write_never_changes_the_site(bench: Bench, monkeypatch):

@@ -1,22 +1,24 @@
 """The tracker's loop: partitions that come, go and break; ticks; and what stands still."""
 
+import random
+from collections import Counter
 from collections.abc import Mapping
 
 import pytest
 
-from parking import codec
-from parking.due import FRAMES_MS
-from parking.errors import Fenced, Retryable
-from parking.events import SlotChanged, TickElapsed
-from parking.memory import ManualClock, MemoryBroker, MemoryProducer
-from parking.ops import Health
-from parking.ports import Record
-from parking.stall import Stall
-from parking.topics import DETECTIONS, LIVE, SLOT_CHANGES
+from parking.core.due import FRAMES_MS
+from parking.core.errors import Fenced, Retryable
+from parking.core.events import SlotChanged, TickElapsed
+from parking.core.topics import DETECTIONS, LIVE, SLOT_CHANGES
+from parking.runtime.memory import ManualClock, MemoryBroker, MemoryProducer
+from parking.runtime.ops import Health
+from parking.runtime.stall import Stall
+from parking.wire import codec
+from parking.wire.ports import Record
 from services.tracker.handler import SOURCES
 from services.tracker.tracker import Kafka, Run, Tracker
-from tests.tracker_memory import PARTITION, TOPICS, MemoryLog
-from tests.tracking import SILENCE_MS, Teller
+from tests.support.tracker_memory import PARTITION, TOPICS, MemoryLog
+from tests.support.tracking import SILENCE_MS, Teller
 
 LIMIT_S = 30.0
 
@@ -132,10 +134,10 @@ async def test_a_partition_that_went_is_put_down_and_one_that_stays_is_kept(benc
     other = (PARTITION + 1) % 12
     bench.group.deal(PARTITION, other)
     await bench.turns(1)
-    kept = bench.tracker.held[PARTITION]
+    kept = bench.tracker.owned[PARTITION]
     bench.group.deal(PARTITION)
     await bench.turns(1)
-    assert bench.tracker.held == {PARTITION: kept}
+    assert bench.tracker.owned == {PARTITION: kept}
     assert other not in bench.owners
 
 
@@ -145,13 +147,43 @@ async def test_after_an_outage_in_a_write_the_partition_is_taken_over_again(benc
     bench.logs[-1].lost = "after"
     bench.tell(*(bench.teller.see("a", {"1": "o"}) for _ in range(2)))
     await bench.turns(1)
-    assert bench.tracker.held == {}
+    assert bench.tracker.owned == {}
     await bench.turns(2)
     assert [
         (e.to_state, e.version)
         for e in map(codec.decode, bench.broker.records(SLOT_CHANGES))
         if isinstance(e, SlotChanged)
     ] == [("unknown", 1), ("occupied", 2)]
+
+
+async def test_after_a_hundred_faults_what_is_committed_is_what_was_applied(bench: Bench):
+    """Neither stands still while the other continues."""
+    chance = random.Random(9)  # noqa: S311 -- which fault comes next
+    faults = Counter[str]()
+    bench.group.deal(PARTITION)
+    await bench.turns(1)
+    for number in range(100):
+        fault = chance.choice(("before", "after", "dealt", "away"))
+        faults[fault] += 1
+        if fault == "dealt":
+            bench.group.deal(PARTITION)
+        elif fault == "away":
+            bench.group.up = False
+        else:
+            bench.logs[-1].lost = fault
+        bench.tell(bench.teller.see("a", {"1": ("f", "o")[number // 3 % 2]}))
+        end = len(bench.broker.records(DETECTIONS))
+        await bench.turns(1)
+        bench.group.up = True
+        await bench.turns(2)
+        assert bench.tracker.owned[PARTITION].next[DETECTIONS] >= end, f"{fault}: it goes on"
+        committed = next((log.offsets for log in reversed(bench.logs) if log.offsets), {})
+        assert bench.tracker.owned[PARTITION].next == committed, fault
+    assert min(faults.values()) > 10
+    changes = [codec.decode(record) for record in bench.broker.records(SLOT_CHANGES)]
+    versions = [event.version for event in changes if isinstance(event, SlotChanged)]
+    assert versions == list(range(1, len(versions) + 1)), "none lost, none twice"
+    assert len(versions) > 10
 
 
 async def test_one_that_was_replaced_ends(bench: Bench):
@@ -163,7 +195,7 @@ async def test_one_that_was_replaced_ends(bench: Bench):
         await bench.turns(1)
 
 
-async def test_who_does_not_know_yet_that_it_was_replaced_fences_nobody_off(bench: Bench):
+async def test_a_tracker_unaware_of_its_replacement_fences_nobody_off(bench: Bench):
     bench.group.deal(PARTITION)
     bench.group.confirmed = False
     await bench.turns(3)
@@ -174,7 +206,7 @@ async def test_who_does_not_know_yet_that_it_was_replaced_fences_nobody_off(benc
 
 
 # ---------------------------------------------------------------- ticks
-async def test_a_site_is_told_the_time_when_it_changes_something_and_not_before(bench: Bench):
+async def test_a_site_gets_a_tick_when_it_changes_something_and_not_before(bench: Bench):
     bench.group.deal(PARTITION)
     await bench.turns(4)
     assert bench.ticks() == []  # no frame yet: time changes nothing

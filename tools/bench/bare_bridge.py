@@ -1,7 +1,8 @@
-"""The least that can carry MQTT to Kafka: a paho subscriber that feeds an aiokafka producer.
+"""A minimal MQTT-to-Kafka bridge: a paho subscriber that feeds an aiokafka producer.
 
-No checks, no ids, no order of acknowledgement: what `tools.bench.bridge` holds the bridge against.
-`python -m tools.bench.bare_bridge CLIENT_ID TOPIC FILTER`, settings as services.ingest has them.
+It has no checks, no ids and no order of acknowledgement. `tools.bench.bridge` compares the bridge
+with it. `python -m tools.bench.bare_bridge CLIENT_ID TOPIC FILTER`, settings as services.ingest has
+them.
 """
 
 import asyncio
@@ -12,13 +13,13 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from parking.kafka import KafkaSettings, new_producer
-from parking.settings import Reader
+from parking.runtime.kafka import KafkaSettings, new_producer
+from parking.runtime.settings import Reader
 from services.ingest.settings import MqttSettings
 
 
 async def main(client_id: str, topic: str, subscribe_to: str) -> None:
-    """Until it is killed."""
+    """Run until it is killed."""
     env = Reader(os.environ)
     kafka, mqtt = KafkaSettings.read(env), MqttSettings.read(env)
     producer = new_producer(kafka)

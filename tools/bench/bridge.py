@@ -1,11 +1,11 @@
-"""How fast the bridge carries MQTT to Kafka, beside the least that can do so; and its memory.
+"""Measure the bridge's throughput from MQTT to Kafka against a minimal one, and its memory.
 
-  python -m tools.bench.bridge             80 kB pictures, 300 B reports and gate events, in turns
-  python -m tools.bench.bridge --devices 200   memory while so many devices send a picture a second
+  python -m tools.bench.bridge                 80 kB pictures, 300 B reports and gate events
+  python -m tools.bench.bridge --devices 200   memory while 200 devices send a picture a second
 
-Messages wait in a persistent session while nobody reads; then a candidate is started, and the time
-from the first record in Kafka to the last counts, and the processor's time that the candidate
-itself took, which a busy machine disturbs less. Starts servers of its own on free ports.
+Messages queue in a persistent session without a reader. Then a candidate starts. The bench measures
+the time from the first record in Kafka to the last, and the candidate's CPU time, which a busy
+machine disturbs less. Starts servers of its own on free ports.
 """
 
 import argparse
@@ -31,11 +31,11 @@ import psutil
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.progress import track
 
-from parking.kafka import KafkaSettings, assign_all, new_consumer
-from parking.stack.checks import free_ports
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from parking.topics import DEVICE_EVENTS, FRAMES, GATE_EVENTS, mqtt_filter, mqtt_topic
+from parking.core.topics import DEVICE_EVENTS, FRAMES, GATE_EVENTS, mqtt_filter, mqtt_topic
+from parking.runtime.kafka import KafkaSettings, assign_all, new_consumer
+from tools.stack.checks import free_ports
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 LIMIT_S = 120.0
 SENDERS = 8
@@ -54,7 +54,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Messages a second, and microseconds of the processor a message."""
+    """Messages a second, and CPU microseconds per message."""
 
     rate: float
     cpu_us: float
@@ -68,7 +68,7 @@ LOADS = (
 
 
 def picture(size_bytes: int) -> bytes:
-    """A JPEG of about that size."""
+    """Create a JPEG of about that size."""
     noise = np.random.default_rng(1).integers(0, 255, (600, 800, 3), np.uint8)
     pictures = (
         cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
@@ -85,12 +85,12 @@ def message(load: Load, device_id: str, seq: int, jpeg: bytes) -> tuple[str, byt
     if load.topic == GATE_EVENTS:
         passed = {"direction": "entry", "gate": "main", "pad": pad}
         return mqtt_topic(device_id, "gate", 1, seq), json.dumps(passed).encode()
-    told = {"rssi_dbm": -60, "uptime_s": seq, "pad": pad}
-    return mqtt_topic(device_id, "telemetry"), json.dumps(told).encode()
+    telemetry = {"rssi_dbm": -60, "uptime_s": seq, "pad": pad}
+    return mqtt_topic(device_id, "telemetry"), json.dumps(telemetry).encode()
 
 
 class Bench:
-    """Servers, and candidates that take turns."""
+    """The servers, and candidates that run in turn."""
 
     def __init__(self, infra: Infra) -> None:
         self.infra = infra
@@ -111,7 +111,7 @@ class Bench:
             self._clients.append((device_id, client))
 
     def send(self, load: Load, count: int, first_seq: int) -> None:
-        """Until the broker has them."""
+        """Wait until the broker has them."""
         sent = []
         for index in range(count):
             device_id, client = self._clients[index % len(self._clients)]
@@ -121,11 +121,11 @@ class Bench:
             info.wait_for_publish(LIMIT_S)
 
     def rate(self, candidate: str, load: Load) -> Found:
-        """One turn."""
+        """Measure one round."""
         self._runs += 1
         name = f"{candidate}-{self._runs}"
         with self.candidate(candidate, load, name):
-            pass  # its session is made
+            pass  # creates its session
         self.send(load, load.count, self._runs * 1_000_000)
         before = asyncio.run(self._reading(load.topic, _ends))
         with self.candidate(candidate, load, name) as process:
@@ -137,11 +137,12 @@ class Bench:
 
     @contextmanager
     def candidate(self, kind: str, load: Load, name: str) -> Iterator[subprocess.Popen[str]]:
-        """The process, until it has subscribed; killed at the end, so that its session stays."""
+        """Start the process and wait until it has subscribed. It is killed at the end, so that its
+        session stays."""
         env = self.infra.env_for("ingest") | {
             "MQTT_CLIENT_ID": name,
             "PYTHONPATH": str(ROOT),
-            "HANDOVER_FRAMES": "10000",  # else older pictures would give way to newer ones
+            "HANDOVER_FRAMES": "10000",  # otherwise newer pictures would replace older ones
             "HANDOVER_EVENTS": "10000",
             "HTTP_PORT": str(free_ports(1)[0]),
         }
@@ -163,13 +164,13 @@ class Bench:
             process.wait()
 
     def _await_subscription(self, process: subprocess.Popen[str], load: Load) -> None:
-        assert process.stdout is not None  # noqa: S101 -- asked for above
+        assert process.stdout is not None  # noqa: S101 -- requested with PIPE
         for line in process.stdout:
             if line.startswith("ready") or (
                 "subscribed to" in line and mqtt_filter(load.suffix) in line
             ):
                 return
-        raise RuntimeError("the candidate ended before it had subscribed")
+        raise RuntimeError("the candidate exited before it had subscribed")
 
     async def _reading(self, topic: str, work: Callable[[Any], Awaitable[T]]) -> T:
         consumer = new_consumer(KafkaSettings(self.infra.bootstrap))
@@ -187,7 +188,7 @@ async def _ends(consumer: Any) -> dict[Any, int]:
 
 
 async def _rate(count: int, before: dict[Any, int], consumer: Any) -> float:
-    """Messages a second once `count` more are there, by the broker's own time stamps."""
+    """Wait for `count` more and return messages a second, by the broker's time stamps."""
     deadline = time.monotonic() + LIMIT_S
     while sum((await _ends(consumer)).values()) - sum(before.values()) < count:
         if time.monotonic() > deadline:
@@ -253,10 +254,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=3, help="turns each (3)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each (3)")
     parser.add_argument("--only", default="", help="loads with this in their name: pictures")
-    parser.add_argument("--devices", type=int, default=0, help="measure memory with so many")
-    parser.add_argument("--seconds", type=int, default=20, help="how long for memory (20)")
+    parser.add_argument("--devices", type=int, default=0, help="devices for measuring memory")
+    parser.add_argument("--seconds", type=int, default=20, help="seconds to measure memory (20)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")

@@ -1,10 +1,10 @@
-"""The detector's whole stage against what it is made of and against what it replaces.
+"""Compare the detector's whole stage with the bare model and with ultralytics.
 
   python -m tools.bench.detector ../shared/data/pklot-ufpr05-day
 
 Whole stage: decode, health, resize, inference, suppression, matching, as the service runs them.
-Bare loop: the model alone, on inputs that lie ready. ultralytics: its own predict on the same JPEG
-files, decoding them too. All take turns on the same pictures in one run; medians count.
+Bare loop: the model alone, on prepared inputs. ultralytics: its own predict on the same JPEG files,
+including decoding. All alternate on the same pictures in one run; medians count.
 """
 
 import argparse
@@ -22,10 +22,10 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from parking import lots
-from parking.annotations import load as annotations_of
-from parking.errors import Invalid
-from parking.inputsize import input_size
+from parking.core import lots
+from parking.core.errors import Invalid
+from parking.vision.inputsize import input_size
+from parking.wire.annotations import load as annotations_of
 from services.detector.analysis import Analyser, Job, Options
 from services.detector.bench import Plan, measure, peak_mb
 from services.detector.bench import table as runtimes_table
@@ -64,12 +64,12 @@ def scene(folder: Path, count: int, size_px: int) -> Scene:
 
 
 Turn = Callable[[], int]
-"""Works on some pictures and says on how many."""
+"""Processes some pictures and returns their number."""
 
 
 class Stage:
-    """A Turn: the service's own analyser, every picture searched, as one poll of several cameras
-    does. `slots`: with the slot network, and so with closer looks at pictures in doubt."""
+    """A Turn: the service's own analyser, searching every picture, as for one poll of several
+    cameras. `slots`: with the slot network, and so with closer looks at pictures in doubt."""
 
     def __init__(
         self, backend: str, model: Path, threads: int, pictures: Scene, slots: Path | None = None
@@ -82,7 +82,7 @@ class Stage:
         self._analyser = Analyser(judge, Options(pictures.size_px), lambda: None)
         self._jobs = [Job(jpeg, layout=pictures.layout) for jpeg in pictures.jpegs]
         self.closer_ms: list[float] = []
-        """What the closer looks of the last turn took, of each picture in doubt."""
+        """The time of the last turn's closer looks, for each picture in doubt."""
 
     def __call__(self) -> int:
         """See Turn."""
@@ -126,15 +126,15 @@ def ultralytics(model: Path, pictures: Scene) -> Turn:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Medians of a picture: milliseconds on the clock, and of the processor, all threads together,
-    which other processes on the machine hardly change."""
+    """Medians per picture: wall-clock milliseconds, and CPU milliseconds of all threads, which
+    other processes on the machine hardly change."""
 
     wall_ms: float
     cpu_ms: float
 
 
 def in_turns(candidates: dict[str, Turn], rounds: int) -> dict[str, Spent]:
-    """Every candidate, again and again."""
+    """Run every candidate repeatedly."""
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
     for _ in track(range(WARM_UP + rounds), "in turns"):
         for name, turn in candidates.items():
@@ -150,7 +150,7 @@ def in_turns(candidates: dict[str, Turn], rounds: int) -> dict[str, Spent]:
 
 
 def memory_mb(backend: str, model: Path, folder: Path, size_px: int) -> int:
-    """The most memory that a process holds which analyses as the service does."""
+    """The peak memory of a process that analyses as the service does."""
     command = [sys.executable, "-m", "tools.bench.detector", str(folder), "--memory", backend]
     command += ["--model", str(model), "--size", str(size_px)]
     done = subprocess.run(command, capture_output=True, check=True, timeout=300, text=True)
@@ -191,8 +191,8 @@ def main() -> None:
         looked, ms = len(one.closer_ms), median(one.closer_ms or [0.0])
         print(f"- closer looks with {backend}: {looked} of {PICTURES} pictures, {ms:.0f} ms each")
     for backend in ("onnx", "openvino"):
-        held = memory_mb(backend, options.model, options.folder, options.size)
-        print(f"- memory of a detector with {backend}: {held} MB (at most {MEMORY_LIMIT_MB})")
+        peak = memory_mb(backend, options.model, options.folder, options.size)
+        print(f"- memory of a detector with {backend}: {peak} MB (at most {MEMORY_LIMIT_MB})")
     if options.int8:
         models = (options.model, options.int8)
         rows = measure(Plan(models, (threads,), (pictures.size_px,), 3 * options.rounds))

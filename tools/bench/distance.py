@@ -1,4 +1,4 @@
-"""A TCP proxy that holds what it carries for a while: the way to a broker that is not next door.
+"""A TCP proxy that delays data, to simulate a distant broker.
 
   python -m tools.bench.distance PORT TARGET_PORT DELAY_MS     both ports on this machine
 
@@ -11,7 +11,7 @@ import contextlib
 import sys
 from typing import Final
 
-from parking.stack.checks import HOST
+from tools.stack.checks import HOST
 
 _CHUNK_BYTES: Final = 1 << 20
 _MAX_CHUNKS: Final = 256

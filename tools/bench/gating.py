@@ -1,10 +1,10 @@
-"""What the change gate saves, and what it costs: a recorded day with it and without it.
+"""Measure the change gate's savings and cost: a recorded day with it and without it.
 
   python -m tools.bench.gating ../shared/data/pklot-ufpr05-day --repeats 10 --shake 2
 
 Every picture goes through the detector's own analyser twice, once with every slot judged. A
 transition is a change of a slot's annotation between two recorded frames that the other run shows
-while it lasts; the gate misses it when it does not show it, and is late by the pictures between the
+while it lasts. The gate misses it if it does not show it, and is late by the pictures between the
 two. With --repeats 1 the footage is taken as it is. CPU time is of this process; a scene is still
 from its third picture on.
 """
@@ -18,15 +18,16 @@ from typing import Any
 
 from rich.progress import track
 
-from parking import lots
-from parking.annotations import load as annotations_of
-from parking.errors import Invalid
-from parking.events import LayoutPublished
-from parking.gating import Limits
-from parking.imagehealth import Look
-from parking.reference import with_references
+from parking.core import lots
+from parking.core.errors import Invalid
+from parking.core.events import LayoutPublished
+from parking.vision.gating import Limits
+from parking.vision.imagehealth import Look
+from parking.vision.reference import with_references
+from parking.wire.annotations import load as annotations_of
+from parking.wire.annotations import read_from
 from services.detector.analysis import Analyser, Finding, Job, Options
-from services.detector.gate import Held
+from services.detector.gate import LastView
 from services.detector.judging import Judge
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import DEFAULT_MODEL, ModelSettings, default_slots
@@ -34,7 +35,7 @@ from tools.bench.pace import Sensor, hold
 
 USUAL = Sensor()
 States = Mapping[str, str]
-"""Slot to what one picture says of it."""
+"""Slot to its observation in one picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ def shots(
 ) -> tuple[LayoutPublished, Iterator[Shot]]:
     """The folder's first camera at a camera's pace; with one repeat its own pictures."""
     annotations = annotations_of(folder)
-    made = lots.layouts_from_annotations(annotations, "bench", interval_ms=1000, time_ms=0)
-    layout = next(iter(with_references(made[:1], annotations, folder)))
+    site_layouts = lots.layouts_from_annotations(annotations, "bench", interval_ms=1000, time_ms=0)
+    layout = next(iter(with_references(site_layouts[:1], annotations, read_from(folder))))
     device = layout.camera_id.split("/")[1]
     frames = [f for f in annotations["frames"] if lots.slug(f["camera"]) == device]
     return layout, _shots(folder, frames, (repeats, seed, sensor))
@@ -89,8 +90,8 @@ def _shots(
             if slot["occupied"] is not None
         }
         jpeg = (folder / frame["file"]).read_bytes()
-        held = [jpeg] if repeats == 1 else hold(jpeg, repeats, seed + number, sensor)
-        for one in held:
+        repeated = [jpeg] if repeats == 1 else hold(jpeg, repeats, seed + number, sensor)
+        for one in repeated:
             yield Shot(one, truth, number)
 
 
@@ -101,7 +102,7 @@ class Runner:
         self._analyser = analyser
         self._layout = layout
         self._looks: dict[str, Look] = {}
-        self._helds: dict[str, Held] = {}
+        self._last_views: dict[str, LastView] = {}
         self._recorded = -1
         self._pictures = 0
         self.outcome: list[States] = []
@@ -118,14 +119,14 @@ class Runner:
         camera, name = self._layout.camera_id, f"frame-{len(self.outcome)}"
         job = Job(shot.jpeg, camera, self._layout, frame_id=name, time_ms=len(self.outcome))
         start_s = time.process_time()
-        (found,) = self._analyser.analyse([job], self._looks, self._helds)
+        (found,) = self._analyser.analyse([job], self._looks, self._last_views)
         spent_ms = (time.process_time() - start_s) * 1000
         if isinstance(found, Invalid):
             raise found
         self._pictures = self._pictures + 1 if shot.recorded == self._recorded else 1
         self._recorded = shot.recorded
         kind = {1: "changed", 2: "second"}.get(self._pictures, "still")
-        if len(self.outcome) > 1:  # the first pictures are of a camera that nothing is known of
+        if len(self.outcome) > 1:  # nothing is known about the camera at its first pictures
             self.cpu_ms[kind].append(spent_ms)
         self.judged += found.effort.judged
         self.searched += found.effort.searched != "nothing"
@@ -166,7 +167,7 @@ def _first(states: Sequence[States], slot: str, state: str, start: int, end: int
 
 
 def accuracy(truths: Sequence[tuple[int, States]], states: Sequence[States]) -> float:
-    """Share of annotated slot states that a run says."""
+    """Share of annotated slot states that a run reports."""
     pairs = [
         (one[s], said.get(s)) for (_, one), said in zip(truths, states, strict=True) for s in one
     ]

@@ -1,13 +1,12 @@
-"""The same functions as the pipeline's, called one after the other in one process: what the frame's
-way costs without brokers, sockets and other processes."""
+"""The pipeline's functions called in sequence in one process: a frame's cost without brokers,
+sockets and other processes."""
 
 import time
 from collections.abc import Sequence
 
-from parking import codec, lots
-from parking.errors import Invalid
-from parking.events import (
-    DeadLettered,
+from parking.core import lots
+from parking.core.errors import Invalid
+from parking.core.events import (
     DetectionMade,
     FrameReceived,
     FrameRef,
@@ -15,11 +14,12 @@ from parking.events import (
     ParametersSet,
     SiteCommanded,
 )
-from parking.imagehealth import Look
-from parking.occupancy import step
-from parking.ports import Record
-from parking.site import Site
-from parking.topics import DETECTIONS, mqtt_topic
+from parking.core.occupancy import step
+from parking.core.site import Site
+from parking.core.topics import DETECTIONS, mqtt_topic
+from parking.vision.imagehealth import Look
+from parking.wire import codec
+from parking.wire.ports import Record
 from services.detector.analysis import Analyser, Job, Options
 from services.detector.judging import Judge
 from services.detector.runtimes import load_model, load_slotnet
@@ -41,8 +41,8 @@ def measure(
     order = SiteCommanded(
         id="bench", site_id=layout.site_id, time_ms=0, issued_by="bench", command=command
     )
-    for told in (lots.adoption(layout, "bench"), order):
-        site, _ = step(site, told)
+    for event in (lots.adoption(layout, "bench"), order):
+        site, _ = step(site, event)
     looks: dict[str, Look] = {}
     spent = []
     for number in range(frames + len(pictures)):
@@ -69,8 +69,8 @@ def _one(
     frame = codec.decode(record)
     (finding,) = analyser.analyse([Job(record.value, layout.camera_id, layout)], looks)
     if isinstance(finding, Invalid) or not isinstance(frame, FrameReceived):
-        raise TypeError(f"the bench's own frame was not taken: {finding}")
-    made = DetectionMade(
+        raise TypeError(f"the benchmark's own frame was not accepted: {finding}")
+    detection = DetectionMade(
         id=frame.id,
         site_id=frame.site_id,
         time_ms=frame.time_ms,
@@ -85,10 +85,10 @@ def _one(
         observations=finding.observations,
         timings_ms=finding.timings_ms,
     )
-    written = codec.outgoing(made, DETECTIONS, made.site_id, "bench")
+    written = codec.outgoing(detection, DETECTIONS, detection.site_id, "bench")
     read = codec.decode(Record(written.topic, 0, number, b"", written.value, written.headers))
-    if isinstance(read, DeadLettered):
-        raise TypeError("a detection was read back as a dead letter")
+    if not isinstance(read, DetectionMade):
+        raise TypeError("a detection was read back as something else")
     site, outputs = step(site, read)
     for output in outputs:
         codec.to_json(output)

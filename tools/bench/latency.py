@@ -1,9 +1,9 @@
 """Frame published over MQTT to its change received over SSE, through every process.
 
 A camera of the footage plays its pictures forwards and backwards, so cars come and go as they do
-there; frames that change a slot are measured. Then two pictures take turns whose truth differs
-most: half of a lot at once. Both of the tracker's hysteresis counts are 1, so that the pipeline
-alone is measured; at last 2, its default, which adds one frame interval by design.
+there; frames that change a slot are measured. Then the two pictures whose truth differs most
+alternate: half of a lot at once. Both of the tracker's hysteresis counts are 1, so that the
+pipeline alone is measured; at last 2, its default, which adds one frame interval by design.
 """
 
 import asyncio
@@ -18,25 +18,26 @@ from typing import Any, NamedTuple
 
 from rich.progress import track
 
-from parking import admin, lots
-from parking.events import LayoutPublished, ParametersSet
-from parking.kafka import KafkaSettings
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
+from parking.core import lots
+from parking.core.events import LayoutPublished, ParametersSet
+from parking.runtime.kafka import KafkaSettings
 from services.detector.settings import DEFAULT_MODEL, DEFAULT_SLOT_MODEL, ModelSettings
 from tools.bench.in_process import measure
+from tools.cli import admin
 from tools.simulator.device import Broker, Device
 from tools.simulator.footage import load
 from tools.sse import Listener
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 SERVICES = ("ingest", "detector", "tracker", "persister", "notifier")
 QUIET_S = 3.0
-"""What has not arrived so long after the last that did is not on its way."""
+"""Nothing more is expected this long after the last arrival."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured. `size_px`: the model's input, long side; 0: by need."""
+    """The measurement to run. `size_px`: the model's input, long side; 0: by need."""
 
     footage: Path
     frames: int
@@ -80,12 +81,12 @@ def run(plan: Plan, environ: Mapping[str, str]) -> str:
 
 
 def _settings(plan: Plan) -> dict[str, str]:
-    """The shipped ones, but for an input that was asked for."""
+    """The shipped models, with the requested input size."""
     return {"DETECTOR_SIZE": str(plan.size_px)} if plan.size_px else {}
 
 
 class _Scene(NamedTuple):
-    """What a camera sees: all its pictures in order, and the two whose truth differs most."""
+    """A camera's view: all its pictures in order, and the two whose truth differs most."""
 
     layout: LayoutPublished
     story: list[bytes]
@@ -93,7 +94,7 @@ class _Scene(NamedTuple):
 
 
 class _Lot(NamedTuple):
-    """The camera at work, and who listens."""
+    """The running camera, and the listener."""
 
     kafka: KafkaSettings
     device: Device

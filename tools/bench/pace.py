@@ -1,8 +1,8 @@
-"""A recorded day brought to a camera's real pace: each frame held for some pictures.
+"""Bring a recorded day to a camera's real pace by repeating each frame with variations.
 
 Between recorded frames that are minutes apart a camera has sent many pictures of a scene that
-hardly changed. Each of them differs all the same: the sensor's noise is another one, the exposure
-wavers, the JPEG is coded anew. This makes such pictures, the same ones for the same seed.
+hardly changed. They still differ: in sensor noise, exposure and JPEG encoding. This module
+generates such pictures, the same ones for the same seed.
 """
 
 from collections.abc import Iterator

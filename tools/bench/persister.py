@@ -1,7 +1,7 @@
-"""What the persister costs: bytes a row of `captures`, and CPU a frame.
+"""Measure the persister's cost: bytes per row of `captures`, and CPU per frame.
 
   python -m tools.bench.persister                  10,000 rows, then 25 s at 100 cameras
-  python -m tools.bench.persister --rows 0         the CPU alone
+  python -m tools.bench.persister --rows 0         only the CPU
 
 Rows are written by the persister's own statements, a second's records in a batch, in time order;
 the tables are vacuumed every 2,000 frames, as autovacuum would. CPU is that of a persister process
@@ -22,16 +22,16 @@ from typing import Final
 
 import psycopg
 
-from parking.kafka import KafkaProducer, KafkaSettings, new_producer
-from parking.ports import Claim, Outgoing, Record
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from parking.topics import FRAMES, TOPICS
+from parking.core.topics import FRAMES, TOPICS
+from parking.runtime.kafka import KafkaProducer, KafkaSettings, new_producer
+from parking.wire.ports import Claim, Outgoing, Record
 from services.persister.handler import by_kind, plan
 from services.persister.partitions import Partitions
 from services.persister.postgres import PostgresEvents, new_pool, prepare
 from tools.bench.capacity.usage import spent, usage
 from tools.bench.persister_load import Feed, Load, Timed
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 _CLAIM: Final = Claim("bench", {name: f"{n:032}" for n, name in enumerate(TOPICS)}, 1)
 _VACUUM_EVERY: Final = 2_000
@@ -67,7 +67,7 @@ class Cost:
 
 
 async def sizes(url: str, load: Load, rows: int) -> Sizes:
-    """Write so many frames and what follows from them."""
+    """Write this many frames and the records that follow from them."""
     await prepare(url)
     start_ms = int(time.time() * 1000)
     async with new_pool(url, 2) as pool:
@@ -90,8 +90,8 @@ async def sizes(url: str, load: Load, rows: int) -> Sizes:
     assert counted is not None  # noqa: S101 -- for the type checker: an aggregate has a row
     assert found is not None  # noqa: S101 -- as above
     heap, indexes, total = (float(value) for value in found)
-    made = int(counted[0])
-    return Sizes(made, heap / made, indexes / made, total / made)
+    count = int(counted[0])
+    return Sizes(count, heap / count, indexes / count, total / count)
 
 
 def cost(infra: Infra, load: Load, seconds: float) -> Cost:
@@ -108,7 +108,7 @@ def cost(infra: Infra, load: Load, seconds: float) -> Cost:
 
 
 async def _paced(infra: Infra, load: Load, seconds: float, skip_s: float = 0.0) -> int:
-    """Write `seconds` of the load in real time; how many frames that were."""
+    """Write `seconds` of the load in real time. Returns the number of frames."""
     producer = new_producer(KafkaSettings(infra.bootstrap))
     await producer.start()
     start_ms, frames = int(time.time() * 1000), 0
@@ -130,7 +130,7 @@ async def _paced(infra: Infra, load: Load, seconds: float, skip_s: float = 0.0) 
 
 
 def table(load: Load, size: Sizes | None, took: Cost | None) -> str:
-    """In Markdown."""
+    """Return the table in Markdown."""
     lines = [f"{load.cameras} cameras, a picture each {load.interval_ms / 1000:g} s", ""]
     if size is not None:
         month_gb = size.total * load.frames_a_second * _MONTH_S / 1e9
@@ -165,8 +165,8 @@ def _vacuum(url: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.persister", description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000, help="0: leave the sizes out")
-    parser.add_argument("--seconds", type=float, default=25.0, help="0: leave the CPU out")
+    parser.add_argument("--rows", type=int, default=10_000, help="0: skip the sizes")
+    parser.add_argument("--seconds", type=float, default=25.0, help="0: skip the CPU")
     parser.add_argument("--cameras", type=int, default=100)
     parser.add_argument("--interval-ms", type=int, default=5_000)
     parser.add_argument("--still", type=float, default=0.94, help="share of repeated results")

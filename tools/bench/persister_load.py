@@ -1,4 +1,5 @@
-"""What 100 cameras tell the persister: frames, detections, changes and camera states, in time.
+"""The persister's load from 100 cameras: frames, detections, changes and camera states, in time
+order.
 
 A picture each interval and camera, spread evenly. Most detections repeat an earlier result
 (`reused_from`), as on a lot that is still; the others hold 40 observations and 25 boxes. Numbers
@@ -15,8 +16,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from parking import codec
-from parking.events import (
+from parking.core.events import (
     Box,
     CameraStatusChanged,
     Cause,
@@ -28,8 +28,9 @@ from parking.events import (
     Observation,
     SlotChanged,
 )
-from parking.ports import Outgoing
-from parking.topics import CAMERA_STATUS, DETECTIONS, SLOT_CHANGES
+from parking.core.topics import CAMERA_STATUS, DETECTIONS, SLOT_CHANGES
+from parking.wire import codec
+from parking.wire.ports import Outgoing
 
 SLOTS: Final = 40
 _CAMERAS_A_SITE: Final = 4
@@ -53,7 +54,7 @@ class Load:
 
     @property
     def frames_a_second(self) -> float:
-        """Of all cameras together."""
+        """Frames a second of all cameras together."""
         return self.cameras * 1000 / self.interval_ms
 
 
@@ -77,8 +78,8 @@ class Feed:
         self.places: dict[str, tuple[int, int]] = {}
 
     def __iter__(self) -> Iterator[Timed]:
-        """Without end. A frame's detection follows it by 200 ms; it says that the frame lies where
-        `places` has it by then."""
+        """Yield records without end. A frame's detection follows it by 200 ms and names the frame's
+        place in `places`."""
         waiting: deque[tuple[int, FrameReceived]] = deque()
         step_ms = self._load.interval_ms / self._load.cameras
         for number in count():
@@ -112,7 +113,7 @@ class Feed:
         )
 
     def _answers(self, number: int, frame: FrameReceived) -> Iterator[Outgoing]:
-        """What detector and tracker say to a frame."""
+        """The records of detector and tracker for a frame."""
         partition, offset = self.places.pop(frame.id, (1, 1_000_000 + number))
         ref = FrameRef(frame_id=frame.id, partition=partition, offset=offset)
         detection = self._detection(frame, ref)

@@ -1,11 +1,11 @@
-"""How fast pictures are written to Kafka: our producer, aiokafka's defaults, and librdkafka.
+"""Measure how fast our producer, aiokafka's defaults and librdkafka write pictures to Kafka.
 
   python -m tools.bench.produce     (`pip install confluent-kafka` adds the third)
   python -m tools.bench.produce --one-way-ms 0 1 5      a proxy that delays between them and Kafka
 
 Each writes the same 80 kB records to one topic, waits for all acknowledgements, and takes turns
-with the others. Starts a Kafka of its own on a free port: on loopback, unless `--one-way-ms` puts
-it at a distance, for which every request has to pay.
+with the others. Starts a Kafka of its own on a free port: on loopback, unless `--one-way-ms` adds a
+delay to every request.
 """
 
 import argparse
@@ -25,15 +25,15 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from rich.progress import track
 
-from parking import admin
-from parking.kafka import KafkaSettings, new_producer
-from parking.stack.checks import HOST, free_ports
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from parking.topics import FRAMES
+from parking.core.topics import FRAMES
+from parking.runtime.kafka import KafkaSettings, new_producer
+from tools.cli import admin
+from tools.stack.checks import HOST, free_ports
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 IN_FLIGHT: Final = 256
-"""So many records at once wait for their acknowledgement, as ingest's batches do."""
+"""The number of records that wait for their acknowledgement at once, as in ingest's batches."""
 
 Keyed = tuple[bytes, bytes]
 """Key and value of a record."""
@@ -42,17 +42,17 @@ Writer = Callable[[str, list[Keyed]], Coroutine[Any, Any, None]]
 
 
 async def ours(bootstrap: str, values: list[Keyed]) -> None:
-    """As every service writes."""
+    """The producer that every service uses."""
     await _by_aiokafka(new_producer(KafkaSettings(bootstrap)), values)
 
 
 async def defaults(bootstrap: str, values: list[Keyed]) -> None:
-    """aiokafka as it comes: acks=1, batches of 16 kB."""
+    """aiokafka with its defaults: acks=1, batches of 16 kB."""
     await _by_aiokafka(AIOKafkaProducer(bootstrap_servers=bootstrap), values)
 
 
 async def safe_defaults(bootstrap: str, values: list[Keyed]) -> None:
-    """aiokafka's batches with our promises: acks=all, idempotent."""
+    """aiokafka's batches with our guarantees: acks=all, idempotent."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     await _by_aiokafka(producer, values)
 
@@ -69,7 +69,7 @@ async def _by_aiokafka(producer: Any, values: list[Keyed]) -> None:
 
 
 async def by_librdkafka(bootstrap: str, values: list[Keyed]) -> None:
-    """confluent-kafka with the same promises."""
+    """confluent-kafka with the same guarantees."""
     confluent: Any = importlib.import_module("confluent_kafka")
     producer = confluent.Producer(
         {
@@ -107,7 +107,7 @@ def farther(near_port: int, far_port: int, one_way_ms: float) -> Iterator[str]:
     command = ["tools.bench.distance", str(far_port), str(near_port), str(one_way_ms)]
     proxy = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, cwd=ROOT)
     try:
-        assert proxy.stdout is not None  # noqa: S101 -- asked for above
+        assert proxy.stdout is not None  # noqa: S101 -- requested with PIPE
         proxy.stdout.readline()
         yield f"{HOST}:{far_port}"
     finally:
@@ -116,8 +116,8 @@ def farther(near_port: int, far_port: int, one_way_ms: float) -> Iterator[str]:
 
 
 def second_way(infra: Infra) -> tuple[int, int]:
-    """Kafka started again with a second listener, and the port that it tells its clients for it:
-    they go where the broker says it is, so a proxy in between must be where it says."""
+    """Restart Kafka with a second listener, and return the port that it advertises for it. Clients
+    connect to the advertised address, so a proxy must listen there."""
     near_port, far_port = free_ports(2)
     kafka, controller = (infra.settings.ports[name] for name in ("kafka", "kafka_controller"))
     infra.stop("kafka")

@@ -1,12 +1,12 @@
-"""Measure how long the gateway's event loop is held by one request for all sites, and by the
-snapshot that a page begins with, as sites grow in number.
+"""Measure how long one request for all sites, and a page's first snapshot, block the gateway's
+event loop as the number of sites grows.
 
   python -m tools.bench.sites                                    this code
-  python -m tools.bench.sites --before PATH                      beside another checkout's
+  python -m tools.bench.sites --before PATH                      compared with another checkout
 
 Nothing else needs to run. Each number is the best of a few runs of: change something, then derive
 and encode the whole answer. `again`: nothing changed since the last request; `a slot`: one slot of
-one site changed; `all cameras`: each camera told its age, as they do every 2 s.
+one site changed; `all cameras`: each camera reported its age, as every 2 s.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from parking.events import (
+from parking.core.events import (
     CameraStatusChanged,
     LayoutPublished,
     LayoutSlot,
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--sites", type=int, nargs="+", default=[10, 30, 100], metavar="N")
     parser.add_argument("--slots", type=int, default=1000, help="of each site (1000)")
     parser.add_argument("--cameras", type=int, default=4, help="of each site (4)")
-    parser.add_argument("--runs", type=int, default=3, help="the best of so many counts (3)")
+    parser.add_argument("--runs", type=int, default=3, help="best of this many runs (3)")
     parser.add_argument("--before", type=Path, metavar="PATH", help="another checkout")
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row a number of sites and kind of answer: milliseconds by case, bytes of the answer."""
+    """One row per number of sites and kind of answer: milliseconds by case, bytes of the answer."""
     rows = []
     for sites in options.sites:
         world = World(sites, options.slots, options.cameras)
@@ -86,7 +86,7 @@ class World:
         self._all_cameras()
 
     def summaries(self) -> bytes:
-        """What GET /api/sites answers."""
+        """Return the response of GET /api/sites."""
         state = self.state
         return self._encoder.encode([state.summary(site) for site in state.site_ids()])
 
@@ -111,9 +111,9 @@ class World:
 
     def _all_cameras(self) -> None:
         self._version += 1
-        for told in self._statuses:
+        for report in self._statuses:
             at_ms = _START_MS + 2_000 * self._version
-            self.state.camera_status(replace(told, version=self._version, last_frame_at_ms=at_ms))
+            self.state.camera_status(replace(report, version=self._version, last_frame_at_ms=at_ms))
 
 
 def table(here: list[dict[str, Any]], before: list[dict[str, Any]] | None) -> str:

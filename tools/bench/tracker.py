@@ -1,4 +1,4 @@
-"""What the tracker costs: records a second of a core, bytes written, and time to take over.
+"""Measure the tracker's cost: records per CPU second, bytes written, and time to take over.
 
   python -m tools.bench.tracker                       10 sites of 1,000 slots, 25 cameras each
   python -m tools.bench.tracker --sites 2 --slots 100
@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,21 +26,8 @@ import psutil
 from aiokafka import TopicPartition
 from rich.progress import track
 
-from parking import codec
-from parking.events import Event
-from parking.kafka import (
-    KafkaProducer,
-    KafkaSettings,
-    assign_all,
-    new_consumer,
-    new_producer,
-    read_to_end,
-)
-from parking.ports import Outgoing
-from parking.stack.checks import HOST, free_ports
-from parking.stack.infra import Infra
-from parking.stack.settings import ROOT, Paths
-from parking.topics import (
+from parking.core.events import Event
+from parking.core.topics import (
     CAMERA_STATUS,
     DETECTIONS,
     GATE_EVENTS,
@@ -51,7 +39,28 @@ from parking.topics import (
     TRACKER_CHECKPOINTS,
     TRACKER_GROUP,
 )
-from tools.bench.trackerload import Plan, bare, detections, gate_events, layouts
+from parking.runtime.kafka import (
+    KafkaProducer,
+    KafkaSettings,
+    assign_all,
+    new_consumer,
+    new_producer,
+    read_to_end,
+)
+from parking.wire import codec
+from parking.wire.ports import Outgoing
+from tools.bench.trackerload import (
+    Plan,
+    bare,
+    detections,
+    gate_events,
+    known_plates,
+    layouts,
+    plated_events,
+)
+from tools.stack.checks import HOST, free_ports
+from tools.stack.infra import Infra
+from tools.stack.settings import ROOT, Paths
 
 OUTPUTS: Final = (SLOT_CHANGES, SLOT_STATE, CAMERA_STATUS, SESSIONS)
 LIMIT_S: Final = 300.0
@@ -59,7 +68,7 @@ _CHUNK: Final = 500
 
 
 class Bench:
-    """One Kafka, and trackers that come and go."""
+    """One Kafka, and trackers that start and stop."""
 
     def __init__(self, infra: Infra) -> None:
         self._infra = infra
@@ -85,7 +94,7 @@ class Bench:
 
     @contextmanager
     def tracker(self) -> Iterator[tuple[psutil.Process, float]]:
-        """A running one that has all partitions, and the seconds until it had."""
+        """Start one and wait until it has all partitions. Returns it and the seconds until then."""
         (port,) = free_ports(1)
         env = self._infra.env_for("tracker") | {"HTTP_PORT": str(port), "PYTHONPATH": str(ROOT)}
         began = time.monotonic()
@@ -139,40 +148,60 @@ class Bench:
         return asyncio.run(work())
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`count` items in the events of one topic, which come after those of `before`."""
+
+    what: str
+    topic: str
+    before: Sequence[Event]
+    events: Sequence[Event]
+    count: int
+
+
 def measure(plan: Plan, bench: Bench) -> str:
     """The table (Markdown)."""
-    commands, made, gates = list(layouts(plan)), list(detections(plan)), list(gate_events(plan))
-    seen = sum(len(one.observations) for one in made)
+    commands, inputs, gates = (
+        list(layouts(plan)),
+        list(detections(plan)),
+        list(gate_events(plan)),
+    )
+    seen = sum(len(one.observations) for one in inputs)
+    known, plated = list(known_plates(plan)), list(plated_events(plan))
     bench.send(SITE_COMMANDS, commands)
     rows = []
     with bench.tracker() as (process, _):
         bench.drained(SITE_COMMANDS)
-        for topic, events, count, what in (
-            (DETECTIONS, made, seen, "observations"),
-            (GATE_EVENTS, gates, len(gates), "gate events"),
+        for load in (
+            Load("observations", DETECTIONS, commands, inputs, seen),
+            Load("gate events", GATE_EVENTS, commands, gates, len(gates)),
+            Load("gate events with plates", GATE_EVENTS, known, plated, len(plated)),
         ):
+            if load.before is known:
+                bench.send(GATE_EVENTS, known)
+                bench.drained(GATE_EVENTS)
             before = _cpu_s(process)
-            bench.send(topic, events)
-            bench.drained(topic)
-            spent, alone = _cpu_s(process) - before, bare(commands, events)
+            bench.send(load.topic, load.events)
+            bench.drained(load.topic)
+            spent, alone = _cpu_s(process) - before, bare(load.before, load.events)
             rows.append(
-                f"| {what} a second of one core | {count / spent:.0f} | {count / alone:.0f} "
-                f"| {alone / spent:.2f} |"
+                f"| {load.what} a second of one core | {load.count / spent:.0f} "
+                f"| {load.count / alone:.0f} | {alone / spent:.2f} |"
             )
         written = bench.bytes_of(TRACKER_CHECKPOINTS, TRACKER_BATCHES)
-        told = bench.bytes_of(*OUTPUTS)
+        output_bytes = bench.bytes_of(*OUTPUTS)
     with bench.tracker() as (_, seconds):
         pass
     lines = [
-        f"{plan.sites} sites of {plan.slots} slots, {plan.cameras} cameras each, {len(made)} "
+        f"{plan.sites} sites of {plan.slots} slots, {plan.cameras} cameras each, {len(inputs)} "
         f"detections, {len(gates)} gate events, {os.cpu_count()} cores",
         "",
         "| | tracker | step() alone | ratio |",
         "|---|---|---|---|",
         *rows,
         "",
-        f"bytes a detection: {written / len(made):.0f} in checkpoints and batches, "
-        f"{told / len(made):.0f} in what is told",
+        f"bytes a detection: {written / len(inputs):.0f} in checkpoints and batches, "
+        f"{output_bytes / len(inputs):.0f} in output",
         f"taking over all of it: {seconds:.1f} s from the start of the process",
     ]
     return "\n".join(lines)
@@ -194,7 +223,7 @@ def _until(condition: Callable[[], bool], what: str) -> None:
     ends = time.monotonic() + LIMIT_S
     while not condition():
         if time.monotonic() > ends:
-            raise TimeoutError(f"not within {LIMIT_S:.0f} s: {what}")
+            raise TimeoutError(f"{what} did not happen within {LIMIT_S:.0f} s")
         time.sleep(0.2)
 
 
@@ -209,8 +238,9 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=1_000, help="of each site (1000)")
     parser.add_argument("--rounds", type=int, default=12, help="detections of each camera (12)")
     parser.add_argument("--gate-events", type=int, default=10_000)
+    parser.add_argument("--plates", type=int, default=7_000, help="known of one site (7000)")
     options = parser.parse_args()
-    plan = Plan(options.sites, options.slots, options.rounds, options.gate_events)
+    plan = Plan(options.sites, options.slots, options.rounds, options.gate_events, options.plates)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")
         with Infra(paths, os.environ, parts=("kafka",)) as infra:

@@ -1,11 +1,13 @@
-"""Made-up records for the tracker's bench: layouts, detections and gate events of many sites."""
+"""Generated records for the tracker's bench: layouts, detections and gate events of many sites."""
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from parking.events import (
+from msgspec.structs import replace
+
+from parking.core.events import (
     DetectionMade,
     Event,
     FrameRef,
@@ -16,25 +18,28 @@ from parking.events import (
     SiteCommanded,
     SlotRef,
 )
-from parking.occupancy import step
-from parking.site import Site
+from parking.core.occupancy import step
+from parking.core.site import Site
 
 SEEN: Final = 40
 """Slots that a camera sees."""
+_PLATE_LENGTH: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How large, and how much. `rounds`: detections of each camera."""
+    """How large, and how much. `rounds`: detections of each camera; `plates`: known already when
+    the gate events with plates come."""
 
     sites: int
     slots: int
     rounds: int
     gate_events: int
+    plates: int
 
     @property
     def cameras(self) -> int:
-        """Of each site."""
+        """The cameras of each site."""
         return -(-self.slots // SEEN)
 
 
@@ -88,27 +93,55 @@ def detections(plan: Plan) -> Iterator[DetectionMade]:
 
 
 def gate_events(plan: Plan) -> Iterator[GateEventReceived]:
-    """Of the first site: in and out in turns."""
+    """For the first site: alternating entries and exits, without plates."""
     begin_ms = _now_ms() - plan.gate_events
     for number in range(plan.gate_events):
-        yield GateEventReceived(
-            id=f"site-0/gate/1/{number}",
-            site_id="site-0",
-            time_ms=begin_ms + number,
-            device_id="site-0/gate",
-            gate_id="main",
-            direction="exit" if number % 2 else "entry",
-            via="mqtt",
-            time_source="device",
-            boot_id=1,
-            seq=number,
-        )
+        yield _passage("site-0/gate", number, begin_ms + number)
 
 
-def bare(commands: Sequence[Event], events: Sequence[Event]) -> float:
-    """Seconds of the processor that step() alone takes for the events."""
+def known_plates(plan: Plan) -> Iterator[GateEventReceived]:
+    """Of the first site: each plate in and out once."""
+    begin_ms = _now_ms() - 2 * plan.plates
+    for number in range(2 * plan.plates):
+        yield _plated(plan, number, begin_ms + number)
+
+
+def plated_events(plan: Plan) -> Iterator[GateEventReceived]:
+    """After `known_plates`: the same plates again, alternating entries and exits."""
+    begin_ms = _now_ms()
+    for number in range(plan.gate_events):
+        yield _plated(plan, 2 * plan.plates + number, begin_ms + number)
+
+
+def _plated(plan: Plan, number: int, time_ms: int) -> GateEventReceived:
+    plate = number // 2 % plan.plates
+    passage = _passage("site-0/plated", number, time_ms)
+    return replace(
+        passage,
+        plate_hash=f"{plate:032x}",
+        plate_near=[f"{plate:028x}{index:04x}" for index in range(_PLATE_LENGTH + 1)],
+    )
+
+
+def _passage(device_id: str, number: int, time_ms: int) -> GateEventReceived:
+    return GateEventReceived(
+        id=f"{device_id}/1/{number}",
+        site_id="site-0",
+        time_ms=time_ms,
+        device_id=device_id,
+        gate_id="main",
+        direction="exit" if number % 2 else "entry",
+        via="mqtt",
+        time_source="device",
+        boot_id=1,
+        seq=number,
+    )
+
+
+def bare(before: Sequence[Event], events: Sequence[Event]) -> float:
+    """CPU seconds that step() alone takes for the events, after the earlier ones."""
     sites: dict[str, Site] = {}
-    for event in commands:
+    for event in before:
         sites[event.site_id], _ = step(sites.get(event.site_id, Site(site_id=event.site_id)), event)
     begin = time.process_time()
     for event in events:

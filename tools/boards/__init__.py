@@ -1,1 +1,2 @@
-"""Simulated boards: the files of firmware/ under the MicroPython unix port, one process a board."""
+"""Simulated boards: the files of firmware/ under the MicroPython unix port, one process per
+board."""

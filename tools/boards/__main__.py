@@ -1,8 +1,8 @@
-"""Play footage by simulated boards: the firmware's own files, one MicroPython process a device.
+"""Play footage with simulated boards: the real firmware, one MicroPython process per device.
 
   python -m tools.boards --footage demo --passwords FILE --state DIR demo/gate-1 demo/north
 
-The broker: MQTT_HOST (127.0.0.1), MQTT_PORT (1883). All boards go by the wall clock, so that they
+The broker: MQTT_HOST (127.0.0.1), MQTT_PORT (1883). All boards follow the wall clock, so that they
 show the same moment of the scene.
 """
 
@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from parking import jsontext
-from parking.errors import Invalid, SettingsError
-from parking.ops import set_up_logging
-from parking.settings import Reader
+from parking.core.errors import Invalid, SettingsError
+from parking.runtime.ops import set_up_logging
+from parking.runtime.settings import Reader
+from parking.wire import jsontext
 from tools.boards.board import Board
 from tools.simulator.footage import GATE_DEVICE, Footage, load
 from tools.simulator.pace import INTERVAL_MS
@@ -47,14 +47,14 @@ def main() -> None:
         while not stop.wait(_TEND_S):
             for name, board in boards.items():
                 if board.tend():
-                    log.warning("%s started again; its last words are in %s", name, board.state)
+                    log.warning("%s restarted; its last output is in %s", name, board.state)
     finally:
         for board in boards.values():
             board.power_off()
 
 
 def world_of(footage: Footage, device: str, interval_ms: int) -> dict[str, Any]:
-    """What a board of this name (without its site) sees of the footage."""
+    """The footage that a board of this name (without its site) sees."""
     if device == GATE_DEVICE:
         world: dict[str, Any] = {
             "gate": footage.gate,
@@ -77,7 +77,7 @@ def _boards(options: argparse.Namespace) -> Mapping[str, Board]:
     env.done()
     footage = load(options.footage).held(options.hold)
     passwords = jsontext.parse(options.passwords.read_bytes())
-    made: dict[str, Board] = {}
+    started: dict[str, Board] = {}
     for device_id in options.devices:
         name = device_id.split("/")[1]
         config = {
@@ -86,15 +86,15 @@ def _boards(options: argparse.Namespace) -> Mapping[str, Board]:
             "host": host,
             "port": port,
             "tls": False,
-            "reconnect_s": 2,  # a handful of devices: nothing to spread
+            "reconnect_s": 2,  # few devices: no load to spread
             "gate": "two" if name == GATE_DEVICE else "",
             "gate_stable_ms": _GATE_STABLE_MS,
             "interval_ms": 0 if name == GATE_DEVICE else options.interval_ms,
             "frame_qos": 1,
         }
         world = world_of(footage, name, options.interval_ms)
-        made[device_id] = Board(options.state / f"board-{name}", config, world)
-    return made
+        started[device_id] = Board(options.state / f"board-{name}", config, world)
+    return started
 
 
 def _arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -105,7 +105,7 @@ def _arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--footage", type=Path, default=Path("demo"), help="folder to play (demo)")
     parser.add_argument("--passwords", type=Path, required=True, help='{"site/device": "password"}')
-    parser.add_argument("--state", type=Path, required=True, help="where the boards' flash is kept")
+    parser.add_argument("--state", type=Path, required=True, help="folder of the boards' flash")
     parser.add_argument(
         "--interval-ms",
         type=int,

@@ -17,10 +17,10 @@ WATCHDOG_S: Final = 30.0
 
 
 class Board:
-    """A board with a state folder of its own. `config` None: it has yet to be provisioned.
+    """A board with a state folder of its own. `config` None: it is not provisioned yet.
 
-    `tend` is to be called again and again: it restarts the process when the firmware asked for it
-    or crashed, and after `watchdog_s` without a feed, as the hardware would."""
+    Call `tend` repeatedly: it restarts the process when the firmware asked for it or crashed, and
+    after `watchdog_s` without a feed, as the hardware would."""
 
     def __init__(
         self,
@@ -37,18 +37,18 @@ class Board:
         self._process: subprocess.Popen[bytes] | None = None
         self._booted_s = 0.0
         state.mkdir(parents=True, exist_ok=True)
-        told = {"config": self._provisioned(config), "world": {**world, "state": str(state)}}
-        self._file.write_text(json.dumps(told), "utf-8")
+        request = {"config": self._provisioned(config), "world": {**world, "state": str(state)}}
+        self._file.write_text(json.dumps(request), "utf-8")
 
     @property
     def log(self) -> str:
-        """What it said on its serial line, over all boots."""
+        """Its output on the serial line, over all boots."""
         path = self.state / "serial.log"
         return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
     @property
     def running(self) -> bool:
-        """Whether the process runs."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     def power_on(self) -> None:
@@ -65,13 +65,13 @@ class Board:
             )
 
     def power_off(self) -> None:
-        """Pull the plug: nothing of it gets a chance to do anything."""
+        """Cut the power at once."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
 
     def tend(self) -> bool:
-        """Restart it where it is due; whether it was."""
+        """Restart it if due. Returns whether it was."""
         if self.running and not self._hangs():
             return False
         self.bites += self.running
@@ -80,7 +80,7 @@ class Board:
         return True
 
     def network(self, *, on: bool) -> None:
-        """Take its Wi-Fi away, or give it back."""
+        """Disable or restore its Wi-Fi."""
         off = self.state / "wifi-off"
         if on:
             off.unlink(missing_ok=True)
@@ -95,7 +95,7 @@ class Board:
         return time.time() - max(fed_s, self._booted_s) > self._watchdog_s
 
     def _provisioned(self, config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """The configuration with the moment of provisioning, which stays what it was at first."""
+        """The configuration with the time of provisioning, which never changes."""
         if config is None:
             return None
         once: dict[str, Any] = {
@@ -115,5 +115,5 @@ def defaults() -> dict[str, Any]:
     done = subprocess.run(
         [MICROPYTHON, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    request: dict[str, Any] = json.loads(done.stdout)
+    return request

@@ -1,4 +1,4 @@
-"""What `make check` asks of the firmware: every file compiles, and the image stays small.
+"""The firmware's part of `make check`: every file compiles, and the image stays small.
 
 The budget: docs/firmware.md. Prints the size."""
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from tools.boards import image
 
-BUDGET_BYTES: Final = 48 * 1024  # compiled, all that an update replaces
+BUDGET_BYTES: Final = 48 * 1024  # compiled size of everything that an update replaces
 
 
 def main() -> None:

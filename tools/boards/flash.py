@@ -1,14 +1,14 @@
 """Put MicroPython and this firmware on a board (`make flash PORT=/dev/ttyUSB0 IMAGE=FILE`).
 
-IMAGE is a build of MicroPython with the camera module for your board (docs/firmware.md says where
-from). The steps: erase and write IMAGE, make room for the ring of gate events, copy the loader and
-the compiled firmware. Without IMAGE the board is asked which of its two slots it runs from; the
-firmware goes into the other one, on trial, so that what works stays. Needs the extra `flash`
+IMAGE is a build of MicroPython with the camera module for your board (docs/firmware.md links it).
+The steps: erase and write IMAGE, make room for the ring of gate events, copy the loader and the
+compiled firmware. Without IMAGE the tool asks the board which of its two slots it runs from. The
+firmware goes into the other one, on trial, so that the working one stays. Needs the extra `flash`
 (esptool, mpremote).
 
   python -m tools.boards.flash --port /dev/ttyUSB0 --image FILE --board ai_thinker
   python -m tools.boards.flash --port /dev/ttyUSB0 --board ai_thinker      only the firmware
-  python -m tools.boards.flash --port x --dry-run b     what would be done to a board that runs b
+  python -m tools.boards.flash --port x --dry-run b     show the steps for a board that runs slot b
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--image", type=Path, help="MicroPython with the camera module")
     parser.add_argument("--board", choices=sorted(_START), default="ai_thinker")
     parser.add_argument("--config", type=Path, help="a configuration file to copy too")
-    parser.add_argument("--dry-run", choices=LOOKS, help="only say what would be done, were it so")
+    parser.add_argument("--dry-run", choices=LOOKS, help="only print the steps for this state")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.image:
@@ -56,18 +56,18 @@ def main() -> None:
 def _micropython(options: argparse.Namespace, folder: Path) -> None:
     esptool = [sys.executable, "-m", "esptool", "--port", options.port]
     table, dry = folder / "table.bin", options.dry_run
-    # The board must not boot before its last step: it would make a file system of the wrong size.
+    # The board must not boot before the last step: it would create a file system of the wrong size.
     esptool += ["--after", "no-reset"]
     _run(*esptool, "erase-flash", dry=dry)
     _run(*esptool, "write-flash", hex(_START[options.board]), str(options.image), dry=dry)
     _run(*esptool, "read-flash", hex(_TABLE_AT), hex(_TABLE_BYTES), str(table), dry=dry)
     if not dry:
         try:
-            made, _, _ = with_ring(table.read_bytes())
+            ring_table, _, _ = with_ring(table.read_bytes())
         except NoRoom as error:
             sys.exit(f"flash: {error}")
-        table.write_bytes(made)
-    # The flash is erased, so the file system is made anew, in its smaller size, at the first boot.
+        table.write_bytes(ring_table)
+    # The flash is erased, so the first boot creates the file system in its smaller size.
     _run(*esptool[:-2], "write-flash", hex(_TABLE_AT), str(table), dry=dry)
 
 
@@ -78,12 +78,12 @@ def _firmware(options: argparse.Namespace, folder: Path) -> None:
     try:
         slot, trial = target(said)
     except NotReady as error:
-        sys.exit(f"flash: {error} (a board that is new is flashed with --image)")
+        sys.exit(f"flash: {error} (flash a new board with --image)")
     config = _stamped(options.config, options.board, folder) if options.config else None
     _run(*copy(options.port, folder, slot, trial, config), dry=options.dry_run)
     if trial:
         print(f"The new firmware is in slot {slot}, on trial: if it does not reach ingest within")
-        print("three boots, the board goes back to the one it ran before.")
+        print("three boots, the board goes back to the previous one.")
 
 
 def look(port: str, folder: Path) -> Sequence[str]:
@@ -96,15 +96,15 @@ def look(port: str, folder: Path) -> Sequence[str]:
 
 
 def copy(port: str, folder: Path, slot: str, trial: bool, config: Path | None) -> Sequence[str]:
-    """The command that copies the firmware into that slot. One command, or the board would begin
-    anew in between and nobody would feed its watchdog."""
+    """The command that copies the firmware into that slot. One command, because otherwise the board
+    would restart in between and nothing would feed its watchdog."""
     text = (image.FIRMWARE / "app" / "__init__.py").read_text("utf-8")
-    told: dict[str, object] = {}
-    exec(compile(text, "app", "exec"), told)  # noqa: S102 -- our own file: VERSION and RELEASE
+    settings: dict[str, object] = {}
+    exec(compile(text, "app", "exec"), settings)  # noqa: S102 -- our own file: VERSION and RELEASE
     out = folder / slot
-    size = image.build(image.FIRMWARE, out, int(str(told["RELEASE"])), str(told["VERSION"]))
+    size = image.build(image.FIRMWARE, out, int(str(settings["RELEASE"])), str(settings["VERSION"]))
     (out / "manifest.json").unlink()
-    print(f"firmware {told['VERSION']}: {size} bytes, for slot {slot}")
+    print(f"firmware {settings['VERSION']}: {size} bytes, for slot {slot}")
     steps = [["exec", FEED], ["exec", prepare(slot)], ["fs", "cp", "-r", str(out), ":"]]
     steps.append(["fs", "cp", str(image.FIRMWARE / "main.py"), ":main.py"])
     if config is not None:
@@ -120,32 +120,32 @@ def _mpremote(port: str) -> Sequence[str]:
 
 
 def _stamped(config: Path, board: str, folder: Path) -> Path:
-    """The configuration with its board, whose pins the firmware takes, and the second of its
-    provisioning, from which it counts."""
-    told = json.loads(config.read_text("utf-8"))
-    if told.setdefault("board", board) != board:
-        sys.exit(f"flash: {config} is for the board {told['board']}, not for {board} (BOARD=)")
-    if not told.get("wifi_ssid"):
+    """The configuration with its board, whose pins the firmware uses, and the second of its
+    provisioning, from which the boot counter begins."""
+    settings = json.loads(config.read_text("utf-8"))
+    if settings.setdefault("board", board) != board:
+        sys.exit(f"flash: {config} is for the board {settings['board']}, not for {board} (BOARD=)")
+    if not settings.get("wifi_ssid"):
         sys.exit(
             f"flash: {config} has no wifi_ssid (and wifi_password): add them, or use the portal"
         )
-    if told.get("tls", True) and not told.get("ca"):
+    if settings.get("tls", True) and not settings.get("ca"):
         sys.exit(f"flash: {config} has no ca: add the authority's certificate, or use the portal")
-    told |= {"provisioned_at_s": int(time.time()), "provisioned_chance": random.random()}  # noqa: S311 -- no secret
+    settings |= {"provisioned_at_s": int(time.time()), "provisioned_chance": random.random()}  # noqa: S311 -- no secret
     stamped = folder / "config.json"
-    stamped.write_text(json.dumps(told), "utf-8")
+    stamped.write_text(json.dumps(settings), "utf-8")
     return stamped
 
 
 def _run(*command: str, dry: str | None = None, ask: bool = False) -> str:
-    """What it printed, if asked for that."""
+    """Run it. Returns its output if requested."""
     print("$", shlex.join(command), flush=True)
     if dry:
         return ""
     pipe = subprocess.PIPE if ask else None
     done = subprocess.run(command, check=False, stdout=pipe, text=True)
     if done.returncode != 0:
-        sys.exit(f"flash: {Path(command[2]).name} ended with status {done.returncode}")
+        sys.exit(f"flash: {Path(command[2]).name} exited with status {done.returncode}")
     return done.stdout or ""
 
 

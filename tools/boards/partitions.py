@@ -1,7 +1,7 @@
 """Room for the `ring` partition: the table of an ESP32's flash, read, changed and written back.
 
-The file system gives up its last 128 kB; everything else stays where the build of MicroPython that
-is on the board has it. Pure: bytes in, bytes out.
+The file system gives up its last 128 kB. Everything else stays where the board's build of
+MicroPython has it. Pure: bytes in, bytes out.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ RING: Final = "ring"
 
 
 class NoRoom(ValueError):
-    """The table cannot be changed; says why."""
+    """The table cannot be changed. The message gives the reason."""
 
 
 def with_ring(table: bytes) -> tuple[bytes, int, int]:
-    """The table with a ring partition, and where the file system lies (offset, new size in bytes).
-    A table that has one comes back as it is. Raises NoRoom."""
+    """The table with a ring partition, and the position of the file system (offset, new size in
+    bytes). A table that has one is returned unchanged. Raises NoRoom."""
     entries = _entries(table)
     found = [e for e in entries if _label(e) in ("vfs", "ffat")]
     if not found:
@@ -54,7 +54,7 @@ def _entries(table: bytes) -> list[tuple[int, int, int, int, int, bytes, int]]:
             break
         found.append(entry)
     if not found:
-        raise NoRoom("this is no partition table")
+        raise NoRoom("this is not a partition table")
     return found
 
 

@@ -1,15 +1,15 @@
-"""Inputs from the field, each with the answer that it must get: `make cases`.
+"""Inputs from the field, each with its required answer: `make cases`.
 
-A case is a function of a `World`, registered by `@case`, that returns what came of it:
+A case is a function of a `World`, registered by `@case`, that returns a verdict:
 
     @case("api", "the same Idempotency-Key with another slot is 409")
     def key_reused(world: World) -> Verdict:
         ...
         return verdict(status == 409, f"the second was {status}")
 
-Its module stands in `MODULES` (tools/cases/__main__.py). A case that touches `world.api` and the
-like has a stack of its own (started once for all, when the first asks for it); one that does not
-needs none. An exception is a wrong answer, too.
+List its module in `MODULES` (tools/cases/__main__.py). A case that uses `world.api` and the like
+gets a stack, which is started once for all cases at its first use; other cases need none. An
+exception counts as a wrong answer.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the answer was right, and what it was, on one line."""
+    """Whether the answer was right, and the answer on one line."""
 
     right: bool
     note: str
@@ -30,7 +30,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One input. `group`: what kind; `slow`: takes a minute or so, left out by --quick."""
+    """One input. `group`: its kind; `slow`: takes about a minute, skipped by --quick."""
 
     group: str
     right: str
@@ -54,5 +54,5 @@ def case(
 
 
 def verdict(right: bool, note: object) -> Verdict:
-    """What a case returns."""
+    """Build a case's result."""
     return Verdict(bool(right), " ".join(str(note).split())[:300])

@@ -1,13 +1,14 @@
 """Try every input from the field and print right or wrong: `make cases`.
 
-  python -m tools.cases                  all, against a stack that is started for it
+  python -m tools.cases                  all, against a stack started for them
   python -m tools.cases api ends         only these groups
-  python -m tools.cases --list           what there is
+  python -m tools.cases --list           list the cases
 
-Exit status 1 when an answer is wrong. How a case is written: tools/cases/__init__.py.
+Exit status 1 when an answer is wrong. To write a case, see tools/cases/__init__.py.
 """
 
 import argparse
+import os
 import sys
 import time
 from importlib import import_module
@@ -16,8 +17,8 @@ from typing import Final
 from tools.cases import CASES, Case, Verdict
 from tools.cases.world import World
 
-# Where cases are. Importing a module registers its own.
-MODULES: Final = ("api", "ends", "files", "jpegs")
+# The modules with cases. Importing one registers its cases.
+MODULES: Final = ("api", "ends", "files", "jpegs", "outlines", "seeing")
 
 
 def main() -> int:
@@ -28,9 +29,9 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("groups", nargs="*", help="only these")
-    parser.add_argument("--only", help="only those whose words or function name hold this")
-    parser.add_argument("--quick", action="store_true", help="without those that take a minute")
-    parser.add_argument("--list", action="store_true", help="show them, run none")
+    parser.add_argument("--only", help="only those whose text or function name contains this")
+    parser.add_argument("--quick", action="store_true", help="skip those that take a minute")
+    parser.add_argument("--list", action="store_true", help="list them, run none")
     options = parser.parse_args()
     for name in MODULES:
         import_module(f"tools.cases.{name}")
@@ -41,8 +42,8 @@ def main() -> int:
         for one in chosen:
             print(f"{one.group:8} {one.run.__name__:20} {one.right}")
         return 0
-    with World() as world:
-        wrong = [one for one in chosen if not _told(one, world)]
+    with World(os.environ) as world:
+        wrong = [one for one in chosen if not _report(one, world)]
     print(f"{len(chosen) - len(wrong)} of {len(chosen)} right")
     return 1 if wrong else 0
 
@@ -53,8 +54,8 @@ def _is_chosen(one: Case, options: argparse.Namespace) -> bool:
     return named and grouped and not (options.quick and one.slow)
 
 
-def _told(one: Case, world: World) -> bool:
-    """Run it and print its row; whether the answer was right."""
+def _report(one: Case, world: World) -> bool:
+    """Run it and print its row. Returns whether the answer was right."""
     start_s = time.monotonic()
     try:
         came = one.run(world)

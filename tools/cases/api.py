@@ -1,13 +1,13 @@
-"""What clients send: keys, media types, methods, odd texts, late events."""
+"""Requests from clients: keys, media types, methods, malformed text, late events."""
 
 import http.client
 import json
 import time
 from typing import Any
 
-from parking.stack.checks import HOST
 from tools.cases import Verdict, case, verdict
 from tools.cases.world import SQUARE, World, words
+from tools.stack.checks import HOST
 
 _UPGRADE = {
     "Connection": "Upgrade",
@@ -17,7 +17,9 @@ _UPGRADE = {
 }
 
 
-@case("api", "the same Idempotency-Key for another slot is 409, and the first one holds")
+@case(
+    "api", "the same Idempotency-Key for another slot is 409, and the first request stays in force"
+)
 def key_reused(world: World) -> Verdict:
     """Two slots, one key."""
     world.layout("keys", "A01", "A02")
@@ -34,7 +36,7 @@ def key_reused(world: World) -> Verdict:
     return verdict(status == [202, 409] and closed() == ["A01"], f"{status}, closed {closed()}")
 
 
-@case("api", "a media type in other letters is taken: 202")
+@case("api", "a media type in another case is accepted: 202")
 def media_type(world: World) -> Verdict:
     """`Application/Json`."""
     world.layout("media", "A01")
@@ -48,7 +50,7 @@ def media_type(world: World) -> Verdict:
 
 @case("api", "HEAD is answered wherever GET is: 200 without a body")
 def head(world: World) -> Verdict:
-    """The page, JSON, a probe, a stream without end."""
+    """The page, JSON, a probe, an endless stream."""
     paths = ("/", "/api/sites", "/healthz", "/openapi.json", "/api/events")
     answers = {path: world.api.head(path) for path in paths}
     right = all(a.status_code == 200 and not a.content for a in answers.values())
@@ -57,7 +59,7 @@ def head(world: World) -> Verdict:
 
 @case("api", "a NUL in a reason is refused: 422, and nothing changes")
 def nul_in_a_reason(world: World) -> Verdict:
-    """It was 202, then a dead letter."""
+    """It used to be answered with 202 and then dead-lettered."""
     world.layout("nul", "A01")
     answer = world.api.post("/api/sites/nul/slots/A01/close", json={"reason": "x\0y"})
     return verdict(answer.status_code == 422 and "U+0000" in answer.text, words(answer))
@@ -65,7 +67,7 @@ def nul_in_a_reason(world: World) -> Verdict:
 
 @case("api", "half of a surrogate pair is refused: 422")
 def surrogate(world: World) -> Verdict:
-    """What JSON can write and UTF-8 cannot."""
+    """JSON can express it, UTF-8 cannot."""
     world.layout("half", "A01")
     answer = world.api.post(
         "/api/sites/half/slots/A01/close",
@@ -88,7 +90,7 @@ def plate(world: World) -> Verdict:
 
 
 def _hash(number: int) -> str:
-    """As a device makes one of a plate."""
+    """A hash as a device computes it from a plate."""
     return f"{number:064x}"
 
 
@@ -104,7 +106,7 @@ def _upgraded(world: World, host: str, origin: str | None) -> int:
 
 @case("api", "/ws: 101 for its own page and for programs, 403 for others, no ERROR in the log")
 def origins(world: World) -> Verdict:
-    """Names that somebody else may point at us are not our own."""
+    """A name that somebody else may point at this server is not our own."""
     own = f"{HOST}:{world.settings.ports['notifier']}"
     status = [
         _upgraded(world, own, f"http://{own}"),
@@ -121,7 +123,7 @@ def origins(world: World) -> Verdict:
     "api", "mistyped addresses: JSON 404 under /api, a page elsewhere; an unknown site's stream 404"
 )
 def mistyped(world: World) -> Verdict:
-    """And each says what is not there."""
+    """Each answer names what is missing."""
     answers = [
         world.api.get(path) for path in ("/api/sits", "/dashbord", "/api/events?site=nosuch")
     ]
@@ -131,7 +133,7 @@ def mistyped(world: World) -> Verdict:
     return verdict(right, list(zip([a.status_code for a in answers], kinds, strict=True)))
 
 
-@case("api", "JSON and scripts are compressed for those who ask")
+@case("api", "JSON and scripts are compressed for clients that accept it")
 def compressed(world: World) -> Verdict:
     """gzip."""
     answer = world.api.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
@@ -144,13 +146,13 @@ def compressed(world: World) -> Verdict:
     slow=True,
 )
 def keep_alive(world: World) -> Verdict:
-    """Proxies keep theirs for 60 s."""
+    """Proxies keep connections for 60 s."""
     ports = [world.settings.ports[name] for name in ("notifier", "ingest")]
     open_ = [http.client.HTTPConnection(HOST, port, timeout=10) for port in ports]
     for one in open_:
         one.request("GET", "/healthz")
         one.getresponse().read()
-        one.auto_open = 0  # else it would connect anew
+        one.auto_open = 0  # otherwise it would open a new connection
     time.sleep(62)
     status = []
     for one in open_:
@@ -160,9 +162,9 @@ def keep_alive(world: World) -> Verdict:
     return verdict(status == [200, 200], status)
 
 
-@case("api", "entries that come after their exits: no stay is open")
+@case("api", "entries that arrive after their exits leave no stay open")
 def late_entry(world: World) -> Verdict:
-    """Two gates, one of them was offline."""
+    """Two gates, one of which was offline."""
     site, now = "late", int(time.time() * 1000)
     world.layout(site, "A1")
     for direction, back_ms in (("exit", 600_000), ("entry", 1_200_000)):
@@ -186,22 +188,22 @@ _BAD: list[tuple[str, dict[str, Any], int]] = [
     ("an interval of 50 ms", {"interval_ms": 50}, 1),
     ("an interval of 10^15 ms", {"interval_ms": 10**15}, 1),
     ("an interval of 10^30 ms", {"interval_ms": 10**30}, 1),
-    ("a name that is not known", {"intervall": 7}, 1),
+    ("an unknown field", {"intervall": 7}, 1),
 ]
 
 
-@case("api", "bad texts and numbers in a layout are 422 with every fault")
+@case("api", "bad strings and numbers in a layout are 422 with every error")
 def bad_layouts(world: World) -> Verdict:
-    """Each by itself."""
+    """Each one alone."""
     odd = []
     for what, more, count in _BAD:
         answer = world.layout("bad", "A1", **more)
         if answer.status_code != 422 or len(answer.json()["faults"]) != count:
             odd.append(f"{what}: {words(answer)}")
-    return verdict(not odd, odd or "all refused with their faults")
+    return verdict(not odd, odd or "all refused with their errors")
 
 
-@case("api", "ids that cannot be addressed, or hold other letters, are 422")
+@case("api", "ids that no URL can address, or with letters outside ASCII, are 422")
 def bad_ids(world: World) -> Verdict:
     """`..`, umlauts, a line break at the end."""
     answers = {
@@ -210,9 +212,9 @@ def bad_ids(world: World) -> Verdict:
     return verdict(set(answers.values()) == {422}, answers)
 
 
-@case("api", "names in every script, map coordinates and 1,000 slots are taken; 1,001 are not")
+@case("api", "names in every script, map coordinates and 1,000 slots are accepted; 1,001 are not")
 def good_layouts(world: World) -> Verdict:
-    """Real ones are odd, too."""
+    """Real names are unusual, too."""
     names = {"site_name": "Parkhaus Süd 🅿️", "camera_name": "北"}
     plan = [[500000.0, 5800000.0], [500002.5, 5800000], [500002.5, 5800005], [500000, 5800005]]
     slot = {"slot_id": "A1", "zone_id": "Z", "polygon": SQUARE}

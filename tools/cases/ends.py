@@ -1,14 +1,12 @@
-"""Cameras and slots that are gone, and commands that say what came of them."""
+"""Removed cameras and slots, and commands that report their effects."""
 
 from tools.cases import Verdict, case, verdict
 from tools.cases.world import World
 
 
-@case(
-    "ends", "a layout without slots takes its camera out of service, its slots and counts with it"
-)
+@case("ends", "a layout without slots takes its camera out of service, with its slots and counts")
 def empty_layout(world: World) -> Verdict:
-    """The camera stays, and says so."""
+    """The camera stays and reports it."""
     world.layout("empty", "A1", "A2", camera="old")
     status = world.layout("empty", camera="old").status_code
 
@@ -22,9 +20,9 @@ def empty_layout(world: World) -> Verdict:
     return verdict(right, f"{status}, {total} slots, {reason()}")
 
 
-@case("ends", "a camera can be taken away, the slots that only it sees and their counts with it")
+@case("ends", "a camera can be removed, with the slots that only it sees and their counts")
 def camera_gone(world: World) -> Verdict:
-    """Renamed by hand: the new one sees two of the old one's three slots."""
+    """Replaced by hand: the new one sees two of the old one's three slots."""
     world.layout("lot2", "A1", "A2", "A3", camera="old")
     world.layout("lot2", "A1", "A2", camera="new")
     world.until(lambda: len(world.site("lot2").get("cameras", [])) == 2)
@@ -39,9 +37,9 @@ def camera_gone(world: World) -> Verdict:
     return verdict(right, f"{status}, {cameras()}, {total} slots")
 
 
-@case("ends", "a site can be taken away, and comes back as a new one")
+@case("ends", "a site can be removed, and comes back as a new one")
 def site_gone(world: World) -> Verdict:
-    """Its stays are given up."""
+    """Its stays are ended."""
     world.layout("lot3", "A1")
     world.api.post("/api/sessions/entry", json={"site_id": "lot3"})
     world.until(lambda: world.site("lot3").get("open_sessions") == 1)
@@ -54,30 +52,30 @@ def site_gone(world: World) -> Verdict:
     return verdict(right, f"{status}, gone {gone}, back {back}, {stays} stays")
 
 
-@case("ends", "a command for a slot that is not there says so and ends with a status other than 0")
+@case("ends", "a command for a missing slot reports it and exits with a status other than 0")
 def no_such_slot(world: World) -> Verdict:
-    """It said "sent"."""
-    world.layout("told", "A1")
+    """It used to print "sent"."""
+    world.layout("effects", "A1")
     status, said = world.command("parking", "slot", "close", "nosuch", "X9")
-    other, more = world.command("parking", "slot", "close", "told", "X9")
+    other, more = world.command("parking", "slot", "close", "effects", "X9")
     right = status != 0 and other != 0 and "sent" not in said + more and "no slot 'X9'" in more
     return verdict(right, f"{status} {said} {other} {more}")
 
 
-@case("ends", "a command says what it did, and when nothing changed")
-def told(world: World) -> Verdict:
-    """Twice the same."""
-    world.layout("told", "A1")
-    world.until(lambda: world.site("told").get("counts", {}).get("total") == 1)
-    status, said = world.command("parking", "slot", "close", "told", "A1", "--reason", "paint")
-    again, more = world.command("parking", "slot", "close", "told", "A1")
+@case("ends", "a command reports its effect, and when nothing changed")
+def refusals(world: World) -> Verdict:
+    """The same command twice."""
+    world.layout("effects", "A1")
+    world.until(lambda: world.site("effects").get("counts", {}).get("total") == 1)
+    status, said = world.command("parking", "slot", "close", "effects", "A1", "--reason", "paint")
+    again, more = world.command("parking", "slot", "close", "effects", "A1")
     right = (status, again) == (0, 0) and "-> closed (paint)" in said and "closed already" in more
     return verdict(right, f"{status} {said} {again} {more}")
 
 
 @case("ends", "a camera is renamed, moved to another device and removed at the command line")
 def by_command(world: World) -> Verdict:
-    """Its slots go on."""
+    """Its slots stay in service."""
     world.layout("cli", "A1", camera="old")
     steps = [
         ("camera", "rename", "cli/old", "Am Mast"),
@@ -86,7 +84,7 @@ def by_command(world: World) -> Verdict:
         ("site", "rename", "cli", "Platz"),
         ("zone", "rename", "cli", "Z", "Reihe"),
     ]
-    told_ = [world.command("parking", *step) for step in steps]
+    answers = [world.command("parking", *step) for step in steps]
 
     def shown() -> tuple[object, ...]:
         site = world.site("cli")
@@ -98,5 +96,5 @@ def by_command(world: World) -> Verdict:
     world.until(lambda: shown() == wanted)
     ended = world.command("parking", "site", "remove", "cli")[0]
     gone = world.until(lambda: not world.site("cli"))
-    right = all(status == 0 for status, _ in told_) and ended == 0 and gone
-    return verdict(right, f"{shown()} {[one for one in told_ if one[0]]} gone {gone}")
+    right = all(status == 0 for status, _ in answers) and ended == 0 and gone
+    return verdict(right, f"{shown()} {[one for one in answers if one[0]]} gone {gone}")

@@ -1,4 +1,4 @@
-"""Files as people bring them, to the command line."""
+"""Files from users, given to the command line."""
 
 import json
 
@@ -17,7 +17,7 @@ _CAMERAS = {"cameras": [{"camera": "demo/gate", "kind": "snapshot", "url": "http
 
 @case("files", "annotations with a byte-order mark and CRLF are read")
 def marked(world: World) -> Verdict:
-    """As an editor of Windows saves them."""
+    """As a Windows editor saves them."""
     folder = world.folder / "marked"
     folder.mkdir()
     frame = _FRAME | {"slots": [_FRAME["slots"][0] | {"id": "A1"}]}  # type: ignore[index]
@@ -53,10 +53,10 @@ def odd(world: World) -> Verdict:
             status, said = world.command(*command, alone=True)
             if status == 0 or "Traceback" in said or (".json" not in said and "file" not in said):
                 wrong.append(f"{name} {command[1]}: {said[-200:]}")
-    return verdict(not wrong, wrong or "all told")
+    return verdict(not wrong, wrong or "all reported")
 
 
-@case("files", "every fault of a cameras file at once, in words")
+@case("files", "every error of a cameras file at once, in words")
 def all_at_once(world: World) -> Verdict:
     """Four in one file."""
     bad = _CAMERAS["cameras"][0] | {"camera": "Demo", "kind": "ftp", "interval_s": "5", "passwd": 1}
@@ -67,9 +67,9 @@ def all_at_once(world: World) -> Verdict:
     return verdict(status != 0 and len(named) == 4 and "^" not in said, said)
 
 
-@case("files", "an address outside CAMERAS_NETWORKS says which setting to change")
+@case("files", "an address outside CAMERAS_NETWORKS names the setting to change")
 def networks(world: World) -> Verdict:
-    """Loopback is none of the usual ones."""
+    """Loopback is not among the default networks."""
     file = world.folder / "near.json"
     near = _CAMERAS["cameras"][0] | {"url": "http://127.0.0.1:9/x"}
     file.write_text(json.dumps({"cameras": [near]}), "utf-8")

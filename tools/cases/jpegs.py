@@ -13,7 +13,7 @@ from tools.cases.world import World
 
 
 def _picture(width: int = 640, height: int = 480, *flags: int, grey: bool = False) -> bytes:
-    """A picture that no other one is like: it holds the time."""
+    """A unique picture: it contains the time."""
     image = np.full((height, width, 3), (90, 120, 90), np.uint8)
     for x in range(0, width, 37):
         y = (x * 7) % max(height, 1)
@@ -65,9 +65,9 @@ _ODD: Final[dict[str, Callable[[], bytes]]] = {
 }
 
 
-@case("jpegs", "every odd JPEG is stored, and can be looked at, or refused with its reason")
+@case("jpegs", "every malformed JPEG is stored and can be viewed, or is refused with its reason")
 def odd_jpegs(world: World) -> Verdict:
-    """By a key of the camera's own."""
+    """Sent with the camera's own key."""
     world.layout("t", "A1", camera="cam")
     headers = {"Content-Type": "image/jpeg"}
     headers |= {"Authorization": f"Bearer {world.key('t/cam', 'frames')}"}

@@ -1,13 +1,13 @@
-"""The stack that cases talk to: started when the first asks for it, with a folder and ports of its
-own, ended with the program."""
+"""The stack that cases talk to. It starts at the first use, with its own folder and ports, and ends
+with the program."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +15,10 @@ from typing import Any, Final, Self
 
 import httpx
 
-from parking.keys import KeyFile
-from parking.stack import services
-from parking.stack.checks import HOST, free_ports
-from parking.stack.settings import PORTS, ROOT, StackSettings, port_setting
+from parking.access.keys import KeyFile
+from tools.stack import services
+from tools.stack.checks import HOST, free_ports
+from tools.stack.settings import PORTS, ROOT, StackSettings, port_setting
 
 SQUARE: Final = [[0.1, 0.4], [0.3, 0.4], [0.3, 0.6], [0.1, 0.6]]
 _UP_LIMIT_S: Final = 300.0
@@ -27,10 +27,10 @@ _SEEN_LIMIT_S: Final = 20.0
 
 
 class World:
-    """What cases need. Nothing is started before it is asked for."""
+    """The environment of cases. Nothing starts before its first use."""
 
-    def __init__(self, without: str = "analytics") -> None:
-        self._without = without
+    def __init__(self, environ: Mapping[str, str], without: str = "analytics") -> None:
+        self._environ, self._without = environ, without
         self._folder = tempfile.TemporaryDirectory(prefix="cases-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -56,26 +56,26 @@ class World:
     # ------------------------------------------------------------ the stack
     @property
     def folder(self) -> Path:
-        """A place for files."""
+        """A folder for files."""
         return Path(self._folder.name)
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """Of the stack: its folder and ports."""
+        """The stack's folder and ports."""
         ports = zip(PORTS, free_ports(len(PORTS)), strict=True)
         names = [name for name in services.NEEDS if name not in self._without.split(",")]
         own = {"STATE": str(self.folder / "state"), "DEMO": "off", "SERVICES": ",".join(names)}
-        own |= {"CACHE": os.environ.get("CACHE", str(ROOT / ".state" / "cache"))}
+        own |= {"CACHE": self._environ.get("CACHE", str(ROOT / ".state" / "cache"))}
         own |= {port_setting(name): str(port) for name, port in ports}
-        return {**os.environ, "PYTHONPATH": str(ROOT), **own}
+        return {**self._environ, "PYTHONPATH": str(ROOT), **own}
 
     @cached_property
     def settings(self) -> StackSettings:
-        """Of the stack, which runs and is ready once this is had."""
+        """The running stack's settings. Starts it and waits until it is ready."""
         log = self.folder / "stack.log"
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "parking.stack", "run"],
+                [sys.executable, "-m", "tools.stack", "run"],
                 env=self.environment,
                 cwd=ROOT,
                 stdout=out,
@@ -83,7 +83,7 @@ class World:
                 start_new_session=True,
             )
         end_s = time.monotonic() + _UP_LIMIT_S
-        while "everything runs" not in (text := log.read_text("utf-8", "replace")):
+        while "everything is running" not in (text := log.read_text("utf-8", "replace")):
             if self._process.poll() is not None or time.monotonic() > end_s:
                 raise RuntimeError(f"the stack does not run: {text[-2000:]}")
             time.sleep(0.2)
@@ -91,24 +91,24 @@ class World:
 
     @cached_property
     def tool_environment(self) -> dict[str, str]:
-        """As `eval "$(python -m parking.stack env)"` gives it."""
+        """The variables that `eval "$(python -m tools.stack env)"` sets."""
         return {**self.environment, **services.env_for("tool", self.settings)}
 
     def key(self, name: str, *scopes: str) -> str:
         """A new API key."""
         return KeyFile(services.key_file(self.settings.paths)).add(name, *scopes)
 
-    # ------------------------------------------------------------ what is asked
+    # ------------------------------------------------------------ requests
     @cached_property
     def api(self) -> httpx.Client:
-        """The notifier, with a key that may write."""
+        """A client of the notifier, with a key that may write."""
         url = f"http://{HOST}:{self.settings.ports['notifier']}"
         headers = {"Authorization": f"Bearer {self.key('cases', 'write', 'devices')}"}
         return httpx.Client(base_url=url, headers=headers, timeout=30)
 
     @property
     def ingest_url(self) -> str:
-        """Where pictures are posted."""
+        """The URL for pictures."""
         return f"http://{HOST}:{self.settings.ports['ingest']}"
 
     def layout(self, site: str, *slots: str, camera: str = "c", **more: Any) -> httpx.Response:
@@ -131,12 +131,12 @@ class World:
         return self.api.put(f"/api/cameras/{site}/{camera}/layout", json=usual | more)
 
     def site(self, site: str) -> dict[str, Any]:
-        """A site as it is shown; {} when there is none."""
+        """A site as the API shows it; {} when there is none."""
         answer = self.api.get(f"/api/sites/{site}")
         return dict(answer.json()) if answer.status_code == 200 else {}
 
     def until(self, holds: Any, limit_s: float = _SEEN_LIMIT_S) -> bool:
-        """Whether it comes true in time."""
+        """Whether the condition becomes true in time."""
         end_s = time.monotonic() + limit_s
         while not holds():
             if time.monotonic() > end_s:
@@ -145,7 +145,7 @@ class World:
         return True
 
     def command(self, *arguments: str, alone: bool = False) -> tuple[int, str]:
-        """`python -m ...`: its exit status and all it said. `alone`: it needs no stack."""
+        """`python -m ...`: its exit status and output. `alone`: it needs no stack."""
         done = subprocess.run(
             [sys.executable, "-m", *arguments],
             env=self.environment if alone else self.tool_environment,
@@ -159,7 +159,7 @@ class World:
 
 
 def words(answer: httpx.Response) -> str:
-    """An answer on one line."""
+    """Format an answer as one line."""
     try:
         body = json.dumps(answer.json(), ensure_ascii=False)
     except ValueError:

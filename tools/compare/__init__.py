@@ -1,1 +1,1 @@
-"""What would have been different: two runs, or a run and the truth, slot by slot."""
+"""Compare two runs, or a run and the truth, slot by slot."""

@@ -1,26 +1,27 @@
-"""Say what would have been different, slot by slot: two runs, what happened, or the truth.
+"""Show what would have been different, slot by slot: two runs, live history, or the truth.
 
   python -m tools.compare runs/today runs/calmer                        two runs of tools.replay
-  python -m tools.compare tuesday.zip runs/calmer --html different.html what happened, and a run
+  python -m tools.compare tuesday.zip runs/calmer --html different.html live history and a run
   python -m tools.compare runs/today runs/new --truth DIR               which of them is right?
   python -m tools.compare runs/new --truth DIR               the annotations (A) and a run (B)
   python -m tools.compare runs/today runs/new --truth DIR --limits limits.toml     for CI
 
-A and B are run folders, or archives of tools.record (then: the changes as they happened). --truth
-names a folder with annotations.json about the same pictures (parking/lots.py).
+A and B are run folders or archives of tools.record (an archive: the live changes). --truth names a
+folder with annotations.json about the same pictures (parking/core/lots.py).
 
-Per slot: changes, flips (free to occupied or back, whatever was unknown between), the time in which
-the two showed different states, and with --truth how often what was shown was right. Where nothing
-was said (unknown) counts neither as right nor as wrong, and is told apart.
+Per slot it prints changes, flips (free to occupied or back, ignoring unknown in between), the time
+during which the two showed different states, and with --truth how often the shown state was right.
+Unknown counts neither as right nor as wrong and is listed separately.
 
---limits FILE holds, as TOML or JSON, what makes the comparison fail:
+--limits FILE (TOML or JSON) says when the comparison fails:
   fail_if = ["b.accuracy < 0.98", "b.flips > a.flips", "seconds_different > 3600"]
 Numbers: slots, slots_different, differences, seconds_different, share_different, a.changes,
-a.flips, b.changes, b.flips; with --truth a.accuracy, a.unknown_share, a.wrong (the same of b),
-true_flips. Without a side (accuracy, flips, ...) b's are meant.
+a.flips, b.changes, b.flips; with --truth a.accuracy, a.unknown_share, a.wrong (the same
+of b), true_flips.
+A number without a side (accuracy, flips, ...) is b's.
 
 --html writes a page with pictures of the longest differences; it needs no network.
-Exit status: 0 no limit fails, 1 one does, 2 it could not be compared.
+Exit status: 0 no limit failed, 1 a limit failed, 2 the comparison was not possible.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from parking.errors import Invalid, Retryable, SettingsError
+from parking.core.errors import Invalid, Retryable, SettingsError
 from tools.compare.accounts import frames_in, of_truth, open_account, truth
 from tools.compare.limits import Checked, check, limits_of
 from tools.compare.page import page
@@ -79,7 +80,7 @@ def _compared(options: argparse.Namespace) -> tuple[Result, Recording | None]:
         labels = truth(options.truth, frames_in(recording))
     if options.b is not None:
         return compare(a, open_account(options.b, os.environ), labels), recording
-    # The run is B, which limits without a side mean: the annotations are always right.
+    # The run is B, the side of limits that name none: the annotations are always right.
     return compare(of_truth(labels or {}, a, "annotations"), a, labels), recording
 
 
@@ -90,8 +91,8 @@ def _write(
     checked: Sequence[Checked],
 ) -> None:
     if options.json is not None:
-        told = {**as_json(result), "limits": [_limit(one) for one in checked]}
-        options.json.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+        report = {**as_json(result), "limits": [_limit(one) for one in checked]}
+        options.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     if options.html is not None and recording is not None:
         shots = photographs(result, Album(recording), options.pictures)
         options.html.write_text(page(result, shots, checked), "utf-8")
@@ -99,7 +100,8 @@ def _write(
 
 
 def photographs(result: Result, album: Album, limit: int) -> dict[Difference, Shot]:
-    """Pictures of the longest differences, at most `limit`, in the order of the differences."""
+    """Return pictures of the longest differences, at most `limit`, in the order of the
+    differences."""
     shots: dict[Difference, Shot] = {}
     for difference in result.differences:
         if len(shots) == limit:
@@ -121,7 +123,7 @@ def _limits(path: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise Invalid("bad-limits", f"{path}: {error}") from error
     if not isinstance(content, dict):
-        raise Invalid("bad-limits", f"{path}: it must hold fail_if")
+        raise Invalid("bad-limits", f"{path}: fail_if is missing")
     return limits_of(content)
 
 
@@ -131,16 +133,20 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("a", help="run folder or archive: how it was, or is today; alone it is B")
-    parser.add_argument("b", nargs="?", help="run folder or archive: how it would be")
+    parser.add_argument(
+        "a", help="run folder or archive: the old side; if it is the only one, it is B"
+    )
+    parser.add_argument("b", nargs="?", help="run folder or archive: the new side")
     parser.add_argument("--truth", type=Path, metavar="DIR", help="folder with annotations.json")
-    parser.add_argument("--frames", metavar="SOURCE", help="where the pictures are (A's source)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="everything, for machines")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="a page with pictures")
+    parser.add_argument(
+        "--frames", metavar="SOURCE", help="source of the pictures (default: A's source)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with pictures")
     parser.add_argument("--pictures", type=int, default=60, help="most pictures on the page (60)")
     parser.add_argument("--limits", type=Path, metavar="FILE", help="TOML or JSON with fail_if")
     parser.add_argument("--fail-if", action="append", default=[], metavar="LIMIT")
-    parser.add_argument("--all", action="store_true", help="list slots that do not differ, too")
+    parser.add_argument("--all", action="store_true", help="also list slots that do not differ")
     return parser
 
 

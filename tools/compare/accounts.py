@@ -1,11 +1,11 @@
-"""The two sides of a comparison, read: a run's folder, a recording's live changes, or the truth."""
+"""Read the two sides of a comparison: a run's folder, a recording's live changes, or the truth."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from parking.errors import Invalid
-from parking.events import DetectionMade, FrameReceived, SlotChanged
-from parking.topics import DETECTIONS
+from parking.core.errors import Invalid
+from parking.core.events import DetectionMade, FrameReceived, SlotChanged
+from parking.core.topics import DETECTIONS
 from tools.compare.result import Truth
 from tools.compare.timeline import Account, Key, Shown, timeline, timelines
 from tools.record.recording import Recording
@@ -23,7 +23,7 @@ def is_run(path: Path) -> bool:
 
 
 def of_run(path: Path) -> Account:
-    """A run that tools.replay made. Raises Invalid."""
+    """Read a run of tools.replay. Raises Invalid."""
     facts = read_facts(path)
     return Account(
         facts.run,
@@ -37,10 +37,10 @@ def of_run(path: Path) -> Account:
 
 
 def of_live(recording: Recording, source: str) -> Account:
-    """What happened at the time. Raises Invalid when it was not recorded."""
+    """Read the live changes. Raises Invalid when they were not recorded."""
     before, inside = live_changes(recording)
-    made = [kept.event for kept in recording.of(DETECTIONS)]
-    detections = [event for event in made if isinstance(event, DetectionMade)]
+    own_detections = [kept.event for kept in recording.of(DETECTIONS)]
+    detections = [event for event in own_detections if isinstance(event, DetectionMade)]
     model = detections[-1].model_id if detections else "not recorded"
     name = f"live ({recording.name})"
     slots = timelines([*before, *inside])
@@ -48,7 +48,7 @@ def of_live(recording: Recording, source: str) -> Account:
 
 
 def of_truth(truth: Truth, like: Account, name: str) -> Account:
-    """Annotations as a side: a label holds until the next one."""
+    """Turn annotations into a side: a label holds until the next one."""
     return Account(
         name,
         {
@@ -62,22 +62,26 @@ def of_truth(truth: Truth, like: Account, name: str) -> Account:
 
 
 def open_account(text: str, environ: Mapping[str, str]) -> Account:
-    """A side by its name on the command line: a run's folder or an archive. Raises Invalid."""
+    """Read a side named on the command line: a run's folder or an archive. Raises Invalid."""
     path = Path(text)
     if is_run(path):
         return of_run(path)
     if path.is_dir():
-        raise Invalid("no-run", f"{path} is no run: make one with `python -m tools.replay {path}`")
+        raise Invalid(
+            "no-run", f"{path} is not a run: create one with `python -m tools.replay {path}`"
+        )
     return of_live(open_source(text, environ), text)
 
 
 def truth(folder: Path, frames: list[FrameReceived]) -> Truth:
-    """Labels of a folder's annotations for these frames, by slot. Raises Invalid when they are
-    about other frames."""
+    """Return a folder's labels for these frames, by slot. Raises Invalid when the annotations
+    describe other frames."""
     labels: dict[str, Labels] = truth_of(folder, frames)
     if not labels:
-        raise Invalid("other-frames", f"the annotations in {folder} are about other pictures")
-    found: dict[Key, dict[int, bool]] = {}  # two cameras at one moment label a slot once
+        raise Invalid("other-frames", f"the annotations in {folder} are for other pictures")
+    found: dict[
+        Key, dict[int, bool]
+    ] = {}  # two cameras at the same time count as one label of a slot
     for frame in frames:
         for slot_id, occupied in labels.get(frame.id, {}).items():
             found.setdefault((frame.site_id, slot_id), {})[frame.time_ms] = occupied
@@ -85,12 +89,12 @@ def truth(folder: Path, frames: list[FrameReceived]) -> Truth:
 
 
 def frames_in(recording: Recording) -> list[FrameReceived]:
-    """The frames of a recording."""
+    """Return the frames of a recording."""
     return [frame for _, frame in frames_of(recording)]
 
 
 def _seen(detections: list[DetectionMade]) -> Seen:
     return {
-        made.id: {o.slot_id: (o.state, o.confidence) for o in made.observations}
-        for made in detections
+        own_detections.id: {o.slot_id: (o.state, o.confidence) for o in own_detections.observations}
+        for own_detections in detections
     }

@@ -1,4 +1,4 @@
-"""A slot's time as a bar: what it showed, from left to right. SVG, coloured by the page's style."""
+"""Draw a slot's states over time as a bar from left to right. SVG, coloured by the page's style."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -18,7 +18,7 @@ _MOST_TICKS: Final = 7
 
 
 def bars(rows: Mapping[str, Timeline], span_ms: tuple[int, int]) -> str:
-    """One bar a row. What it says is told in words, too."""
+    """One bar per row, with its content in words for screen readers."""
     height = ROW_PX * len(rows)
     parts = [
         f'<svg class="bars" viewBox="0 0 {WIDTH} {height}" preserveAspectRatio="none" '
@@ -39,7 +39,7 @@ def bars(rows: Mapping[str, Timeline], span_ms: tuple[int, int]) -> str:
 def marks(
     differences: Sequence[Difference], links: Mapping[Difference, str], span_ms: tuple[int, int]
 ) -> str:
-    """Where the two sides part, to be laid under the bars; a link where there is a picture."""
+    """Mark where the two sides differ, below the bars; a link if there is a picture."""
     parts = []
     for difference in differences:
         left = _x(difference.from_ms, span_ms) / WIDTH * 100
@@ -55,7 +55,7 @@ def marks(
 
 
 def spans(timeline: Timeline, span_ms: tuple[int, int]) -> Iterator[tuple[int, int, Shown]]:
-    """What was shown from when to when, within the span."""
+    """The shown states with start and end, within the span."""
     start, end = span_ms
     edges = [start, *(s.at_ms for s in timeline.shown if start < s.at_ms < end)]
     for at, until in zip(edges, [*edges[1:], end], strict=True):
@@ -63,7 +63,7 @@ def spans(timeline: Timeline, span_ms: tuple[int, int]) -> Iterator[tuple[int, i
 
 
 def axis(span_ms: tuple[int, int]) -> str:
-    """Round moments over the bars."""
+    """The time axis over the bars, with round times."""
     start, end = span_ms
     step = next((s for s in _STEPS_MS if (end - start) / s <= _MOST_TICKS), _STEPS_MS[-1])
     long = end - start > 86_400_000
@@ -82,11 +82,11 @@ def _x(time_ms: int, span_ms: tuple[int, int]) -> float:
 
 
 def _words(rows: Mapping[str, Timeline], span_ms: tuple[int, int]) -> str:
-    """The bars for those who do not see them."""
-    told = []
+    """The bars in words, for screen readers."""
+    sentences = []
     for name, timeline in rows.items():
         states = [f"{one.state} from {clock(at)}" for at, _, one in spans(timeline, span_ms)]
         more = len(states) - _SPANS_SAID
         states = states[:_SPANS_SAID] + ([f"and {more} more"] if more > 0 else [])
-        told.append(f"{name}: {', '.join(states)}")
-    return ". ".join(told)
+        sentences.append(f"{name}: {', '.join(states)}")
+    return ". ".join(sentences)

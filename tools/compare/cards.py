@@ -1,4 +1,4 @@
-"""One card a difference: the picture that began it, what both sides show, and what was seen."""
+"""One card per difference: the picture at its start, both sides' states, and the observations."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -12,7 +12,7 @@ Shots = Mapping[Difference, Shot]
 
 
 def pictures(result: Result, shots: Shots) -> str:
-    """The section of the page; nothing where nothing parts."""
+    """The section of the page; empty if nothing differs."""
     found = len(result.differences)
     if not found:
         return ""
@@ -23,7 +23,7 @@ def pictures(result: Result, shots: Shots) -> str:
         for number, (difference, shot) in enumerate(shots.items(), 1)
     )
     return (
-        f'<section id="pictures"><h2>Where they part</h2>{note if left else ""}'
+        f'<section id="pictures"><h2>Where they differ</h2>{note if left else ""}'
         f'<div class="cards">{cards}</div></section>'
     )
 
@@ -31,10 +31,10 @@ def pictures(result: Result, shots: Shots) -> str:
 def _card(result: Result, number: int, difference: Difference, shot: Shot) -> str:
     slot = next(slot for slot in result.slots if slot.key == difference.key)
     name, frame = difference.key[1], shot.frame
-    told = "; ".join(
+    caption = "; ".join(
         f"{side} shows {one.state}" for side, one in (("A", difference.a), ("B", difference.b))
     )
-    alt = f"Slot {name} seen by {frame.camera_id} at {clock(frame.time_ms)}: {told}"
+    alt = f"Slot {name} seen by {frame.camera_id} at {clock(frame.time_ms)}: {caption}"
     width, height = shot.size_wh
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in shot.outline)
     truth = _truth_at(slot, frame.time_ms)
@@ -66,14 +66,14 @@ def _side_row(side: str, one: Shown, truth: bool | None) -> str:
 
 
 def _seen_rows(seen: Sequence[tuple[str, float] | None]) -> list[str]:
-    """What the detector said of this picture; once when both sides' said the same."""
-    told = dict(zip(("A", "B"), seen, strict=True))
+    """The detector's observation of this picture; once if both sides agree."""
+    caption = dict(zip(("A", "B"), seen, strict=True))
     if seen[0] == seen[1]:
-        told = {"": seen[0]}
+        caption = {"": seen[0]}
     return [
         f"<div><dt>Seen{f' {side}' if side else ''}</dt>"
         f"<dd class='seen'>{escape(one[0])} {one[1]:.2f}</dd></div>"
-        for side, one in told.items()
+        for side, one in caption.items()
         if one is not None
     ]
 

@@ -1,6 +1,6 @@
-"""What makes a comparison fail, in words that a file under version control can hold. Pure.
+"""Limits that make a comparison fail, as text for a file under version control. Pure.
 
-A limit says when to fail: `b.accuracy < 0.98`, `b.flips > a.flips`, `slots_different > 0`.
+A limit states when to fail: `b.accuracy < 0.98`, `b.flips > a.flips`, `slots_different > 0`.
 """
 
 import operator
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from parking.errors import Invalid
+from parking.core.errors import Invalid
 
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
@@ -21,14 +21,14 @@ _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
 }
 _LIMIT: Final = re.compile(r"\s*([\w.]+)\s*(<=|>=|==|!=|<|>)\s*([\w.]+)\s*")
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
-# As an engineer would say it of the newer of two: `accuracy` is b's.
+# A name without a side is that of the newer run: `accuracy` is b's.
 _SHORT: Final = ("accuracy", "flips", "changes", "unknown_share", "wrong")
 _OF_TRUTH: Final = ("accuracy", "unknown_share", "wrong", "true_flips")
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A limit, whether it fails, and with which numbers."""
+    """A limit, whether it failed, and the numbers compared."""
 
     limit: str
     fails: bool
@@ -36,7 +36,7 @@ class Checked:
 
 
 def limits_of(file: Mapping[str, Any]) -> list[str]:
-    """A limits file: `fail_if` is a list of limits. Raises Invalid("bad-limits")."""
+    """Parse a limits file: `fail_if` is a list of limits. Raises Invalid("bad-limits")."""
     limits = file.get("fail_if")
     if not isinstance(limits, list) or not all(isinstance(limit, str) for limit in limits):
         raise Invalid("bad-limits", 'it must hold fail_if = ["b.accuracy < 0.98", ...]')
@@ -47,8 +47,8 @@ def limits_of(file: Mapping[str, Any]) -> list[str]:
 
 
 def check(limits: Iterable[str], numbers: Mapping[str, float]) -> list[Checked]:
-    """Each limit looked at. Raises Invalid("bad-limit") that names every one which cannot be: a
-    number that is not known is no pass."""
+    """Check every limit. Raises Invalid("bad-limit") naming each one that cannot be checked: an
+    unknown number is not a pass."""
     checked, faults = [], []
     for limit in limits:
         try:

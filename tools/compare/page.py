@@ -1,4 +1,4 @@
-"""The comparison as one HTML page that needs nothing else: no network, no script."""
+"""The comparison as one self-contained HTML page: no network, no script."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -24,7 +24,7 @@ _OTHER: Final = ' class="other"'
 
 
 def page(result: Result, shots: Shots, checked: Sequence[Checked]) -> str:
-    """The whole page. `shots`: pictures of those differences that are shown."""
+    """Return the whole page. `shots`: pictures of the shown differences."""
     title = f"{result.a.name} and {result.b.name}, compared"
     style = _STYLE.read_text("utf-8")
     body = "".join(
@@ -47,8 +47,8 @@ def page(result: Result, shots: Shots, checked: Sequence[Checked]) -> str:
 
 
 def _head(result: Result) -> str:
-    told = numbers(result)
-    count = int(told["slots_different"])
+    figures = numbers(result)
+    count = int(figures["slots_different"])
     said = (
         f"{count} of {len(result.slots)} slots would have shown something else"
         if count
@@ -71,26 +71,26 @@ def _limits(checked: Sequence[Checked]) -> str:
     rows = "".join(
         f'<li class="{"fails" if one.fails else "holds"}">'
         f"<b>{'Failed' if one.fails else 'Passed'}</b> fails if <code>{escape(one.limit)}</code> "
-        f"<span>{escape(one.numbers)}{' is so' if one.fails else ' is not so'}</span></li>"
+        f"<span>{escape(one.numbers)}{' is true' if one.fails else ' is false'}</span></li>"
         for one in checked
     )
     return f'<section aria-label="Limits"><ul class="limits">{rows}</ul></section>'
 
 
 def _tiles(result: Result) -> str:
-    told = numbers(result)
+    figures = numbers(result)
     a, b = result.total("a"), result.total("b")
     tiles = [
-        ("Different", duration(told["seconds_different"]),
-         f"{percent(told['share_different'], 2)} of the time of all slots"),
+        ("Different", duration(figures["seconds_different"]),
+         f"{percent(figures['share_different'], 2)} of the time of all slots"),
         ("Changes", _pair(str(a.changes), str(b.changes)), "whatever the state"),
         ("Flips", _pair(str(a.flips), str(b.flips)),
-         f"free to occupied or back; in truth {told['true_flips']:.0f}"
-         if "true_flips" in told else "free to occupied or back"),
+         f"free to occupied or back; in truth {figures['true_flips']:.0f}"
+         if "true_flips" in figures else "free to occupied or back"),
     ]  # fmt: skip
     if a.score and b.score:
         accuracy = pair_of_percent(a.score.accuracy, b.score.accuracy)
-        note = f"of {a.score.labels} labels, where a state was said"
+        note = f"of {a.score.labels} labels, where a state was shown"
         unknown = pair_of_percent(a.score.unknown_share, b.score.unknown_share)
         tiles += [("Right", _pair(*accuracy), note), ("Unknown", _pair(*unknown), "of the labels")]
     cells = "".join(
@@ -132,7 +132,7 @@ def _legend(result: Result) -> str:
         for name in names
     )
     mark = ('<li><svg width="18" height="12" aria-hidden="true"><rect class="differs" y="4" '
-            'width="18" height="5"/></svg>A and B part (click for the picture)</li>')  # fmt: skip
+            'width="18" height="5"/></svg>A and B differ (click for the picture)</li>')  # fmt: skip
     patterns = (
         '<svg width="0" height="0" class="defs" aria-hidden="true"><defs>'
         '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
@@ -180,7 +180,7 @@ def _row(result: Result, slot: SlotResult, links: Mapping[Difference, str]) -> s
 
 
 def of_labels(labels: Sequence[tuple[int, bool]]) -> Timeline:
-    """The truth as a timeline: a label holds until the next."""
+    """Return the truth as a timeline: a label holds until the next."""
     return timeline(Shown(at_ms, "occupied" if occ else "free") for at_ms, occ in labels)
 
 
@@ -189,8 +189,8 @@ def _changes(slot: SlotResult) -> list[str]:
 
 
 def _flips(slot: SlotResult) -> list[str]:
-    told = [str(slot.a.flips), str(slot.b.flips)]
-    return told if slot.true_flips is None else [*told, str(slot.true_flips)]
+    figures = [str(slot.a.flips), str(slot.b.flips)]
+    return figures if slot.true_flips is None else [*figures, str(slot.true_flips)]
 
 
 def _right(slot: SlotResult) -> list[str]:
@@ -198,19 +198,19 @@ def _right(slot: SlotResult) -> list[str]:
 
 
 def _unknown(slot: SlotResult) -> list[str]:
-    def told(side: Side) -> str:
+    def figures(side: Side) -> str:
         return percent(side.score.unknown_share) if side.score else MISSING
 
-    return [told(slot.a), told(slot.b)]
+    return [figures(slot.a), figures(slot.b)]
 
 
 # ---------------------------------------------------------------- settings
 def _other_settings(result: Result) -> str:
-    """The settings in which the two sides differ, in the head."""
+    """The settings in which the two sides differ, for the page's head."""
     rows = [
-        f"<li><code>{escape(name)}</code> {_pair(*told)}</li>"
-        for name, told in _named(result)
-        if told[0] != told[1]
+        f"<li><code>{escape(name)}</code> {_pair(*figures)}</li>"
+        for name, figures in _named(result)
+        if figures[0] != figures[1]
     ]
     return f'<ul class="others" aria-label="What differs">{"".join(rows)}</ul>' if rows else ""
 

@@ -1,4 +1,4 @@
-"""For a difference: the picture that began it, cut to the slot, with the slot's outline."""
+"""The picture at the start of a difference, cropped to the slot, with the slot's outline."""
 
 import base64
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.errors import Invalid
-from parking.events import FrameReceived, LayoutPublished, Polygon
-from parking.geometry import polygon_area
-from parking.topics import FRAMES, LAYOUTS
+from parking.core.errors import Invalid
+from parking.core.events import FrameReceived, LayoutPublished, Polygon
+from parking.core.geometry import polygon_area
+from parking.core.topics import FRAMES, LAYOUTS
 from services.detector.picture import decode
 from tools.compare.timeline import Difference
 from tools.record.recording import Kept, Recording
 
-_AROUND: Final = 0.7  # of the slot's size, on each side
+_AROUND: Final = 0.7  # margin on each side, as a share of the slot's size
 _LEAST_PX: Final = 96
 _SHOWN_PX: Final = 320
 _QUALITY: Final = 82
@@ -26,7 +26,7 @@ _MAX_PIXELS: Final = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A cut-out as a data URI, `size_wh` pixels; `outline`: the slot's corners in it, pixels."""
+    """A crop as a data URI, `size_wh` pixels. `outline`: the slot's corners in it, pixels."""
 
     frame: FrameReceived
     uri: str
@@ -35,7 +35,7 @@ class Shot:
 
 
 class Album:
-    """A recording's frames, to be looked up by slot and moment."""
+    """A recording's frames, indexed by slot and time."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
@@ -46,8 +46,8 @@ class Album:
                 self._frames.setdefault(kept.event.camera_id, []).append(kept)
 
     def shot(self, difference: Difference) -> Shot | None:
-        """Of the cameras that see the slot the one that sees it largest, and its first picture
-        since the two sides part; None when there is none while they do."""
+        """Return the camera that sees the slot largest and its first picture since the two sides
+        differ; None when it has no picture during the difference."""
         best: tuple[float, Kept, Polygon] | None = None
         for camera_id, frames in self._frames.items():
             kept = _first(frames, difference)
@@ -59,7 +59,8 @@ class Album:
         return self._cut(best[1], best[2]) if best else None
 
     def _polygon(self, camera_id: str, key: tuple[str, str], kept: Kept) -> Polygon | None:
-        """The slot's outline in the layout that was in force; in the first there is, before it."""
+        """Return the slot's outline in the layout in force at that time, or in the first one for
+        earlier times."""
         site_id, slot_id = key
         ours = [
             (layout.at_ms, layout.event)
@@ -98,7 +99,7 @@ def _first(frames: Iterable[Kept], difference: Difference) -> Kept | None:
 
 
 def _box(points: NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:
-    """A square with the slot and some ground around it, moved into the picture at its edges."""
+    """Return a square with the slot and a margin, moved inside the picture at its edges."""
     low, high = points.min(axis=0), points.max(axis=0)
     side = min(width, height, round(max(_LEAST_PX, (high - low).max() * (1 + 2 * _AROUND))))
     x, y = (low + high - side) / 2

@@ -1,11 +1,11 @@
-"""The comparison itself: every slot's row, the totals, and the numbers a limit may name. Pure."""
+"""The comparison: a row for every slot, the totals, and the numbers a limit may name. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from parking.errors import Invalid
+from parking.core.errors import Invalid
 from tools.compare.timeline import (
     Account,
     Difference,
@@ -38,7 +38,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class SlotResult:
-    """One slot: both sides, where they part, and the truth's own flips."""
+    """One slot: both sides, their differences, and the flips of the truth."""
 
     key: Key
     a: Side
@@ -73,7 +73,7 @@ class Result:
 
     @property
     def differences(self) -> list[Difference]:
-        """All, the longest first."""
+        """All differences, longest first."""
         found = [difference for slot in self.slots for difference in slot.differences]
         return sorted(found, key=lambda d: (-d.seconds, d.from_ms, d.key))
 
@@ -83,18 +83,18 @@ class Result:
         return any(slot.truth for slot in self.slots)
 
     def total(self, side: str) -> Side:
-        """All slots of side `a` or `b` together."""
+        """The totals of side `a` or `b`."""
         return sum((getattr(slot, side) for slot in self.slots), Side())
 
 
 def compare(a: Account, b: Account, truth: Truth | None = None) -> Result:
-    """Slot by slot, over the span that both cover. Raises Invalid("no-common-span")."""
+    """Compare slot by slot over the span that both cover. Raises Invalid("no-common-span")."""
     from_ms, to_ms = max(a.from_ms, b.from_ms), min(a.to_ms, b.to_ms)
     if from_ms > to_ms:
-        raise Invalid("no-common-span", f"{a.name} and {b.name} are of different times")
+        raise Invalid("no-common-span", f"{a.name} and {b.name} cover different times")
     keys = sorted({*a.slots, *b.slots, *(truth or {})})
     if not keys:
-        raise Invalid("no-slots", f"neither {a.name} nor {b.name} says anything of any slot")
+        raise Invalid("no-slots", f"neither {a.name} nor {b.name} reports any slot")
     rows = [_slot(key, a, b, (from_ms, to_ms), truth or {}) for key in keys]
     return Result(a, b, from_ms, to_ms, tuple(rows))
 
@@ -122,7 +122,7 @@ def _side(shown: Timeline, labels: list[tuple[int, bool]], span_ms: tuple[int, i
 
 # ---------------------------------------------------------------- numbers with names
 def numbers(result: Result) -> dict[str, float]:
-    """What a limit may name. Those of the truth are there only when there is one."""
+    """Return the numbers that a limit may name. Those of the truth need a truth."""
     slots = result.slots
     found: dict[str, float] = {
         "slots": len(slots),
@@ -146,13 +146,13 @@ def numbers(result: Result) -> dict[str, float]:
 
 
 def _share(result: Result) -> float:
-    """Of all slots' time, how much was different."""
+    """The share of all slots' time that differs."""
     whole = len(result.slots) * (result.to_ms - result.from_ms) / 1000
     return sum(slot.seconds_different for slot in result.slots) / whole if whole else 0.0
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """Everything, for machines."""
+    """Everything, for the JSON file."""
     return {
         "format": "smart-parking-comparison",
         "version": 1,
@@ -185,12 +185,12 @@ def _row(slot: SlotResult) -> dict[str, Any]:
 
 
 def _numbers(side: Side) -> dict[str, Any]:
-    told: dict[str, Any] = {"changes": side.changes, "flips": side.flips}
+    figures: dict[str, Any] = {"changes": side.changes, "flips": side.flips}
     if side.score is not None:
-        told |= {
+        figures |= {
             "accuracy": side.score.accuracy,
             "right": side.score.right,
             "wrong": side.score.wrong,
             "unknown": side.score.unknown,
         }
-    return told
+    return figures

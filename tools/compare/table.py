@@ -13,19 +13,20 @@ from tools.compare.words import MISSING, duration, percent, span
 
 
 def show(result: Result, checked: Sequence[Checked], console: Console, *, every: bool) -> None:
-    """Slots that differ (`every`: all), totals, and what became of the limits."""
+    """Print slots that differ (`every`: all), totals, and the limits' results."""
     console.print(f"A  {result.a.name}   {_settings(result.a.settings)}", highlight=False)
     console.print(f"B  {result.b.name}   {_settings(result.b.settings)}", highlight=False)
     console.print(span(result.from_ms, result.to_ms), highlight=False)
     rows = [slot for slot in result.slots if every or slot.differences]
     if rows:
         console.print(_table(result, rows))
-    told = numbers(result)
-    same = int(told["slots"] - told["slots_different"])
+    figures = numbers(result)
+    same = int(figures["slots"] - figures["slots_different"])
     console.print(
-        f"{told['slots_different']:.0f} of {told['slots']:.0f} slots differ, "
-        f"{told['differences']:.0f} times, {duration(told['seconds_different'])} in all "
-        f"({percent(told['share_different'], 2)} of their time); {same} show the same throughout.",
+        f"{figures['slots_different']:.0f} of {figures['slots']:.0f} slots differ, "
+        f"{figures['differences']:.0f} times, {duration(figures['seconds_different'])} in all "
+        f"({percent(figures['share_different'], 2)} of their time); "
+        f"{same} show the same throughout.",
         highlight=False,
     )
     for one in checked:
@@ -53,11 +54,11 @@ def _table(result: Result, rows: Sequence[SlotResult]) -> Table:
         true_flips = MISSING if slot.true_flips is None else str(slot.true_flips)
         cells = _cells(slot.a, slot.b, true_flips, result.labelled)
         table.add_row(name, *cells, duration(slot.seconds_different))
-    told = numbers(result)
-    true_flips = f"{told.get('true_flips', 0):.0f}"
+    figures = numbers(result)
+    true_flips = f"{figures.get('true_flips', 0):.0f}"
     cells = _cells(result.total("a"), result.total("b"), true_flips, result.labelled)
     table.add_section()
-    spent = duration(told["seconds_different"])
+    spent = duration(figures["seconds_different"])
     table.add_row(f"all {len(result.slots)}", *cells, spent, style="bold")
     return table
 

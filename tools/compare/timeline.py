@@ -1,25 +1,24 @@
-"""What a slot showed over time, and where two accounts of it part. Pure.
+"""A slot's states over time, and where two accounts of it differ. Pure.
 
-Times are Unix milliseconds of the recording. A state holds from its moment on; what is shown at a
-moment is what its last change made it, that moment's own changes included.
+Times are Unix milliseconds of the recording. A state holds from its time on, that time included.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from parking.events import SlotChanged
+from parking.core.events import SlotChanged
 
 Key = tuple[str, str]
 """Site and slot."""
 
 UNSEEN = "unknown"
-"""What a slot is before anything is said of it."""
+"""A slot's state before its first report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A state and since when. `confidence`: of the change; None for annotations."""
+    """A state and its start. `confidence`: of the change; None for annotations."""
 
     at_ms: int
     state: str
@@ -29,21 +28,21 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """One slot's states, in order; no two at one moment, none like the one before."""
+    """One slot's states, in order. No two have the same time, and none repeats the one before."""
 
     shown: tuple[Shown, ...] = ()
 
     def at(self, time_ms: int) -> Shown:
-        """What it shows at a moment."""
+        """Return its state at a time."""
         index = bisect_right(self.shown, time_ms, key=lambda shown: shown.at_ms)
         return self.shown[index - 1] if index else Shown(time_ms, UNSEEN)
 
     def changes(self, from_ms: int, to_ms: int) -> int:
-        """How many changes lie after `from_ms`, up to `to_ms`."""
+        """Count the changes after `from_ms`, up to and including `to_ms`."""
         return sum(from_ms < shown.at_ms <= to_ms for shown in self.shown)
 
     def flips(self, from_ms: int, to_ms: int) -> int:
-        """How often free became occupied or the other way round, whatever was unknown between."""
+        """Count the changes from free to occupied or back, ignoring unknown in between."""
         known = self.at(from_ms).state
         count = 0
         for shown in self.shown:
@@ -55,8 +54,8 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A stretch of time in which two accounts of a slot part. It ends where they agree again, or
-    where one of them changes."""
+    """A period in which two accounts of a slot differ. It ends when they agree again or one of them
+    changes."""
 
     key: Key
     from_ms: int
@@ -66,12 +65,12 @@ class Difference:
 
     @property
     def seconds(self) -> float:
-        """How long; 0 when it began at the very end."""
+        """Its length; 0 when it began at the very end."""
         return (self.to_ms - self.from_ms) / 1000
 
 
 def timeline(shown: Iterable[Shown]) -> Timeline:
-    """From states in the order they were told; of one moment the last holds."""
+    """Build it from states in the order they were reported. The last one of the same time wins."""
     kept: list[Shown] = []
     for one in shown:
         if kept and kept[-1].at_ms >= one.at_ms:
@@ -84,7 +83,7 @@ def timeline(shown: Iterable[Shown]) -> Timeline:
 
 
 def timelines(changes: Iterable[SlotChanged]) -> dict[Key, Timeline]:
-    """By slot, from its changes; a doubled change counts once."""
+    """Build a timeline per slot from its changes. A duplicate counts once."""
     by_slot: dict[Key, dict[int, SlotChanged]] = {}
     for change in changes:
         by_slot.setdefault((change.site_id, change.slot_id), {}).setdefault(change.version, change)
@@ -98,7 +97,7 @@ def timelines(changes: Iterable[SlotChanged]) -> dict[Key, Timeline]:
 
 
 def differences(key: Key, a: Timeline, b: Timeline, from_ms: int, to_ms: int) -> list[Difference]:
-    """Every stretch in which the two part, within the span."""
+    """Return every period in which the two differ, within the span."""
     edges = {from_ms, *(s.at_ms for s in (*a.shown, *b.shown) if from_ms < s.at_ms <= to_ms)}
     found = []
     ordered = sorted(edges)
@@ -111,7 +110,7 @@ def differences(key: Key, a: Timeline, b: Timeline, from_ms: int, to_ms: int) ->
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How often what was shown at a labelled picture was right. `unknown`: nothing was said."""
+    """How often the state shown at a labelled picture was right. `unknown`: no state was shown."""
 
     right: int = 0
     wrong: int = 0
@@ -119,17 +118,17 @@ class Score:
 
     @property
     def labels(self) -> int:
-        """All that was labelled."""
+        """The number of labels."""
         return self.right + self.wrong + self.unknown
 
     @property
     def unknown_share(self) -> float | None:
-        """Of all labels, those at which nothing was said; None without labels."""
+        """The share of labels with unknown shown; None without labels."""
         return self.unknown / self.labels if self.labels else None
 
     @property
     def accuracy(self) -> float | None:
-        """Right among what was said; None when nothing was."""
+        """The share of shown states that are right; None if none was shown."""
         said = self.right + self.wrong
         return self.right / said if said else None
 
@@ -140,7 +139,7 @@ class Score:
 
 
 def score(shown: Timeline, truth: Iterable[tuple[int, bool]]) -> Score:
-    """Against labels: (moment, occupied)."""
+    """Score against labels: (time, occupied)."""
     counts = {"right": 0, "wrong": 0, "unknown": 0}
     for time_ms, occupied in truth:
         state = shown.at(time_ms).state
@@ -152,7 +151,7 @@ def score(shown: Timeline, truth: Iterable[tuple[int, bool]]) -> Score:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One side of a comparison: what it is called, what each slot showed, over which span.
+    """One side of a comparison: its name, each slot's states, and its span.
     `seen`: frame id -> slot -> (state, confidence) as that side's detector saw it."""
 
     name: str

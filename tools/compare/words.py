@@ -1,4 +1,4 @@
-"""Numbers and moments as people read them."""
+"""Format numbers and times for people."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -9,13 +9,13 @@ MISSING: Final = "-"
 
 
 def clock(time_ms: int, *, day: bool = False) -> str:
-    """A moment, UTC."""
+    """A time, UTC."""
     form = "%Y-%m-%d %H:%M:%S" if day else "%H:%M:%S"
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime(form)
 
 
 def span(from_ms: int, to_ms: int) -> str:
-    """From when to when, UTC; the day is told once where it is one."""
+    """A span, UTC. The day appears once if both ends share it."""
     same = time_day(from_ms) == time_day(to_ms)
     return f"{clock(from_ms, day=True)} to {clock(to_ms, day=not same)} UTC"
 
@@ -26,7 +26,7 @@ def time_day(time_ms: int) -> int:
 
 
 def duration(seconds: float) -> str:
-    """How long."""
+    """A duration."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7_200:
@@ -40,17 +40,17 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def pair_of_percent(a: float | None, b: float | None) -> tuple[str, str]:
-    """Two shares, the unit told once."""
+    """Two shares with one unit."""
     return percent(a).removesuffix(" %"), percent(b)
 
 
 def confidence(value: float | None) -> str:
-    """How sure."""
+    """A confidence."""
     return "" if value is None else f"{value:.2f}"
 
 
 def shown(one: Shown) -> str:
-    """A state and how sure it is, or why not."""
+    """A state and its confidence, or the reason for unknown."""
     if one.state == "unknown":
         return f"unknown ({one.reason})" if one.reason else "unknown"
     sure = confidence(one.confidence)

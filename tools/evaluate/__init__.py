@@ -1,1 +1,1 @@
-"""Measures how right the detector is, and how well it knows when it cannot be."""
+"""Measure the detector's accuracy, and whether it reports unknown where it cannot be sure."""

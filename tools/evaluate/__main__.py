@@ -1,11 +1,13 @@
 """Measure the detector on labelled frames.
 
 python -m tools.evaluate health --data ../shared/data --out FOLDER    frames damaged on purpose
+python -m tools.evaluate looks --data ../shared/data                  cameras' normal looks
+python -m tools.evaluate straddling --data ../shared/data             one vehicle over two slots
 """
 
 import argparse
 
-from tools.evaluate import health
+from tools.evaluate import health, looks, straddling
 
 
 def main() -> None:
@@ -17,6 +19,8 @@ def main() -> None:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     health.add_parser(commands)
+    looks.add_parser(commands)
+    straddling.add_parser(commands)
     options = parser.parse_args()
     options.run(options)
 

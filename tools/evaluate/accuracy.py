@@ -1,11 +1,10 @@
-"""How right the detector is on lots it has never seen.
+"""Measure the detector's accuracy on lots it has never seen.
 
   python -m tools.evaluate.accuracy --data ../shared/data --folds runs --out runs/accuracy
 
-For each data set the models that have not seen its lot judge it (`--folds`: what
-`make train` left there), with a fusion fitted on the other sets; nothing of a set
-is used to choose anything for it. Prints a Markdown table; --out gets it as JSON, with plots and a
-picture of the worst errors.
+Each data set is judged by models that have not seen its lot (`--folds`: the output of `make
+train`), with a fusion fitted on the other sets. No data of a set influences any choice for it.
+Prints a Markdown table; --out gets it as JSON, with plots and a picture of the worst errors.
 """
 
 import argparse
@@ -20,7 +19,7 @@ import numpy as np
 from services.detector.settings import DEFAULT_MODEL
 from tools.evaluate import plots
 from tools.evaluate.measures import Measures, measures
-from tools.evaluate.opinions import Judged, Told, box_model, slot_forward, told
+from tools.evaluate.opinions import Judged, Shown, box_model, shown, slot_forward
 from tools.evaluate.sequence import STEP_DAYS, Hysteresis, stages
 from tools.evaluate.unseen import Folds, unseen
 from tools.train.labels import Frame, data_sets
@@ -39,7 +38,7 @@ def main() -> None:
     folds = Folds(options.folds, options.boxes, options.threads, options.size, band)
     lot, said, fusion = unseen(frames, folds)
     answers = {
-        name: told(
+        name: shown(
             frames[name],
             said[name],
             fusion[name],
@@ -60,7 +59,7 @@ def main() -> None:
 
 
 def _report(
-    frames: Mapping[str, list[Frame]], said: Mapping[str, Judged], answers: Mapping[str, Told]
+    frames: Mapping[str, list[Frame]], said: Mapping[str, Judged], answers: Mapping[str, Shown]
 ) -> dict[str, Any]:
     truth = {name: said[name].opinions.occupied for name in sorted(said)}
     sets = {n: measures(answers[n].chance, truth[n], answers[n].unknown) for n in truth}
@@ -143,9 +142,9 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of annotated sets")
-    parser.add_argument("--folds", type=Path, required=True, help="models that left a lot out")
+    parser.add_argument("--folds", type=Path, required=True, help="models trained without a lot")
     parser.add_argument("--out", type=Path, default=Path("runs/accuracy"))
-    parser.add_argument("--boxes", type=Path, default=DEFAULT_MODEL, help="where no fold has one")
+    parser.add_argument("--boxes", type=Path, default=DEFAULT_MODEL, help="used if a fold has none")
     parser.add_argument("--band", type=float, nargs=2, default=(0.3, 0.7), help="nobody knows")
     parser.add_argument("--size", type=int, default=0, help="model input; 0: by need")
     parser.add_argument("--threads", type=int, default=2)

@@ -1,8 +1,8 @@
-"""Damage done to a picture on purpose: twelve kinds, five strengths, the same every time.
+"""Damage a picture on purpose: twelve kinds, five strengths, reproducible.
 
 Each kind takes a BGR picture `[H, W, 3]`, a strength of 1 (mild) to 5 (severe) and a generator, and
 gives a picture of the same shape. Lengths are shares of the picture's width, so that a kind means
-the same at every size; a strength's numbers stand in one table beside its kind.
+the same at every size. The numbers for each strength are in one table beside its kind.
 """
 
 import zlib
@@ -22,7 +22,7 @@ STRENGTHS: Final = (1, 2, 3, 4, 5)
 
 
 def corrupt(picture: Picture, kind: str, strength: int, seed: str) -> Picture:
-    """The picture damaged. The same arguments give the same picture, on every machine. Raises
+    """Return the damaged picture. The same arguments give the same picture on every machine. Raises
     KeyError for an unknown kind and ValueError for a strength outside 1..5."""
     if strength not in STRENGTHS:
         raise ValueError(f"strength {strength}: must be 1 to 5")
@@ -40,7 +40,7 @@ def dark(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
 
 
 def fog(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
-    """Koschmieder's law: with distance (up in the picture) light is replaced by the air's."""
+    """Koschmieder's law: with distance (up in the picture), airlight replaces the scene's light."""
     density = _pick(strength, 0.5, 1.0, 1.7, 2.6, 4.0)
     height, width = picture.shape[:2]
     distance = np.linspace(1.0, 0.35, height, dtype=np.float32)[:, None, None]
@@ -77,7 +77,7 @@ def cover_part(picture: Picture, strength: int, rng: np.random.Generator) -> Pic
 
 
 def cover_whole(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
-    """A cover over everything; the milder, the more of the scene shines through it."""
+    """A cover over everything. At lower strengths more of the scene shines through."""
     through = _pick(strength, 0.3, 0.18, 0.1, 0.05, 0.0)
     level = rng.uniform(40, 200)
     soft = cv2.GaussianBlur(picture, (0, 0), picture.shape[1] * 0.02).astype(np.float32)
@@ -177,23 +177,23 @@ def wet(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
 
 
 def torn(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
-    """What a decoder makes of a picture that lacks data: rows beside their place, the last row
-    again and again, a band twice, or one colour. The stronger, the more rows."""
+    """A decoder's output for an incomplete picture: displaced rows, the last row repeated, a band
+    twice, or one colour. A higher strength affects more rows."""
     height, width = picture.shape[:2]
     rows = round(height * _pick(strength, 0.12, 0.2, 0.3, 0.4, 0.5) / 16) * 16
     start = round(float(rng.uniform(0.3, 1.0)) * (height - rows) / 16) * 16
-    made, band = picture.copy(), slice(start, start + rows)
+    damaged, band = picture.copy(), slice(start, start + rows)
     which = rng.integers(0, 4)
     if which == 0:
-        made[band] = np.roll(made[band], int(rng.uniform(0.1, 0.9) * width), 1)
+        damaged[band] = np.roll(damaged[band], int(rng.uniform(0.1, 0.9) * width), 1)
     elif which == 1:
-        made[band] = made[max(start - 1, 0)]
+        damaged[band] = damaged[max(start - 1, 0)]
     elif which == 2:
-        above = made[max(start - rows, 0) : start]
-        made[start : start + len(above)] = above
+        above = damaged[max(start - rows, 0) : start]
+        damaged[start : start + len(above)] = above
     else:
-        made[band] = (0, 135, 0)
-    return made
+        damaged[band] = (0, 135, 0)
+    return damaged
 
 
 KINDS: Final[dict[str, Kind]] = {

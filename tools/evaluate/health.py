@@ -1,9 +1,9 @@
-"""Does the detector say unknown rather than wrong? Clean and damaged frames through its own code.
+"""Measure how often the detector is wrong instead of unknown, on clean and damaged frames.
 
 Each frame is analysed alone, as after a restart, with a layout whose reference is another frame of
-the same camera (its own, where the set has only one). Of the slots it counts how many states are
-right, wrong and unknown, and of the frames which health was told. A state is `spoilt` when it is
-wrong and the same slot was not wrong in the clean frame: only that is the damage's doing.
+the same camera (the frame itself, where the set has only one). It counts the right, wrong and
+unknown states of slots and the reported health of frames. A state is `spoilt` when it is wrong and
+the same slot was not wrong in the clean frame: only that error is caused by the damage.
 """
 
 import argparse
@@ -19,11 +19,12 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from parking.annotations import load as annotations_of
-from parking.errors import Invalid
-from parking.events import LayoutPublished
-from parking.lots import layouts_from_annotations
-from parking.reference import decoded, with_references
+from parking.core.errors import Invalid
+from parking.core.events import LayoutPublished
+from parking.core.lots import layouts_from_annotations
+from parking.vision.reference import decoded, with_references
+from parking.wire.annotations import load as annotations_of
+from parking.wire.annotations import read_from
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.judging import Judge
 from services.detector.runtimes import load_model, load_slotnet
@@ -56,8 +57,8 @@ class Frame:
 
 @dataclass(slots=True)
 class Tally:
-    """What came of one kind at one strength. Slots: right, wrong, unknown, spoilt; frames: by
-    health. `wrong_by_set` and `slots_by_set` tell whether one set decides."""
+    """The counts for one kind at one strength. Slots: right, wrong, unknown, spoilt; frames: by
+    health. `wrong_by_set` and `slots_by_set` show whether one set dominates."""
 
     slots: Counter[str] = field(default_factory=Counter)
     health: Counter[str] = field(default_factory=Counter)
@@ -70,7 +71,7 @@ class Tally:
         return self.slots[what] / max(1, sum(self.slots[k] for k in ("right", "wrong", "unknown")))
 
     def row(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the frame as a JSON object."""
         sets = {n: round(self.wrong_by_set[n] / c, 4) for n, c in sorted(self.slots_by_set.items())}
         return {
             **{k: round(self.share(k), 4) for k in ("right", "wrong", "unknown", "spoilt")},
@@ -85,13 +86,19 @@ def add_parser(commands: Any) -> None:
     """The command `health`."""
     parser = commands.add_parser("health", help="frames damaged on purpose", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets")
-    parser.add_argument("--out", type=Path, required=True, help="where the report goes")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the report")
     parser.add_argument("--frames", type=int, default=36, help="frames over all sets (36)")
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=tuple(KINDS))
-    parser.add_argument("--seed", type=int, default=1, help="another one draws other frames")
+    parser.add_argument("--seed", type=int, default=1, help="selects which frames are drawn")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="ONNX model (shipped)")
-    parser.add_argument("--slots", type=Path, help="its slot network (with the shipped model: its)")
-    parser.add_argument("--folds", type=Path, help="models that left a lot out, instead of these")
+    parser.add_argument(
+        "--slots",
+        type=Path,
+        help="its slot network (default for the shipped model: the shipped one)",
+    )
+    parser.add_argument(
+        "--folds", type=Path, help="use models trained without a lot instead of these"
+    )
     parser.add_argument("--threads", type=int, default=1, help="inference threads (1)")
     parser.add_argument("--size", type=int, default=0, help="detector input, px (by need)")
     parser.set_defaults(run=run)
@@ -102,7 +109,7 @@ def run(options: argparse.Namespace) -> None:
     cv2.setNumThreads(options.threads)
     frames = sample(options.data, options.frames, options.seed)
     if not frames:
-        raise SystemExit(f"evaluate: {options.data} holds no folder with an annotations.json")
+        raise SystemExit(f"evaluate: {options.data} contains no folder with an annotations.json")
     analysers = _unseen(options) if options.folds else _one(options, frames)
     analyse = {name: analyser.analyse for name, analyser in analysers.items()}
     tallies = measure(frames, analyse, options.kinds)
@@ -112,10 +119,10 @@ def run(options: argparse.Namespace) -> None:
     print(f"{'':<15}{'right':>7}{'wrong':>7}{'unknown':>8}{'spoilt':>7}{'wrong if ok':>12}  health")
     for name, row in rows.items():
         shares = [f"{row[k]:.1%}" for k in ("right", "wrong", "unknown", "spoilt")]
-        told = ", ".join(f"{status} {count}" for status, count in row["health"].items())
+        summary = ", ".join(f"{status} {count}" for status, count in row["health"].items())
         print(
             f"{name:<15}{shares[0]:>7}{shares[1]:>7}{shares[2]:>8}{shares[3]:>7}"
-            f"{row['wrong_in_ok_frames']:>12.1%}  {told}"
+            f"{row['wrong_in_ok_frames']:>12.1%}  {summary}"
         )
     options.out.mkdir(parents=True, exist_ok=True)
     head = {"frames": len(frames), "seed": options.seed, "model": ", ".join(models)}
@@ -156,7 +163,8 @@ def _analyser(settings: ModelSettings, slotnet: SlotNet | None) -> Analyser:
 
 
 def sample(data: Path, count: int, seed: int) -> list[Frame]:
-    """As many frames of each set below `data`, drawn by the seed; a small set gives all it has."""
+    """Draw the same number of frames from each set below `data`, by the seed. A small set gives all
+    its frames."""
     drawn = random.Random(seed)  # noqa: S311 -- a sample, not a secret
     sets = [file.parent for file in sorted(data.glob("*/annotations.json"))]
     found: list[Frame] = []
@@ -176,7 +184,7 @@ def _frame(folder: Path, annotations: dict[str, Any], labels: dict[str, Any]) ->
     )
     same = [f for f in annotations["frames"] if f["camera"] == labels["camera"]]
     others = [f for f in same if f["file"] != labels["file"]] or same
-    (layout,) = with_references([layout], {"frames": others}, folder)
+    (layout,) = with_references([layout], {"frames": others}, read_from(folder))
     truth = {
         str(s["id"]): bool(s["occupied"]) for s in labels["slots"] if s["occupied"] is not None
     }
@@ -227,29 +235,29 @@ def _encoded(picture: Picture) -> bytes:
 def count(
     tally: Tally, frame: Frame, finding: Finding | Invalid, clean_wrong: set[str] | None
 ) -> set[str]:
-    """Put one finding into the tally; returns the slots that are wrong. A frame that is refused
-    says nothing of its slots: they are unknown. `clean_wrong` None: it is the clean frame."""
+    """Add one finding to the tally and return the wrong slots. All slots of a refused frame are
+    unknown. `clean_wrong` None: this is the clean frame."""
     if isinstance(finding, Invalid):
         states, status = {}, finding.reason
     else:
         states = {seen.slot_id: seen.state for seen in finding.observations}
         status = finding.health.status
-    told = {slot_id: states.get(slot_id, "unknown") for slot_id in frame.truth}
+    summary = {slot_id: states.get(slot_id, "unknown") for slot_id in frame.truth}
     wrong = {
         slot_id
         for slot_id, occupied in frame.truth.items()
-        if told[slot_id] == ("free" if occupied else "occupied")
+        if summary[slot_id] == ("free" if occupied else "occupied")
     }
-    unknown = sum(state == "unknown" for state in told.values())
+    unknown = sum(state == "unknown" for state in summary.values())
     tally.slots.update(
         wrong=len(wrong),
         unknown=unknown,
-        right=len(told) - len(wrong) - unknown,
+        right=len(summary) - len(wrong) - unknown,
         spoilt=0 if clean_wrong is None else len(wrong - clean_wrong),
     )
     tally.health[status] += 1
     name = frame.folder.name
     tally.wrong_by_set[name] += len(wrong)
-    tally.slots_by_set[name] += len(told)
-    tally.ok_slots += len(told) if status == "ok" else 0
+    tally.slots_by_set[name] += len(summary)
+    tally.ok_slots += len(summary) if status == "ok" else 0
     return wrong

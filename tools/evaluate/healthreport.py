@@ -17,9 +17,10 @@ _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Da
 <style>body{{font:15px system-ui;margin:2rem;max-width:75rem}}td,th{{padding:2px 10px;
 text-align:right}}td:first-child,td:last-child,th:first-child{{text-align:left}}</style>
 <h1>Unknown rather than wrong</h1><p>{about}</p>
-<p>Green: right. Amber: unknown. Red: wrong. "Spoilt" is wrong by the damage's doing: the slot was
+<p>Green: right. Amber: unknown. Red: wrong. "Spoilt" is an error caused by the damage: the slot was
 not wrong in the clean frame. "Wrong if ok" is among the slots of frames that health called ok.</p>
-<table><tr><th>damage<th>states<th>right<th>unknown<th>wrong<th>spoilt<th>wrong if ok<th>health told
+<table><tr><th>damage<th>states<th>right<th>unknown<th>wrong<th>spoilt<th>wrong if ok
+<th>reported health
 {rows}</table>"""
 
 
@@ -55,12 +56,12 @@ def sheet(name: str, picture: Picture, kinds: Sequence[str]) -> Picture:
 
 
 def _row(name: str, row: Mapping[str, Any]) -> str:
-    told = ", ".join(f"{status} {count}" for status, count in row["health"].items())
+    summary = ", ".join(f"{status} {count}" for status, count in row["health"].items())
     numbers = "".join(
         f"<td>{row[key]:.1%}"
         for key in ("right", "unknown", "wrong", "spoilt", "wrong_in_ok_frames")
     )
-    return f"<tr><td>{html.escape(name)}<td>{_bar(row)}{numbers}<td>{html.escape(told)}"
+    return f"<tr><td>{html.escape(name)}<td>{_bar(row)}{numbers}<td>{html.escape(summary)}"
 
 
 def _bar(row: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Which data sets are left out together: those that share a camera show the same lot.
 
-`python -m tools.evaluate.leave_out DATA` prints the lots, a line each, their sets with commas.
+`python -m tools.evaluate.leave_out DATA` prints one lot per line, its sets separated by commas.
 """
 
 import sys
@@ -11,7 +11,7 @@ from tools.train.labels import Frame, data_sets
 
 
 def without(frames: Mapping[str, Sequence[Frame]]) -> dict[str, list[str]]:
-    """For each lot, named by its first data set, the data sets of it. A network for a lot must have
+    """Return the data sets of each lot, keyed by its first data set. A network for a lot must have
     seen none of them."""
     cameras = {
         name: {frame.annotation["camera"] for frame in some} for name, some in frames.items()

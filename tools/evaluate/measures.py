@@ -12,8 +12,9 @@ BINS = 10
 
 
 class Measures(NamedTuple):
-    """Of one group of slots. Accuracy, balanced accuracy and F1 are of the state that is more
-    likely, told or not; `unknown` and `wrong` are shares of what would be told."""
+    """Measures of one group of slots. Accuracy, balanced accuracy and F1 use the likelier state,
+    even if it would be reported as unknown. `unknown` and `wrong` are shares of the reported
+    states."""
 
     slots: int
     accuracy: float
@@ -26,7 +27,8 @@ class Measures(NamedTuple):
 
 
 def measures(probability: Floats, occupied: Truth, unknown: Truth) -> Measures:
-    """`probability` [N] of "occupied", `occupied` [N], `unknown` [N]: what would not be told."""
+    """`probability` [N] of "occupied", `occupied` [N], `unknown` [N]: slots that would be reported
+    as unknown."""
     said = probability >= 0.5
     right = said == occupied
     sides = [
@@ -61,8 +63,8 @@ def auc(probability: Floats, occupied: Truth) -> float:
 
 
 def ece(probability: Floats, occupied: Truth) -> float:
-    """Expected calibration error: how far the confidence in ten bins lies from the share that is
-    right, weighed by size."""
+    """Expected calibration error: the difference between the confidence in each of ten bins and its
+    share of correct answers, weighted by size."""
     confidence = np.maximum(probability, 1 - probability)
     right = (probability >= 0.5) == occupied
     bins = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
@@ -75,7 +77,8 @@ def ece(probability: Floats, occupied: Truth) -> float:
 
 
 class Story(NamedTuple):
-    """Of a sequence: how often the shown state changed without cause, and how late it was."""
+    """Measures of a sequence: how often the shown state changed without cause, and how late it
+    was."""
 
     slot_days: float
     true_changes: int
@@ -86,7 +89,7 @@ class Story(NamedTuple):
     missed: int
     """True changes whose state was not shown before the next one."""
     moot: int
-    """True changes to the state that was shown already: the change before was missed."""
+    """True changes to a state that was already shown: the change before was missed."""
 
 
 def story(shown: NDArray[np.int8], truth: NDArray[np.int8], days: float) -> Story:
@@ -113,7 +116,7 @@ def story(shown: NDArray[np.int8], truth: NDArray[np.int8], days: float) -> Stor
 
 
 def _held(states: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Unknown keeps what was; at the beginning, what comes."""
+    """Replace unknown by the state before it; at the beginning by the next one."""
     known = np.flatnonzero(states >= 0)
     if not len(known):
         return np.zeros_like(states)

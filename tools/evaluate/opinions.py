@@ -1,4 +1,4 @@
-"""What the models say of annotated slots, through the detector's own code."""
+"""Run the models on annotated slots, through the detector's own code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from parking.events import LayoutPublished, LayoutSlot
-from parking.geometry import match_boxes
-from parking.inputsize import input_size
-from parking.ports import Detector
+from parking.core.events import LayoutPublished, LayoutSlot
+from parking.core.geometry import match_boxes
+from parking.vision.inputsize import input_size
+from parking.wire.ports import Detector
 from services.detector.closer import Opinion, together
 from services.detector.ground import ground_of
 from services.detector.judging import How, Judge, Shot
@@ -26,16 +26,16 @@ from tools.train.labels import Frame
 
 UNWEIGHED = Fusion(0, 0, 1, 0, 0.5, 0.5)
 MORE_PX = (1280, 1600)
-"""Further inputs whose answers, with those by need, the fusion is fitted on."""
+"""Further input sizes. The fusion is fitted on their answers and on those of the size by need."""
 
 
 class Judged(NamedTuple):
     """The labelled slots of one data set, in the order of its frames."""
 
     opinions: Opinions
-    """Of whole pictures at several inputs together: what the fusion is fitted on."""
+    """Scores of whole pictures at several input sizes: the fusion is fitted on these."""
     first: Opinions
-    """Of whole pictures at the input by need."""
+    """Scores of whole pictures at the input size by need."""
     frame: NDArray[np.intp]
     """[N]: index of the frame."""
     slot: list[str]
@@ -103,24 +103,24 @@ def _opinions(seen: Sequence[Opinion], truth: NDArray[np.bool_]) -> Opinions:
     return Opinions(said, truth)
 
 
-class Told(NamedTuple):
-    """What the detector tells of the labelled slots of a data set."""
+class Shown(NamedTuple):
+    """The detector's output for the labelled slots of a data set."""
 
     chance: NDArray[np.float64]
     """[N]: P(occupied)."""
     unknown: NDArray[np.bool_]
-    """[N]: told as unknown, by the band of the picture."""
+    """[N]: reported as unknown, by the band of the picture."""
     first: NDArray[np.float64]
     """[N]: P(occupied) without closer looks."""
     closer: float
     """Share of the pictures with a closer look."""
     sure: float
-    """Share of the slots for which no vehicle was looked for."""
+    """Share of the slots for which no vehicle search ran."""
 
 
-def told(
+def shown(
     frames: Sequence[Frame], said: Judged, fusion: Fusion, boxes: Detector, forward: Forward
-) -> Told:
+) -> Shown:
     """Picture by picture, by the detector's own judge, every slot judged."""
     net = SlotNet("", fusion, forward)
     judge = Judge(Facts(), net, boxes)
@@ -143,7 +143,7 @@ def told(
         low, high = doubtful_band(fusion, judged.known.chances.tolist())
         unknown[mine] = (chance[mine] > low) & (chance[mine] < high)
         sure[mine] = fusion.sure(judged.known.logits)[labelled]
-    return Told(chance, unknown, first, looked / len(np.unique(said.frame)), float(sure.mean()))
+    return Shown(chance, unknown, first, looked / len(np.unique(said.frame)), float(sure.mean()))
 
 
 def layout_of(frame: Frame) -> LayoutPublished:

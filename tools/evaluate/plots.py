@@ -42,11 +42,11 @@ def bars(parts: Mapping[str, Mapping[str, float]], title: str, out: Path) -> Non
 def calibration(
     said: Mapping[str, Judged], chances: Mapping[str, NDArray[np.float64]], out: Path
 ) -> None:
-    """Said probability against the share that is occupied, all sets together."""
+    """Reported probability against the share that is occupied, all sets together."""
     chance = np.concatenate([chances[name] for name in said])
     occupied = np.concatenate([said[name].opinions.occupied for name in said])
     bins = np.minimum((chance * 10).astype(int), 9)
-    title = "said probability of occupied (across) and share that is occupied (up)"
+    title = "reported probability of occupied (across) and share that is occupied (up)"
     drawn = [f"<title>{escape(title)}</title>", _text(WIDTH / 2, 24, title)]
     drawn.append(
         f'<line x1="{PAD}" y1="{HEIGHT - PAD}" x2="{WIDTH - PAD}" y2="{PAD}" stroke="#999"/>'
@@ -67,7 +67,8 @@ def worst(
     chances: Mapping[str, NDArray[np.float64]],
     out: Path,
 ) -> None:
-    """The most certain errors, each with its outline, the set, the truth and what was said."""
+    """The most certain errors, each with its outline, the set, the truth and the detector's
+    answer."""
     errors: list[tuple[float, str, int]] = []
     for name, one in said.items():
         truth = one.opinions.occupied

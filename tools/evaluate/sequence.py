@@ -1,6 +1,6 @@
-"""What a sequence looks like to a viewer: flips and delays, before and after hysteresis.
+"""Measure what a viewer sees of a sequence: flips and delays, before and after hysteresis.
 
-The tracker's own `step` folds the observations, so that its rule and no copy of it is measured.
+The tracker's own `step` folds the observations, so the real rule is measured and not a copy.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.events import (
+from parking.core.events import (
     DetectionMade,
     FrameRef,
     ImageHealth,
@@ -20,10 +20,10 @@ from parking.events import (
     SlotChanged,
     SlotRef,
 )
-from parking.occupancy import step
-from parking.site import Site
+from parking.core.occupancy import step
+from parking.core.site import Site
 from tools.evaluate.measures import story
-from tools.evaluate.opinions import Judged, Told
+from tools.evaluate.opinions import Judged, Shown
 from tools.train.labels import Frame
 
 STEP_DAYS: Final = 5 / 60 / 24
@@ -41,14 +41,14 @@ class Hysteresis(NamedTuple):
     exit_observations: int = ParametersSet().exit_observations
 
 
-def stages(frames: Sequence[Frame], said: Judged, told: Told) -> dict[str, Any]:
+def stages(frames: Sequence[Frame], said: Judged, rule: Shown) -> dict[str, Any]:
     """Flips a slot-day and delays of true changes, of the observations, of the shown states, and of
     what would be shown if every observation were right."""
     slots = sorted(set(said.slot))
     truth = np.full((len(frames), len(slots)), -1, np.int8)
     seen, confidence = truth.copy(), np.zeros(truth.shape)
     column = {slot: number for number, slot in enumerate(slots)}
-    columns = (said.frame, said.opinions.occupied, told.chance, told.unknown)
+    columns = (said.frame, said.opinions.occupied, rule.chance, rule.unknown)
     rows = zip(said.slot, *(values.tolist() for values in columns), strict=True)
     for slot, frame, occupied, p, withheld in rows:
         place = frame, column[slot]

@@ -1,5 +1,5 @@
-"""The models as they would be on a lot they have never seen: of each lot the pair that left it out,
-weighed by the answers for the other lots."""
+"""Models on lots they have never seen: for each lot the pair trained without it, with a fusion
+fitted on the answers for the other lots."""
 
 import sys
 from collections.abc import Mapping
@@ -17,7 +17,8 @@ from tools.train.labels import Frame
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """The models that left a lot out, below `folder` (what `python -m tools.train.slots` left)."""
+    """The models trained without a lot, below `folder` (the output of `python -m
+    tools.train.slots`)."""
 
     folder: Path
     boxes: Path = DEFAULT_MODEL
@@ -32,8 +33,8 @@ class Folds:
         own = self.folder / f"boxes-without-{lot}.onnx"
         if own.exists():
             return own
-        told = f"{own} is not there: {lot} is judged with {self.boxes}, which may have seen it"
-        print(told, file=sys.stderr)
+        warning = f"{own} does not exist: {lot} is judged with {self.boxes}, which may have seen it"
+        print(warning, file=sys.stderr)
         return self.boxes
 
     def slots_of(self, lot: str) -> Path:
@@ -42,7 +43,7 @@ class Folds:
 
 
 class Unseen(NamedTuple):
-    """By data set: its lot, what was said of its slots, and the fusion fitted on the other lots."""
+    """By data set: its lot, the answers for its slots, and the fusion fitted on the other lots."""
 
     lot: dict[str, str]
     said: dict[str, Judged]

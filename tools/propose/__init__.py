@@ -1,1 +1,1 @@
-"""Slots proposed from where vehicles stop over a recording."""
+"""Propose slots from where vehicles stop in a recording."""

@@ -1,4 +1,4 @@
-"""Propose slots from where vehicles stop over a recording, for a person to correct and publish.
+"""Propose slots from where vehicles stop in a recording, for a person to correct and publish.
 
   python -m tools.propose FOLDER --out proposals
   python -m tools.propose FOLDER --out proposals --region "0,0.2 1,0.2 1,1 0,1"
@@ -6,15 +6,15 @@
   python -m tools.propose --evaluate ../shared/data/* demo --out runs/propose
 
 FOLDER holds JPEG pictures of one camera, or a folder for each camera, or an annotations.json with
-the pictures it names. The camera must not have moved. A slot that nobody uses in the recording is
-found only as a gap in a row: record a busy day.
+the pictures it names. The camera must not have moved. A slot that stays empty in the recording is
+found only as a gap in a row, so record a busy day.
 
 For each camera below --out: NAME.layout.json (edit it, then `parking layout check FILE` and
-`parking layout publish FILE`, see docs/cameras.md; each slot's `confidence` is for you, readers
-pass it over), NAME.jpg (the proposals over the median picture) and
-NAME-MODEL-SIZE-PICTURES.boxes.jsonl (what the detector found, used again by the next run over the
-same pictures; PICTURES is their digest). What stands still is proposed, slot or not: cars along a
-street and double-parked ones too. --region leaves them out.
+`parking layout publish FILE`, see docs/cameras.md; each slot's `confidence` is for you; readers
+ignore it), NAME.jpg (the proposals over the median picture) and
+NAME-MODEL-SIZE-PICTURES.boxes.jsonl (the detections, reused by the next run over the
+same pictures; PICTURES is their digest). Everything that stands still is proposed, including cars
+along a street and double-parked ones. Use --region to exclude them.
 """
 
 import argparse
@@ -28,10 +28,10 @@ import cv2
 import msgspec
 from rich.progress import track
 
-from parking import lots
-from parking.errors import Invalid, SettingsError
-from parking.events import LayoutPublished
-from parking.proposals import Options, Proposal, layout_of, propose
+from parking.core import lots
+from parking.core.errors import Invalid, SettingsError
+from parking.core.events import LayoutPublished
+from parking.vision.proposals import Options, Proposal, layout_of, propose
 from services.detector.model import model_id
 from services.detector.settings import DEFAULT_MODEL
 from tools.propose.evaluate import Results, annotated_cameras
@@ -52,7 +52,7 @@ from tools.simulator.footage import Shot
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line; a fault is told in one line with exit status 1."""
+    """Command line. An error prints one line and sets exit status 1."""
     options = _parser().parse_args(arguments)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -100,8 +100,8 @@ def _propose(options: argparse.Namespace) -> None:
 def _look(
     options: argparse.Namespace, shots: dict[str, list[Shot]], out: Path
 ) -> dict[str, list[Frame]]:
-    """What the detector finds in every camera's pictures; found once by a model at one input size,
-    then read from its file for as long as the pictures are the same."""
+    """Return the detections of every camera's pictures. They are computed once per model and input
+    size, then read from a file while the pictures stay the same."""
     analyser = None
     found = {}
     by = f"{model_id(DEFAULT_MODEL)}-{options.size}"
@@ -164,13 +164,17 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, nargs="?", help="the recording")
-    parser.add_argument("--out", type=Path, default=Path("proposals"), help="where results go")
+    parser.add_argument(
+        "--out", type=Path, default=Path("proposals"), help="folder for the results"
+    )
     parser.add_argument("--boxes", type=Path, help="parking.detections records as JSON lines")
     parser.add_argument("--site", help="site id of the layout (the folder's name)")
     parser.add_argument("--interval-ms", type=int, default=1000, help="the cameras' pace (1000)")
-    parser.add_argument("--region", type=_region, help="outline 'x,y x,y x,y', in 0..1: only there")
+    parser.add_argument(
+        "--region", type=_region, help="outline 'x,y x,y x,y', in 0..1: propose only inside"
+    )
     parser.add_argument("--size", type=int, default=1280, help="detector input, pixels (1280)")
-    parser.add_argument("--threads", type=int, default=0, help="inference threads (0: as it likes)")
+    parser.add_argument("--threads", type=int, default=0, help="inference threads (0: automatic)")
     parser.add_argument("--score", type=float, default=0.3, help="least score of a box (0.3)")
     parser.add_argument("--least", type=float, default=0.0, help="least confidence proposed (0)")
     parser.add_argument("--min-frames", type=int, help="least frames occupied (2 if apart, else 5)")

@@ -1,4 +1,4 @@
-"""The simple way, to compare with: DBSCAN over the centres of all boxes, a cluster's mean box."""
+"""A simple baseline: DBSCAN over the centres of all boxes; a cluster's mean box is a slot."""
 
 from collections.abc import Sequence
 from typing import Final

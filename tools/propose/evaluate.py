@@ -1,4 +1,4 @@
-"""How good the proposals for annotated footage are, beside the simple way: a table and JSON."""
+"""Measure the proposals for annotated footage against the baseline: a table and JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,23 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from parking.geometry import match_boxes
-from parking.lots import layouts_from_annotations, slug
-from parking.proposals import Options, propose
+from parking.core.geometry import match_boxes
+from parking.core.lots import layouts_from_annotations, slug
+from parking.vision.proposals import Options, options_for, propose
 from tools.propose.baseline import cluster_means
 from tools.propose.recording import Floats, Frame, far_apart
 from tools.propose.score import Score, Truth, ious, pairs, score, total
 from tools.simulator.footage import load
 
 Annotated = Mapping[str, Any]
-METHODS = ("proposals", "baseline")
 _SAME_SLOT_IOU = 0.3
 
 
 @dataclass(slots=True)
 class States:
-    """How often the state seen in a slot was the annotated one: in proposed outlines, and in the
-    annotated outlines of the same slots and frames."""
+    """How often the detected state of a slot was the annotated one: in proposed outlines, and in
+    the annotated outlines of the same slots and frames."""
 
     seen: int = 0
     right: int = 0
@@ -47,6 +46,8 @@ class Results:
         found = {
             "proposals": ours,
             "baseline": cluster_means([one[:, :4] for one in sightings], size_wh),
+            "page, all pictures": _as_on_the_page(sightings, camera.frames),
+            "page, last picture": _as_on_the_page(sightings[-1:], camera.frames[-1:]),
         }
         for method, outlines in found.items():
             for one in score(outlines, camera.truth, size_wh):
@@ -97,12 +98,19 @@ class Results:
 @dataclass(frozen=True, slots=True)
 class Camera:
     """One camera's frames, the truth of its slots, and each picture's states by slot (None where
-    nobody knows)."""
+    unlabelled)."""
 
     frames: Sequence[Frame]
     truth: Truth
     slot_ids: list[str]
     states: Mapping[str, Mapping[str, int | None]]
+
+
+def _as_on_the_page(sightings: Sequence[Floats], frames: Sequence[Frame]) -> list[Floats]:
+    """As services/notifier/slotproposals.py: from boxes alone, without the pictures' edges."""
+    times_ms = [frame.time_ms if frame.time_ms else n * 1000 for n, frame in enumerate(frames)]
+    found = propose([one[:, :4] for one in sightings], frames[0].size_wh, options_for(times_ms))
+    return [np.array(one.polygon) for one in found]
 
 
 def annotated_cameras(folder: Path, frames: Mapping[str, Sequence[Frame]]) -> dict[str, Camera]:
@@ -126,14 +134,14 @@ def annotated_cameras(folder: Path, frames: Mapping[str, Sequence[Frame]]) -> di
 
 
 def compare_states(camera: Camera, outlines: Sequence[Floats], states: States) -> None:
-    """What the detector's rule says in the proposed outlines, each standing for the one annotated
-    slot that it overlaps most, and in the annotated outlines; added to `states`."""
+    """Apply the detector's rule to the proposed outlines, each standing for the annotated slot that
+    it overlaps most, and to the annotated outlines. Adds the results to `states`."""
     if not outlines:
         return
     table = ious(outlines, camera.truth.outlines, camera.frames[0].size_wh)
     same = pairs(table, _SAME_SLOT_IOU)
     for frame in camera.frames:
-        boxes = frame.sightings[:, :4]  # the detector gave only those above its threshold
+        boxes = frame.sightings[:, :4]  # the detector returned only those above its threshold
         proposed = match_boxes(boxes, frame.scores, outlines).scores > 0
         annotated = match_boxes(boxes, frame.scores, camera.truth.outlines).scores > 0
         known = camera.states.get(frame.picture, {})

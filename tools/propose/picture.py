@@ -6,7 +6,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from parking.proposals import SINGLES, Proposal
+from parking.vision.proposals import SINGLES, Proposal
 from tools.propose.recording import Picture
 
 _ROWS: Final = ((230, 159, 0), (115, 158, 0), (0, 159, 230), (178, 114, 0))

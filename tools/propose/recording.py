@@ -1,9 +1,9 @@
-"""A recording: one camera's pictures, and what the detector finds in them, kept as JSON lines.
+"""A recording: one camera's pictures and their detections, stored as JSON lines.
 
 A line has the form of a parking.detections record, of which `camera_id`, `time_ms`, `width`,
-`height`, `health.status` and `boxes` [{"xyxy", "confidence"}] are read: what the running system
-wrote can be given in place of pictures. Lines written here also hold `picture`, its name, and
-`edges`, how much edge there is in each direction inside each box.
+`height`, `health.status` and `boxes` [{"xyxy", "confidence"}] are read, so records of the running
+system can replace pictures. Lines written here also hold `picture`, its name, and `edges`, how much
+edge there is in each direction inside each box.
 """
 
 import hashlib
@@ -18,8 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.errors import Invalid
-from parking.lots import slug
+from parking.core.errors import Invalid
+from parking.core.lots import slug
+from parking.vision.proposals import are_apart
 from services.detector.analysis import Analyser, Finding, Job, Options
 from services.detector.judging import Judge
 from services.detector.runtimes import load_model
@@ -31,15 +32,13 @@ Floats = NDArray[np.float64]
 
 BINS: Final = 18
 MAX_PIXELS: Final = 100_000_000
-APART_MS: Final = 120_000
-"""Frames at least so far apart show no vehicle twice on its way."""
 _MEDIAN_OF: Final = 25
-"""So many pictures, spread over the recording, make the median picture."""
+"""The number of pictures, spread over the recording, for the median picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one picture showed: sightings [N, 4 + B] (boxes xyxy, normalised, and edges), scores
+    """The result for one picture: sightings [N, 4 + B] (boxes xyxy, normalised, and edges), scores
     [N]."""
 
     picture: str
@@ -54,7 +53,7 @@ class Frame:
 
 
 def cameras(folder: Path) -> dict[str, list[Shot]]:
-    """Every camera's pictures in the order of time: as annotations.json tells, or all JPEG files of
+    """Every camera's pictures in the order of time: as in annotations.json, or all JPEG files of
     the folder, or of each folder in it, by name. Raises Invalid when there are none."""
     if (folder / "annotations.json").is_file():
         return load(folder).shots
@@ -63,12 +62,12 @@ def cameras(folder: Path) -> dict[str, list[Shot]]:
         if path.suffix.lower() in (".jpg", ".jpeg"):
             found.setdefault(slug(path.parent.resolve().name), []).append(Shot(path, None))
     if not found:
-        raise Invalid("no-pictures", f"{folder} holds no JPEG pictures")
+        raise Invalid("no-pictures", f"{folder} contains no JPEG pictures")
     return found
 
 
 def digest(shots: Iterable[Shot]) -> str:
-    """Which pictures these are: another when one is added, taken out, renamed or replaced."""
+    """A digest of the pictures. It changes when one is added, removed, renamed or replaced."""
     found = hashlib.sha256()
     for shot in shots:
         picture = hashlib.sha256(shot.path.read_bytes()).hexdigest()
@@ -77,14 +76,15 @@ def digest(shots: Iterable[Shot]) -> str:
 
 
 def open_analyser(size_px: int, threads: int) -> Analyser:
-    """The detector's own stages with the shipped model; `threads` 0: as many as it likes."""
+    """The detector's own stages with the shipped model. `threads` 0: automatic."""
     settings = ModelSettings(DEFAULT_MODEL, "openvino", "f32", threads, 0, size_px, 1)
     model, facts = load_model(settings)
     return Analyser(Judge(facts, None, model), Options(size_px, MAX_PIXELS), lambda: None)
 
 
 def look(analyser: Analyser, device: str, shots: Iterable[Shot]) -> Iterator[dict[str, Any]]:
-    """One record a picture that can be decoded. `shots` may have a progress bar around them."""
+    """Yield one record per picture that can be decoded. `shots` may be wrapped in a progress
+    bar."""
     for shot in shots:
         jpeg = shot.path.read_bytes()
         found = analyser.analyse([Job(jpeg)], {})[0]
@@ -121,8 +121,8 @@ def edges(grey: Picture, boxes_xyxy: Floats) -> Floats:
 
 
 def _grey(jpeg: bytes) -> Picture:
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags), np.uint8)
+    flat = np.frombuffer(jpeg, np.uint8)
+    return np.asarray(cv2.imdecode(flat, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def read_frames(records: Iterable[Mapping[str, Any]]) -> dict[str, list[Frame]]:
@@ -159,8 +159,7 @@ def _frame(record: Mapping[str, Any]) -> Frame:
 def far_apart(frames: Sequence[Frame]) -> bool:
     """Tell whether the usual time between frames is minutes or more; False where times are
     unknown."""
-    times = [frame.time_ms for frame in frames if frame.time_ms is not None]
-    return len(times) > 1 and float(np.median(np.diff(times))) >= APART_MS
+    return are_apart([frame.time_ms for frame in frames if frame.time_ms is not None])
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
@@ -177,11 +176,10 @@ def write_lines(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 
 def median_picture(shots: Sequence[Shot]) -> Picture:
-    """The lot as it mostly looks, [H, W, 3] BGR. Pictures of another size than the first's are
+    """The lot's usual look, [H, W, 3] BGR. Pictures of another size than the first's are
     left out. Raises Invalid."""
     chosen = np.linspace(0, len(shots) - 1, _MEDIAN_OF).astype(int)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    read = [cv2.imread(str(shots[index].path), flags) for index in dict.fromkeys(chosen.tolist())]
+    read = [cv2.imread(str(shots[index].path)) for index in dict.fromkeys(chosen.tolist())]
     there = [picture for picture in read if picture is not None]
     if not there:
         raise Invalid("no-pictures", f"{shots[0].path} cannot be read")

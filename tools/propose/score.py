@@ -1,4 +1,4 @@
-"""Proposals held against annotations: precision and recall, by overlap and by centre."""
+"""Compare proposals with annotations: precision and recall, by overlap and by centre."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.geometry import points_in_polygon, polygon_area
-from parking.places import overlaps
+from parking.core.geometry import points_in_polygon, polygon_area
+from parking.vision.places import overlaps
 
 Floats = NDArray[np.float64]
 
@@ -26,14 +26,14 @@ class Truth:
 
     @property
     def region(self) -> Floats:
-        """What the annotations lie in: their convex hull [K, 2]."""
+        """The region of the annotations: their convex hull [K, 2]."""
         points = np.concatenate(self.outlines).astype(np.float32)
         return np.asarray(cv2.convexHull(points), np.float64).reshape(-1, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How many of the proposals are slots, how many of the slots were proposed. `inside`: proposals
+    """The share of proposals that are slots, and of slots that were proposed. `inside`: proposals
     within the region of the annotations; beyond it nobody annotated."""
 
     rule: str
@@ -127,7 +127,7 @@ def _hull(points: Floats) -> NDArray[np.float32]:
 
 
 def _nearness(middles: Floats, slots: Sequence[Floats]) -> Floats:
-    """1 / (1 + distance of centres) [N, S] where the middle lies in the slot, else 0."""
+    """1 / (1 + distance of centres) [N, S] where the centre is in the slot, else 0."""
     table = np.zeros((len(middles), len(slots)))
     for column, slot in enumerate(slots):
         if len(middles):

@@ -1,1 +1,1 @@
-"""Keeps a window of the topics as one portable file, and reads it back. Form: docs/replay.md."""
+"""Record a window of the topics as one portable file, and read it back. Format: docs/replay.md."""

@@ -1,17 +1,17 @@
-"""Keep what happened at a site, as one file that can be replayed, compared and sent by mail.
+"""Record what happened at a site as one file that can be replayed, compared and sent by mail.
 
   python -m tools.record tuesday.zip --site demo --from 2026-06-09T07:00Z --to 2026-06-09T19:00Z
   python -m tools.record now.zip --site demo --from 2h          from two hours ago until now
-  python -m tools.record some.zip --site demo --frames 3:120-180   those frames, and what belongs
-  python -m tools.record tuesday.zip --check                    is the file whole? what is in it?
+  python -m tools.record some.zip --site demo --frames 3:120-180   those frames, with their records
+  python -m tools.record tuesday.zip --check                    verify the file and list its content
 
-Taken are frames, gate and device events, commands, layouts and the passing of time (ticks), and,
-unless left out, what the detector and the tracker made of them at the time. Nobody notices: no
-consumer group is joined, nothing is written to Kafka. Frames are kept in Kafka for a day only, so
-record before they are gone; detections are kept for a week (--without-frames).
+It records frames, gate and device events, commands, layouts and ticks, and, unless excluded, the
+live detections and changes. Running services are not affected: it joins no consumer group and
+writes nothing to Kafka. Kafka keeps frames for only a day, so record in time; it keeps detections
+for a week (--without-frames).
 
-KAFKA_BOOTSTRAP says where (KAFKA_SECURITY, ... as for the services).
-Exit status: 0 done, 1 it could not be done or the file is damaged, 2 bad arguments.
+KAFKA_BOOTSTRAP is Kafka's address (KAFKA_SECURITY, ... as for the services).
+Exit status: 0 success, 1 failure or a damaged file, 2 bad arguments.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from typing import Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from parking.errors import Invalid, Retryable, SettingsError
-from parking.kafka import KafkaSettings
-from parking.settings import Reader
+from parking.core.errors import Invalid, Retryable, SettingsError
+from parking.runtime.kafka import KafkaSettings
+from parking.runtime.settings import Reader
 from tools.record.archive import ArchiveWriter, read_archive
 from tools.record.recording import Recording
 from tools.record.window import FrameRange, Wanted, record
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     if not options.check and (not options.site or not (options.start or options.frames)):
-        parser.error("say which --site and from when (--from), or which --frames; or --check")
+        parser.error("give --site and --from, or --frames, or --check")
     try:
         if not options.check:
             _record(options)
@@ -58,7 +58,7 @@ def _record(options: argparse.Namespace) -> None:
     kafka = KafkaSettings.read(env)
     env.done()
     if options.file.exists() and not options.force:
-        raise Invalid("exists", f"{options.file} is there already; --force replaces it")
+        raise Invalid("exists", f"{options.file} already exists; --force replaces it")
     now_ms = time.time_ns() // 1_000_000
     wanted = Wanted(
         frozenset(options.site),
@@ -86,19 +86,19 @@ def _record(options: argparse.Namespace) -> None:
         wanted, notes = asyncio.run(record(kafka, wanted, out, tell))
         if not any(name.startswith("records/") for name in out.counts):
             named = ", ".join(sorted(wanted.sites))
-            raise Invalid("nothing", f"Kafka holds nothing of {named} in this window")
+            raise Invalid("nothing", f"Kafka has no records of {named} in this window")
         out.finish(sorted(wanted.sites), (wanted.from_ms, wanted.to_ms), notes)
 
 
 def describe(recording: Recording) -> str:
-    """What is in a recording, for people."""
+    """A summary of a recording, for people."""
     counts: dict[str, int] = {}
     for kept in recording.records:
         counts[kept.event.TYPE] = counts.get(kept.event.TYPE, 0) + 1
     begin, end = (moment(ms) for ms in recording.span_ms())
     lines = [f"{recording.name}: {', '.join(recording.sites)}; {begin} to {end}"]
     lines += [f"  {count:>8}  {name}" for name, count in counts.items()]
-    lines += [f"  {len(recording.before):>8}  records of what was in force before"]
+    lines += [f"  {len(recording.before):>8}  records of the state before the window"]
     return "\n".join([*lines, *(f"  note: {note}" for note in recording.notes)])
 
 
@@ -108,7 +108,8 @@ def moment(time_ms: int) -> str:
 
 
 class When:
-    """A moment: ISO 8601 (UTC unless it says otherwise), or how long ago (`90s`, `30m`, `2h`)."""
+    """Parse a time: ISO 8601 (UTC unless it has an offset), or how long ago (`90s`, `30m`,
+    `2h`)."""
 
     def __init__(self, text: str) -> None:
         ago = _AGO.fullmatch(text)
@@ -137,11 +138,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, help="the archive (.zip) to write, or to --check")
-    parser.add_argument("--site", action="append", default=[], help="which site; may be repeated")
+    parser.add_argument("--site", action="append", default=[], help="site id; may be repeated")
     parser.add_argument(
         "--from", dest="start", type=When, help="2026-06-09T07:00Z, or 2h (ago); broker's time"
     )
-    parser.add_argument("--to", dest="end", type=When, help="the same; now, when left out")
+    parser.add_argument("--to", dest="end", type=When, help="same format; default: now")
     parser.add_argument(
         "--frames",
         type=_frame_range,
@@ -151,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     for what in ("frames", "detections", "changes"):
         parser.add_argument(f"--without-{what}", action="store_true", help=f"leave {what} out")
     parser.add_argument("--check", action="store_true", help="only read the file back")
-    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
     return parser
 
 

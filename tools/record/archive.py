@@ -1,7 +1,7 @@
-"""The archive: one zip file that holds a recording. Its form is described in docs/replay.md.
+"""The archive: one zip file that holds a recording. docs/replay.md describes the format.
 
-Writing is atomic: the file has its name only once it is whole. Reading checks everything before
-anything is used, and names each fault with its place.
+Writing is atomic: the file gets its name only once it is complete. Reading checks everything before
+anything is used, and names each error with its location.
 """
 
 import hashlib
@@ -18,20 +18,20 @@ from typing import IO, Final, Literal, Self
 import msgspec
 from msgspec import Raw, Struct
 
-from parking import codec
-from parking.errors import Invalid
-from parking.events import EVENTS, Event, FrameReceived
+from parking.core.errors import Invalid
+from parking.core.events import EVENTS, Event, FrameReceived
+from parking.wire import codec
 from tools.record.recording import KINDS, Kept, Recording, in_order
 
 FORMAT: Final = "smart-parking-recording"
 VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
-# All that zipfile raises over bytes that are not as they were written.
+# Everything zipfile raises on damaged bytes.
 _DAMAGE: Final = (
     *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
 )
-_FAULTS_TOLD: Final = 20
+_FAULTS_SHOWN: Final = 20
 _CHUNK: Final = 1 << 20
 _SPOOL_BYTES: Final = 8 << 20
 _LINES: Final = {
@@ -41,7 +41,7 @@ _TYPES: Final = {cls.TYPE: cls for cls in EVENTS}
 
 
 class FileFacts(Struct, frozen=True, kw_only=True):
-    """What a file in the archive must be."""
+    """The expected size and digest of a file in the archive."""
 
     bytes: int
     sha256: str
@@ -72,8 +72,8 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ArchiveWriter:
-    """Writes an archive; `with` it, `add` everything, then `finish`. Without `finish` there is no
-    file. Not for several threads."""
+    """Writes an archive; `with` it, `add` everything, then `finish`. Without `finish` no file is
+    created. Not thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -158,7 +158,7 @@ class ArchiveWriter:
 
 
 def _member(name: str, method: int) -> zipfile.ZipInfo:
-    """Without the time of writing: the same window gives the same bytes."""
+    """Omit the time of writing, so that the same window gives the same bytes."""
     info = zipfile.ZipInfo(name)
     info.compress_type = method
     info.external_attr = 0o644 << 16
@@ -167,15 +167,16 @@ def _member(name: str, method: int) -> zipfile.ZipInfo:
 
 # ---------------------------------------------------------------- reading back
 def read_archive(path: Path) -> Recording:
-    """A whole recording, checked. Raises Invalid("bad-archive") that names what is wrong where."""
+    """Read and check a whole recording. Raises Invalid("bad-archive") naming each error and its
+    location."""
     try:
         archive = zipfile.ZipFile(path)
     except FileNotFoundError as error:
-        raise Invalid("no-archive", f"{path}: there is no such file") from error
+        raise Invalid("no-archive", f"{path}: no such file") from error
     except _DAMAGE as error:
-        raise Invalid("bad-archive", f"{path} is no archive, or its end is missing: {error}") from (
-            error
-        )
+        raise Invalid(
+            "bad-archive", f"{path} is not an archive, or its end is missing: {error}"
+        ) from (error)
     manifest = _manifest(path, archive)
     faults = list(_file_faults(archive, manifest))
     _refuse(path, faults)
@@ -203,7 +204,7 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
     try:
         raw = archive.read(MANIFEST)
     except KeyError as error:
-        raise Invalid("bad-archive", f"{path} has no {MANIFEST}: it is no recording") from error
+        raise Invalid("bad-archive", f"{path} has no {MANIFEST}: it is not a recording") from error
     except _DAMAGE as error:
         raise Invalid("bad-archive", f"{path}: {MANIFEST} is damaged: {error}") from error
     try:
@@ -218,19 +219,19 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
 
 
 def _file_faults(archive: zipfile.ZipFile, manifest: Manifest) -> Iterator[str]:
-    held = {info.filename: info for info in archive.infolist()}
-    for name in held.keys() - manifest.files.keys() - {MANIFEST}:
-        yield f"{name}: the manifest does not know it"
+    members = {info.filename: info for info in archive.infolist()}
+    for name in members.keys() - manifest.files.keys() - {MANIFEST}:
+        yield f"{name}: not in the manifest"
     for name, facts in manifest.files.items():
-        info = held.get(name)
+        info = members.get(name)
         if info is None:
             yield f"{name}: missing"
         elif info.file_size != facts.bytes:
-            yield f"{name}: {info.file_size} bytes, the manifest says {facts.bytes}"
+            yield f"{name}: {info.file_size} bytes, but {facts.bytes} in the manifest"
         elif (found := _sha256(archive, name)) != facts.sha256:
             yield f"{name}: damaged: {found}"
         elif name not in _LINES and not name.startswith("frames/"):
-            yield f"{name}: no file of a recording"
+            yield f"{name}: not a file of a recording"
 
 
 def _sha256(archive: zipfile.ZipFile, name: str) -> str:
@@ -254,33 +255,33 @@ def _read_lines(
                 line = msgspec.json.decode(raw, type=Line)
                 event = codec.from_json(bytes(line.event), _TYPES.get(line.type, Event))
                 if not isinstance(event, KINDS[topic]):
-                    raise Invalid("wrong-type", f"a {line.type} does not belong here")
+                    raise Invalid("wrong-type", f"unexpected record type {line.type}")
                 yield Kept(topic, line.partition, line.offset, line.at_ms, event, line.file)
             except KeyError:
-                faults.append(f"{name}, line {number}: {line.type!r} is no type of this version")
+                faults.append(f"{name}, line {number}: {line.type!r} is not a type of this version")
             except (Invalid, msgspec.DecodeError) as error:
                 faults.append(f"{name}, line {number}: {error}")
 
 
 def _picture_faults(records: Sequence[Kept], manifest: Manifest) -> Iterator[str]:
-    """Each frame has its picture, and the picture is the one that its event describes."""
+    """Check that each frame has its picture, and that the picture matches its event."""
     named = set()
     for kept in records:
         if isinstance(kept.event, FrameReceived) and kept.file is not None:
             named.add(kept.file)
             facts = manifest.files.get(kept.file)
             if facts is None:
-                yield f"{kept.file}: missing, frame {kept.event.id} names it"
+                yield f"{kept.file}: missing, but frame {kept.event.id} refers to it"
             elif facts.sha256 != kept.event.sha256:
                 yield f"{kept.file}: not the picture that frame {kept.event.id} describes"
     for name in manifest.files:
         if name.startswith("frames/") and name not in named:
-            yield f"{name}: no frame names it"
+            yield f"{name}: no frame refers to it"
 
 
 def _refuse(path: Path, faults: Sequence[str]) -> None:
     if faults:
-        told = [*faults[:_FAULTS_TOLD]]
-        if len(faults) > _FAULTS_TOLD:
-            told.append(f"and {len(faults) - _FAULTS_TOLD} more")
-        raise Invalid("bad-archive", f"{path} cannot be used:\n  " + "\n  ".join(told))
+        listed = [*faults[:_FAULTS_SHOWN]]
+        if len(faults) > _FAULTS_SHOWN:
+            listed.append(f"and {len(faults) - _FAULTS_SHOWN} more")
+        raise Invalid("bad-archive", f"{path} cannot be used:\n  " + "\n  ".join(listed))

@@ -1,13 +1,13 @@
-"""A recording as values: what happened at some sites in a window of time, in the order of the log.
+"""A recording as values: the events of some sites in a window of time, in the order of the log.
 
-Pure: where it came from (an archive, a folder, S3) and where it goes (a replay) is others' work.
+Pure: other modules read it (from an archive, a folder, S3) and use it (in a replay).
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from parking.events import (
+from parking.core.events import (
     DetectionMade,
     DeviceReported,
     Event,
@@ -18,7 +18,7 @@ from parking.events import (
     SlotChanged,
     TickElapsed,
 )
-from parking.topics import (
+from parking.core.topics import (
     DETECTIONS,
     DEVICE_EVENTS,
     FRAMES,
@@ -45,7 +45,7 @@ _RANK: Final = {topic: rank for rank, topic in enumerate(KINDS)}
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One record. `at_ms`: the broker's time, by which the log is ordered; `file`: a picture's."""
+    """One record. `at_ms`: the broker's time, which orders the log; `file`: a picture's."""
 
     topic: str
     partition: int
@@ -56,14 +56,14 @@ class Kept:
 
     @property
     def order(self) -> tuple[int, int, int, int]:
-        """Sorts records of several topics as they came."""
+        """Sorts records of several topics in order of arrival."""
         return (self.at_ms, _RANK[self.topic], self.partition, self.offset)
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """`before`: what was in force when the window began (layouts, commands, connections, the last
-    change of each slot); `records`: the window, in order; `picture`: a frame's bytes, by `file`."""
+    """`before`: the state when the window began (layouts, commands, connections, the last change of
+    each slot); `records`: the window, in order; `picture`: a frame's bytes, by `file`."""
 
     name: str
     sites: tuple[str, ...]
@@ -77,12 +77,12 @@ class Recording:
         return (kept for kept in self.records if kept.topic in topics)
 
     def span_ms(self) -> tuple[int, int]:
-        """First and last moment (`time_ms`) of what was seen in the window; (0, 0) of nothing."""
+        """First and last `time_ms` of observations in the window; (0, 0) if there are none."""
         times = [kept.event.time_ms for kept in self.of(FRAMES, DETECTIONS)]
         times = times or [kept.event.time_ms for kept in self.records]
         return (min(times), max(times)) if times else (0, 0)
 
 
 def in_order(records: Iterable[Kept]) -> list[Kept]:
-    """As they came."""
+    """Return the records in order of arrival."""
     return sorted(records, key=lambda kept: kept.order)

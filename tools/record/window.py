@@ -1,5 +1,5 @@
-"""A window of the topics out of Kafka: read partition by partition, without a group, so that nobody
-who works notices."""
+"""Read a window of the topics from Kafka, partition by partition and without a consumer group, so
+that running services are not affected."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -9,12 +9,9 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from parking import codec
-from parking.errors import Invalid, Retryable
-from parking.events import DetectionMade, DeviceReported, Event, FrameReceived, SlotChanged
-from parking.kafka import KafkaSettings, assign_all, new_consumer, to_record
-from parking.ports import Record
-from parking.topics import (
+from parking.core.errors import Invalid, Retryable
+from parking.core.events import DetectionMade, DeviceReported, Event, FrameReceived, SlotChanged
+from parking.core.topics import (
     DETECTIONS,
     DEVICE_EVENTS,
     FRAMES,
@@ -23,19 +20,22 @@ from parking.topics import (
     SITE_COMMANDS,
     SLOT_CHANGES,
 )
+from parking.runtime.kafka import KafkaSettings, assign_all, new_consumer, to_record
+from parking.wire import codec
+from parking.wire.ports import Record
 from tools.record.archive import ArchiveWriter
 from tools.record.recording import KINDS, Kept
 
 _STALL_MS: Final = 30_000
 _LATE_MS: Final = 15 * 60_000
-"""So long after a range's last picture what was told of its pictures is still looked for."""
+"""How long after a range's last picture records about its pictures are still searched."""
 Progress = Callable[[str, int, int], None]
-"""Told (topic, records read, records to read)."""
+"""Called with (topic, records read, records to read)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameRange:
-    """Frames `first` to `last` (offsets, both in) of one partition of the frames' topic."""
+    """Frames `first` to `last` (offsets, inclusive) of one partition of the frames' topic."""
 
     partition: int
     first: int
@@ -44,7 +44,7 @@ class FrameRange:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to keep: a window in the broker's time (`to_ms` not in it), or a range of frames."""
+    """What to keep: a window in the broker's time (`to_ms` exclusive), or a range of frames."""
 
     sites: frozenset[str]
     from_ms: int
@@ -56,7 +56,7 @@ class Wanted:
 
 
 class _Window:
-    """One recording as it is made."""
+    """A recording in progress."""
 
     def __init__(
         self, consumer: AIOKafkaConsumer, wanted: Wanted, out: ArchiveWriter, progress: Progress
@@ -71,12 +71,12 @@ class _Window:
         self._of_range: set[str] = set()
 
     async def take(self, topic: str) -> None:
-        """The topic's window; of topics that set the scene also what came before it."""
+        """Read the topic's window; for topics that hold state also the records before it."""
         places = await assign_all(self._consumer, topic)
         begins = await self._consumer.beginning_offsets(places)
         starts, ends = await self._bounds(places)
         if topic == FRAMES:
-            # A detector that was behind tells in the window of frames that came before it.
+            # A lagging detector reports in the window on frames that came before it.
             wanted = {
                 p: min(starts[p], self._seen_from.get(p.partition, starts[p])) for p in places
             }
@@ -102,7 +102,7 @@ class _Window:
             await self._take_late(topic, ends)
 
     async def _take_late(self, topic: str, starts: dict[TopicPartition, int]) -> None:
-        """What was told of a range's pictures once the last of them had come."""
+        """Read the records about a range's pictures that followed the last of them."""
         until = await self._at(list(starts), self._wanted.to_ms + _LATE_MS)
         ranges = {place: (start, until[place]) for place, start in starts.items()}
         async for record in self._read(topic, ranges):
@@ -114,8 +114,8 @@ class _Window:
                     self._out.add(kept)
 
     async def take_layouts(self) -> None:
-        """All layouts that are left: compaction may have taken what was in force in the window, and
-        then the one after it must do."""
+        """Read all remaining layouts. If compaction has removed the one in force in the window, the
+        next one is used."""
         places = await assign_all(self._consumer, LAYOUTS)
         begins = await self._consumer.beginning_offsets(places)
         ends = await self._consumer.end_offsets(places)
@@ -135,14 +135,15 @@ class _Window:
         for camera_id in sorted(later.keys() - before.keys()):
             if later[camera_id].at_ms >= self._wanted.to_ms:
                 self.notes.append(
-                    f"{camera_id}: the layout of then is gone (compacted); the next one is kept"
+                    f"{camera_id}: the layout of that time no longer exists in the compacted "
+                    f"topic; the next one is used"
                 )
                 before[camera_id] = later[camera_id]
         for kept in before.values():
             self._out.add(kept, before=True)
 
     def all_notes(self) -> list[str]:
-        """What whoever uses the recording should know."""
+        """Notes for users of the recording."""
         lost = [f"{self._unreadable} records could not be read and are left out"]
         return self.notes + (lost if self._unreadable else [])
 
@@ -153,7 +154,7 @@ class _Window:
         return starts, await self._at(places, self._wanted.to_ms)
 
     async def _at(self, places: list[TopicPartition], moment_ms: int) -> dict[TopicPartition, int]:
-        """Where the first records from this moment on lie; the ends where there are none."""
+        """The offsets of the first records from this time on, or the end offsets."""
         ends = await self._consumer.end_offsets(places)
         found = await self._consumer.offsets_for_times(dict.fromkeys(places, moment_ms))
         return {place: found[place].offset if found.get(place) else ends[place] for place in places}
@@ -178,7 +179,8 @@ class _Window:
         if lost:
             named = ", ".join(map(str, sorted(lost)))
             self.notes.append(
-                f"frames from the window's begin may be gone (retention): partitions {named}"
+                f"frames at the start of the window may have expired (retention): partitions "
+                f"{named}"
             )
 
     async def _read(
@@ -200,7 +202,7 @@ class _Window:
                         yield to_record(message)
                 now = await self._consumer.position(place)
                 if not batches and now == at:
-                    raise Retryable(f"Kafka gives nothing of {topic}/{place.partition} at {at}")
+                    raise Retryable(f"Kafka returns no record of {topic}/{place.partition} at {at}")
                 at = now
                 self._progress(topic, done + min(at, end) - start, total)
             done += end - start
@@ -230,7 +232,8 @@ class _Window:
 
 
 def _scene_key(kept: Kept) -> object:
-    """Records that set the scene replace each other by this; None is not kept."""
+    """The key by which records of the state before the window replace each other; None drops the
+    record."""
     event = kept.event
     if isinstance(event, SlotChanged):
         return (event.site_id, event.slot_id)
@@ -242,8 +245,8 @@ def _scene_key(kept: Kept) -> object:
 async def record(
     settings: KafkaSettings, wanted: Wanted, out: ArchiveWriter, progress: Progress
 ) -> tuple[Wanted, list[str]]:
-    """Fill the archive; returns what was wanted (with the window of a range of frames) and notes.
-    Raises Retryable when Kafka is away or stalls, Invalid when the range does not exist."""
+    """Fill the archive. Returns the selection (with the window of a range of frames) and notes.
+    Raises Retryable when Kafka is unavailable or stalls, Invalid when the range does not exist."""
     consumer = new_consumer(settings)
     try:
         await consumer.start()

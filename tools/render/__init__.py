@@ -1,1 +1,1 @@
-"""Renders parking footage with exact truth beside it: procedural, seeded, nothing downloaded."""
+"""Render parking footage with exact truth: procedural, seeded, without downloads."""

@@ -5,7 +5,7 @@
 
 Needs the extra [render] (make .venv/.render). With an LLVM library (DRJIT_LIBLLVM_PATH names it
 where it is not found by itself) a picture of 960x640 takes about 7 s on two cores, without one
-about half a minute. Pictures that are there are not rendered again: an interrupted run goes on.
+about half a minute. Existing pictures are not rendered again, so an interrupted run continues.
 """
 
 import argparse
@@ -29,7 +29,7 @@ JPEG_QUALITY = 80
 
 
 class Studio:
-    """Where the pictures of one run go, and how they are made."""
+    """The output folder of one run, and how its pictures are rendered."""
 
     def __init__(self, out: Path, quality: Any, seed: int) -> None:
         """`quality` is a shot.Quality; nothing is rendered yet."""
@@ -43,7 +43,7 @@ class Studio:
         """Photograph one moment with each camera, unless that is done; return the annotations."""
         from tools.render.shot import Photographer
 
-        told = []
+        rendered = []
         photographer = None
         for camera in cameras:
             part = self._parts / f"{camera.name}-{index:03d}.json"
@@ -51,8 +51,8 @@ class Studio:
                 photographer = photographer or Photographer(stage, moment, self._seed)
                 annotation = self._photograph(photographer, stage.site, camera, moment, index)
                 part.write_text(json.dumps(annotation), "utf-8")
-            told.append(json.loads(part.read_text("utf-8")))
-        return told
+            rendered.append(json.loads(part.read_text("utf-8")))
+        return rendered
 
     def _photograph(
         self, photographer: Any, site: Site, camera: Camera, moment: Moment, index: int
@@ -104,26 +104,26 @@ def demo(studio: Studio, frames: int, seed: int) -> Iterator[int]:
     site = demo_site()
     story = DemoStory(site, frames, seed)
     stage = Stage(site)
-    told = []
+    rendered = []
     for index, moment in enumerate(story.moments):
-        told += studio.moment(stage, site.cameras, moment, index)
+        rendered += studio.moment(stage, site.cameras, moment, index)
         yield index
-    told.sort(key=lambda frame: frame["file"])
-    studio.finish(truth.annotations(site, told, story.gate))
+    rendered.sort(key=lambda frame: frame["file"])
+    studio.finish(truth.annotations(site, rendered, story.gate))
 
 
 def scenes(studio: Studio, count: int, seed: int) -> Iterator[int]:
     """Render random lots, one picture each."""
     from tools.render.scene import Stage
 
-    told = []
+    rendered = []
     for index in range(count):
         site = random_site(seed * 10_000 + index)
         camera = replace(site.cameras[0], name=f"lot{index:03d}")
         moment = random_moment(site, seed * 10_000 + index)
-        told += studio.moment(Stage(site), [camera], moment, index)
+        rendered += studio.moment(Stage(site), [camera], moment, index)
         yield index
-    studio.finish({"dataset": "rendered", "frames": told})
+    studio.finish({"dataset": "rendered", "frames": rendered})
 
 
 def _weather(moment: Moment) -> str:
@@ -155,15 +155,16 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the footage")
-    parser.add_argument("--frames", type=int, default=48, help="frames a camera (48)")
+    parser.add_argument("--frames", type=int, default=48, help="frames per camera (48)")
     parser.add_argument("--scenes", type=int, default=0, help="random lots instead of the demo")
     parser.add_argument("--size", default="960x640", help="pixels (960x640)")
-    parser.add_argument("--spp", type=int, default=12, help="samples a pixel (12)")
-    parser.add_argument("--seed", type=int, default=4, help="of the story and the noise (4)")
+    parser.add_argument("--spp", type=int, default=12, help="samples per pixel (12)")
+    parser.add_argument("--seed", type=int, default=4, help="seed of the story and the noise (4)")
     parser.add_argument("--variant", default="auto", help="mitsuba's (auto: llvm, else scalar)")
     options = parser.parse_args()
     width, height = (int(part) for part in options.size.split("x"))
-    print(f"mitsuba {mi.__version__}, {_choose_variant(options.variant)}; {datetime.now():%H:%M}")
+    started = datetime.now().astimezone()
+    print(f"mitsuba {mi.__version__}, {_choose_variant(options.variant)}; {started:%H:%M}")
     # mitsuba's types exist only once a variant is chosen, so what uses them is imported after that.
     from tools.render.shot import Quality
 

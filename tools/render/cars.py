@@ -8,7 +8,7 @@ import numpy as np
 from tools.render.mesh import Floats, Mesh, ball, box, from_quads, grid_faces, tube
 
 STATIONS = 49
-"""Cross-sections along a car; odd, so that one lies in the middle."""
+"""Cross-sections along a car; an odd number, so that one is in the middle."""
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,9 @@ def _building(rng: np.random.Generator, measures: tuple[float, ...]) -> list[Mes
         box((x0, y0, 0), (x1, y1, height), f"wall{rng.integers(3)}"),
         box((x0 - 0.2, y0 - 0.2, height), (x1 + 0.2, y1 + 0.2, height + 0.3), "concrete"),
     ]
-    for z in np.arange(1.0, height - 1.6, 3.0):
-        for x in np.arange(x0 + 1.2, x1 - 2.0, 2.9):
-            parts.append(box((x, y0 - 0.03, z), (x + 1.5, y1 + 0.03, z + 1.5), "window"))
-    return parts
+    windows = [
+        box((x, y0 - 0.03, z), (x + 1.5, y1 + 0.03, z + 1.5), "window")
+        for z in np.arange(1.0, height - 1.6, 3.0)
+        for x in np.arange(x0 + 1.2, x1 - 2.0, 2.9)
+    ]
+    return parts + windows

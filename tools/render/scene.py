@@ -72,7 +72,7 @@ class Stage:
         return mi.load_dict(content, optimize=False)
 
     def _place(self, content: dict[str, Any], name: str, make: Any, place: tuple[Any, ...]) -> None:
-        """Add a written thing to the scene at its place, with its own materials."""
+        """Add an object from a mesh file to the scene at its place, with its own materials."""
         owner, (x, y), heading, own = place
         files = self._files.get(name) or self._write(name, make(self.site))
         to_world = (

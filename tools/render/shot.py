@@ -1,4 +1,4 @@
-"""One photograph: direct light and sky rendered apart, denoised with what is known of the surfaces.
+"""One photograph: direct light and sky rendered separately, denoised with the known surfaces.
 
 The light on a surface is smooth where its picture is not: dividing by the surface's own colour
 before the filter keeps lines, leaves and number plates sharp at a few samples a pixel.
@@ -29,7 +29,7 @@ class Shot:
 
     light: Floats32
     owner: NDArray[np.int32]
-    """Index into `names` for each pixel; -1 for the ground and all that stands."""
+    """Index into `names` for each pixel; -1 for everything that is not in `names`."""
     names: tuple[str, ...]
 
 
@@ -101,8 +101,8 @@ def _number(shape: mi.Shape, place: int) -> int:
 
 def _render(scene: mi.Scene, integrator: dict[str, Any], view: mi.Sensor, how: Quality) -> Floats32:
     """Return all channels of one rendering."""
-    made = mi.load_dict(integrator)
-    result = mi.render(scene, sensor=view, integrator=made, spp=how.spp, seed=how.seed)
+    tracer = mi.load_dict(integrator)
+    result = mi.render(scene, sensor=view, integrator=tracer, spp=how.spp, seed=how.seed)
     return np.array(result, dtype=np.float32)
 
 

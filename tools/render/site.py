@@ -37,7 +37,7 @@ class Camera:
     fov_deg: float
 
     def project(self, points: ArrayLike, size_wh: tuple[int, int]) -> Floats:
-        """Return pixels `[N, 2]` of points `[N, 3]`; NaN for what lies behind the camera."""
+        """Return pixels `[N, 2]` of points `[N, 3]`; NaN for points behind the camera."""
         forward = np.subtract(self.target, self.position)
         forward = forward / np.linalg.norm(forward)
         right = np.cross(forward, [0, 0, 1])

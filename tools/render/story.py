@@ -8,12 +8,12 @@ import numpy as np
 from tools.render.cars import SHAPES
 from tools.render.site import Site, Slot
 
-START = datetime(2026, 6, 12, 16, 30)
+START = datetime(2026, 6, 12, 16, 30)  # noqa: DTZ001 -- the local time of a place that is not
 STEP = timedelta(minutes=3)
 COVERED = range(36, 44)
 """Frames on which the camera `south` is covered."""
 HOLD = 4
-"""Least frames between two changes of a slot: the tracker wants two observations of each."""
+"""Least frames between two changes of a slot: the tracker needs two observations of each."""
 LANES_Y = (6.9, 10.1)
 """Where arriving (eastbound) and leaving (westbound) cars drive, metres."""
 
@@ -121,7 +121,7 @@ class DemoStory:
         return random_car(self._rng, f"car-{self._born:02d}")
 
     def _plan(self) -> list[Moment]:
-        """Return all moments. An arrival is seen driving on the frame before it stands."""
+        """Return all moments. An arrival is visible driving on the frame before it is parked."""
         moments = []
         arriving: tuple[Car, Slot] | None = None
         walkers = self._walkers()
@@ -161,7 +161,7 @@ class DemoStory:
         return car, slot
 
     def _leave(self, index: int) -> Car | None:
-        """Let a car that stood long enough drive towards the exit."""
+        """Let a car that was parked long enough drive towards the exit."""
         ready = [s for s in self._parked if index - self._changed.get(s, -9) >= 2 * HOLD]
         if not ready or len(self._parked) < 9:
             return None

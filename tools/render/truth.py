@@ -1,4 +1,4 @@
-"""The exact truth beside the pictures, in the form that parking/lots.py reads."""
+"""The exact truth beside the pictures, in the form that parking/core/lots.py reads."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tools.render.story import START, STEP, GateEvent, Moment
 LEAST_PIXELS = 40
 """Smaller visible parts of a vehicle get no box."""
 BEYOND = 0.02
-"""How far beyond the picture's edge a slot's corner may lie, as a share of its size."""
+"""How far beyond the picture's edge a slot's corner may be, as a share of its size."""
 
 
 def boxes(owner: NDArray[np.int32], names: tuple[str, ...]) -> list[list[int]]:

@@ -1,1 +1,1 @@
-"""Plays recorded pictures and events through chosen settings, apart from live: docs/replay.md."""
+"""Replay recorded pictures and events with chosen settings, separate from live: docs/replay.md."""

@@ -1,6 +1,6 @@
-"""Play what was recorded through settings of your choice, apart from live.
+"""Replay a recording with settings of your choice, separate from live.
 
-  python -m tools.replay tuesday.zip --out runs/today                      as it is set today
+  python -m tools.replay tuesday.zip --out runs/today                      with today's settings
   python -m tools.replay tuesday.zip --out runs/calmer --set exit_observations=5
   python -m tools.replay tuesday.zip --out runs/new --set MODEL_FILE=new.onnx
   python -m tools.replay tuesday.zip --out runs/calm --detector recorded --set min_confidence=0.7
@@ -9,21 +9,21 @@
 
 Then: python -m tools.compare runs/today runs/calmer --html differences.html
 
-SOURCE is an archive of tools.record, a folder with annotations.json (parking/lots.py), or
+SOURCE is an archive of tools.record, a folder with annotations.json (parking/core/lots.py), or
 s3:SITE/CAMERA@DAY (S3_* as for the persister; DATABASE_URL for the pictures' times and layout).
 
---set NAME=VALUE   DETECTOR_..., MODEL_FILE, FRAME_MAX_PIXELS: what the detector is started with;
-                   what is not set is this version's default. enter_observations,
+--set NAME=VALUE   DETECTOR_..., MODEL_FILE, FRAME_MAX_PIXELS: settings of the detector;
+                   the others have this version's defaults. enter_observations,
                    exit_observations, min_confidence, silence_intervals, silence_ms, overstay_ms,
                    maximum_stay_ms, empty_at_min, capacity, correction_hold_ms:
-                   the tracker's parameters; what is not set is as it was at the time.
+                   parameters of the tracker; the others are as recorded.
 --settings FILE    the same as TOML, in tables [detector] and [tracker].
 
-Played in this process, the same recording and settings give the same files, byte for byte. With
---kafka the real services play it on the Kafka of KAFKA_BOOTSTRAP, in topics, groups and a table of
-the run's own (replay.NAME. before each name), which are deleted afterwards; live is not touched.
-All times are those of the recording, so dwell and hysteresis act as they did.
-Exit status: 0 done, 1 it could not be done, 2 bad arguments.
+In this process, the same recording and settings give the same files, byte for byte. With --kafka
+the real services replay it on the Kafka of KAFKA_BOOTSTRAP, in topics, groups and a table of the
+run's own (prefix replay.NAME.), which are deleted afterwards. Live data is not touched.
+All times are those of the recording, so dwell and hysteresis work as they did live.
+Exit status: 0 success, 1 failure, 2 bad arguments.
 """
 
 import argparse
@@ -37,9 +37,9 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from parking.errors import Invalid, Retryable, SettingsError
-from parking.kafka import KafkaSettings
-from parking.settings import Reader
+from parking.core.errors import Invalid, Retryable, SettingsError
+from parking.runtime.kafka import KafkaSettings
+from parking.runtime.settings import Reader
 from tools.record.recording import Kept, Recording
 from tools.replay.choice import Choice, choice
 from tools.replay.in_process import Played, RecordedWatcher, model_watcher, play
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def replay(options: argparse.Namespace) -> RunFacts:
-    """Do what the options say. Raises Invalid, Retryable or SettingsError."""
+    """Run the replay. Raises Invalid, Retryable or SettingsError."""
     chosen = choice(options.set, _file(options.settings))
     recording = open_source(options.source, os.environ, options.interval_ms, options.layout)
     steps = script(recording, chosen, options.detector, every_frame=options.every_frame)
@@ -128,22 +128,26 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", help="archive, folder, or s3:SITE/CAMERA@YYYY-MM-DD")
-    parser.add_argument("--out", type=Path, required=True, help="folder for what the run makes")
-    parser.add_argument("--run", help="its name, part of every id (the folder's)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the run's results")
+    parser.add_argument(
+        "--run", help="the run's name, part of every id (default: the folder's name)"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--settings", type=Path, metavar="FILE", help="TOML; --set goes before it")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="TOML; --set overrides it")
     parser.add_argument(
         "--detector",
         choices=("model", "recorded"),
         default="model",
-        help="recorded: take the detections as they were, for the tracker's parameters alone",
+        help="recorded: use the recorded detections, to try only the tracker's parameters",
     )
     parser.add_argument(
-        "--every-frame", action="store_true", help="also pictures that live passed over"
+        "--every-frame",
+        action="store_true",
+        help="also use pictures that the live detector skipped",
     )
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--in-process", action="store_true", help="in this process (the default)")
-    how.add_argument("--kafka", action="store_true", help="by the real services, on a Kafka")
+    how.add_argument("--in-process", action="store_true", help="run in this process (the default)")
+    how.add_argument("--kafka", action="store_true", help="run the real services on a Kafka")
     parser.add_argument("--interval-ms", type=int, help="a folder's camera interval")
     parser.add_argument("--layout", type=Path, help="captures without Postgres: the layout (JSON)")
     return parser

@@ -1,8 +1,8 @@
-"""What the persister kept of a camera and a day (evidence in S3) as a recording.
+"""Read the evidence of a camera and a day (S3) as a recording.
 
-Only frames that were kept are there: by default those that changed a slot. With Postgres each has
-the time and the facts of its row, and is checked against it; without it, pictures are taken in the
-order of their ids, one interval apart, and the layout has to be given as a file.
+It holds only stored frames: by default those that changed a slot. With Postgres each frame gets the
+time and values of its row and is checked against it. Without it, pictures are taken in the order of
+their ids, one interval apart, and the layout must be given as a file.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.rows import dict_row
 
-from parking import lots
-from parking.errors import Invalid, Retryable
-from parking.events import FrameReceived, LayoutPublished
-from parking.topics import FRAMES, LAYOUTS, evidence_key, site_of
+from parking.core import lots
+from parking.core.errors import Invalid, Retryable
+from parking.core.events import FrameReceived, LayoutPublished
+from parking.core.topics import FRAMES, LAYOUTS, evidence_key, site_of
+from parking.runtime.objects import S3Settings, new_client
 from services.detector.picture import header_size
-from services.persister.objects import S3Settings, new_client
 from tools.record.recording import Kept, Recording, in_order
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 _DAY_MS: Final = 86_400_000
 _NAME: Final = re.compile(r"s3:(?P<camera>[a-z0-9-]+/[a-z0-9-]+)@(?P<day>\d{4}-\d{2}-\d{2})")
-_NOTE: Final = "only pictures that were kept; what the camera sent between them is not there"
+_NOTE: Final = "only stored pictures; those that the camera sent between them are missing"
 _ROWS: Final = """
     select * from captures
     where camera_id = %s and time_ms >= %s and time_ms < %s
       and object_key is not null and sha256 is not null
     order by time_ms"""
-# The last one of that day or before; failing that, the first after it.
+# The last one of that day or before; if there is none, the first after it.
 _LAYOUT: Final = """
     select body from layouts where camera_id = %s
     order by time_ms >= %s, abs(time_ms - %s), version desc limit 1"""
@@ -53,8 +53,8 @@ def read_captures(
     database_url: str = "",
     layout_file: Path | None = None,
 ) -> Recording:
-    """`s3:{site}/{device}@{YYYY-MM-DD}` (UTC). Raises Invalid in plain words, Retryable when S3 or
-    Postgres is away."""
+    """Read `s3:{site}/{device}@{YYYY-MM-DD}` (UTC). Raises Invalid with a message for people,
+    Retryable when S3 or Postgres is unavailable."""
     match = _NAME.fullmatch(source)
     if match is None:
         raise Invalid("bad-source", f"{source!r} is not s3:SITE/CAMERA@YYYY-MM-DD")
@@ -67,13 +67,13 @@ def read_captures(
         layout = _layout_of(layout_file, camera_id)
         frames = list(_from_keys(store, camera_id, start_ms, layout.interval_ms))
     if not frames:
-        raise Invalid("no-captures", f"no picture of {camera_id} of {match['day']} was kept")
+        raise Invalid("no-captures", f"no picture of {camera_id} of {match['day']} is stored")
     sums = {kept.file: sha256 for kept, sha256 in frames}
 
     def picture(key: str) -> bytes:
         jpeg = store.get(key)
         if hashlib.sha256(jpeg).hexdigest() != sums[key]:
-            raise Invalid("damaged", f"{key} is not what its row says")
+            raise Invalid("damaged", f"{key} does not match its row")
         return jpeg
 
     return Recording(
@@ -87,21 +87,21 @@ def read_captures(
 
 
 class _Store:
-    """The bucket, read only."""
+    """The bucket, read-only."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def get(self, key: str) -> bytes:
-        """An object's bytes."""
+        """Return an object's bytes."""
         try:
             return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except (BotoCoreError, ClientError) as error:
             raise Retryable(f"S3: {key}: {error}") from error
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """All keys that begin so."""
+        """Return all keys with this prefix."""
         pages = self._client.get_paginator("list_objects_v2")
         try:
             for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
@@ -111,7 +111,7 @@ class _Store:
 
 
 Frames = Sequence[tuple[Kept, str]]
-"""Each with the sha256 of its object."""
+"""Return the rows, each with the sha256 of its object."""
 
 
 def _from_rows(database_url: str, camera_id: str, start_ms: int) -> tuple[Frames, LayoutPublished]:
@@ -123,7 +123,7 @@ def _from_rows(database_url: str, camera_id: str, start_ms: int) -> tuple[Frames
     except psycopg.OperationalError as error:
         raise Retryable(f"Postgres: {error}") from error
     if found is None:
-        raise Invalid("no-layout", f"Postgres knows no layout of {camera_id}")
+        raise Invalid("no-layout", f"Postgres has no layout of {camera_id}")
     layout = msgspec.convert(found["body"], LayoutPublished)
     return [_of_row(row, number) for number, row in enumerate(rows, 1)], layout
 
@@ -162,7 +162,7 @@ def _from_keys(
 
 
 def _by_number(key: str) -> list[tuple[int, str]]:
-    """Boot and sequence number count as numbers."""
+    """A sort key that compares boot and sequence number as numbers."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", key)]
 
 

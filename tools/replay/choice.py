@@ -1,7 +1,7 @@
-"""The settings a replay is to use: what differs from today's. Pure.
+"""The settings of a replay that differ from today's. Pure.
 
 Names in capitals are the detector's (MODEL_FILE, DETECTOR_...; `python -m services.detector
---help`), the others the tracker's parameters of a site (`ParametersSet` in parking/events.py).
+--help`), the others the tracker's parameters of a site (`ParametersSet` in parking/core/events.py).
 """
 
 import re
@@ -12,34 +12,34 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec.structs import replace
 
-from parking.errors import Invalid
-from parking.events import ParametersSet
+from parking.core.errors import Invalid
+from parking.core.events import ParametersSet
 
 PARAMETERS: Final = tuple(
     name for name in ParametersSet.__struct_fields__ if name != "kind"
 )  # fmt: skip
 ALWAYS: Final = {"DETECTOR_SKIP": "off", "DETECTOR_LOAD": "off"}
-"""A replay's detector takes every picture and leaves nothing out, however busy the computer is:
-otherwise the same recording would give other changes the next time."""
+"""A replay's detector analyses every picture in full, however busy the computer is. Otherwise the
+same recording could give different changes each time."""
 
 _DETECTOR: Final = re.compile(r"(?:SLOT_)?MODEL_FILE|FRAME_MAX_PIXELS|DETECTOR_[A-Z0-9_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`detector`: environment variables; `tracker`: parameters, put over those of the recording."""
+    """`detector`: environment variables; `tracker`: parameters that override the recorded ones."""
 
     detector: Mapping[str, str] = field(default_factory=dict)
     tracker: Mapping[str, Any] = field(default_factory=dict)
 
     def over(self, parameters: ParametersSet) -> ParametersSet:
-        """These parameters with the chosen ones over them."""
+        """Return these parameters, overridden by the chosen ones."""
         return replace(parameters, **self.tracker) if self.tracker else parameters
 
 
 def choice(given: Iterable[str], file: Mapping[str, Any] | None = None) -> Choice:
-    """From `NAME=VALUE` texts, put over a settings file's content. Raises Invalid("bad-setting")
-    that names every fault."""
+    """Parse `NAME=VALUE` pairs, which override a settings file's content. Raises
+    Invalid("bad-setting") naming every error."""
     values = _of_file(file or {})
     faults = []
     for text in given:
@@ -50,12 +50,12 @@ def choice(given: Iterable[str], file: Mapping[str, Any] | None = None) -> Choic
             values[name] = value
     detector = {n: _text(v) for n, v in values.items() if _DETECTOR.fullmatch(n)}
     tracker = {n: v for n, v in values.items() if n in PARAMETERS}
-    for name in values.keys() - detector.keys() - tracker.keys():
-        faults.append(
-            f"{name!r} is no setting: the tracker has {', '.join(PARAMETERS)}; "
-            "the detector's begin with DETECTOR_, or are MODEL_FILE, SLOT_MODEL_FILE, "
-            "FRAME_MAX_PIXELS"
-        )
+    faults += [
+        f"{name!r} is not a setting: the tracker has {', '.join(PARAMETERS)}; "
+        "the detector's begin with DETECTOR_, or are MODEL_FILE, SLOT_MODEL_FILE, "
+        "FRAME_MAX_PIXELS"
+        for name in values.keys() - detector.keys() - tracker.keys()
+    ]
     chosen: dict[str, Any] = {}
     for name, value in tracker.items():
         try:
@@ -80,7 +80,7 @@ def _of_file(file: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    """As in an environment."""
+    """Format a value as an environment variable."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value)

@@ -1,6 +1,6 @@
-"""A folder with annotations.json as a recording: what its cameras would have told.
+"""Read a folder with annotations.json as a recording of its cameras.
 
-Its pictures carry their original times; where they have none, they are one interval apart. Time
+Pictures keep their original times. Those without a time are one interval apart. Time
 passes (ticks) by the cameras' interval, so that a gap in the footage becomes silence.
 """
 
@@ -11,16 +11,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from parking import lots
-from parking.errors import Invalid
-from parking.events import (
+from parking.core import lots
+from parking.core.errors import Invalid
+from parking.core.events import (
     FrameReceived,
     GateEventReceived,
     LayoutPublished,
     ParametersSet,
     TickElapsed,
 )
-from parking.topics import DETECTIONS, FRAMES, GATE_EVENTS, LAYOUTS
+from parking.core.topics import DETECTIONS, FRAMES, GATE_EVENTS, LAYOUTS
 from services.detector.picture import header_size
 from tools.record.recording import Kept, Recording, in_order
 from tools.simulator.footage import GATE_DEVICE, Footage, load
@@ -30,8 +30,8 @@ _USUAL: Final = ParametersSet()
 
 
 def read_folder(folder: Path, interval_ms: int | None = None) -> Recording:
-    """The folder's pictures, layouts and ticks. `interval_ms`: how often its cameras send (the
-    usual distance of its pictures). Raises Invalid in plain words."""
+    """Read the folder's pictures, layouts and ticks. `interval_ms`: the cameras' interval (default:
+    the usual interval between its pictures). Raises Invalid with a message for people."""
     footage = load(folder)
     interval_ms = interval_ms or _usual_interval_ms(footage)
     frames: list[Kept] = []
@@ -116,7 +116,7 @@ def _usual_interval_ms(footage: Footage) -> int:
 
 
 def _ticks(site_id: str, times_ms: Iterable[int], interval_ms: int) -> Iterator[Kept]:
-    """One an interval, until silence is certain; a long night needs no more."""
+    """Return one tick per interval until silence is certain. A long night needs no more."""
     number = 0
     silent_ms = max(_USUAL.silence_ms, _USUAL.silence_intervals * interval_ms) + 2 * interval_ms
     for before, after in pairwise(sorted(set(times_ms))):
@@ -128,12 +128,12 @@ def _ticks(site_id: str, times_ms: Iterable[int], interval_ms: int) -> Iterator[
 
 # ---------------------------------------------------------------- truth
 Labels = dict[str, bool]
-"""slot -> occupied; slots without a label are left out."""
+"""Return slot -> occupied. Slots without a label are left out."""
 
 
 def truth_of(folder: Path, frames: Iterable[FrameReceived]) -> dict[str, Labels]:
-    """frame id -> its labels, for the frames that the folder's annotations are about: the same
-    bytes, or the same camera at the same original time. Raises Invalid."""
+    """Return frame id -> labels for the frames that the folder's annotations describe: those with
+    the same bytes, or the same camera and original time. Raises Invalid."""
     footage = load(folder)
     by_time: dict[tuple[str, int], Labels] = {}
     by_bytes: dict[str, Labels] = {}

@@ -1,6 +1,6 @@
-"""Playing in one process, without servers: the detector's own handler and the tracker's own step.
+"""Replay in one process without servers, with the detector's own handler and the tracker's step.
 
-Deterministic: the same recording and settings give the same events, byte for byte. Times spent
+Deterministic: the same recording and settings give the same events, byte for byte. Durations
 (`timings_ms`) would differ from run to run, so they are left empty.
 """
 
@@ -10,23 +10,23 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from parking import codec
-from parking.errors import Invalid
-from parking.events import (
+from parking.core.errors import Invalid
+from parking.core.events import (
     DeadLettered,
     DetectionMade,
     Event,
     FrameReceived,
     LayoutPublished,
 )
-from parking.imagehealth import Look
-from parking.occupancy import step
-from parking.ports import Clock, Outgoing, Record
-from parking.site import Site
-from parking.topics import FRAMES, LAYOUTS
+from parking.core.occupancy import step
+from parking.core.site import Site
+from parking.core.topics import FRAMES, LAYOUTS
+from parking.vision.imagehealth import Look
+from parking.wire import codec
+from parking.wire.ports import Clock, Outgoing, Record
 from services.detector.__main__ import new_analyser
 from services.detector.analysis import Analyser, Finding, Job
-from services.detector.gate import Held
+from services.detector.gate import LastView
 from services.detector.handler import Tools, handle_frames
 from services.detector.layouts import Layouts
 from services.detector.recent import Latest, Looks
@@ -36,7 +36,7 @@ from tools.replay.choice import ALWAYS, Choice
 
 
 class Refused(Struct, frozen=True, kw_only=True):
-    """A record that no retry can mend: live, it would be a dead letter."""
+    """A record that no retry can fix. Live, it would be a dead letter."""
 
     topic: str
     id: str
@@ -45,7 +45,7 @@ class Refused(Struct, frozen=True, kw_only=True):
 
 
 class Played(Struct, frozen=True, kw_only=True):
-    """What a run made. `outputs`: the tracker's, in order."""
+    """The results of a run. `outputs`: the tracker's, in order."""
 
     model_id: str
     detections: list[DetectionMade]
@@ -54,25 +54,25 @@ class Played(Struct, frozen=True, kw_only=True):
 
 
 class Watcher(Protocol):
-    """Looks at pictures."""
+    """Turns pictures into detections."""
 
     model_id: str
 
     def take_layout(self, kept: Kept) -> None:
-        """From here on this layout is in force for its camera."""
+        """Put this layout in force for its camera from now on."""
 
     async def look(self, kept: Kept, frame: FrameReceived) -> DetectionMade:
-        """What the picture says. Raises Invalid."""
+        """Return the detection of a picture. Raises Invalid."""
 
 
 class ModelWatcher:
-    """The detector's own handler, every frame analysed."""
+    """The detector's own handler, analysing every frame."""
 
     def __init__(self, analyser: Analyser, picture: Callable[[str], bytes]) -> None:
         async def analyse(
-            jobs: Sequence[Job], looks: dict[str, Look], helds: dict[str, Held]
+            jobs: Sequence[Job], looks: dict[str, Look], last_views: dict[str, LastView]
         ) -> AsyncGenerator[Finding | Invalid]:
-            for result in analyser.each(jobs, looks, helds):
+            for result in analyser.each(jobs, looks, last_views):
                 yield result
 
         self.model_id = analyser.model_id
@@ -100,40 +100,40 @@ class ModelWatcher:
         """See Watcher."""
         message = codec.outgoing_frame(frame, self._picture(kept.file or ""), "replay")
         (written,) = await handle_frames([as_record(message, kept)], self._tools)
-        made = codec.decode(as_record(written, kept))
-        if isinstance(made, DeadLettered):
-            raise Invalid(made.reason, made.detail)
-        if not isinstance(made, DetectionMade):
-            raise TypeError(f"the detector wrote a {made.TYPE}")
-        return replace(made, timings_ms={})
+        decoded_event = codec.decode(as_record(written, kept))
+        if isinstance(decoded_event, DeadLettered):
+            raise Invalid(decoded_event.reason, decoded_event.detail)
+        if not isinstance(decoded_event, DetectionMade):
+            raise TypeError(f"the detector wrote a {decoded_event.TYPE}")
+        return replace(decoded_event, timings_ms={})
 
 
 def model_watcher(chosen: Choice, picture: Callable[[str], bytes]) -> ModelWatcher:
-    """With the model of the chosen settings; what is not chosen is this version's default. Nothing
-    is left out under load, whatever is chosen, for load differs from run to run. Raises
+    """Create it with the chosen settings and this version's defaults for the others. It never skips
+    work under load, whatever the settings, because load differs from run to run. Raises
     SettingsError."""
-    usual = {"KAFKA_BOOTSTRAP": "none"}
+    usual = {"KAFKA_BOOTSTRAP": "localhost:0"}
     settings = Settings.from_env({**usual, **chosen.detector, **ALWAYS})
     return ModelWatcher(new_analyser(settings, lambda: None), picture)
 
 
 class RecordedWatcher:
-    """Looks at nothing: detections are played as they were recorded."""
+    """Analyses nothing: recorded detections are replayed."""
 
     model_id = "as recorded"
 
     def take_layout(self, kept: Kept) -> None:
-        """Nothing to do with it."""
+        """Ignore it."""
 
     async def look(self, kept: Kept, frame: FrameReceived) -> DetectionMade:
-        """There are no pictures in such a script."""
+        """Raise: such a script holds no pictures."""
         raise TypeError(f"a script without a model has picture {kept.file} of {frame.id}")
 
 
 async def play(
     steps: Iterable[Kept], watcher: Watcher, run: str, tell: Callable[[int], None]
 ) -> Played:
-    """Play a script; `tell` hears how many records were played."""
+    """Play a script. `tell` is called with the number of records played."""
     sites: dict[str, Site] = {}
     played = Played(model_id=watcher.model_id, detections=[], outputs=[], refused=[])
     for count, kept in enumerate(steps, 1):
@@ -154,7 +154,7 @@ async def play(
 
 
 async def _seen(kept: Kept, watcher: Watcher, played: Played) -> Event | None:
-    """The record as the tracker gets it; None when it is not for the tracker."""
+    """Return the record as the tracker gets it; None when it is not for the tracker."""
     if kept.topic == LAYOUTS:
         watcher.take_layout(kept)
         return None
@@ -168,7 +168,7 @@ async def _seen(kept: Kept, watcher: Watcher, played: Played) -> Event | None:
 
 
 def as_record(message: Outgoing, kept: Kept) -> Record:
-    """A message as it would be read at this record's place."""
+    """A message as it would be read at this record's position."""
     return Record(
         message.topic,
         max(0, kept.partition),
@@ -181,10 +181,10 @@ def as_record(message: Outgoing, kept: Kept) -> Record:
 
 
 class _NoClock(Clock):
-    """Nothing that a replay writes may depend on today."""
+    """A clock that never advances: no output of a replay may depend on today's date."""
 
     def now_ms(self) -> int:
-        """The beginning of time."""
+        """Always 0."""
         return 0
 
     async def sleep(self, seconds: float) -> None:

@@ -1,9 +1,9 @@
-"""Playing through the real services on a real Kafka, in topics of the run's own.
+"""Replay with the real services on a real Kafka, in topics of the run's own.
 
-The order across topics is the tracker's own when they are filled at once, so the script is sent one
-record at a time: after a picture its detection is awaited, and before a record of another topic all
-that went before is. Slower than in one process, and it gives the same changes; use it to see the
-services themselves at work.
+The tracker chooses its own order across topics that are filled at once. So the script is sent one
+record at a time: it waits for a picture's detection, and before a record of another topic it waits
+until everything before is processed. This is slower than in one process and gives the same changes;
+use it to test the services themselves.
 """
 
 import asyncio
@@ -19,9 +19,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
-from parking import admin, codec
-from parking.errors import Invalid, Retryable
-from parking.events import (
+from parking.core.errors import Invalid, Retryable
+from parking.core.events import (
     DeadLettered,
     DetectionMade,
     DeviceReported,
@@ -30,17 +29,7 @@ from parking.events import (
     ParametersSet,
     SiteCommanded,
 )
-from parking.kafka import (
-    KafkaProducer,
-    KafkaSettings,
-    assign_all,
-    new_consumer,
-    new_producer,
-    read_to_end,
-    to_record,
-)
-from parking.ports import Outgoing
-from parking.topics import (
+from parking.core.topics import (
     CAMERA_STATUS,
     DEAD_LETTERS,
     DEAD_LETTERS_FRAMES,
@@ -55,6 +44,18 @@ from parking.topics import (
     TOPICS,
     TRACKER_GROUP,
 )
+from parking.runtime.kafka import (
+    KafkaProducer,
+    KafkaSettings,
+    assign_all,
+    new_consumer,
+    new_producer,
+    read_to_end,
+    to_record,
+)
+from parking.wire import codec
+from parking.wire.ports import Outgoing
+from tools.cli import admin
 from tools.record.recording import Kept
 from tools.replay.choice import Choice
 from tools.replay.in_process import Played, Refused
@@ -66,7 +67,7 @@ _OUTPUTS: Final = (SLOT_CHANGES, SLOT_STATE, CAMERA_STATUS, SESSIONS)
 
 
 class _Stage:
-    """The run's clients and processes, and what it still waits for."""
+    """The run's clients and processes, and the records not yet processed."""
 
     def __init__(
         self,
@@ -86,11 +87,11 @@ class _Stage:
         self._stale = True  # the detector has not read the latest layouts
         self._unsettled: dict[TopicPartition, int] = {}
         self._kind = ""
-        # Gates and cameras have nothing to do with each other until somebody stays too long.
+        # Gates and cameras are independent of each other until a vehicle overstays.
         self._gates_apart = not overstay
 
     async def send(self, kept: Kept, picture: Callable[[str], bytes]) -> None:
-        """One record, in its turn."""
+        """Send one record in its turn."""
         event = kept.event
         if kept.topic == LAYOUTS:
             await self._write(codec.outgoing(event, LAYOUTS, _key(event), _SOURCE))
@@ -107,7 +108,7 @@ class _Stage:
             self._await_tracker(kind, *place)
 
     async def settle(self) -> None:
-        """Until the tracker has acknowledged everything sent so far."""
+        """Wait until the tracker has processed everything sent so far."""
         deadline = time.monotonic() + _LIMIT_S
         while self._unsettled:
             self._tracker.check()
@@ -123,11 +124,11 @@ class _Stage:
                 if place not in found or found[place].offset < offset
             }
             if time.monotonic() > deadline:
-                raise Retryable(f"the replay's tracker does not come to {self._unsettled}")
+                raise Retryable(f"the replay's tracker does not reach {self._unsettled}")
             await asyncio.sleep(0.05)
 
     async def _look(self, message: Outgoing) -> None:
-        """Send a picture and wait until the detector has spoken."""
+        """Send a picture and wait for the detector's result."""
         if self._stale:
             await self._detector.stop()
             await self._detector.start()
@@ -137,10 +138,10 @@ class _Stage:
         deadline = time.monotonic() + _LIMIT_S
         while True:
             for batch in (await self._seen.getmany(timeout_ms=500)).values():
-                for told in batch:
-                    event = codec.decode(to_record(told))
+                for kept in batch:
+                    event = codec.decode(to_record(kept))
                     if isinstance(event, DetectionMade):
-                        self._await_tracker(DETECTIONS, told.partition, told.offset)
+                        self._await_tracker(DETECTIONS, kept.partition, kept.offset)
                         if (event.frame_ref.partition, event.frame_ref.offset) == (
                             partition,
                             offset,
@@ -152,7 +153,7 @@ class _Stage:
                         return
             self._detector.check()
             if time.monotonic() > deadline:
-                raise Retryable(f"the replay's detector says nothing of {partition}/{offset}")
+                raise Retryable(f"the replay's detector emits nothing for {partition}/{offset}")
 
     def _await_tracker(self, topic: str, partition: int, offset: int) -> None:
         self._unsettled[TopicPartition(self._kafka.named(topic), partition)] = offset + 1
@@ -170,16 +171,17 @@ async def play_on_kafka(
     environ: Mapping[str, str],
     tell: Callable[[int], None],
 ) -> Played:
-    """Play a script in the run that `kafka` names; its topics are made before and deleted after.
-    Raises Invalid when there is such a run already or a service ends, Retryable when Kafka is away.
+    """Play a script in the run that `kafka` names. Its topics are created before and deleted after.
+    Raises Invalid when the run already exists or a service ends, Retryable when Kafka is
+    unavailable.
     """
     if kafka.run == LIVE:
         raise Invalid("bad-run", "a replay is not played into the live topics: name a run")
-    made = await admin.apply_topics(kafka)
-    if len(made) < len(TOPICS):
+    created = await admin.apply_topics(kafka)
+    if len(created) < len(TOPICS):
         raise Invalid(
             "run-exists",
-            f"Kafka has topics of a run {kafka.run!r}, perhaps of one that was cut off: choose "
+            f"Kafka has topics of a run {kafka.run!r}, perhaps an interrupted one: choose "
             f"another name, or delete the topics that begin with {kafka.named('')}",
         )
     try:
@@ -221,8 +223,8 @@ async def _play(
 
 
 async def _follow(consumer: AIOKafkaConsumer, *topics: str) -> None:
-    """From their begin. A topic that was just made is not known to all of Kafka at once. Raises
-    Retryable when it does not become so."""
+    """Read the topics from the beginning. A new topic is not known to all brokers at once. Raises
+    Retryable when it stays unknown."""
     deadline = time.monotonic() + _LIMIT_S
     while True:
         try:
@@ -235,7 +237,8 @@ async def _follow(consumer: AIOKafkaConsumer, *topics: str) -> None:
 
 
 async def _result(kafka: KafkaSettings) -> Played:
-    """Everything the run's topics hold; the first record of an id wins, as for every reader."""
+    """Return all records of the run's topics. The first record of an id wins, as for every
+    reader."""
     consumer = new_consumer(kafka)
     events: dict[str, list[Any]] = {}
     async with _running(consumer):
@@ -245,11 +248,11 @@ async def _result(kafka: KafkaSettings) -> Played:
             records.sort(key=lambda record: (record.partition, record.offset))
             events[topic] = list({(e.TYPE, e.id): e for e in map(codec.decode, records[::-1])}
                                  .values())[::-1]  # fmt: skip
-    made = [e for e in events[DETECTIONS] if isinstance(e, DetectionMade)]
+    created = [e for e in events[DETECTIONS] if isinstance(e, DetectionMade)]
     letters = [*events[DEAD_LETTERS], *events[DEAD_LETTERS_FRAMES]]
     return Played(
-        model_id=made[0].model_id if made else "",
-        detections=[replace(e, timings_ms={}) for e in made],
+        model_id=created[0].model_id if created else "",
+        detections=[replace(e, timings_ms={}) for e in created],
         outputs=[e for topic in _OUTPUTS for e in events[topic]],
         refused=[
             Refused(topic=e.topic, id=e.id, reason=e.reason, detail=e.detail) for e in letters
@@ -258,7 +261,7 @@ async def _result(kafka: KafkaSettings) -> Played:
 
 
 def _overstays(steps: Sequence[Kept]) -> bool:
-    """Whether some parameters of the script end a stay, or call it too long, by time."""
+    """Whether parameters in the script end a stay or report an overstay by time."""
     orders = [s.event.command for s in steps if isinstance(s.event, SiteCommanded)]
     return any(
         isinstance(order, ParametersSet)
@@ -268,7 +271,7 @@ def _overstays(steps: Sequence[Kept]) -> bool:
 
 
 def _passed_over(event: Event) -> bool:
-    """Telemetry changes nothing in the tracker; waiting for it would take long."""
+    """Telemetry changes nothing in the tracker, and waiting for it would take long."""
     return isinstance(event, DeviceReported) and event.kind not in ("online", "offline")
 
 

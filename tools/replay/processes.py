@@ -1,4 +1,4 @@
-"""The real services as processes of a replay's own."""
+"""The real services as processes of a replay."""
 
 import asyncio
 import signal
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from parking.errors import Invalid
+from parking.core.errors import Invalid
 from tools.replay.choice import ALWAYS, Choice
 
 HOST: Final = "127.0.0.1"
@@ -23,8 +23,8 @@ PROGRAMS: Final = {"detector": "services.detector", "tracker": "services.tracker
 
 
 def service_env(environ: Mapping[str, str], chosen: Choice, run: str) -> dict[str, str]:
-    """The environment of a replay's services: how to reach Kafka as it is here, of the detector's
-    settings only the chosen ones and ALWAYS, and the run's name."""
+    """The environment of a replay's services: this process's Kafka settings, only the chosen
+    detector settings and ALWAYS, and the run's name."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -44,7 +44,7 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        """Start it and wait until /readyz agrees. Raises Invalid with the end of its log."""
+        """Start it and wait until /readyz reports ready. Raises Invalid with the end of its log."""
         port = _free_port()
         env = {**self._env, "HTTP_PORT": str(port)}
         self._process = self._spawn(env)
@@ -56,9 +56,9 @@ class Process:
             await asyncio.sleep(0.1)
 
     def check(self) -> None:
-        """Raises Invalid when it has ended."""
+        """Raise Invalid if it has ended."""
         if self._process is not None and self._process.poll() is not None:
-            raise Invalid("service-ended", f"the replay's {self._service} ended: {self._tail()}")
+            raise Invalid("service-ended", f"the replay's {self._service} exited: {self._tail()}")
 
     async def stop(self) -> None:
         """End it, by force if need be."""

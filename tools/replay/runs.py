@@ -1,11 +1,11 @@
-"""A run's folder: what a replay made, with the settings it was made with.
+"""A run's folder: the results of a replay and its settings.
 
   run.json              settings, source, span, counts
   slot-changes.jsonl    SlotChanged, in the tracker's order
   detections.jsonl      DetectionMade, in the order they were applied
   camera-status.jsonl, slot-states.jsonl, sessions.jsonl, refused.jsonl
 
-Nothing in it depends on when or where it was made: two runs can be compared with `diff -r`.
+Nothing in it depends on the time or place of the run, so `diff -r` can compare two runs.
 """
 
 import os
@@ -17,9 +17,8 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from parking import codec
-from parking.errors import Invalid
-from parking.events import (
+from parking.core.errors import Invalid
+from parking.core.events import (
     CameraStatusChanged,
     DetectionMade,
     Event,
@@ -27,6 +26,7 @@ from parking.events import (
     SlotChanged,
     SlotStateUpdated,
 )
+from parking.wire import codec
 from tools.replay.in_process import Played
 
 FORMAT: Final = "smart-parking-run"
@@ -43,7 +43,8 @@ E = TypeVar("E", bound=Event)
 
 
 class RunFacts(Struct, frozen=True, kw_only=True):
-    """run.json. `source`: what was played, as it was named; `from_ms`, `to_ms`: the span seen."""
+    """run.json. `source`: the source's name on the command line; `from_ms`, `to_ms`: the span
+    replayed."""
 
     format: Literal["smart-parking-run"] = FORMAT
     version: Literal[1] = 1
@@ -60,9 +61,9 @@ class RunFacts(Struct, frozen=True, kw_only=True):
 
 
 def write_run(folder: Path, facts: RunFacts, played: Played) -> RunFacts:
-    """Write the folder, whole or not at all; an earlier run of the same name is replaced."""
+    """Write the folder, whole or not at all. It replaces an earlier run of the same name."""
     if folder.exists() and not (folder / FACTS).is_file() and any(folder.iterdir()):
-        raise Invalid("not-a-run", f"{folder} holds something else; it is not replaced")
+        raise Invalid("not-a-run", f"{folder} contains something else and is not replaced")
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -83,7 +84,7 @@ def write_run(folder: Path, facts: RunFacts, played: Played) -> RunFacts:
 
 
 def read_facts(folder: Path) -> RunFacts:
-    """run.json. Raises Invalid."""
+    """Read run.json. Raises Invalid."""
     file = folder / FACTS
     try:
         return msgspec.json.decode(file.read_bytes(), type=RunFacts)
@@ -94,7 +95,7 @@ def read_facts(folder: Path) -> RunFacts:
 
 
 def read_events(folder: Path, cls: type[E]) -> list[E]:
-    """A run's events of one kind. Raises Invalid that names file and line."""
+    """Read a run's events of one kind. Raises Invalid naming file and line."""
     (name,) = [name for name, kind in _FILES.items() if kind is cls]
     events = []
     try:

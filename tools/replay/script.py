@@ -1,8 +1,8 @@
-"""What a replay plays, in which order: from a recording and the chosen settings. Pure.
+"""Build the ordered records of a replay from a recording and the chosen settings. Pure.
 
-First what was in force when the window began, then the window. A picture is played where its
-detection stood in the log at the time, so that it meets the same ticks, gates and commands before
-and after it. Pictures that the detector passed over then are left out unless asked for.
+The state at the start of the window comes first, then the window. A picture is played at the log
+position of its detection, so that the same ticks, gate events and commands come before and after
+it. Pictures that the live detector skipped are left out unless requested.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,9 +10,9 @@ from typing import Final, Literal
 
 from msgspec.structs import replace as changed
 
-from parking import lots
-from parking.errors import Invalid
-from parking.events import (
+from parking.core import lots
+from parking.core.errors import Invalid
+from parking.core.events import (
     DetectionMade,
     FrameReceived,
     LayoutPublished,
@@ -21,7 +21,7 @@ from parking.events import (
     SlotChanged,
     StateCorrected,
 )
-from parking.topics import (
+from parking.core.topics import (
     DETECTIONS,
     DEVICE_EVENTS,
     FRAMES,
@@ -34,8 +34,8 @@ from tools.record.recording import Kept, Recording
 from tools.replay.choice import Choice
 
 Eyes = Literal["model", "recorded"]
-"""Who looks at the pictures: the model of the chosen settings, or nobody, and the detections are
-taken as they were recorded (enough to try the tracker's parameters, and it takes no time)."""
+"""The source of detections: the model of the chosen settings, or the recording (enough to try the
+tracker's parameters, and fast)."""
 
 _ISSUER: Final = "replay"
 
@@ -43,16 +43,16 @@ _ISSUER: Final = "replay"
 def script(
     recording: Recording, chosen: Choice, eyes: Eyes = "model", *, every_frame: bool = False
 ) -> list[Kept]:
-    """The records to play, in order. Raises Invalid when the recording has none of what is asked
-    for: `no-frames`, `no-detections`."""
+    """Return the records to play, in order. Raises Invalid (`no-frames`, `no-detections`) when the
+    recording has none of the requested kind."""
     scene = list(_scene(recording, chosen))
     window = [_with_choice(kept, chosen) for kept in _window(recording, eyes, every_frame)]
     return scene + window
 
 
 def _scene(recording: Recording, chosen: Choice) -> Iterator[Kept]:
-    """Layouts and their adoption, commands and connections; then each slot as it was shown. That
-    holds until the cameras confirm it or something else, as a person's word does."""
+    """Return layouts and their adoption, commands and connections, then each slot's shown state.
+    Like an operator's correction, that state holds until the cameras confirm or change it."""
     before = recording.before
     if chosen.tracker:
         for site_id in recording.sites:
@@ -69,7 +69,7 @@ def _scene(recording: Recording, chosen: Choice) -> Iterator[Kept]:
         event = kept.event
         if isinstance(event, SlotChanged) and event.to_state in ("free", "occupied"):
             shown = StateCorrected(
-                slot_id=event.slot_id, state=_known(event), reason="as it was before the recording"
+                slot_id=event.slot_id, state=_known(event), reason="as before the recording"
             )
             name = f"replay/before/{event.site_id}/{event.slot_id}"
             yield _command(event.site_id, name, event.time_ms, shown)
@@ -83,17 +83,23 @@ def _window(recording: Recording, eyes: Eyes, every_frame: bool) -> list[Kept]:
     records = list(recording.of(LAYOUTS, SITE_COMMANDS, DEVICE_EVENTS, GATE_EVENTS))
     detections = list(recording.of(DETECTIONS))
     records += [kept for kept in detections if not isinstance(kept.event, DetectionMade)]
-    made = [kept for kept in detections if isinstance(kept.event, DetectionMade)]
+    own_detections = [kept for kept in detections if isinstance(kept.event, DetectionMade)]
     if eyes == "recorded":
-        if not made:
-            raise Invalid("no-detections", f"{recording.name} holds no recorded detections")
-        records += made
+        if not own_detections:
+            raise Invalid("no-detections", f"{recording.name} contains no recorded detections")
+        records += own_detections
         return [kept for kept, _ in sorted(_placed(records, {}), key=_by_place)]
     frames = list(recording.of(FRAMES))
     if not frames:
-        hint = "; its recorded detections can be played (--detector recorded)" if made else ""
-        raise Invalid("no-frames", f"{recording.name} holds no pictures{hint}")
-    places = {kept.event.id: kept.order for kept in reversed(made)}  # the first of an id wins
+        hint = (
+            "; its recorded detections can be played (--detector recorded)"
+            if own_detections
+            else ""
+        )
+        raise Invalid("no-frames", f"{recording.name} contains no pictures{hint}")
+    places = {
+        kept.event.id: kept.order for kept in reversed(own_detections)
+    }  # the first of an id wins
     if places and not every_frame:
         frames = [kept for kept in frames if kept.event.id in places]
     return [kept for kept, _ in sorted(_placed([*records, *frames], places), key=_by_place)]
@@ -114,7 +120,7 @@ def _by_place(placed: Placed) -> tuple[int, ...]:
 
 
 def _with_choice(kept: Kept, chosen: Choice) -> Kept:
-    """Parameters set in the recording keep what was not chosen otherwise."""
+    """Apply the chosen parameters to those that the recording sets."""
     event = kept.event
     if isinstance(event, SiteCommanded) and isinstance(event.command, ParametersSet):
         event = changed(event, command=chosen.over(event.command))
@@ -135,25 +141,25 @@ def _as_command(event: SiteCommanded) -> Kept:
 
 
 def played_span_ms(steps: Iterable[Kept], recording: Recording) -> tuple[int, int]:
-    """First and last moment (`time_ms`) of what is seen: pictures, detections, ticks."""
+    """Return the first and last `time_ms` of pictures, detections and ticks."""
     times = [s.event.time_ms for s in steps if s.topic in (FRAMES, DETECTIONS)]
     return (min(times), max(times)) if times else recording.span_ms()
 
 
 def live_changes(recording: Recording) -> tuple[list[SlotChanged], list[SlotChanged]]:
-    """The changes as they happened: the last of each slot before the window, those in it. Raises
+    """Return the recorded changes: the last of each slot before the window, and those in it. Raises
     Invalid("no-changes")."""
     before = [k.event for k in recording.before if isinstance(k.event, SlotChanged)]
     inside = [k.event for k in recording.of(SLOT_CHANGES) if isinstance(k.event, SlotChanged)]
     if not before and not inside:
         raise Invalid(
             "no-changes",
-            f"{recording.name} holds no recorded changes: record it without --without-changes, "
-            "or replay it with today's settings",
+            f"{recording.name} contains no recorded changes: record it without --without-changes, "
+            f"or replay it with today's settings",
         )
     return before, inside
 
 
 def frames_of(recording: Recording) -> list[tuple[Kept, FrameReceived]]:
-    """The window's frames."""
+    """Return the window's frames."""
     return [(k, k.event) for k in recording.of(FRAMES) if isinstance(k.event, FrameReceived)]

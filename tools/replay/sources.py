@@ -1,9 +1,9 @@
-"""Where recordings come from."""
+"""Open a recording from any source."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from parking.settings import Reader
+from parking.runtime.settings import Reader
 from tools.record.archive import read_archive
 from tools.record.recording import Recording
 from tools.replay.folder import read_folder
@@ -15,10 +15,10 @@ def open_source(
     interval_ms: int | None = None,
     layout: Path | None = None,
 ) -> Recording:
-    """An archive, a folder or captures, whichever it is. Raises Invalid, Retryable."""
+    """Open an archive, a folder or captures. Raises Invalid, Retryable."""
     if source.startswith("s3:"):
-        # Only here: the libraries of S3 and Postgres are not needed for anything else.
-        from services.persister.objects import S3Settings
+        # Imported here: nothing else needs the libraries of S3 and Postgres.
+        from parking.runtime.objects import S3Settings
         from tools.replay.captures import read_captures
 
         env = Reader(environ)

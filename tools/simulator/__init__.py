@@ -1,1 +1,1 @@
-"""Plays footage over MQTT exactly as the cameras' firmware does."""
+"""Play footage over MQTT exactly as the cameras' firmware does."""

@@ -1,10 +1,10 @@
 """Play footage over MQTT as a site's cameras would send it.
 
 The folder holds annotations.json and pictures (`demo/`, or any in that form). Every camera in it
-becomes a device with ids, status, last will and telemetry of its own; gate events of the footage
-are sent by a gate device and kept until their end-to-end ack.
+becomes a device with its own ids, status, last will and telemetry. A gate device sends the
+footage's gate events and keeps them until their end-to-end ack.
 
-  python -m tools.simulator --footage demo --passwords FILE --hold 2    as `make run` does, for ever
+  python -m tools.simulator --footage demo --passwords FILE --hold 2    as `make run` does, forever
   python -m tools.simulator --footage DIR --passwords FILE --once --interval-ms 200 --every-frame
 """
 
@@ -18,10 +18,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from parking import jsontext
-from parking.errors import Invalid, SettingsError
-from parking.ops import set_up_logging
-from parking.settings import Reader
+from parking.core.errors import Invalid, SettingsError
+from parking.runtime.ops import set_up_logging
+from parking.runtime.settings import Reader
+from parking.wire import jsontext
 from tools.simulator.device import Broker, Device
 from tools.simulator.footage import GATE_DEVICE, Footage, load, with_recorded_at
 from tools.simulator.pace import INTERVAL_MS, Pace
@@ -51,6 +51,8 @@ def main() -> None:
         _await_connections(devices, stop)
         play(footage, devices, options, stop)
         _drain(devices, stop)
+        if options.stay:
+            stop.wait()
     finally:
         for device in devices.values():
             device.stop()
@@ -73,7 +75,7 @@ def play(
     """Picture k of the story at start + k intervals, seen by every camera at its pace. The first
     round begins with scene --begin; more follow unless --once."""
     started_s = time.monotonic()
-    told_s = float("-inf")
+    sent_s = float("-inf")
     index = options.begin * options.hold % footage.length - 1
     if options.in_step:
         index = time.time_ns() // 1_000_000 // options.interval_ms % footage.length - 1
@@ -81,8 +83,8 @@ def play(
     pace = Pace(options.interval_ms / 1000, started_s, index)
     while not stop.is_set():
         now_s = time.monotonic()
-        if now_s - told_s >= TELEMETRY_S:
-            told_s = now_s
+        if now_s - sent_s >= TELEMETRY_S:
+            sent_s = now_s
             for device in devices.values():
                 device.telemetry(now_s - started_s)
         moved = pace.moves(now_s)
@@ -103,8 +105,8 @@ def play(
 def _pictures(
     footage: Footage, index: int, names: Sequence[str], sensors: Sensors | None
 ) -> Iterator[tuple[str, bytes]]:
-    """These cameras' pictures of the scene, with sensors taken anew; a camera with fewer waits for
-    the others once."""
+    """Restart these cameras' pictures of the scene with new sensors. A camera with fewer pictures
+    waits for the others once."""
     for name in names:
         shots = footage.shots[name]
         shot = shots[index % len(shots)]
@@ -179,7 +181,7 @@ def _arguments() -> argparse.Namespace:
         "--state",
         type=Path,
         default=Path(".state/devices"),
-        help="where the devices' boot counters are kept (.state/devices)",
+        help="folder of the devices' boot counters (.state/devices)",
     )
     parser.add_argument(
         "--interval-ms",
@@ -195,17 +197,26 @@ def _arguments() -> argparse.Namespace:
         help="pictures in a row of each scene, each with its own noise (1: the files as they are)",
     )
     parser.add_argument(
-        "--begin", type=int, default=0, metavar="SCENE", help="where the first round begins (0)"
+        "--begin",
+        type=int,
+        default=0,
+        metavar="SCENE",
+        help="first scene of the first round (0)",
     )
-    parser.add_argument("--once", action="store_true", help="play one round, then end")
+    parser.add_argument("--once", action="store_true", help="play one round, then exit")
+    parser.add_argument(
+        "--stay", action="store_true", help="with --once: stay connected until interrupted"
+    )
     parser.add_argument(
         "--every-frame",
         action="store_true",
-        help="wait for each frame to be taken instead of dropping it for the next one",
+        help="wait until each frame is accepted instead of dropping it for the next one",
     )
-    parser.add_argument("--only", nargs="+", metavar="DEVICE", help="play these devices alone")
+    parser.add_argument("--only", nargs="+", metavar="DEVICE", help="play only these devices")
     parser.add_argument(
-        "--in-step", action="store_true", help="begin where the wall clock is, as tools.boards does"
+        "--in-step",
+        action="store_true",
+        help="start at the scene for the current time, as tools.boards does",
     )
     options = parser.parse_args()
     if options.interval_ms < 10:

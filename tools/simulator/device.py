@@ -1,4 +1,4 @@
-"""One simulated device: what firmware/ does on an ESP32-CAM, over a paho client.
+"""One simulated device: behaves like firmware/ on an ESP32-CAM, over a paho client.
 
 The boot counter survives in a file, as in flash. Frames are never queued: the newest replaces one
 that the broker has not taken yet. Gate events wait in order, one in flight, until ingest's
@@ -18,7 +18,7 @@ from typing import Any, Final
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from parking.topics import mqtt_topic
+from parking.core.topics import mqtt_topic
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ ACK_TIMEOUT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the broker is and which certificate authority it is believed by ("" for none)."""
+    """The broker's address and the certificate authority to trust ("" for none)."""
 
     host: str
     port: int
@@ -36,7 +36,7 @@ class Broker:
 
 @dataclass(slots=True)
 class Counts:
-    """What a device did."""
+    """Counts of a device's actions."""
 
     frames_sent: int = 0
     frames_dropped: int = 0
@@ -83,7 +83,7 @@ class Device:
         self._client.loop_start()
 
     def stop(self) -> None:
-        """Say goodbye (a clean `offline`, no last will) and disconnect."""
+        """Publish a clean `offline` (no last will) and disconnect."""
         if self._client.is_connected():
             info = self._publish("status", self._status("offline", "stopped"), retain=True)
             if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -93,7 +93,7 @@ class Device:
 
     @property
     def last_seq(self) -> int:
-        """The sequence number that the last frame or gate event got."""
+        """The sequence number of the last frame or gate event."""
         return self._seq
 
     @property
@@ -116,7 +116,8 @@ class Device:
         suffix = ("frame", self.boot_id, seq, captured_at_ms)
         info = self._client.publish(mqtt_topic(self.device_id, *suffix), jpeg, qos=1)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            # The connection went since we looked. paho would raise when asked about this one later.
+            # The connection was lost since the check. paho would raise if this message were checked
+            # later.
             self._in_flight = None
             self.counts.frames_dropped += 1
             return False
@@ -132,7 +133,7 @@ class Device:
             self._waiting.append(_GateEvent(self._seq, json.dumps(body)))
 
     def pump(self, now_s: float) -> int:
-        """Send the oldest gate event, again when its ack is late; returns how many wait."""
+        """Send the oldest gate event, again when its ack is late. Returns the number waiting."""
         with self._lock:
             event = self._waiting[0] if self._waiting else None
             if event and self.connected and now_s - event.sent_at_s >= ACK_TIMEOUT_S:
@@ -142,7 +143,7 @@ class Device:
             return len(self._waiting)
 
     def telemetry(self, uptime_s: float) -> None:
-        """Tell how the device is."""
+        """Publish the device's telemetry."""
         body = {"rssi_dbm": -60.0, "uptime_s": round(uptime_s, 1), "firmware": "simulator"}
         self._publish("telemetry", body | {"frames_dropped": self.counts.frames_dropped}, qos=0)
 
@@ -161,7 +162,7 @@ class Device:
         return self._client.publish(topic, json.dumps(body), qos=qos, retain=retain)
 
     def _before_connect(self, client: Client, _: Any) -> None:
-        # The last will carries the number of the connection that it is the will of.
+        # The last will carries the number of its connection.
         self._connection += 1
         will = json.dumps(self._status("offline", "connection lost"))
         client.will_set(mqtt_topic(self.device_id, "status"), will, qos=1, retain=True)
@@ -183,7 +184,8 @@ class Device:
                 if body["result"] == "rejected":
                     reason = f"{body.get('reason')} ({body.get('detail')})"
                     log.warning("%s: our %s was refused: %s", self.device_id, body["of"], reason)
-                if body["of"] == "gate":
+                # `rate`: too many at once; the event is kept and sent again after ACK_TIMEOUT_S.
+                if body["of"] == "gate" and body.get("reason") != "rate":
                     self._acked(int(body["boot_id"]), int(body["seq"]), str(body["result"]))
             elif "interval_ms" in body:
                 self.interval_ms = max(100, int(body["interval_ms"]))
@@ -208,13 +210,14 @@ def _without_delay(_: Client, __: Any, connection: Any) -> None:
 
 
 def _next_boot(path: Path) -> int:
-    """Count the boot, as the firmware does in flash. Killed in the middle, the old count stays."""
+    """Count the boot, as the firmware does in flash. If killed in the middle, the old count
+    stays."""
     try:
         boot_id = int(path.read_text("utf-8")) + 1
     except FileNotFoundError:
         boot_id = 1
     except ValueError:
-        # Ids must never come twice: the seconds of the clock are beyond any count of boots.
+        # Ids must never repeat: the clock's seconds are above any count of boots.
         boot_id = int(time.time())
         log.warning("%s cannot be read: this boot is number %d", path, boot_id)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Footage: a folder with `annotations.json` and the pictures it names (see parking/lots.py).
+"""Footage: a folder with `annotations.json` and the pictures it names (see parking/core/lots.py).
 
 Optional keys: `site` {id, name, zones, slots}, `cameras` {id: {name}}, and `gate` [{"frame": index
 of the scene's frame, "direction": "entry"|"exit"}] for the events of a gate sensor.
@@ -12,11 +12,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from parking.annotations import NAME
-from parking.annotations import Footage as Annotated
-from parking.annotations import load as load_annotations
-from parking.errors import Invalid
-from parking.lots import slug
+from parking.core.errors import Invalid
+from parking.core.lots import slug
+from parking.wire.annotations import NAME
+from parking.wire.annotations import Footage as Annotated
+from parking.wire.annotations import load as load_annotations
 
 GATE_DEVICE = "gate-1"
 
@@ -50,9 +50,9 @@ class Footage:
         return max(len(shots) for shots in self.shots.values())
 
     def passed(self, index: int) -> list[str]:
-        """Who passes the gate at the scene's picture `index`, rounds counted through. Before a new
-        round those leave (or come) who make the gate's count what it was: the same afternoon comes
-        again."""
+        """The gate's passages at the scene's picture `index`, counted across rounds. Before a new
+        round, vehicles leave (or come) until the gate's count is as at the start, because the same
+        afternoon repeats."""
         round_, frame = divmod(index, self.length)
         directions = [direction for _, direction in self.gate]
         more = directions.count("entry") - directions.count("exit")
@@ -61,7 +61,7 @@ class Footage:
 
     @property
     def gap_ms(self) -> int | None:
-        """The usual time between two pictures of a camera, as recorded; None: not known."""
+        """The usual time between two pictures of a camera, as recorded; None: unknown."""
         gaps = [
             after.recorded_at_ms - before.recorded_at_ms
             for shots in self.shots.values()
@@ -71,7 +71,7 @@ class Footage:
         return (round(median(gaps)) or None) if gaps else None
 
     def held(self, pictures: int) -> "Footage":
-        """The same story, with so many pictures in a row of each scene."""
+        """The same story, with this many consecutive pictures of each scene."""
         shots = {
             device: [shot for shot in some for _ in range(pictures)]
             for device, some in self.shots.items()
@@ -81,12 +81,12 @@ class Footage:
 
     @property
     def has_stills(self) -> bool:
-        """Whether a camera's pictures are all one and the same. Reads picture files."""
+        """Whether all of a camera's pictures are identical. Reads picture files."""
         return any(_all_alike([shot.path for shot in shots]) for shots in self.shots.values())
 
 
 def load(folder: Path) -> Footage:
-    """Read a folder. Raises Invalid in plain words when it cannot be played."""
+    """Read a folder. Raises Invalid with a message for people when it cannot be played."""
     file, annotations = folder / NAME, load_annotations(folder, Annotated)
     try:
         site_id = slug(str((annotations.get("site") or {}).get("id") or folder.resolve().name))

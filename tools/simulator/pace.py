@@ -1,8 +1,8 @@
 """When the recorded scene moves on, and which cameras take a picture of it. No clock, no network.
 
 All cameras look at one scene: without a command each takes every picture of it, at the same moment
-as its neighbours. A camera that was told an interval of its own takes the scene's picture of that
-moment at that interval: it misses some when slower, and sends one again when faster.
+as its neighbours. A camera with a commanded interval takes the scene's current picture at that
+interval: a slower one skips pictures, a faster one repeats them.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 INTERVAL_MS: Final = 5_000
-"""A camera takes a picture so often where nobody told it otherwise."""
+"""A camera's interval without a command."""
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Pace:
     _due_s: dict[str, float] = field(default_factory=dict)
 
     def moves(self, now_s: float) -> bool:
-        """Whether the scene goes on to its next picture now; lost time is not made up for."""
+        """Whether the scene moves on to its next picture now. Lost time is not caught up."""
         if now_s < self.next_s:
             return False
         self.index += 1
@@ -47,5 +47,5 @@ class Pace:
         return names
 
     def wait_s(self, now_s: float) -> float:
-        """How long nothing becomes due, seconds, 0 or more."""
+        """The time until something is due, seconds, 0 or more."""
         return max(0.0, min([self.next_s, *self._due_s.values()]) - now_s)

@@ -1,8 +1,8 @@
-"""A camera's sensor: each picture of a scene that stands still is another one.
+"""A camera's sensor: adds new noise to each picture of a still scene.
 
-A JPEG that comes again byte for byte is what a frozen camera sends. So each picture of a scene that
-is held has sensor noise of its own. The light stays the footage's: a wavering exposure would make
-the demo's covered camera look dark.
+A frozen camera sends the same JPEG byte for byte. So each repeated picture gets its own sensor
+noise. The light stays that of the footage: a varying exposure would make the demo's covered camera
+look dark.
 """
 
 from collections.abc import Iterator
@@ -10,21 +10,21 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from parking.errors import Invalid
+from parking.core.errors import Invalid
 from tools.bench.pace import Sensor, hold
 
 _SENSOR: Final = Sensor(exposure=0.0)
 
 
 class Sensors:
-    """One sensor a camera; each keeps the scene that it sees, decoded."""
+    """One sensor per camera. Each keeps its current scene, decoded."""
 
     def __init__(self) -> None:
         self._scenes: dict[str, tuple[Path, Iterator[bytes]]] = {}
         self._seeds = count(1)
 
     def taken(self, camera: str, scene: Path) -> bytes:
-        """One more picture of what this file shows. Raises Invalid when it is no picture."""
+        """Return one more picture of this file's scene. Raises Invalid when it is not a picture."""
         seen, pictures = self._scenes.get(camera, (None, iter(())))
         if seen != scene:
             pictures = hold(scene.read_bytes(), 1_000_000, next(self._seeds), _SENSOR)

@@ -3,12 +3,11 @@
   python -m tools.train --data ../shared/data --base ../shared/models/yolo11n_rebuilt.pt --out runs
   python -m tools.train ... --leave-out acpds      a model that has not seen a lot
 
-The base weights are only nudged: few steps at a small rate, the backbone held and their classes
-kept. A longer training at a larger rate learns these lots and forgets others
-(docs/decisions/0014-*). Every step is kept below --out and is not done again: labels, and the
+The base weights change only a little: few steps at a small rate, with a frozen backbone and the
+same classes. Longer training at a larger rate learns these lots and forgets others
+(docs/decisions/0014-*). The result of every step is stored below --out and reused: labels, and the
 epochs of an interrupted training. Needs the extra [train] (make .venv/.train). On two cores it
-takes two minutes once the labels are made, which takes some more; a GPU is used where torch finds
-one.
+takes two minutes plus some more for the labels; a GPU is used if torch finds one.
 """
 
 import argparse
@@ -109,11 +108,14 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of annotated sets")
     parser.add_argument(
-        "--base", type=Path, required=True, help="COCO weights: they label, and are trained (.pt)"
+        "--base",
+        type=Path,
+        required=True,
+        help="COCO weights for labels and training (.pt)",
     )
-    parser.add_argument("--weights", type=Path, help="weights to train on from (--base)")
+    parser.add_argument("--weights", type=Path, help="weights to continue from (--base)")
     parser.add_argument("--rate", type=float, default=0.0002, help="first learning rate (0.0002)")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="where everything goes")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for all results")
     parser.add_argument("--rendered", type=Path, nargs="*", default=[], help="rendered sets")
     parser.add_argument("--leave-out", nargs="*", default=[], help="sets to test on, not train on")
     parser.add_argument("--epochs", type=int, default=3)

@@ -1,4 +1,4 @@
-"""What light, weather, lenses and careless drawing do to a crop, in batches.
+"""Augment crops in batches with the effects of light, weather, lenses and careless drawing.
 
 Every draw comes from one generator, so that a training can be repeated.
 """
@@ -32,7 +32,7 @@ class Augment:
         self._generator = generator
 
     def __call__(self, stored: Tensor) -> Tensor:
-        """A batch."""
+        """Augment one batch."""
         count = len(stored)
         zoom = MARGIN / STORED_MARGIN * torch.exp(self._within(count, -0.15, 0.15))
         mirror = torch.where(self._within(count, 0, 1) < 0.5, -1.0, 1.0)

@@ -1,10 +1,10 @@
-"""Crops of slots with the answer: what the slot network learns from.
+"""Crops of slots with labels: the training data of the slot network.
 
-Three sources. Annotated slots are few kinds of lots, drawn in the habits of their authors. So
-outlines are placed about the vehicles that the base model sees, also where no slot is: on the
-ground under a vehicle (occupied), behind it, beside it, and where nothing stands (free). From
-those the network learns that a vehicle in front covers a slot without standing in it. Rendered
-lots bring the same with exact truth.
+It has three sources. Annotated slots cover few kinds of lots, each in its author's drawing style.
+So outlines are also placed around the vehicles that the base model sees, even where there is no
+slot: on the ground under a vehicle (occupied), behind it, beside it, and where nothing stands
+(free). From those the network learns that a vehicle in front covers a slot without standing in it.
+Rendered lots add the same with exact truth.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -59,8 +59,8 @@ def annotated(frames: Iterable[Frame]) -> Iterator[_Example]:
 def placed(
     frames: Sequence[Frame], predict: Predict, seed: int, each: int = PLACED_PER_FRAME
 ) -> Iterator[_Example]:
-    """Outlines placed about vehicles, `each` a frame; shaped as slots of these frames, or at random
-    as a rectangle on the ground may look."""
+    """Outlines placed around vehicles, `each` per frame, shaped like slots of these frames or like
+    random rectangles on the ground."""
     rng = np.random.default_rng(seed)
     shapes = [outline for frame in frames for outline in frame.polygons]
     for frame in frames:
@@ -78,7 +78,7 @@ def placed(
 
 
 class Placer:
-    """Places outlines about one picture's vehicles and says what stands on them."""
+    """Places outlines around one picture's vehicles and labels them."""
 
     def __init__(
         self,
@@ -87,7 +87,8 @@ class Placer:
         size_wh: Sequence[int],
         rng: np.random.Generator,
     ) -> None:
-        """`boxes` [N, 4] xyxy in pixels, `scores` [N]; weak boxes forbid to call a place free."""
+        """`boxes` [N, 4] xyxy in pixels, `scores` [N]; a place with a weak box is never labelled
+        free."""
         self._boxes, self._scores, self._rng = boxes, scores, rng
         self._size = np.asarray(size_wh[:2], float)
         whole = (
@@ -96,7 +97,7 @@ class Placer:
             & (boxes[:, 3] < self._size[1] - EDGE_PX)
         )
         self.sure = np.flatnonzero((scores > SURE) & whole)
-        """Vehicles that outlines are placed about: certain ones, not cut off by the edge."""
+        """The vehicles for outlines: confident ones, not cut off by the edge."""
 
     def place(self, shape: Floats | None) -> tuple[Floats, bool] | None:
         """An outline [K, 2] in pixels and whether a vehicle stands on it; None where that is not
@@ -128,7 +129,7 @@ class Placer:
         return np.asarray(corners @ [[cos, sin], [-sin, cos]], np.float64)
 
     def _sized(self, shape: Floats, box: int) -> Floats | None:
-        """As wide as the vehicle, about; no higher than it. None: too flat to be seen."""
+        """About as wide as the vehicle and no higher. None: too flat to be seen."""
         x0, y0, x1, y1 = self._boxes[box]
         rng = self._rng
         shape = shape * ((x1 - x0) * rng.uniform(0.85, 1.3) / np.ptp(shape[:, 0]))
@@ -140,7 +141,8 @@ class Placer:
         return np.asarray(shape, np.float64)
 
     def _shift(self, size: Floats, box: int) -> Floats:
-        """From the place under the vehicle: hardly, behind, beside, or anywhere near."""
+        """The offset from the place under the vehicle: hardly any, behind, beside, or anywhere
+        near."""
         rng, (width, height) = self._rng, size
         kind = rng.random()
         if kind < 0.42:
@@ -154,8 +156,8 @@ class Placer:
         return np.asarray(rng.uniform(-2, 2, 2) * size, np.float64)
 
     def _occupied(self, centre: Floats, size: Floats, box: int) -> bool | None:
-        """True: the vehicle it was placed about stands on it; False: none does, not even one that
-        is only suspected."""
+        """True: the vehicle it was placed around stands on it; False: none does, not even a
+        suspected one."""
         x0, y0, x1, y1 = self._boxes.T
         away_x = np.abs(centre[0] - (x0 + x1) / 2) / np.maximum(size[0], 0.7 * (x1 - x0))
         away_y = np.abs(centre[1] - (y1 - 0.51 * size[1])) / np.maximum(size[1], 0.35 * (y1 - y0))
@@ -166,12 +168,12 @@ class Placer:
 
 
 def gathered(examples: Iterable[_Example]) -> Examples:
-    """All of them as arrays."""
-    held = list(examples)
+    """Return all examples as arrays."""
+    kept = list(examples)
     return Examples(
-        np.stack([one.crop for one in held]),
-        np.array([one.occupied for one in held], np.float32),
-        np.array([one.group for one in held], np.str_),
+        np.stack([one.crop for one in kept]),
+        np.array([one.occupied for one in kept], np.float32),
+        np.array([one.group for one in kept], np.str_),
     )
 
 

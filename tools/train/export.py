@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from parking.geometry import MATCH_RULE
+from parking.core.geometry import MATCH_RULE
 
 VEHICLES = frozenset({"car", "motorcycle", "bus", "truck"})
 
@@ -19,11 +19,11 @@ def export(weights: Path, out: Path, size_px: int) -> None:
     from ultralytics import YOLO
 
     model: Any = YOLO(str(weights))
-    made = model.export(
+    exported = model.export(
         format="onnx", opset=17, dynamic=True, simplify=True, imgsz=size_px, nms=False
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(made, out)
+    shutil.move(exported, out)
     vehicles = [number for number, name in model.names.items() if name in VEHICLES]
     one_class(out, vehicles)
 
@@ -64,9 +64,9 @@ def annotate(path: Path, facts: Mapping[str, Any]) -> None:
     names the matching rule. The exporter's own paths and dates are removed."""
     model = onnx.load(str(path))
     kept = {p.key: p.value for p in model.metadata_props if p.key in {"names", "stride"}}
-    told = {key: v if isinstance(v, str) else json.dumps(v) for key, v in facts.items()}
+    texts = {key: v if isinstance(v, str) else json.dumps(v) for key, v in facts.items()}
     del model.metadata_props[:]
-    for key, value in sorted((kept | told | {"match_rule": MATCH_RULE}).items()):
+    for key, value in sorted((kept | texts | {"match_rule": MATCH_RULE}).items()):
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     onnx.save(model, str(path))

@@ -9,11 +9,11 @@ import yaml
 
 BATCH = 8
 HELD_LAYERS = 10
-"""The backbone: it knows vehicles from far more pictures than are here."""
+"""The backbone, frozen: it was trained on far more pictures of vehicles than there are here."""
 
 _ENDED = -1
-"""The epoch in a checkpoint whose training is over. Without it ultralytics would train anew, on a
-dataset of its own that it fetches."""
+"""The epoch in the checkpoint of a finished training. Without it ultralytics would start a new
+training on a dataset that it downloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Plan:
 
 def fit(data: tuple[Path, frozenset[str]], weights: Path, runs: Path, plan: Plan) -> Path:
     """Train from `weights`, whose classes are kept; returns the last weights. `data`: the dataset
-    (images/, labels/) and the sets of it that are not to be seen. An interrupted run below `runs`
-    goes on where its last epoch ended."""
+    (images/, labels/) and its excluded sets. An interrupted run below `runs` continues after its
+    last epoch."""
     from ultralytics import YOLO
 
     last = runs / "fit" / "weights" / "last.pt"

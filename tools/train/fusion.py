@@ -1,7 +1,7 @@
-"""How much the boxes' and the slot network's opinions are worth together.
+"""Fit the weights of the boxes' and the slot network's answers.
 
-Fitted on answers for lots that the network had not seen; on others it would seem better than it
-is. Every data set weighs the same, however many slots it has.
+Fitted on answers for lots that the network had not seen; on others it would seem better than it is.
+Every data set weighs the same, however many slots it has.
 """
 
 import json
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 class Opinions(NamedTuple):
-    """What was said of the labelled slots of one data set, and what they are, each [N]."""
+    """The answers for the labelled slots of one data set and their labels, each [N]."""
 
     said: Opinion
     occupied: NDArray[np.bool_]
@@ -30,15 +30,15 @@ class Opinions(NamedTuple):
     @property
     def design(self) -> Floats:
         """One row a slot, in the order of `fitted`'s coefficients."""
-        held = np.clip(self.said.scores, LEAST, MOST)
-        box = np.log(held / (1 - held))
+        clipped = np.clip(self.said.scores, LEAST, MOST)
+        box = np.log(clipped / (1 - clipped))
         crop = self.said.logits
         columns = [np.ones_like(box), box, crop, crop * self.said.covered]
         return np.column_stack(columns)
 
 
 def fitted(sets: Mapping[str, Opinions], band: tuple[float, float] = (0.5, 0.5)) -> Fusion:
-    """Logistic regression by Newton's method. `band`: where nobody knows."""
+    """Logistic regression by Newton's method. `band`: the range of unknown."""
     design = np.concatenate([one.design for one in sets.values()])
     wanted = np.concatenate([one.occupied for one in sets.values()]).astype(float)
     counts = [len(one.occupied) for one in sets.values()]
@@ -62,7 +62,7 @@ def probabilities(fusion: Fusion, opinions: Opinions) -> Floats:
 
 
 def facts(fusion: Fusion, box_models: list[str]) -> dict[str, str]:
-    """What the network's file says of itself (services/detector/slotnet.py reads it)."""
+    """The metadata of the network's file (services/detector/slotnet.py reads it)."""
     weights = {name: getattr(fusion, name) for name in ("bias", "box", "crop", "covered")}
     return {
         "fusion": json.dumps(weights),

@@ -1,6 +1,6 @@
 """Vehicle boxes for frames that carry only slot annotations.
 
-The base model's own boxes at a large input, held against the annotations: a box in an occupied
+The base model's own boxes at a large input, compared with the annotations: a box in an occupied
 slot is a vehicle, a box in a slot annotated free is a mistake and is dropped, and an occupied slot
 without a box gets one, placed as the boxes of its camera usually lie about their slots. Boxes
 outside all slots (the street, unmarked places) stay when the model is confident. Rendered frames
@@ -17,15 +17,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.annotations import load as annotations_of
-from parking.geometry import match_boxes
+from parking.core.geometry import match_boxes
+from parking.wire.annotations import load as annotations_of
 
 LEAST_SCORE: Final = 0.04
 OUTSIDE_SCORE: Final = 0.25
 USUAL_SCORE: Final = 0.2
 LONG_SIDE: Final = 1600
 CAR: Final = 2
-"""The class of every vehicle, in the base's own list: its knowledge of cars is kept."""
+"""The class of every vehicle, from the base's own list: its knowledge of cars is kept."""
 
 Floats = NDArray[np.float64]
 Predict = Callable[[Path], tuple[Floats, Floats]]
@@ -34,7 +34,7 @@ Predict = Callable[[Path], tuple[Floats, Floats]]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture with its annotations (see parking/lots.py for their form)."""
+    """One picture with its annotations (see parking/core/lots.py for their form)."""
 
     group: str
     path: Path
@@ -57,7 +57,7 @@ class _Seen:
 
 
 def frames_of(folder: Path, every: int = 1) -> list[Frame]:
-    """The frames of a data set, each `every`-th (neighbours in a sequence look the same); without
+    """The frames of a data set, each `every`-th (neighbours in a sequence look the same); except
     those on which the camera is covered."""
     frames = annotations_of(folder)["frames"]
     seen = [frame for frame in frames[::every] if not frame.get("covered")]

@@ -1,12 +1,12 @@
-"""INT8 from any of the project's model files, and what it costs.
+"""Quantise any of the project's model files to INT8 and measure the effect.
 
   python -m tools.train.quantise models/parking-yolo11n.onnx --data ../shared/data --out runs
 
 Convolutions are calibrated on labelled frames and written as ONNX with QuantizeLinear and
 DequantizeLinear (QDQ) nodes, which ONNX Runtime and OpenVINO both turn into integer arithmetic. The
 detection head's last layers stay in float: a box's edge wants more than 256 steps. The file keeps
-its facts. Afterwards both files judge the same frames at the same sizes and the table says what
-accuracy and which speed the new one has. Needs the extra [train].
+its metadata. Afterwards both files judge the same frames at the same sizes, and the table shows
+accuracy and speed of the new one. Needs the extra [train].
 """
 
 import argparse
@@ -82,9 +82,9 @@ def quantise(model: Path, out: Path, frames: Sequence[Frame], sizes_px: Sequence
             op_types_to_quantize=list(OPERATORS),
             nodes_to_exclude=kept_in_float(graph),
         )
-    made = onnx.load(str(out))
-    onnx.helper.set_model_props(made, facts)
-    onnx.save(made, str(out))
+    written_model = onnx.load(str(out))
+    onnx.helper.set_model_props(written_model, facts)
+    onnx.save(written_model, str(out))
 
 
 def kept_in_float(graph: Any) -> list[str]:
@@ -113,7 +113,7 @@ def _learned(convolution: Any) -> bool:
     return "/dfl/" not in convolution.name
 
 
-# ---------------------------------------------------------------- what it costs
+# ---------------------------------------------------------------- accuracy and speed
 def compare(models: Sequence[Path], frames: Sequence[Frame], sizes_px: Sequence[int]) -> str:
     """Accuracy by set, every size counting the same, and the loss in points (Markdown)."""
     accuracies: list[dict[str, float]] = []
@@ -129,8 +129,7 @@ def compare(models: Sequence[Path], frames: Sequence[Frame], sizes_px: Sequence[
         )
     before, after = accuracies
     lines = ["| set | float | INT8 | loss, points |", "|---|---|---|---|"]
-    for name in before:
-        lines.append(_line(name, before[name], after[name]))
+    lines += [_line(name, before[name], after[name]) for name in before]
     means = [float(np.mean(list(one.values()))) for one in accuracies]
     return "\n".join([*lines, _line("macro", *means)])
 
@@ -145,8 +144,8 @@ def speed(models: Sequence[Path], sizes_px: Sequence[int], rounds: int) -> str:
     rows = measure(Plan(tuple(models), (threads,), tuple(sizes_px), rounds))
     best = {model.stem: [_best(rows, model.stem, size) for size in sizes_px] for model in models}
     ratios = [a / b for a, b in zip(*best.values(), strict=True)]
-    told = ", ".join(f"{r:.2f}x at {s} px" for r, s in zip(ratios, sizes_px, strict=True))
-    return f"{table(rows)}\n\nINT8 against float, each in its faster runtime: {told}"
+    summary = ", ".join(f"{r:.2f}x at {s} px" for r, s in zip(ratios, sizes_px, strict=True))
+    return f"{table(rows)}\n\nINT8 against float, each in its faster runtime: {summary}"
 
 
 def _best(rows: Sequence[Row], model: str, size_px: int) -> float:
@@ -165,7 +164,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder (runs)")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES_PX), metavar="PX")
     parser.add_argument("--every", type=int, default=1, help="score every n-th frame (1)")
-    parser.add_argument("--rounds", type=int, default=15, help="inferences a timing (15)")
+    parser.add_argument("--rounds", type=int, default=15, help="inferences per timing (15)")
     options = parser.parse_args()
     sets = sorted(path.parent for path in options.data.glob("*/annotations.json"))
     frames = {folder: frames_of(folder) for folder in sets}

@@ -1,4 +1,4 @@
-"""What a model says of annotated slots, through the detector's own code."""
+"""Score a model on annotated slots, through the detector's own code."""
 
 import time
 from collections import defaultdict
@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from parking.geometry import match_boxes
-from parking.ports import Detector
+from parking.core.geometry import match_boxes
+from parking.wire.ports import Detector
 from services.detector.runtimes import load_model
 from services.detector.settings import ModelSettings
 from tools.train.labels import Frame
@@ -36,7 +36,7 @@ def open_model(path: Path) -> Detector:
 
 
 def scores(model: Detector, frames: Iterable[Frame], size_px: int) -> dict[str, Scores]:
-    """By data set."""
+    """Return the scores by data set."""
     found: dict[str, list[tuple[float, bool]]] = defaultdict(list)
     spent: dict[str, list[float]] = defaultdict(list)
     for frame in frames:
@@ -78,10 +78,10 @@ def best_threshold(groups: Mapping[str, Scores]) -> float:
 def calibrate(groups: Mapping[str, Scores]) -> tuple[float, float]:
     """(a, b) of P(occupied) = 1 / (1 + exp(-(a * logit(score) + b))): logistic regression by
     Newton's method, every data set weighing the same, with a weak pull towards a = 1."""
-    held = [np.clip(one.score, 0.001, 0.999) for one in groups.values()]
-    x = np.concatenate([np.log(s / (1 - s)) for s in held])
+    clipped = [np.clip(one.score, 0.001, 0.999) for one in groups.values()]
+    x = np.concatenate([np.log(s / (1 - s)) for s in clipped])
     y = np.concatenate([one.occupied for one in groups.values()]).astype(float)
-    weight = np.concatenate([np.full(len(s), 1 / len(s)) for s in held])
+    weight = np.concatenate([np.full(len(s), 1 / len(s)) for s in clipped])
     design = np.column_stack([x, np.ones_like(x)])
     theta = np.array([1.0, 0.0])
     for _ in range(50):
@@ -89,7 +89,7 @@ def calibrate(groups: Mapping[str, Scores]) -> tuple[float, float]:
         gradient = design.T @ (weight * (p - y)) + PULL * (theta - [1.0, 0.0])
         hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + PULL * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
-        step /= max(1.0, float(np.abs(step).max()))  # slots that a threshold parts have no optimum
+        step /= max(1.0, float(np.abs(step).max()))  # perfectly separated slots have no optimum
         theta = theta - step
         if np.abs(step).max() < 1e-9:
             break

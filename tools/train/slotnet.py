@@ -1,8 +1,8 @@
 """The slot network: the first layers of the vehicle detector, and a small head.
 
-It looks at one slot (services/detector/crops.py) and says how sure it is that a vehicle stands in
-it. The layers come from the base weights, so they know vehicles before they see a parking lot; the
-mask is a fourth input channel that begins without weight.
+It looks at one slot (services/detector/crops.py) and returns its confidence that a vehicle stands
+in it. The layers come from the base weights, so they know vehicles before they see a parking lot;
+the mask is a fourth input channel that begins without weight.
 """
 
 import copy
@@ -61,7 +61,7 @@ class SlotNet(nn.Module):  # type: ignore[misc]  # torch is absent where types a
         )
 
     def forward(self, crops: Any) -> Any:
-        """What the whole crop shows beside what the slot's own ground shows."""
+        """Features of the whole crop and of the slot's own ground."""
         seen = self.body(crops)
         mask = functional.avg_pool2d(crops[:, 3:], 16)
         everywhere = seen.mean((2, 3))
@@ -100,9 +100,9 @@ def chances(examples: Examples) -> Floats:
     return np.asarray(weight / weight.sum(), np.float64)
 
 
-def fit(examples: Examples, base: Path, plan: Plan, told: str) -> SlotNet:
-    """Train; returns the running mean of the weights. The same seed and machine, the same result.
-    `told`: what the progress bar says."""
+def fit(examples: Examples, base: Path, plan: Plan, title: str) -> SlotNet:
+    """Train; returns the running mean of the weights. The same seed and machine give the same
+    result. `title`: the progress bar's label."""
     torch.manual_seed(plan.seed)
     rng = np.random.default_rng(plan.seed)
     augment = Augment(torch.Generator().manual_seed(plan.seed))
@@ -119,7 +119,7 @@ def fit(examples: Examples, base: Path, plan: Plan, told: str) -> SlotNet:
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, steps, pct_start=0.15)
     drawn = chances(examples)
-    for step in track(range(steps), told):
+    for step in track(range(steps), title):
         chosen = rng.choice(len(drawn), BATCH, p=drawn)
         crops = augment(torch.from_numpy(examples.crops[chosen]))
         wanted = torch.from_numpy(examples.occupied[chosen]) * (1 - 2 * SMOOTHING) + SMOOTHING
@@ -136,11 +136,11 @@ def fit(examples: Examples, base: Path, plan: Plan, told: str) -> SlotNet:
 def _follow(mean: Any, net: Any, keep: float) -> None:
     with torch.no_grad():
         pairs = zip(mean.state_dict().values(), net.state_dict().values(), strict=True)
-        for held, new in pairs:
-            if held.dtype.is_floating_point:
-                held.mul_(keep).add_(new, alpha=1 - keep)
+        for average, new in pairs:
+            if average.dtype.is_floating_point:
+                average.mul_(keep).add_(new, alpha=1 - keep)
             else:
-                held.copy_(new)
+                average.copy_(new)
 
 
 def logits(net: SlotNet, examples: Examples) -> Floats:

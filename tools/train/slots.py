@@ -1,4 +1,4 @@
-"""Train the slot network, and say what it is worth on lots it never saw.
+"""Train the slot network, and measure it on lots it never saw.
 
   python -m tools.train.slots --data ../shared/data --base ../shared/models/yolo11n_rebuilt.pt \\
       --rendered runs/scenes --out runs
@@ -32,7 +32,7 @@ from tools.train.slotnet import Plan, export, fit
 
 LABEL_SIZE_PX = 1920
 SEQUENCES = {"pklot-ufpr05-day": 4, "pklot-ufpr04-seq": 2}
-"""Neighbours in a sequence look the same: outlines are placed in each so-many-th frame."""
+"""Neighbours in a sequence look the same: outlines are placed only in every n-th frame."""
 
 FILE = "parking-slots.onnx"
 
@@ -66,8 +66,8 @@ def _train(
         return
     seen = [some for name, some in examples.items() if name not in left_out]
     together = Examples(*(np.concatenate(column) for column in zip(*seen, strict=True)))
-    told = f"without {', '.join(left_out)}" if left_out else "all lots"
-    export(fit(together, options.base, plan, told), out)
+    title = f"without {', '.join(left_out)}" if left_out else "all lots"
+    export(fit(together, options.base, plan, title), out)
 
 
 def _examples(

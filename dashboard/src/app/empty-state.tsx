@@ -1,5 +1,16 @@
-/** Before the first snapshot, and when there is no site at all. */
-export function EmptyState({ loaded }: { loaded: boolean }) {
+import type { Site } from "../shared/live";
+import { pageAddress, slotsAddress } from "../shared/routes";
+import { useStrayCameras } from "../shared/use-live";
+
+interface Props {
+  loaded: boolean;
+  /** The lot in the address; "" for none. */
+  named?: string;
+  sites?: readonly Site[];
+}
+
+/** Shown before the first snapshot, if there is no lot, and for an unknown lot. */
+export function EmptyState({ loaded, named = "", sites = [] }: Props) {
   if (!loaded) {
     return (
       <div aria-busy="true">
@@ -9,20 +20,53 @@ export function EmptyState({ loaded }: { loaded: boolean }) {
       </div>
     );
   }
+  if (named && sites.length > 0) {
+    return (
+      <section className="card notice">
+        <h1>There is no lot “{named}”</h1>
+        <ul>
+          {sites.map((site) => (
+            <li key={site.site_id}>
+              <a href={`#/${site.site_id}`}>{site.name}</a>
+            </li>
+          ))}
+        </ul>
+        <UndrawnCameras />
+      </section>
+    );
+  }
   return (
     <section className="card notice">
       <h1>No lot yet</h1>
+      <p>A lot appears here once the spaces of its first camera are drawn and published.</p>
+      <UndrawnCameras />
       <p>
-        A lot appears here by itself as soon as the first layout is published: the list of a
-        camera’s slots, drawn as outlines on its picture.
+        <a className="button" href={pageAddress("", "cameras")}>
+          Add an IP camera
+        </a>
       </p>
-      <ol>
-        <li>Let the camera send pictures; it then shows up here with the status “no layout”.</li>
-        <li>
-          Publish its layout: <code>python -m parking layout publish FILE.json</code>
-        </li>
-      </ol>
-      <p className="muted">No camera at hand? The demo site needs none: <code>make run</code>.</p>
+      <p className="muted">
+        No camera yet? Start the demo site: <code>make run</code>.
+      </p>
     </section>
+  );
+}
+
+/** Sending cameras of lots that do not exist yet. */
+function UndrawnCameras() {
+  const cameras = useStrayCameras();
+  if (!cameras.length) {
+    return <p>Connect a camera. It appears here with its first picture, and you can then draw its spaces.</p>;
+  }
+  return (
+    <ul className="undrawn">
+      {cameras.map(({ camera_id }) => (
+        <li key={camera_id}>
+          <a className="button button-main" href={slotsAddress(camera_id)}>
+            Draw spaces of {camera_id}
+          </a>
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -4,7 +4,7 @@ interface Props {
   children: ReactNode;
 }
 
-/** A fault in the page itself: say so, rather than show an empty page. */
+/** Shows an error message if the page itself fails, instead of an empty page. */
 export class ErrorBoundary extends Component<Props, { failed: boolean }> {
   override state = { failed: false };
 
@@ -17,8 +17,8 @@ export class ErrorBoundary extends Component<Props, { failed: boolean }> {
     return (
       <main className="page">
         <section className="card notice" role="alert">
-          <h1>This page has a fault</h1>
-          <p>The lots themselves are not affected. Load the page again to go on.</p>
+          <h1>This page failed</h1>
+          <p>The lots themselves are not affected. Reload the page to continue.</p>
           <button
             type="button"
             className="button button-main"
@@ -26,7 +26,7 @@ export class ErrorBoundary extends Component<Props, { failed: boolean }> {
               window.location.reload();
             }}
           >
-            Load again
+            Reload
           </button>
         </section>
       </main>

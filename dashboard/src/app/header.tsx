@@ -1,38 +1,46 @@
 import { useState } from "react";
 
 import { ConnectionPill } from "../features/connection/connection-pill";
-import type { Site } from "../shared/live-state";
+import type { Site } from "../shared/live";
+import { pageAddress } from "../shared/routes";
+import { AccountMenu } from "./account-menu";
+import { Navigation } from "./navigation";
 import { applyTheme, storedTheme, THEMES } from "./theme";
 
 interface Props {
   sites: readonly Site[];
   siteId: string | undefined;
+  /** The name of the page on screen; null if it is not in the navigation. */
+  page: string | null;
 }
 
-export function Header({ sites, siteId }: Props) {
+export function Header({ sites, siteId, page }: Props) {
+  const exists = sites.some((site) => site.site_id === siteId);
   return (
     <header className="topbar">
       <a className="brand" href="#/">
         <img src="/favicon.svg" alt="" width="28" height="28" />
         <span>Smart Parking</span>
       </a>
-      {sites.length > 1 && siteId && <SiteSwitch sites={sites} siteId={siteId} />}
+      {sites.length > 1 && siteId && <SiteSwitch sites={sites} siteId={siteId} page={page ?? ""} />}
+      <Navigation siteId={exists ? siteId : undefined} current={page} />
       <div className="topbar-end">
         <ConnectionPill />
+        <AccountMenu siteId={exists ? siteId : undefined} />
         <ThemeSwitch />
       </div>
     </header>
   );
 }
 
-function SiteSwitch({ sites, siteId }: { sites: readonly Site[]; siteId: string }) {
+function SiteSwitch({ sites, siteId, page }: { sites: readonly Site[]; siteId: string; page: string }) {
   return (
     <label className="site-switch">
       <span className="visually-hidden">Lot</span>
       <select
         value={siteId}
         onChange={(event) => {
-          window.location.hash = `#/${event.target.value}`;
+          window.location.hash = pageAddress(event.target.value, page);
         }}
       >
         {[...sites]
@@ -47,7 +55,7 @@ function SiteSwitch({ sites, siteId }: { sites: readonly Site[]; siteId: string 
   );
 }
 
-const THEME_WORDS = { auto: "as the system", light: "light", dark: "dark" };
+const THEME_WORDS = { auto: "system", light: "light", dark: "dark" };
 
 function ThemeSwitch() {
   const [theme, setTheme] = useState(storedTheme);
@@ -56,8 +64,8 @@ function ThemeSwitch() {
     <button
       type="button"
       className="icon-button"
-      title={`Colours: ${THEME_WORDS[theme]}`}
-      aria-label={`Colours: ${THEME_WORDS[theme]}. Change to ${THEME_WORDS[next]}`}
+      title={`Theme: ${THEME_WORDS[theme]}`}
+      aria-label={`Theme: ${THEME_WORDS[theme]}. Switch to ${THEME_WORDS[next]}`}
       onClick={() => {
         applyTheme(next);
         setTheme(next);

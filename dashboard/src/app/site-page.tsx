@@ -4,12 +4,12 @@ import { CameraPanel } from "../features/cameras/camera-panel";
 import { Announcer } from "../features/changes/announcer";
 import { ChangeFeed } from "../features/changes/change-feed";
 import { SlotDetails } from "../features/details/slot-details";
-import { DevicesPanel } from "../features/devices/devices-panel";
 import { PlanPanel } from "../features/plan/plan-panel";
 import { SiteSummary } from "../features/summary/site-summary";
+import { vehiclesOverSeveral } from "../shared/straddling";
 import { useCameras, useChanges, useSite } from "../shared/use-live";
 
-/** One lot: what is free, where, how we know, and what happened last. */
+/** One lot: its counts, plan, cameras and last changes. */
 export function SitePage({ siteId }: { siteId: string }) {
   const site = useSite(siteId);
   const cameras = useCameras(siteId);
@@ -48,19 +48,19 @@ export function SitePage({ siteId }: { siteId: string }) {
               slot={slot}
               zoneName={site.zones.find((zone) => zone.zone_id === slot.zone_id)?.name}
               cameras={cameras}
+              vehicle={vehiclesOverSeveral(site.slots).get(slot.slot_id)}
               onClose={close}
             />
           )}
           <ChangeFeed changes={changes} onSelect={select} />
         </div>
       </div>
-      <DevicesPanel siteId={siteId} />
       <Announcer changes={changes} slots={site.slots} />
     </>
   );
 }
 
-/** To where the reader was: what opened the details, else the slot on the plan. */
+/** Returns the focus to the element that opened the details, else to the slot on the plan. */
 function focusBack(opener: Element | null, slotId: string): void {
   const there = opener?.isConnected && opener !== document.body ? opener : slotElement(slotId);
   if (there instanceof HTMLElement || there instanceof SVGElement) there.focus({ preventScroll: true });
@@ -70,7 +70,7 @@ function slotElement(slotId: string): SVGElement | null {
   return document.querySelector(`[data-slot="${CSS.escape(slotId)}"]`);
 }
 
-/** On a phone the details rise from below: the slot must not lie under them. */
+/** On a phone the details cover the lower part of the page: scroll the slot above them. */
 function showAboveSheet(slotId: string): void {
   const box = slotElement(slotId)?.getBoundingClientRect();
   if (!box || !window.matchMedia("(max-width: 960px)").matches) return;

@@ -1,4 +1,4 @@
-/** The reader's choice of light or dark; `auto` follows the system. */
+/** The user's choice of light or dark; `auto` follows the system. */
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 

@@ -1,13 +1,16 @@
-import { useSyncExternalStore } from "react";
+import { useMemo, useSyncExternalStore } from "react";
 
-function subscribe(listener: () => void): () => void {
+import { routeOf, type Route } from "../shared/routes";
+
+export function subscribe(listener: () => void): () => void {
   window.addEventListener("hashchange", listener);
   return () => {
     window.removeEventListener("hashchange", listener);
   };
 }
 
-/** The site named in the address (`#/{site}`), so that a view can be bookmarked; "" for none. */
-export function useRoute(): string {
-  return useSyncExternalStore(subscribe, () => window.location.hash.replace(/^#\/?/, ""));
+/** The route in the page's address, so that views can be bookmarked. */
+export function useRoute(): Route {
+  const hash = useSyncExternalStore(subscribe, () => window.location.hash);
+  return useMemo(() => routeOf(hash), [hash]);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { busyWords, evidenceOf, isOld, oldSlots, seenAgo } from "./ages";
-import type { Seen } from "./live-state";
+import type { Seen } from "./live";
 import type { CameraView, SlotView } from "./views";
 
 const NOW_MS = 1_000_000;
@@ -54,16 +54,41 @@ const NORTH = camera("demo/north");
 describe("the age of a slot", () => {
   it.each<[string, CameraView[], Record<string, Seen>, string]>([
     ["its camera's last picture", [NORTH], { "demo/north": seen(4_000) }, "4 s ago"],
-    ["the newer of two cameras", [NORTH, camera("demo/south")], { "demo/north": seen(9_000), "demo/south": seen(5_000) }, "5 s ago"],
-    ["when it was last seen well enough", [NORTH], { "demo/north": seen(1_000, { evidence_at_ms: { A1: NOW_MS - 12_000 } }) }, "12 s ago"],
-    ["what made its state, of a camera that never saw it", [NORTH], { "demo/north": seen(0, { evidence_at_ms: { A1: 0 } }) }, "1 min ago"],
-    ["what made its state, of a covered camera", [camera("demo/north", { status: "degraded" })], { "demo/north": seen(0) }, "1 min ago"],
-    ["that of no other camera", [camera("demo/west")], { "demo/west": seen(0) }, "1 min ago"],
-  ])("is that of %s", (_, all, sightings, words) => {
+    [
+      "the newer of two cameras",
+      [NORTH, camera("demo/south")],
+      { "demo/north": seen(9_000), "demo/south": seen(5_000) },
+      "5 s ago",
+    ],
+    [
+      "the last clear view",
+      [NORTH],
+      { "demo/north": seen(1_000, { evidence_at_ms: { A1: NOW_MS - 12_000 } }) },
+      "12 s ago",
+    ],
+    [
+      "the observation behind its state, if the camera never saw it",
+      [NORTH],
+      { "demo/north": seen(0, { evidence_at_ms: { A1: 0 } }) },
+      "1 min ago",
+    ],
+    [
+      "the observation behind its state, if the camera is covered",
+      [camera("demo/north", { status: "degraded" })],
+      { "demo/north": seen(0) },
+      "1 min ago",
+    ],
+    [
+      "the observation behind its state, if only other cameras are online",
+      [camera("demo/west")],
+      { "demo/west": seen(0) },
+      "1 min ago",
+    ],
+  ])("is the age of %s", (_, all, sightings, words) => {
     expect(seenAgo(evidenceOf(SLOT, cameras(...all), sightings), NOW_MS)).toBe(words);
   });
 
-  it("is none before anybody has seen it", () => {
+  it('is "never" before any camera has seen it', () => {
     const sightings = { "demo/north": seen(0) };
     expect(seenAgo(evidenceOf({ ...SLOT, version: 0 }, cameras(NORTH), sightings), NOW_MS)).toBe("never");
     const unseen = { ...SLOT, observed_at_ms: null };
@@ -83,7 +108,7 @@ describe("a slot is old", () => {
     expect(isOld(SLOT, evidence, NOW_MS)).toBe(old);
   });
 
-  it("unless nothing is said of it, or a person said it", () => {
+  it("unless it is unknown, closed or corrected by an operator", () => {
     const evidence = { at_ms: 0, old_ms: 6_000 };
     expect(isOld(SLOT, evidence, NOW_MS)).toBe(true);
     for (const state of ["unknown", "closed"] as const) {
@@ -93,7 +118,7 @@ describe("a slot is old", () => {
     expect(isOld(SLOT, null, NOW_MS)).toBe(false);
   });
 
-  it("in words that change seldom", () => {
+  it("in words that change rarely", () => {
     const words = (age_ms: number) =>
       oldSlots([SLOT], cameras(NORTH), { "demo/north": seen(age_ms) }, NOW_MS).get("A1");
     expect(words(6_000)).toBeUndefined();
@@ -112,11 +137,11 @@ describe("a busy computer", () => {
     [5_870, "analysed every 6 s instead of 1 s: this computer is busy"],
     [1_530, "analysed every 1.5 s instead of 1 s: this computer is busy"],
     [1_400, null],
-  ])("that analyses every %i ms is told: %s", (analysed_every_ms, words) => {
+  ])("that analyses every %i ms: %s", (analysed_every_ms, words) => {
     expect(busy({ analysed_every_ms, load_level: 4 })).toBe(words);
   });
 
-  it("is not to blame for a camera that sends seldom, or not at all", () => {
+  it("is not blamed for a camera that sends rarely or not at all", () => {
     expect(busy({ analysed_every_ms: 6_000, load_level: 0 })).toBeNull();
     expect(busy({ analysed_every_ms: 6_000, load_level: 4 }, "offline")).toBeNull();
     expect(busy({ analysed_every_ms: null, load_level: 4 })).toBeNull();

@@ -1,23 +1,23 @@
-/** How old what the page shows is, and when that is worth a warning: pure. */
+/** The age of what the page shows, and when it deserves a warning. Pure. */
 import { ago, duration, pace } from "./format";
-import type { Live } from "./live-state";
+import type { Live } from "./live";
 import type { CameraView, Sighting, SlotView } from "./views";
 
-/** An unchanged camera-status comes so often, or every interval of its camera where that is longer. */
+/** An unchanged camera-status repeats this often, or once per camera interval if that is longer. */
 const REFRESH_MS = 2_000;
 const OLD_INTERVALS = 3;
-const BUSY_SHARE = 1.5;
+export const BUSY_SHARE = 1.5;
 
 type Sightings = Live["sightings"];
 type Cameras = ReadonlyMap<string, CameraView>;
 
 export interface Evidence {
   at_ms: number;
-  /** From this age on it is old. */
+  /** Evidence older than this counts as old. */
   old_ms: number;
 }
 
-/** The newest evidence of a slot by any camera that is online, else by what made its state. */
+/** The newest evidence of a slot: from an online camera, else the observation behind its state. */
 export function evidenceOf(slot: SlotView, cameras: Cameras, sightings: Sightings): Evidence | null {
   if (slot.version === 0) return null;
   const watching = slot.camera_ids.flatMap((id) => cameras.get(id) ?? []);
@@ -31,19 +31,19 @@ export function evidenceOf(slot: SlotView, cameras: Cameras, sightings: Sighting
   return { at_ms: observed_at_ms, old_ms: oldMs(watching) };
 }
 
-/** "12 s ago"; "never" of what no camera has seen. */
+/** "12 s ago"; "never" if no camera has seen the slot. */
 export function seenAgo(evidence: Evidence | null, now_ms: number): string {
   return evidence ? ago(now_ms - evidence.at_ms) : "never";
 }
 
-/** Whether the state is shown although its evidence is old. A person's word does not age. */
+/** Whether the shown state rests on old evidence. An operator's correction does not age. */
 export function isOld(slot: SlotView, evidence: Evidence | null, now_ms: number): boolean {
   const seen = slot.state === "free" || slot.state === "occupied";
   if (!seen || slot.reason === "corrected" || !evidence) return false;
   return now_ms - evidence.at_ms > evidence.old_ms;
 }
 
-/** The old slots of a plan, each with its age in words; in steps, so that they seldom change. */
+/** The slots with old evidence, each with its age in words. Ages advance in steps, to render rarely. */
 export function oldSlots(
   slots: readonly SlotView[],
   cameras: Cameras,
@@ -60,7 +60,7 @@ export function oldSlots(
   return old;
 }
 
-/** What an operator should know of a camera whose pictures wait for the computer; else null. */
+/** A warning if the computer is too busy to analyse every picture of a camera; else null. */
 export function busyWords(camera: CameraView, seen: Sighting | undefined): string | null {
   const every_ms = seen?.analysed_every_ms;
   const { interval_ms, status } = camera;
@@ -75,7 +75,8 @@ function seenAt(slot_id: string, seen: Sighting | undefined): number {
   return seen?.evidence_at_ms[slot_id] ?? seen?.last_frame_at_ms ?? 0;
 }
 
-function oldMs(cameras: readonly CameraView[]): number {
+/** Evidence from these cameras counts as old when it is older than this. */
+export function oldMs(cameras: readonly CameraView[]): number {
   const intervals = cameras.map((camera) => camera.interval_ms ?? 0);
   return OLD_INTERVALS * Math.max(REFRESH_MS, ...intervals);
 }

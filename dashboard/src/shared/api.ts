@@ -1,11 +1,17 @@
-/** Requests to the notifier. `VITE_API_URL` names it at build time; by default it is our origin. */
+/**
+ * Requests to the notifier: at `VITE_API_URL`, set at build time, else at the page's own origin. All carry the
+ * cookie of a sign-in, also to another origin; browsers keep that cookie only within one site
+ * (deploy/cloudflare/README.md).
+ */
 const BASE = import.meta.env.VITE_API_URL?.replace(/\/$/, "") ?? "";
 
-/** The server said no, or could not be reached (`status` 0). The message is for people. */
+/** The server refused a request or was unreachable (`status` 0). The message is shown to the user. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** Each fault with its location, if the server found several. */
+    readonly faults: readonly string[] = [],
   ) {
     super(message);
   }
@@ -15,61 +21,124 @@ export function apiUrl(path: string): string {
   return BASE + path;
 }
 
-/** Every write carries an API key and an idempotency key: sent twice, it acts once. */
+/** `fetch` at the API, with the cookie of the sign-in. */
+export function fetchApi(path: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(apiUrl(path), { ...init, credentials: "include" });
+}
+
+let signedOut = (): void => undefined;
+
+/** Calls `listener` when the server says that the sign-in has ended. */
+export function onSignedOut(listener: () => void): void {
+  signedOut = listener;
+}
+
+/** Every write carries an API key, or the cookie of an account (`key` empty), and an idempotency key: a repeated request takes effect once. */
 export async function post(path: string, body: unknown, key: string): Promise<void> {
   await write("POST", path, body, key);
 }
 
-/** Replaces what is there. */
+/** As `post`, for what is replaced as a whole. */
 export async function put(path: string, body: unknown, key: string): Promise<void> {
   await write("PUT", path, body, key);
 }
 
-/** A write whose answer matters. */
-export async function send<T>(method: string, path: string, body: unknown, key: string): Promise<T> {
-  return (await (await write(method, path, body, key)).json()) as T;
+/** Sends a write and returns its response. */
+export async function send<T>(
+  method: string,
+  path: string,
+  body: unknown,
+  key: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  return (await (await write(method, path, body, key, headers)).json()) as T;
+}
+
+/** Sends a write whose response is a picture. */
+export async function sendForPicture(path: string, body: unknown, key: string): Promise<Blob> {
+  return (await write("POST", path, body, key)).blob();
 }
 
 export async function remove(path: string, key: string): Promise<void> {
-  await request(path, { method: "DELETE", headers: { Authorization: `Bearer ${key}` } });
+  await request(path, { method: "DELETE", headers: { ...credentials(key), ...OWN_PAGE } });
 }
 
 interface Reading {
   signal?: AbortSignal;
-  /** For what is not open to all. */
+  /** API key, for resources that need one. */
   key?: string;
 }
 
 export async function getJson<T>(path: string, { signal, key }: Reading = {}): Promise<T> {
   const response = await request(path, {
     ...(signal && { signal }),
-    ...(key && { headers: { Authorization: `Bearer ${key}` } }),
+    ...(key && { headers: credentials(key) }),
   });
   return (await response.json()) as T;
 }
 
-async function write(method: string, path: string, body: unknown, key: string): Promise<Response> {
+/** One page of a list, and the path of the next, older one; null on the last page. */
+export async function getPage(
+  path: string,
+  signal: AbortSignal,
+): Promise<{ rows: unknown; next: string | null }> {
+  const response = await request(path, { signal });
+  const next = /<([^>]+)>; rel="next"/.exec(response.headers.get("Link") ?? "");
+  return { rows: await response.json(), next: next?.[1] ?? null };
+}
+
+/** Fetches a picture or another file. */
+export async function getBlob(path: string, signal: AbortSignal): Promise<Blob> {
+  return (await request(path, { signal })).blob();
+}
+
+async function write(
+  method: string,
+  path: string,
+  body: unknown,
+  key: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   return request(path, {
     method,
     body: JSON.stringify(body),
     headers: {
-      Authorization: `Bearer ${key}`,
+      ...credentials(key),
+      ...OWN_PAGE,
       "Content-Type": "application/json",
       "Idempotency-Key": randomId(),
+      ...headers,
     },
   });
 }
 
-async function request(path: string, init: RequestInit): Promise<Response> {
-  const response = await fetch(apiUrl(path), init).catch(() => null);
-  if (!response) throw new ApiError(0, "The server cannot be reached. Try again in a moment.");
-  if (response.ok) return response;
-  const fault = (await response.json().catch(() => ({}))) as { detail?: unknown };
-  const detail = typeof fault.detail === "string" ? fault.detail : response.statusText;
-  throw new ApiError(response.status, detail || `The server answered ${response.status}.`);
+/** A form of another page cannot send this header. */
+const OWN_PAGE = { "X-Requested-With": "page" };
+
+function credentials(key: string): Record<string, string> {
+  return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
-/** crypto.randomUUID is missing on a page that came over plain HTTP. */
+async function request(path: string, init: RequestInit): Promise<Response> {
+  const response = await fetchApi(path, init).catch(() => null);
+  if (!response) throw new ApiError(0, "The server cannot be reached. Try again in a moment.");
+  if (response.ok) return response;
+  const fault = (await response.json().catch(() => ({}))) as {
+    error?: unknown;
+    detail?: unknown;
+    faults?: unknown;
+  };
+  if (fault.error === "sign-in") signedOut();
+  const detail = typeof fault.detail === "string" ? fault.detail : response.statusText;
+  const faults = Array.isArray(fault.faults) ? fault.faults.map(String) : [];
+  throw new ApiError(
+    response.status,
+    detail || `The server responded with status ${response.status}.`,
+    faults,
+  );
+}
+
+/** crypto.randomUUID is missing on pages served over plain HTTP. */
 function randomId(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))]
     .map((byte) => byte.toString(16).padStart(2, "0"))

@@ -1,6 +1,6 @@
 import type { Counts, SlotView } from "./views";
 
-/** Counted from the very slots that the plan shows, so the two cannot differ. */
+/** Counts the slots that the plan shows, so that counts and plan agree. */
 export function countStates(slots: Iterable<SlotView>): Counts {
   const counts: Counts = { free: 0, occupied: 0, unknown: 0, closed: 0, total: 0 };
   for (const slot of slots) {
@@ -10,12 +10,27 @@ export function countStates(slots: Iterable<SlotView>): Counts {
   return counts;
 }
 
-/** True when every slot that is in service is unknown: "0 free" would then be a lie. */
+/** True when every slot in service is unknown: "0 free" would then be false. */
 export function nothingKnown(counts: Counts): boolean {
   return counts.free + counts.occupied === 0 && counts.unknown > 0;
 }
 
-/** True when no slot is in service: "0 free" would then read as full. */
+/** True when no slot is in service: "0 free" would then look like a full lot. */
 export function allClosed(counts: Counts): boolean {
   return counts.total > 0 && counts.closed === counts.total;
+}
+
+/** The free count for the title of the browser's tab. */
+export function titleCount(counts: Counts): string {
+  if (allClosed(counts)) return "Closed";
+  return counts.total === 0 || nothingKnown(counts) ? "No live data" : `${counts.free} free`;
+}
+
+/** The most common reason of the unknown slots; "" if there are none. */
+export function commonReason(slots: Iterable<SlotView>): string {
+  const counts = new Map<string, number>();
+  for (const { state, reason } of slots) {
+    if (state === "unknown") counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? "";
 }

@@ -7,6 +7,7 @@ export interface Events {
   FrameRef: FrameRef;
   CameraStatusChanged: CameraStatusChanged;
   LayoutSlot: LayoutSlot;
+  SiteSettings: SiteSettings;
   Zone: Zone;
   LayoutPublished: LayoutPublished;
   Cause: Cause;
@@ -14,7 +15,7 @@ export interface Events {
   SlotChanged: SlotChanged;
 }
 /**
- * Where a frame lies in Kafka.
+ * Where to find a frame in Kafka.
  */
 export interface FrameRef {
   topic?: string;
@@ -53,11 +54,11 @@ export interface CameraStatusChanged {
   layout_version?: number;
   analysed_every_ms?: number | null;
   /**
-   * of its last frame; see Effort
+   * load level of its last frame; see Effort
    */
   load_level?: number;
   /**
-   * slots of which this online camera's last evidence is older than its last frame; 0: it has none
+   * slots whose last evidence from this online camera is older than its last frame; 0: none
    */
   evidence_at_ms?: {
     /**
@@ -66,9 +67,10 @@ export interface CameraStatusChanged {
     [k: string]: number;
   };
   /**
-   * parts of its last picture, normalised, that are not seen
+   * blurred parts of its last picture, normalised
    */
   blurred?: [number, number, number, number][];
+  since_ms?: number | null;
 }
 /**
  * One slot as one camera sees it; other cameras' layouts may name the same slot.
@@ -92,6 +94,17 @@ export interface LayoutSlot {
   enabled?: boolean;
 }
 /**
+ * What a site shows to drivers. Without `public` nobody sees anything of it without a key.
+ */
+export interface SiteSettings {
+  /**
+   * anybody may read how many spaces are free (the driver view)
+   */
+  public?: boolean;
+  time_zone?: string | null;
+  directions?: string | null;
+}
+/**
  * A named part of a site.
  */
 export interface Zone {
@@ -104,9 +117,9 @@ export interface Zone {
 /**
  * A camera's layout: which slots it sees, and where. Compacted by camera.
  *
- *     `reference` is the picture on which the outlines lie, to notice that the camera was moved since:
- *     scaled to a long side of 480 px, grey, as JPEG (parking/reference.py makes it); without it that
- *     is not looked for.
+ *     `reference` is the picture on which the outlines were drawn, to detect that the camera was moved
+ *     since: scaled to a long side of 480 px, grey, as JPEG (parking/vision/reference.py makes it).
+ *     Without it, movement is not detected.
  */
 export interface LayoutPublished {
   /**
@@ -134,12 +147,13 @@ export interface LayoutPublished {
   input_size_px?: number | null;
   reference?: string | null;
   /**
-   * the camera was taken away; kept so that versions go on counting
+   * the camera was removed; the record is kept so that versions continue
    */
   removed?: boolean;
+  site?: SiteSettings | null;
 }
 /**
- * What made a change: the id of a frame, a tick, a command or a gate event.
+ * The cause of a change: the id of a frame, a tick, a command or a gate event.
  */
 export interface Cause {
   kind: "command" | "device" | "frame" | "gate" | "tick";
@@ -149,10 +163,10 @@ export interface Cause {
   id: string;
 }
 /**
- * A vehicle's stay as it is known now: all of it, in place of what was told of the same
- *     `session_id` before. A passage that comes late can change stays that were told already: an
- *     `opened` one with reason `reopened` was closed by mistake, and a `corrected` one with reason
- *     `entry-found` is an exit whose stay is known by now; it is no stay of its own.
+ * A vehicle's stay as currently known; it replaces every earlier record of the same
+ *     `session_id`. A late passage can change stays that were already reported: an `opened` one with
+ *     reason `reopened` was closed by mistake. A `corrected` one with reason `entry-found` is an exit
+ *     whose stay is now known; it is not a stay of its own.
  */
 export interface SessionChanged {
   /**
@@ -182,7 +196,7 @@ export interface SessionChanged {
   cause: Cause;
 }
 /**
- * A slot changed. Readers apply it only when `version` is above the one they hold.
+ * A slot changed. Readers apply it only when `version` is above the one they have.
  */
 export interface SlotChanged {
   /**
@@ -213,4 +227,11 @@ export interface SlotChanged {
   camera_id?: string | null;
   frame_ref?: FrameRef | null;
   observed_at_ms?: number | null;
+  issued_by?: string | null;
+  /**
+   * other slots that the vehicle covered when this slot became occupied; ignore those that are free now
+   *
+   * Items: unique in its site
+   */
+  straddling?: string[];
 }

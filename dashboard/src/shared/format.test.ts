@@ -13,14 +13,14 @@ it.each([
   expect(duration(ms)).toBe(words);
 });
 
-it("says when something is new, and rounds shares", () => {
+it('formats recent times as "just now", and rounds shares', () => {
   expect(ago(900)).toBe("just now");
   expect(ago(61_000)).toBe("1 min ago");
   expect(percent(0.934)).toBe("93 %");
   expect([400, 1_000, 2_500, 60_000].map(pace)).toEqual(["0.4 s", "1 s", "2.5 s", "1 min"]);
 });
 
-it("does not call a lot full of which nothing is known", () => {
+it("does not call a lot full while its spaces are unknown", () => {
   const none = countStates([]);
   expect(nothingKnown({ ...none, unknown: 3, closed: 1, total: 4 })).toBe(true);
   expect(nothingKnown({ ...none, unknown: 3, occupied: 1, total: 4 })).toBe(false);

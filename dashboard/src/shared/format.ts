@@ -1,4 +1,4 @@
-/** Times and shares in words. */
+/** Formats times, shares and counts. */
 
 /** "8 s", "12 min", "3 h 05 min", "2 d 4 h". */
 export function duration(ms: number): string {
@@ -11,7 +11,7 @@ export function duration(ms: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** Like a duration, but telling short ones apart: "0.4 s". */
+/** A duration with tenths of a second when it is short: "0.4 s". */
 export function pace(ms: number): string {
   return ms % 1000 === 0 || ms > 10_000 ? duration(ms) : `${(ms / 1000).toFixed(1)} s`;
 }
@@ -25,7 +25,7 @@ export function clock(time_ms: number): string {
   return new Date(time_ms).toLocaleTimeString([], { hour12: false });
 }
 
-/** The clock; on another day than `now_ms` with the date. */
+/** The time of day, with the date unless it is today. */
 export function moment(time_ms: number, now_ms: number): string {
   const date = new Date(time_ms);
   const today = date.toDateString() === new Date(now_ms).toDateString();

@@ -1,4 +1,4 @@
-/** Plane geometry of slots, in whatever unit the points are. */
+/** Plane geometry of slots, in the unit of the points. */
 import type { Point } from "./views";
 
 export interface Box {
@@ -8,7 +8,7 @@ export interface Box {
   bottom: number;
 }
 
-/** A slot as a rectangle turned to its longest edge: where to draw a car, how large to write. */
+/** A rectangle along the longest edge of a slot: it places the car and sizes the text. */
 export interface Frame {
   centre: Point;
   angleDeg: number;
@@ -30,6 +30,11 @@ export function boundsOf(points: readonly Point[]): Box {
 export function middleOf(points: readonly Point[]): Point {
   const sum = points.reduce<Point>(([x, y], [px, py]) => [x + px, y + py], [0, 0]);
   return [sum[0] / points.length, sum[1] / points.length];
+}
+
+/** Stretches points along x and y. */
+export function scaled(points: readonly Point[], [sx, sy]: Point): Point[] {
+  return points.map(([x, y]): Point => [x * sx, y * sy]);
 }
 
 export function overlaps(a: Box, b: Box): boolean {

@@ -1,15 +1,16 @@
 import { useEffect, useRef, useState } from "react";
 
+import { Fault } from "./fault";
 import "./key-dialog.css";
 
 interface Props {
-  /** What was wrong with the key before; null at the first time. */
+  /** Why the last key was refused; null at first. */
   fault: string | null;
   onKey: (key: string) => void;
   onCancel: () => void;
 }
 
-/** Asks for the API key, once a tab. */
+/** Asks for the API key, once per tab. */
 export function KeyDialog({ fault, onKey, onCancel }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const given = useRef<string | null>(null);
@@ -19,7 +20,7 @@ export function KeyDialog({ fault, onKey, onCancel }: Props) {
     dialog.current?.showModal();
   }, []);
 
-  // Only a dialog that is closed, not one that is taken away, gives the focus back.
+  // The dialog returns the focus only if it is closed, not if it is unmounted.
   return (
     <dialog
       ref={dialog}
@@ -39,8 +40,8 @@ export function KeyDialog({ fault, onKey, onCancel }: Props) {
       >
         <h2 id="key-title">API key</h2>
         <p>
-          Changing something needs a key that may write. It was shown when the system first started;
-          make another one with <code>python -m parking keys add NAME</code>.
+          This action needs an API key with write access. The first key was shown when the system first
+          started. Create another one with <code>parking keys add NAME</code>.
         </p>
         <label className="field">
           Key
@@ -56,12 +57,8 @@ export function KeyDialog({ fault, onKey, onCancel }: Props) {
             }}
           />
         </label>
-        {fault && (
-          <p className="fault" role="alert">
-            {fault}
-          </p>
-        )}
-        <p className="muted small">It is kept in this tab only, and forgotten when you close it.</p>
+        <Fault words={fault} />
+        <p className="muted small">The key is kept in this tab only, until you close it.</p>
         <div className="dialog-actions">
           <button type="button" className="button" onClick={() => dialog.current?.close()}>
             Cancel

@@ -1,6 +1,6 @@
-/** What a published layout makes of a site's cameras and slots: pure. */
+/** Applies a published layout to a site's cameras and slots. Pure. */
 import type { LayoutPublished, LayoutSlot } from "./events";
-import type { Live, Site } from "./live-state";
+import type { Live, Site } from "./live";
 import type { CameraView, SlotView } from "./views";
 
 type Slots = Readonly<Record<string, SlotView>>;
@@ -8,10 +8,22 @@ type Slots = Readonly<Record<string, SlotView>>;
 export function camerasOf(cameras: Live["cameras"], site_id: string): CameraView[] {
   return Object.values(cameras)
     .filter((camera) => camera.camera_id.startsWith(`${site_id}/`))
-    .sort((a, b) => a.camera_id.localeCompare(b.camera_id));
+    .sort((a, b) => a.camera_id.localeCompare(b.camera_id, "en", { numeric: true }));
 }
 
-/** Whether a camera of the site names the slot; of a site without any layout, every slot counts. */
+const NEED: Readonly<Record<CameraView["status"], number>> = {
+  offline: 0,
+  degraded: 1,
+  "no-layout": 2,
+  online: 3,
+};
+
+/** Sorts cameras by how urgently they need attention; keeps the order within a status. */
+export function byNeed(cameras: readonly CameraView[]): CameraView[] {
+  return cameras.toSorted((a, b) => NEED[a.status] - NEED[b.status]);
+}
+
+/** Whether a layout of the site names the slot. In a site without layouts, every slot counts. */
 export function isDrawn(cameras: Live["cameras"], site_id: string, slot_id: string): boolean {
   const drawn = camerasOf(cameras, site_id).filter((camera) => camera.layout_version > 0);
   return drawn.length === 0 || drawn.some(({ slots }) => slots.some((slot) => slot.slot_id === slot_id));
@@ -40,11 +52,18 @@ export function layoutPublished(live: Live, layout: LayoutPublished): Live {
     zones: [...zones.values()],
     ...slotsOf(camerasOf(cameras, site_id), site_id, { ...old?.undrawn, ...old?.slots }, named),
     open_sessions: old?.open_sessions ?? 0,
+    capacity: old?.capacity ?? null,
+    public: isPublic(layout, old),
   };
   return { ...live, cameras, sites: { ...live.sites, [site_id]: site } };
 }
 
-/** The site's slots, told apart by whether a camera names them. */
+/** A layout without settings leaves those of its site as they are. */
+function isPublic({ site }: LayoutPublished, old: Site | undefined): boolean {
+  return (site ? site.public : old?.public) ?? false;
+}
+
+/** Splits the site's slots by whether a camera names them. */
 function slotsOf(
   cameras: readonly CameraView[],
   site_id: string,
@@ -77,7 +96,7 @@ function drawn(slot: SlotView, { zone_id, kind, plan }: LayoutSlot): SlotView {
   return { ...slot, zone_id, kind: kind ?? "standard", plan: plan ?? slot.plan };
 }
 
-/** A slot whose cameras stay the same keeps its identity. */
+/** Returns the same object if the cameras did not change. */
 function withCameras(slot: SlotView, camera_ids: readonly string[]): SlotView {
   return slot.camera_ids.join() === camera_ids.join() ? slot : { ...slot, camera_ids };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 
 import type { CameraStatusChanged, SlotChanged } from "./events";
-import { apply, CHANGES_KEPT, EMPTY, type Live } from "./live-state";
+import type { Live } from "./live";
+import { apply, CHANGES_KEPT, EMPTY } from "./live-state";
 import type { CameraSnapshot, SlotView } from "./views";
 
 const SLOT: SlotView = {
@@ -27,7 +28,17 @@ const CAMERA: CameraSnapshot = {
   last_frame_at_ms: 1_000,
   interval_ms: 1_000,
   layout_version: 1,
-  slots: [{ slot_id: "A1", zone_id: "A", polygon: [[0, 0], [1, 0], [1, 1]] }],
+  slots: [
+    {
+      slot_id: "A1",
+      zone_id: "A",
+      polygon: [
+        [0, 0],
+        [1, 0],
+        [1, 1],
+      ],
+    },
+  ],
 };
 const CHANGE: SlotChanged = {
   id: "c4",
@@ -60,6 +71,33 @@ function changed(live: Live, change: Partial<SlotChanged>): Live {
   return apply(live, { type: "slot-change", data: { ...CHANGE, ...change } });
 }
 
+describe("a server without new data", () => {
+  it("is shown as such until a ping or a snapshot clears it", () => {
+    const ping = (still: { still_since_ms?: number } = {}) =>
+      ({ type: "ping", data: { time_ms: 1, ...still }, now_ms: 1 }) as const;
+    const still = apply(EMPTY, ping({ still_since_ms: 5 }));
+    expect(still.stillSinceMs).toBe(5);
+    expect(apply(still, ping()).stillSinceMs).toBeNull();
+    const data = { time_ms: 1, sites: [], cameras: [], changes: [] };
+    expect(apply(still, { type: "snapshot", data, now_ms: 1 }).stillSinceMs).toBeNull();
+  });
+});
+
+describe("a service that stands still", () => {
+  it("is named until a ping no longer names it", () => {
+    const ping = (stages_still_since_ms?: Record<string, number>) =>
+      ({
+        type: "ping",
+        data: { ...(stages_still_since_ms && { stages_still_since_ms }) },
+        now_ms: 1,
+      }) as const;
+    const still = apply(EMPTY, ping({ detector: 5 }));
+    expect(still.stagesStillSinceMs).toEqual({ detector: 5 });
+    expect(apply(still, ping({ detector: 5 }))).toBe(still);
+    expect(apply(still, ping()).stagesStillSinceMs).toEqual({});
+  });
+});
+
 describe("a slot change", () => {
   it("becomes the slot's state and the newest of the changes", () => {
     const live = changed(loaded(), {});
@@ -72,7 +110,7 @@ describe("a slot change", () => {
     expect(changed(before, { version })).toBe(before);
   });
 
-  it("does nothing when it comes twice", () => {
+  it("does nothing when it arrives twice", () => {
     const once = changed(loaded(), {});
     expect(changed(once, {})).toBe(once);
   });
@@ -80,13 +118,18 @@ describe("a slot change", () => {
   it("of a tick does not count as an observation", () => {
     const live = changed(loaded(), { to_state: "unknown", cause: { kind: "tick", id: "t" } });
     expect(live.sites.demo?.slots.A1?.observed_at_ms).toBe(1_000);
-    const told = changed(loaded(), { to_state: "unknown", cause: { kind: "tick", id: "t" }, observed_at_ms: 4_000 });
-    expect(told.sites.demo?.slots.A1?.observed_at_ms).toBe(4_000);
+    const observed = changed(loaded(), {
+      to_state: "unknown",
+      cause: { kind: "tick", id: "t" },
+      observed_at_ms: 4_000,
+    });
+    expect(observed.sites.demo?.slots.A1?.observed_at_ms).toBe(4_000);
   });
 
-  it("pushes the oldest out of a full list", () => {
+  it("removes the oldest change from a full list", () => {
     let live = loaded();
-    for (let i = 0; i < CHANGES_KEPT + 5; i++) live = changed(live, { id: `c${i}`, version: 4 + i, time_ms: 5_000 + i });
+    for (let i = 0; i < CHANGES_KEPT + 5; i++)
+      live = changed(live, { id: `c${i}`, version: 4 + i, time_ms: 5_000 + i });
     expect(live.changes).toHaveLength(CHANGES_KEPT);
     expect(live.changes[0]?.id).toBe(`c${CHANGES_KEPT + 4}`);
   });
@@ -110,12 +153,16 @@ describe("the other messages", () => {
       version: 7,
     };
     const live = apply(loaded(), { type: "camera-status", data: status });
-    expect(live.cameras["demo/north"]).toMatchObject({ status: "offline", name: "North", interval_ms: 1_000 });
+    expect(live.cameras["demo/north"]).toMatchObject({
+      status: "offline",
+      name: "North",
+      interval_ms: 1_000,
+    });
     const older = { ...status, status: "online" as const, version: 6 };
     expect(apply(live, { type: "camera-status", data: older })).toBe(live);
   });
 
-  it("forget a camera and a slot that were taken away, and with its last camera the site", () => {
+  it("remove a camera and a slot, and the site with its last camera", () => {
     const status: CameraStatusChanged = {
       id: "s",
       site_id: "demo",
@@ -125,9 +172,9 @@ describe("the other messages", () => {
       reason: "removed",
       version: 7,
     };
-    const gone = apply(loaded(), { type: "camera-status", data: status });
-    expect(gone.cameras["demo/north"]).toBeUndefined();
-    expect(gone.sites.demo === undefined).toBe(Object.keys(loaded().cameras).length === 1);
+    const removed = apply(loaded(), { type: "camera-status", data: status });
+    expect(removed.cameras["demo/north"]).toBeUndefined();
+    expect(removed.sites.demo === undefined).toBe(Object.keys(loaded().cameras).length === 1);
     const stays = apply(loaded(), { type: "camera-status", data: { ...status, reason: "silent" } });
     expect(stays.cameras["demo/north"]).toBeDefined();
     const data = { ...CHANGE, reason: "removed", version: 99 };
@@ -136,7 +183,7 @@ describe("the other messages", () => {
     expect(loaded().sites.demo?.slots[data.slot_id]).toBeDefined();
   });
 
-  it("keep a camera's identity while its status only tells the time", () => {
+  it("keep a camera's identity while only its times change", () => {
     const data: CameraStatusChanged = {
       id: "s",
       site_id: "demo",
@@ -166,7 +213,7 @@ describe("the other messages", () => {
     expect(apply(live, { type: "camera-status", data: dark }).cameras).not.toBe(before.cameras);
   });
 
-  it("count a session once, however often its event comes", () => {
+  it("count a session once, however often its event arrives", () => {
     const data = {
       id: "g1",
       site_id: "demo",
@@ -197,7 +244,7 @@ describe("the other messages", () => {
     expect(apply(loaded(), { type: "session", data }).sites.demo?.open_sessions).toBe(left);
   });
 
-  it("take the number of vehicles in as it is told", () => {
+  it("take the number of vehicles inside from the event", () => {
     const data = {
       id: "g1",
       site_id: "demo",

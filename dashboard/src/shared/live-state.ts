@@ -1,59 +1,30 @@
 /**
- * What the page knows, and how each message changes it: pure, so that it is tested without a
- * browser. Values are never changed in place: what did not change keeps its identity, and the
- * components that show it do not render again.
+ * Applies messages to the page's state. Pure, so that tests need no browser. Values are never changed
+ * in place: unchanged parts keep their identity, and the components that show them do not render again.
  */
-import type {
-  CameraStatusChanged,
-  LayoutPublished,
-  SessionChanged,
-  SlotChanged,
-  Zone,
-} from "./events";
+import type { CameraStatusChanged, LayoutPublished, SessionChanged, SlotChanged } from "./events";
 import { camerasOf, isDrawn, layoutPublished, unknownCamera, unseen } from "./layouts";
-import type { CameraSnapshot, CameraView, Sighting, SiteView, SlotView, Snapshot } from "./views";
-
-export interface Site {
-  site_id: string;
-  name: string;
-  zones: readonly Zone[];
-  slots: Readonly<Record<string, SlotView>>;
-  /** What is known of slots that no layout names (any more, or yet): neither shown nor counted. */
-  undrawn: Readonly<Record<string, SlotView>>;
-  /** Vehicles inside by the gates' count. */
-  open_sessions: number;
-}
-
-/** `version`: of the last camera-status applied, 0 until then. */
-export type Seen = Sighting & { version: number };
-
-export interface Live {
-  /** False until the first snapshot: nothing is known yet, which is not the same as no site. */
-  loaded: boolean;
-  sites: Readonly<Record<string, Site>>;
-  cameras: Readonly<Record<string, CameraView>>;
-  /** By camera. Apart from the cameras, which keep their identity while only time goes by. */
-  sightings: Readonly<Record<string, Seen>>;
-  /** Newest first. */
-  changes: readonly SlotChanged[];
-  /** Server clock minus ours. */
-  clockOffsetMs: number;
-  /** The last sessions' events that were counted: delivery is at least once. */
-  sessionIds: readonly string[];
-}
+import type { Live, Seen, Site } from "./live";
+import type { CameraSnapshot, CameraView, SiteView, SlotView, Snapshot } from "./views";
 
 export type Message =
   | { type: "snapshot"; data: Snapshot; now_ms: number }
-  | { type: "ping"; data: { time_ms?: number }; now_ms: number }
+  | { type: "ping"; data: Ping; now_ms: number }
   | { type: "slot-change"; data: SlotChanged }
   | { type: "camera-status"; data: CameraStatusChanged }
   | { type: "session"; data: SessionChanged }
   | { type: "site-sessions"; data: Pick<SiteView, "site_id" | "open_sessions"> }
   | { type: "layout"; data: LayoutPublished };
 
+interface Ping {
+  time_ms?: number;
+  still_since_ms?: number;
+  stages_still_since_ms?: Readonly<Record<string, number>>;
+}
+
 export const CHANGES_KEPT = 50;
 const SESSIONS_KEPT = 200;
-/** The reason of the last thing told of a camera or slot that was taken away. */
+/** The reason in the last event of a removed camera or slot. */
 const REMOVED = "removed";
 
 export const EMPTY: Live = {
@@ -63,6 +34,8 @@ export const EMPTY: Live = {
   sightings: {},
   changes: [],
   clockOffsetMs: 0,
+  stillSinceMs: null,
+  stagesStillSinceMs: {},
   sessionIds: [],
 };
 
@@ -71,7 +44,7 @@ export function apply(live: Live, message: Message): Live {
     case "snapshot":
       return fromSnapshot(message.data, message.now_ms, live.clockOffsetMs);
     case "ping":
-      return withClock(live, message.data.time_ms, message.now_ms);
+      return withClock(withStill(live, message.data), message.data.time_ms, message.now_ms);
     case "slot-change":
       return slotChanged(live, message.data);
     case "camera-status":
@@ -85,12 +58,20 @@ export function apply(live: Live, message: Message): Live {
   }
 }
 
+function withStill(live: Live, ping: Ping): Live {
+  const stillSinceMs = ping.still_since_ms ?? null;
+  const stages = ping.stages_still_since_ms ?? {};
+  const sameStages = JSON.stringify(live.stagesStillSinceMs) === JSON.stringify(stages);
+  if (live.stillSinceMs === stillSinceMs && sameStages) return live;
+  return { ...live, stillSinceMs, stagesStillSinceMs: sameStages ? live.stagesStillSinceMs : stages };
+}
+
 function fromSnapshot(data: Snapshot, now_ms: number, clockOffsetMs: number): Live {
   const cameras = [...data.sites.flatMap((site) => site.cameras), ...data.cameras];
   return {
     loaded: true,
     sites: Object.fromEntries(
-      data.sites.map(({ site_id, name, zones, slots, open_sessions }) => [
+      data.sites.map(({ site_id, name, zones, slots, open_sessions, capacity, public: isPublic = false }) => [
         site_id,
         {
           site_id,
@@ -99,40 +80,44 @@ function fromSnapshot(data: Snapshot, now_ms: number, clockOffsetMs: number): Li
           slots: byId(slots),
           undrawn: {},
           open_sessions,
+          capacity: capacity ?? null,
+          public: isPublic,
         },
       ]),
     ),
     cameras: Object.fromEntries(cameras.map((camera) => [camera.camera_id, camera])),
-    sightings: Object.fromEntries(cameras.map((camera) => [camera.camera_id, seen(camera, 0)])),
+    sightings: Object.fromEntries(cameras.map((camera) => [camera.camera_id, sightingOf(camera, 0)])),
     changes: newest(data.changes),
     sessionIds: [],
+    stillSinceMs: null, // otherwise a ping follows
+    stagesStillSinceMs: {},
     clockOffsetMs: data.time_ms === undefined ? clockOffsetMs : data.time_ms - now_ms,
   };
 }
 
-function seen(told: CameraStatusChanged | CameraSnapshot, version: number): Seen {
+function sightingOf(status: CameraStatusChanged | CameraSnapshot, version: number): Seen {
   return {
-    last_frame_at_ms: told.last_frame_at_ms ?? null,
-    analysed_every_ms: told.analysed_every_ms ?? null,
-    load_level: told.load_level ?? 0,
-    evidence_at_ms: told.evidence_at_ms ?? {},
+    last_frame_at_ms: status.last_frame_at_ms ?? null,
+    analysed_every_ms: status.analysed_every_ms ?? null,
+    load_level: status.load_level ?? 0,
+    evidence_at_ms: status.evidence_at_ms ?? {},
     version,
   };
 }
 
-/** What is held, unless it has changed: each status tells the parts anew. */
-function sameParts(held: NonNullable<CameraView["blurred"]>, told: NonNullable<CameraView["blurred"]>) {
-  return JSON.stringify(held) === JSON.stringify(told) ? held : told;
+/** Returns `old` if nothing changed, to keep its identity: every status repeats the parts. */
+function sameParts(old: NonNullable<CameraView["blurred"]>, next: NonNullable<CameraView["blurred"]>) {
+  return JSON.stringify(old) === JSON.stringify(next) ? old : next;
 }
 
 function withClock(live: Live, time_ms: number | undefined, now_ms: number): Live {
   if (time_ms === undefined) return live;
   const clockOffsetMs = time_ms - now_ms;
-  // Half a second is the network; only a real difference is worth a new value.
+  // Less than half a second may be network delay.
   return Math.abs(clockOffsetMs - live.clockOffsetMs) < 500 ? live : { ...live, clockOffsetMs };
 }
 
-/** A change may come before the layout that names its slot, or its site. */
+/** A change may arrive before the layout that names its slot or its site. */
 function slotChanged(live: Live, change: SlotChanged): Live {
   const { site_id, slot_id, zone_id } = change;
   const site = live.sites[site_id] ?? newSite(site_id);
@@ -148,6 +133,8 @@ function slotChanged(live: Live, change: SlotChanged): Live {
     observed_at_ms: change.observed_at_ms ?? observedAt(change, slot),
     confidence: change.confidence,
     reason: change.reason,
+    issued_by: change.issued_by ?? null,
+    straddling: change.straddling ?? [],
   };
   const drawn = Object.hasOwn(site.slots, slot_id) || isDrawn(live.cameras, site_id, slot_id);
   const place = drawn ? "slots" : "undrawn";
@@ -157,7 +144,7 @@ function slotChanged(live: Live, change: SlotChanged): Live {
   };
 }
 
-/** Of a tracker that does not tell it. */
+/** For older trackers, which do not send `observed_at_ms`. */
 function observedAt({ cause, time_ms }: SlotChanged, slot: SlotView | undefined): number | null {
   return cause.kind === "frame" ? time_ms : (slot?.observed_at_ms ?? null);
 }
@@ -175,12 +162,13 @@ function cameraStatusChanged(live: Live, status: CameraStatusChanged): Live {
     health: status.health ?? null,
     interval_ms: status.interval_ms ?? camera.interval_ms,
     blurred: sameParts(camera.blurred ?? [], status.blurred ?? []),
+    since_ms: status.since_ms ?? null,
   };
-  const told = { ...live, sightings: { ...live.sightings, [camera_id]: seen(status, version) } };
-  return live.cameras[camera_id] && isSame(camera, next) ? told : withCamera(told, next);
+  const updated = { ...live, sightings: { ...live.sightings, [camera_id]: sightingOf(status, version) } };
+  return live.cameras[camera_id] && isSame(camera, next) ? updated : withCamera(updated, next);
 }
 
-/** With its last camera a site goes, too: nothing is told of it any more. */
+/** Removing the last camera of a site removes the site, because no event about it follows. */
 function cameraRemoved(live: Live, site_id: string, camera_id: string): Live {
   const cameras = without(live.cameras, camera_id);
   const sightings = without(live.sightings, camera_id);
@@ -205,32 +193,33 @@ function slotRemoved(live: Live, change: SlotChanged): Live {
 
 function isSame(a: CameraView, b: CameraView): boolean {
   return (
-    a.status === b.status &&
-    a.reason === b.reason &&
-    a.health === b.health &&
-    a.interval_ms === b.interval_ms
+    a.status === b.status && a.reason === b.reason && a.health === b.health && a.interval_ms === b.interval_ms
   );
 }
 
 function sessionChanged(live: Live, session: SessionChanged): Live {
   const site = live.sites[session.site_id];
   const step = sessionStep(session);
-  const known = session.number_in ?? null; // an older tracker does not tell it
+  const known = session.number_in ?? null; // older trackers do not send it
   if (!site || live.sessionIds.includes(session.id) || (known === null && step === 0)) return live;
   const sessionIds = [session.id, ...live.sessionIds].slice(0, SESSIONS_KEPT);
-  return withSite({ ...live, sessionIds }, {
-    ...site,
-    open_sessions: known ?? Math.max(0, site.open_sessions + step),
-  });
+  return withSite(
+    { ...live, sessionIds },
+    {
+      ...site,
+      open_sessions: known ?? Math.max(0, site.open_sessions + step),
+      capacity: (known === null ? site.capacity : session.capacity) ?? null,
+    },
+  );
 }
 
-/** A correction gives an open session up, except that of an exit for which none was open. */
+/** A correction ends an open session, unless it is an exit without an entry. */
 function sessionStep({ kind, reason }: SessionChanged): number {
   if (kind === "corrected") return reason === "exit-without-entry" ? 0 : -1;
   return { opened: 1, closed: -1, overstay: 0 }[kind];
 }
 
-/** The count after a resumed connection: sessions of the gap are in it. */
+/** The count after a resumed connection includes the sessions of the gap. */
 function sessionsCounted(live: Live, data: Pick<SiteView, "site_id" | "open_sessions">): Live {
   const site = live.sites[data.site_id];
   return site ? withSite(live, { ...site, open_sessions: data.open_sessions }) : live;
@@ -250,7 +239,16 @@ function withCamera(live: Live, camera: CameraView): Live {
 }
 
 function newSite(site_id: string): Site {
-  return { site_id, name: site_id, zones: [], slots: {}, undrawn: {}, open_sessions: 0 };
+  return {
+    site_id,
+    name: site_id,
+    zones: [],
+    slots: {},
+    undrawn: {},
+    open_sessions: 0,
+    capacity: null,
+    public: false,
+  };
 }
 
 function byId(slots: readonly SlotView[]): Record<string, SlotView> {

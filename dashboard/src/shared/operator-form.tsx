@@ -1,6 +1,8 @@
 import { useState, type ReactNode } from "react";
 
-import { isRefused, storedKey, storeKey } from "./api-key";
+import { ApiError } from "./api";
+import { isKeyMissing, isRefused, storeKey } from "./api-key";
+import { Fault } from "./fault";
 import { KeyDialog } from "./key-dialog";
 
 type Phase =
@@ -11,31 +13,37 @@ type Phase =
 
 interface Props {
   className: string;
-  /** What the button says. */
+  /** The button's text. */
   action: string;
-  /** Sends the command; null when it was taken. */
-  send: () => Promise<Parameters<typeof isRefused>[0] | null>;
-  /** Told once it was sent. */
+  /** Sends the command. Returns null if it was accepted, else the error. */
+  send: () => Promise<ApiError | null>;
+  /** Shown after the command was sent. */
   sent: string;
-  /** Still waiting for what was sent before: not to be sent again. */
+  /** True while the last command is still under way: it is not sent again. */
   waiting?: boolean;
   children?: ReactNode;
-  /** Told below the button. */
+  /** Shown below the button. */
   hint?: ReactNode;
 }
 
-/** A command that needs an operator's key: asks for the key where there is none or it is refused. */
+/** An error of the page itself. It is shown too, so that the form does not wait for ever. */
+function faultOf(thrown: unknown): ApiError {
+  return new ApiError(0, thrown instanceof Error ? thrown.message : String(thrown));
+}
+
+/** A form for a command. Unless somebody signed in, it needs an API key: asks for one if there is none or
+ * it is refused. */
 export function OperatorForm({ className, action, send, sent, waiting = false, children, hint }: Props) {
   const [phase, setPhase] = useState<Phase>({ name: "idle" });
   const busy = waiting || phase.name === "sending";
 
   async function run(): Promise<void> {
-    if (!storedKey()) {
+    if (isKeyMissing()) {
       setPhase({ name: "asking", fault: null });
       return;
     }
     setPhase({ name: "sending" });
-    const error = await send();
+    const error = await send().catch(faultOf);
     if (!error) setPhase({ name: "sent" });
     else if (isRefused(error)) setPhase({ name: "asking", fault: error.message });
     else setPhase({ name: "idle", fault: error.message });
@@ -51,7 +59,7 @@ export function OperatorForm({ className, action, send, sent, waiting = false, c
         }}
       >
         {children}
-        {/* Not `disabled`: that would take the focus away from it. */}
+        {/* `disabled` would take the focus away. */}
         <button type="submit" className="button" aria-disabled={busy}>
           {action}
         </button>
@@ -59,11 +67,7 @@ export function OperatorForm({ className, action, send, sent, waiting = false, c
         <p className="small muted" role="status">
           {phase.name === "sent" && sent}
         </p>
-        {phase.name === "idle" && phase.fault && (
-          <p className="fault" role="alert">
-            {phase.fault}
-          </p>
-        )}
+        {phase.name === "idle" && <Fault words={phase.fault ?? null} />}
       </form>
       {phase.name === "asking" && (
         <KeyDialog

@@ -1,11 +1,11 @@
 import type { SlotState } from "./views";
 
-/** In the order in which people ask for them. */
+/** In the order in which they are shown. */
 export const STATES: readonly SlotState[] = ["free", "occupied", "unknown", "closed"];
 
 export const STATE_WORDS: Readonly<Record<SlotState, string>> = {
   free: "free",
   occupied: "occupied",
-  unknown: "not known",
+  unknown: "unknown",
   closed: "closed",
 };

@@ -13,9 +13,7 @@ export function StateSign({ state }: { state: SlotState }) {
         />
       );
     case "unknown":
-      return (
-        <path className="sign sign-unknown" d="M-3-3.2A3.1 3.1 0 1 1 1.2-.2C.3.3 0 .8 0 1.8M0 5.2v.1" />
-      );
+      return <path className="sign sign-unknown" d="M-3-3.2A3.1 3.1 0 1 1 1.2-.2C.3.3 0 .8 0 1.8M0 5.2v.1" />;
     case "closed":
       return <path className="sign sign-closed" d="M-4.5-4.5l9 9m0-9l-9 9" />;
   }

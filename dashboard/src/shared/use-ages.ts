@@ -1,11 +1,11 @@
-/** The ages of a site's slots, renewed every second. */
+/** The ages of a site's slots, updated every second. */
 import { useMemo } from "react";
 
 import { evidenceOf, oldSlots, seenAgo } from "./ages";
 import { useNow, useSightings } from "./use-now";
 import type { CameraView, SlotView } from "./views";
 
-/** In words: when was a slot last seen? */
+/** Returns a function that says when a slot was last seen, such as "12 s ago". */
 export function useSeenAgo(cameras: readonly CameraView[]): (slot: SlotView) => string {
   const now = useNow();
   const sightings = useSightings();
@@ -13,7 +13,7 @@ export function useSeenAgo(cameras: readonly CameraView[]): (slot: SlotView) => 
   return (slot) => seenAgo(evidenceOf(slot, byId, sightings), now);
 }
 
-/** The slots whose state is shown although nobody has seen them lately, each with its age in words. */
+/** The slots with old evidence, each with its age in words. */
 export function useOldSlots(
   slots: readonly SlotView[],
   cameras: readonly CameraView[],

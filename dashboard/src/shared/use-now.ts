@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 
 import { stream } from "../stream";
-import type { Live } from "./live-state";
+import type { Live } from "./live";
 import { useClockOffsetMs } from "./use-live";
 
 const listeners = new Set<() => void>();
@@ -31,13 +31,19 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** The server's time, renewed every second: one timer for the whole page. */
+/** The server's time, updated every second by one timer for the whole page. */
 export function useNow(): number {
   const offset = useClockOffsetMs();
   return useSyncExternalStore(subscribe, () => now_ms) + offset;
 }
 
-/** When each camera last saw what, looked up every second: a hundred cameras tell it oftener. */
+/** The server's time in steps: a large table need not render every second. */
+export function useNowInSteps(step_ms: number): number {
+  const offset = useClockOffsetMs();
+  return useSyncExternalStore(subscribe, () => Math.floor((now_ms + offset) / step_ms) * step_ms);
+}
+
+/** The sightings of each camera, read once a second: a hundred cameras report more often. */
 export function useSightings(): Live["sightings"] {
   return useSyncExternalStore(subscribe, () => sightings);
 }

@@ -22,10 +22,10 @@ GOOD = {"device_id": "demo/cam", "host": "broker", "password": "p", "tls": False
 
 
 def passes(states, gap_ms=0, step_ms=100):
-    """What a series of (outside, inside) readings is taken for."""
+    """The passages recognised in a series of (outside, inside) readings."""
     way = Direction(gap_ms)
-    told = [way.feed(bool(a), bool(b), n * step_ms) for n, (a, b) in enumerate(states)]
-    return [one[0] for one in told if one]
+    passages = [way.feed(bool(a), bool(b), n * step_ms) for n, (a, b) in enumerate(states)]
+    return [one[0] for one in passages if one]
 
 
 def directions():
@@ -59,43 +59,43 @@ def bounces():
 
 def counted(stable_ms, edges):
     """When a debounced input changed, and to what."""
-    box, told = Debounce(stable_ms), []
+    box, edges_seen = Debounce(stable_ms), []
     for at_ms, raw in edges + ((1000, None),):
         if box.is_due(at_ms):
-            told.append((box.since[0], not box.value))
+            edges_seen.append((box.since[0], not box.value))
             box.flip()
         if raw is not None:
             box.feed(raw, at_ms)
             if box.is_due(at_ms):
-                told.append((at_ms, not box.value))
+                edges_seen.append((at_ms, not box.value))
                 box.flip()
-    return told
+    return edges_seen
 
 
 def late():
-    """Edges tell the same, whether the loop hears of them at once or a minute later."""
+    """Edges give the same result whether the loop reads them at once or a minute later."""
     entry = [(0, 1, 0), (400, 1, 1), (900, 0, 1), (1300, 0, 0)]
     for lag in (1, 70_000):
         gate = Gate("two", 50, 0)
-        told = [one for edge in entry for one in gate.feed(*edge)]
+        passages = [one for edge in entry for one in gate.feed(*edge)]
         assert gate.busy
-        assert told + gate.settle(1300 + lag) == ([("entry", 1300)] if lag > 50 else [])
+        assert passages + gate.settle(1300 + lag) == ([("entry", 1300)] if lag > 50 else [])
     random.seed(6)
     for gap_ms in (0, 120):
         edges, at_ms = [], 0
         for _ in range(4000):
             at_ms += random.choice((1, 5, 30, 80, 200))
             edges.append((at_ms, random.random() < 0.5, random.random() < 0.5))
-        timely, lagging, told = Gate("two", 50, gap_ms), Gate("two", 50, gap_ms), []
+        timely, lagging, passages = Gate("two", 50, gap_ms), Gate("two", 50, gap_ms), []
         rest = list(edges)
         for now in range(0, at_ms + 1000, 10):
             while rest and rest[0][0] <= now:
-                told += timely.feed(*rest.pop(0))
-            told += timely.settle(now)
+                passages += timely.feed(*rest.pop(0))
+            passages += timely.settle(now)
         heard = [one for edge in edges for one in lagging.feed(*edge)] + lagging.settle(
             at_ms + 1000
         )
-        assert told == heard
+        assert passages == heard
         assert len(heard) > 20
         moments = [at for _, at in heard]
         assert moments == sorted(moments)
@@ -103,8 +103,8 @@ def late():
 
 
 def together():
-    """Two inputs that changed at one moment tell no way; in one moment, but one after the other
-    (interrupts that had to wait), they do."""
+    """Two inputs that changed at the same moment give no direction; two that changed in order
+    within a moment (delayed interrupts) do."""
     at_once = Gate("two", 50, 0)
     for edge in ((0, 1, 1), (500, 0, 1), (900, 0, 0)):
         assert at_once.feed(*edge) == []
@@ -116,7 +116,7 @@ def together():
 
 
 def kept_edges():
-    """A ring of four holds three; what finds no room is counted, and voids what is under way."""
+    """A ring of four holds three; further ones are counted, and void the passage in progress."""
     ticks = [(1 << 30) - 3]
     box = Edges(Monotonic(lambda: ticks[0]), 4)
     box.put(0, ticks[0])
@@ -131,14 +131,16 @@ def kept_edges():
     kept = [box.take()[1:] for _ in range(3)]
     assert kept == [(False, True, False), (False,) * 3, (True, False, False)]
     box.look(0, ticks[0])
-    assert box.take()[1:] == (False, False, True), "mended at the next look, and told"
+    assert box.take()[1:] == (False, False, True), "repaired at the next reading, and reported"
     box.look(0, 505)
     box.look(0, 510)
     assert box.blind_ms == 500
     gate = Gate("two", 50, 0)
-    told = [gate.feed(*edge) for edge in ((0, 1, 0), (400, 1, 1), (900, 0, 1, True), (1300, 0, 0))]
-    assert told + gate.settle(3000) == [[]] * 4, "which way it went, nobody knows"
-    told = [gate.feed(*edge) for edge in ((4000, 1, 0), (4400, 1, 1), (4900, 0, 1))]
+    passages = [
+        gate.feed(*edge) for edge in ((0, 1, 0), (400, 1, 1), (900, 0, 1, True), (1300, 0, 0))
+    ]
+    assert passages + gate.settle(3000) == [[]] * 4, "which way it went, nobody knows"
+    passages = [gate.feed(*edge) for edge in ((4000, 1, 0), (4400, 1, 1), (4900, 0, 1))]
     assert gate.feed(5300, 0, 0) + gate.settle(6000) == [("entry", 5300)]
 
 
@@ -157,7 +159,7 @@ def pictures():
     assert not is_whole(b"\xff\xd8....")
 
 
-def told():
+def status_reports():
     assert commands.parse('{"interval_ms": 0, "frame_size": "VGA"}')["frame_size"] == "VGA"
     wrong = [
         '{"interval_ms": 5}',

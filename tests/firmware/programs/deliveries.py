@@ -50,8 +50,8 @@ class Board:
 
     def send(self):
         """((boot, seq), captured_at_ms) of what goes out now, or None."""
-        told = self.box.next()
-        return told and (told[0][1:], json.loads(told[1])["captured_at_ms"])
+        entry = self.box.next()
+        return entry and (entry[0][1:], json.loads(entry[1])["captured_at_ms"])
 
     def ack(self, key, **more):
         body = {"of": "gate", "boot_id": key[0], "seq": key[1], "result": "accepted"}
@@ -66,6 +66,7 @@ def an_ack_of_no_known_result_gives_nothing_up():
     key, _ = board.send()
     for result in ("", None, "later", 1):
         assert not board.ack(key, result=result), result
+    assert not board.ack(key, result="rejected", reason="rate"), "too many at once: it is kept"
     assert len(board.ring) == 1
     assert board.ack(key)
     board.passes()
@@ -98,16 +99,16 @@ def a_full_ring_keeps_the_moment_of_the_clock_once_there_is_room():
     first = board.seq - 1 - len(board.ring)
     assert first == 0
     for _ in range(200):
-        key, told_ms = board.send()
-        assert told_ms == TRUE_MS + (key[1] - 1) * 1000
+        key, reported_ms = board.send()
+        assert reported_ms == TRUE_MS + (key[1] - 1) * 1000
         board.ack(key)
     board.power_on()
     board.box.connected()
-    key, told_ms = board.send()
-    assert told_ms == TRUE_MS + (key[1] - 1) * 1000, "known before the power cut, so after it"
+    key, reported_ms = board.send()
+    assert reported_ms == TRUE_MS + (key[1] - 1) * 1000, "known before the power cut, so after it"
 
 
-def a_clock_that_is_set_right_sets_right_what_it_told_before():
+def a_corrected_clock_corrects_earlier_times():
     """The first answer was an hour off, two later ones agree: the events between, too, also when
     the power goes before they are sent."""
     for cut in (False, True):
@@ -123,13 +124,14 @@ def a_clock_that_is_set_right_sets_right_what_it_told_before():
             board.power_on()
         board.box.connected()
         for true_ms in (0, 6000):
-            key, told_ms = board.send()
-            assert told_ms == TRUE_MS + true_ms, (cut, told_ms - TRUE_MS)
+            key, reported_ms = board.send()
+            assert reported_ms == TRUE_MS + true_ms, (cut, reported_ms - TRUE_MS)
             board.ack(key)
 
 
 def a_crystal_that_drifts_is_no_clock_that_was_wrong():
-    """A week away: what an event's own clock told is nearer than what is reckoned from afar."""
+    """After a week away, an event's own clock is closer than a time calculated from a distant
+    anchor."""
     board = Board()
     board.time_server()
     board.now = 1000
@@ -226,7 +228,7 @@ def a_retained_command_is_not_obeyed():
 
     async def take(flags):
         heard = []
-        connection = mqtt.Connection(lambda *told: heard.append(told), 30)
+        connection = mqtt.Connection(lambda *report: heard.append(report), 30)
         packet = packets.string("a/command") + b"{}"
         await connection._take(packets.PUBLISH, flags, packet)  # noqa: SLF001 -- as its reader does
         return heard
@@ -237,7 +239,7 @@ def a_retained_command_is_not_obeyed():
 
 def a_vehicle_that_comes_during_the_goodbye_is_waited_for():
     class Goodbye:
-        """A picture is on its way, and the goodbye waits for it."""
+        """A picture is being sent, and the disconnect waits for it."""
 
         def __init__(self, hal):
             self.hal = hal

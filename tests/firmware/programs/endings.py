@@ -1,4 +1,4 @@
-"""What ends a connection, and what must not end unnoticed, one function a behaviour; run under
+"""What ends a connection, and which endings must be noticed, one function per behaviour; run under
 MicroPython: endings.py NAME."""
 
 import asyncio
@@ -43,7 +43,7 @@ class Board(Hal):
 
 
 async def broker(reader, writer, command):
-    """Grants what it is asked; says `command` to whoever has subscribed."""
+    """Grants every subscription, then sends `command` to the subscriber."""
     inside = mqtt.Connection(None)
     inside._reader = reader  # noqa: SLF001 -- it reads packets as the device does
     while True:
@@ -174,7 +174,7 @@ def the_heap_is_swept_after_a_memory_error():
 
 
 def an_interval_counts_from_the_last_picture():
-    async def told():
+    async def reports_of():
         device = Device(filled(CONFIG), Board())
         hal, device.connection = device.hal, True
         taken = []
@@ -187,7 +187,7 @@ def an_interval_counts_from_the_last_picture():
         loop.cancel()
         return taken
 
-    assert asyncio.run(told()) == [1, 1, 2, 2, 2, 3, 4, 4]
+    assert asyncio.run(reports_of()) == [1, 1, 2, 2, 2, 3, 4, 4]
 
 
 async def at_its_end(server, said):
@@ -207,16 +207,16 @@ async def at_its_end(server, said):
 
 def a_viewer_who_was_answered_is_hung_up_on():
     shown = stream.Stream(Board().capture, TOKEN.decode()).serve(HOST, PORT)
-    told = asyncio.run(at_its_end(shown, b"GET /picture?token=" + TOKEN + b" HTTP/1.0\r\n\r\n"))
-    assert told is not None
-    assert told.endswith(b"\xff\xd9")
+    answer = asyncio.run(at_its_end(shown, b"GET /picture?token=" + TOKEN + b" HTTP/1.0\r\n\r\n"))
+    assert answer is not None
+    assert answer.endswith(b"\xff\xd9")
 
 
 def a_phone_that_was_answered_is_hung_up_on():
     form = portal.Portal(lambda: 0.5).serve(HOST, PORT)
-    told = asyncio.run(at_its_end(form, b"GET / HTTP/1.0\r\n\r\n"))
-    assert told is not None
-    assert told.endswith(b"</html>\n") or b"</form>" in told
+    answer = asyncio.run(at_its_end(form, b"GET / HTTP/1.0\r\n\r\n"))
+    assert answer is not None
+    assert answer.endswith(b"</html>\n") or b"</form>" in answer
 
 
 def a_server_whose_answer_is_not_wanted_is_hung_up_on():

@@ -1,4 +1,4 @@
-"""A board of which only the acks that it hears matter; for the programs beside this one."""
+"""A minimal board that only receives acks, for the programs beside this one."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The loop is held up for seconds while vehicles pass; what is in flash afterwards? The device, its
+"""Block the loop for seconds while vehicles pass, and check flash afterwards. The device, its
 loop and its ring are the firmware's, the sensors a thread (sim/sensors.py).
 
 Runs under MicroPython: held_up.py HELD_S VEHICLES EDGES [polling]. Prints one JSON line.
@@ -83,7 +83,7 @@ async def poll(hal):
         await asyncio.sleep_ms(10)
 
 
-def judged(hal, one, told):
+def judged(hal, one, passages):
     gone = [hal.mono_ms.at(ticks) for ticks, state in hal.shown if not state]
     kept = []
     event = one.ring.first()
@@ -91,10 +91,10 @@ def judged(hal, one, told):
         kept.append(("entry" if event.kind == 0xA1 else "exit", event.mono_ms))
         one.ring.done()
         event = one.ring.first()
-    told["truth"] = [("exit" if n % 2 else "entry", at_ms) for n, at_ms in enumerate(gone)]
-    told["kept"] = kept
-    told["edges_lost"] = hal.edges.lost
-    return told
+    passages["truth"] = [("exit" if n % 2 else "entry", at_ms) for n, at_ms in enumerate(gone)]
+    passages["kept"] = kept
+    passages["edges_lost"] = hal.edges.lost
+    return passages
 
 
 asyncio.run(main())

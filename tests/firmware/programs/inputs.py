@@ -58,14 +58,14 @@ from hal.inputs import Contacts, Ultrasonic  # noqa: E402
 
 def taken(edges, count):
     """(outside, inside) of the next edges; the scheduled looks run meanwhile."""
-    told, until = [], time.ticks_ms() + LIMIT_MS
-    while len(told) < count and time.ticks_ms() < until:
+    events, until = [], time.ticks_ms() + LIMIT_MS
+    while len(events) < count and time.ticks_ms() < until:
         edge = edges.take()
         if edge is not None:
-            told.append(edge[1:3])
+            events.append(edge[1:3])
         else:
             time.sleep_ms(1)
-    return told
+    return events
 
 
 def held_up(_):

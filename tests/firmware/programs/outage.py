@@ -1,5 +1,5 @@
-"""Row 24: a day without network and without a clock, wrong clocks, a power cut between: when did
-each event happen, as the device tells it?
+"""Row 24: a day without network and without a clock, wrong clocks, a power cut between: which time
+does the device report for each event?
 
 Time is simulated: a crystal that is 20 ppm off. Runs under MicroPython: outage.py [broken]. Prints
 one JSON line.
@@ -33,7 +33,7 @@ class Board:
         self.true_ms = TRUE_MS
         self.boot_id = 0
         self.happened = {}
-        self.told = []
+        self.reports = []
 
     def power_on(self):
         self.boot_id += 1
@@ -62,25 +62,29 @@ class Board:
         """Connected: everything out, each after its end-to-end ack."""
         self.box.connected()
         for _ in range(200_000):
-            told = self.box.next()
-            if told is None:
+            entry = self.box.next()
+            if entry is None:
                 if not len(self.ring):
                     return
                 self.true_ms += 1000  # it waits for the clock, or for nothing more
                 continue
-            (_, boot_id, seq), payload = told
-            self.told.append(((boot_id, seq), json.loads(payload)["captured_at_ms"]))
+            (_, boot_id, seq), payload = entry
+            self.reports.append(((boot_id, seq), json.loads(payload)["captured_at_ms"]))
             ack = {"of": "gate", "boot_id": boot_id, "seq": seq, "result": "accepted"}
             assert self.box.acked(ack)
 
     def result(self):
-        ids = [one for one, _ in self.told]
-        off = [abs(told - self.happened[one]) for one, told in self.told if told is not None]
+        ids = [one for one, _ in self.reports]
+        off = [
+            abs(time_ms - self.happened[one])
+            for one, time_ms in self.reports
+            if time_ms is not None
+        ]
         return {
             "events": len(self.happened),
             "once": len(set(ids)) == len(ids) == len(self.happened),
             "ordered": ids == sorted(ids),
-            "without_time": sum(told is None for _, told in self.told),
+            "without_time": sum(time_ms is None for _, time_ms in self.reports),
             "off_ms": max(off) if off else None,
             "refused": self.clock.refused,
             "left": len(self.ring),
@@ -158,7 +162,7 @@ def cut_after_anchor():
 
 
 def cut_before_anchor():
-    """The power went while the clock was unknown: when those were, nobody can say."""
+    """The power failed while the clock was unknown: the times of those events are unknown."""
     board = Board()
     board.power_on()
     day(board, 100)

@@ -1,5 +1,5 @@
-"""Row 24: the power goes at every single flash write, torn in several ways; no event is lost, none
-comes twice under another id, the order holds, boot numbers never come again.
+"""Row 24: the power fails at every single flash write, torn in several ways. No event is lost, none
+comes twice under another id, the order is kept, and boot numbers never repeat.
 
 Runs under MicroPython: power_cuts.py [broken]. Prints one JSON line.
 """
@@ -70,10 +70,10 @@ def boot(world):
 
 
 def deliver(world, events, box):
-    told = box.next()
-    if told is None:
+    entry = box.next()
+    if entry is None:
         return
-    (_, boot_id, seq), payload = told
+    (_, boot_id, seq), payload = entry
     captured_ms = json.loads(payload)["captured_at_ms"]
     if captured_ms is None:
         world.timeless += 1

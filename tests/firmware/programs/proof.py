@@ -1,4 +1,4 @@
-"""When is a configuration doubted, so that the portal opens again? One function a behaviour; run
+"""When does an unconfirmed configuration open the portal again? One function per behaviour; run
 under MicroPython: proof.py NAME FOLDER."""
 
 import asyncio

@@ -1,1 +1,1 @@
-"""How many cameras this computer serves: this code, the code before it, and a plain loop."""
+"""Measure how many cameras this computer serves with this code, earlier code, and a plain loop."""

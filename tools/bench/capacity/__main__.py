@@ -1,8 +1,8 @@
-"""How many cameras this computer serves: this code, the code before it, a plain loop; one table.
+"""Measure how many cameras this computer serves with this code, earlier code and a plain loop.
 
 Simulated cameras play recorded lots: each recorded picture stands for its five minutes and is sent
-again every few seconds with other noise, exposure and shake. Their number is raised until the p99
-age of a frame passes 5 s or a change of scene is lost. docs/performance.md tells how to read it.
+every few seconds with different noise, exposure and shake. The number of cameras rises until the
+p99 age of a frame passes 5 s or a change of scene is lost. docs/performance.md explains the table.
 """
 
 import argparse
@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from parking.stack.settings import ROOT
 from tools.bench.capacity import loop, machine, pictures, scenes, stack
 from tools.bench.capacity.course import DRAIN_S, WINDOW_S
 from tools.bench.capacity.report import Case, Report
@@ -23,12 +22,13 @@ from tools.bench.capacity.results import Point
 from tools.bench.capacity.search import GRID, search
 from tools.bench.capacity.setting import Setting
 from tools.bench.capacity.sources import NoSuchTree, checked_out
+from tools.stack.settings import ROOT
 
 ROWS: Final = ("current", "before", "naive")
 BEFORE: Final = "0c2e994"
 STARTS: Final = {"naive": 32, "before": 4, "current": 100}
-"""Where each row's search begins, in the order in which rows are measured: what the first leave of
-the time is the last one's."""
+"""Where each row's search begins. Rows are measured in this order, and the last gets the remaining
+time."""
 _AROUND_S: Final = 30.0
 Measure = Callable[[int, Setting], Point]
 
@@ -67,8 +67,10 @@ def _fill(
     def serves(count: int) -> bool:
         point = measure(count, setting)
         case.points.append(point)
-        told = "served" if point.served else f"not served: {'; '.join(point.failures)}"
-        print(f"{case.name}, {count} cameras: {told} (p99 age {point.age_p99_s:.2f} s)", flush=True)
+        verdict = "served" if point.served else f"not served: {'; '.join(point.failures)}"
+        print(
+            f"{case.name}, {count} cameras: {verdict} (p99 age {point.age_p99_s:.2f} s)", flush=True
+        )
         return point.served
 
     if options.cameras:
@@ -82,20 +84,20 @@ def _fill(
 def _measures(
     options: argparse.Namespace, scratch: Path, report: Report, undo: ExitStack
 ) -> Iterator[tuple[str, Measure]]:
-    """How each row that was asked for is measured; a note for one that cannot be."""
+    """Return how to measure each requested row, and a note for each row that cannot be measured."""
     if "current" in options.rows:
         yield "current", lambda count, setting: stack.measure("current", ROOT, count, setting)
     if "before" in options.rows:
         try:
             tree = undo.enter_context(checked_out(options.before, scratch, os.environ))
         except NoSuchTree as error:
-            report.notes.append(f"Row before is left out: {error}.")
+            report.notes.append(f"Row before is skipped: {error}.")
         else:
             yield "before", lambda count, setting: stack.measure("before", tree, count, setting)
     if "naive" in options.rows:
         plain = loop.Loop(options.naive_python, options.weights)
         if missing := plain.missing(os.environ):
-            report.notes.append(f"Row naive is left out: {missing}.")
+            report.notes.append(f"Row naive is skipped: {missing}.")
         else:
             yield "naive", lambda count, setting: loop.measure("naive", plain, count, setting)
     for note in report.notes:
@@ -113,15 +115,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, default=data, help="folder of the sets (PARKING_DATA, ../shared/data)")
     add("--interval", type=float, nargs="+", default=[5.0], help="seconds between pictures (5)")
     add("--rows", type=_rows, default=ROWS, help="which of current,before,naive (all)")
-    add("--cameras", type=int, nargs="+", help="measure these numbers only, search for none")
-    add("--start", type=_start, nargs="+", default=[], help="where a search begins: current=100")
-    add("--budget-minutes", type=float, default=15.0, help="for the whole table (15)")
-    add("--window", type=float, default=WINDOW_S, help="seconds that are measured (60)")
+    add("--cameras", type=int, nargs="+", help="only measure these numbers, do not search")
+    add("--start", type=_start, nargs="+", default=[], help="start of a search: current=100")
+    add("--budget-minutes", type=float, default=15.0, help="time for the whole table (15)")
+    add("--window", type=float, default=WINDOW_S, help="seconds to measure (60)")
     add("--before", default=BEFORE, help=f"the commit of the row before ({BEFORE})")
     add("--naive-python", default=sys.executable, help="a Python with ultralytics (this one)")
     weights = Path("../shared/models/yolo11n_rebuilt.pt")
     add("--weights", type=Path, default=weights, help="the plain loop's YOLO11n, .pt")
-    add("--pictures", type=Path, help="a folder that keeps the prepared pictures for later runs")
+    add("--pictures", type=Path, help="folder to store the prepared pictures for later runs")
     add("--out", type=Path, default=Path("runs/capacity"), help="(runs/capacity)")
     return parser
 

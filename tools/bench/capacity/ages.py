@@ -1,13 +1,13 @@
-"""How old what is shown is, and which changes of scene were lost; pure.
+"""Compute the age of shown states and the lost changes of scene. Pure.
 
-The age of a frame is the time from its sending until it, or a newer frame of its camera, is told: a
-record in parking.detections (the broker's own time of it), or for the plain loop the end of its
-work. At a picture each 5 s what a page shows is therefore between that age and 5 s older. A frame
-for which nothing is told until the measurement ends counts with the time until then.
+The age of a frame is the time from its sending until it, or a newer frame of its camera, is
+reported: a record in parking.detections (by the broker's time), or for the plain loop the end of
+its work. With one picture every 5 s, a page's content is therefore between that age and 5 s older.
+A frame without a report counts with the time until the end of the measurement.
 
-A change of scene is the first picture of the next recorded picture. Where cars came or went between
-the two, it is seen when one of those slots is judged on a picture of the new scene; where none did,
-when any picture of it is told. It is lost when neither happens while the measurement lasts.
+A change of scene is the first picture of the next recorded picture. If cars came or went between
+the two, it is seen when one of those slots is judged on a picture of the new scene; otherwise when
+any picture of the new scene is reported. It is lost if this does not happen during the measurement.
 """
 
 from bisect import bisect_left
@@ -18,7 +18,7 @@ from statistics import quantiles
 from typing import Final
 
 AGE_LIMIT_S: Final = 5.0
-Told = Mapping[str, Sequence["Telling"]]
+ReportsByCamera = Mapping[str, Sequence["FrameReport"]]
 """By camera, in order of `seq`."""
 
 
@@ -34,10 +34,9 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """What was told of one frame. `judged`: the slots that were judged on this very frame (None:
-    all of them); `spent_ms`: what the detector took for it, without waiting; `load_level`: as in
-    events.Effort."""
+class FrameReport:
+    """The report on one frame. `judged`: the slots judged on this frame itself (None: all of them);
+    `spent_ms`: the detector's time for it, without waiting; `load_level`: as in events.Effort."""
 
     camera_id: str
     seq: int
@@ -49,8 +48,8 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is measured: frames sent from `start_ms` to before `end_ms`; what is told of them counts
-    up to `closed_ms`."""
+    """The measured window: frames sent from `start_ms` to before `end_ms`. Reports on them count up
+    to `closed_ms`."""
 
     start_ms: int
     end_ms: int
@@ -72,38 +71,38 @@ class Change:
     seen_after_ms: int | None
 
 
-def by_camera(tellings: Iterable[Telling]) -> Told:
+def by_camera(reports: Iterable[FrameReport]) -> ReportsByCamera:
     """In order, as the functions here want them."""
-    told: dict[str, list[Telling]] = {}
-    for telling in sorted(tellings, key=lambda telling: telling.seq):
-        told.setdefault(telling.camera_id, []).append(telling)
-    return told
+    per_camera: dict[str, list[FrameReport]] = {}
+    for report in sorted(reports, key=lambda report: report.seq):
+        per_camera.setdefault(report.camera_id, []).append(report)
+    return per_camera
 
 
-def ages_s(sent: Iterable[Sent], told: Told, window: Window) -> list[float]:
+def ages_s(sent: Iterable[Sent], per_camera: ReportsByCamera, window: Window) -> list[float]:
     """The age of every frame of the window, seconds."""
-    known = {camera_id: _known_from(tellings) for camera_id, tellings in told.items()}
+    known = {camera_id: _known_from(reports) for camera_id, reports in per_camera.items()}
     ages = []
     for frame in sent:
         if window.holds(frame.at_ms):
             seqs, times = known.get(frame.camera_id, ((), ()))
             place = bisect_left(seqs, frame.seq)
-            told_ms = times[place] if place < len(times) else window.closed_ms
-            ages.append(max(0, min(told_ms, window.closed_ms) - frame.at_ms) / 1000)
+            published_ms = times[place] if place < len(times) else window.closed_ms
+            ages.append(max(0, min(published_ms, window.closed_ms) - frame.at_ms) / 1000)
     return ages
 
 
-def _known_from(tellings: Sequence[Telling]) -> tuple[Sequence[int], Sequence[int]]:
-    """Sequence numbers, and when each or a newer one was first told."""
+def _known_from(reports: Sequence[FrameReport]) -> tuple[Sequence[int], Sequence[int]]:
+    """Sequence numbers, and when each or a newer one was first reported."""
     times: list[int] = []
-    for telling in reversed(tellings):
-        times.append(min(telling.at_ms, times[-1]) if times else telling.at_ms)
-    return [telling.seq for telling in tellings], times[::-1]
+    for report in reversed(reports):
+        times.append(min(report.at_ms, times[-1]) if times else report.at_ms)
+    return [report.seq for report in reports], times[::-1]
 
 
 def changes(
     sent: Iterable[Sent],
-    told: Told,
+    per_camera: ReportsByCamera,
     window: Window,
     moved: Callable[[str, int], frozenset[str]],
 ) -> list[Change]:
@@ -119,21 +118,21 @@ def changes(
             if first.scene != before.scene and window.holds(first.at_ms):
                 slots = moved(camera_id, first.scene)
                 seqs = {frame.seq for frame in mine if frame.scene == first.scene}
-                seen_ms = _seen(told.get(camera_id, ()), seqs, slots, window)
+                seen_ms = _seen(per_camera.get(camera_id, ()), seqs, slots, window)
                 after = None if seen_ms is None else seen_ms - first.at_ms
                 found.append(Change(camera_id, first.seq, first.at_ms, slots, after))
     return found
 
 
 def _seen(
-    tellings: Sequence[Telling], seqs: set[int], slots: frozenset[str], window: Window
+    reports: Sequence[FrameReport], seqs: set[int], slots: frozenset[str], window: Window
 ) -> int | None:
     times = [
-        telling.at_ms
-        for telling in tellings
-        if telling.seq in seqs
-        and telling.at_ms <= window.closed_ms
-        and (not slots or telling.judged is None or slots & telling.judged)
+        report.at_ms
+        for report in reports
+        if report.seq in seqs
+        and report.at_ms <= window.closed_ms
+        and (not slots or report.judged is None or slots & report.judged)
     ]
     return min(times, default=None)
 
@@ -146,5 +145,5 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def too_old(ages: Sequence[float], expected: int) -> bool:
-    """Whether the p99 of `expected` ages is above the limit whatever the missing ones are."""
+    """Whether the p99 of `expected` ages exceeds the limit regardless of the missing ones."""
     return sum(age > AGE_LIMIT_S for age in ages) > expected / 100 + 1

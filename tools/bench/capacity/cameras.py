@@ -1,9 +1,9 @@
 """The simulated cameras, all in one light process: they send prepared bytes on time.
 
 `python -m tools.bench.capacity.cameras PLAN LOG`. Prints `{"started_ms"}` once all are connected,
-then sends until it is ended. LOG gets a line a picture: number of the camera, sequence number, time
-of sending (ms), scene, and whether it was sent (1) or dropped because the broker had not taken the
-one before (0). Like a real device it keeps no queue.
+then sends until it is ended. LOG gets one line per picture: number of the camera, sequence number,
+time of sending (ms), scene, and whether it was sent (1) or dropped because the broker had not taken
+the one before (0). Like a real device it keeps no queue.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
-from parking.topics import mqtt_topic
+from parking.core.topics import mqtt_topic
 from tools.bench.capacity.plan import Camera, Plan, Variants
 from tools.bench.capacity.sender import Sender
 
@@ -33,7 +33,8 @@ class Cameras:
             self._pictures = mmap.mmap(pack.fileno(), 0, access=mmap.ACCESS_READ)
 
     async def run(self) -> None:
-        """Connect, say so, send until cancelled or until one connection ends (which raises)."""
+        """Connect, report it, then send until cancelled or until a connection ends (which
+        raises)."""
         room = asyncio.Semaphore(_CONNECTING)
         senders = await asyncio.gather(*(self._connect(c, room) for c in self._plan.cameras))
         start_s, started_ms = time.monotonic(), time.time_ns() // 1_000_000

@@ -7,8 +7,8 @@ from typing import Final, Protocol
 
 from tools.bench.capacity.ages import (
     AGE_LIMIT_S,
+    FrameReport,
     Sent,
-    Telling,
     Window,
     ages_s,
     by_camera,
@@ -18,36 +18,36 @@ from tools.bench.capacity.usage import Usage
 
 WINDOW_S: Final = 60.0
 WARM_UP_LIMIT_S: Final = 90.0
-"""Until every camera was judged once; longer fails."""
+"""Time limit until every camera was judged once."""
 SETTLE_LIMIT_S: Final = 90.0
-"""From then on until nothing old waits any more; then it is measured all the same."""
+"""Time limit for the backlog to clear; after it the measurement starts anyway."""
 DRAIN_S: Final = 10.0
-"""After the window the cameras go on for so long, and what is told then counts."""
+"""The cameras continue this long after the window, and reports in this time count."""
 _LEAST_WARM_UP_S: Final = 10.0
 _LOOK_EVERY_MS: Final = 2000
 
 
 class Rig(Protocol):
-    """What is measured, with cameras that send already."""
+    """The system under test, with cameras that already send."""
 
-    async def poll(self) -> Sequence[Telling]:
-        """What was told since; waits for some of it, at most about half a second."""
+    async def poll(self) -> Sequence[FrameReport]:
+        """Return the reports since the last call; waits at most about half a second for one."""
 
     def sent(self) -> Sequence[Sent]:
         """Every frame sent so far, in order for each camera."""
 
     def usage(self) -> dict[str, Usage]:
-        """What its processes took so far, by name."""
+        """The resources its processes have used so far, by name."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What happened. `stopped_early`: it failed before the window was over, so that changes of
+    """The result. `stopped_early`: it failed before the window was over, so that changes of
     scene had no time to be seen; `why`: it failed before the window began, which is then the
     warm-up."""
 
     window: Window
-    tellings: Sequence[Telling]
+    reports: Sequence[FrameReport]
     before: Mapping[str, Usage]
     after: Mapping[str, Usage]
     stopped_early: bool = False
@@ -64,14 +64,14 @@ class Course:
         self._cameras = cameras
         self._interval_s = interval_s
         self._started_ms = started_ms
-        self._tellings: list[Telling] = []
+        self._reports: list[FrameReport] = []
 
     async def run(self, window_s: float) -> Outcome:
-        """Returns early when the p99 of the ages cannot come below the limit any more."""
+        """Returns early when the p99 of the ages can no longer come below the limit."""
         before = self._rig.usage()
         if why := await self._warm_up():
             window = Window(self._started_ms, now_ms(), now_ms())
-            return Outcome(window, self._tellings, before, self._rig.usage(), True, why)
+            return Outcome(window, self._reports, before, self._rig.usage(), True, why)
         before, start_ms, stopped_early = self._rig.usage(), now_ms(), False
         end_ms = start_ms + round(window_s * 1000)
         expected = round(len(self._cameras) * window_s / self._interval_s)
@@ -87,16 +87,16 @@ class Course:
         while not stopped_early and now_ms() < end_ms + DRAIN_S * 1000:
             await self._poll()
         window = Window(start_ms, end_ms, now_ms())
-        return Outcome(window, self._tellings, before, after, stopped_early)
+        return Outcome(window, self._reports, before, after, stopped_early)
 
     async def _warm_up(self) -> str:
-        """Wait until every camera was judged once, then for a while until nothing old waits. Why it
-        failed; empty when it did not."""
+        """Wait until every camera was judged once, then for a while until the backlog is gone.
+        Returns why it failed, or an empty string."""
         warm_s: float | None = None
         while True:
             await self._poll()
             passed_s = (now_ms() - self._started_ms) / 1000
-            judged = {t.camera_id for t in self._tellings if t.judged is None or t.judged}
+            judged = {t.camera_id for t in self._reports if t.judged is None or t.judged}
             if warm_s is None and len(judged) == len(self._cameras):
                 warm_s = passed_s
             if warm_s is None and passed_s > WARM_UP_LIMIT_S:
@@ -109,17 +109,17 @@ class Course:
                 return ""
 
     def _settled(self) -> bool:
-        """Whether the frames of one interval were all told soon."""
+        """Whether all frames of one interval were reported soon."""
         now, half_s = now_ms(), AGE_LIMIT_S / 2
         edge_ms = now - round(half_s * 1000)
         recent = Window(edge_ms - round(self._interval_s * 1000), edge_ms, now)
         return all(age < half_s for age in self._ages(recent))
 
     async def _poll(self) -> None:
-        self._tellings += await self._rig.poll()
+        self._reports += await self._rig.poll()
 
     def _ages(self, window: Window) -> list[float]:
-        return ages_s(self._rig.sent(), by_camera(self._tellings), window)
+        return ages_s(self._rig.sent(), by_camera(self._reports), window)
 
 
 def now_ms() -> int:

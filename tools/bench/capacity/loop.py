@@ -11,13 +11,13 @@ from pathlib import Path
 from shutil import which
 from typing import Final
 
-from parking.stack.settings import ROOT
-from tools.bench.capacity.ages import Sent, Telling
+from tools.bench.capacity.ages import FrameReport, Sent
 from tools.bench.capacity.course import Course, Outcome, now_ms
 from tools.bench.capacity.plan import Plan
 from tools.bench.capacity.results import Point
 from tools.bench.capacity.setting import Setting
 from tools.bench.capacity.usage import Usage, alone, usage, with_others
+from tools.stack.settings import ROOT
 
 _START_LIMIT_S: Final = 120.0
 _POLL_S: Final = 0.5
@@ -25,17 +25,17 @@ _POLL_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Who runs it (a Python with ultralytics) and which weights."""
+    """The interpreter that runs it (a Python with ultralytics) and its weights."""
 
     python: str
     weights: Path
 
     def missing(self, environ: Mapping[str, str]) -> str:
-        """Why it cannot run; empty when it can."""
+        """Why it cannot run; empty if it can."""
         if not self.weights.is_file():
-            return f"there are no weights {self.weights} (--weights FILE)"
+            return f"no weights at {self.weights} (--weights FILE)"
         if which(self.python) is None:
-            return f"there is no {self.python} (--naive-python PATH)"
+            return f"{self.python} does not exist (--naive-python PATH)"
         with tempfile.TemporaryDirectory() as scratch:
             done = subprocess.run(
                 [self.python, "-c", "import ultralytics"],
@@ -58,19 +58,19 @@ class LoopRig:
         self._pid = pid
         self._started_ms = started_ms
 
-    async def poll(self) -> Sequence[Telling]:
-        """Every picture is judged whole."""
+    async def poll(self) -> Sequence[FrameReport]:
+        """Every picture is judged in full."""
         await asyncio.sleep(_POLL_S)
         *lines, self._rest = (self._rest + self._log.read()).split("\n")
-        told = []
+        reports = []
         for line in lines:
             number, seq, at_ms, spent_ms = line.split()
             camera_id = self._plan.cameras[int(number)].camera_id
-            told.append(Telling(camera_id, int(seq), int(at_ms), None, float(spent_ms)))
-        return told
+            reports.append(FrameReport(camera_id, int(seq), int(at_ms), None, float(spent_ms)))
+        return reports
 
     def sent(self) -> Sequence[Sent]:
-        """Every picture that has been there, on time to the millisecond."""
+        """Every picture so far, on time to the millisecond."""
         plan, passed_s = self._plan, (now_ms() - self._started_ms) / 1000
         frames = []
         for camera in plan.cameras:
@@ -101,7 +101,7 @@ def measure(row: str, loop: Loop, count: int, setting: Setting) -> Point:
 async def _run(
     loop: Loop, plan: Plan, setting: Setting, scratch: Path
 ) -> tuple[Outcome, Sequence[Sent]]:
-    log, slots = scratch / "told.log", scratch / "slots.json"
+    log, slots = scratch / "published.log", scratch / "slots.json"
     log.touch()
     plan.write(scratch / "plan.json")
     slots.write_text(json.dumps(_outlines(setting)), "utf-8")
@@ -113,12 +113,12 @@ async def _run(
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        assert process.stdout is not None  # noqa: S101 -- asked for above; mypy cannot know
+        assert process.stdout is not None  # noqa: S101 -- requested with PIPE; mypy cannot know
         async with asyncio.timeout(_START_LIMIT_S):
             while (line := await process.stdout.readline()) and not line.startswith(b"{"):
-                pass  # its libraries may say something first
+                pass  # its libraries may print something first
         if not line:
-            raise RuntimeError("the plain loop ended before it had begun: see its words above")
+            raise RuntimeError("the plain loop exited before it had begun: see its output above")
         started_ms = int(json.loads(line)["started_ms"])
         rig = LoopRig(plan, log, process.pid, started_ms)
         try:

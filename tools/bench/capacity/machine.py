@@ -1,4 +1,4 @@
-"""The machine that figures belong to, and how a fast one is held back."""
+"""The machine of the figures, and how a fast one is limited."""
 
 import os
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class Machine:
         return any(flag.startswith(("avx512", "amx")) for flag in self.flags)
 
     def __str__(self) -> str:
-        told = ", ".join(self.flags) or "neither AVX2, AVX-512 nor AMX"
+        features = ", ".join(self.flags) or "neither AVX2, AVX-512 nor AMX"
         cores = "1 core" if self.cores == 1 else f"{self.cores} cores"
-        return f"{self.processor}, {cores}, {told}"
+        return f"{self.processor}, {cores}, {features}"
 
 
 def parse(cpuinfo: str, cores: int) -> Machine:
-    """Of what /proc/cpuinfo says."""
+    """Selected lines of /proc/cpuinfo."""
     lines = [line.partition(":") for line in cpuinfo.splitlines()]
     values = {name.strip(): value.strip() for name, _, value in reversed(lines)}
     flags = set(values.get("flags", "").split())
@@ -37,12 +37,12 @@ def parse(cpuinfo: str, cores: int) -> Machine:
 
 
 def settle() -> tuple[Machine, str]:
-    """Hold this process and all it starts to one core where cores are wide; the machine and what
-    to say about it."""
+    """Pin this process and its children to one core where cores are wide. Returns the machine and a
+    note about it."""
     allowed = sorted(os.sched_getaffinity(0))
     text = _CPUINFO.read_text("utf-8") if _CPUINFO.exists() else ""
     machine = parse(text, len(allowed))
     if not machine.wide:
         return machine, "nothing is pinned"
     os.sched_setaffinity(0, allowed[:1])
-    return parse(text, 1), "AVX-512 or AMX is there, so everything is pinned to one core"
+    return parse(text, 1), "the processor has AVX-512 or AMX, so everything is pinned to one core"

@@ -1,7 +1,7 @@
-"""What people would use instead: YOLO11n at 640 px on every picture, one slot after the other.
+"""The plain alternative: YOLO11n at 640 px on every picture, one slot after the other.
 
-The loop of ultralytics' `solutions.ParkingManagement`: a slot is occupied when the middle of a box
-lies in it. Its tracker and its drawing are left out, which is to its favour, and so are the camera,
+The loop of ultralytics' `solutions.ParkingManagement`: a slot is occupied when the centre of a box
+is in it. Its tracker and its drawing are left out, which is to its favour, and so are the camera,
 the broker and the database: the newest picture of each camera lies ready, cameras take turns.
 
 `python -m tools.bench.capacity.naive PLAN SLOTS WEIGHTS LOG`, by a Python that has ultralytics.

@@ -1,9 +1,9 @@
-"""The pictures that the cameras send, made before anything is measured and kept in one file.
+"""The cameras' pictures, prepared before the measurement in one file.
 
 Each recorded picture gets VARIANTS pictures of the same scene: other noise, another exposure (as in
-tools/bench/pace.py), up to SHAKE_PX of shake. A camera draws among them, never the same twice in a
-row. There are two thousand to make, so noise comes from fields that are made once and laid down at
-a random place, and pixels stay integers.
+tools/bench/pace.py), up to SHAKE_PX of shake. A camera picks one of them at random, never the same
+twice in a row. There are two thousand to generate, so noise comes from precomputed fields at a
+random offset, and pixels stay integers.
 """
 
 import json
@@ -51,7 +51,7 @@ class Noise:
 
 
 def kept(files: Sequence[Sequence[Path]], folder: Path) -> tuple[Path, Places]:
-    """The file of pictures below `folder` and what is where in it, made where it is not there."""
+    """Return the file of pictures below `folder` and its index, creating it if missing."""
     folder.mkdir(parents=True, exist_ok=True)
     pack, index = folder / "pictures.bin", folder / "pictures.json"
     if not index.exists():
@@ -65,10 +65,10 @@ def prepare(files: Sequence[Sequence[Path]], pack: Path) -> Places:
     flat = [file for sequence in files for file in sequence]
     noise = Noise.make((1920, 1200), 0)
     places: list[list[tuple[int, int]]] = []
-    # Threads are enough: numpy and OpenCV let go of the interpreter while they work.
+    # Threads are enough: numpy and OpenCV release the interpreter while they work.
     with pack.open("wb") as out, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        made = pool.map(lambda at: variants(flat[at].read_bytes(), noise, at), range(len(flat)))
-        for pictures in track(made, "preparing pictures", total=len(flat)):
+        rendered = pool.map(lambda at: variants(flat[at].read_bytes(), noise, at), range(len(flat)))
+        for pictures in track(rendered, "preparing pictures", total=len(flat)):
             places.append([])
             for one in pictures:
                 places[-1].append((out.tell(), len(one)))

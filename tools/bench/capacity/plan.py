@@ -1,5 +1,6 @@
-"""Which camera sends which picture when. Only the standard library: the simulated cameras and the
-plain loop, which runs in an environment of its own, read the same plan.
+"""The plan: which camera sends which picture at which time. Uses only the standard library, because
+the simulated cameras and the plain loop, which runs in an environment of its own, read the same
+plan.
 
 A camera plays its sequence in real time: a recorded picture lasts SCENE_S, and while it lasts the
 camera sends variants of it (tools/bench/capacity/pictures.py), never the same twice in a row.
@@ -48,8 +49,8 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that cameras need. `pack` holds the pictures, `places` the offset and length of each:
-    sequence, recorded picture, variant."""
+    """Everything that the cameras need. `pack` holds the pictures, `places` the offset and length
+    of each: sequence, recorded picture, variant."""
 
     interval_s: float
     host: str

@@ -23,7 +23,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """For a plot."""
+        """Return the row's name for a plot."""
         return f"{self.row}, every {self.interval_s:g} s"
 
     @property
@@ -57,7 +57,7 @@ class Report:
         (folder / "capacity.json").write_text(json.dumps(_finite(body), indent=1), "utf-8")
 
     def markdown(self) -> str:
-        """All tables."""
+        """Return all tables as Markdown."""
         best = [(case, case.best) for case in self.cases]
         known = [(case, point) for case, point in best if point is not None]
         parts = [
@@ -78,7 +78,7 @@ _REACHED = (
     *("changes of scene: seen, lost", "ms a still, a changed frame (still)"),
 )
 _TRIED = (
-    *("row", "a picture every", "cameras", "served", "frames", "told", "age p50, p99 s"),
+    *("row", "a picture every", "cameras", "served", "frames", "published", "age p50, p99 s"),
     *("CPU of all cores: measured, other programs", "CPU s: cameras, bench"),
     "changes: all, with cars, lost",
     "highest load level",
@@ -113,7 +113,7 @@ def _tried_cells(point: Point) -> list[str]:
     apart = (_number(point.cpu_s.get(name, float("nan")), 1) for name in ("cameras", "bench"))
     return [
         *(point.row, f"{point.interval_s:g} s", str(point.cameras), served + more),
-        *(str(point.frames), str(point.told)),
+        *(str(point.frames), str(point.published)),
         f"{_number(point.age_p50_s, 2)}, {_number(point.age_p99_s, 2)}",
         f"{_percent(point.cpu_share)}, {_percent(point.others_share)}",
         ", ".join(apart),
@@ -133,7 +133,7 @@ def _processes(points: Sequence[tuple[str, Point]]) -> str:
 
 
 def _still(point: Point) -> str:
-    return f"{point.still / point.told:.0%}" if point.told else "-"
+    return f"{point.still / point.published:.0%}" if point.published else "-"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

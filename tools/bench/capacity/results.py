@@ -1,25 +1,25 @@
-"""What was measured with one number of cameras, and why it counts as served or not."""
+"""The result for one number of cameras, and why it counts as served or not."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from tools.bench.capacity.ages import AGE_LIMIT_S, Change, Telling
+from tools.bench.capacity.ages import AGE_LIMIT_S, Change, FrameReport
 from tools.bench.capacity.plan import BOOT
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One row of the code with one number of cameras. Times in seconds unless they say otherwise;
-    `failures` empty: it was served. `page_s`: ages of slot changes as an SSE listener got them."""
+    """One row of the code with one number of cameras. Times in seconds unless noted; `failures` is
+    empty if it was served. `page_s`: ages of slot changes as an SSE listener got them."""
 
     row: str
     interval_s: float
     cameras: int
     window_s: float = 0.0
     frames: int = 0
-    told: int = 0
+    published: int = 0
     dropped: int = 0
     age_p50_s: float = float("nan")
     age_p99_s: float = float("nan")
@@ -34,7 +34,7 @@ class Point:
     changed_ms: float = float("nan")
     still: int = 0
     load_level: int = 0
-    """The highest that a frame was judged at, 0 to 4: see events.Effort."""
+    """The highest load level at which a frame was judged, 0 to 4: see events.Effort."""
     stopped_early: bool = False
     failures: Sequence[str] = ()
     apart: Sequence[str] = ("cameras", "bench", "others")
@@ -46,58 +46,60 @@ class Point:
 
     @property
     def stack_cpu_s(self) -> float:
-        """Of everything but `apart`: the simulated cameras, the bench itself, other programs."""
+        """CPU of everything except `apart`: the simulated cameras, the bench itself, other
+        programs."""
         return sum(cpu for name, cpu in self.cpu_s.items() if name not in self.apart)
 
     @property
     def cpu_share(self) -> float:
-        """Of all cores, 0..1, what is apart left out."""
+        """Share of all cores, 0..1, without `apart`."""
         return self.stack_cpu_s / self.window_s / self.cores if self.window_s else float("nan")
 
     @property
     def stack_memory_mb(self) -> float:
-        """Resident, what is apart left out."""
+        """Resident memory without `apart`."""
         return sum(mb for name, mb in self.memory_mb.items() if name not in self.apart)
 
     @property
     def others_share(self) -> float:
-        """Of all cores, 0..1, that other programs took: much of it, and the figures tell little."""
+        """Share of all cores, 0..1, that other programs used: if it is high, the figures mean
+        little."""
         seconds = self.cpu_s.get("others", float("nan"))
         return seconds / self.window_s / self.cores if self.window_s else float("nan")
 
     def cpu_s_a_camera_hour(self, name: str | None = None) -> float:
-        """Seconds of the processor for one camera in an hour: one process's, or the stack's."""
+        """CPU seconds for one camera in an hour: of one process or of the stack."""
         seconds = self.stack_cpu_s if name is None else self.cpu_s.get(name, float("nan"))
         hours = self.window_s * self.cameras / 3600
         return seconds / hours if hours else float("nan")
 
     def cpu_ms_a_frame(self, name: str | None = None) -> float:
-        """Milliseconds of the processor for each frame that was sent."""
+        """CPU milliseconds per sent frame."""
         seconds = self.stack_cpu_s if name is None else self.cpu_s.get(name, float("nan"))
         return seconds / self.frames * 1000 if self.frames else float("nan")
 
     def changes_lost(self) -> list[Change]:
-        """Those never seen."""
+        """The changes never seen."""
         return [change for change in self.changes if change.seen_after_ms is None]
 
 
 def failures(age_p99_s: float, page_p99_s: float, found: Sequence[Change]) -> list[str]:
-    """Why a number of cameras counts as not served, in words; empty when it is."""
-    told = []
+    """Why a number of cameras counts as not served, in words; empty if it is served."""
+    reasons = []
     if age_p99_s > AGE_LIMIT_S:
-        told.append(f"p99 age {age_p99_s:.1f} s")
+        reasons.append(f"p99 age {age_p99_s:.1f} s")
     if page_p99_s > AGE_LIMIT_S:
-        told.append(f"p99 of changes on the page {page_p99_s:.1f} s")
+        reasons.append(f"p99 of changes on the page {page_p99_s:.1f} s")
     if lost := sum(change.seen_after_ms is None for change in found):
-        told.append(f"{lost} of {len(found)} changes of scene lost")
-    return told
+        reasons.append(f"{lost} of {len(found)} changes of scene lost")
+    return reasons
 
 
-def spent_ms(tellings: Sequence[Telling]) -> tuple[float, float, int]:
-    """Mean milliseconds of the detector for a frame on which nothing was judged, and for one on
-    which something was; how many of the first kind."""
-    still = [one.spent_ms for one in tellings if one.judged is not None and not one.judged]
-    changed = [one.spent_ms for one in tellings if one.judged is None or one.judged]
+def spent_ms(reports: Sequence[FrameReport]) -> tuple[float, float, int]:
+    """Mean milliseconds of the detector for a frame without judged slots and for one with some, and
+    the number of the first kind."""
+    still = [one.spent_ms for one in reports if one.judged is not None and not one.judged]
+    changed = [one.spent_ms for one in reports if one.judged is None or one.judged]
     return _mean(still), _mean(changed), len(still)
 
 

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from parking import lots
-from parking.annotations import load as annotations_of
-from parking.events import LayoutPublished
-from parking.reference import with_references
+from parking.core import lots
+from parking.core.events import LayoutPublished
+from parking.vision.reference import with_references
+from parking.wire.annotations import load as annotations_of
+from parking.wire.annotations import read_from
 from tools.bench.capacity.plan import Camera
 
 SEQUENCES: Final = ("pklot-ufpr05-day", "pklot-ufpr04-seq")
@@ -19,7 +20,7 @@ SEQUENCES: Final = ("pklot-ufpr05-day", "pklot-ufpr04-seq")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One recorded sequence: its pictures in order, and of each what its slots are."""
+    """One recorded sequence: its pictures in order, and the slot states of each."""
 
     folder: Path
     annotations: Mapping[str, Any]
@@ -52,20 +53,22 @@ def load(data: Path) -> list[Recording]:
 def layouts(
     recordings: Sequence[Recording], cameras: Sequence[Camera], interval_s: float
 ) -> list[LayoutPublished]:
-    """A layout a camera, with a reference picture. Four cameras of a site see different slots, so
-    each slot's name begins with its camera's."""
+    """One layout per camera, with a reference picture. Four cameras of a site see different slots,
+    so each slot's name begins with its camera's."""
     now_ms, interval_ms = time.time_ns() // 1_000_000, round(interval_s * 1000)
     patterns = []
     for recording in recordings:
-        made = lots.layouts_from_annotations(
+        site_layouts = lots.layouts_from_annotations(
             recording.annotations, "lot", interval_ms=interval_ms, time_ms=now_ms
         )
-        patterns += list(with_references(made[:1], recording.annotations, recording.folder))
+        patterns += list(
+            with_references(site_layouts[:1], recording.annotations, read_from(recording.folder))
+        )
     return [_layout(patterns[camera.sequence], camera.camera_id) for camera in cameras]
 
 
 def slot_name(camera_id: str, slot_id: str) -> str:
-    """What a recorded slot is called in this camera's layout."""
+    """The name of a recorded slot in this camera's layout."""
     return f"{camera_id.split('/')[1]}-{slot_id}"
 
 

@@ -1,4 +1,4 @@
-"""The largest number of cameras that is served: doubling, then halving, over a fixed grid; pure."""
+"""The largest number of cameras that is served: doubling, then halving, over a fixed grid. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ GRID: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """`cameras`: the most that were served (0: not one). `open_end`: more were not tried, because
-    time or the grid was over. `open_start`: what was tried failed, and time was over for less."""
+    """`cameras`: the largest number served (0: none). `open_end`: larger numbers were not tried,
+    because time or the grid ended. `open_start`: all tries failed, and no time was left for smaller
+    numbers."""
 
     cameras: int
     open_end: bool = False

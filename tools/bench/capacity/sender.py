@@ -1,7 +1,7 @@
-"""The least of MQTT 3.1.1 that a camera needs: connect, publish at QoS 1, read the PUBACKs.
+"""The minimal part of MQTT 3.1.1 that a camera needs: connect, publish at QoS 1, read the PUBACKs.
 
-One connection a camera in one event loop: a hundred clients with a thread each would cost more of
-the processor than what is measured.
+One connection per camera in one event loop: a hundred clients with a thread each would use more CPU
+than the measured services.
 """
 
 import asyncio

@@ -1,4 +1,5 @@
-"""What all measurements of a run share, and how a measurement becomes a point of the table."""
+"""Settings shared by all measurements of a run, and how a measurement becomes a point of the
+table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ class Setting:
         return cast(count, [len(one.files) for one in self.recordings], self.interval_s)
 
     def plan(self, cameras: list[Camera], host: str = "", port: int = 0) -> Plan:
-        """What these cameras do."""
+        """The plan of these cameras."""
         return Plan(self.interval_s, host, port, BOOT, str(self.pack), self.places, cameras)
 
     def point(
@@ -42,18 +43,18 @@ class Setting:
         outcome: Outcome,
         page_s: Mapping[str, float] | None = None,
     ) -> Point:
-        """What a measurement says. `page_s`: of each frame that changed a slot, the time (Unix
-        seconds) when the first such change reached the page."""
+        """Turn a measurement into a point. `page_s`: of each frame that changed a slot, the time
+        (Unix seconds) when the first such change reached the page."""
         head = (row, self.interval_s, len(cameras))
         window = outcome.window
-        told = by_camera(outcome.tellings)
-        ages = ages_s(sent, told, window)
+        per_camera = by_camera(outcome.reports)
+        ages = ages_s(sent, per_camera, window)
         measured = [frame for frame in sent if window.holds(frame.at_ms)]
         moved = Moved(self.recordings, cameras)
-        # What was stopped early had no time to see them.
-        found = [] if outcome.stopped_early else changes(sent, told, window, moved)
+        # A measurement that was stopped early had no time to see them.
+        found = [] if outcome.stopped_early else changes(sent, per_camera, window, moved)
         page = _page_ages(measured, page_s or {})
-        inside = [t for t in outcome.tellings if window.holds(t.at_ms)]
+        inside = [t for t in outcome.reports if window.holds(t.at_ms)]
         still_ms, changed_ms, still = results.spent_ms(inside)
         age_p99_s, page_p99_s = percentile(ages, 99), percentile(page, 99)
         failures = results.failures(age_p99_s, page_p99_s, found)
@@ -61,7 +62,7 @@ class Setting:
             *head,
             window_s=(window.end_ms - window.start_ms) / 1000,
             frames=len(measured),
-            told=len(inside),
+            published=len(inside),
             dropped=sum(frame.dropped for frame in measured),
             age_p50_s=percentile(ages, 50),
             age_p99_s=age_p99_s,

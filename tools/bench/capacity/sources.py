@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from parking.stack.settings import ROOT
 from tools.bench.capacity.stack import environment
+from tools.stack.settings import ROOT
 
 
 class NoSuchTree(Exception):
-    """A commit that cannot be measured; the text says why."""
+    """A commit that cannot be measured. The message gives the reason."""
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def checked_out(commit: str, scratch: Path, environ: Mapping[str, str]) -> Itera
 
 
 def _check(tree: Path, environ: Mapping[str, str]) -> None:
-    """That the services' modules would come from there: an installed copy must not win."""
+    """Check that the services' modules come from there: an installed copy must not win."""
     program = "import parking, services.detector as d; print(parking.__file__, d.__file__)"
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -10,11 +10,7 @@ from typing import Final
 
 from rich.progress import track
 
-from parking import admin
-from parking.kafka import KafkaSettings
-from parking.stack import services
-from parking.stack.infra import PARTS, Infra
-from parking.stack.settings import ROOT, SERVICES, Paths
+from parking.runtime.kafka import KafkaSettings
 from tools.bench.capacity.ages import Sent
 from tools.bench.capacity.course import Course, Outcome
 from tools.bench.capacity.plan import Camera
@@ -22,7 +18,11 @@ from tools.bench.capacity.results import Point
 from tools.bench.capacity.scenes import layouts
 from tools.bench.capacity.setting import Setting
 from tools.bench.capacity.stackrig import sending
+from tools.cli import admin
 from tools.sse import Arrival, Listener
+from tools.stack import services
+from tools.stack.infra import PARTS, Infra
+from tools.stack.settings import ROOT, SERVICES, Paths
 
 _START_LIMIT_S: Final = 180.0
 
@@ -38,15 +38,15 @@ def measure(row: str, tree: Path, count: int, setting: Setting) -> Point:
                 _start(infra, service, tree, count)
             named = [replace(c, password=_password(infra, c.camera_id)) for c in cameras]
             kafka = KafkaSettings(infra.bootstrap)
-            made = layouts(setting.recordings, named, setting.interval_s)
-            asyncio.run(admin.publish_layouts(kafka, made, "bench"))
+            published = layouts(setting.recordings, named, setting.interval_s)
+            asyncio.run(admin.publish_layouts(kafka, published, "bench"))
             with Listener(infra.url("notifier") + "/api/events") as page:
                 outcome, sent = asyncio.run(_run(infra, kafka, named, setting, Path(scratch)))
                 arrived = page_times(list(page.events), time.time() - time.monotonic())
             point = setting.point(row, named, sent, outcome, arrived)
             again = [name for name in (*PARTS, *SERVICES) if infra.starts(name) > 1]
-    told = [f"{name} ended and was started again" for name in again]
-    return replace(point, failures=[*point.failures, *told])
+    restarts = [f"{name} exited and was restarted" for name in again]
+    return replace(point, failures=[*point.failures, *restarts])
 
 
 async def _run(
@@ -61,8 +61,8 @@ async def _run(
 
 
 def page_times(arrivals: Sequence[Arrival], offset_s: float) -> dict[str, float]:
-    """By frame the time (Unix seconds) when its first slot change reached the page. `offset_s`:
-    what the wall clock is ahead of the monotonic one."""
+    """Return by frame the time (Unix seconds) when its first slot change reached the page.
+    `offset_s`: how far the wall clock is ahead of the monotonic one."""
     found: dict[str, float] = {}
     for event, _, data, at_s in arrivals:
         if event == "slot-change" and data["cause"]["kind"] == "frame":
@@ -71,7 +71,7 @@ def page_times(arrivals: Sequence[Arrival], offset_s: float) -> dict[str, float]
 
 
 def environment(tree: Path) -> dict[str, str]:
-    """What makes Python take the project's modules from this tree, wherever it is started."""
+    """The environment in which Python imports the project's modules from this tree."""
     return {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
 
 

@@ -1,4 +1,4 @@
-"""The whole stack as a rig: its processes, what is told in parking.detections, the cameras."""
+"""The whole stack as a rig: its processes, the records of parking.detections, the cameras."""
 
 import asyncio
 import json
@@ -11,23 +11,23 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer
 
-from parking import codec
-from parking.errors import Invalid
-from parking.events import DetectionMade
-from parking.kafka import KafkaSettings, assign_all, new_consumer, to_record
-from parking.ports import Record
-from parking.stack.settings import ROOT
-from parking.topics import DETECTIONS
-from tools.bench.capacity.ages import Sent, Telling
+from parking.core.errors import Invalid
+from parking.core.events import DetectionMade
+from parking.core.topics import DETECTIONS
+from parking.runtime.kafka import KafkaSettings, assign_all, new_consumer, to_record
+from parking.wire import codec
+from parking.wire.ports import Record
+from tools.bench.capacity.ages import FrameReport, Sent
 from tools.bench.capacity.plan import Plan
 from tools.bench.capacity.usage import Usage, alone, usage, with_others
+from tools.stack.settings import ROOT
 
 _POLL_MS: Final = 500
 _CONNECT_LIMIT_S: Final = 60.0
 
 
-def telling(record: Record) -> Telling | None:
-    """What a record of parking.detections tells of a frame; None when it is of something else."""
+def frame_report(record: Record) -> FrameReport | None:
+    """The report on a frame in a record of parking.detections; None for other records."""
     try:
         event = codec.decode(record)
     except Invalid:
@@ -40,7 +40,7 @@ def telling(record: Record) -> Telling | None:
     spent_ms = sum(ms for stage, ms in event.timings_ms.items() if stage != "queue")
     seq = int(event.id.rsplit("/", 1)[1])
     level = event.effort.load_level if event.effort else 0
-    return Telling(event.camera_id, seq, record.timestamp_ms, judged, spent_ms, level)
+    return FrameReport(event.camera_id, seq, record.timestamp_ms, judged, spent_ms, level)
 
 
 class SentLog:
@@ -53,7 +53,7 @@ class SentLog:
         self.frames: list[Sent] = []
 
     def read(self) -> Sequence[Sent]:
-        """All frames up to now."""
+        """Read all frames up to now."""
         *lines, self._rest = (self._rest + self._file.read()).split("\n")
         for line in lines:
             number, seq, at_ms, scene, sent = map(int, line.split())
@@ -74,14 +74,14 @@ class StackRig:
         self._log = log
         self.pids = dict(pids)
 
-    async def poll(self) -> Sequence[Telling]:
-        """What the detector has told since."""
+    async def poll(self) -> Sequence[FrameReport]:
+        """The detector's reports since the last call."""
         batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
         records = [to_record(message) for batch in batches.values() for message in batch]
-        return [told for record in records if (told := telling(record))]
+        return [one for record in records if (one := frame_report(record))]
 
     def sent(self) -> Sequence[Sent]:
-        """From the cameras' log."""
+        """Read the sent pictures from the cameras' log."""
         return self._log.read()
 
     def usage(self) -> dict[str, Usage]:
@@ -94,8 +94,8 @@ class StackRig:
 async def sending(
     plan: Plan, folder: Path, kafka: KafkaSettings, environ: Mapping[str, str]
 ) -> AsyncIterator[tuple[StackRig, int]]:
-    """A rig whose cameras send, and since when (Unix ms); they end with the block. The processes to
-    measure are the caller's to name."""
+    """A rig whose cameras send, and their start (Unix ms); they end with the block. The caller
+    names the processes to measure."""
     log = folder / "sent.log"
     log.touch()
     plan.write(folder / "plan.json")
@@ -109,15 +109,15 @@ async def sending(
     )
     try:
         await assign_all(consumer, DETECTIONS)
-        assert cameras.stdout is not None  # noqa: S101 -- asked for above; mypy cannot know
+        assert cameras.stdout is not None  # noqa: S101 -- requested with PIPE; mypy cannot know
         async with asyncio.timeout(_CONNECT_LIMIT_S):
             line = await cameras.stdout.readline()
         if not line:
-            raise RuntimeError("the simulated cameras ended before they had connected")
+            raise RuntimeError("the simulated cameras exited before they had connected")
         started_ms = int(json.loads(line)["started_ms"])
         yield StackRig(consumer, lines, {"cameras": cameras.pid}), started_ms
         if cameras.returncode is not None:
-            raise RuntimeError("the simulated cameras ended too early: see their words above")
+            raise RuntimeError("the simulated cameras exited too early: see their output above")
     finally:
         if cameras.returncode is None:
             cameras.terminate()

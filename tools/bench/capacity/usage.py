@@ -1,4 +1,4 @@
-"""What processes take of the processor and of memory, their children included."""
+"""CPU time and memory of processes, children included."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,14 +9,14 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of one process and its children: seconds of the processor since its start, resident MB."""
+    """One process and its children: CPU seconds since its start, resident MB."""
 
     cpu_s: float
     memory_mb: float
 
 
 def usage(pids: Mapping[str, int]) -> dict[str, Usage]:
-    """By name; zeros for a process that is gone."""
+    """By name; zeros for a process that has ended."""
     return {name: _of_family(pid) for name, pid in pids.items()}
 
 
@@ -37,7 +37,7 @@ def with_others(measured: Mapping[str, Usage]) -> dict[str, Usage]:
 
 
 def spent(before: Mapping[str, Usage], after: Mapping[str, Usage]) -> dict[str, float]:
-    """Seconds of the processor between two looks, by name."""
+    """CPU seconds between two readings, by name."""
     return {
         name: max(0.0, after[name].cpu_s - before[name].cpu_s) for name in before if name in after
     }

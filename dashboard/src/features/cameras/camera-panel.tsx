@@ -2,7 +2,9 @@ import { useState } from "react";
 
 import { busyWords } from "../../shared/ages";
 import { ago, pace } from "../../shared/format";
-import type { Site } from "../../shared/live-state";
+import { byNeed } from "../../shared/layouts";
+import type { Site } from "../../shared/live";
+import { slotsAddress } from "../../shared/routes";
 import { reasonWords } from "../../shared/slot-words";
 import { useNow, useSightings } from "../../shared/use-now";
 import type { CameraStatus, CameraView } from "../../shared/views";
@@ -18,7 +20,7 @@ interface Props {
   onSelect: (slotId: string) => void;
 }
 
-/** One live picture at a time (a browser has six connections to a server), and every camera's health. */
+/** One live picture at a time (browsers allow six connections per server), and every camera's health. */
 export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
   const [chosen, setChosen] = useState<string | null>(null);
   const shown = cameras.find((camera) => camera.camera_id === chosen) ?? cameras[0];
@@ -28,7 +30,9 @@ export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
         <h2 id="cameras-title">Cameras</h2>
       </div>
       {!shown && (
-        <p className="empty muted">No camera has sent anything yet. Each shows here once it does.</p>
+        <p className="empty muted">
+          No camera has sent a picture yet. Cameras appear here with their first picture.
+        </p>
       )}
       {shown && (
         <div className="cameras-body">
@@ -40,11 +44,17 @@ export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
               selected={selected}
               onSelect={onSelect}
             />
+            <p className="camera-edit">
+              <a className="button button-small" href={slotsAddress(shown.camera_id)}>
+                {shown.layout_version > 0 ? "Edit spaces" : "Draw spaces"}
+                <span className="visually-hidden"> of {shown.name}</span>
+              </a>
+            </p>
             {shown.health === "moved" && <MovedPanel key={`${shown.camera_id} moved`} camera={shown} />}
             <InputSizePanel camera={shown} />
           </div>
           <ul className="camera-list" data-testid="cameras">
-            {cameras.map((camera) => (
+            {byNeed(cameras).map((camera) => (
               <CameraItem
                 key={camera.camera_id}
                 camera={camera}
@@ -88,9 +98,7 @@ function CameraItem({
         <StatusSign status={camera.status} />
         <span className="camera-words">
           <strong>{camera.name}</strong>
-          <span className="small">
-            {STATUS_WORDS[camera.status]}
-          </span>
+          <span className="small">{STATUS_WORDS[camera.status]}</span>
           <CameraNote camera={camera} />
         </span>
       </button>
@@ -98,8 +106,8 @@ function CameraItem({
   );
 }
 
-/** For a healthy camera its pace, and whether the computer keeps it; for another one why. And how old
-    its last picture is. */
+/** A healthy camera's interval, or the reason of its status; the age of its last picture; and whether the
+    computer is too busy for it. */
 function CameraNote({ camera }: { camera: CameraView }) {
   const now = useNow();
   const seen = useSightings()[camera.camera_id];

@@ -1,10 +1,10 @@
-/** How large the pictures of a camera are looked at: what the server says, and how to set it. */
-import { getJson, put, type ApiError } from "../../shared/api";
+/** Reads and sets the size at which a camera's pictures are analysed. */
+import { ApiError, getJson } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
-import type { LayoutPublished } from "../../shared/events";
+import { loadLayout, putLayout } from "../../shared/layout-requests";
 import type { CameraView, InputSize } from "../../shared/views";
 
-/** Steps worth choosing from; the layout takes any from 160 to 2048. */
+/** The usual sizes; a layout accepts any size from 160 to 2048. */
 export const SIZES_PX = [480, 640, 800, 960, 1120, 1280] as const;
 
 export async function inputSize(cameraId: string, signal: AbortSignal): Promise<InputSize | null> {
@@ -12,16 +12,16 @@ export async function inputSize(cameraId: string, signal: AbortSignal): Promise<
   return camera.input ?? null;
 }
 
-/** Publishes the camera's layout again with this size; null is "by need". */
+/** Publishes the camera's layout again with this size; null: automatic. */
 export async function setInputSize(cameraId: string, size_px: number | null): Promise<ApiError | null> {
-  const path = `/api/cameras/${cameraId}/layout`;
   return withKey(async (key) => {
-    const layout = await getJson<LayoutPublished>(path);
-    await put(path, { ...layout, input_size_px: size_px }, key);
+    const layout = await loadLayout(cameraId);
+    if (!layout) throw new ApiError(404, "This camera has no layout. Draw its spaces first.");
+    await putLayout(cameraId, { ...layout, input_size_px: size_px }, layout.version, key);
   });
 }
 
-/** The choices a form offers: the usual ones and, if it is another one, what is set now. */
+/** The choices of the form: the usual sizes, and the current one. */
 export function choices(input: InputSize): number[] {
   const set = input.automatic || input.size_px === null ? [] : [input.size_px];
   return [...new Set([...SIZES_PX, ...set])].sort((a, b) => a - b);

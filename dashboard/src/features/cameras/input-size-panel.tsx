@@ -4,16 +4,18 @@ import { OperatorForm } from "../../shared/operator-form";
 import type { CameraView, InputSize } from "../../shared/views";
 import { choices, inputSize, setInputSize } from "./input-size-commands";
 
-/** How large the detector looks at this camera's pictures, why, and a way to say otherwise. */
+/** Shows the size at which this camera's pictures are analysed and why, and lets an operator set it. */
 export function InputSizePanel({ camera }: { camera: CameraView }) {
   const input = useInputSize(camera.camera_id, camera.layout_version);
   if (!input) return null;
   return (
     <section className="input-size" aria-label={`Analysis of ${camera.name}`} data-testid="input-size">
       <p>
-        <strong>{input.size_px === null ? "Size not known yet" : `Analysed at ${input.size_px} px`}</strong>{" "}
+        <strong>
+          {input.size_px === null ? "No picture analysed yet" : `Analysed at ${input.size_px} px`}
+        </strong>{" "}
         <span className="muted">
-          {input.automatic ? "chosen by need" : "fixed"}: {input.reason}.
+          {input.automatic ? "automatic" : "fixed"}: {input.reason}.
         </span>
       </p>
       <SizeForm key={camera.camera_id} camera={camera} input={input} />
@@ -21,24 +23,24 @@ export function InputSizePanel({ camera }: { camera: CameraView }) {
   );
 }
 
-/** Asked again with each layout: the choice follows from it. */
+/** Reads the size again with each layout version, because it depends on the layout. */
 function useInputSize(cameraId: string, layoutVersion: number): InputSize | null {
-  const [told, setTold] = useState<{ cameraId: string; input: InputSize | null } | null>(null);
+  const [answer, setAnswer] = useState<{ cameraId: string; input: InputSize | null } | null>(null);
   useEffect(() => {
-    const asking = new AbortController();
-    inputSize(cameraId, asking.signal).then(
+    const request = new AbortController();
+    inputSize(cameraId, request.signal).then(
       (input) => {
-        if (!asking.signal.aborted) setTold({ cameraId, input });
+        if (!request.signal.aborted) setAnswer({ cameraId, input });
       },
       () => {
-        // The size is a side note: without it, the rest of the page still stands.
+        // The size is optional: the rest of the page works without it.
       },
     );
     return () => {
-      asking.abort();
+      request.abort();
     };
   }, [cameraId, layoutVersion]);
-  return told?.cameraId === cameraId ? told.input : null;
+  return answer?.cameraId === cameraId ? answer.input : null;
 }
 
 function SizeForm({ camera, input }: { camera: CameraView; input: InputSize }) {
@@ -50,11 +52,11 @@ function SizeForm({ camera, input }: { camera: CameraView; input: InputSize }) {
       className="input-size-form"
       action="Set size"
       send={() => setInputSize(camera.camera_id, wanted === "" ? null : Number(wanted))}
-      sent="Set. It counts from the next picture."
+      sent="Set. It applies from the next picture."
       hint={
         <p id={note} className="small muted">
-          Larger finds smaller vehicles and takes longer. A picture with a space in doubt is looked at again
-          at 1280 and 1600 px, whatever is set here.
+          A larger size finds smaller vehicles but takes longer. If a space is in doubt, the detector analyses
+          the picture again at 1280 and 1600 px, whatever the setting.
         </p>
       }
     >
@@ -67,7 +69,7 @@ function SizeForm({ camera, input }: { camera: CameraView; input: InputSize }) {
             setChosen(event.target.value);
           }}
         >
-          <option value="">By need (automatic)</option>
+          <option value="">Automatic</option>
           {choices(input).map((size_px) => (
             <option key={size_px} value={size_px}>
               {size_px} px

@@ -2,7 +2,7 @@ import { useRef, useState } from "react";
 
 import { duration } from "../../shared/format";
 import { middleOf, pathOf } from "../../shared/geometry";
-import type { Site } from "../../shared/live-state";
+import type { Site } from "../../shared/live";
 import { StateSign } from "../../shared/state-mark";
 import { useClockOffsetMs } from "../../shared/use-live";
 import { useNow } from "../../shared/use-now";
@@ -21,7 +21,7 @@ const DEFAULT_INTERVAL_MS = 5_000;
 const STALE_MIN_MS = 3_000;
 const HEIGHT = 900;
 
-/** One camera, live, with the slots' outlines. It loads only while it can be seen and is not paused. */
+/** One camera's live picture with the slots' outlines. It loads only while visible and not paused. */
 export function LivePicture({ camera, slots, selected, onSelect }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const visible = useVisible(frame);
@@ -41,9 +41,7 @@ export function LivePicture({ camera, slots, selected, onSelect }: Props) {
     <div className={`picture${stale ? " picture-stale" : ""}`} ref={frame}>
       <canvas ref={canvas} aria-label={`Picture of ${camera.name}`} role="img" />
       {timeMs === null && (
-        <p className="picture-wait">
-          {fault ? `No picture: ${fault}.` : "Waiting for a picture…"}
-        </p>
+        <p className="picture-wait">{fault ? `No picture: ${fault}.` : "Waiting for a picture…"}</p>
       )}
       {timeMs !== null && (
         <svg className="picture-overlay" viewBox={`0 0 ${width} ${HEIGHT}`} aria-hidden="true">

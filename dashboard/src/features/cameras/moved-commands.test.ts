@@ -11,14 +11,17 @@ const PROPOSAL = {
   layout: { ...LAYOUT, reference: "new=" },
 } as unknown as Proposal;
 let proposed: Proposal | null = PROPOSAL;
+let layout: typeof LAYOUT | null = LAYOUT;
 let sent: { url: string; init: RequestInit }[] = [];
 
 /** A server with one camera, moved or not, and one key. */
 function server(url: string, init: RequestInit = {}): Promise<Response> {
   sent.push({ url, init });
-  const wrongKey = init.method === "PUT" && new Headers(init.headers).get("Authorization") !== "Bearer pk_right";
+  const wrongKey =
+    init.method === "PUT" && new Headers(init.headers).get("Authorization") !== "Bearer pk_right";
   if (wrongKey) return Promise.resolve(Response.json({ detail: "this key may not write" }, { status: 403 }));
-  if (!url.endsWith("/proposal")) return Promise.resolve(Response.json(LAYOUT));
+  const missing = Response.json({ detail: "no layout" }, { status: 404 });
+  if (!url.endsWith("/proposal")) return Promise.resolve(layout ? Response.json(layout) : missing);
   const none = Response.json({ detail: "the camera looks where it did" }, { status: 404 });
   return Promise.resolve(proposed ? Response.json(proposed) : none);
 }
@@ -33,6 +36,7 @@ beforeEach(() => {
   });
   sent = [];
   proposed = PROPOSAL;
+  layout = LAYOUT;
 });
 
 afterEach(() => {
@@ -46,7 +50,7 @@ describe("a moved camera", () => {
     expect(sent.some(({ init }) => init.method === "PUT")).toBe(false);
   });
 
-  it("tells why nothing is proposed", async () => {
+  it("returns why nothing is proposed", async () => {
     proposed = null;
     const found = await findProposal("demo/north", new AbortController().signal);
     expect(found).toBe("the camera looks where it did");
@@ -59,7 +63,17 @@ describe("a moved camera", () => {
     expect(JSON.parse(sent[0]?.init.body as string)).toEqual(PROPOSAL.layout);
   });
 
-  it("tells why it was refused", async () => {
+  it("replaces only the version for which the outlines were proposed", async () => {
+    await accept({ ...PROPOSAL, version: 7 });
+    expect(new Headers(sent[0]?.init.headers).get("If-Match")).toBe('"7"');
+  });
+
+  it("has no proposal if its layout was removed meanwhile", async () => {
+    layout = null;
+    expect(await findProposal("demo/north", new AbortController().signal)).toBe("its layout was removed");
+  });
+
+  it("returns why it was refused", async () => {
     sessionStorage.setItem("api-key", "pk_wrong");
     expect((await accept(PROPOSAL))?.message).toBe("this key may not write");
     expect(sessionStorage.getItem("api-key")).toBeNull();

@@ -1,7 +1,8 @@
-/** A camera that was moved: the layout that would fit it, and how to accept that. */
-import { ApiError, getJson, put } from "../../shared/api";
+/** Finds a layout that fits a moved camera, and accepts it. */
+import { ApiError, getJson } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
 import type { LayoutPublished } from "../../shared/events";
+import { layoutPath, loadLayout, putLayout } from "../../shared/layout-requests";
 
 export interface Proposal {
   camera_id: string;
@@ -11,24 +12,27 @@ export interface Proposal {
   layout: LayoutPublished;
 }
 
-/** The proposal and the layout in force, or why there is none. */
+/** A proposal, beside the layout in force. */
 export interface Found {
   now: LayoutPublished;
   proposal: Proposal;
 }
 
+/** Returns the proposal, or why there is none. */
 export async function findProposal(cameraId: string, signal: AbortSignal): Promise<Found | string> {
-  const path = `/api/cameras/${cameraId}/layout`;
   try {
-    const proposal = await getJson<Proposal>(`${path}/proposal`, { signal });
-    return { now: await getJson<LayoutPublished>(path, { signal }), proposal };
+    const proposal = await getJson<Proposal>(`${layoutPath(cameraId)}/proposal`, { signal });
+    const now = await loadLayout(cameraId, signal);
+    return now ? { now, proposal } : "its layout was removed";
   } catch (error) {
     if (error instanceof ApiError) return error.message;
     throw error;
   }
 }
 
-/** Publishes exactly what was shown. */
-export async function accept(proposal: Proposal): Promise<ApiError | null> {
-  return withKey((key) => put(`/api/cameras/${proposal.camera_id}/layout`, proposal.layout, key));
+/** Publishes exactly the proposed layout, in place of the version for which it was proposed. */
+export async function accept({ camera_id, layout, version }: Proposal): Promise<ApiError | null> {
+  return withKey(async (key) => {
+    await putLayout(camera_id, layout, version, key);
+  });
 }

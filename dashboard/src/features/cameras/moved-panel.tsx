@@ -6,39 +6,39 @@ import { OperatorForm } from "../../shared/operator-form";
 import type { CameraView } from "../../shared/views";
 import { accept, findProposal, type Found } from "./moved-commands";
 
-/** For a camera that was moved: where its spaces would be now, for an operator to accept. */
+/** Shows where the spaces of a moved camera are now, for an operator to accept. */
 export function MovedPanel({ camera }: { camera: CameraView }) {
   const found = useProposal(camera.camera_id, camera.layout_version);
   return (
     <section className="input-size" aria-label={`${camera.name} was moved`} data-testid="moved">
       <p>
         <strong>This camera seems to have been moved.</strong>{" "}
-        <span className="muted">Its spaces are unknown until the outlines fit again.</span>
+        <span className="muted">Its spaces are unknown until their outlines fit again.</span>
       </p>
-      {typeof found === "string" && <p className="muted">No new outlines to propose: {found}.</p>}
+      {typeof found === "string" && <p className="muted">No new outlines can be proposed: {found}.</p>}
       {found !== null && typeof found === "object" && <Proposed found={found} />}
     </section>
   );
 }
 
 function useProposal(cameraId: string, layoutVersion: number): Found | string | null {
-  const [told, setTold] = useState<{ of: string; found: Found | string } | null>(null);
+  const [answer, setAnswer] = useState<{ of: string; found: Found | string } | null>(null);
   const of = `${cameraId} ${layoutVersion}`;
   useEffect(() => {
-    const asking = new AbortController();
-    findProposal(cameraId, asking.signal).then(
+    const request = new AbortController();
+    findProposal(cameraId, request.signal).then(
       (found) => {
-        if (!asking.signal.aborted) setTold({ of, found });
+        if (!request.signal.aborted) setAnswer({ of, found });
       },
       () => {
-        // Aborted: another camera is shown.
+        // Aborted, because another camera is shown.
       },
     );
     return () => {
-      asking.abort();
+      request.abort();
     };
   }, [cameraId, of]);
-  return told?.of === of ? told.found : null;
+  return answer?.of === of ? answer.found : null;
 }
 
 function Proposed({ found: { now, proposal } }: { found: Found }) {
@@ -46,7 +46,7 @@ function Proposed({ found: { now, proposal } }: { found: Found }) {
   return (
     <>
       <p>
-        The picture lies {proposal.words} from where the outlines were drawn.
+        Change since the outlines were drawn: {proposal.words}.
         {leftOut.length > 0 && ` No longer in view: ${leftOut.join(", ")}.`}
       </p>
       <div className="moved-figure">
@@ -56,12 +56,12 @@ function Proposed({ found: { now, proposal } }: { found: Found }) {
           <Outlines layout={proposal.layout} className="moved-new" />
         </svg>
       </div>
-      <p className="small muted">Dashed: the outlines now. Solid: as proposed.</p>
+      <p className="small muted">Dashed: current outlines. Solid: proposed outlines.</p>
       <OperatorForm
         className="input-size-form"
         action="Accept the proposed outlines"
         send={() => accept(proposal)}
-        sent="Accepted. They count from the next picture."
+        sent="Accepted. They apply from the next picture."
       />
     </>
   );
@@ -70,6 +70,10 @@ function Proposed({ found: { now, proposal } }: { found: Found }) {
 function Outlines({ layout, className }: { layout: LayoutPublished; className: string }) {
   const shown = layout.slots.filter((slot) => slot.enabled !== false);
   return shown.map((slot) => (
-    <polygon key={slot.slot_id} className={className} points={slot.polygon.map((p) => p.join(",")).join(" ")} />
+    <polygon
+      key={slot.slot_id}
+      className={className}
+      points={slot.polygon.map((p) => p.join(",")).join(" ")}
+    />
   ));
 }

@@ -7,7 +7,7 @@ const part = (body: string, more = "") =>
   `--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${body.length}\r\n${more}\r\n${body}\r\n`;
 const words = (parts: { jpeg: Uint8Array }[]) => parts.map((each) => new TextDecoder().decode(each.jpeg));
 
-it("gives every whole part with its time, however the bytes are cut", () => {
+it("returns every complete part with its time, however the bytes are split", () => {
   const bytes = encode(part("one", "X-Time-Ms: 1234\r\n") + part("\r\n\r\ntwo"));
   for (let size = 1; size <= bytes.length; size++) {
     const reader = new MultipartReader();
@@ -18,7 +18,7 @@ it("gives every whole part with its time, however the bytes are cut", () => {
   }
 });
 
-it("refuses a part without a length", () => {
+it("rejects a part without a length", () => {
   const headless = encode("--frame\r\nContent-Type: image/jpeg\r\n\r\nabc");
   expect(() => new MultipartReader().push(headless)).toThrow("Content-Length");
 });

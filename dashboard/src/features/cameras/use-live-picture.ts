@@ -1,11 +1,11 @@
 import { useEffect, useRef, useState, type RefObject } from "react";
 
-import { apiUrl } from "../../shared/api";
+import { fetchApi } from "../../shared/api";
 import { MultipartReader } from "./multipart";
 
 export interface Picture {
   canvas: RefObject<HTMLCanvasElement | null>;
-  /** When the picture that is shown was taken; null before the first. */
+  /** When the shown picture was taken; null before the first. */
   timeMs: number | null;
   aspect: number;
   fault: string | null;
@@ -15,8 +15,8 @@ const RETRY_MS = 3_000;
 const DEFAULT_ASPECT = 16 / 9;
 
 /**
- * The camera's pictures on a canvas, while `running`. Read by fetch and not by <img>, because an
- * <img> tells neither how old its picture is nor that it stopped, and keeps its connection.
+ * Draws the camera's pictures on a canvas while `running`. It uses fetch instead of an <img>, because an
+ * <img> reports neither the age of its picture nor the end of its stream, and keeps its connection.
  */
 export function useLivePicture(cameraId: string, running: boolean, clockOffsetMs: number): Picture {
   const canvas = useRef<HTMLCanvasElement | null>(null);
@@ -49,13 +49,14 @@ export function useLivePicture(cameraId: string, running: boolean, clockOffsetMs
     }
 
     async function read(): Promise<void> {
-      const url = apiUrl(`/api/stream?camera=${encodeURIComponent(cameraId)}`);
-      const response = await fetch(url, { signal: abort.signal });
-      if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
+      const path = `/api/stream?camera=${encodeURIComponent(cameraId)}`;
+      const response = await fetchApi(path, { signal: abort.signal });
+      if (!response.ok || !response.body)
+        throw new Error(`the server responded with status ${response.status}`);
       const parts = new MultipartReader();
       const reader = response.body.getReader();
       for (let next = await reader.read(); !next.done; next = await reader.read()) {
-        // Only the newest of what has arrived is worth decoding.
+        // Decode only the newest picture that has arrived.
         const newest = parts.push(next.value).at(-1);
         if (newest) await show(newest.jpeg, newest.timeMs);
       }

@@ -1,6 +1,6 @@
 import { useEffect, useState, type RefObject } from "react";
 
-/** Whether the element can be seen: on the screen, in a tab that is in front. */
+/** Whether the element is on the screen, in the active tab. */
 export function useVisible(element: RefObject<Element | null>): boolean {
   const [onScreen, setOnScreen] = useState(false);
   const [inFront, setInFront] = useState(!document.hidden);

@@ -1,11 +1,11 @@
-/** What a screen reader hears of new changes: pure. */
+/** The text that screen readers announce for new changes. Pure. */
 import { allClosed, nothingKnown } from "../../shared/counts";
 import type { SlotChanged } from "../../shared/events";
 import { plural } from "../../shared/format";
 import { STATE_WORDS } from "../../shared/slot-states";
 import type { Counts } from "../../shared/views";
 
-/** One or two changes by name, more as a number: nobody listens to a list. */
+/** Names one or two changes; gives only the number of more, because nobody listens to a list. */
 export function announcement(fresh: readonly SlotChanged[], counts: Counts): string {
   if (fresh.length === 0) return "";
   const what =
@@ -15,9 +15,9 @@ export function announcement(fresh: readonly SlotChanged[], counts: Counts): str
   return `${what} ${freeWords(counts)}`;
 }
 
-/** As the summary shows it. */
+/** The free count, as in the summary. */
 function freeWords(counts: Counts): string {
-  if (nothingKnown(counts)) return "How many are free is not known right now.";
+  if (nothingKnown(counts)) return "No live data.";
   if (allClosed(counts)) return "All are closed.";
   return `${counts.free} of ${counts.total} free.`;
 }

@@ -18,7 +18,7 @@ export function ChangeFeed({ changes, onSelect }: Props) {
         <h2 id="feed-title">Last changes</h2>
       </div>
       {changes.length === 0 && (
-        <p className="empty muted">Nothing changed yet. Every arrival and departure shows here.</p>
+        <p className="empty muted">No changes yet. Arrivals and departures appear here.</p>
       )}
       <ol className="feed-list" data-testid="feed">
         {changes.map((change) => (
@@ -50,13 +50,13 @@ export function ChangeFeed({ changes, onSelect }: Props) {
   );
 }
 
-/** How long it lasted, and what made the change. */
-function causeWords({ cause, camera_id, dwell_ms, from_state, reason }: SlotChanged): string {
+/** How long the previous state lasted, and what caused the change. */
+function causeWords({ cause, camera_id, dwell_ms, from_state, reason, issued_by }: SlotChanged): string {
   const device = camera_id?.split("/")[1] ?? "a camera";
   const by = {
     frame: `seen by ${device}`,
     tick: reasonWords(reason),
-    command: "by an operator",
+    command: `by ${issued_by ?? "an operator"}`,
     gate: "by the gate",
     device: reasonWords(reason),
   }[cause.kind];

@@ -1,14 +1,19 @@
-import { useConnection } from "../../shared/use-live";
+import { useConnection, useStagesStillSinceMs, useStillSinceMs } from "../../shared/use-live";
 import "./connection.css";
 
 const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", reset: "Live" };
+/** While one of these stands still, the shown states are old. */
+const OLD = ["ingest", "detector", "tracker"];
 
 export function ConnectionPill() {
   const connection = useConnection();
+  const stages = useStagesStillSinceMs();
+  const old = useStillSinceMs() !== null || OLD.some((stage) => stage in stages);
+  const still = old && connection === "live";
   return (
-    <span className={`pill pill-${connection}`} role="status">
+    <span className={`pill pill-${still ? "still" : connection}`} role="status">
       <span className="pill-dot" aria-hidden="true" />
-      {WORDS[connection]}
+      {still ? "Not up to date" : WORDS[connection]}
     </span>
   );
 }

@@ -1,32 +1,29 @@
 import { useEffect, useRef } from "react";
 
 import { duration, moment } from "../../shared/format";
+import { spaceOfKind } from "../../shared/kinds";
 import { STATE_WORDS } from "../../shared/slot-states";
-import { confidenceWords, reasonWords, seenBy } from "../../shared/slot-words";
+import { confidenceWords, seenBy, whyWords } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
 import { useSeenAgo } from "../../shared/use-ages";
 import { useNow } from "../../shared/use-now";
 import type { CameraView, SlotView } from "../../shared/views";
-import { SlotActions } from "./slot-actions";
+import { SlotActions, SlotCorrection } from "./slot-actions";
 import "./details.css";
 
 interface Props {
   slot: SlotView;
   zoneName: string | undefined;
   cameras: readonly CameraView[];
+  /** The vehicle in words, if it stands over other spaces, too. */
+  vehicle?: string | undefined;
   onClose: () => void;
 }
 
-const KINDS = {
-  standard: null,
-  accessible: "accessible space",
-  ev: "space with a charger",
-  motorcycle: "space for motorcycles",
-};
-
-/** All that is known of one slot. A side panel; on a phone it rises from below. */
-export function SlotDetails({ slot, zoneName, cameras, onClose }: Props) {
+/** Shows all facts about one slot: a side panel, on a phone a sheet at the bottom. */
+export function SlotDetails({ slot, zoneName, cameras, vehicle, onClose }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
+  const kind = spaceOfKind(slot.kind);
   const now = useNow();
   const seenAgo = useSeenAgo(cameras);
 
@@ -35,6 +32,8 @@ export function SlotDetails({ slot, zoneName, cameras, onClose }: Props) {
   }, []);
 
   return (
+    // Escape closes the panel wherever the focus is in it, like the button.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <section
       className="card details"
       aria-labelledby="details-title"
@@ -60,14 +59,24 @@ export function SlotDetails({ slot, zoneName, cameras, onClose }: Props) {
         {slot.changed_at_ms !== null && <span>for {duration(now - slot.changed_at_ms)}</span>}
       </p>
       <dl>
-        <Fact name="Since" value={slot.changed_at_ms === null ? "not seen yet" : moment(slot.changed_at_ms, now)} />
-        {slot.reason && <Fact name="Reason" value={reasonWords(slot.reason)} />}
+        <Fact
+          name="Since"
+          value={slot.changed_at_ms === null ? "never seen" : moment(slot.changed_at_ms, now)}
+        />
+        {slot.reason && <Fact name="Reason" value={whyWords(slot)} />}
+        {vehicle && <Fact name="Vehicle" value={vehicle} />}
         <Fact name="Confidence" value={confidenceWords(slot)} />
         <Fact name="Last seen" value={seenAgo(slot)} />
         <Fact name="Seen by" value={seenBy(slot, cameras)} />
         <Fact name="Zone" value={zoneName ?? slot.zone_id} />
-        {KINDS[slot.kind] && <Fact name="Kind" value={KINDS[slot.kind] ?? ""} />}
+        {kind && <Fact name="Kind" value={kind} />}
       </dl>
+      {slot.state !== "closed" && (
+        <details className="slot-correction">
+          <summary>Wrong state?</summary>
+          <SlotCorrection slot={slot} />
+        </details>
+      )}
       <SlotActions slot={slot} />
     </section>
   );

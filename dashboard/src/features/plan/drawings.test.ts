@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import type { Site } from "../../shared/live-state";
+import type { Site } from "../../shared/live";
 import type { CameraView, Point, SlotView } from "../../shared/views";
 import { drawingsOf } from "./drawings";
 
@@ -23,10 +23,23 @@ function slot(slot_id: string, plan: readonly Point[] | null): SlotView {
 
 function site(...slots: SlotView[]): Site {
   const byId = Object.fromEntries(slots.map((each) => [each.slot_id, each]));
-  return { site_id: "demo", name: "Demo", zones: [], slots: byId, undrawn: {}, open_sessions: 0 };
+  return {
+    site_id: "demo",
+    name: "Demo",
+    zones: [],
+    slots: byId,
+    undrawn: {},
+    open_sessions: 0,
+    public: false,
+  };
 }
 
-const at = (x: number, y: number): Point[] => [[x, y], [x + 2.5, y], [x + 2.5, y + 5], [x, y + 5]];
+const at = (x: number, y: number): Point[] => [
+  [x, y],
+  [x + 2.5, y],
+  [x + 2.5, y + 5],
+  [x, y + 5],
+];
 const CAMERA: CameraView = {
   camera_id: "demo/north",
   name: "North",
@@ -35,22 +48,35 @@ const CAMERA: CameraView = {
   health: "ok",
   interval_ms: 1_000,
   layout_version: 1,
-  slots: [{ slot_id: "b", zone_id: "A", polygon: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]] }],
+  slots: [
+    {
+      slot_id: "b",
+      zone_id: "A",
+      polygon: [
+        [0.1, 0.1],
+        [0.2, 0.1],
+        [0.2, 0.2],
+      ],
+    },
+  ],
 };
 
 it("draws a plan from the north, in rows from the west, each slot along its length", () => {
-  const [plan, ...rest] = drawingsOf(site(slot("c", at(3, 0)), slot("b", at(3, 10)), slot("a", at(0, 10.3))), []);
+  const [plan, ...rest] = drawingsOf(
+    site(slot("c", at(3, 0)), slot("b", at(3, 10)), slot("a", at(0, 10.3))),
+    [],
+  );
   expect(rest).toEqual([]);
   expect(plan?.shapes.map((shape) => shape.slot.slot_id)).toEqual(["a", "b", "c"]);
   expect(plan?.shapes[0]?.frame.length).toBeCloseTo(100);
   expect(plan?.shapes[0]?.frame.breadth).toBeCloseTo(50);
 });
 
-it("draws slots that have no place on the plan as a camera sees them", () => {
+it("draws slots without a place on the plan as a camera sees them", () => {
   const drawings = drawingsOf(site(slot("a", at(0, 0)), slot("b", null)), [CAMERA]);
   expect(drawings.map((each) => [each.title, each.shapes.length])).toEqual([
     [null, 1],
-    ["As North sees it", 1],
+    ["View of North", 1],
   ]);
 });
 

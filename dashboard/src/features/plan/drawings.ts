@@ -1,6 +1,6 @@
-/** From a site's slots and cameras to what is drawn: pure. */
-import { boundsOf, frameOf, middleOf, overlaps, type Box, type Frame } from "../../shared/geometry";
-import type { Site } from "../../shared/live-state";
+/** Turns a site's slots and cameras into drawings. Pure. */
+import { boundsOf, frameOf, middleOf, overlaps, scaled, type Box, type Frame } from "../../shared/geometry";
+import type { Site } from "../../shared/live";
 import type { CameraView, Point, SlotView } from "../../shared/views";
 
 export interface Shape {
@@ -17,23 +17,23 @@ export interface ZoneLabel {
 
 export interface Drawing {
   key: string;
-  /** What the drawing shows when there are several; null for the plan of the lot. */
+  /** The title of a camera's drawing; null for the plan of the lot. */
   title: string | null;
   box: Box;
   shapes: readonly Shape[];
   labels: readonly ZoneLabel[];
-  /** Units of the drawing in a metre; null where the view is a camera's. */
+  /** Units of the drawing per metre; null for a camera's view. */
   metre: number | null;
 }
 
-/** Browsers handle text below one unit badly, so metres are drawn larger. */
+/** Units per metre. Browsers render text below one unit badly. */
 const METRE = 20;
 /** A plan has x to the east and y to the north, so north is up on the page. */
 const PLAN: Point = [METRE, -METRE];
 const PICTURE: Point = [1600, 900];
 const LABEL = 20;
 
-/** One drawing of the slots with a place on the plan; one a camera for those that have none. */
+/** One drawing of all slots with a place on the plan; for the others, one drawing per camera. */
 export function drawingsOf(site: Site, cameras: readonly CameraView[]): Drawing[] {
   const slots = Object.values(site.slots);
   const planned = slots.filter((slot) => slot.plan !== null);
@@ -50,7 +50,7 @@ function schematic(site: Site, camera: CameraView): Drawing {
     const slot = site.slots[slot_id];
     return slot?.plan === null ? [shapeOf(slot, shrunk(scaled(polygon, PICTURE)))] : [];
   });
-  return drawing(camera.camera_id, `As ${camera.name} sees it`, shapes, site, null);
+  return drawing(camera.camera_id, `View of ${camera.name}`, shapes, site, null);
 }
 
 function drawing(
@@ -84,17 +84,13 @@ function shapeOf(slot: SlotView, outline: readonly Point[]): Shape {
   return { slot, outline, frame: frameOf(outline) };
 }
 
-function scaled(points: readonly Point[], [sx, sy]: Point): Point[] {
-  return points.map(([x, y]): Point => [x * sx, y * sy]);
-}
-
-/** Slots overlap in a slanting view; a little smaller, they can be told apart. */
+/** Shrinks an outline a little: in a slanting view the slots would overlap. */
 function shrunk(outline: readonly Point[]): Point[] {
   const [x, y] = middleOf(outline);
   return outline.map(([px, py]): Point => [x + (px - x) * 0.86, y + (py - y) * 0.86]);
 }
 
-/** A zone's name stands above its slots, else below them, else nowhere: it never hides a slot. */
+/** Places a zone's name above its slots, else below them. Omits it if it would hide a slot. */
 function zoneLabels(site: Site, shapes: readonly Shape[]): ZoneLabel[] {
   if (site.zones.length < 2) return [];
   const boxes = shapes.map((shape) => boundsOf(shape.outline));
@@ -111,7 +107,7 @@ function zoneLabels(site: Site, shapes: readonly Shape[]): ZoneLabel[] {
   });
 }
 
-/** Rows from the top, each from the left; a row is as high as half a slot. */
+/** Sorts by rows from the top, each from the left. A row is half a slot high. */
 function inReadingOrder(shapes: readonly Shape[]): Shape[] {
   const first = shapes[0];
   if (!first) return [];

@@ -8,20 +8,22 @@ import { SlotShape } from "./slot-shape";
 interface Props {
   drawing: Drawing;
   name: string;
-  /** The age, in words, of each slot that nobody has seen lately. */
+  /** The slots with old evidence, each with its age in words. */
   old: ReadonlyMap<string, string>;
+  /** The slots under a vehicle that stands over several, each with the words for it. */
+  vehicles: ReadonlyMap<string, string>;
   selected: string | null;
   onSelect: (slotId: string) => void;
-  /** The slot under the pointer or the keyboard's focus. */
+  /** Called with the slot under the pointer or in focus. */
   onPoint: (slotId: string | null) => void;
 }
 
-/** A finger needs this many pixels; a larger lot scrolls inside its frame. */
+/** The least width of a slot for a finger; a wider lot scrolls inside its frame. */
 const TOUCH_PX = 28;
 const WIDTH_MAX_PX = 2400;
 
-/** The slots of a drawing. One tab stop: arrows, Home and End move, Enter opens the details. */
-export function LotPlan({ drawing, name, old, selected, onSelect, onPoint }: Props) {
+/** The slots of a drawing, as one tab stop: arrows, Home and End move, Enter opens the details. */
+export function LotPlan({ drawing, name, old, vehicles, selected, onSelect, onPoint }: Props) {
   const { shapes, box, labels, metre } = drawing;
   const [focused, setFocused] = useState(0);
   const current = Math.min(focused, shapes.length - 1);
@@ -49,7 +51,7 @@ export function LotPlan({ drawing, name, old, selected, onSelect, onPoint }: Pro
         viewBox={`${box.left} ${box.top} ${box.right - box.left} ${box.bottom - box.top}`}
         style={{ minWidth }}
         role="group"
-        aria-label={`${drawing.title ?? `Plan of ${name}`}. Arrow keys move from slot to slot.`}
+        aria-label={`${drawing.title ?? `Plan of ${name}`}. Arrow keys move from space to space.`}
         onKeyDown={move}
         onFocus={(event) => {
           const slotId = slotOf(event.target);
@@ -81,6 +83,7 @@ export function LotPlan({ drawing, name, old, selected, onSelect, onPoint }: Pro
             key={shape.slot.slot_id}
             shape={shape}
             old={old.get(shape.slot.slot_id) ?? null}
+            vehicle={vehicles.get(shape.slot.slot_id) ?? null}
             selected={shape.slot.slot_id === selected}
             inTabOrder={index === current}
           />
@@ -91,7 +94,7 @@ export function LotPlan({ drawing, name, old, selected, onSelect, onPoint }: Pro
   );
 }
 
-/** How long ten metres are. */
+/** The scale bar: ten metres. */
 function Scale({ box, metre }: { box: Box; metre: number }) {
   const y = box.bottom - 10;
   const right = box.right - 20;

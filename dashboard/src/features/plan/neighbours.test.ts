@@ -5,7 +5,13 @@ import { neighbour } from "./neighbours";
 
 // 0 1 2
 // 3   4
-const CENTRES: readonly Point[] = [[0, 0], [10, 0], [20, 0], [0, 10], [20, 10]];
+const CENTRES: readonly Point[] = [
+  [0, 0],
+  [10, 0],
+  [20, 0],
+  [0, 10],
+  [20, 10],
+];
 
 it.each([
   [0, "ArrowRight", 1],

@@ -1,9 +1,10 @@
 import { useMemo, useState } from "react";
 
-import type { Site } from "../../shared/live-state";
+import type { Site } from "../../shared/live";
 import { STATE_WORDS, STATES } from "../../shared/slot-states";
 import { confidenceWords, reasonWords, seenBy, stateFor } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
+import { vehiclesOverSeveral } from "../../shared/straddling";
 import { useOldSlots, useSeenAgo } from "../../shared/use-ages";
 import { useNow } from "../../shared/use-now";
 import type { CameraView, SlotView } from "../../shared/views";
@@ -25,6 +26,7 @@ export function PlanPanel({ site, cameras, selected, onSelect }: Props) {
   const drawings = useMemo(() => drawingsOf(site, cameras), [site, cameras]);
   const slots = useMemo(() => Object.values(site.slots), [site.slots]);
   const old = useOldSlots(slots, cameras);
+  const vehicles = useMemo(() => vehiclesOverSeveral(site.slots), [site.slots]);
   const shown = site.slots[pointed ?? selected ?? ""];
 
   return (
@@ -46,6 +48,7 @@ export function PlanPanel({ site, cameras, selected, onSelect }: Props) {
                 drawing={drawing}
                 name={site.name}
                 old={old}
+                vehicles={vehicles}
                 selected={selected}
                 onSelect={onSelect}
                 onPoint={setPointed}
@@ -54,7 +57,11 @@ export function PlanPanel({ site, cameras, selected, onSelect }: Props) {
             </figure>
           ))}
           <div className="plan-foot">
-            {shown ? <Readout slot={shown} cameras={cameras} /> : <Legend />}
+            {shown ? (
+              <Readout slot={shown} cameras={cameras} vehicle={vehicles.get(shown.slot_id)} />
+            ) : (
+              <Legend />
+            )}
           </div>
         </>
       )}
@@ -81,8 +88,14 @@ function ViewSwitch({ view, onChange }: { view: string; onChange: (view: "plan" 
   );
 }
 
-/** One line on the slot under the pointer or in focus. */
-function Readout({ slot, cameras }: { slot: SlotView; cameras: readonly CameraView[] }) {
+interface ReadoutProps {
+  slot: SlotView;
+  cameras: readonly CameraView[];
+  vehicle: string | undefined;
+}
+
+/** One line about the slot under the pointer or in focus. */
+function Readout({ slot, cameras, vehicle }: ReadoutProps) {
   const now = useNow();
   const seenAgo = useSeenAgo(cameras);
   return (
@@ -90,6 +103,7 @@ function Readout({ slot, cameras }: { slot: SlotView; cameras: readonly CameraVi
       <StateMark state={slot.state} />
       <strong>{slot.slot_id}</strong>
       <span>{stateFor(slot, now)}</span>
+      {vehicle && <span>{vehicle}</span>}
       {slot.state === "unknown" || slot.state === "closed" ? (
         <span className="muted">
           {reasonWords(slot.reason)}
@@ -97,7 +111,7 @@ function Readout({ slot, cameras }: { slot: SlotView; cameras: readonly CameraVi
         </span>
       ) : (
         <span className="muted">
-          {confidenceWords(slot)} sure, seen by {seenBy(slot, cameras)} {seenAgo(slot)}
+          confidence {confidenceWords(slot)}, seen by {seenBy(slot, cameras)} {seenAgo(slot)}
         </span>
       )}
     </p>
@@ -106,7 +120,7 @@ function Readout({ slot, cameras }: { slot: SlotView; cameras: readonly CameraVi
 
 function Legend() {
   return (
-    <ul className="legend" aria-label="Signs">
+    <ul className="legend" aria-label="Legend">
       {STATES.map((state) => (
         <li key={state}>
           <span className={`legend-slot legend-${state}`}>
@@ -119,20 +133,32 @@ function Legend() {
         <svg className="legend-slot legend-old" aria-hidden="true">
           <rect width="100%" height="100%" fill="url(#old-stripes)" />
         </svg>
-        not seen lately
+        not seen recently
       </li>
     </ul>
   );
 }
 
-/** In a place of its own: url(#…) finds it from every drawing. */
+/** The fill patterns, once for all drawings, which use them by url(#…). */
 function Patterns() {
   return (
     <svg width="0" height="0" className="definitions" aria-hidden="true">
-      <pattern id="closed-hatch" width="9" height="9" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+      <pattern
+        id="closed-hatch"
+        width="9"
+        height="9"
+        patternUnits="userSpaceOnUse"
+        patternTransform="rotate(45)"
+      >
         <rect width="3" height="9" className="hatch" />
       </pattern>
-      <pattern id="old-stripes" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
+      <pattern
+        id="old-stripes"
+        width="6"
+        height="6"
+        patternUnits="userSpaceOnUse"
+        patternTransform="rotate(-45)"
+      >
         <rect width="1.5" height="6" className="stripe" />
       </pattern>
     </svg>
@@ -143,12 +169,11 @@ function NoLayout({ site }: { site: Site }) {
   return (
     <div className="empty">
       <p>
-        <strong>No layout for {site.name} yet.</strong> The cameras send, but nobody has said where
-        the spaces are.
+        <strong>No layout for {site.name} yet.</strong> The cameras send pictures, but no spaces are drawn.
       </p>
       <p className="muted">
-        Draw the outlines on a camera’s picture and publish them with{" "}
-        <code>python -m parking layout publish FILE.json</code>. The plan then appears by itself.
+        Use “Draw spaces” below a camera’s picture, or publish a file with{" "}
+        <code>parking layout publish FILE.json</code>. The plan then appears here.
       </p>
     </div>
   );

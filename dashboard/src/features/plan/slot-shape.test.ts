@@ -6,7 +6,12 @@ import type { SlotView } from "../../shared/views";
 import { frameOf } from "../../shared/geometry";
 import { SlotShape } from "./slot-shape";
 
-const OUTLINE = [[0, 0], [50, 0], [50, 100], [0, 100]] as const;
+const OUTLINE = [
+  [0, 0],
+  [50, 0],
+  [50, 100],
+  [0, 100],
+] as const;
 const SLOT: SlotView = {
   site_id: "demo",
   slot_id: "A1",
@@ -22,20 +27,29 @@ const SLOT: SlotView = {
   plan: null,
 };
 
-function drawn(old: string | null): string {
+function drawn(old: string | null, vehicle: string | null = null): string {
   const shape = { slot: SLOT, outline: OUTLINE, frame: frameOf(OUTLINE) };
-  return renderToStaticMarkup(createElement(SlotShape, { shape, old, selected: false, inTabOrder: true }));
+  return renderToStaticMarkup(
+    createElement(SlotShape, { shape, old, vehicle, selected: false, inTabOrder: true }),
+  );
 }
 
-it("shades an old slot with stripes, and says its age", () => {
+it("marks an old slot with stripes and its age", () => {
   const markup = drawn("last seen over 10 s ago");
   expect(markup).toContain('aria-label="A1: occupied, with a charger, last seen over 10 s ago"');
   expect(markup).toContain("slot-old");
   expect(markup).toContain("url(#old-stripes)");
 });
 
-it("does neither with one that was seen lately", () => {
+it("does not mark a recently seen slot", () => {
   const markup = drawn(null);
   expect(markup).toContain('aria-label="A1: occupied, with a charger"');
   expect(markup).not.toContain("old");
+});
+
+it("marks a slot whose vehicle stands over others, too, and says so", () => {
+  const markup = drawn(null, "one vehicle over A1 and A2");
+  expect(markup).toContain('aria-label="A1: occupied, one vehicle over A1 and A2, with a charger"');
+  expect(markup.split("slot-kind")).toHaveLength(3); // the charger's sign and the double arrow
+  expect(drawn(null).split("slot-kind")).toHaveLength(2);
 });

@@ -1,25 +1,29 @@
 import { memo } from "react";
 
 import { pathOf } from "../../shared/geometry";
+import { KIND_WORDS } from "../../shared/kinds";
 import { STATE_WORDS } from "../../shared/slot-states";
 import type { Shape } from "./drawings";
 
 interface Props {
   shape: Shape;
-  /** Its age in words, where nobody has seen it lately. */
+  /** The age of its evidence in words, if it is old; else null. */
   old: string | null;
+  /** The vehicle in words, if it stands over other slots, too. */
+  vehicle?: string | null;
   selected: boolean;
-  /** Only one slot of a drawing is in the tab order; the arrow keys lead on from it. */
+  /** Only one slot of a drawing is in the tab order; the arrow keys reach the others. */
   inTabOrder: boolean;
 }
 
-/** A slot on the plan. Each state has a colour, an outline and a sign of its own; an old one is paler,
-    under stripes. */
-export const SlotShape = memo(function SlotShape({ shape, old, selected, inTabOrder }: Props) {
+/** A slot on the plan. Each state has its own colour, outline and sign. An old slot is paler and
+    striped. One under a vehicle that stands over several has a double arrow. */
+export const SlotShape = memo(function SlotShape({ shape, old, vehicle, selected, inTabOrder }: Props) {
   const { slot, outline, frame } = shape;
   const { slot_id, state } = slot;
+  const kind = slot.kind === "standard" ? "" : KIND_WORDS[slot.kind];
   const [x, y] = frame.centre;
-  // As wide as a car's roof, so that all labels of a plan are of one size.
+  // As wide as a car's roof, so that all labels of a plan have the same size.
   const size = Math.min(frame.breadth * 0.4, (0.98 * frame.breadth) / Math.max(2, slot_id.length));
   return (
     <g
@@ -29,7 +33,7 @@ export const SlotShape = memo(function SlotShape({ shape, old, selected, inTabOr
       data-slot={slot_id}
       data-state={state}
       aria-pressed={selected}
-      aria-label={`${slot_id}: ${STATE_WORDS[state]}${KIND_WORDS[slot.kind]}${old ? `, ${old}` : ""}`}
+      aria-label={`${slot_id}: ${[STATE_WORDS[state], vehicle, kind, old].filter(Boolean).join(", ")}`}
     >
       <polygon points={pathOf(outline)} className="slot-ground" />
       {state === "closed" && <polygon points={pathOf(outline)} fill="url(#closed-hatch)" />}
@@ -49,19 +53,12 @@ export const SlotShape = memo(function SlotShape({ shape, old, selected, inTabOr
       >
         {slot_id}
       </text>
-      {slot.kind !== "standard" && <KindSign {...frame} kind={slot.kind} />}
+      <Signs frame={frame} slotKind={slot.kind} several={Boolean(vehicle)} />
     </g>
   );
 });
 
-const KIND_WORDS = {
-  standard: "",
-  accessible: ", accessible",
-  ev: ", with a charger",
-  motorcycle: ", for motorcycles",
-};
-
-/** From above, in a frame of 1 by 1 that is stretched to the slot. */
+/** A car from above: drawn in a frame of 1 by 1, stretched to the slot. */
 function Car({ centre: [x, y], angleDeg, length, breadth }: Shape["frame"]) {
   const place = `translate(${x} ${y}) rotate(${angleDeg}) scale(${length * 0.84} ${breadth * 0.7})`;
   return (
@@ -80,21 +77,41 @@ const KIND_PATHS = {
   motorcycle: "M-4.5 5v-9l4.5 5.500L4.5-4v9",
 };
 
-/** At the end of the slot that is higher up, on a disc, so that a car does not hide it. */
-function KindSign({
+/** A double arrow: one vehicle over several slots. */
+const SEVERAL_PATH = "M-6 0H6M-3-3L-6 0L-3 3M3-3L6 0L3 3";
+
+/** The signs of the slot's kind and of a vehicle over several slots. */
+function Signs({ frame, slotKind, several }: SignsProps) {
+  return (
+    <>
+      {slotKind !== "standard" && <Sign {...frame} path={KIND_PATHS[slotKind]} end={1} />}
+      {several && <Sign {...frame} path={SEVERAL_PATH} end={-1} />}
+    </>
+  );
+}
+
+interface SignsProps {
+  frame: Shape["frame"];
+  slotKind: Shape["slot"]["kind"];
+  several: boolean;
+}
+
+/** A sign on a disc at the upper (1) or lower (-1) end of the slot, where a car does not hide it. */
+function Sign({
   centre: [x, y],
   angleDeg,
   length,
   breadth,
-  kind,
-}: Shape["frame"] & { kind: keyof typeof KIND_PATHS }) {
+  path,
+  end,
+}: Shape["frame"] & { path: string; end: 1 | -1 }) {
   const angle = (angleDeg * Math.PI) / 180;
-  const reach = (length / 2 - breadth * 0.24) * (Math.sin(angle) < 0 ? 1 : -1);
+  const reach = (length / 2 - breadth * 0.24) * (Math.sin(angle) < 0 ? end : -end);
   const place = `translate(${x + reach * Math.cos(angle)} ${y + reach * Math.sin(angle)})`;
   return (
     <g transform={`${place} scale(${breadth * 0.022})`} className="slot-kind" aria-hidden="true">
       <circle r="9.5" />
-      <path d={KIND_PATHS[kind]} />
+      <path d={path} />
     </g>
   );
 }

@@ -1,13 +1,15 @@
-import { useState } from "react";
+import { useMemo, useState } from "react";
 
 import { duration } from "../../shared/format";
-import type { Site } from "../../shared/live-state";
+import type { Site } from "../../shared/live";
 import { STATE_WORDS, STATES } from "../../shared/slot-states";
-import { confidenceWords, reasonWords, seenBy } from "../../shared/slot-words";
+import { confidenceWords, seenBy, whyWords } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
+import { vehiclesOverSeveral } from "../../shared/straddling";
 import { useSeenAgo } from "../../shared/use-ages";
 import { useNow } from "../../shared/use-now";
 import type { CameraView, SlotState } from "../../shared/views";
+import "../../shared/table.css";
 
 interface Props {
   site: Site;
@@ -18,11 +20,12 @@ interface Props {
 
 const NATURAL = new Intl.Collator(undefined, { numeric: true });
 
-/** The plan in words: for a screen reader, a printer, or somebody who looks for one slot. */
+/** The plan as a table: for screen readers, for printing, and to find one slot. */
 export function SlotTable({ site, cameras, selected, onSelect }: Props) {
   const [only, setOnly] = useState<SlotState | "all">("all");
   const now = useNow();
   const seenAgo = useSeenAgo(cameras);
+  const vehicles = useMemo(() => vehiclesOverSeveral(site.slots), [site.slots]);
   const zones = new Map(site.zones.map((zone) => [zone.zone_id, zone.name]));
   const slots = Object.values(site.slots)
     .filter((slot) => only === "all" || slot.state === only)
@@ -74,8 +77,11 @@ export function SlotTable({ site, cameras, selected, onSelect }: Props) {
                 </th>
                 <td>
                   <StateMark state={slot.state} /> {STATE_WORDS[slot.state]}
-                  {slot.state === "unknown" && (
-                    <span className="muted"> ({reasonWords(slot.reason)})</span>
+                  {vehicles.has(slot.slot_id) && (
+                    <span className="muted"> ({vehicles.get(slot.slot_id)})</span>
+                  )}
+                  {(slot.state === "unknown" || slot.state === "closed" || slot.issued_by) && (
+                    <span className="muted">: {whyWords(slot)}</span>
                   )}
                 </td>
                 <td>{slot.changed_at_ms === null ? "–" : duration(now - slot.changed_at_ms)}</td>
@@ -87,7 +93,7 @@ export function SlotTable({ site, cameras, selected, onSelect }: Props) {
             ))}
           </tbody>
         </table>
-        {slots.length === 0 && <p className="empty muted">None at the moment.</p>}
+        {slots.length === 0 && <p className="empty muted">No spaces.</p>}
       </div>
     </>
   );

@@ -1,7 +1,7 @@
 import { STATE_WORDS, STATES } from "../../shared/slot-states";
 import type { Counts, SlotState } from "../../shared/views";
 
-/** Shares of the states as one bar. Widths are SVG attributes: no inline style is needed. */
+/** The shares of the states as one bar. SVG attributes set the widths, so it needs no inline style. */
 export function CountBar({ counts }: { counts: Counts }) {
   const words = STATES.map((state) => `${counts[state]} ${STATE_WORDS[state]}`).join(", ");
   const share = (states: readonly SlotState[]) =>

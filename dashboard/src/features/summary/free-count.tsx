@@ -1,13 +1,13 @@
 import { allClosed, nothingKnown } from "../../shared/counts";
 import type { Counts } from "../../shared/views";
 
-/** The number people come for. Where none is known, or all are closed, it says so instead of "0". */
-export function FreeCount({ counts }: { counts: Counts }) {
+/** The number of free spaces. Says so, instead of "0", if there is no live data or all are closed. */
+export function FreeCount({ counts, why = "" }: { counts: Counts; why?: string }) {
   if (counts.total === 0 || nothingKnown(counts)) {
     return (
       <p className="free-count free-count-unknown">
         <strong aria-hidden="true">?</strong>
-        <span>{counts.total === 0 ? "no spaces drawn yet" : "not known right now"}</span>
+        <span>{counts.total === 0 ? "no spaces drawn yet" : `No live data${why && `: ${why}`}`}</span>
       </p>
     );
   }

@@ -1,9 +1,14 @@
-import { countStates } from "../../shared/counts";
-import { plural } from "../../shared/format";
-import type { Site } from "../../shared/live-state";
+import { apiUrl } from "../../shared/api";
+import { commonReason, countStates, titleCount } from "../../shared/counts";
+import { ago, plural } from "../../shared/format";
+import { gateCountWords } from "../../shared/gate-count";
+import type { Site } from "../../shared/live";
 import { STATE_WORDS, STATES } from "../../shared/slot-states";
 import { StateMark } from "../../shared/state-mark";
-import type { Counts } from "../../shared/views";
+import { reasonWords } from "../../shared/slot-words";
+import { useNow } from "../../shared/use-now";
+import { useTitle } from "../../shared/use-title";
+import type { Counts, SlotView } from "../../shared/views";
 import { CountBar } from "./count-bar";
 import { FreeCount } from "./free-count";
 import "./summary.css";
@@ -14,16 +19,24 @@ export function SiteSummary({ site }: { site: Site }) {
   const zones = site.zones
     .map((zone) => ({ ...zone, counts: countStates(slots.filter((s) => s.zone_id === zone.zone_id)) }))
     .filter((zone) => zone.counts.total > 0);
+  const why = useWhyUnknown(slots);
+  useTitle(`${titleCount(counts)} – ${site.name}`);
   return (
     <section className="summary" aria-labelledby="site-name">
       <div className="card summary-site" data-testid="site-counts">
         <h1 id="site-name">{site.name}</h1>
-        <FreeCount counts={counts} />
+        <FreeCount counts={counts} why={why} />
         {counts.total > 0 && <CountBar counts={counts} />}
         {counts.total > 0 && <CountList counts={counts} />}
         {site.open_sessions > 0 && (
           <p className="muted summary-gates">
-            {plural(site.open_sessions, "vehicle")} inside by the gates’ count
+            {plural(site.open_sessions, "vehicle")} inside, counted by the gates.{" "}
+            {gateCountWords(site.open_sessions, counts)}
+          </p>
+        )}
+        {site.public && (
+          <p>
+            <a href={apiUrl(`/p/${site.site_id}`)}>Driver view</a>
           </p>
         )}
       </div>
@@ -43,7 +56,18 @@ export function SiteSummary({ site }: { site: Site }) {
   );
 }
 
-/** Every state with its sign; the short form leaves out what is zero. */
+/** Why the count is unknown: the most common reason, and the age of the newest evidence. */
+function useWhyUnknown(slots: readonly SlotView[]): string {
+  const now = useNow();
+  const seen_ms = Math.max(0, ...slots.map((slot) => slot.observed_at_ms ?? 0));
+  const words = [
+    reasonWords(commonReason(slots)).toLowerCase(),
+    seen_ms ? `last seen ${ago(now - seen_ms)}` : "",
+  ];
+  return words.filter(Boolean).join(", ");
+}
+
+/** Every state with its sign; the short form omits free and zero counts. */
 function CountList({ counts, short = false }: { counts: Counts; short?: boolean }) {
   const shown = STATES.filter((state) => !short || (state !== "free" && counts[state] > 0));
   return (

@@ -1,0 +1,20 @@
+import { pageAddress } from "../shared/routes";
+import { signOut } from "../shared/session";
+import { useSession } from "../shared/use-session";
+
+/** Who is signed in, with the way out. */
+export function AccountMenu({ siteId }: { siteId: string | undefined }) {
+  const session = useSession();
+  if (session.phase !== "signed-in") return null;
+  return (
+    <div className="account-menu">
+      <a href={pageAddress(siteId ?? "", "account")} title="Your account">
+        <span className="visually-hidden">Your account: </span>
+        {session.name}
+      </a>
+      <button type="button" className="link" onClick={() => void signOut()}>
+        Sign out
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,65 @@
+import { useSyncExternalStore } from "react";
+
+import { linkToken } from "../features/accounts/account-requests";
+import { LinkForm, SetupByCommand, SetupForm, SignInForm } from "../features/accounts/entrance-forms";
+import { apiUrl } from "../shared/api";
+import { session } from "../shared/session";
+import { useSession } from "../shared/use-session";
+import { App } from "./app";
+import { subscribe } from "./use-route";
+
+/** Shows the page, or first the form to sign in. The address stays, so one comes back to where one was. */
+export function Entrance() {
+  const state = useSession();
+  const token = useSyncExternalStore(subscribe, () => linkToken(window.location.hash));
+  if (token && state.phase !== "open") {
+    return (
+      <Frame>
+        <LinkForm
+          token={token}
+          onDone={() => {
+            window.location.hash = "#/";
+            window.location.reload(); // whoever was signed in before is not any more
+          }}
+        />
+      </Frame>
+    );
+  }
+  if (state.phase === "open" || state.phase === "signed-in") return <App />;
+  if (state.phase === "loading") return <Frame>{state.fault && <Waiting fault={state.fault} />}</Frame>;
+  const done = () => void session.load();
+  return (
+    <Frame>
+      {state.setup === "command" && <SetupByCommand />}
+      {state.setup === "code" && <SetupForm onDone={done} />}
+      {state.setup === null && <SignInForm provider={state.provider} fault={state.fault} onDone={done} />}
+    </Frame>
+  );
+}
+
+function Frame({ children }: { children: React.ReactNode }) {
+  return (
+    <>
+      <header className="topbar">
+        <span className="brand">
+          <img src="/favicon.svg" alt="" width="28" height="28" />
+          <span>Smart Parking</span>
+        </span>
+      </header>
+      <main className="page">{children}</main>
+      <footer className="page muted">
+        <a href={apiUrl("/source")}>Source code</a> (AGPL-3.0)
+      </footer>
+    </>
+  );
+}
+
+function Waiting({ fault }: { fault: string }) {
+  return (
+    <section className="card notice" role="status">
+      <h1>Waiting for the server</h1>
+      <p>{fault}</p>
+      <p className="muted">The page tries again by itself.</p>
+    </section>
+  );
+}

@@ -1,0 +1,102 @@
+import { lazy, type ComponentType } from "react";
+
+import { isAdmin, type Session } from "../shared/session";
+import { SitePage } from "./site-page";
+
+interface PageProps {
+  /** The chosen lot; "" if there is none, which only pages without `needsSite` see. */
+  siteId: string;
+  /** What follows the question mark in the address. */
+  query: string;
+}
+
+export interface PageEntry {
+  /** Its part of the address: `#/SITE/NAME`; "" is the live page. */
+  name: string;
+  label: string;
+  /** Whether the page needs a lot that exists. */
+  needsSite: boolean;
+  Page: ComponentType<PageProps>;
+  /** Whether the navigation links it; left out: for everybody. */
+  isLinked?: (session: Session) => boolean;
+}
+
+/**
+ * All pages, in the order of the navigation. Each renders one `h1`. Pages other than the live one are
+ * loaded on demand, so that the first load stays small.
+ */
+export const PAGES: readonly PageEntry[] = [
+  { name: "", label: "Live", needsSite: true, Page: SitePage },
+  {
+    name: "history",
+    label: "History",
+    needsSite: true,
+    Page: lazy(async () => {
+      const { HistoryPage } = await import("../features/history/history-page");
+      return { default: HistoryPage };
+    }),
+  },
+  {
+    name: "stays",
+    label: "Stays",
+    needsSite: true,
+    Page: lazy(async () => {
+      const { StaysPage } = await import("../features/stays/stays-page");
+      return { default: StaysPage };
+    }),
+  },
+  {
+    name: "fleet",
+    label: "Fleet",
+    needsSite: true,
+    Page: lazy(async () => {
+      const { FleetPage } = await import("../features/fleet/fleet-page");
+      return { default: FleetPage };
+    }),
+  },
+  {
+    name: "cameras",
+    label: "IP cameras",
+    needsSite: false,
+    isLinked: () => false, // the fleet page and the empty state do
+    Page: lazy(async () => {
+      const { SourcesPage } = await import("../features/sources/sources-page");
+      return { default: SourcesPage };
+    }),
+  },
+  {
+    name: "accounts",
+    label: "Accounts",
+    needsSite: false,
+    isLinked: isAdmin,
+    Page: lazy(async () => {
+      const { AccountsPage } = await import("../features/accounts/accounts-page");
+      return { default: AccountsPage };
+    }),
+  },
+  {
+    name: "audit",
+    label: "Audit log",
+    needsSite: false,
+    isLinked: isAdmin,
+    Page: lazy(async () => {
+      const { AuditPage } = await import("../features/accounts/audit-page");
+      return { default: AuditPage };
+    }),
+  },
+  {
+    name: "account",
+    label: "Your account",
+    needsSite: false,
+    isLinked: () => false, // the menu beside the navigation does
+    Page: lazy(async () => {
+      const { AccountPage } = await import("../features/accounts/account-page");
+      return { default: AccountPage };
+    }),
+  },
+];
+
+/** The page with this name in the address; the live page if there is none. */
+export function pageNamed(name: string): PageEntry | undefined {
+  return PAGES.find((page) => page.name === name) ?? PAGES[0];
+}

@@ -1,0 +1,106 @@
+import { useState } from "react";
+
+import { ApiError } from "../../shared/api";
+import { toCsv } from "../../shared/csv";
+import { CsvButton } from "../../shared/csv-button";
+import { Fault } from "../../shared/fault";
+import { plural } from "../../shared/format";
+import { useRequest } from "../../shared/use-request";
+import { changesTable } from "./change-filter";
+import { CHANGE_COLUMNS, ChangeRow } from "./change-row";
+import { loadChanges, type ChangesPage } from "./requests";
+
+interface Props {
+  /** The path of the first page. */
+  path: string;
+  file: string;
+  time_zone: string;
+}
+
+export function ChangeList({ path, file, time_zone }: Props) {
+  const { answer, again } = useRequest(path, loadChanges);
+  if (answer.state === "loading") {
+    return (
+      <p className="empty muted" aria-busy="true">
+        Loading the changes …
+      </p>
+    );
+  }
+  if (answer.state === "failed") {
+    return (
+      <div className="empty" role="alert">
+        <p className="fault">{answer.message}</p>
+        <button type="button" className="button button-small" onClick={again}>
+          Try again
+        </button>
+      </div>
+    );
+  }
+  return <Pages first={answer.value} file={file} time_zone={time_zone} />;
+}
+
+/** The first page, and the older ones that the user asks for. */
+function Pages({ first, file, time_zone }: { first: ChangesPage; file: string; time_zone: string }) {
+  const [{ rows, next }, setShown] = useState(first);
+  const [busy, setBusy] = useState(false);
+  const [fault, setFault] = useState("");
+  async function older(path: string): Promise<void> {
+    setBusy(true);
+    try {
+      const page = await loadChanges(path, new AbortController().signal);
+      setShown({ rows: [...rows, ...page.rows], next: page.next });
+      setFault("");
+    } catch (error) {
+      setFault(error instanceof ApiError ? error.message : "The server’s response cannot be read.");
+    } finally {
+      setBusy(false);
+    }
+  }
+  const table = changesTable(rows, time_zone);
+  return (
+    <>
+      <div className="history-count">
+        <p role="status">
+          {rows.length ? `${plural(rows.length, "change")}${next ? ", and older ones" : ""}` : ""}
+        </p>
+        {rows.length > 0 && (
+          <CsvButton of="changes" file={file} csv={() => toCsv([table.columns, ...table.rows])} />
+        )}
+      </div>
+      {rows.length === 0 && <p className="empty muted">No changes match.</p>}
+      {rows.length > 0 && (
+        <div className="table-frame history-table" role="region" aria-label="Changes, table" tabIndex={0}>
+          <table>
+            <thead>
+              <tr>
+                {CHANGE_COLUMNS.map((column) => (
+                  <th key={column} scope="col">
+                    {column}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((change) => (
+                <ChangeRow key={change.id} change={change} time_zone={time_zone} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <Fault words={fault} />
+      {next && (
+        <button
+          type="button"
+          className="button"
+          aria-disabled={busy}
+          onClick={() => {
+            if (!busy) void older(next);
+          }}
+        >
+          {busy ? "Loading …" : "Show older changes"}
+        </button>
+      )}
+    </>
+  );
+}

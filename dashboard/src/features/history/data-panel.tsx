@@ -1,0 +1,59 @@
+import { useId, useState, type ReactNode } from "react";
+
+import { toCsv } from "../../shared/csv";
+import { CsvButton } from "../../shared/csv-button";
+import type { Table } from "./table";
+import { DataTable } from "./data-table";
+
+interface Props {
+  title: string;
+  /** The file's name without its ending. */
+  file: string;
+  /** All that the picture shows: its alternative, and the content of the file. */
+  table: Table;
+  /** Said below the title. */
+  note?: ReactNode;
+  /** What the picture is called on its button. */
+  picture?: string;
+  /** Without one, the table is always shown. */
+  children?: ReactNode;
+}
+
+/** A card with a picture of some numbers, the same numbers as a table, and as a file. */
+export function DataPanel({ title, file, table, note, picture = "Chart", children }: Props) {
+  const [view, setView] = useState<"picture" | "table">("picture");
+  const id = useId();
+  const empty = table.rows.length === 0;
+  return (
+    <section className="card history-panel" aria-labelledby={id}>
+      <div className="card-head">
+        <h2 id={id}>{title}</h2>
+        {!empty && (
+          <div className="history-tools">
+            {children !== undefined && (
+              <div className="segments" role="group" aria-label={`Show ${title.toLowerCase()} as`}>
+                {(["picture", "table"] as const).map((each) => (
+                  <button
+                    key={each}
+                    type="button"
+                    aria-pressed={view === each}
+                    onClick={() => {
+                      setView(each);
+                    }}
+                  >
+                    {each === "picture" ? picture : "Table"}
+                  </button>
+                ))}
+              </div>
+            )}
+            <CsvButton of={title} file={file} csv={() => toCsv([table.columns, ...table.rows])} />
+          </div>
+        )}
+      </div>
+      {note}
+      {empty && <p className="empty muted">Nothing was recorded in this period.</p>}
+      {!empty && (view === "table" || children === undefined) && <DataTable table={table} label={title} />}
+      {!empty && view === "picture" && children}
+    </section>
+  );
+}

@@ -1,0 +1,155 @@
+import { memo, useMemo, useRef, useState } from "react";
+
+import type { Site } from "../../shared/live";
+import { pageAddress } from "../../shared/routes";
+import { useSite } from "../../shared/use-live";
+import { useRequest, type Answer } from "../../shared/use-request";
+import { ALL_CHANGES, type ChangeFilter } from "./change-filter";
+import { ChangesPanel } from "./changes-panel";
+import { HoursPanel } from "./hours-panel";
+import { OccupancyPanel } from "./occupancy-panel";
+import { parametersOf, queryOf, rangeOf, type OwnRange } from "./range";
+import { RangeChooser } from "./range-chooser";
+import { loadPast, type Past } from "./requests";
+import { SlotsPanel } from "./slots-panel";
+import { StaysPanel } from "./stays-panel";
+import { dateOf, dayAndTime } from "./times";
+import "./history.css";
+
+interface Props {
+  siteId: string;
+  /** The range of time, as range.ts reads it. */
+  query: string;
+}
+
+/** What happened at a lot in a chosen time. */
+export function HistoryPage({ siteId, query }: Props) {
+  const site = useSite(siteId);
+  return site ? <SiteHistory site={site} query={query} /> : null;
+}
+
+export function SiteHistory({ site, query }: { site: Site; query: string }) {
+  const siteId = site.site_id;
+  const range = useMemo(() => rangeOf(query), [query]);
+  const parameters = new URLSearchParams({
+    site: siteId,
+    ...parametersOf(range),
+    time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  }).toString();
+  const { answer, again } = useRequest(parameters, loadPast);
+  const [filter, setFilter] = useState(ALL_CHANGES);
+  const past = answer.state === "ready" ? answer.value : null;
+  return (
+    <>
+      <div className="history-head">
+        <h1>History of {site.name}</h1>
+        <div className="history-when">
+          <RangeChooser
+            range={range}
+            days={past && daysOf(past)}
+            onChange={(chosen) => {
+              window.location.hash = pageAddress(siteId, "history", queryOf(chosen));
+            }}
+          />
+          <button type="button" className="button" onClick={again}>
+            Refresh
+          </button>
+        </div>
+        <p className="muted small" role="status">
+          {past && spanWords(past)}
+        </p>
+      </div>
+      {answer.state === "ready" ? (
+        <Panels
+          siteId={siteId}
+          siteZones={site.zones}
+          past={answer.value}
+          filter={filter}
+          onFilter={setFilter}
+        />
+      ) : (
+        <NotReady answer={answer} again={again} />
+      )}
+    </>
+  );
+}
+
+function daysOf({ usage }: Past): OwnRange {
+  return {
+    from: dateOf(usage.from_ms, usage.time_zone),
+    to: dateOf(usage.to_ms - 1, usage.time_zone),
+  };
+}
+
+function spanWords({ usage: { from_ms, to_ms, time_zone } }: Past): string {
+  return `${dayAndTime(from_ms, time_zone)} to ${dayAndTime(to_ms, time_zone)}, time zone ${time_zone}`;
+}
+
+function NotReady({ answer, again }: { answer: Answer<Past>; again: () => void }) {
+  if (answer.state === "failed") {
+    return (
+      <section className="card notice" role="alert">
+        <h2>The history cannot be shown</h2>
+        <p>{answer.message}</p>
+        <button type="button" className="button" onClick={again}>
+          Try again
+        </button>
+      </section>
+    );
+  }
+  return (
+    <div aria-busy="true">
+      <p className="visually-hidden" role="status">
+        Loading the history
+      </p>
+      <div className="skeleton skeleton-plan" />
+    </div>
+  );
+}
+
+interface PanelsProps {
+  siteId: string;
+  siteZones: Site["zones"];
+  past: Past;
+  filter: ChangeFilter;
+  onFilter: (filter: ChangeFilter) => void;
+}
+
+/** Does not render at each change of the lot. */
+const Panels = memo(function Panels({
+  siteId,
+  siteZones,
+  past: { occupancy, usage },
+  filter,
+  onFilter,
+}: PanelsProps) {
+  const changes = useRef<HTMLHeadingElement>(null);
+  const zones = useMemo(() => new Map(siteZones.map(({ zone_id, name }) => [zone_id, name])), [siteZones]);
+  const { from, to } = daysOf({ occupancy, usage });
+  const file = `${siteId}-${from === to ? from : `${from}-to-${to}`}`;
+  return (
+    <div className="history-panels">
+      <OccupancyPanel occupancy={occupancy} zones={zones} file={file} />
+      <StaysPanel usage={usage} zones={zones} file={file} />
+      <HoursPanel usage={usage} file={file} />
+      <SlotsPanel
+        usage={usage}
+        zones={zones}
+        file={file}
+        onSelect={(slot) => {
+          onFilter({ ...ALL_CHANGES, slot });
+          changes.current?.focus();
+        }}
+      />
+      <ChangesPanel
+        siteId={siteId}
+        siteZones={siteZones}
+        usage={usage}
+        file={file}
+        filter={filter}
+        onFilter={onFilter}
+        heading={changes}
+      />
+    </div>
+  );
+});

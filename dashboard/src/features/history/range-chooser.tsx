@@ -1,0 +1,87 @@
+import { useState, type SyntheticEvent } from "react";
+
+import { Fault } from "../../shared/fault";
+import { faultOf, NAMED, RANGE_WORDS, type OwnRange, type Range } from "./range";
+
+interface Props {
+  range: Range;
+  /** The days on screen: what own days begin with. */
+  days: OwnRange | null;
+  onChange: (range: Range) => void;
+}
+
+/** Chooses the range of time: one of four, or own days. */
+export function RangeChooser({ range, days, onChange }: Props) {
+  const [open, setOpen] = useState(typeof range !== "string");
+  const [shown, setShown] = useState(range);
+  if (shown !== range) {
+    setShown(range);
+    setOpen(typeof range !== "string");
+  }
+  return (
+    <div className="history-range">
+      <div className="segments" role="group" aria-label="Time">
+        {NAMED.map((name) => (
+          <button
+            key={name}
+            type="button"
+            aria-pressed={!open && range === name}
+            onClick={() => {
+              setOpen(false);
+              onChange(name);
+            }}
+          >
+            {RANGE_WORDS[name]}
+          </button>
+        ))}
+        <button
+          type="button"
+          aria-pressed={open}
+          onClick={() => {
+            setOpen(true);
+          }}
+        >
+          Own days
+        </button>
+      </div>
+      {open && <OwnDays given={typeof range === "string" ? days : range} onChange={onChange} />}
+    </div>
+  );
+}
+
+function OwnDays({ given, onChange }: { given: OwnRange | null; onChange: (range: Range) => void }) {
+  const [own, setOwn] = useState<OwnRange>(given ?? { from: "", to: "" });
+  const [fault, setFault] = useState("");
+  const [shown, setShown] = useState(given);
+  if (given && (shown?.from !== given.from || shown.to !== given.to)) {
+    setShown(given);
+    setOwn(given);
+  }
+  function send(event: SyntheticEvent): void {
+    event.preventDefault();
+    const found = faultOf(own);
+    setFault(found);
+    if (!found) onChange(own);
+  }
+  return (
+    <form className="history-own" onSubmit={send}>
+      {(["from", "to"] as const).map((end) => (
+        <label key={end} className="field">
+          {end === "from" ? "First day" : "Last day"}
+          <input
+            type="date"
+            required
+            value={own[end]}
+            onChange={(event) => {
+              setOwn({ ...own, [end]: event.target.value });
+            }}
+          />
+        </label>
+      ))}
+      <button type="submit" className="button">
+        Show
+      </button>
+      <Fault words={fault} />
+    </form>
+  );
+}

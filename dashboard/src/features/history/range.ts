@@ -1,0 +1,50 @@
+/** The range of time in the page's address: `range=7d`, or `from=2026-05-01&to=2026-05-31`. Pure. */
+
+export const NAMED = ["today", "yesterday", "7d", "30d"] as const;
+type NamedRange = (typeof NAMED)[number];
+
+export const RANGE_WORDS: Readonly<Record<NamedRange, string>> = {
+  today: "Today",
+  yesterday: "Yesterday",
+  "7d": "7 days",
+  "30d": "30 days",
+};
+
+/** Local days of the site, both included. */
+export interface OwnRange {
+  from: string;
+  to: string;
+}
+export type Range = NamedRange | OwnRange;
+
+const DAYS_MAX = 92;
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+const DAY_MS = 86_400_000;
+
+/** The range of an address; today if it has none, or a faulty one. */
+export function rangeOf(query: string): Range {
+  const given = new URLSearchParams(query);
+  const own = { from: given.get("from") ?? "", to: given.get("to") ?? "" };
+  if (own.from && !faultOf(own)) return own;
+  return NAMED.find((name) => name === given.get("range")) ?? "today";
+}
+
+export function queryOf(range: Range): string {
+  return new URLSearchParams(typeof range === "string" ? { range } : { ...range }).toString();
+}
+
+/** The range as parameters of the API. */
+export function parametersOf(range: Range): Record<string, string> {
+  return typeof range === "string" ? { range } : { from_day: range.from, to_day: range.to };
+}
+
+/** What is wrong with days that a user chose; "" if nothing is. */
+export function faultOf({ from, to }: OwnRange): string {
+  if (![from, to].every((day) => DAY.test(day) && !Number.isNaN(Date.parse(day)))) {
+    return "Choose the first and the last day.";
+  }
+  const days = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
+  if (days < 1) return "The last day is before the first.";
+  if (days > DAYS_MAX) return `Choose ${DAYS_MAX} days at most.`;
+  return "";
+}

@@ -1,0 +1,105 @@
+import { useState } from "react";
+
+import { OperatorForm } from "../../shared/operator-form";
+import { answerWords, evidenceWords, type ProposedSlot, type Source } from "./proposals";
+import type { useProposals } from "./use-proposals";
+
+type Proposing = ReturnType<typeof useProposals>;
+
+const SOURCES: readonly (readonly [Source, string])[] = [
+  ["picture", "the newest picture"],
+  ["day", "the last 24 hours"],
+];
+
+/** Requests proposals, and lists them to be accepted or dismissed. */
+export function ProposalsForm({ proposing }: { proposing: Proposing }) {
+  const [source, setSource] = useState<Source>("picture");
+  const { found, open } = proposing;
+  return (
+    <section className="card slots-form" aria-labelledby="proposals-title">
+      <h2 id="proposals-title">Propose spaces</h2>
+      <OperatorForm
+        className="slots-form"
+        action="Propose spaces"
+        send={() => proposing.request(source)}
+        sent={found ? answerWords(found, open.length, found.source) : ""}
+        hint={<p className="small muted">Can take some seconds. Nothing changes until you accept.</p>}
+      >
+        <fieldset className="slots-sources">
+          <legend>From vehicles that the detector saw in</legend>
+          {SOURCES.map(([value, words]) => (
+            <label key={value} className="slots-check">
+              <input
+                type="radio"
+                name="source"
+                checked={source === value}
+                onChange={() => {
+                  setSource(value);
+                }}
+              />
+              {words}
+            </label>
+          ))}
+        </fieldset>
+      </OperatorForm>
+      {found && found.slots.length > 0 && <Found proposing={proposing} of={found.frames} />}
+    </section>
+  );
+}
+
+function Found({ proposing, of }: { proposing: Proposing; of: number }) {
+  const { open, selected, toggle, accept, dismiss } = proposing;
+  return (
+    <>
+      <ul className="slots-list slots-proposals" aria-label="Proposed spaces">
+        {open.map((one) => (
+          <li key={one.slot_id}>
+            <label className="slots-check">
+              <input
+                type="checkbox"
+                checked={selected.includes(one)}
+                onChange={() => {
+                  toggle(one.slot_id);
+                }}
+              />
+              <span>
+                {one.slot_id}: <span className="muted">{evidenceWords(one, of)}</span>
+              </span>
+            </label>
+          </li>
+        ))}
+      </ul>
+      <div className="slots-group" role="group" aria-label="Selected proposals">
+        <Choice words="Accept" of={selected} onChoose={accept} />
+        <Choice words="Dismiss" of={selected} onChoose={dismiss} />
+      </div>
+      <div className="slots-group" role="group" aria-label="All proposals">
+        <Choice words="Accept all" of={open} onChoose={accept} />
+        <Choice words="Dismiss all" of={open} onChoose={dismiss} />
+      </div>
+    </>
+  );
+}
+
+function Choice({
+  words,
+  of,
+  onChoose,
+}: {
+  words: string;
+  of: readonly ProposedSlot[];
+  onChoose: (which: readonly ProposedSlot[]) => void;
+}) {
+  return (
+    <button
+      type="button"
+      className="button button-small"
+      aria-disabled={!of.length}
+      onClick={() => {
+        onChoose(of);
+      }}
+    >
+      {words}
+    </button>
+  );
+}

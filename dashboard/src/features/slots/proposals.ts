@@ -1,0 +1,58 @@
+/** Spaces that the server proposes from where vehicles stood. Pure. */
+import { plural } from "../../shared/format";
+import type { DrawnSlot } from "./drawing";
+import type { Outline } from "./outlines";
+import { sharedPart } from "./overlaps";
+
+/** The newest picture, or the last 24 hours. */
+export type Source = "picture" | "day";
+
+export interface ProposedSlot {
+  /** By the rule of names; unique among the proposals. */
+  slot_id: string;
+  /** Convex. */
+  polygon: Outline;
+  /** Pictures in which a vehicle stood there; 0: a gap in a row. */
+  frames: number;
+}
+
+/** The proposals, and the number of pictures that they come from. */
+export interface Proposals {
+  frames: number;
+  slots: readonly ProposedSlot[];
+}
+
+/** Two outlines that share more than this part of the smaller one are the same space. */
+const SAME = 0.25;
+
+/** The proposals still to decide on: not dismissed, and neither over a drawn space nor over each other. An
+ * accepted one is drawn, so it is left out until that is undone. */
+export function openProposals(
+  proposed: readonly ProposedSlot[],
+  dismissed: ReadonlySet<string>,
+  drawn: readonly DrawnSlot[],
+): ProposedSlot[] {
+  const open: ProposedSlot[] = [];
+  for (const one of proposed) {
+    const covers = (other: { polygon: Outline }) => sharedPart(one.polygon, other.polygon) > SAME;
+    if (!dismissed.has(one.slot_id) && !drawn.some(covers) && !open.some(covers)) open.push(one);
+  }
+  return open;
+}
+
+/** What came of a request, for the status line. */
+export function answerWords({ frames, slots }: Proposals, open: number, source: Source): string {
+  if (frames === 0)
+    return "No usable picture of this camera was analysed in the last 24 hours. Check that it sends pictures.";
+  if (!slots.length)
+    return source === "picture"
+      ? "No vehicle was seen on the newest picture. Try again when vehicles are parked, or draw the spaces."
+      : `No vehicle was seen standing in ${plural(frames, "picture")}. Try again after a busy day, or draw the spaces.`;
+  if (!open) return "All proposed spaces are drawn or dismissed.";
+  return `${plural(open, "space")} proposed from ${plural(frames, "picture")}.`;
+}
+
+/** How often a vehicle stood at a proposed space. */
+export function evidenceWords({ frames }: ProposedSlot, of: number): string {
+  return frames === 0 ? "a gap in a row" : `a vehicle in ${frames} of ${plural(of, "picture")}`;
+}

@@ -1,0 +1,92 @@
+import { useState } from "react";
+
+import type { ApiError } from "../../shared/api";
+import { plural } from "../../shared/format";
+import { OperatorForm } from "../../shared/operator-form";
+import { GENERAL, type Faults } from "./faults";
+import type { Order, Terms } from "./layout-commands";
+
+interface Props {
+  order: Omit<Order, "reference">;
+  faults: Faults;
+  unpublished: boolean;
+  /** A conflict with somebody else's version must be resolved first. */
+  blocked: boolean;
+  /** The version just published; null: none. */
+  version: number | null;
+  onTerms: (terms: Terms) => void;
+  /** Publishes, with the newest picture as the reference or not. Returns the error, if any. */
+  onSend: (reference: boolean) => Promise<ApiError | null>;
+}
+
+export function PublishForm({ order, faults, unpublished, blocked, version, onTerms, onSend }: Props) {
+  const [reference, setReference] = useState(true);
+  const wrong = [...faults.keys()].filter((key) => key !== GENERAL).length;
+
+  return (
+    <section className="card slots-form" aria-labelledby="publish-title">
+      <h2 id="publish-title">Publish</h2>
+      {!order.before && <TermsFields terms={order.terms} onTerms={onTerms} />}
+      <label className="slots-check">
+        <input
+          type="checkbox"
+          checked={reference}
+          onChange={(event) => {
+            setReference(event.target.checked);
+          }}
+        />
+        Use the newest picture as the reference, to detect when the camera is moved
+      </label>
+      <OperatorForm
+        className="slots-form"
+        action="Publish"
+        send={() => onSend(reference)}
+        sent={
+          version === null || unpublished
+            ? ""
+            : `Published as version ${version}. It applies from the next picture.`
+        }
+        waiting={blocked || wrong > 0}
+        hint={
+          <p className="small muted">
+            {wrong > 0
+              ? `Correct ${plural(wrong, "space")} first: see the list below.`
+              : unpublished
+                ? "Stored in this browser until you publish."
+                : ""}
+          </p>
+        }
+      />
+    </section>
+  );
+}
+
+function TermsFields({ terms, onTerms }: { terms: Terms; onTerms: (terms: Terms) => void }) {
+  return (
+    <div className="slots-pair">
+      <label className="field">
+        Camera name
+        <input
+          maxLength={100}
+          value={terms.camera_name}
+          onChange={(event) => {
+            onTerms({ ...terms, camera_name: event.target.value });
+          }}
+        />
+      </label>
+      <label className="field">
+        Seconds between pictures
+        <input
+          type="number"
+          min={0.1}
+          max={86_400}
+          step="any"
+          value={terms.interval_ms / 1000}
+          onChange={(event) => {
+            onTerms({ ...terms, interval_ms: Math.round(Number(event.target.value) * 1000) });
+          }}
+        />
+      </label>
+    </div>
+  );
+}

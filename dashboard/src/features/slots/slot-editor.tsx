@@ -1,0 +1,142 @@
+import { useState } from "react";
+
+import type { LayoutPublished } from "../../shared/events";
+import { Canvas } from "./canvas";
+import { ConflictNotice } from "./conflict-notice";
+import { named, ofKeys } from "./drawing";
+import { ROW_CORNERS } from "./editor";
+import { FileButtons } from "./file-buttons";
+import { exportedFields, type Picture, type Terms } from "./layout-commands";
+import { proposedName } from "./names";
+import { ProposalsForm } from "./proposals-form";
+import { PublishForm } from "./publish-form";
+import { RowForm } from "./row-form";
+import { SelectionForm } from "./selection-form";
+import { SlotList } from "./slot-list";
+import { Toolbar } from "./toolbar";
+import { useEditing } from "./use-editing";
+import { useProposals } from "./use-proposals";
+import { VersionsPanel } from "./versions-panel";
+import { ALL } from "./viewport";
+
+interface Props {
+  cameraId: string;
+  /** The layout in force when the page was opened; null: none. */
+  layout: LayoutPublished | null;
+  picture: Picture;
+  terms: Terms;
+}
+
+const ROW = 10;
+
+export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
+  const editing = useEditing(cameraId, layout, terms);
+  const { editor, dispatch, faults } = editing;
+  const proposing = useProposals(cameraId, editor.history.now, dispatch);
+  const [view, setView] = useState(ALL);
+  const [count, setCount] = useState(ROW);
+  const rowReady = editor.tool === "row" && editor.placed.length === ROW_CORNERS;
+  return (
+    <div className="slots-body" data-testid="slot-editor">
+      <div className="slots-main">
+        <Toolbar editor={editor} dispatch={dispatch} view={view} onView={setView} size={picture} />
+        <Canvas
+          editor={editor}
+          dispatch={dispatch}
+          picture={picture}
+          view={view}
+          onView={setView}
+          faults={faults}
+          rowCount={rowReady ? count : 0}
+          proposing={proposing}
+        />
+        <p className="slots-status small" role="status" data-testid="slots-message">
+          {editor.message}
+        </p>
+        {!editing.kept && (
+          <p className="fault small">
+            This browser cannot store your draft. Publish before you close the page.
+          </p>
+        )}
+      </div>
+      <Side editing={editing} proposing={proposing} rowReady={rowReady} count={count} onCount={setCount} />
+    </div>
+  );
+}
+
+interface SideProps {
+  editing: ReturnType<typeof useEditing>;
+  proposing: ReturnType<typeof useProposals>;
+  rowReady: boolean;
+  count: number;
+  onCount: (count: number) => void;
+}
+
+function Side({ editing, proposing, rowReady, count, onCount }: SideProps) {
+  const { editor, dispatch, faults, order, conflict } = editing;
+  const [first, setFirst] = useState<string | null>(null);
+  const now = editor.history.now;
+  const rowFirst = first ?? proposedName(named(now));
+  return (
+    <div className="slots-side">
+      {conflict && (
+        <ConflictNotice
+          mine={now}
+          theirs={conflict.drawing}
+          version={conflict.version}
+          onKeep={() => {
+            editing.settle("keep");
+          }}
+          onTake={() => {
+            editing.settle("take");
+          }}
+        />
+      )}
+      {editor.tool === "row" && (
+        <RowForm
+          ready={rowReady}
+          first={rowFirst}
+          count={count}
+          onFirst={setFirst}
+          onCount={onCount}
+          onAdd={() => {
+            dispatch({ type: "add-row", first: rowFirst, count });
+            setFirst(null);
+          }}
+        />
+      )}
+      {editor.selected.size > 0 && (
+        <SelectionForm
+          key={[...editor.selected].join()}
+          slots={ofKeys(now, editor.selected)}
+          drawing={now}
+          faults={faults}
+          dispatch={dispatch}
+        />
+      )}
+      <ProposalsForm proposing={proposing} />
+      <PublishForm
+        order={order}
+        faults={faults}
+        unpublished={editing.unpublished}
+        blocked={conflict !== null}
+        version={editing.published}
+        onTerms={editing.setTerms}
+        onSend={editing.send}
+      />
+      <SlotList editor={editor} faults={faults} dispatch={dispatch} />
+      <VersionsPanel
+        cameraId={order.cameraId}
+        drawing={now}
+        published={editing.published}
+        dispatch={dispatch}
+      />
+      <FileButtons
+        drawing={now}
+        rest={() => exportedFields(order, Date.now())}
+        name={order.cameraId}
+        dispatch={dispatch}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,51 @@
+/** Earlier versions of a camera's spaces, and how they differ from a drawing. */
+import { getJson } from "../../shared/api";
+import type { LayoutPublished } from "../../shared/events";
+import { moment, plural } from "../../shared/format";
+import { layoutPath } from "../../shared/layout-requests";
+import { differences, named, type Drawing } from "./drawing";
+
+export interface Version {
+  version: number;
+  time_ms: number;
+  slots: number;
+  /** The camera was removed with it. */
+  removed: boolean;
+}
+
+const MOST_NAMED = 12;
+
+export async function loadVersions(cameraId: string, signal: AbortSignal): Promise<readonly Version[]> {
+  return getJson<Version[]>(`${layoutPath(cameraId)}/versions`, { signal });
+}
+
+export async function loadVersion(place: string, signal: AbortSignal): Promise<LayoutPublished> {
+  return getJson<LayoutPublished>(place, { signal });
+}
+
+export function versionPath(cameraId: string, version: number): string {
+  return `${layoutPath(cameraId)}/versions/${version}`;
+}
+
+export function versionWords({ version, time_ms, slots, removed }: Version, now_ms: number): string {
+  const what = removed ? "camera removed" : plural(slots, "space");
+  return `${version}: ${moment(time_ms, now_ms)}, ${what}`;
+}
+
+/** How a version differs from the drawing: a line each for what it has more, does not have, has otherwise. */
+export function differenceWords(mine: Drawing, version: Drawing): string[] {
+  const [here, there] = [new Set(named(mine)), new Set(named(version))];
+  const names = differences(mine, version);
+  const groups: readonly (readonly [string, readonly string[]])[] = [
+    ["Only in this version", names.filter((name) => !here.has(name))],
+    ["Only in your drawing", names.filter((name) => !there.has(name))],
+    ["Different", names.filter((name) => here.has(name) && there.has(name))],
+  ];
+  return groups.filter(([, some]) => some.length).map(([words, some]) => `${words}: ${listed(some)}.`);
+}
+
+/** Names in a sentence, the first few of many. */
+export function listed(names: readonly string[]): string {
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : "";
+  return names.slice(0, MOST_NAMED).join(", ") + more;
+}

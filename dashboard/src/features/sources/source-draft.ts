@@ -1,0 +1,88 @@
+/** What the form about an IP camera contains. */
+
+export type Kind = "snapshot" | "mjpeg" | "rtsp";
+
+/** How a camera is polled (see CameraSource in schemas/openapi.json). */
+export interface Source {
+  camera_id: string;
+  /** 0: it is in the cameras file of the server, and cannot be changed here. */
+  version: number;
+  kind: Kind;
+  url: string;
+  interval_s: number;
+  has_login: boolean;
+  /** Why it is not polled; null if it is. */
+  fault: string | null;
+}
+
+export interface NewSource {
+  version: number;
+  kind: Kind;
+  url: string;
+  interval_s: number;
+  login: { username: string; password: string } | null;
+  keep_login: boolean;
+}
+
+export interface Draft {
+  site: string;
+  name: string;
+  /** The version that it replaces; 0: a new camera. */
+  version: number;
+  kind: Kind;
+  url: string;
+  interval_s: string;
+  /** The stored login stays, whatever the two fields contain. */
+  keep: boolean;
+  username: string;
+  password: string;
+}
+
+export const KIND_WORDS: Readonly<Record<Kind, string>> = {
+  snapshot: "Single pictures (http)",
+  mjpeg: "MJPEG stream (http)",
+  rtsp: "Video (rtsp)",
+};
+
+export function newDraft(site: string): Draft {
+  return {
+    site,
+    name: "",
+    version: 0,
+    kind: "snapshot",
+    url: "",
+    interval_s: "5",
+    keep: false,
+    username: "",
+    password: "",
+  };
+}
+
+export function draftOf(source: Source): Draft {
+  const [site = "", name = ""] = source.camera_id.split("/");
+  const { version, kind, url, interval_s, has_login } = source;
+  return { ...newDraft(site), name, version, kind, url, interval_s: String(interval_s), keep: has_login };
+}
+
+/** The draft with another address. Its scheme decides between video and pictures. */
+export function withUrl(draft: Draft, url: string): Draft {
+  const isVideo = /^rtsps?:/i.test(url);
+  if (isVideo) return { ...draft, url, kind: "rtsp" };
+  return { ...draft, url, kind: draft.kind === "rtsp" && /^https?:/i.test(url) ? "snapshot" : draft.kind };
+}
+
+export function cameraIdOf({ site, name }: Draft): string {
+  return `${site}/${name}`;
+}
+
+export function bodyOf(draft: Draft): NewSource {
+  const { version, kind, keep, username, password } = draft;
+  return {
+    version,
+    kind,
+    url: draft.url.trim(),
+    interval_s: Number(draft.interval_s),
+    login: !keep && (username || password) ? { username, password } : null,
+    keep_login: keep,
+  };
+}

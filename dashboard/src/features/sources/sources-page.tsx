@@ -1,0 +1,68 @@
+import { useCallback, useEffect, useState } from "react";
+
+import { OperatorForm } from "../../shared/operator-form";
+import { pageAddress } from "../../shared/routes";
+import { isSignedIn } from "../../shared/session";
+import { listSources } from "./source-commands";
+import { draftOf, newDraft, type Draft, type Source } from "./source-draft";
+import { Field, PART } from "./source-fields";
+import { SourceForm } from "./source-form";
+import { SourceRow } from "./source-row";
+import "./sources.css";
+
+/** IP cameras of a lot: add, try, change and remove them. `siteId` is empty before a lot exists. */
+export function SourcesPage({ siteId }: { siteId: string }) {
+  const [{ draft, round }, setForm] = useState({ draft: newDraft(siteId), round: 0 });
+  const [site, setSite] = useState(siteId);
+  const [sources, setSources] = useState<readonly Source[] | null>(null);
+  const list = useCallback(() => listSources(site, setSources), [site]);
+  useEffect(() => {
+    if (siteId && isSignedIn()) void listSources(siteId, setSources);
+  }, [siteId]);
+  const open = (next: Draft) => {
+    setForm({ draft: next, round: round + 1 }); // a new form, even with the same content
+  };
+  return (
+    <div className="sources">
+      <h1>IP cameras{siteId && ` of ${siteId}`}</h1>
+      <p>
+        The server polls these cameras for pictures. Boards that send pictures themselves are added{" "}
+        {siteId ? <a href={pageAddress(siteId, "fleet")}>in the fleet</a> : "in the fleet of their lot"}.
+      </p>
+      <SourceForm
+        key={round}
+        start={draft}
+        onSaved={(saved) => {
+          if (sources && saved === site) void list();
+        }}
+        onNew={() => {
+          open(newDraft(siteId));
+        }}
+      />
+      <section className="card" aria-labelledby="sources-title">
+        <h2 id="sources-title">Polled cameras</h2>
+        <OperatorForm
+          className="devices-form"
+          action={sources ? "Refresh" : "Show cameras"}
+          send={list}
+          sent=""
+        >
+          {!siteId && <Field label="Lot of the cameras" value={site} onValue={setSite} {...PART} />}
+        </OperatorForm>
+        {sources?.length === 0 && <p className="muted">None yet.</p>}
+        <ul className="sources-list">
+          {sources?.map((source) => (
+            <SourceRow
+              key={source.camera_id}
+              source={source}
+              onEdit={() => {
+                open(draftOf(source));
+              }}
+              onRemoved={list}
+            />
+          ))}
+        </ul>
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,64 @@
+import { memo, useState } from "react";
+
+import { CardRow, CardTable, Cell, ColumnHead, RowHead } from "../../shared/card-table";
+import { duration, moment } from "../../shared/format";
+import { PlateCell } from "./plate-cell";
+import { dwellMs, gateWords, insideFirst, isOverstay, type Stay } from "./stays";
+
+const SHOWN = 200;
+const HEADS = ["Entry", "For", "Gate", "State", "Plate"];
+
+interface Props {
+  stays: readonly Stay[];
+  now_ms: number;
+}
+
+/** The vehicles inside, overstays first. A large lot shows the first ones until more are asked for. */
+export const InsideTable = memo(function InsideTable({ stays, now_ms }: Props) {
+  const [all, setAll] = useState(false);
+  const sorted = insideFirst(stays);
+  const shown = all ? sorted : sorted.slice(0, SHOWN);
+  if (stays.length === 0) return <p className="empty muted">No vehicle is inside, according to the gates.</p>;
+  return (
+    <>
+      <CardTable
+        label="Vehicles inside"
+        head={HEADS.map((label) => (
+          <ColumnHead key={label} label={label} />
+        ))}
+      >
+        {shown.map((stay) => (
+          <CardRow key={stay.session_id} className={isOverstay(stay) ? "stay-over" : ""}>
+            <RowHead>{entryWords(stay, now_ms)}</RowHead>
+            <Cell label="For">{dwellWords(stay, now_ms)}</Cell>
+            <Cell label="Gate">{gateWords(stay)}</Cell>
+            <Cell label="State">{isOverstay(stay) ? <strong>Overstay</strong> : "Inside"}</Cell>
+            <Cell label="Plate">
+              <PlateCell stay={stay} />
+            </Cell>
+          </CardRow>
+        ))}
+      </CardTable>
+      {shown.length < sorted.length && (
+        <button
+          type="button"
+          className="button button-small"
+          onClick={() => {
+            setAll(true);
+          }}
+        >
+          Show all {sorted.length}
+        </button>
+      )}
+    </>
+  );
+});
+
+export function entryWords({ entry_at_ms }: Stay, now_ms: number): string {
+  return typeof entry_at_ms === "number" ? moment(entry_at_ms, now_ms) : "unknown";
+}
+
+export function dwellWords(stay: Stay, now_ms: number): string {
+  const dwell_ms = dwellMs(stay, now_ms);
+  return dwell_ms === null ? "–" : duration(dwell_ms);
+}

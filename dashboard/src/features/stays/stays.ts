@@ -1,0 +1,88 @@
+/** Vehicles' stays in order and in words. Pure. */
+import { csvTime, toCsv } from "../../shared/csv";
+import type { SessionChanged } from "../../shared/events";
+import { plural } from "../../shared/format";
+
+export type Stay = SessionChanged;
+
+export function isOverstay(stay: Stay): boolean {
+  return stay.kind === "overstay";
+}
+
+/** Overstays first; then, and among them, the longest stay first. */
+export function insideFirst(stays: readonly Stay[]): Stay[] {
+  return stays.toSorted(
+    (a, b) => Number(isOverstay(b)) - Number(isOverstay(a)) || (a.entry_at_ms ?? 0) - (b.entry_at_ms ?? 0),
+  );
+}
+
+/** How long a stay lasted, or has lasted; null if its entry is not known. */
+export function dwellMs(stay: Stay, now_ms: number): number | null {
+  const { entry_at_ms, exit_at_ms, kind, time_ms } = stay;
+  if (typeof entry_at_ms !== "number") return null;
+  const ended_ms = exit_at_ms ?? (kind === "corrected" ? time_ms : now_ms);
+  return Math.max(0, ended_ms - entry_at_ms);
+}
+
+/** Where it came in: after a recount nobody knows. */
+export function gateWords(stay: Stay): string {
+  return stay.entry_gate_id ?? (stay.reason === "recount" ? "added by a recount" : "unknown");
+}
+
+const ENDINGS: Readonly<Record<string, string>> = {
+  plate: "Exit with the same plate",
+  "plate-near": "Exit with nearly the same plate",
+  oldest: "Exit, assigned to the oldest stay",
+  "maximum-stay": "Maximum stay reached",
+  "empty-time": "Nightly empty time",
+  recount: "Recount",
+  "entered-again": "The same plate entered again",
+  "too-many-open": "Too many open stays: the oldest ended",
+};
+
+/** Why a stay ended. */
+export function endWords({ kind, reason }: Stay): string {
+  const words = ENDINGS[reason ?? ""];
+  if (words) return words;
+  return kind === "closed" ? "Exit" : (reason ?? "Given up").replaceAll("-", " ");
+}
+
+/** What a report of gate drift means. */
+export function driftWords({ reason, number_in, capacity }: Stay): string {
+  if (reason === "exit-without-entry") return "A vehicle left that was not counted on entry.";
+  if (typeof number_in !== "number" || typeof capacity !== "number") return "More vehicles inside than fit.";
+  return `A vehicle entered although the lot was full: ${number_in} inside, ${capacity} fit.`;
+}
+
+/** Ended stays; an exit without an entry is none, but a report of drift. */
+export function endedStays(stays: readonly Stay[]): Stay[] {
+  return stays.filter((stay) => stay.reason !== "exit-without-entry");
+}
+
+/** What a recount will do, before it is sent; "" if the number is the same. */
+export function recountWords(inside: number, counted: number): string {
+  if (!Number.isInteger(counted) || counted < 0) return "";
+  if (counted < inside) {
+    return `${plural(inside - counted, "oldest stay")} will end without an exit. This cannot be undone.`;
+  }
+  return counted > inside ? `${plural(counted - inside, "stay")} will be added, without an entry gate.` : "";
+}
+
+/** Rows as a CSV file. Plates are never in it. */
+export function staysCsv(stays: readonly Stay[], now_ms: number): string {
+  const head = ["stay", "entry (UTC)", "entry gate", "exit (UTC)", "exit gate", "seconds", "state", "reason"];
+  const rows = stays.map((stay) => {
+    const dwell_ms = dwellMs(stay, now_ms);
+    return [
+      stay.session_id,
+      csvTime(stay.entry_at_ms),
+      stay.entry_gate_id,
+      csvTime(stay.exit_at_ms),
+      stay.exit_gate_id,
+      dwell_ms === null ? null : Math.round(dwell_ms / 1000),
+      stay.kind,
+      stay.reason,
+    ];
+  });
+  return toCsv([head, ...rows]);
+}

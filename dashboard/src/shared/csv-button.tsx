@@ -1,0 +1,25 @@
+import { saveCsv } from "./csv";
+
+interface Props {
+  /** What it saves, where the page has several such buttons. */
+  of?: string;
+  /** The file's name without its ending. */
+  file: string;
+  csv: () => string;
+}
+
+/** Saves a table as a file. */
+export function CsvButton({ of, file, csv }: Props) {
+  return (
+    <button
+      type="button"
+      className="button button-small"
+      aria-label={of && `Download CSV: ${of}`}
+      onClick={() => {
+        saveCsv(`${file}.csv`, csv());
+      }}
+    >
+      Download CSV
+    </button>
+  );
+}

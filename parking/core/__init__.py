@@ -1,0 +1,1 @@
+"""Events, states and rules: no clock, no I/O, no pictures."""

@@ -1,0 +1,1 @@
+"""What a process runs on: settings, Kafka, metrics, health."""

@@ -1,0 +1,141 @@
+"""Limit the connections of our HTTP servers: how many, how long for a request, how much is
+buffered.
+
+uvicorn limits none of these: a client that sends half a request line keeps its socket for ever.
+"""
+
+import asyncio
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from parking.runtime.metrics import HTTP_DROPPED
+from parking.runtime.places import Places, Taken, Visitor
+
+SEND_BUFFER_BYTES: Final = 131_072
+"""The kernel's buffer per connection; it grows to megabytes for a client that reads nothing."""
+WRITE_BUFFER_BYTES: Final = 16_384
+"""Our buffer per connection: above this a sender waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """`total` connections, `each` per address. `header_s`: from the first byte of a request, or
+    from the start of the connection, to the end of its headers. `body_s`: from there to the end of
+    its body. Between requests uvicorn's keep-alive time-out applies."""
+
+    total: int = 4_000
+    each: int = 1_000
+    header_s: float = 10.0
+    body_s: float = 30.0
+
+
+def protocol(limits: ConnectionLimits) -> type[H11Protocol]:
+    """Return the protocol for uvicorn's `http=`; one server's connections are counted together."""
+    places = Places(limits.total, limits.each)
+
+    class Bounded(_Bounded):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self.bind(limits, places)
+
+    return Bounded
+
+
+class _Bounded(H11Protocol):
+    """uvicorn's protocol with the limits."""
+
+    def bind(self, limits: ConnectionLimits, places: Places) -> None:
+        """Before the connection is made."""
+        self._limits = limits
+        self._places = places
+        self._place = ExitStack()
+        self._deadline: asyncio.TimerHandle | None = None
+        self._waits_for = ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Called when a client connects."""
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else "local"
+        try:
+            self._place.enter_context(self._places.enter(Visitor(address)))
+        except Taken as error:
+            HTTP_DROPPED.labels(error.reason).inc()
+            transport.abort()
+            super().connection_made(transport)
+            return
+        opened = transport.get_extra_info("socket")
+        if opened is not None and opened.family in (socket.AF_INET, socket.AF_INET6):
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        super().connection_made(transport)
+        self._expect("headers")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called when the connection ends."""
+        self._leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Some of a request, or more than one."""
+        super().data_received(data)
+        self._look()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Another protocol takes over the connection and its place."""
+        self._expect("")
+        place = self._place.pop_all()
+        super().handle_websocket_upgrade(event)
+        _leave_with(self.transport.get_protocol(), place)
+
+    def on_response_complete(self) -> None:
+        """Called when a response was sent."""
+        super().on_response_complete()
+        self._look()
+
+    def _look(self) -> None:
+        """What the client owes us now."""
+        if self.transport.is_closing():
+            return
+        state, begun = self.conn.their_state, bool(self.conn.trailing_data[0])
+        if state is h11.SEND_BODY:
+            self._expect("body")
+        elif state is h11.IDLE and (begun or self.timeout_keep_alive_task is None):
+            self._expect("headers")
+        else:
+            self._expect("")
+
+    def _expect(self, what: str) -> None:
+        """Start the time-out of the awaited part, unless it is already running."""
+        if what == self._waits_for:
+            return
+        self._waits_for = what
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if what:
+            limit_s = self._limits.header_s if what == "headers" else self._limits.body_s
+            self._deadline = self.loop.call_later(limit_s, self._too_late)
+
+    def _too_late(self) -> None:
+        HTTP_DROPPED.labels(f"slow-{self._waits_for}").inc()
+        self.transport.abort()
+
+    def _leave(self) -> None:
+        self._expect("")
+        self._place.close()
+
+
+def _leave_with(protocol_: Any, place: ExitStack) -> None:
+    """Give the place back when this protocol's connection ends."""
+    lost = protocol_.connection_lost
+
+    def connection_lost(exc: Exception | None) -> None:
+        place.close()
+        lost(exc)
+
+    protocol_.connection_lost = connection_lost

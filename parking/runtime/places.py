@@ -1,0 +1,82 @@
+"""A limited number of places for connections or requests, shared fairly. Pure.
+
+A place is taken before anything is sent and returned in a `with` block, so the limits hold exactly.
+Some places are reserved for clients with a known API key, so that anonymous ones cannot block them.
+No address or key gets more than its share.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Final, Literal
+
+ALL: Final = "all-places-taken"
+SHARE: Final = "share-taken"
+
+
+class Taken(Exception):
+    """No place is free. `reason`: all are taken, or this client's share is."""
+
+    def __init__(self, reason: Literal["all-places-taken", "share-taken"], detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Final = reason
+        self.detail: Final = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A client: its address, and the name of its API key if it sent a known one."""
+
+    address: str
+    key: str = ""
+
+    @property
+    def share(self) -> tuple[str, str]:
+        """What its share is counted by: its key, or its address if it has none."""
+        return ("key", self.key) if self.key else ("address", self.address)
+
+
+class Places:
+    """`total` places, `each` at most per address or key, `kept` of them reserved for keys."""
+
+    def __init__(self, total: int, each: int, kept: int = 0) -> None:
+        self._total = total
+        self._each = each
+        self._kept = min(kept, total - 1)
+        self._by_share: Counter[tuple[str, str]] = Counter()
+        self._taken = 0
+        self._anonymous = 0
+
+    @property
+    def taken(self) -> int:
+        """How many places are taken now."""
+        return self._taken
+
+    def enter(self, visitor: Visitor) -> AbstractContextManager[None]:
+        """Take a place at once and return it when the `with` block ends. Raises Taken."""
+        self._require_place(visitor)
+        self._count(visitor, 1)
+        return self._given(visitor)
+
+    @contextmanager
+    def _given(self, visitor: Visitor) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._count(visitor, -1)
+
+    def _require_place(self, visitor: Visitor) -> None:
+        if self._by_share[visitor.share] >= self._each:
+            whose = "this API key" if visitor.key else "this address"
+            raise Taken(SHARE, f"{whose} has {self._each} places, as many as one may: close some")
+        open_to_all = self._total - self._kept
+        if self._taken >= self._total or (not visitor.key and self._anonymous >= open_to_all):
+            raise Taken(ALL, f"all {self._total} places are taken: try again later")
+
+    def _count(self, visitor: Visitor, step: int) -> None:
+        self._taken += step
+        self._anonymous += 0 if visitor.key else step
+        self._by_share[visitor.share] += step
+        if not self._by_share[visitor.share]:
+            del self._by_share[visitor.share]

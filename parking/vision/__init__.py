@@ -1,0 +1,1 @@
+"""Image analysis: arrays in, values out."""

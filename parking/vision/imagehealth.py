@@ -1,0 +1,262 @@
+"""Decide whether a picture can be trusted. Pure: a small grey picture and the camera's last one go
+in.
+
+Measured on the 349 healthy frames of six public parking sets and the demo at 480 px (from dusk and
+shade to full sun): the least sharp of each set had 0.68 to 0.73, the least detailed 0.46, the
+darkest a bright end of 0.47. Each threshold notes the values of the damaged versions from
+tools/evaluate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parking.core.events import Health, ImageHealth
+from parking.vision.bands import Recent
+from parking.vision.lens import Fine, Sums, fine_of, gradients
+from parking.vision.placement import Placement
+from parking.vision.tearing import damage
+
+Grey = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+
+LONG_SIDE_PX: Final = 480
+"""The long side of the grey picture that the thresholds were measured on."""
+
+_BLUR_TAPS: Final = 9
+# Down, right, taps: alike in length. The first two say where the picture is sharp, too.
+_WAYS: Final = ((1, 0, _BLUR_TAPS), (0, 1, _BLUR_TAPS), (1, 1, 7), (1, -1, 7))
+_NOTHING_STD: Final = 2.0  # grey levels: a sensor's noise, averaged down, stays below
+_BLOCKS: Final = 16
+_BLOCK_STD: Final = 4.0  # grey levels: sensor noise, averaged down, stays below
+_TILE_PX: Final = 16
+_ENDS: Final = (5, 95)  # percentiles: a few lamps do not make a night picture usable
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The limits of trust. Shares are 0..1; `frozen_after` 0 switches that check off."""
+
+    dark_below: float = 0.17
+    """Brightness that 95 % of the picture are below. Of 48 clean pictures one had 0.19, the next
+    0.52; at the third strength of `dark` in tools/evaluate they have 0.06 to 0.23."""
+    covered_below: float = 0.25
+    """Share of the picture's blocks that show any detail."""
+    fogged_above: float = 0.33
+    """Brightness that 95 % of the picture are above: fog lifts the dark parts."""
+    fogged_within: float = 0.36
+    """Distance from there to the brightness that 95 % are below: fog lowers the bright parts."""
+    fogged_locally: float = 0.35
+    """Range within 9 x 9 pixels that 95 % of the picture are below: an empty, sharp lot of one grey
+    has 0.38 and more there (of 260 windows of a quarter of a frame the least bright range had
+    0.36), fog of the third strength at most 0.3."""
+    blurred_below: float = 0.52
+    """Sharpness: the share of fine gradients that a blur would remove."""
+    frozen_after: int = 5
+    """Repeats of the same picture in a row; a sensor's noise makes each picture a new one."""
+    clock_within: float = 0.06
+    """Share of the picture's tiles that may change while all others are the same to the last bit: a
+    clock written into a frozen picture. Noise of 0.2 grey levels changes three quarters of all
+    tiles, after any JPEG."""
+
+
+LEAST: Final = Thresholds(covered_below=0.1, blurred_below=0.4)
+"""The limits for a picture that a person chose as a reference."""
+_LEAST_FOG: Final = (0.16, 0.25)
+"""Contrast and local range below which a bright picture is fogged, whatever is usual; the models'
+accuracy on paler ones is in docs/accuracy.md."""
+FOG_FROM: Final = 0.3
+"""Darker dark ends are never fog, so the local range is not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is remembered of a camera's last picture. `clock`: the tiles that changed while it was
+    repeated; `unplaced`: pictures since it was compared with the layout's reference; `recent`: what
+    the next pictures' bands must agree with."""
+
+    grey: Grey
+    repeats: int = 0
+    place: Placement | None = None
+    unplaced: int = 0
+    clock: Flags | None = None
+    recent: Recent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The content of a picture alone, without the camera's history. `damage`: why it is not a
+    usable picture, in words; `fine`: where it is sharp, None for a tiny one."""
+
+    grey: Grey
+    dark_end: float
+    bright_end: float
+    detail: float
+    sharp: float
+    local: float
+    damage: str | None = None
+    fine: Fine | None = None
+
+
+def measured(grey: Grey, stored: Grey | None = None) -> Measured:
+    """The expensive part. `grey` is [H, W] with `LONG_SIDE_PX` as long side; `stored`: the same as
+    the camera sent it, if it was turned, because torn rows are rows of that."""
+    dark_end, bright_end = (level / 255 for level in _percentiles(grey))
+    sharp, fine = _sharpness(grey)
+    local = _local_range(grey) if dark_end > FOG_FROM else 1.0
+    torn = damage(grey if stored is None else stored)
+    return Measured(grey, dark_end, bright_end, _detail(grey), sharp, local, torn, fine)
+
+
+def limits_for(usual: Measured, limits: Thresholds) -> Thresholds:
+    """The limits for a camera whose reference picture has the values `usual`: a soft lens, a
+    privacy mask and washed-out light are its normal look. Limits are only relaxed, and never below
+    fixed ends. A washed-out camera counts as fogged when it has much less contrast than usual."""
+    washed = usual.dark_end > FOG_FROM
+    contrast = usual.bright_end - usual.dark_end if washed else 1.0
+    local = usual.local if washed else 1.0
+    return replace(
+        limits,
+        covered_below=_relaxed(limits.covered_below, 0.5 * usual.detail, LEAST.covered_below),
+        blurred_below=_relaxed(limits.blurred_below, 0.85 * usual.sharp, LEAST.blurred_below),
+        fogged_within=_relaxed(limits.fogged_within, 0.8 * contrast, _LEAST_FOG[0]),
+        fogged_locally=_relaxed(limits.fogged_locally, 0.65 * local, _LEAST_FOG[1]),
+    )
+
+
+def _relaxed(limit: float, usual: float, least: float) -> float:
+    return min(limit, max(usual, least))
+
+
+def assess(
+    seen: Measured | Grey, earlier: Look | None, limits: Thresholds = Thresholds()
+) -> tuple[ImageHealth, Look]:
+    """Return the picture's health and what to remember. Without an earlier look (a new camera, a
+    restart) nothing is `frozen`. Nothing is remembered of a damaged picture."""
+    if not isinstance(seen, Measured):
+        seen = measured(seen)
+    grey = seen.grey
+    clock = _clock(grey, earlier, limits) if earlier else None
+    repeats = earlier.repeats + 1 if earlier and clock is not None else 0
+    status, reason = _verdict(seen, repeats, limits)
+    health = ImageHealth(
+        status=status,
+        brightness=round(float(grey.mean()) / 255, 4),
+        sharpness=round(seen.sharp, 4),
+        detail=round(seen.detail, 4),
+        reason=reason,
+    )
+    if earlier is None:
+        return health, Look(grey)
+    if seen.damage:
+        return health, earlier
+    return health, replace(earlier, grey=grey, repeats=repeats, clock=clock)
+
+
+def _verdict(seen: Measured, repeats: int, limits: Thresholds) -> tuple[Health, str | None]:
+    """The first fault, which explains the others: a dark picture is neither sharp nor detailed."""
+    if seen.damage:
+        return "damaged", seen.damage
+    if seen.bright_end < limits.dark_below:
+        return "dark", f"{_ENDS[1]} % of the picture is darker than {seen.bright_end:.2f} of 1"
+    if seen.detail < limits.covered_below:
+        return "covered", f"only {seen.detail:.0%} of the picture shows any detail"
+    contrast = seen.bright_end - seen.dark_end
+    hazy = seen.dark_end > limits.fogged_above and contrast < limits.fogged_within
+    if hazy and seen.local < limits.fogged_locally:
+        return "fogged", f"no part is dark, and all brightness is within {contrast:.2f} of 1"
+    if seen.sharp < limits.blurred_below:
+        return "blurred", f"sharpness {seen.sharp:.2f} is below {limits.blurred_below:.2f}"
+    if limits.frozen_after and repeats >= limits.frozen_after:
+        return "frozen", f"the same picture {repeats + 1} times in a row"
+    return "ok", None
+
+
+def _clock(grey: Grey, earlier: Look, limits: Thresholds) -> Flags | None:
+    """The tiles in which the picture has changed since it began to repeat, none or a few; None if
+    it is a new picture."""
+    if grey.shape != earlier.grey.shape:
+        return None
+    changed = cv2.compare(grey, earlier.grey, cv2.CMP_NE)
+    tiles = (max(1, grey.shape[1] // _TILE_PX), max(1, grey.shape[0] // _TILE_PX))
+    shares = cv2.resize(changed.astype(np.float32), tiles, interpolation=cv2.INTER_AREA)
+    clock: Flags = shares > 0
+    if earlier.clock is not None and earlier.repeats:
+        clock |= earlier.clock
+    return clock if float(clock.mean()) <= limits.clock_within else None
+
+
+def _percentiles(grey: Grey) -> list[float]:
+    """The grey levels that `_ENDS` percent of the pixels are below; from a histogram, because
+    sorting a picture takes ten times as long."""
+    below = np.cumsum(np.bincount(grey.ravel(), minlength=256))
+    ranks = [(grey.size - 1) * percent / 100 for percent in _ENDS]
+    levels = [np.searchsorted(below, [int(rank), -int(-rank // 1)], "right") for rank in ranks]
+    return [
+        float(low + (high - low) * (rank - int(rank)))
+        for rank, (low, high) in zip(ranks, levels, strict=True)
+    ]
+
+
+def _local_range(grey: Grey) -> float:
+    """The range within 9 x 9 pixels that 95 % of the picture are below; 0..1."""
+    kernel = np.ones((9, 9), np.uint8)
+    ranges = cv2.subtract(cv2.dilate(grey, kernel), cv2.erode(grey, kernel))
+    return _percentiles(np.asarray(ranges, np.uint8))[1] / 255
+
+
+def _detail(grey: Grey) -> float:
+    """Share of 16 x 16 blocks whose grey levels vary. A picture smaller than that has none."""
+    height, width = (side // _BLOCKS for side in grey.shape)
+    if not height or not width:
+        return 0.0
+    whole = grey[: height * _BLOCKS, : width * _BLOCKS].astype(np.float32)
+    means, squares = (
+        cv2.resize(one, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA)
+        for one in (whole, cv2.multiply(whole, whole))
+    )
+    return float((squares - means * means > _BLOCK_STD**2).mean())
+
+
+def _sharpness(grey: Grey) -> tuple[float, Fine | None]:
+    """Crete's blur measure inverted (SPIE 6492, 2007): blurring a sharp picture again changes it
+    much, a blurred one little; contrast cancels out. The worst of four directions counts, so that
+    shaking in any of them is found. 0..1; and where in the picture the fine gradients are."""
+    if min(grey.shape) <= _BLUR_TAPS:
+        return 0.0, None
+    down, right = gradients(grey, *_WAYS[0]), gradients(grey, *_WAYS[1])
+    fine = fine_of(down, right, grey)
+    shares = [_lost_share(*down), _lost_share(*right)]
+    del down, right  # reuse their memory: new pages are expensive
+    shares += [_lost_share(*gradients(grey, *way)) for way in _WAYS[2:]]
+    return min(shares), fine
+
+
+def _lost_share(sharp: Sums, lost: Sums) -> float:
+    return float(cv2.sumElems(lost)[0] / max(cv2.sumElems(sharp)[0], 1.0))
+
+
+def blank_shares(grey: Grey, polygons: Sequence[ArrayLike]) -> NDArray[np.float64]:
+    """For each outline (0..1 of the picture) the share of its bounding box that shows nothing at
+    all: no more than a sensor's noise in any 9 x 9 pixels. Of 2,543 slots in clean pictures of
+    seven lots one had more than half; a slot behind a cover or in a lamp's glare has nearly all."""
+    values = grey.astype(np.float32)
+    mean = cv2.boxFilter(values, -1, (9, 9))
+    spread = cv2.subtract(
+        cv2.boxFilter(cv2.multiply(values, values), -1, (9, 9)), cv2.multiply(mean, mean)
+    )
+    total = cv2.integral((spread < _NOTHING_STD**2).astype(np.uint8))
+    if not len(polygons):
+        return np.zeros(0)
+    height, width = grey.shape
+    low = np.array([np.min(polygon, axis=0) for polygon in polygons]) * (width, height)
+    high = np.array([np.max(polygon, axis=0) for polygon in polygons]) * (width, height)
+    x0, y0 = np.clip(np.floor(low), 0, (width - 1, height - 1)).astype(int).T
+    x1, y1 = np.clip(np.ceil(high) + 1, 1, (width, height)).astype(int).T
+    inside = total[y1, x1] - total[y0, x1] - total[y1, x0] + total[y0, x0]
+    shares: NDArray[np.float64] = inside / np.maximum((x1 - x0) * (y1 - y0), 1)
+    return shares

@@ -1,0 +1,1 @@
+"""Formats that cross a process boundary: records, files, schemas, and their faults."""

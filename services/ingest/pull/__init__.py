@@ -1,0 +1,1 @@
+"""Cameras that are polled: snapshots, MJPEG and RTSP."""

@@ -1,0 +1,34 @@
+"""The protocol between ingest and a reader of video (video.py): a length, then that many bytes of
+msgpack."""
+
+import struct
+from typing import Final, Literal
+
+import msgspec
+
+LENGTH: Final = struct.Struct(">I")
+
+
+class Order(msgspec.Struct, frozen=True, array_like=True):
+    """To the reader: open `stream` at `url`; decode its last key picture; end it."""
+
+    kind: Literal["open", "decode", "close"]
+    stream: int
+    url: str = ""
+
+
+class News(msgspec.Struct, frozen=True, array_like=True):
+    """From the reader. `key`: a key picture has come. `picture`: `data` is its JPEG. `damaged`:
+    it cannot be decoded completely. `end`: no more follows, for the reason in `text`; "" if
+    requested."""
+
+    kind: Literal["ready", "key", "picture", "damaged", "end"]
+    stream: int = 0
+    data: bytes = b""
+    text: str = ""
+
+
+def packed(message: Order | News) -> bytes:
+    """As it goes through the pipe."""
+    body = msgspec.msgpack.encode(message)
+    return LENGTH.pack(len(body)) + body

@@ -1,0 +1,119 @@
+"""Each device's and each site's share of ingest's MQTT intake. Pure, bounded.
+
+A message above the share is neither written nor dead-lettered, so a flood costs Kafka and the
+tracker nothing. Its device gets an ack `rejected`, reason `rate`: keep the event and send it again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from parking.core.shares import Buckets, Rate
+from parking.core.topics import holds_pictures, sender_of, site_of
+from parking.runtime.settings import Reader
+from services.ingest.messages import Message
+
+RATE: Final = "rate"
+Of = Literal["device", "site"]
+What = Literal["events", "frames", "bytes", "letters"]
+
+_ANSWERS: Final = Rate(5, 20)
+"""Acks about refused messages per device; more would be a flood of our own."""
+_REPORT_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class ShareSettings:
+    """SHARES (on): `off` removes all limits;
+    limits of one device, and of all devices of one site, by MQTT, as PER_SECOND/AT_ONCE (or off):
+    SHARE_DEVICE_EVENTS (20/200), SHARE_SITE_EVENTS (50/400): gate events, status and telemetry;
+    SHARE_DEVICE_FRAMES (20/60), SHARE_SITE_FRAMES (500/1000): pictures;
+    SHARE_DEVICE_BYTES (4000000/16000000), SHARE_SITE_BYTES (40000000/80000000): bytes of both;
+    SHARE_DEVICE_LETTERS (5000/4000000): bytes of one device's invalid messages stored as
+    dead letters; more are refused and counted, but not stored."""
+
+    rates: Mapping[tuple[Of, What], Rate]
+
+    @classmethod
+    def read(cls, env: Reader) -> "ShareSettings":
+        """From SHARES and SHARE_*."""
+        on = env.flag("SHARES", True)
+        rates = {}
+        for (of, what), default in _DEFAULTS.items():
+            name = f"SHARE_{of}_{what}".upper()
+            try:
+                rates[of, what] = Rate.parse(env.text(name, default) if on else "off")
+            except ValueError as error:
+                env.problems.append(f"{name}: {error}; expected PER_SECOND/AT_ONCE or off")
+        return cls(rates)
+
+
+_DEFAULTS: Final[dict[tuple[Of, What], str]] = {
+    ("device", "events"): "20/200",
+    ("site", "events"): "50/400",
+    ("device", "frames"): "20/60",
+    ("site", "frames"): "500/1000",
+    ("device", "bytes"): "4000000/16000000",
+    ("site", "bytes"): "40000000/80000000",
+    ("device", "letters"): "5000/4000000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A message above a share. `answer`: whether the device gets an ack; `report`: whether it is
+    the device's first in a minute."""
+
+    of: Of
+    what: What
+    rate: Rate
+    answer: bool
+    report: bool
+
+    @property
+    def detail(self) -> str:
+        """Explanation for the device's operator."""
+        return (
+            f"this {self.of} sends more than {self.rate.per_s:g} {self.what} a second: "
+            "keep the event and send it again later"
+        )
+
+
+class Shares:
+    """The rest of each device's and site's share; one object for all lanes."""
+
+    def __init__(self, settings: ShareSettings) -> None:
+        self._buckets = {key: Buckets(rate) for key, rate in settings.rates.items()}
+        self._answers = Buckets(_ANSWERS)
+        self._reports = Buckets(Rate(1000 / _REPORT_MS, 1))
+
+    def excess(self, message: Message) -> Excess | None:
+        """Deduct the message from its sender's share; returns Excess when none is left. Messages
+        retained by the broker come once per subscription and are not counted."""
+        sender = sender_of(message.topic)
+        if sender is None or message.retained:
+            return None
+        now_ms = message.received_at_ms
+        what: What = "frames" if holds_pictures(message.topic) else "events"
+        keys: tuple[tuple[Of, str], ...] = (("device", sender), ("site", site_of(sender)))
+        for of, key in keys:
+            amounts: tuple[tuple[What, int], ...] = ((what, 1), ("bytes", len(message.payload)))
+            for kind, amount in amounts:
+                buckets = self._buckets.get((of, kind))
+                if buckets is not None and not buckets.take(key, amount, now_ms):
+                    return Excess(
+                        of,
+                        kind,
+                        buckets.rate,
+                        answer=self._answers.take(sender, 1, now_ms),
+                        report=self._reports.take(sender, 1, now_ms),
+                    )
+        return None
+
+    def keeps(self, message: Message, size_bytes: int) -> bool:
+        """Whether a dead letter of this size is within its sender's share; if so, it is
+        deducted."""
+        sender, buckets = sender_of(message.topic), self._buckets.get(("device", "letters"))
+        if sender is None or buckets is None:
+            return True
+        return buckets.take(sender, size_bytes, message.received_at_ms)

@@ -1,0 +1,96 @@
+"""Routes about polled cameras: list, try, add, change and stop. Ingest does it; a login goes to it
+and never comes back."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from parking.wire.camera_sources import CameraSource, NewSource
+from services.notifier.api.routes_devices import Device, Site
+from services.notifier.api.web import (
+    DONE,
+    WRITE_ERRORS,
+    ApiError,
+    json_response,
+    read_json,
+    returns,
+    streams,
+    takes,
+)
+from services.notifier.cameras import PolledCameras
+
+_KEY: Final[dict[str, Any]] = {"security": [{"key": []}]}
+_EXAMPLE: Final = {
+    "version": 0,
+    "kind": "rtsp",
+    "url": "rtsp://192.168.1.30/stream2",
+    "interval_s": 5,
+    "login": {"username": "parking", "password": "..."},
+}
+
+
+def camera_routes(cameras: PolledCameras | None) -> APIRouter:
+    """All of them; `cameras` None: ingest's address is not known."""
+    router = APIRouter()
+    path = "/api/cameras/{site}/{device}/source"
+
+    @router.get(
+        "/api/sites/{site}/sources",
+        tags=["cameras"],
+        summary="The cameras that are polled, without their logins",
+        responses=returns(list[CameraSource], "Added ones, then those of the cameras file")
+        | WRITE_ERRORS,
+        openapi_extra=_KEY,
+    )
+    async def camera_sources(site: Site) -> Response:
+        return json_response(await _known(cameras).sources(site))
+
+    @router.put(
+        path,
+        tags=["cameras"],
+        summary="Poll a camera, or change how",
+        description="`version` 0 adds a camera; otherwise it is the version that this replaces."
+        " Another version in force: 409, nothing is written. `keep_login` keeps the stored login"
+        " while scheme, host and port stay the same.",
+        responses=returns(CameraSource, "Stored, and polled from now on") | WRITE_ERRORS,
+        openapi_extra=takes(NewSource, _EXAMPLE),
+    )
+    async def put_camera_source(request: Request, site: Site, device: Device) -> Response:
+        source = await read_json(request, NewSource)
+        return json_response(await _known(cameras).put(f"{site}/{device}", source))
+
+    @router.post(
+        path + "/try",
+        tags=["cameras"],
+        summary="Get one picture, as ingest would; nothing is stored",
+        description="422 with the reason when there is none.",
+        responses=streams("image/jpeg", "The picture") | WRITE_ERRORS,
+        openapi_extra=takes(NewSource, _EXAMPLE),
+    )
+    async def try_camera_source(request: Request, site: Site, device: Device) -> Response:
+        source = await read_json(request, NewSource)
+        jpeg = await _known(cameras).attempt(f"{site}/{device}", source)
+        return Response(jpeg, 200, {"Cache-Control": "no-store"}, "image/jpeg")
+
+    @router.delete(
+        path,
+        status_code=204,
+        tags=["cameras"],
+        summary="Stop polling a camera; its login is forgotten",
+        description="The camera stays, as offline, until it is removed, too.",
+        responses=DONE | WRITE_ERRORS,
+        openapi_extra=_KEY,
+    )
+    async def remove_camera_source(site: Site, device: Device) -> Response:
+        await _known(cameras).remove(f"{site}/{device}")
+        return Response(status_code=204)
+
+    return router
+
+
+def _known(cameras: PolledCameras | None) -> PolledCameras:
+    if cameras is None:
+        detail = "LIVE_URL is not set: ingest, which polls cameras, is not known here"
+        raise ApiError(503, "no-ingest", detail)
+    return cameras

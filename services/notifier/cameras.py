@@ -1,0 +1,97 @@
+"""The polled cameras, through ingest: it alone connects to cameras, and it alone can read their
+logins. Nothing of a request is logged here."""
+
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import aiohttp
+import msgspec
+
+from parking.core.errors import UNREADABLE, Retryable
+from parking.core.topics import HTTP_CAMERAS
+from parking.wire.bodies import TooLarge, read_at_most
+from parking.wire.camera_sources import CameraSource, NewSource
+from services.notifier.refusals import Elsewhere
+from services.notifier.settings import LiveSource
+
+T = TypeVar("T")
+
+ANSWER_LIMIT_S: Final = 60.0  # ingest gives up trying a camera earlier
+CONNECT_LIMIT_S: Final = 5.0
+_JSON_MAX_BYTES: Final = 2_000_000
+
+
+class _Words(msgspec.Struct):
+    error: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolledCameras:
+    """Ingest's routes about cameras. Each raises Elsewhere, Retryable."""
+
+    ingest: LiveSource
+
+    async def sources(self, site_id: str) -> list[CameraSource]:
+        """A site's polled cameras."""
+        body = await self._ask("GET", site_id)
+        return _read(body, list[CameraSource])
+
+    async def put(self, camera_id: str, source: NewSource) -> CameraSource:
+        """Add a camera, or replace a version of it."""
+        return _read(await self._ask("PUT", camera_id, source), CameraSource)
+
+    async def attempt(self, camera_id: str, source: NewSource) -> bytes:
+        """A picture of a camera that is not stored, as JPEG."""
+        return await self._ask("POST", f"{camera_id}/try", source)
+
+    async def remove(self, camera_id: str) -> None:
+        """Stop polling a camera."""
+        await self._ask("DELETE", camera_id)
+
+    async def _ask(self, method: str, path: str, source: NewSource | None = None) -> bytes:
+        headers = {"Authorization": f"Bearer {self.ingest.key}"}
+        limit_bytes = max(_JSON_MAX_BYTES, self.ingest.picture_max_bytes)
+        timeout = aiohttp.ClientTimeout(total=ANSWER_LIMIT_S, sock_connect=CONNECT_LIMIT_S)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+                session.request(
+                    method,
+                    f"{self.ingest.url}{HTTP_CAMERAS}/{path}",
+                    data=None if source is None else msgspec.json.encode(source),
+                    allow_redirects=False,
+                ) as response,
+            ):
+                body = await read_at_most(response.content.iter_chunked(65_536), limit_bytes)
+                if response.status >= 300:
+                    raise _refusal(response.status, body)
+                return body
+        except TooLarge:
+            raise Retryable("ingest's answer is too large", "no-ingest") from None
+        except (TimeoutError, aiohttp.ClientError) as error:
+            detail = f"ingest, which polls the cameras, does not answer ({type(error).__name__})"
+            raise Retryable(f"{detail}: try again soon", "no-ingest") from None
+
+
+def _read(body: bytes, of: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=of)
+    except UNREADABLE:
+        raise Retryable("ingest answers something that is not known here", "no-ingest") from None
+
+
+def _refusal(status: int, body: bytes) -> Elsewhere:
+    if status in (401, 403):
+        detail = (
+            "ingest refuses LIVE_KEY: it must be a key of the scopes live and cameras"
+            " (`parking keys add notifier live cameras`)"
+        )
+        return Elsewhere(503, "no-right-at-ingest", detail)
+    try:
+        words = msgspec.json.decode(body, type=_Words)
+    except UNREADABLE:
+        return Elsewhere(503, "no-ingest", f"ingest answers {status}")
+    if words.error == "not-found":  # an ingest of before
+        return Elsewhere(503, "no-ingest", "this ingest cannot add cameras: update it")
+    return Elsewhere(status, words.error, words.detail)

@@ -1,0 +1,198 @@
+"""The Helm chart, tested by its rendered output in tests/components/chart/. Helm itself is needed
+only to see that the chart still renders to that; write it again with CHART_WRITE=1."""
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from parking.core.errors import SettingsError
+from parking.core.topics import FRAME_PARTITIONS, FRAMES
+from services.detector.handler import SERVICE
+from services.tracker.settings import Settings as TrackerSettings
+from tools.stack.settings import ROOT
+
+CHART = ROOT / "deploy" / "kubernetes" / "chart"
+RENDERED = Path(__file__).parent / "chart"
+SIZES = ("small", "city")
+SERVICES = ("ingest", "detector", "tracker", "persister", "notifier", "analytics")
+SET = "kafka.bootstrap=kafka:9093,kafka.caSecret=kafka-ca,mqtt.host=mosquitto,mqtt.caSecret=mqtt-ca"
+SECRETS = {
+    "database-url": "postgresql://u:p@postgres/parking",
+    "database-url-reader": "postgresql://r:p@postgres/parking",
+}
+HELM = shutil.which("helm")
+
+
+@cache
+def load(size: str) -> list[dict[str, Any]]:
+    text = (RENDERED / f"{size}.yaml").read_text("utf-8")
+    return [one for one in yaml.safe_load_all(text) if one]
+
+
+def of_kind(size: str, kind: str) -> dict[str, dict[str, Any]]:
+    return {one["metadata"]["name"]: one for one in load(size) if one["kind"] == kind}
+
+
+def pod(size: str, service: str) -> dict[str, Any]:
+    template: dict[str, Any] = of_kind(size, "Deployment")[f"parking-{service}"]["spec"]["template"]
+    return template
+
+
+def environment(size: str, service: str, folder: Path) -> dict[str, str]:
+    """As the pod sees it; files lie in `folder`, a secret without a form of its own is "secret"."""
+    env = {}
+    for one in pod(size, service)["spec"]["containers"][0]["env"]:
+        source = one.get("valueFrom", {})
+        if "secretKeyRef" in source:
+            env[one["name"]] = SECRETS.get(source["secretKeyRef"]["key"], "secret")
+        elif "fieldRef" in source:
+            env[one["name"]] = f"parking-{service}-7d9c-x2x"
+        else:
+            env[one["name"]] = one["value"].replace("/etc/parking", str(folder))
+    return env
+
+
+def authority() -> bytes:
+    """A certificate that signs itself, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return built.public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_accepts_the_environment_that_the_chart_gives(
+    size: str, service: str, tmp_path: Path
+):
+    for name in ("kafka/ca.crt", "mqtt/ca.crt", "keys/api_keys"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch(mode=0o600)
+    (tmp_path / "mqtt" / "ca.crt").write_bytes(authority())
+    settings = importlib.import_module(f"services.{service}.settings").Settings
+    env = environment(size, service, tmp_path)
+    read = settings.from_env(env)
+    assert read.http.host == "0.0.0.0"  # noqa: S104 -- in a pod the network policy decides
+    assert str(read.http.port) == env["HTTP_PORT"]
+
+
+def test_negative_control_a_service_refuses_an_environment_without_kafka(tmp_path: Path):
+    env = environment("small", "tracker", tmp_path)
+    del env["KAFKA_BOOTSTRAP"]
+    with pytest.raises(SettingsError, match="KAFKA_BOOTSTRAP"):
+        TrackerSettings.from_env(env)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_ports_and_probes_are_those_of_the_code(size: str):
+    assert {
+        path.name for path in (ROOT / "services").iterdir() if (path / "settings.py").exists()
+    } == {*SERVICES}
+    ops = "".join(path.read_text("utf-8") for path in (ROOT / "parking" / "runtime").glob("*.py"))
+    for service in SERVICES:
+        [container] = pod(size, service)["spec"]["containers"]
+        [port] = [port["containerPort"] for port in container["ports"]]
+        written = (ROOT / "services" / service / "settings.py").read_text("utf-8")
+        assert re.search(rf"\b{port}\b", written), f"{service} has another default than {port}"
+        assert container["command"] == ["python", "-m", f"services.{service}"]
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            assert f'"{container[probe]["httpGet"]["path"]}"' in ops
+        assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_runs_as_root_or_writes_to_its_own_files(size: str):
+    for service in SERVICES:
+        spec = pod(size, service)["spec"]
+        assert spec["securityContext"]["runAsNonRoot"]
+        assert not spec["automountServiceAccountToken"]
+        [container] = spec["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in spec["volumes"]}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_selector_meets_pods(size: str):
+    labels = [pod(size, service)["metadata"]["labels"] for service in SERVICES]
+
+    def meets(selector: dict[str, Any]) -> bool:
+        wanted = selector.get("matchLabels", {}).items()
+        among = selector.get("matchExpressions", [])
+        return any(
+            wanted <= each.items() and all(each[one["key"]] in one["values"] for one in among)
+            for each in labels
+        )
+
+    policies = of_kind(size, "NetworkPolicy").values()
+    assert len(policies) == 4
+    for policy in policies:
+        assert meets(policy["spec"]["podSelector"]), policy["metadata"]["name"]
+    for service in of_kind(size, "Service").values():
+        assert meets({"matchLabels": service["spec"]["selector"]})
+    for budget in of_kind(size, "PodDisruptionBudget").values():
+        assert meets(budget["spec"]["selector"])
+    everyone = of_kind(size, "NetworkPolicy")["parking"]["spec"]
+    assert everyone["policyTypes"] == ["Ingress", "Egress"]
+    assert all(everyone["podSelector"]["matchLabels"].items() <= each.items() for each in labels)
+
+
+def test_only_what_there_are_two_of_has_a_disruption_budget():
+    assert of_kind("small", "PodDisruptionBudget") == {}
+    budgets = of_kind("city", "PodDisruptionBudget")
+    assert budgets.keys() == {f"parking-{name}" for name in SERVICES if name != "analytics"}
+    assert {one["spec"]["maxUnavailable"] for one in budgets.values()} == {1}
+
+
+def test_detectors_scale_by_their_own_lag_up_to_the_partitions():
+    assert of_kind("small", "ScaledObject") == {}
+    scaled = of_kind("city", "ScaledObject")["parking-detector"]["spec"]
+    assert scaled["maxReplicaCount"] <= FRAME_PARTITIONS
+    assert "replicas" not in of_kind("city", "Deployment")["parking-detector"]["spec"]
+    [trigger] = scaled["triggers"]
+    assert trigger["metadata"]["topic"] == FRAMES
+    group = trigger["metadata"]["consumerGroup"]
+    assert group == SERVICE, "the detector names its group for itself"
+    found = of_kind("city", "TriggerAuthentication")[trigger["authenticationRef"]["name"]]["spec"]
+    parameters = {one["parameter"] for one in found["secretTargetRef"]}
+    assert parameters == {"sasl", "tls", "username", "password", "ca"}
+
+
+@pytest.mark.skipif(HELM is None, reason="helm is not installed")
+@pytest.mark.parametrize("size", SIZES)
+def test_the_chart_renders_to_what_is_tested_here(size: str):
+    command = [str(HELM), "template", "parking", str(CHART), "-f", str(CHART / f"{size}.yaml")]
+    command += ["--kube-version", "1.30.0", "--set", SET]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    kept = RENDERED / f"{size}.yaml"
+    if os.environ.get("CHART_WRITE"):
+        kept.write_text(done.stdout, "utf-8")
+    assert done.stdout == kept.read_text("utf-8")

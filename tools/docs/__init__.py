@@ -1,0 +1,1 @@
+"""The documents: their links, and the site that `make docs` builds from them."""

@@ -1,0 +1,6 @@
+"""What the embedded stack raises."""
+
+
+class StackError(Exception):
+    """The stack cannot start or continue; the message gives the reason and what to do, in plain
+    words."""
