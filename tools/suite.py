@@ -1,16 +1,22 @@
 """Run the tests in three processes side by side, those without servers and half of those with
 servers each; then the few that need the computer to themselves.
 
-    python -m tools.suite [pytest's arguments]
+    python -m tools.suite [--once] [pytest's arguments]
 
 The first need one core and no waiting; the others mostly wait for servers. Each line of output is
-prefixed with its group. The exit status is 0 when all passed.
+prefixed with its group. At most 5 tests that failed beside others are run once more by themselves,
+unless `--once` is given. The last lines say again what failed, and what passed only by itself.
+The exit status is 0 when all passed.
 """
 
+import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 SERVERS: Final = "(stack or browser) and not alone and not nightly"
@@ -20,30 +26,91 @@ GROUPS: Final = {
     "others": ("-m", SERVERS, "--share", "2/2"),
 }
 ALONE: Final = ("-m", "alone and not nightly")
+RUN_AGAIN: Final = 5
+"""More failures than this are no chance: nothing is run again (docs/decisions/0032)."""
+PASSED: Final = 0
+TESTS_FAILED: Final = 1
 NOTHING_CHOSEN: Final = 5
 """pytest's exit status when no test fits."""
 
 
-def run(group: str, chosen: Sequence[str], arguments: Sequence[str]) -> int:
-    """Run one group to its end; its exit status."""
-    command = [sys.executable, "-m", "pytest", *chosen, "--durations=10", *arguments]
+@dataclass(frozen=True)
+class Outcome:
+    """How one group ended: pytest's exit status, the failed tests, and pytest's line for each."""
+
+    group: str
+    status: int
+    failed: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+def run(group: str, chosen: Sequence[str], arguments: Sequence[str], cache: Path) -> Outcome:
+    """Run one group to its end. pytest keeps its list of failed tests in `cache`/`group`."""
+    own = cache / group
+    command = [sys.executable, "-m", "pytest", *chosen, "--durations=10", "-rfE"]
+    command += ["-o", f"cache_dir={own}", *arguments]
+    lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101 -- stdout is a pipe
         for line in process.stdout:
             sys.stdout.write(f"{group:>7} | {line}")
             sys.stdout.flush()
-    return process.returncode
+            if line.startswith(("FAILED ", "ERROR ")):
+                lines.append(line.rstrip())
+    return Outcome(group, process.returncode, failed_in(own), tuple(lines))
+
+
+def failed_in(cache: Path) -> tuple[str, ...]:
+    """The tests that pytest last saw fail, by their ids."""
+    file = cache / "v" / "cache" / "lastfailed"
+    return tuple(sorted(json.loads(file.read_text()))) if file.exists() else ()
+
+
+def may_run_again(outcomes: Sequence[Outcome]) -> bool:
+    """Whether these failures are few enough to be chance, and all are of tests."""
+    failed = [test for outcome in outcomes for test in outcome.failed]
+    ended = all(one.status in (PASSED, TESTS_FAILED, NOTHING_CHOSEN) for one in outcomes)
+    return ended and 0 < len(failed) <= RUN_AGAIN
+
+
+def report(outcomes: Sequence[Outcome], again: Sequence[Outcome]) -> None:
+    """Print what failed, and what passed only by itself."""
+    still = {test for outcome in again for test in outcome.failed}
+    passed = {one.group for one in again if one.status == PASSED}
+    for outcome in outcomes:
+        for line in outcome.lines:
+            print(f"{outcome.group:>7} | {line}")
+        if outcome.status not in (PASSED, TESTS_FAILED, NOTHING_CHOSEN):
+            print(f"{outcome.group:>7} | pytest ended with status {outcome.status}")
+    for outcome in outcomes:
+        for test in outcome.failed:
+            if outcome.group in passed and test not in still:
+                print(f"{outcome.group:>7} | passed only by itself: {test}")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run all groups; 0 when all passed and at least one test ran."""
-    with ThreadPoolExecutor(len(GROUPS)) as pool:
-        statuses = list(pool.map(run, GROUPS, GROUPS.values(), [arguments] * len(GROUPS)))
-    statuses.append(run("alone", ALONE, arguments))
-    failed = [status for status in statuses if status not in (0, NOTHING_CHOSEN)]
+    once = "--once" in arguments
+    arguments = [argument for argument in arguments if argument != "--once"]
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder)
+        with ThreadPoolExecutor(len(GROUPS)) as pool:
+            each = [pool.submit(run, name, how, arguments, cache) for name, how in GROUPS.items()]
+            beside = [group.result() for group in each]
+        alone = run("alone", ALONE, arguments, cache)
+        again = []
+        if not once and may_run_again(beside):
+            again = [
+                run(one.group, (*GROUPS[one.group], "--last-failed"), arguments, cache)
+                for one in beside
+                if one.failed
+            ]
+    report([*beside, alone], again)
+    ended = {one.group: one.status for one in [*beside, alone, *again]}
+    failed = [status for status in ended.values() if status not in (PASSED, NOTHING_CHOSEN)]
     if failed:
         return abs(failed[0])  # negative: a signal ended it
-    return 0 if 0 in statuses else NOTHING_CHOSEN
+    return PASSED if PASSED in ended.values() else NOTHING_CHOSEN
 
 
 if __name__ == "__main__":

@@ -1,0 +1,72 @@
+"""`tools.suite` against real pytest runs in a folder of their own."""
+
+from pathlib import Path
+
+import pytest
+
+from tools import suite
+
+FAILS = "\ndef test_fails():\n    assert False\n"
+PASSES = "\ndef test_passes():\n    pass\n"
+
+
+def fails_once(name: str) -> str:
+    """A test that fails in its first run only."""
+    return f"""
+from pathlib import Path
+
+def test_{name}():
+    seen = Path(__file__).with_name("{name}.seen")
+    first = not seen.exists()
+    seen.touch()
+    assert not first
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with settings of its own, in which only the group `parts` has tests."""
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\naddopts = -p no:asyncio -p no:hypothesispytest\n"
+    )
+    monkeypatch.setattr(suite, "GROUPS", {"parts": ()})
+    monkeypatch.setattr(suite, "ALONE", ("-k", "no_such_test"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_test_that_fails_once_is_run_again_by_itself_and_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "test_it.py").write_text(fails_once("busy") + PASSES)
+    assert suite.main(["-q"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "  parts | passed only by itself: test_it.py::test_busy"
+    assert lines[-2].startswith("  parts | FAILED test_it.py::test_busy")
+    assert any("parts | 1 passed" in line for line in lines), "only that one ran again"
+
+
+@pytest.mark.parametrize(
+    ("tests", "arguments"),
+    [
+        pytest.param(fails_once("busy"), ["--once"], id="not run again when told so"),
+        pytest.param(FAILS + PASSES, [], id="fails again"),
+        pytest.param("".join(fails_once(f"busy_{n}") for n in range(6)), [], id="too many"),
+    ],
+)
+def test_a_failure_is_not_forgotten(
+    folder: Path, capsys: pytest.CaptureFixture[str], tests: str, arguments: list[str]
+) -> None:
+    (folder / "test_it.py").write_text(tests)
+    assert suite.main(["-q", *arguments]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("  parts | FAILED test_it.py::")
+
+
+def test_a_file_that_cannot_be_imported_fails(folder: Path) -> None:
+    (folder / "test_it.py").write_text("import no_such_module")
+    assert suite.main(["-q"]) == 2
+
+
+def test_no_test_chosen_is_told(folder: Path) -> None:
+    (folder / "test_it.py").write_text(PASSES)
+    assert suite.main(["-q", "-k", "other"]) == suite.NOTHING_CHOSEN
