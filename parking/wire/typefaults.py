@@ -4,6 +4,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Final
 
 from msgspec import inspect
@@ -20,8 +21,13 @@ _BIGINT: Final = range(-(2**63), 2**63)
 def faults(value: Any, of: Any, *, strict: bool = False, secret: bool = False) -> list[str]:
     """Every fault of parsed JSON, one line each with its place; at most FAULTS_MAX. `secret`: no
     value is shown."""
-    walk = _Walk(strict, kind_of if secret else _shown).faults(value, inspect.type_info(of), "")
+    walk = _Walk(strict, kind_of if secret else _shown).faults(value, _type_info(of), "")
     return [line for line, _ in zip(walk, range(FAULTS_MAX), strict=False)]
+
+
+@cache
+def _type_info(of: Any) -> inspect.Type:
+    return inspect.type_info(of)
 
 
 class _Walk:

@@ -1,6 +1,8 @@
 """Generated records for the tracker's bench: layouts, detections and gate events of many sites."""
 
+import hashlib
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +26,7 @@ from parking.core.site import Site
 SEEN: Final = 40
 """Slots that a camera sees."""
 _PLATE_LENGTH: Final = 7
+_NEAR_BYTES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +119,16 @@ def plated_events(plan: Plan) -> Iterator[GateEventReceived]:
 def _plated(plan: Plan, number: int, time_ms: int) -> GateEventReceived:
     plate = number // 2 % plan.plates
     passage = _passage("site-0/plated", number, time_ms)
+    near = [_digest(f"{plate}/{index}")[:_NEAR_BYTES] for index in range(_PLATE_LENGTH + 1)]
     return replace(
         passage,
-        plate_hash=f"{plate:032x}",
-        plate_near=[f"{plate:028x}{index:04x}" for index in range(_PLATE_LENGTH + 1)],
+        plate_hash=_digest(f"{plate}").hex(),
+        plate_near=[urlsafe_b64encode(one).decode() for one in near],
     )
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _passage(device_id: str, number: int, time_ms: int) -> GateEventReceived:
