@@ -55,9 +55,7 @@ class Site:
             for topic in (f"parking/v1/{self.victim}/ack", "parking/v1/#", "#"):
                 ear.client.subscribe(topic, qos=1)
             self.works()
-            ear.quiet()
-            while not ear.messages.empty():
-                self.overheard.append(bytes(ear.next().payload))
+            self.overheard += [bytes(message.payload) for message in ear.rest()]
         finally:
             leave(ear)
         for suffix, payload in FORGED.items():  # one a connection: aedes ends it

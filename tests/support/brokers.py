@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -138,13 +138,17 @@ class Client:
     def next(self, limit_s: float = LIMIT_S) -> mqtt.MQTTMessage:
         return self.messages.get(timeout=limit_s)
 
+    def rest(self) -> list[mqtt.MQTTMessage]:
+        """All messages until none arrives any more."""
+        messages = []
+        with suppress(queue.Empty):
+            while True:
+                messages.append(self.messages.get(timeout=QUIET_S))
+        return messages
+
     def quiet(self) -> bool:
         """Nothing more arrives."""
-        try:
-            self.messages.get(timeout=QUIET_S)
-        except queue.Empty:
-            return True
-        return False
+        return not self.rest()
 
     def _on_connect(
         self, _c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Properties | None
