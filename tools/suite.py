@@ -76,7 +76,7 @@ def may_run_again(outcomes: Sequence[Outcome]) -> bool:
 def report(outcomes: Sequence[Outcome], again: Sequence[Outcome]) -> None:
     """Print what failed, and what passed only by itself."""
     still = {test for outcome in again for test in outcome.failed}
-    passed = {one.group for one in again if one.status == PASSED}
+    repeated = {one.group for one in again}
     for outcome in outcomes:
         for line in outcome.lines:
             print(f"{outcome.group:>7} | {line}")
@@ -84,7 +84,7 @@ def report(outcomes: Sequence[Outcome], again: Sequence[Outcome]) -> None:
             print(f"{outcome.group:>7} | pytest ended with status {outcome.status}")
     for outcome in outcomes:
         for test in outcome.failed:
-            if outcome.group in passed and test not in still:
+            if outcome.group in repeated and test not in still:
                 print(f"{outcome.group:>7} | passed only by itself: {test}")
 
 
@@ -100,13 +100,18 @@ def main(arguments: Sequence[str]) -> int:
         alone = run("alone", ALONE, arguments, cache)
         again = []
         if not once and may_run_again(beside):
-            again = [
-                run(one.group, (*GROUPS[one.group], "--last-failed"), arguments, cache)
-                for one in beside
-                if one.failed
-            ]
+            chosen = ("-m", "", "--last-failed")
+            again = [run(one.group, chosen, arguments, cache) for one in beside if one.failed]
     report([*beside, alone], again)
-    ended = {one.group: one.status for one in [*beside, alone, *again]}
+    return verdict([*beside, alone], again)
+
+
+def verdict(outcomes: Sequence[Outcome], again: Sequence[Outcome]) -> int:
+    """The exit status of the whole. A failed test that did not run again is still failed."""
+    ended = {one.group: one.status for one in outcomes}
+    for one in again:
+        all_passed = one.status == PASSED and not one.failed
+        ended[one.group] = PASSED if all_passed else TESTS_FAILED
     failed = [status for status in ended.values() if status not in (PASSED, NOTHING_CHOSEN)]
     if failed:
         return abs(failed[0])  # negative: a signal ended it

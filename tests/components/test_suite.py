@@ -70,3 +70,10 @@ def test_a_file_that_cannot_be_imported_fails(folder: Path) -> None:
 def test_no_test_chosen_is_told(folder: Path) -> None:
     (folder / "test_it.py").write_text(PASSES)
     assert suite.main(["-q", "-k", "other"]) == suite.NOTHING_CHOSEN
+
+
+def test_what_did_not_run_again_is_still_failed() -> None:
+    beside = [suite.Outcome("parts", 1, ("a", "b"))]
+    assert suite.verdict(beside, [suite.Outcome("parts", 0, ("b",))]) == 1
+    assert suite.verdict(beside, [suite.Outcome("parts", 0)]) == 0
+    assert suite.verdict(beside, [suite.Outcome("parts", suite.NOTHING_CHOSEN, ("a", "b"))]) == 1
