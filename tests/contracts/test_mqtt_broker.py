@@ -376,10 +376,10 @@ def test_a_client_id_reaches_the_log_escaped(
 ) -> None:
     hostile = "bad\x1b[2J\r\nERROR all is lost\x9b\u202e"
     assert Client(embedded, hostile, client_id=hostile).connect().is_failure
-    assert embedded.shown is not None
-    text = embedded.shown.read_text("utf-8")
-    assert "bad\\u001b[2J" in text
-    assert all(line.isprintable() for line in text.splitlines())
+    shown = embedded.shown
+    assert shown is not None
+    assert until(lambda: "bad\\u001b[2J" in shown.read_text("utf-8"))
+    assert all(line.isprintable() for line in shown.read_text("utf-8").splitlines())
 
 
 def test_what_was_not_acknowledged_comes_again(
