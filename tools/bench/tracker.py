@@ -170,6 +170,7 @@ def measure(plan: Plan, bench: Bench) -> str:
     known, plated = list(known_plates(plan)), list(plated_events(plan))
     bench.send(SITE_COMMANDS, commands)
     rows = []
+    written = output_bytes = 0
     with bench.tracker() as (process, _):
         bench.drained(SITE_COMMANDS)
         for load in (
@@ -188,8 +189,9 @@ def measure(plan: Plan, bench: Bench) -> str:
                 f"| {load.what} a second of one core | {load.count / spent:.0f} "
                 f"| {load.count / alone:.0f} | {alone / spent:.2f} |"
             )
-        written = bench.bytes_of(TRACKER_CHECKPOINTS, TRACKER_BATCHES)
-        output_bytes = bench.bytes_of(*OUTPUTS)
+            if load.topic == DETECTIONS:
+                written = bench.bytes_of(TRACKER_CHECKPOINTS, TRACKER_BATCHES)
+                output_bytes = bench.bytes_of(*OUTPUTS)
     with bench.tracker() as (_, seconds):
         pass
     lines = [
