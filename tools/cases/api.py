@@ -104,7 +104,9 @@ def _upgraded(world: World, host: str, origin: str | None) -> int:
         connection.close()
 
 
-@case("api", "/ws: 101 for its own page and for programs, 403 for others, no ERROR in the log")
+@case(
+    "api", "/ws: 101 for its own page and for programs, 403 or 421 for others, no ERROR in the log"
+)
 def origins(world: World) -> Verdict:
     """A name that somebody else may point at this server is not our own."""
     own = f"{HOST}:{world.settings.ports['notifier']}"
@@ -116,7 +118,7 @@ def origins(world: World) -> Verdict:
     ]
     log = (world.settings.paths.logs / "notifier.log").read_text("utf-8", "replace")
     noise = [line for line in log.splitlines() if "ERROR" in line or "Traceback" in line]
-    return verdict(status == [101, 101, 403, 403] and not noise, f"{status}, {noise[:1]}")
+    return verdict(status == [101, 101, 403, 421] and not noise, f"{status}, {noise[:1]}")
 
 
 @case(

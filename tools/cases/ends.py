@@ -56,8 +56,8 @@ def site_gone(world: World) -> Verdict:
 def no_such_slot(world: World) -> Verdict:
     """It used to print "sent"."""
     world.layout("effects", "A1")
-    status, said = world.command("parking", "slot", "close", "nosuch", "X9")
-    other, more = world.command("parking", "slot", "close", "effects", "X9")
+    status, said = world.command("tools.cli", "slot", "close", "nosuch", "X9")
+    other, more = world.command("tools.cli", "slot", "close", "effects", "X9")
     right = status != 0 and other != 0 and "sent" not in said + more and "no slot 'X9'" in more
     return verdict(right, f"{status} {said} {other} {more}")
 
@@ -67,9 +67,9 @@ def refusals(world: World) -> Verdict:
     """The same command twice."""
     world.layout("effects", "A1")
     world.until(lambda: world.site("effects").get("counts", {}).get("total") == 1)
-    status, said = world.command("parking", "slot", "close", "effects", "A1", "--reason", "paint")
-    again, more = world.command("parking", "slot", "close", "effects", "A1")
-    right = (status, again) == (0, 0) and "-> closed (paint)" in said and "closed already" in more
+    status, said = world.command("tools.cli", "slot", "close", "effects", "A1", "--reason", "paint")
+    again, more = world.command("tools.cli", "slot", "close", "effects", "A1")
+    right = (status, again) == (0, 0) and "-> closed (paint)" in said and "already closed" in more
     return verdict(right, f"{status} {said} {again} {more}")
 
 
@@ -84,7 +84,7 @@ def by_command(world: World) -> Verdict:
         ("site", "rename", "cli", "Platz"),
         ("zone", "rename", "cli", "Z", "Reihe"),
     ]
-    answers = [world.command("parking", *step) for step in steps]
+    answers = [world.command("tools.cli", *step) for step in steps]
 
     def shown() -> tuple[object, ...]:
         site = world.site("cli")
@@ -94,7 +94,7 @@ def by_command(world: World) -> Verdict:
 
     wanted = ("Platz", [("cli/new", "Am Mast")], ["B1"])
     world.until(lambda: shown() == wanted)
-    ended = world.command("parking", "site", "remove", "cli")[0]
+    ended = world.command("tools.cli", "site", "remove", "cli")[0]
     gone = world.until(lambda: not world.site("cli"))
     right = all(status == 0 for status, _ in answers) and ended == 0 and gone
     return verdict(right, f"{shown()} {[one for one in answers if one[0]]} gone {gone}")

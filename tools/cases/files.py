@@ -23,7 +23,7 @@ def marked(world: World) -> Verdict:
     frame = _FRAME | {"slots": [_FRAME["slots"][0] | {"id": "A1"}]}  # type: ignore[index]
     text = json.dumps({"frames": [frame]}, indent=1).replace("\n", "\r\n")
     (folder / "annotations.json").write_bytes(text.encode("utf-8-sig"))
-    status, said = world.command("parking", "layout", "check", str(folder), alone=True)
+    status, said = world.command("tools.cli", "layout", "check", str(folder), alone=True)
     return verdict(status == 0, said)
 
 
@@ -46,9 +46,9 @@ def odd(world: World) -> Verdict:
         for file in ("annotations.json", "layout.json", "cameras.json"):
             (folder / file).write_bytes(data)
         for command in (
-            ("parking", "layout", "check", str(folder)),
-            ("parking", "layout", "check", str(folder / "layout.json")),
-            ("parking", "cameras", "check", str(folder / "cameras.json")),
+            ("tools.cli", "layout", "check", str(folder)),
+            ("tools.cli", "layout", "check", str(folder / "layout.json")),
+            ("tools.cli", "cameras", "check", str(folder / "cameras.json")),
         ):
             status, said = world.command(*command, alone=True)
             if status == 0 or "Traceback" in said or (".json" not in said and "file" not in said):
@@ -62,7 +62,7 @@ def all_at_once(world: World) -> Verdict:
     bad = _CAMERAS["cameras"][0] | {"camera": "Demo", "kind": "ftp", "interval_s": "5", "passwd": 1}
     file = world.folder / "cameras.json"
     file.write_text(json.dumps({"cameras": [bad]}), "utf-8")
-    status, said = world.command("parking", "cameras", "check", str(file), alone=True)
+    status, said = world.command("tools.cli", "cameras", "check", str(file), alone=True)
     named = [name for name in ("camera", "kind", "interval_s", "passwd") if f": {name}" in said]
     return verdict(status != 0 and len(named) == 4 and "^" not in said, said)
 
@@ -73,5 +73,5 @@ def networks(world: World) -> Verdict:
     file = world.folder / "near.json"
     near = _CAMERAS["cameras"][0] | {"url": "http://127.0.0.1:9/x"}
     file.write_text(json.dumps({"cameras": [near]}), "utf-8")
-    status, said = world.command("parking", "cameras", "check", str(file), alone=True)
+    status, said = world.command("tools.cli", "cameras", "check", str(file), alone=True)
     return verdict(status != 0 and "CAMERAS_NETWORKS" in said, said)

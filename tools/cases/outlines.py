@@ -31,7 +31,9 @@ def outlines(world: World) -> Verdict:
         "line": check_new(_with([line])),
     }
     right = (
-        not faults["closed"] and "outline of" in str(faults["twins"]) and "2 pixels" in str(faults)
+        not faults["closed"]
+        and "same outline" in str(faults["twins"])
+        and "2 pixels" in str(faults)
     )
     return verdict(right, faults)
 
