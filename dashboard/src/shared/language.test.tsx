@@ -2,8 +2,11 @@
 import { cleanup, render } from "@testing-library/react";
 import { afterEach, expect, it } from "vitest";
 
-import { compareNames, currentLocale, number, speak } from "./language";
+import { errorWords } from "./api-errors";
+import { ago, duration, listed, pace } from "./format";
+import { compareNames, currentLocale, number, say, speak } from "./language";
 import { Rich } from "./rich";
+import { reasonWords } from "./slot-words";
 
 afterEach(async () => {
   cleanup();
@@ -23,4 +26,40 @@ it("places elements where the message has them", async () => {
   expect(shown()).toBe("No camera yet? Start the demo site: <code>make run</code>.");
   await speak("id");
   expect(shown()).toBe("Belum punya kamera? Jalankan lokasi demo: <code>make run</code>.");
+});
+
+it("puts times, lists, reasons and counts into words", async () => {
+  const words = () => [
+    duration(3_900_000),
+    ago(12_000),
+    pace(2_500),
+    listed(["A1", "A2", "A3"]),
+    reasonWords("timeout"),
+    say("use.stays", { count: 1 }),
+  ];
+  expect(words()).toEqual([
+    "1 h 05 min",
+    "12 s ago",
+    "2.5 s",
+    "A1, A2 and A3",
+    "The camera does not answer in time",
+    "1 stay",
+  ]);
+  await speak("id");
+  expect(words()).toEqual([
+    "1 jam 05 mnt",
+    "12 dtk lalu",
+    "2,5 dtk",
+    "A1, A2 dan A3",
+    "Kamera tidak menjawab tepat waktu",
+    "1 kunjungan",
+  ]);
+});
+
+it("translates the server's known errors; in English the server says more itself", async () => {
+  const detail = "too many tries: wait 40 s";
+  expect(errorWords("too-many-tries", detail)).toBe(detail);
+  await speak("id");
+  expect(errorWords("too-many-tries", detail)).toContain("Terlalu banyak percobaan");
+  expect(errorWords("new-code", detail)).toBe(detail);
 });
