@@ -49,9 +49,10 @@ function faults(
 function unused(keys: readonly string[], sources: readonly string[]): string[] {
   const text = sources.join("\n");
   const named = new Set([...text.matchAll(/"([\w.-]+)"/g)].map(([, key]) => key));
-  const patterns = [...text.matchAll(/`([\w-]+\.[\w.-]*)\$\{[^}]+\}([\w.-]*)`/g)];
-  const matches = (key: string) =>
-    patterns.some(([, start = "", end = ""]) => key.startsWith(start) && key.endsWith(end));
+  const patterns = [...text.matchAll(/`([\w-]+\.(?:[\w.-]|\$\{[^}`]+\})*)`/g)].map(
+    ([, pattern = ""]) => new RegExp(`^${pattern.replaceAll(".", "\\.").replaceAll(/\$\{[^}]+\}/g, ".+")}$`),
+  );
+  const matches = (key: string) => patterns.some((pattern) => pattern.test(key));
   return keys.filter((key) => !named.has(key) && !matches(key));
 }
 
@@ -84,8 +85,12 @@ describe("the files of messages", () => {
   });
 
   it("are found in texts and in patterns", () => {
-    const sources = ['say("a.b")', "say(`state.${state}`)", "say(`${x}`)"];
-    expect(unused(["a.b", "a.c", "state.free", "states.free"], sources)).toEqual(["a.c", "states.free"]);
+    const sources = ['say("a.b")', "say(`state.${state}`)", "say(`${x}`)", "say(`p.${x}.${y}`)"];
+    expect(unused(["a.b", "a.c", "state.free", "states.free", "p.what.a", "p.what"], sources)).toEqual([
+      "a.c",
+      "states.free",
+      "p.what",
+    ]);
   });
 
   it("are checked for missing keys, forms and placeholders", () => {
