@@ -1,3 +1,4 @@
+import { say } from "../shared/language";
 import { pageAddress } from "../shared/routes";
 import { signOut } from "../shared/session";
 import { useSession } from "../shared/use-session";
@@ -8,12 +9,12 @@ export function AccountMenu({ siteId }: { siteId: string | undefined }) {
   if (session.phase !== "signed-in") return null;
   return (
     <div className="account-menu">
-      <a href={pageAddress(siteId ?? "", "account")} title="Your account">
-        <span className="visually-hidden">Your account: </span>
+      <a href={pageAddress(siteId ?? "", "account")} title={say("page.account")}>
+        <span className="visually-hidden">{say("page.account")}: </span>
         {session.name}
       </a>
       <button type="button" className="link" onClick={() => void signOut()}>
-        Sign out
+        {say("account.signOut")}
       </button>
     </div>
   );

@@ -1,11 +1,12 @@
 import { lazy, Suspense } from "react";
 
 import { ConnectionBanner } from "../features/connection/connection-banner";
-import { apiUrl } from "../shared/api";
+import { say } from "../shared/language";
 import { siteOf, type Route } from "../shared/routes";
 import { useLoaded, useSites } from "../shared/use-live";
 import { useTitle } from "../shared/use-title";
 import { EmptyState } from "./empty-state";
+import { Footer } from "./footer";
 import { Header } from "./header";
 import { pageNamed, type PageEntry } from "./pages";
 import { useHeadingFocus } from "./use-heading-focus";
@@ -27,7 +28,7 @@ export function App() {
   return (
     <>
       <a className="skip" href="#main">
-        Skip to the lot
+        {say("skip")}
       </a>
       <Header sites={Object.values(sites)} siteId={siteId} page={entry?.name ?? null} />
       <ConnectionBanner />
@@ -36,9 +37,7 @@ export function App() {
           <Content route={route} entry={entry} siteId={siteId} />
         </Suspense>
       </main>
-      <footer className="page muted">
-        <a href={apiUrl("/source")}>Source code</a> (AGPL-3.0)
-      </footer>
+      <Footer />
     </>
   );
 }
@@ -73,6 +72,6 @@ function NamedPage({ entry, siteId, query }: { entry: PageEntry; siteId: string;
 /** "History – Station Square". The live page sets its own, with the count of free spaces. */
 function Title({ entry, siteId }: { entry: PageEntry; siteId: string }) {
   const site = useSites()[siteId];
-  useTitle(site ? `${entry.label} – ${site.name}` : entry.label);
+  useTitle([say(entry.title), site?.name].filter(Boolean).join(" – "));
   return null;
 }

@@ -1,4 +1,6 @@
+import { say } from "../shared/language";
 import type { Site } from "../shared/live";
+import { Rich } from "../shared/rich";
 import { pageAddress, slotsAddress } from "../shared/routes";
 import { useStrayCameras } from "../shared/use-live";
 
@@ -14,7 +16,7 @@ export function EmptyState({ loaded, named = "", sites = [] }: Props) {
   if (!loaded) {
     return (
       <div aria-busy="true">
-        <p className="visually-hidden">Loading the lots</p>
+        <p className="visually-hidden">{say("empty.loading")}</p>
         <div className="skeleton skeleton-summary" />
         <div className="skeleton skeleton-plan" />
       </div>
@@ -23,7 +25,7 @@ export function EmptyState({ loaded, named = "", sites = [] }: Props) {
   if (named && sites.length > 0) {
     return (
       <section className="card notice">
-        <h1>There is no lot “{named}”</h1>
+        <h1>{say("empty.noSuchLot", { name: named })}</h1>
         <ul>
           {sites.map((site) => (
             <li key={site.site_id}>
@@ -37,16 +39,16 @@ export function EmptyState({ loaded, named = "", sites = [] }: Props) {
   }
   return (
     <section className="card notice">
-      <h1>No lot yet</h1>
-      <p>A lot appears here once the spaces of its first camera are drawn and published.</p>
+      <h1>{say("empty.title")}</h1>
+      <p>{say("empty.what")}</p>
       <UndrawnCameras />
       <p>
         <a className="button" href={pageAddress("", "cameras")}>
-          Add an IP camera
+          {say("empty.addCamera")}
         </a>
       </p>
       <p className="muted">
-        No camera yet? Start the demo site: <code>make run</code>.
+        <Rich message="empty.demo" parts={{ command: <code>make run</code> }} />
       </p>
     </section>
   );
@@ -56,14 +58,14 @@ export function EmptyState({ loaded, named = "", sites = [] }: Props) {
 function UndrawnCameras() {
   const cameras = useStrayCameras();
   if (!cameras.length) {
-    return <p>Connect a camera. It appears here with its first picture, and you can then draw its spaces.</p>;
+    return <p>{say("empty.connect")}</p>;
   }
   return (
     <ul className="undrawn">
       {cameras.map(({ camera_id }) => (
         <li key={camera_id}>
           <a className="button button-main" href={slotsAddress(camera_id)}>
-            Draw spaces of {camera_id}
+            {say("empty.draw", { camera: camera_id })}
           </a>
         </li>
       ))}

@@ -2,10 +2,11 @@ import { useSyncExternalStore } from "react";
 
 import { linkToken } from "../features/accounts/account-requests";
 import { LinkForm, SetupByCommand, SetupForm, SignInForm } from "../features/accounts/entrance-forms";
-import { apiUrl } from "../shared/api";
+import { say } from "../shared/language";
 import { session } from "../shared/session";
 import { useSession } from "../shared/use-session";
 import { App } from "./app";
+import { Footer } from "./footer";
 import { subscribe } from "./use-route";
 
 /** Shows the page, or first the form to sign in. The address stays, so one comes back to where one was. */
@@ -47,9 +48,7 @@ function Frame({ children }: { children: React.ReactNode }) {
         </span>
       </header>
       <main className="page">{children}</main>
-      <footer className="page muted">
-        <a href={apiUrl("/source")}>Source code</a> (AGPL-3.0)
-      </footer>
+      <Footer />
     </>
   );
 }
@@ -57,9 +56,9 @@ function Frame({ children }: { children: React.ReactNode }) {
 function Waiting({ fault }: { fault: string }) {
   return (
     <section className="card notice" role="status">
-      <h1>Waiting for the server</h1>
+      <h1>{say("waiting.title")}</h1>
       <p>{fault}</p>
-      <p className="muted">The page tries again by itself.</p>
+      <p className="muted">{say("waiting.todo")}</p>
     </section>
   );
 }

@@ -1,4 +1,5 @@
 import { Component, type ReactNode } from "react";
+import { say } from "../shared/language";
 
 interface Props {
   children: ReactNode;
@@ -17,8 +18,8 @@ export class ErrorBoundary extends Component<Props, { failed: boolean }> {
     return (
       <main className="page">
         <section className="card notice" role="alert">
-          <h1>This page failed</h1>
-          <p>The lots themselves are not affected. Reload the page to continue.</p>
+          <h1>{say("failed.title")}</h1>
+          <p>{say("failed.todo")}</p>
           <button
             type="button"
             className="button button-main"
@@ -26,7 +27,7 @@ export class ErrorBoundary extends Component<Props, { failed: boolean }> {
               window.location.reload();
             }}
           >
-            Reload
+            {say("failed.reload")}
           </button>
         </section>
       </main>

@@ -1,6 +1,7 @@
 import { useState } from "react";
 
 import { ConnectionPill } from "../features/connection/connection-pill";
+import { compareNames, say } from "../shared/language";
 import type { Site } from "../shared/live";
 import { pageAddress } from "../shared/routes";
 import { AccountMenu } from "./account-menu";
@@ -36,7 +37,7 @@ export function Header({ sites, siteId, page }: Props) {
 function SiteSwitch({ sites, siteId, page }: { sites: readonly Site[]; siteId: string; page: string }) {
   return (
     <label className="site-switch">
-      <span className="visually-hidden">Lot</span>
+      <span className="visually-hidden">{say("lot")}</span>
       <select
         value={siteId}
         onChange={(event) => {
@@ -44,7 +45,7 @@ function SiteSwitch({ sites, siteId, page }: { sites: readonly Site[]; siteId: s
         }}
       >
         {[...sites]
-          .sort((a, b) => a.name.localeCompare(b.name))
+          .sort((a, b) => compareNames(a.name, b.name))
           .map((site) => (
             <option key={site.site_id} value={site.site_id}>
               {site.name}
@@ -55,8 +56,6 @@ function SiteSwitch({ sites, siteId, page }: { sites: readonly Site[]; siteId: s
   );
 }
 
-const THEME_WORDS = { auto: "system", light: "light", dark: "dark" };
-
 function ThemeSwitch() {
   const [theme, setTheme] = useState(storedTheme);
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "auto";
@@ -64,8 +63,8 @@ function ThemeSwitch() {
     <button
       type="button"
       className="icon-button"
-      title={`Theme: ${THEME_WORDS[theme]}`}
-      aria-label={`Theme: ${THEME_WORDS[theme]}. Switch to ${THEME_WORDS[next]}`}
+      title={say("theme.now", { theme: say(`theme.${theme}`) })}
+      aria-label={say("theme.switch", { theme: say(`theme.${theme}`), next: say(`theme.${next}`) })}
       onClick={() => {
         applyTheme(next);
         setTheme(next);

@@ -1,3 +1,4 @@
+import { say } from "../shared/language";
 import { pageAddress } from "../shared/routes";
 import { useSession } from "../shared/use-session";
 import { PAGES } from "./pages";
@@ -17,12 +18,12 @@ export function Navigation({ siteId, current }: Props) {
   );
   if (!pages.length) return null;
   return (
-    <nav className="navigation" aria-label="Pages">
+    <nav className="navigation" aria-label={say("navigation.label")}>
       <ul>
-        {pages.map(({ name, label }) => (
+        {pages.map(({ name, title }) => (
           <li key={name}>
             <a href={pageAddress(siteId ?? "", name)} aria-current={name === current ? "page" : undefined}>
-              {label}
+              {say(title)}
             </a>
           </li>
         ))}

@@ -1,5 +1,6 @@
 import { lazy, type ComponentType } from "react";
 
+import type { Key } from "../shared/language";
 import { isAdmin, type Session } from "../shared/session";
 import { SitePage } from "./site-page";
 
@@ -13,7 +14,7 @@ interface PageProps {
 export interface PageEntry {
   /** Its part of the address: `#/SITE/NAME`; "" is the live page. */
   name: string;
-  label: string;
+  title: Key;
   /** Whether the page needs a lot that exists. */
   needsSite: boolean;
   Page: ComponentType<PageProps>;
@@ -26,10 +27,10 @@ export interface PageEntry {
  * loaded on demand, so that the first load stays small.
  */
 export const PAGES: readonly PageEntry[] = [
-  { name: "", label: "Live", needsSite: true, Page: SitePage },
+  { name: "", title: "page.live", needsSite: true, Page: SitePage },
   {
     name: "history",
-    label: "History",
+    title: "page.history",
     needsSite: true,
     Page: lazy(async () => {
       const { HistoryPage } = await import("../features/history/history-page");
@@ -38,7 +39,7 @@ export const PAGES: readonly PageEntry[] = [
   },
   {
     name: "stays",
-    label: "Stays",
+    title: "page.stays",
     needsSite: true,
     Page: lazy(async () => {
       const { StaysPage } = await import("../features/stays/stays-page");
@@ -47,7 +48,7 @@ export const PAGES: readonly PageEntry[] = [
   },
   {
     name: "fleet",
-    label: "Fleet",
+    title: "page.fleet",
     needsSite: true,
     Page: lazy(async () => {
       const { FleetPage } = await import("../features/fleet/fleet-page");
@@ -56,7 +57,7 @@ export const PAGES: readonly PageEntry[] = [
   },
   {
     name: "cameras",
-    label: "IP cameras",
+    title: "page.cameras",
     needsSite: false,
     isLinked: () => false, // the fleet page and the empty state do
     Page: lazy(async () => {
@@ -66,7 +67,7 @@ export const PAGES: readonly PageEntry[] = [
   },
   {
     name: "accounts",
-    label: "Accounts",
+    title: "page.accounts",
     needsSite: false,
     isLinked: isAdmin,
     Page: lazy(async () => {
@@ -76,7 +77,7 @@ export const PAGES: readonly PageEntry[] = [
   },
   {
     name: "audit",
-    label: "Audit log",
+    title: "page.audit",
     needsSite: false,
     isLinked: isAdmin,
     Page: lazy(async () => {
@@ -86,7 +87,7 @@ export const PAGES: readonly PageEntry[] = [
   },
   {
     name: "account",
-    label: "Your account",
+    title: "page.account",
     needsSite: false,
     isLinked: () => false, // the menu beside the navigation does
     Page: lazy(async () => {

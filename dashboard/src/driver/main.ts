@@ -1,8 +1,9 @@
 /** The driver view `/p/SITE`, and the same for a display at the gate, `/p/SITE/wall`. */
+import { preferredLanguage, storeLanguage } from "../shared/language-choice";
 import { localeOf, makeWords } from "../shared/messages";
 import { followVersions, keepAwake } from "./display";
 import { keep, kept, keepShell } from "./keep";
-import { messagesOf, preferredLanguage, storeLanguage, type DriverWords } from "./language";
+import { LANGUAGES, messagesOf, type DriverWords } from "./language";
 import { show, showLanguage, type View } from "./page";
 import { Poller } from "./poll";
 import { arrowsOf } from "./shown";
@@ -12,7 +13,7 @@ import "./driver.css";
 const [, siteId = "", wall] = /^\/p\/([^/]+)(\/wall)?/.exec(location.pathname) ?? [];
 const LOAD_AGAIN_MS = 10_000;
 let state: State = { ...kept(siteId), link: "connecting" };
-let chosen = preferredLanguage();
+let chosen = preferredLanguage(LANGUAGES);
 let view: View | null = null;
 
 function draw(): void {

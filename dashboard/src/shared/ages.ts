@@ -1,5 +1,6 @@
 /** The age of what the page shows, and when it deserves a warning. Pure. */
 import { ago, duration, pace } from "./format";
+import { say } from "./language";
 import type { Live } from "./live";
 import type { CameraView, Sighting, SlotView } from "./views";
 
@@ -33,7 +34,7 @@ export function evidenceOf(slot: SlotView, cameras: Cameras, sightings: Sighting
 
 /** "12 s ago"; "never" if no camera has seen the slot. */
 export function seenAgo(evidence: Evidence | null, now_ms: number): string {
-  return evidence ? ago(now_ms - evidence.at_ms) : "never";
+  return evidence ? ago(now_ms - evidence.at_ms) : say("never");
 }
 
 /** Whether the shown state rests on old evidence. An operator's correction does not age. */
@@ -54,7 +55,7 @@ export function oldSlots(
   for (const slot of slots) {
     const evidence = evidenceOf(slot, cameras, sightings);
     if (evidence && isOld(slot, evidence, now_ms)) {
-      old.set(slot.slot_id, `last seen over ${duration(inSteps(now_ms - evidence.at_ms))} ago`);
+      old.set(slot.slot_id, say("seenOver", { age: duration(inSteps(now_ms - evidence.at_ms)) }));
     }
   }
   return old;
@@ -68,7 +69,7 @@ export function busyWords(camera: CameraView, seen: Sighting | undefined): strin
   if (every_ms < BUSY_SHARE * interval_ms) return null;
   const step_ms = every_ms < 3_000 ? 100 : 1_000;
   const rounded = Math.round(every_ms / step_ms) * step_ms;
-  return `analysed every ${pace(rounded)} instead of ${pace(interval_ms)}: this computer is busy`;
+  return say("busy", { pace: pace(rounded), wanted: pace(interval_ms) });
 }
 
 function seenAt(slot_id: string, seen: Sighting | undefined): number {

@@ -3,6 +3,9 @@
  * cookie of a sign-in, also to another origin; browsers keep that cookie only within one site
  * (deploy/cloudflare/README.md).
  */
+import { errorWords } from "./api-errors";
+import { say } from "./language";
+
 const BASE = import.meta.env.VITE_API_URL?.replace(/\/$/, "") ?? "";
 
 /** The server refused a request or was unreachable (`status` 0). The message is shown to the user. */
@@ -121,7 +124,7 @@ function credentials(key: string): Record<string, string> {
 
 async function request(path: string, init: RequestInit): Promise<Response> {
   const response = await fetchApi(path, init).catch(() => null);
-  if (!response) throw new ApiError(0, "The server cannot be reached. Try again in a moment.");
+  if (!response) throw new ApiError(0, say("api.unreachable"));
   if (response.ok) return response;
   const fault = (await response.json().catch(() => ({}))) as {
     error?: unknown;
@@ -133,7 +136,7 @@ async function request(path: string, init: RequestInit): Promise<Response> {
   const faults = Array.isArray(fault.faults) ? fault.faults.map(String) : [];
   throw new ApiError(
     response.status,
-    detail || `The server responded with status ${response.status}.`,
+    errorWords(fault.error, detail) || say("api.status", { status: String(response.status) }),
     faults,
   );
 }

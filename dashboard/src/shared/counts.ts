@@ -20,12 +20,6 @@ export function allClosed(counts: Counts): boolean {
   return counts.total > 0 && counts.closed === counts.total;
 }
 
-/** The free count for the title of the browser's tab. */
-export function titleCount(counts: Counts): string {
-  if (allClosed(counts)) return "Closed";
-  return counts.total === 0 || nothingKnown(counts) ? "No live data" : `${counts.free} free`;
-}
-
 /** The most common reason of the unknown slots; "" if there are none. */
 export function commonReason(slots: Iterable<SlotView>): string {
   const counts = new Map<string, number>();

@@ -1,4 +1,5 @@
 import { saveCsv } from "./csv";
+import { say } from "./language";
 
 interface Props {
   /** What it saves, where the page has several such buttons. */
@@ -14,12 +15,12 @@ export function CsvButton({ of, file, csv }: Props) {
     <button
       type="button"
       className="button button-small"
-      aria-label={of && `Download CSV: ${of}`}
+      aria-label={of && say("csv.of", { of })}
       onClick={() => {
         saveCsv(`${file}.csv`, csv());
       }}
     >
-      Download CSV
+      {say("csv")}
     </button>
   );
 }

@@ -1,6 +1,8 @@
 import { useEffect, useRef, useState } from "react";
 
 import { Fault } from "./fault";
+import { say } from "./language";
+import { Rich } from "./rich";
 import "./key-dialog.css";
 
 interface Props {
@@ -38,13 +40,12 @@ export function KeyDialog({ fault, onKey, onCancel }: Props) {
           if (given.current !== null) dialog.current?.close();
         }}
       >
-        <h2 id="key-title">API key</h2>
+        <h2 id="key-title">{say("key.title")}</h2>
         <p>
-          This action needs an API key with write access. The first key was shown when the system first
-          started. Create another one with <code>parking keys add NAME</code>.
+          <Rich message="key.what" parts={{ command: <code>parking keys add NAME</code> }} />
         </p>
         <label className="field">
-          Key
+          {say("key.field")}
           <input
             type="password"
             autoComplete="off"
@@ -58,13 +59,13 @@ export function KeyDialog({ fault, onKey, onCancel }: Props) {
           />
         </label>
         <Fault words={fault} />
-        <p className="muted small">The key is kept in this tab only, until you close it.</p>
+        <p className="muted small">{say("key.kept")}</p>
         <div className="dialog-actions">
           <button type="button" className="button" onClick={() => dialog.current?.close()}>
-            Cancel
+            {say("cancel")}
           </button>
           <button type="submit" className="button button-main">
-            Use this key
+            {say("key.use")}
           </button>
         </div>
       </form>

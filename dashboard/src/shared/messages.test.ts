@@ -6,6 +6,11 @@ const FILES = import.meta.glob<Record<string, Message>>("../*/messages/*.json", 
   eager: true,
   import: "default",
 });
+const SOURCES = import.meta.glob<string>(["../**/*.{ts,tsx}", "!../**/*.test.*"], {
+  eager: true,
+  query: "?raw",
+  import: "default",
+});
 const MESSAGES = {
   free: { one: "{count} free space", other: "{count} free spaces" },
   hello: "Hello {name}, {name}!",
@@ -40,6 +45,17 @@ function faults(
   return found;
 }
 
+/** The keys that no source names: as a text, or as a pattern like `state.${state}`. */
+function unused(keys: readonly string[], sources: readonly string[]): string[] {
+  const text = sources.join("\n");
+  const named = new Set([...text.matchAll(/"([\w.-]+)"/g)].map(([, key]) => key));
+  const patterns = [...text.matchAll(/`([\w-]+\.(?:[\w.-]|\$\{[^}`]+\})*)`/g)].map(
+    ([, pattern = ""]) => new RegExp(`^${pattern.replaceAll(".", "\\.").replaceAll(/\$\{[^}]+\}/g, ".+")}$`),
+  );
+  const matches = (key: string) => patterns.some((pattern) => pattern.test(key));
+  return keys.filter((key) => !named.has(key) && !matches(key));
+}
+
 const textsOf = (message: Message) => (typeof message === "string" ? [message] : Object.values(message));
 const textOf = (message: Message) => (typeof message === "string" ? message : (message.other ?? ""));
 
@@ -47,7 +63,7 @@ describe("the files of messages", () => {
   const languages = Object.keys(FILES).filter((file) => !file.endsWith("/en.json"));
 
   it("include Indonesian", () => {
-    expect(languages).toContain("../driver/messages/id.json");
+    expect(languages).toEqual(["../driver/messages/id.json", "./messages/id.json"]);
   });
 
   it.each(languages)("%s says all that English says", (file) => {
@@ -55,6 +71,26 @@ describe("the files of messages", () => {
     const english = FILES[`${folder}/messages/en.json`] ?? {};
     expect(faults(language, english, FILES[file] ?? {})).toEqual([]);
     expect(faults("en", english, english)).toEqual([]);
+  });
+
+  // That no source names a missing key is for the types to find.
+  it.each(["../driver", "."])("in %s have no message that nothing shows", (folder) => {
+    const inDriver = (file: string) => file.startsWith("../driver/");
+    const sources = Object.entries(SOURCES).filter(([file]) => inDriver(file) === (folder === "../driver"));
+    const keys = Object.keys(FILES[`${folder}/messages/en.json`] ?? {});
+    expect(keys.length).toBeGreaterThan(20);
+    const texts = sources.map(([, text]) => text);
+    expect(unused(keys, texts)).toEqual([]);
+    expect(unused([...keys, "never.said"], texts)).toEqual(["never.said"]);
+  });
+
+  it("are found in texts and in patterns", () => {
+    const sources = ['say("a.b")', "say(`state.${state}`)", "say(`${x}`)", "say(`p.${x}.${y}`)"];
+    expect(unused(["a.b", "a.c", "state.free", "states.free", "p.what.a", "p.what"], sources)).toEqual([
+      "a.c",
+      "states.free",
+      "p.what",
+    ]);
   });
 
   it("are checked for missing keys, forms and placeholders", () => {

@@ -1,5 +1,6 @@
 /** Who uses the page: whether one has to sign in here, and who has. */
 import { ApiError, getJson, onSignedOut, remove, send } from "./api";
+import { say } from "./language";
 import type { Returned } from "./provider";
 
 export type Role = "viewer" | "operator" | "admin";
@@ -95,7 +96,7 @@ export async function signOut(): Promise<void> {
     await remove("/api/sign-in", "");
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    window.alert(`You are still signed in. ${error.message}`); // said at once: others may use this computer
+    window.alert(say("stillSignedIn", { fault: error.message })); // said at once: others may use this computer
     return;
   }
   window.location.reload();

@@ -1,4 +1,6 @@
 /** Which spaces one vehicle stands over. Pure. */
+import { listed } from "./format";
+import { say } from "./language";
 import type { SlotView } from "./views";
 
 const NATURAL = new Intl.Collator("en", { numeric: true });
@@ -24,6 +26,5 @@ function add(together: Map<string, Set<string>>, slotId: string, other: string):
 }
 
 function words(slotIds: readonly string[]): string {
-  const sorted = slotIds.toSorted(NATURAL.compare);
-  return `one vehicle over ${sorted.slice(0, -1).join(", ")} and ${sorted.at(-1) ?? ""}`;
+  return say("vehicleOver", { spaces: listed(slotIds.toSorted(NATURAL.compare)) });
 }

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useState } from "react";
 
 import { ApiError } from "./api";
+import { say } from "./language";
 
 export type Answer<T> =
   { state: "loading" } | { state: "failed"; message: string } | { state: "ready"; value: T };
@@ -24,7 +25,7 @@ export function useRequest<T>(
       },
       (error: unknown) => {
         if (request.signal.aborted) return;
-        const message = error instanceof ApiError ? error.message : "The server’s response cannot be read.";
+        const message = error instanceof ApiError ? error.message : say("api.unreadable");
         setSettled({ id, answer: { state: "failed", message } });
       },
     );

@@ -1,6 +1,8 @@
 import { useState } from "react";
 
 import { Fault } from "../../shared/fault";
+import { say } from "../../shared/language";
+import { Rich } from "../../shared/rich";
 import { signOut } from "../../shared/session";
 import { useSession } from "../../shared/use-session";
 import { changePassword, roleWords } from "./account-requests";
@@ -14,20 +16,24 @@ export function AccountPage() {
   if (session.phase !== "signed-in") {
     return (
       <section className="card notice">
-        <h1>Your account</h1>
-        <p>Sign-in is off on this server, so there are no accounts.</p>
+        <h1>{say("page.account")}</h1>
+        <p>{say("account.off")}</p>
       </section>
     );
   }
   return (
     <div className="accounts">
       <section className="card accounts-part">
-        <h1>Your account</h1>
+        <h1>{say("page.account")}</h1>
         <p>
-          You are signed in as <strong>{session.name}</strong>: {roleWords(session.roles)}.
+          <Rich
+            message="account.signedIn"
+            parts={{ name: <strong>{session.name}</strong> }}
+            values={{ roles: roleWords(session.roles) }}
+          />
         </p>
         <button type="button" className="button" onClick={() => void signOut()}>
-          Sign out
+          {say("account.signOut")}
         </button>
       </section>
       <PasswordForm />
@@ -57,21 +63,21 @@ function PasswordForm() {
         );
       }}
     >
-      <h2 id="password-title">Change the password</h2>
+      <h2 id="password-title">{say("password.change")}</h2>
       <TextField
-        label="Present password"
+        label={say("password.present")}
         type="password"
         autoComplete="current-password"
         value={old}
         onValue={setOld}
       />
-      <NewPasswordField label="New password" value={next} onValue={setNext} />
+      <NewPasswordField label={say("password.new")} value={next} onValue={setNext} />
       <Fault words={fault} />
       <button type="submit" className="button" aria-disabled={busy}>
-        Change the password
+        {say("password.change")}
       </button>
       <p className="small muted" role="status">
-        {saved && "Changed. You were signed out everywhere else."}
+        {saved && say("password.changed")}
       </p>
     </form>
   );

@@ -1,5 +1,6 @@
 /** Requests about signing in, accounts and the audit log. */
 import { ApiError, getJson, put, remove, send } from "../../shared/api";
+import { say } from "../../shared/language";
 import type { Role, Roles } from "../../shared/session";
 
 export interface AccountView {
@@ -92,7 +93,9 @@ export function linkToken(hash: string): string {
 /** "demo: operator, *: viewer" in words. */
 export function roleWords(roles: Roles): string {
   return Object.entries(roles)
-    .map(([site, role]) => `${role} of ${site === "*" ? "all lots" : site}`)
+    .map(([site, role]) =>
+      say("role.of", { role: say(`role.${role}`), lot: site === "*" ? say("role.allLots") : site }),
+    )
     .join(", ");
 }
 

@@ -1,5 +1,6 @@
 import { useState } from "react";
 
+import { say } from "../../shared/language";
 import { useProvider } from "../../shared/use-session";
 import {
   changeRoles,
@@ -38,27 +39,27 @@ export function AccountRow({ account, onChange, onLink }: Props) {
     <li className="accounts-row" data-testid={`account-${name}`}>
       <div>
         <strong>{name}</strong>
-        {isNew && <span className="muted"> (invited, has not signed in yet)</span>}
-        {account.linked && <span className="muted"> (signs in with {provider})</span>}
+        {isNew && <span className="muted"> ({say("accounts.invited")})</span>}
+        {account.linked && <span className="muted"> ({say("accounts.linked", { provider })})</span>}
         <p className="small muted">{roleWords(account.roles)}</p>
       </div>
       <div className="accounts-actions">
-        {button("Change roles", () => {
+        {button(say("accounts.changeRoles"), () => {
           setOpen(open === "roles" ? null : "roles");
         })}
-        {button(isNew ? "New invitation" : "Reset link", () => {
+        {button(say(isNew ? "accounts.inviteAgain" : "accounts.reset"), () => {
           run(async () => {
             onLink(await resetPassword(name));
           });
         })}
-        {button("Remove", () => {
+        {button(say("accounts.remove"), () => {
           setOpen(open === "remove" ? null : "remove");
         })}
       </div>
       {open === "roles" && (
         <div className="accounts-open">
           <RolesForm roles={roles} onRoles={setRoles} />
-          {button("Save roles", () => {
+          {button(say("accounts.saveRoles"), () => {
             run(
               () => changeRoles(name, roles),
               () => void onChange(),
@@ -68,8 +69,8 @@ export function AccountRow({ account, onChange, onLink }: Props) {
       )}
       {open === "remove" && (
         <div className="accounts-open">
-          <p>{name} is signed out within a minute and cannot sign in again. This cannot be undone.</p>
-          {button("Remove the account", () => {
+          <p>{say("accounts.removeWarning", { name })}</p>
+          {button(say("accounts.removeAccount"), () => {
             run(
               () => removeAccount(name),
               () => void onChange(),

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 
 import { Fault } from "../../shared/fault";
+import { say } from "../../shared/language";
 import { faultOf, listAccounts, type AccountView, type Link } from "./account-requests";
 import { AccountRow } from "./account-row";
 import "./accounts.css";
@@ -43,10 +44,10 @@ export function AccountsPage() {
   return (
     <div className="accounts">
       <section className="card accounts-part">
-        <h1>Accounts</h1>
+        <h1>{say("page.accounts")}</h1>
         <Fault words={fault} />
         {link && <ShownLink key={link.token} link={link} />}
-        {!accounts && !fault && <p className="muted">Loading the accounts…</p>}
+        {!accounts && !fault && <p className="muted">{say("accounts.loading")}</p>}
         <ul className="accounts-list">
           {accounts?.map((account) => (
             <AccountRow

@@ -1,6 +1,8 @@
 import { useEffect, useState } from "react";
 
 import { Fault } from "../../shared/fault";
+import { dateAndTime } from "../../shared/format";
+import { say } from "../../shared/language";
 import { faultOf, readAudit, type AuditEntry } from "./account-requests";
 import "./accounts.css";
 
@@ -43,17 +45,17 @@ export function AuditPage() {
   return (
     <section className="card accounts-part">
       <div className="card-head">
-        <h1>Audit log</h1>
+        <h1>{say("page.audit")}</h1>
         <button type="button" className="button button-small" onClick={() => void load(NOTHING)}>
-          Refresh
+          {say("refresh")}
         </button>
       </div>
       <Fault words={fault} />
-      {entries && !entries.length && <p className="muted">No actions have been recorded yet.</p>}
+      {entries && !entries.length && <p className="muted">{say("audit.none")}</p>}
       {entries && entries.length > 0 && <AuditTable entries={entries} />}
       {more && (
         <button type="button" className="button" onClick={() => void load({ entries, more, fault })}>
-          Older entries
+          {say("audit.older")}
         </button>
       )}
     </section>
@@ -63,22 +65,22 @@ export function AuditPage() {
 function AuditTable({ entries }: { entries: readonly AuditEntry[] }) {
   return (
     // Scrolls sideways on a phone; the keyboard needs the focus for that.
-    <div className="accounts-scroll" tabIndex={0} role="region" aria-label="Entries">
+    <div className="accounts-scroll" tabIndex={0} role="region" aria-label={say("audit.entries")}>
       <table className="accounts-table">
         <thead>
           <tr>
-            <th scope="col">When</th>
-            <th scope="col">Who</th>
-            <th scope="col">What</th>
-            <th scope="col">Lot</th>
-            <th scope="col">Where</th>
-            <th scope="col">From</th>
+            <th scope="col">{say("audit.when")}</th>
+            <th scope="col">{say("audit.who")}</th>
+            <th scope="col">{say("audit.what")}</th>
+            <th scope="col">{say("lot")}</th>
+            <th scope="col">{say("audit.where")}</th>
+            <th scope="col">{say("audit.from")}</th>
           </tr>
         </thead>
         <tbody>
           {entries.map((entry) => (
             <tr key={entry.id}>
-              <td>{new Date(entry.time_ms).toLocaleString()}</td>
+              <td>{dateAndTime(entry.time_ms)}</td>
               <td>{entry.who}</td>
               <td>{entry.what}</td>
               <td>{entry.site_id}</td>

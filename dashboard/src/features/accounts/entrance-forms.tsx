@@ -2,6 +2,7 @@
 import { useState, type ReactNode } from "react";
 
 import { Fault } from "../../shared/fault";
+import { say } from "../../shared/language";
 import { goToProvider } from "../../shared/provider";
 import { useTitle } from "../../shared/use-title";
 import { createAdministrator, setPassword, signIn } from "./account-requests";
@@ -58,21 +59,21 @@ export function SignInForm({ onDone, provider, fault }: SignInProps) {
   const [password, setPasswordText] = useState("");
   return (
     <EntranceForm
-      title="Sign in"
-      action="Sign in"
+      title={say("signIn")}
+      action={say("signIn")}
       request={() => signIn(name, password)}
       onDone={onDone}
       other={provider && <ProviderButton provider={provider} before={fault ?? null} />}
     >
-      <TextField label="Name" autoComplete="username" value={name} onValue={setName} />
+      <TextField label={say("account.name")} autoComplete="username" value={name} onValue={setName} />
       <TextField
-        label="Password"
+        label={say("password")}
         type="password"
         autoComplete="current-password"
         value={password}
         onValue={setPasswordText}
       />
-      <p className="muted small">Forgotten? An administrator can send you a link to set a new password.</p>
+      <p className="muted small">{say("signIn.forgotten")}</p>
     </EntranceForm>
   );
 }
@@ -91,7 +92,7 @@ function ProviderButton({ provider, before }: { provider: string; before: string
           run(goToProvider);
         }}
       >
-        Sign in with {provider}
+        {say("signIn.with", { provider })}
       </button>
     </div>
   );
@@ -103,34 +104,34 @@ export function SetupForm({ onDone }: Props) {
   const [password, setPasswordText] = useState("");
   return (
     <EntranceForm
-      title="Create the administrator"
-      action="Create"
+      title={say("setup.title")}
+      action={say("setup.create")}
       request={() => createAdministrator(name, password, code)}
       onDone={onDone}
     >
-      <p>Nobody has an account yet. The first one manages all lots and invites others.</p>
+      <p>{say("setup.what")}</p>
       <TextField
-        label="Setup code"
+        label={say("setup.code")}
         autoComplete="off"
-        hint="It was shown when the system started, or it is in the file SETUP_CODE_FILE."
+        hint={say("setup.codeHint")}
         value={code}
         onValue={setCode}
       />
-      <TextField label="Your name" autoComplete="username" value={name} onValue={setName} />
-      <NewPasswordField label="Password" value={password} onValue={setPasswordText} />
+      <TextField label={say("setup.name")} autoComplete="username" value={name} onValue={setName} />
+      <NewPasswordField label={say("password")} value={password} onValue={setPasswordText} />
     </EntranceForm>
   );
 }
 
 /** There is no account, and no setup code to create one with. */
 export function SetupByCommand() {
-  useTitle("Create the administrator");
+  useTitle(say("setup.title"));
   return (
     <section className="card notice">
-      <h1>Create the administrator</h1>
-      <p>Nobody has an account yet. On the server, run:</p>
-      <pre className="secret">parking accounts add NAME admin</pre>
-      <p>Then load this page again.</p>
+      <h1>{say("setup.title")}</h1>
+      <p>{say("setup.run")}</p>
+      <pre className="secret">{"parking accounts add NAME admin"}</pre>
+      <p>{say("setup.reload")}</p>
     </section>
   );
 }
@@ -139,13 +140,13 @@ export function LinkForm({ token, onDone }: Props & { token: string }) {
   const [password, setPasswordText] = useState("");
   return (
     <EntranceForm
-      title="Choose your password"
-      action="Save and sign in"
+      title={say("link.title")}
+      action={say("link.save")}
       request={() => setPassword(token, password)}
       onDone={onDone}
     >
-      <p>This link works once. Afterwards you sign in with your name and this password.</p>
-      <NewPasswordField label="New password" value={password} onValue={setPasswordText} />
+      <p>{say("link.what")}</p>
+      <NewPasswordField label={say("password.new")} value={password} onValue={setPasswordText} />
     </EntranceForm>
   );
 }

@@ -1,6 +1,7 @@
 import { useState } from "react";
 
 import { Fault } from "../../shared/fault";
+import { say } from "../../shared/language";
 import type { Roles } from "../../shared/session";
 import { useProvider } from "../../shared/use-session";
 import { invite, type Link } from "./account-requests";
@@ -31,21 +32,21 @@ export function InviteForm({ onLink }: { onLink: (link: Link) => void }) {
         );
       }}
     >
-      <h2 id="invite-title">Invite somebody</h2>
+      <h2 id="invite-title">{say("invite.title")}</h2>
       <TextField
-        label="Name or e-mail address"
+        label={say("invite.name")}
         autoComplete="off"
-        hint={`a-z, 0-9 and . _ @ -${provider ? `. With the e-mail address at ${provider}, the person can sign in there and needs no link.` : ""}`}
+        hint={provider ? say("invite.hintProvider", { provider }) : say("invite.hint")}
         value={name}
         onValue={setName}
       />
       <fieldset className="accounts-fieldset">
-        <legend>Roles</legend>
+        <legend>{say("invite.roles")}</legend>
         <RolesForm roles={roles} onRoles={setRoles} />
       </fieldset>
       <Fault words={fault} />
       <button type="submit" className="button button-main" aria-disabled={busy}>
-        Create the invitation
+        {say("invite.create")}
       </button>
     </form>
   );

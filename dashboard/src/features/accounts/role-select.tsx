@@ -1,11 +1,7 @@
+import { say } from "../../shared/language";
 import type { Role } from "../../shared/session";
 
 const ROLES: readonly Role[] = ["viewer", "operator", "admin"];
-const WORDS: Record<Role, string> = {
-  viewer: "Viewer: looks",
-  operator: "Operator: closes, corrects, counts",
-  admin: "Admin: sets up cameras and devices",
-};
 
 interface Props {
   label: string;
@@ -24,10 +20,10 @@ export function RoleSelect({ label, role, onRole }: Props) {
           onRole(ROLES.find((each) => each === event.target.value) ?? null);
         }}
       >
-        <option value="">None</option>
+        <option value="">{say("role.none")}</option>
         {ROLES.map((each) => (
           <option key={each} value={each}>
-            {WORDS[each]}
+            {say(`role.may.${each}`)}
           </option>
         ))}
       </select>

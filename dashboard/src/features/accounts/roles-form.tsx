@@ -1,3 +1,4 @@
+import { say } from "../../shared/language";
 import type { Roles } from "../../shared/session";
 import { useSites } from "../../shared/use-live";
 import { withRole } from "./account-requests";
@@ -14,7 +15,7 @@ export function RolesForm({ roles, onRoles }: Props) {
   const known = new Set(sites.map((site) => site.site_id));
   const others = Object.keys(roles).filter((site) => site !== "*" && !known.has(site));
   const rows = [
-    { id: "*", name: "All lots" },
+    { id: "*", name: say("role.all") },
     ...sites.map((site) => ({ id: site.site_id, name: site.name })),
     ...others.map((id) => ({ id, name: id })),
   ];

@@ -1,6 +1,8 @@
 import { useEffect, useRef } from "react";
 
 import { linkAddress, type Link } from "./account-requests";
+import { dateAndTime } from "../../shared/format";
+import { say } from "../../shared/language";
 
 /** A link that is shown only once, selected so that it can be copied on any page. */
 export function ShownLink({ link }: { link: Link }) {
@@ -12,8 +14,7 @@ export function ShownLink({ link }: { link: Link }) {
   return (
     <div className="accounts-link" role="status">
       <label className="field">
-        Send this link to {link.name}. It is shown only now, works once, and until{" "}
-        {new Date(link.expires_at_ms).toLocaleString()}. Using it ends every other sign-in of {link.name}.
+        {say("link.send", { name: link.name, until: dateAndTime(link.expires_at_ms) })}
         <input ref={shown} type="text" readOnly value={linkAddress(link.token)} />
       </label>
     </div>

@@ -1,3 +1,4 @@
+import { say } from "../../shared/language";
 interface Props {
   label: string;
   value: string;
@@ -47,7 +48,7 @@ export function NewPasswordField({ label, value, onValue }: PasswordProps) {
       type="password"
       autoComplete="new-password"
       minLength={PASSWORD_MIN}
-      hint={`${PASSWORD_MIN} characters or more. Several unrelated words are easy to remember.`}
+      hint={say("password.rule", { min: PASSWORD_MIN })}
       value={value}
       onValue={onValue}
     />

@@ -2,6 +2,7 @@ import { useState } from "react";
 
 import { busyWords } from "../../shared/ages";
 import { ago, pace } from "../../shared/format";
+import { say } from "../../shared/language";
 import { byNeed } from "../../shared/layouts";
 import type { Site } from "../../shared/live";
 import { slotsAddress } from "../../shared/routes";
@@ -27,13 +28,9 @@ export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
   return (
     <section className="card cameras" aria-labelledby="cameras-title">
       <div className="card-head">
-        <h2 id="cameras-title">Cameras</h2>
+        <h2 id="cameras-title">{say("cameras.title")}</h2>
       </div>
-      {!shown && (
-        <p className="empty muted">
-          No camera has sent a picture yet. Cameras appear here with their first picture.
-        </p>
-      )}
+      {!shown && <p className="empty muted">{say("cameras.none")}</p>}
       {shown && (
         <div className="cameras-body">
           <div>
@@ -46,8 +43,8 @@ export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
             />
             <p className="camera-edit">
               <a className="button button-small" href={slotsAddress(shown.camera_id)}>
-                {shown.layout_version > 0 ? "Edit spaces" : "Draw spaces"}
-                <span className="visually-hidden"> of {shown.name}</span>
+                {say(shown.layout_version > 0 ? "cameras.edit" : "cameras.draw")}
+                <span className="visually-hidden">: {shown.name}</span>
               </a>
             </p>
             {shown.health === "moved" && <MovedPanel key={`${shown.camera_id} moved`} camera={shown} />}
@@ -68,13 +65,6 @@ export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
     </section>
   );
 }
-
-const STATUS_WORDS: Readonly<Record<CameraStatus, string>> = {
-  online: "online",
-  degraded: "degraded",
-  offline: "offline",
-  "no-layout": "no layout",
-};
 
 function CameraItem({
   camera,
@@ -98,7 +88,7 @@ function CameraItem({
         <StatusSign status={camera.status} />
         <span className="camera-words">
           <strong>{camera.name}</strong>
-          <span className="small">{STATUS_WORDS[camera.status]}</span>
+          <span className="small">{say(`status.${camera.status}`)}</span>
           <CameraNote camera={camera} />
         </span>
       </button>
@@ -113,10 +103,12 @@ function CameraNote({ camera }: { camera: CameraView }) {
   const seen = useSightings()[camera.camera_id];
   const last = seen?.last_frame_at_ms;
   const busy = busyWords(camera, seen);
-  const usual = camera.interval_ms ? `a picture every ${pace(camera.interval_ms)}` : "sending";
+  const usual = camera.interval_ms
+    ? say("cameras.every", { pace: pace(camera.interval_ms) })
+    : say("cameras.sending");
   const words = [
     camera.status === "online" ? usual : reasonWords(camera.reason),
-    last ? `last picture ${ago(now - last)}` : "",
+    last ? say("cameras.last", { ago: ago(now - last) }) : "",
   ];
   return (
     <>

@@ -1,6 +1,7 @@
 /** Reads and sets the size at which a camera's pictures are analysed. */
 import { ApiError, getJson } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
+import { say } from "../../shared/language";
 import { loadLayout, putLayout } from "../../shared/layout-requests";
 import type { CameraView, InputSize } from "../../shared/views";
 
@@ -16,7 +17,7 @@ export async function inputSize(cameraId: string, signal: AbortSignal): Promise<
 export async function setInputSize(cameraId: string, size_px: number | null): Promise<ApiError | null> {
   return withKey(async (key) => {
     const layout = await loadLayout(cameraId);
-    if (!layout) throw new ApiError(404, "This camera has no layout. Draw its spaces first.");
+    if (!layout) throw new ApiError(404, say("size.noLayout"));
     await putLayout(cameraId, { ...layout, input_size_px: size_px }, layout.version, key);
   });
 }

@@ -1,5 +1,6 @@
 import { useEffect, useId, useState } from "react";
 
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import type { CameraView, InputSize } from "../../shared/views";
 import { choices, inputSize, setInputSize } from "./input-size-commands";
@@ -9,13 +10,17 @@ export function InputSizePanel({ camera }: { camera: CameraView }) {
   const input = useInputSize(camera.camera_id, camera.layout_version);
   if (!input) return null;
   return (
-    <section className="input-size" aria-label={`Analysis of ${camera.name}`} data-testid="input-size">
+    <section
+      className="input-size"
+      aria-label={say("size.label", { camera: camera.name })}
+      data-testid="input-size"
+    >
       <p>
         <strong>
-          {input.size_px === null ? "No picture analysed yet" : `Analysed at ${input.size_px} px`}
+          {input.size_px === null ? say("size.none") : say("size.now", { size: String(input.size_px) })}
         </strong>{" "}
         <span className="muted">
-          {input.automatic ? "automatic" : "fixed"}: {input.reason}.
+          {say(input.automatic ? "size.automatic" : "size.fixed")}: {input.reason}.
         </span>
       </p>
       <SizeForm key={camera.camera_id} camera={camera} input={input} />
@@ -50,18 +55,17 @@ function SizeForm({ camera, input }: { camera: CameraView; input: InputSize }) {
   return (
     <OperatorForm
       className="input-size-form"
-      action="Set size"
+      action={say("size.set")}
       send={() => setInputSize(camera.camera_id, wanted === "" ? null : Number(wanted))}
-      sent="Set. It applies from the next picture."
+      sent={say("size.sent")}
       hint={
         <p id={note} className="small muted">
-          A larger size finds smaller vehicles but takes longer. If a space is in doubt, the detector analyses
-          the picture again at 1280 and 1600 px, whatever the setting.
+          {say("size.hint")}
         </p>
       }
     >
       <label className="field">
-        Size for analysis
+        {say("size.field")}
         <select
           value={wanted}
           aria-describedby={note}
@@ -69,7 +73,7 @@ function SizeForm({ camera, input }: { camera: CameraView; input: InputSize }) {
             setChosen(event.target.value);
           }}
         >
-          <option value="">Automatic</option>
+          <option value="">{say("size.choose")}</option>
           {choices(input).map((size_px) => (
             <option key={size_px} value={size_px}>
               {size_px} px

@@ -2,6 +2,7 @@ import { useRef, useState } from "react";
 
 import { duration } from "../../shared/format";
 import { middleOf, pathOf } from "../../shared/geometry";
+import { say } from "../../shared/language";
 import type { Site } from "../../shared/live";
 import { StateSign } from "../../shared/state-mark";
 import { useClockOffsetMs } from "../../shared/use-live";
@@ -39,9 +40,9 @@ export function LivePicture({ camera, slots, selected, onSelect }: Props) {
 
   return (
     <div className={`picture${stale ? " picture-stale" : ""}`} ref={frame}>
-      <canvas ref={canvas} aria-label={`Picture of ${camera.name}`} role="img" />
+      <canvas ref={canvas} aria-label={say("picture.of", { camera: camera.name })} role="img" />
       {timeMs === null && (
-        <p className="picture-wait">{fault ? `No picture: ${fault}.` : "Waiting for a picture…"}</p>
+        <p className="picture-wait">{fault ? say("picture.fault", { fault }) : say("picture.waiting")}</p>
       )}
       {timeMs !== null && (
         <svg className="picture-overlay" viewBox={`0 0 ${width} ${HEIGHT}`} aria-hidden="true">
@@ -77,7 +78,7 @@ export function LivePicture({ camera, slots, selected, onSelect }: Props) {
             setPaused(!paused);
           }}
         >
-          {paused ? "Play" : "Pause"}
+          {say(paused ? "picture.play" : "picture.pause")}
         </button>
       </div>
     </div>
@@ -86,9 +87,9 @@ export function LivePicture({ camera, slots, selected, onSelect }: Props) {
 
 function Badge({ age, stale, paused }: { age: number | null; stale: boolean; paused: boolean }) {
   if (age === null) return <span />;
-  if (paused) return <span className="badge">Paused, {duration(age)} old</span>;
-  if (stale) return <span className="badge badge-stale">Stale: {duration(age)} old</span>;
-  return <span className="badge badge-live">Live</span>;
+  if (paused) return <span className="badge">{say("picture.paused", { age: duration(age) })}</span>;
+  if (stale) return <span className="badge badge-stale">{say("picture.stale", { age: duration(age) })}</span>;
+  return <span className="badge badge-live">{say("picture.live")}</span>;
 }
 
 function Outline({

@@ -2,6 +2,7 @@
 import { ApiError, getJson } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
 import type { LayoutPublished } from "../../shared/events";
+import { say } from "../../shared/language";
 import { layoutPath, loadLayout, putLayout } from "../../shared/layout-requests";
 
 export interface Proposal {
@@ -23,7 +24,7 @@ export async function findProposal(cameraId: string, signal: AbortSignal): Promi
   try {
     const proposal = await getJson<Proposal>(`${layoutPath(cameraId)}/proposal`, { signal });
     const now = await loadLayout(cameraId, signal);
-    return now ? { now, proposal } : "its layout was removed";
+    return now ? { now, proposal } : say("moved.removed");
   } catch (error) {
     if (error instanceof ApiError) return error.message;
     throw error;

@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 
 import { apiUrl } from "../../shared/api";
 import type { LayoutPublished } from "../../shared/events";
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import type { CameraView } from "../../shared/views";
 import { accept, findProposal, type Found } from "./moved-commands";
@@ -10,12 +11,15 @@ import { accept, findProposal, type Found } from "./moved-commands";
 export function MovedPanel({ camera }: { camera: CameraView }) {
   const found = useProposal(camera.camera_id, camera.layout_version);
   return (
-    <section className="input-size" aria-label={`${camera.name} was moved`} data-testid="moved">
+    <section
+      className="input-size"
+      aria-label={say("moved.label", { camera: camera.name })}
+      data-testid="moved"
+    >
       <p>
-        <strong>This camera seems to have been moved.</strong>{" "}
-        <span className="muted">Its spaces are unknown until their outlines fit again.</span>
+        <strong>{say("moved.title")}</strong> <span className="muted">{say("moved.what")}</span>
       </p>
-      {typeof found === "string" && <p className="muted">No new outlines can be proposed: {found}.</p>}
+      {typeof found === "string" && <p className="muted">{say("moved.none", { why: found })}</p>}
       {found !== null && typeof found === "object" && <Proposed found={found} />}
     </section>
   );
@@ -46,8 +50,8 @@ function Proposed({ found: { now, proposal } }: { found: Found }) {
   return (
     <>
       <p>
-        Change since the outlines were drawn: {proposal.words}.
-        {leftOut.length > 0 && ` No longer in view: ${leftOut.join(", ")}.`}
+        {say("moved.change", { change: proposal.words })}
+        {leftOut.length > 0 && ` ${say("moved.leftOut", { spaces: leftOut.join(", ") })}`}
       </p>
       <div className="moved-figure">
         <img src={apiUrl(`/api/cameras/${proposal.camera_id}/latest.jpg`)} alt="" />
@@ -56,12 +60,12 @@ function Proposed({ found: { now, proposal } }: { found: Found }) {
           <Outlines layout={proposal.layout} className="moved-new" />
         </svg>
       </div>
-      <p className="small muted">Dashed: current outlines. Solid: proposed outlines.</p>
+      <p className="small muted">{say("moved.legend")}</p>
       <OperatorForm
         className="input-size-form"
-        action="Accept the proposed outlines"
+        action={say("moved.accept")}
         send={() => accept(proposal)}
-        sent="Accepted. They apply from the next picture."
+        sent={say("moved.accepted")}
       />
     </>
   );

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState, type RefObject } from "react";
 
 import { fetchApi } from "../../shared/api";
+import { say } from "../../shared/language";
 import { MultipartReader } from "./multipart";
 
 export interface Picture {
@@ -52,7 +53,7 @@ export function useLivePicture(cameraId: string, running: boolean, clockOffsetMs
       const path = `/api/stream?camera=${encodeURIComponent(cameraId)}`;
       const response = await fetchApi(path, { signal: abort.signal });
       if (!response.ok || !response.body)
-        throw new Error(`the server responded with status ${response.status}`);
+        throw new Error(say("picture.status", { status: String(response.status) }));
       const parts = new MultipartReader();
       const reader = response.body.getReader();
       for (let next = await reader.read(); !next.done; next = await reader.read()) {
@@ -65,7 +66,7 @@ export function useLivePicture(cameraId: string, running: boolean, clockOffsetMs
     function run(): void {
       read()
         .catch((error: unknown) => {
-          if (!abort.signal.aborted) setFault(error instanceof Error ? error.message : "no picture");
+          if (!abort.signal.aborted) setFault(error instanceof Error ? error.message : say("picture.none"));
         })
         .finally(() => {
           if (!abort.signal.aborted) timer = window.setTimeout(run, RETRY_MS);

@@ -1,8 +1,8 @@
 /** The text that screen readers announce for new changes. Pure. */
 import { allClosed, nothingKnown } from "../../shared/counts";
 import type { SlotChanged } from "../../shared/events";
-import { plural } from "../../shared/format";
-import { STATE_WORDS } from "../../shared/slot-states";
+import { say } from "../../shared/language";
+import { stateWord } from "../../shared/slot-states";
 import type { Counts } from "../../shared/views";
 
 /** Names one or two changes; gives only the number of more, because nobody listens to a list. */
@@ -10,14 +10,18 @@ export function announcement(fresh: readonly SlotChanged[], counts: Counts): str
   if (fresh.length === 0) return "";
   const what =
     fresh.length > 2
-      ? `${plural(fresh.length, "change")}.`
-      : fresh.map((change) => `${change.slot_id} is ${STATE_WORDS[change.to_state]}.`).join(" ");
+      ? say("announce.changes", { count: fresh.length })
+      : fresh
+          .map(({ slot_id, to_state }) =>
+            say("announce.change", { space: slot_id, state: stateWord(to_state) }),
+          )
+          .join(" ");
   return `${what} ${freeWords(counts)}`;
 }
 
 /** The free count, as in the summary. */
 function freeWords(counts: Counts): string {
-  if (nothingKnown(counts)) return "No live data.";
-  if (allClosed(counts)) return "All are closed.";
-  return `${counts.free} of ${counts.total} free.`;
+  if (nothingKnown(counts)) return say("announce.unknown");
+  if (allClosed(counts)) return say("announce.closed");
+  return say("announce.free", { free: counts.free, total: counts.total });
 }

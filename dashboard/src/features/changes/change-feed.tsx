@@ -1,6 +1,7 @@
 import type { SlotChanged } from "../../shared/events";
-import { clock, duration } from "../../shared/format";
-import { STATE_WORDS } from "../../shared/slot-states";
+import { clock, duration, small } from "../../shared/format";
+import { say } from "../../shared/language";
+import { stateWord } from "../../shared/slot-states";
 import { reasonWords } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
 import "./changes.css";
@@ -15,11 +16,9 @@ export function ChangeFeed({ changes, onSelect }: Props) {
   return (
     <section className="card feed" aria-labelledby="feed-title">
       <div className="card-head">
-        <h2 id="feed-title">Last changes</h2>
+        <h2 id="feed-title">{say("feed.title")}</h2>
       </div>
-      {changes.length === 0 && (
-        <p className="empty muted">No changes yet. Arrivals and departures appear here.</p>
-      )}
+      {changes.length === 0 && <p className="empty muted">{say("feed.none")}</p>}
       <ol className="feed-list" data-testid="feed">
         {changes.map((change) => (
           <li key={change.id} data-change={change.id} data-slot-changed={change.slot_id}>
@@ -32,10 +31,10 @@ export function ChangeFeed({ changes, onSelect }: Props) {
               <StateMark state={change.to_state} size={20} />
               <span className="feed-what">
                 <span>
-                  <strong>{change.slot_id}</strong> {STATE_WORDS[change.from_state]}
+                  <strong>{change.slot_id}</strong> {stateWord(change.from_state)}
                   <span aria-hidden="true"> → </span>
-                  <span className="visually-hidden"> to </span>
-                  <strong>{STATE_WORDS[change.to_state]}</strong>
+                  <span className="visually-hidden"> {say("to")} </span>
+                  <strong>{stateWord(change.to_state)}</strong>
                 </span>
                 <span className="muted small">{causeWords(change)}</span>
               </span>
@@ -52,14 +51,14 @@ export function ChangeFeed({ changes, onSelect }: Props) {
 
 /** How long the previous state lasted, and what caused the change. */
 function causeWords({ cause, camera_id, dwell_ms, from_state, reason, issued_by }: SlotChanged): string {
-  const device = camera_id?.split("/")[1] ?? "a camera";
+  const device = camera_id?.split("/")[1] ?? say("feed.aCamera");
   const by = {
-    frame: `seen by ${device}`,
+    frame: say("feed.seenBy", { camera: device }),
     tick: reasonWords(reason),
-    command: `by ${issued_by ?? "an operator"}`,
-    gate: "by the gate",
+    command: say("feed.by", { name: issued_by ?? say("feed.anOperator") }),
+    gate: say("feed.byGate"),
     device: reasonWords(reason),
   }[cause.kind];
   if (typeof dwell_ms !== "number") return by;
-  return `${duration(dwell_ms)} ${STATE_WORDS[from_state]}, ${by.charAt(0).toLowerCase()}${by.slice(1)}`;
+  return say("feed.cause", { age: duration(dwell_ms), state: stateWord(from_state), by: small(by) });
 }

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 
 import { clock } from "../../shared/format";
+import { say } from "../../shared/language";
 import {
   useClockOffsetMs,
   useConnection,
@@ -11,13 +12,7 @@ import {
 import "./connection.css";
 
 const PATIENCE_MS = 2_000;
-/** What it means for this page that a service stands still. */
-const STAGES: Readonly<Record<string, string>> = {
-  ingest: "No new pictures arrive: ingest, the service that receives them,",
-  detector: "New pictures are not analysed: the detector",
-  tracker: "The states of the spaces are not updated: the tracker",
-  persister: "This page is up to date, but the history is not being written: the persister",
-};
+const STAGES = ["ingest", "detector", "tracker", "persister"] as const;
 
 /** Warns that the shown data may be old. Ignores interruptions of a second or two. */
 export function ConnectionBanner() {
@@ -43,23 +38,21 @@ export function ConnectionBanner() {
   if (connection === "reset") {
     return (
       <p className="banner banner-info" role="status">
-        The connection was lost for a long time. All data was loaded again.
+        {say("banner.reset")}
       </p>
     );
   }
   if (!away && stillSinceMs !== null) {
     return (
       <p className="banner banner-warning" role="status">
-        {`The server receives no new data: Kafka has not answered since ${clock(stillSinceMs)}. This page shows the state as of then.`}
+        {say("banner.kafka", { time: clock(stillSinceMs) })}
       </p>
     );
   }
   if (!away && stages.length > 0) {
     return (
       <p className="banner banner-warning" role="status">
-        {stages
-          .map(([name, sinceMs]) => `${STAGES[name] ?? name} has made no progress since ${clock(sinceMs)}.`)
-          .join(" ")}
+        {stages.map(([name, sinceMs]) => stageWords(name, clock(sinceMs))).join(" ")}
       </p>
     );
   }
@@ -67,8 +60,14 @@ export function ConnectionBanner() {
   return (
     <p className="banner banner-warning" role="status">
       {connection === "connecting" || heardAtMs === null
-        ? "The server does not answer. Retrying…"
-        : `No connection to the server. This page shows the state at ${clock(heardAtMs + offset)}. Retrying…`}
+        ? say("banner.noAnswer")
+        : say("banner.noConnection", { time: clock(heardAtMs + offset) })}
     </p>
   );
+}
+
+/** What it means for this page that a service stands still. */
+function stageWords(name: string, time: string): string {
+  const stage = STAGES.find((each) => each === name);
+  return stage ? say(`banner.stage.${stage}`, { time }) : say("banner.stage", { name, time });
 }

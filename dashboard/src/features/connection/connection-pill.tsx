@@ -1,7 +1,7 @@
+import { say } from "../../shared/language";
 import { useConnection, useStagesStillSinceMs, useStillSinceMs } from "../../shared/use-live";
 import "./connection.css";
 
-const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", reset: "Live" };
 /** While one of these stands still, the shown states are old. */
 const OLD = ["ingest", "detector", "tracker"];
 
@@ -13,7 +13,7 @@ export function ConnectionPill() {
   return (
     <span className={`pill pill-${still ? "still" : connection}`} role="status">
       <span className="pill-dot" aria-hidden="true" />
-      {still ? "Not up to date" : WORDS[connection]}
+      {say(still ? "connection.still" : `connection.${connection}`)}
     </span>
   );
 }

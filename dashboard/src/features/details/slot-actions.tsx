@@ -1,5 +1,6 @@
 import { useState } from "react";
 
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import type { SlotView } from "../../shared/views";
 import { send, type Command } from "./slot-commands";
@@ -13,22 +14,22 @@ export function SlotActions({ slot }: { slot: SlotView }) {
   return (
     <OperatorForm
       className="slot-actions"
-      action={command === "close" ? "Close this space" : "Reopen this space"}
+      action={say(command === "close" ? "details.closeSpace" : "details.reopen")}
       send={async () => {
         const error = await send(slot.site_id, slot.slot_id, command, reason.trim());
         setSentAt(error ? null : slot.version);
         return error;
       }}
-      sent={waiting ? "Sent. Waiting for the tracker…" : ""}
+      sent={waiting ? say("details.sent") : ""}
       waiting={waiting}
     >
       {command === "close" && (
         <label className="field">
-          Reason (optional)
+          {say("details.reasonField")}
           <input
             type="text"
             maxLength={200}
-            placeholder="for example: resurfacing"
+            placeholder={say("details.reasonExample")}
             value={reason}
             onChange={(event) => {
               setReason(event.target.value);
@@ -46,20 +47,20 @@ export function SlotCorrection({ slot }: { slot: SlotView }) {
   return (
     <OperatorForm
       className="slot-actions"
-      action="Correct the state"
+      action={say("details.correct")}
       send={() => send(slot.site_id, slot.slot_id, "correct", "", state)}
-      sent="Sent. The correction applies until a camera sees something else."
+      sent={say("details.corrected")}
     >
       <label className="field">
-        Actual state
+        {say("details.actual")}
         <select
           value={state}
           onChange={(event) => {
             setState(event.target.value === "free" ? "free" : "occupied");
           }}
         >
-          <option value="free">free</option>
-          <option value="occupied">occupied</option>
+          <option value="free">{say("state.free")}</option>
+          <option value="occupied">{say("state.occupied")}</option>
         </select>
       </label>
     </OperatorForm>

@@ -2,7 +2,8 @@ import { useEffect, useRef } from "react";
 
 import { duration, moment } from "../../shared/format";
 import { spaceOfKind } from "../../shared/kinds";
-import { STATE_WORDS } from "../../shared/slot-states";
+import { say } from "../../shared/language";
+import { stateWord } from "../../shared/slot-states";
 import { confidenceWords, seenBy, whyWords } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
 import { useSeenAgo } from "../../shared/use-ages";
@@ -45,9 +46,9 @@ export function SlotDetails({ slot, zoneName, cameras, vehicle, onClose }: Props
     >
       <div className="card-head">
         <h2 id="details-title" tabIndex={-1} ref={heading}>
-          Space {slot.slot_id}
+          {say("details.title", { space: slot.slot_id })}
         </h2>
-        <button type="button" className="icon-button" aria-label="Close the details" onClick={onClose}>
+        <button type="button" className="icon-button" aria-label={say("details.close")} onClick={onClose}>
           <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
             <path d="M6 6l12 12M18 6L6 18" stroke="currentColor" strokeWidth="2" strokeLinecap="round" />
           </svg>
@@ -55,25 +56,27 @@ export function SlotDetails({ slot, zoneName, cameras, vehicle, onClose }: Props
       </div>
       <p className={`details-state details-${slot.state}`}>
         <StateMark state={slot.state} size={26} />
-        <strong>{STATE_WORDS[slot.state]}</strong>
-        {slot.changed_at_ms !== null && <span>for {duration(now - slot.changed_at_ms)}</span>}
+        <strong>{stateWord(slot.state)}</strong>
+        {slot.changed_at_ms !== null && (
+          <span>{say("for", { age: duration(now - slot.changed_at_ms) })}</span>
+        )}
       </p>
       <dl>
         <Fact
-          name="Since"
-          value={slot.changed_at_ms === null ? "never seen" : moment(slot.changed_at_ms, now)}
+          name={say("details.since")}
+          value={slot.changed_at_ms === null ? say("details.neverSeen") : moment(slot.changed_at_ms, now)}
         />
-        {slot.reason && <Fact name="Reason" value={whyWords(slot)} />}
-        {vehicle && <Fact name="Vehicle" value={vehicle} />}
-        <Fact name="Confidence" value={confidenceWords(slot)} />
-        <Fact name="Last seen" value={seenAgo(slot)} />
-        <Fact name="Seen by" value={seenBy(slot, cameras)} />
-        <Fact name="Zone" value={zoneName ?? slot.zone_id} />
-        {kind && <Fact name="Kind" value={kind} />}
+        {slot.reason && <Fact name={say("details.reason")} value={whyWords(slot)} />}
+        {vehicle && <Fact name={say("details.vehicle")} value={vehicle} />}
+        <Fact name={say("confidence")} value={confidenceWords(slot)} />
+        <Fact name={say("column.lastSeen")} value={seenAgo(slot)} />
+        <Fact name={say("seenBy")} value={seenBy(slot, cameras)} />
+        <Fact name={say("zone")} value={zoneName ?? slot.zone_id} />
+        {kind && <Fact name={say("details.kind")} value={kind} />}
       </dl>
       {slot.state !== "closed" && (
         <details className="slot-correction">
-          <summary>Wrong state?</summary>
+          <summary>{say("details.wrong")}</summary>
           <SlotCorrection slot={slot} />
         </details>
       )}

@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState, type RefObject } from "react";
 
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import type { DeviceSecret, DeviceView } from "../../shared/views";
 import { revokeDevice, rotateDevice } from "./device-commands";
@@ -26,24 +27,24 @@ export function Access({ device, onSecret, onChange, onRevoked }: AccessCommands
             type="button"
             className="button button-small"
             data-command="rotate"
-            aria-label={`New password for ${name}`}
+            aria-label={say("access.rotateFor", { device: name })}
             onClick={() => {
               setPending("rotate");
             }}
           >
-            New password
+            {say("access.rotate")}
           </button>
         )}
         <button
           type="button"
           className="button button-small"
           data-command="revoke"
-          aria-label={`Revoke ${name}`}
+          aria-label={say("access.revokeOf", { device: name })}
           onClick={() => {
             setPending("revoke");
           }}
         >
-          Revoke
+          {say("access.revoke")}
         </button>
       </div>
     );
@@ -52,7 +53,7 @@ export function Access({ device, onSecret, onChange, onRevoked }: AccessCommands
     <div className="access" ref={group}>
       <OperatorForm
         className="access"
-        action="Confirm"
+        action={say("access.confirm")}
         send={async () => {
           const error = pending === "rotate" ? await rotateDevice(name, onSecret) : await revokeDevice(name);
           if (!error) {
@@ -71,7 +72,7 @@ export function Access({ device, onSecret, onChange, onRevoked }: AccessCommands
           setPending(null);
         }}
       >
-        Cancel
+        {say("cancel")}
       </button>
     </div>
   );

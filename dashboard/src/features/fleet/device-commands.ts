@@ -1,6 +1,7 @@
 /** The devices of a lot: commands to manage them, and texts about their state. */
 import { getJson, remove, send, type ApiError } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
+import { say } from "../../shared/language";
 import type { DeviceSecret, DeviceView } from "../../shared/views";
 
 /** A signal below this is weak. */
@@ -49,18 +50,23 @@ export function revokeDevice(deviceId: string): Promise<ApiError | null> {
  * certificate authority, which the server may not know. */
 export function missingWords(secret: DeviceSecret): string {
   if (!secret.tls || secret.ca) return "";
-  return "The broker’s certificate authority is missing (DEVICE_CA_FILE on the server). Paste its certificate (PEM) into the device’s own page as well.";
+  return say("device.noCa");
 }
 
 /** Gate events and input changes lost because the device was full; "" if there are none. */
 export function lossWords(device: DeviceView): string {
   const { gate_events_lost: events, gate_edges_lost: edges } = device;
-  return [events && `${events} lost`, edges && `${edges} input changes missed`].filter(Boolean).join(", ");
+  return [
+    events && say("device.eventsLost", { count: events }),
+    edges && say("device.edgesLost", { count: edges }),
+  ]
+    .filter(Boolean)
+    .join(", ");
 }
 
 /** Signal strength in words. Values in dBm are negative; closer to 0 is better. */
 export function signalWords(rssi_dbm: number | null): string {
   if (rssi_dbm === null) return "";
-  const words = rssi_dbm >= -60 ? "good" : rssi_dbm >= WEAK_DBM ? "fair" : "weak";
-  return `${words} (${Math.round(rssi_dbm)} dBm)`;
+  const level = rssi_dbm >= -60 ? "good" : rssi_dbm >= WEAK_DBM ? "fair" : "weak";
+  return say(`signal.${level}`, { dbm: Math.round(rssi_dbm) });
 }

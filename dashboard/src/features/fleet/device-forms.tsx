@@ -1,6 +1,8 @@
 import { useRef, useState } from "react";
 
+import { say, type Key } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
+import { Rich } from "../../shared/rich";
 import type { DeviceSecret } from "../../shared/views";
 import { addDevice, missingWords } from "./device-commands";
 
@@ -14,16 +16,16 @@ export function AddForm({ siteId, onSecret }: AddProps) {
   return (
     <OperatorForm
       className="devices-form"
-      action="Add device"
+      action={say("device.add")}
       send={() => addDevice(siteId, name, onSecret)}
-      sent="Added. Its configuration is shown above."
+      sent={say("device.added")}
     >
       <label className="field">
-        Name of a new device
+        {say("device.name")}
         <input
           required
           pattern="[a-z0-9\-]{1,40}"
-          title="a to z, 0 to 9 and -"
+          title={say("device.nameRule")}
           placeholder="gate-2"
           autoComplete="off"
           value={name}
@@ -38,17 +40,16 @@ export function AddForm({ siteId, onSecret }: AddProps) {
 
 /** The configuration of a device. The server shows it only once. */
 export function Secret({ secret }: { secret: DeviceSecret }) {
-  const [words, setWords] = useState("Copy");
+  const [words, setWords] = useState<Key>("copy");
   const shown = useRef<HTMLPreElement>(null);
   const text = JSON.stringify(secret);
   const missing = missingWords(secret);
   return (
     <div className="device-secret" role="status" data-testid="device-secret">
       <p>
-        Configuration of <strong>{secret.device_id}</strong>, shown only once. The firmware guide explains how
-        to load it:
+        <Rich message="device.shownOnce" parts={{ device: <strong>{secret.device_id}</strong> }} />
       </p>
-      <pre className="secret" tabIndex={0} ref={shown} aria-label="Configuration">
+      <pre className="secret" tabIndex={0} ref={shown} aria-label={say("device.configuration")}>
         {text}
       </pre>
       {missing && <p className="fault">{missing}</p>}
@@ -58,17 +59,17 @@ export function Secret({ secret }: { secret: DeviceSecret }) {
         onClick={() => {
           const mark = () => {
             if (shown.current) window.getSelection()?.selectAllChildren(shown.current);
-            setWords("Selected: press Ctrl C");
+            setWords("copy.selected");
           };
           // Browsers give pages served over plain HTTP no clipboard.
           if (!window.isSecureContext) mark();
           else
             navigator.clipboard.writeText(text).then(() => {
-              setWords("Copied");
+              setWords("copy.done");
             }, mark);
         }}
       >
-        {words}
+        {say(words)}
       </button>
     </div>
   );

@@ -1,6 +1,7 @@
 /** Finds what is wrong with a camera or device. Pure. */
 import { BUSY_SHARE, oldMs } from "../../shared/ages";
-import { duration, pace, plural } from "../../shared/format";
+import { duration, pace } from "../../shared/format";
+import { say } from "../../shared/language";
 import { reasonWords } from "../../shared/slot-words";
 import type { CameraView, DeviceView, Sighting } from "../../shared/views";
 import { lossWords, signalWords, WEAK_DBM } from "./device-commands";
@@ -57,7 +58,10 @@ function slowPace({ camera, seen }: Member, busy: boolean): string | null {
   const every_ms = seen?.analysed_every_ms;
   if (camera?.status !== "online" || !every_ms || !camera.interval_ms) return null;
   if (every_ms < BUSY_SHARE * camera.interval_ms || seen.load_level > 0 !== busy) return null;
-  return `every ${pace(Math.round(every_ms / 100) * 100)} instead of ${pace(camera.interval_ms)}`;
+  return say("finding.pace", {
+    pace: pace(Math.round(every_ms / 100) * 100),
+    wanted: pace(camera.interval_ms),
+  });
 }
 
 const CHECKS: Readonly<Record<ProblemKind, Check>> = {
@@ -67,7 +71,7 @@ const CHECKS: Readonly<Record<ProblemKind, Check>> = {
     const { device } = member;
     if (member.camera || device?.state !== "offline") return null;
     return {
-      words: device.state_reason ? reasonWords(device.state_reason) : "Its connection ended",
+      words: device.state_reason ? reasonWords(device.state_reason) : say("finding.ended"),
       since_ms: device.state_since_ms ?? null,
     };
   },
@@ -79,10 +83,10 @@ const CHECKS: Readonly<Record<ProblemKind, Check>> = {
     const last_ms = seen?.last_frame_at_ms;
     if (camera?.status !== "online" || !last_ms) return null;
     if (now_ms - last_ms <= oldMs([camera])) return null;
-    return { words: `none for ${duration(now_ms - last_ms)}`, since_ms: last_ms };
+    return { words: say("finding.none", { age: duration(now_ms - last_ms) }), since_ms: last_ms };
   },
   "no-layout": (member) => cameraFault(member, "no-layout"),
-  "no-access": (member) => (isShutOut(member) ? "no password and no key" : null),
+  "no-access": (member) => (isShutOut(member) ? say("finding.noAccess") : null),
   lost: ({ device }) => {
     const words = device ? lossWords(device) : "";
     return words === "" ? null : words;
@@ -92,12 +96,12 @@ const CHECKS: Readonly<Record<ProblemKind, Check>> = {
   busy: (member) => slowPace(member, true),
   slow: (member) => slowPace(member, false),
   waiting: ({ device }) =>
-    device?.gate_events_waiting ? `${plural(device.gate_events_waiting, "event")} waiting` : null,
+    device?.gate_events_waiting ? say("finding.waiting", { count: device.gate_events_waiting }) : null,
   drops: ({ device, camera }) => {
     const { frames_dropped, uptime_s } = device ?? {};
     if (!frames_dropped || !uptime_s || !camera?.interval_ms) return null;
     const expected = (1000 * uptime_s) / camera.interval_ms;
-    return frames_dropped > DROP_SHARE * expected ? `${plural(frames_dropped, "picture")} dropped` : null;
+    return frames_dropped > DROP_SHARE * expected ? say("finding.dropped", { count: frames_dropped }) : null;
   },
   signal: ({ device }) => {
     const rssi = device?.rssi_dbm ?? null;
@@ -106,18 +110,18 @@ const CHECKS: Readonly<Record<ProblemKind, Check>> = {
   firmware: ({ device }, { newestFirmware }) => {
     const own = device?.firmware;
     if (!own || !newestFirmware || NATURAL.compare(own, newestFirmware) >= 0) return null;
-    return `${own}; another device runs ${newestFirmware}`;
+    return say("finding.firmware", { own, newest: newestFirmware });
   },
   unused: (member) => {
     const { device, camera } = member;
     const may = device && (device.may_connect || device.may_post);
-    return may && !camera && heardAtMs(member) === null ? "no report yet" : null;
+    return may && !camera && heardAtMs(member) === null ? say("finding.noReport") : null;
   },
 };
 
 function recent(at_ms: number | null | undefined, { now_ms }: Context): Omit<Problem, "kind"> | null {
   if (!at_ms || now_ms - at_ms > RECENT_MS) return null;
-  return { words: `last ${duration(now_ms - at_ms)} ago`, since_ms: at_ms };
+  return { words: say("finding.last", { age: duration(now_ms - at_ms) }), since_ms: at_ms };
 }
 
 /** The most recent version among the devices, by the numbers in it. */

@@ -1,19 +1,20 @@
 import { csvTime, toCsv } from "../../shared/csv";
+import { say, type Key } from "../../shared/language";
 import { stateWords, type Row } from "./fleet";
 
-const HEAD = [
-  "id",
-  "name",
-  "state",
-  "problems",
-  "since (UTC)",
-  "last seen (UTC)",
-  "analysed every ms",
-  "interval ms",
-  "signal dBm",
-  "firmware",
-  "pictures dropped",
-  "gate events waiting",
+const HEAD: readonly Key[] = [
+  "csv.id",
+  "csv.name",
+  "csv.state",
+  "csv.problems",
+  "csv.since",
+  "csv.lastSeen",
+  "csv.every",
+  "csv.interval",
+  "csv.signal",
+  "csv.firmware",
+  "csv.dropped",
+  "csv.waiting",
 ];
 
 /** The rows as they are on screen. */
@@ -35,5 +36,5 @@ export function fleetCsv(rows: readonly Row[]): string {
       device?.gate_events_waiting,
     ];
   });
-  return toCsv([HEAD, ...cells]);
+  return toCsv([HEAD.map((key) => say(key)), ...cells]);
 }

@@ -2,6 +2,7 @@ import { useCallback, useMemo, useState } from "react";
 
 import { CsvButton } from "../../shared/csv-button";
 import { ago } from "../../shared/format";
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import { pageAddress } from "../../shared/routes";
 import { isSignedIn } from "../../shared/session";
@@ -62,10 +63,10 @@ export function FleetPage({ siteId }: { siteId: string }) {
     <div className="fleet" data-testid="devices">
       <div className="fleet-head">
         <div>
-          <h1>Fleet of {name}</h1>
+          <h1>{say("fleet.title", { site: name })}</h1>
           <p data-testid="fleet-summary">{summaryWords(rows)}</p>
           <a className="button" href={pageAddress(siteId, "cameras")}>
-            Add or change IP cameras
+            {say("fleet.cameras")}
           </a>
         </div>
         <ReportsForm reports={reports} list={list} />
@@ -74,13 +75,13 @@ export function FleetPage({ siteId }: { siteId: string }) {
       <Remedies groups={groups} />
       <section className="card" aria-labelledby="fleet-table">
         <div className="card-head fleet-tools">
-          <h2 id="fleet-table">Cameras and devices</h2>
+          <h2 id="fleet-table">{say("fleet.table")}</h2>
           <label className="field">
-            Filter
+            {say("fleet.filter")}
             <input
               type="search"
               value={filter}
-              placeholder="name, problem, firmware"
+              placeholder={say("fleet.filterExample")}
               onChange={(event) => {
                 setFilter(event.target.value);
               }}
@@ -118,7 +119,7 @@ function ReportsForm({ reports, list }: ReportsProps) {
   return (
     <OperatorForm
       className="devices-form"
-      action={reports ? "Refresh" : "Show devices"}
+      action={say(reports ? "refresh" : "fleet.show")}
       send={list}
       sent=""
       hint={reports ? <ReportsAge at_ms={reports.at_ms} /> : <p className="small muted">{whyAsk()}</p>}
@@ -127,12 +128,11 @@ function ReportsForm({ reports, list }: ReportsProps) {
 }
 
 function whyAsk(): string {
-  const what = "Signal, firmware, dropped pictures and gate events";
-  return isSignedIn() ? `${what} are read when you ask.` : `${what} need a key of scope “devices”.`;
+  return say(isSignedIn() ? "fleet.whyAsk" : "fleet.whyKey");
 }
 
 function ReportsAge({ at_ms }: { at_ms: number }) {
-  return <p className="small muted">Reports of devices read {ago(useNow() - at_ms)}</p>;
+  return <p className="small muted">{say("fleet.read", { ago: ago(useNow() - at_ms) })}</p>;
 }
 
 /** The rows, judged again every few seconds: hundreds of cameras report more often. */

@@ -1,4 +1,5 @@
 import { CardTable, ColumnHead } from "../../shared/card-table";
+import { say, type Key } from "../../shared/language";
 import type { AccessCommands } from "./access";
 import type { Column, Order, Row } from "./fleet";
 import { FleetRow } from "./fleet-row";
@@ -16,37 +17,37 @@ interface Props {
 }
 
 interface Head {
-  label: string;
+  label: Key;
   column?: Column;
   /** Known only from the devices' own reports. */
   reported?: boolean;
 }
 
 const HEADS: readonly Head[] = [
-  { label: "Name", column: "name" },
-  { label: "State", column: "state" },
-  { label: "Last picture" },
-  { label: "Pace" },
-  { label: "Last seen", column: "heard" },
-  { label: "Signal", column: "signal", reported: true },
-  { label: "Firmware", column: "firmware", reported: true },
-  { label: "Dropped", column: "dropped", reported: true },
-  { label: "Gate events", column: "waiting", reported: true },
-  { label: "Access", reported: true },
+  { label: "column.name", column: "name" },
+  { label: "column.state", column: "state" },
+  { label: "column.lastPicture" },
+  { label: "column.pace" },
+  { label: "column.lastSeen", column: "heard" },
+  { label: "column.signal", column: "signal", reported: true },
+  { label: "column.firmware", column: "firmware", reported: true },
+  { label: "column.dropped", column: "dropped", reported: true },
+  { label: "column.gateEvents", column: "waiting", reported: true },
+  { label: "column.access", reported: true },
 ];
 
 export function FleetTable({ rows, total, now_ms, withReports, order, onOrder, commands }: Props) {
   if (rows.length === 0) {
-    const words = total ? "Nothing matches the filter." : "No cameras or devices yet.";
+    const words = say(total ? "fleet.noMatch" : "fleet.none");
     return <p className="empty muted">{words}</p>;
   }
   const heads = HEADS.filter((head) => withReports || !head.reported).map(({ label, column }) => {
-    if (!column) return <ColumnHead key={label} label={label} />;
+    if (!column) return <ColumnHead key={label} label={say(label)} />;
     const current = order.column === column;
     return (
       <ColumnHead
         key={label}
-        label={label}
+        label={say(label)}
         sorted={current ? (order.descending ? "descending" : "ascending") : "none"}
         onSort={() => {
           onOrder({ column, descending: current && !order.descending });
@@ -55,7 +56,7 @@ export function FleetTable({ rows, total, now_ms, withReports, order, onOrder, c
     );
   });
   return (
-    <CardTable label="Cameras and devices" head={heads}>
+    <CardTable label={say("fleet.table")} head={heads}>
       {rows.map((row) => (
         <FleetRow key={row.id} row={row} now_ms={now_ms} withReports={withReports} commands={commands} />
       ))}

@@ -5,7 +5,7 @@ import type { CameraView, DeviceView } from "../../shared/views";
 import { camera, device, NOW_MS } from "../../testing";
 import { fleetCsv } from "./fleet-csv";
 import { fleetRows, matches, problemGroups, sortRows, stateWords, summaryWords } from "./fleet";
-import { PROBLEMS } from "./problems";
+import { PROBLEMS, problemWords } from "./problems";
 
 type Seen = Live["sightings"][string];
 
@@ -72,8 +72,9 @@ describe("what is wrong", () => {
   });
 
   it("is known of every kind in words", () => {
-    for (const { what, todo, page, section } of PROBLEMS) {
-      expect([what, todo, page, section].map((words) => words.length > 0)).not.toContain(false);
+    for (const { kind, page, section } of PROBLEMS) {
+      const words = [problemWords("what", kind), problemWords("todo", kind), page, section];
+      expect(words.map((text) => text.length > 0)).not.toContain(false);
     }
     expect(new Set(PROBLEMS.map((entry) => entry.kind)).size).toBe(PROBLEMS.length);
   });

@@ -1,8 +1,9 @@
 /** The cameras and devices of a lot as the rows of a table. Pure. */
+import { currentLocale, say } from "../../shared/language";
 import type { Live } from "../../shared/live";
 import type { CameraView, DeviceView } from "../../shared/views";
 import { diagnose, heardAtMs, newestFirmware, type Member, type Problem } from "./diagnosis";
-import { problemEntry, PROBLEMS, URGENCY, type ProblemEntry } from "./problems";
+import { problemEntry, PROBLEMS, problemWords, URGENCY, type ProblemEntry } from "./problems";
 
 export interface Row extends Member {
   problems: readonly Problem[];
@@ -72,10 +73,12 @@ function urgency(row: Row): number {
 
 /** Whether the row contains every word of the filter, in any case. */
 export function matches(row: Row, filter: string): boolean {
-  const titles = row.problems.map((problem) => `${problemEntry(problem.kind).title} ${problem.words}`);
-  const text = [row.id, row.name, row.device?.firmware, stateWords(row), ...titles].join(" ").toLowerCase();
+  const titles = row.problems.map((problem) => `${problemWords("title", problem.kind)} ${problem.words}`);
+  const text = [row.id, row.name, row.device?.firmware, stateWords(row), ...titles]
+    .join(" ")
+    .toLocaleLowerCase(currentLocale());
   return filter
-    .toLowerCase()
+    .toLocaleLowerCase(currentLocale())
     .split(/\s+/)
     .every((word) => text.includes(word));
 }
@@ -83,9 +86,9 @@ export function matches(row: Row, filter: string): boolean {
 /** The state in a few words: the most urgent problem, else how it works. */
 export function stateWords({ problems, camera, device }: Row): string {
   const first = problems[0];
-  if (first) return problemEntry(first.kind).title;
-  if (camera) return device?.polled ? "Online, polled" : "Online";
-  return device?.state === "online" ? "Online" : "No report yet";
+  if (first) return problemWords("title", first.kind);
+  if (camera) return say(device?.polled ? "fleet.polled" : "fleet.online");
+  return say(device?.state === "online" ? "fleet.online" : "fleet.noReport");
 }
 
 export interface Group {
@@ -103,13 +106,17 @@ export function problemGroups(rows: readonly Row[]): Group[] {
 
 /** "4 of 12 need attention: 1 broken, 3 poor"; says if none do. */
 export function summaryWords(rows: readonly Row[]): string {
-  if (rows.length === 0) return "No cameras or devices yet.";
+  if (rows.length === 0) return say("fleet.none");
   const levels = rows.flatMap(({ problems }) => (problems[0] ? [problemEntry(problems[0].kind).level] : []));
-  if (levels.length === 0) return `All ${rows.length} work normally.`;
+  if (levels.length === 0) return say("fleet.fine", { number: rows.length });
   const broken = levels.filter((level) => level === "broken").length;
   const parts = [
-    broken > 0 && `${broken} broken`,
-    levels.length > broken && `${levels.length - broken} that could work better`,
+    broken > 0 && say("fleet.broken", { count: broken }),
+    levels.length > broken && say("fleet.poor", { count: levels.length - broken }),
   ];
-  return `${levels.length} of ${rows.length} need attention: ${parts.filter(Boolean).join(", ")}.`;
+  return say("fleet.summary", {
+    number: levels.length,
+    total: rows.length,
+    which: parts.filter(Boolean).join(", "),
+  });
 }

@@ -1,5 +1,7 @@
 import { apiUrl } from "../../shared/api";
+import { say } from "../../shared/language";
 import type { Group } from "./fleet";
+import { problemWords } from "./problems";
 
 const NAMED = 5;
 
@@ -9,16 +11,16 @@ export function Remedies({ groups }: { groups: readonly Group[] }) {
   return (
     <section className="card" aria-labelledby="remedies-title">
       <div className="card-head">
-        <h2 id="remedies-title">What to do</h2>
+        <h2 id="remedies-title">{say("remedies.title")}</h2>
       </div>
       <ul className="remedies">
         {groups.map(({ entry, rows }) => (
           <li key={entry.kind} className={`remedy remedy-${entry.level}`}>
             <p>
-              <strong>{entry.title}</strong>: {namesOf(rows)}
+              <strong>{problemWords("title", entry.kind)}</strong>: {namesOf(rows)}
             </p>
             <p className="small">
-              {entry.what} {entry.todo}{" "}
+              {problemWords("what", entry.kind)} {problemWords("todo", entry.kind)}{" "}
               <a href={apiUrl(`/docs/${entry.page}`)}>
                 {entry.page}, “{entry.section}”
               </a>
@@ -33,5 +35,5 @@ export function Remedies({ groups }: { groups: readonly Group[] }) {
 function namesOf(rows: Group["rows"]): string {
   const names = rows.slice(0, NAMED).map((row) => row.name);
   const more = rows.length - names.length;
-  return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  return more > 0 ? say("remedies.more", { names: names.join(", "), more }) : names.join(", ");
 }

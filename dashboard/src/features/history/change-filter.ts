@@ -1,6 +1,7 @@
 /** Which changes of the history are listed. Pure. */
 import { duration } from "../../shared/format";
-import { STATE_WORDS } from "../../shared/slot-states";
+import { say } from "../../shared/language";
+import { stateWord } from "../../shared/slot-states";
 import { reasonWords } from "../../shared/slot-words";
 import type { Table } from "./table";
 import type { Cause, PastChange } from "./requests";
@@ -14,14 +15,11 @@ export interface ChangeFilter {
 
 export const ALL_CHANGES: ChangeFilter = { slot: "", zone: "", cause: "" };
 
-export const CAUSE_WORDS: Readonly<Record<Cause, string>> = {
-  frame: "a picture",
-  tick: "time passed",
-  command: "an operator",
-  gate: "a gate",
-  device: "a device",
-};
-export const CAUSES = Object.keys(CAUSE_WORDS) as Cause[];
+export const CAUSES: readonly Cause[] = ["frame", "tick", "command", "gate", "device"];
+
+export function causeWord(cause: Cause): string {
+  return say(`cause.${cause}`);
+}
 
 const PAGE = 100;
 
@@ -51,16 +49,25 @@ export function changeReason({ cause_kind, camera_id, reason }: PastChange): str
 
 export function changesTable(changes: readonly PastChange[], time_zone: string): Table {
   return {
-    columns: [`time (${time_zone})`, "space", "zone", "before", "before for", "now", "why", "caused by"],
+    columns: [
+      say("csv.time", { zone: time_zone }),
+      say("csv.space"),
+      say("csv.zone"),
+      say("csv.before"),
+      say("csv.beforeFor"),
+      say("csv.now"),
+      say("csv.why"),
+      say("csv.cause"),
+    ],
     rows: changes.map((change) => [
       sortableTime(change.time_ms, time_zone),
       change.slot_id,
       change.zone_id,
-      STATE_WORDS[change.from_state],
+      stateWord(change.from_state),
       change.dwell_ms === null ? null : duration(change.dwell_ms),
-      STATE_WORDS[change.to_state],
+      stateWord(change.to_state),
       changeReason(change),
-      CAUSE_WORDS[change.cause_kind],
+      causeWord(change.cause_kind),
     ]),
   };
 }

@@ -4,7 +4,7 @@ import { ApiError } from "../../shared/api";
 import { toCsv } from "../../shared/csv";
 import { CsvButton } from "../../shared/csv-button";
 import { Fault } from "../../shared/fault";
-import { plural } from "../../shared/format";
+import { say } from "../../shared/language";
 import { useRequest } from "../../shared/use-request";
 import { changesTable } from "./change-filter";
 import { CHANGE_COLUMNS, ChangeRow } from "./change-row";
@@ -22,7 +22,7 @@ export function ChangeList({ path, file, time_zone }: Props) {
   if (answer.state === "loading") {
     return (
       <p className="empty muted" aria-busy="true">
-        Loading the changes …
+        {say("changes.loading")}
       </p>
     );
   }
@@ -31,7 +31,7 @@ export function ChangeList({ path, file, time_zone }: Props) {
       <div className="empty" role="alert">
         <p className="fault">{answer.message}</p>
         <button type="button" className="button button-small" onClick={again}>
-          Try again
+          {say("again")}
         </button>
       </div>
     );
@@ -51,7 +51,7 @@ function Pages({ first, file, time_zone }: { first: ChangesPage; file: string; t
       setShown({ rows: [...rows, ...page.rows], next: page.next });
       setFault("");
     } catch (error) {
-      setFault(error instanceof ApiError ? error.message : "The server’s response cannot be read.");
+      setFault(error instanceof ApiError ? error.message : say("api.unreadable"));
     } finally {
       setBusy(false);
     }
@@ -61,21 +61,26 @@ function Pages({ first, file, time_zone }: { first: ChangesPage; file: string; t
     <>
       <div className="history-count">
         <p role="status">
-          {rows.length ? `${plural(rows.length, "change")}${next ? ", and older ones" : ""}` : ""}
+          {rows.length > 0 && say(next ? "changes.countMore" : "changes.count", { count: rows.length })}
         </p>
         {rows.length > 0 && (
-          <CsvButton of="changes" file={file} csv={() => toCsv([table.columns, ...table.rows])} />
+          <CsvButton of={say("changes.file")} file={file} csv={() => toCsv([table.columns, ...table.rows])} />
         )}
       </div>
-      {rows.length === 0 && <p className="empty muted">No changes match.</p>}
+      {rows.length === 0 && <p className="empty muted">{say("changes.none")}</p>}
       {rows.length > 0 && (
-        <div className="table-frame history-table" role="region" aria-label="Changes, table" tabIndex={0}>
+        <div
+          className="table-frame history-table"
+          role="region"
+          aria-label={say("data.table", { title: say("changes.title") })}
+          tabIndex={0}
+        >
           <table>
             <thead>
               <tr>
                 {CHANGE_COLUMNS.map((column) => (
                   <th key={column} scope="col">
-                    {column}
+                    {say(column)}
                   </th>
                 ))}
               </tr>
@@ -98,7 +103,7 @@ function Pages({ first, file, time_zone }: { first: ChangesPage; file: string; t
             if (!busy) void older(next);
           }}
         >
-          {busy ? "Loading …" : "Show older changes"}
+          {say(busy ? "loading" : "changes.older")}
         </button>
       )}
     </>

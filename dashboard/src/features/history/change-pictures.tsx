@@ -1,4 +1,5 @@
 import { apiUrl } from "../../shared/api";
+import { say } from "../../shared/language";
 import { useRequest } from "../../shared/use-request";
 import { loadPictures, type StoredPicture } from "./requests";
 import { dayOf, exactTime } from "./times";
@@ -9,12 +10,7 @@ interface Props {
   time_zone: string;
 }
 
-const MISSING_WORDS: Readonly<Record<string, string>> = {
-  "no-frame": "No picture caused this change.",
-  policy: "Pictures are not stored here.",
-  retention: "The picture was deleted when its retention period ended.",
-  expired: "The picture was lost before it could be stored.",
-};
+const MISSING = ["no-frame", "policy", "retention", "expired"] as const;
 
 /** The stored pictures before and after a change. */
 export function ChangePictures({ changeId, slotId, time_zone }: Props) {
@@ -22,7 +18,7 @@ export function ChangePictures({ changeId, slotId, time_zone }: Props) {
   if (answer.state === "loading") {
     return (
       <p className="muted" role="status">
-        Loading the pictures …
+        {say("pictures.loading")}
       </p>
     );
   }
@@ -31,34 +27,35 @@ export function ChangePictures({ changeId, slotId, time_zone }: Props) {
       <p className="fault" role="alert">
         {answer.message}{" "}
         <button type="button" className="link" onClick={again}>
-          Try again
+          {say("again")}
         </button>
       </p>
     );
   }
   const { before, after, missing } = answer.value;
+  const why = MISSING.find((code) => code === missing);
   return (
     <div className="history-pictures">
       <Picture
-        words="Before"
+        end="before"
         slotId={slotId}
         picture={before}
         time_zone={time_zone}
-        missing="None is stored."
+        missing={say("pictures.none")}
       />
       <Picture
-        words="After"
+        end="after"
         slotId={slotId}
         picture={after}
         time_zone={time_zone}
-        missing={MISSING_WORDS[missing ?? ""] ?? "None is stored."}
+        missing={say(why ? `pictures.missing.${why}` : "pictures.none")}
       />
     </div>
   );
 }
 
 interface PictureProps {
-  words: string;
+  end: "before" | "after";
   slotId: string;
   picture: StoredPicture | null;
   time_zone: string;
@@ -66,11 +63,12 @@ interface PictureProps {
   missing: string;
 }
 
-function Picture({ words, slotId, picture, time_zone, missing }: PictureProps) {
+function Picture({ end, slotId, picture, time_zone, missing }: PictureProps) {
+  const title = say(`pictures.${end}`);
   if (!picture) {
     return (
       <p className="muted">
-        {words}: {missing}
+        {title}: {missing}
       </p>
     );
   }
@@ -79,10 +77,10 @@ function Picture({ words, slotId, picture, time_zone, missing }: PictureProps) {
   return (
     <figure>
       <a href={apiUrl(url)} target="_blank" rel="noreferrer">
-        <img src={apiUrl(url)} alt={`${words} the change of ${slotId}, taken ${when}`} loading="lazy" />
+        <img src={apiUrl(url)} alt={say(`pictures.alt.${end}`, { space: slotId, when })} loading="lazy" />
       </a>
       <figcaption className="muted small">
-        {words}: {when}
+        {title}: {when}
       </figcaption>
     </figure>
   );

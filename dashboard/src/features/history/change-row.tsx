@@ -1,14 +1,22 @@
 import { useId, useState } from "react";
 
 import { duration } from "../../shared/format";
-import { STATE_WORDS } from "../../shared/slot-states";
+import { say, type Key } from "../../shared/language";
+import { stateWord } from "../../shared/slot-states";
 import { StateMark } from "../../shared/state-mark";
 import { changeReason } from "./change-filter";
 import { ChangePictures } from "./change-pictures";
 import type { PastChange } from "./requests";
 import { dayOf, exactTime } from "./times";
 
-export const CHANGE_COLUMNS = ["Time", "Space", "Change", "Before for", "Why", "Pictures"] as const;
+export const CHANGE_COLUMNS: readonly Key[] = [
+  "column.time",
+  "column.space",
+  "column.change",
+  "column.beforeFor",
+  "column.why",
+  "column.pictures",
+];
 
 /** One change in the list; its pictures on demand. */
 export function ChangeRow({ change, time_zone }: { change: PastChange; time_zone: string }) {
@@ -24,10 +32,10 @@ export function ChangeRow({ change, time_zone }: { change: PastChange; time_zone
         </th>
         <td>{slot_id}</td>
         <td>
-          <StateMark state={to_state} /> {STATE_WORDS[from_state]}
+          <StateMark state={to_state} /> {stateWord(from_state)}
           <span aria-hidden="true"> → </span>
-          <span className="visually-hidden"> to </span>
-          <strong>{STATE_WORDS[to_state]}</strong>
+          <span className="visually-hidden"> {say("to")} </span>
+          <strong>{stateWord(to_state)}</strong>
         </td>
         <td>{dwell_ms === null ? "–" : duration(dwell_ms)}</td>
         <td>{changeReason(change)}</td>
@@ -38,12 +46,15 @@ export function ChangeRow({ change, time_zone }: { change: PastChange; time_zone
               className="link"
               aria-expanded={open}
               aria-controls={open ? id : undefined}
-              aria-label={`${open ? "Hide" : "Show"} pictures of ${slot_id}, ${when}`}
+              aria-label={say(open ? "changes.hidePictures" : "changes.showPictures", {
+                space: slot_id,
+                when,
+              })}
               onClick={() => {
                 setOpen(!open);
               }}
             >
-              {open ? "Hide" : "Show"}
+              {say(open ? "hide" : "show")}
             </button>
           )}
         </td>

@@ -1,7 +1,8 @@
 import { useId, useState, type RefObject } from "react";
 
+import { say } from "../../shared/language";
 import type { Site } from "../../shared/live";
-import { ALL_CHANGES, CAUSE_WORDS, CAUSES, changesPath, type ChangeFilter } from "./change-filter";
+import { ALL_CHANGES, CAUSES, causeWord, changesPath, type ChangeFilter } from "./change-filter";
 import { ChangeList } from "./change-list";
 import type { Usage } from "./requests";
 
@@ -23,7 +24,7 @@ export function ChangesPanel({ siteId, siteZones, usage, file, filter, onFilter,
     <section className="card history-panel" aria-labelledby={id}>
       <div className="card-head">
         <h2 id={id} ref={heading} tabIndex={-1}>
-          Changes
+          {say("changes.title")}
         </h2>
       </div>
       <Filters siteZones={siteZones} usage={usage} filter={filter} onFilter={onFilter} />
@@ -55,11 +56,11 @@ function Filters({ siteZones, usage, filter, onFilter }: FiltersProps) {
       }}
     >
       <label className="field">
-        Space
+        {say("column.space")}
         <input
           list={list}
           value={slot}
-          placeholder="all"
+          placeholder={say("changes.all")}
           autoComplete="off"
           aria-invalid={!known}
           onChange={(event) => {
@@ -75,14 +76,14 @@ function Filters({ siteZones, usage, filter, onFilter }: FiltersProps) {
         </datalist>
       </label>
       <label className="field">
-        Zone
+        {say("zone")}
         <select
           value={filter.zone}
           onChange={(event) => {
             onFilter({ ...filter, zone: event.target.value });
           }}
         >
-          <option value="">all</option>
+          <option value="">{say("changes.all")}</option>
           {zones.map(({ zone_id, name }) => (
             <option key={zone_id} value={zone_id}>
               {name}
@@ -91,17 +92,17 @@ function Filters({ siteZones, usage, filter, onFilter }: FiltersProps) {
         </select>
       </label>
       <label className="field">
-        Caused by
+        {say("changes.cause")}
         <select
           value={filter.cause}
           onChange={(event) => {
             onFilter({ ...filter, cause: CAUSES.find((cause) => cause === event.target.value) ?? "" });
           }}
         >
-          <option value="">anything</option>
+          <option value="">{say("changes.anything")}</option>
           {CAUSES.map((cause) => (
             <option key={cause} value={cause}>
-              {CAUSE_WORDS[cause]}
+              {causeWord(cause)}
             </option>
           ))}
         </select>
@@ -113,11 +114,11 @@ function Filters({ siteZones, usage, filter, onFilter }: FiltersProps) {
           onFilter(ALL_CHANGES);
         }}
       >
-        Show all
+        {say("showAll")}
       </button>
       {!known && (
         <p className="fault" role="status">
-          No space is called “{slot}”.
+          {say("changes.noSpace", { space: slot })}
         </p>
       )}
     </form>

@@ -2,6 +2,8 @@ import { useId, useState, type ReactNode } from "react";
 
 import { toCsv } from "../../shared/csv";
 import { CsvButton } from "../../shared/csv-button";
+import { small } from "../../shared/format";
+import { say } from "../../shared/language";
 import type { Table } from "./table";
 import { DataTable } from "./data-table";
 
@@ -20,7 +22,7 @@ interface Props {
 }
 
 /** A card with a picture of some numbers, the same numbers as a table, and as a file. */
-export function DataPanel({ title, file, table, note, picture = "Chart", children }: Props) {
+export function DataPanel({ title, file, table, note, picture, children }: Props) {
   const [view, setView] = useState<"picture" | "table">("picture");
   const id = useId();
   const empty = table.rows.length === 0;
@@ -31,7 +33,7 @@ export function DataPanel({ title, file, table, note, picture = "Chart", childre
         {!empty && (
           <div className="history-tools">
             {children !== undefined && (
-              <div className="segments" role="group" aria-label={`Show ${title.toLowerCase()} as`}>
+              <div className="segments" role="group" aria-label={say("data.showAs", { title: small(title) })}>
                 {(["picture", "table"] as const).map((each) => (
                   <button
                     key={each}
@@ -41,7 +43,7 @@ export function DataPanel({ title, file, table, note, picture = "Chart", childre
                       setView(each);
                     }}
                   >
-                    {each === "picture" ? picture : "Table"}
+                    {each === "picture" ? (picture ?? say("chart")) : say("table")}
                   </button>
                 ))}
               </div>
@@ -51,7 +53,7 @@ export function DataPanel({ title, file, table, note, picture = "Chart", childre
         )}
       </div>
       {note}
-      {empty && <p className="empty muted">Nothing was recorded in this period.</p>}
+      {empty && <p className="empty muted">{say("data.none")}</p>}
       {!empty && (view === "table" || children === undefined) && <DataTable table={table} label={title} />}
       {!empty && view === "picture" && children}
     </section>

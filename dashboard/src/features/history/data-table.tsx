@@ -1,9 +1,15 @@
 import type { Cell, Table } from "./table";
+import { number, say } from "../../shared/language";
 
 /** A table in a frame that scrolls; the first column names the rows. */
 export function DataTable({ table, label }: { table: Table; label: string }) {
   return (
-    <div className="table-frame history-table" role="region" aria-label={`${label}, table`} tabIndex={0}>
+    <div
+      className="table-frame history-table"
+      role="region"
+      aria-label={say("data.table", { title: label })}
+      tabIndex={0}
+    >
       <table>
         <thead>
           <tr>
@@ -33,5 +39,5 @@ export function DataTable({ table, label }: { table: Table; label: string }) {
 
 function cellText(cell: Cell): string {
   if (cell === null) return "–";
-  return typeof cell === "number" ? cell.toLocaleString() : cell;
+  return typeof cell === "number" ? number(cell) : cell;
 }

@@ -1,5 +1,6 @@
 import { memo, useMemo, useRef, useState } from "react";
 
+import { say } from "../../shared/language";
 import type { Site } from "../../shared/live";
 import { pageAddress } from "../../shared/routes";
 import { useSite } from "../../shared/use-live";
@@ -42,7 +43,7 @@ export function SiteHistory({ site, query }: { site: Site; query: string }) {
   return (
     <>
       <div className="history-head">
-        <h1>History of {site.name}</h1>
+        <h1>{say("history.title", { site: site.name })}</h1>
         <div className="history-when">
           <RangeChooser
             range={range}
@@ -52,7 +53,7 @@ export function SiteHistory({ site, query }: { site: Site; query: string }) {
             }}
           />
           <button type="button" className="button" onClick={again}>
-            Refresh
+            {say("refresh")}
           </button>
         </div>
         <p className="muted small" role="status">
@@ -82,17 +83,21 @@ function daysOf({ usage }: Past): OwnRange {
 }
 
 function spanWords({ usage: { from_ms, to_ms, time_zone } }: Past): string {
-  return `${dayAndTime(from_ms, time_zone)} to ${dayAndTime(to_ms, time_zone)}, time zone ${time_zone}`;
+  return say("history.span", {
+    from: dayAndTime(from_ms, time_zone),
+    to: dayAndTime(to_ms, time_zone),
+    zone: time_zone,
+  });
 }
 
 function NotReady({ answer, again }: { answer: Answer<Past>; again: () => void }) {
   if (answer.state === "failed") {
     return (
       <section className="card notice" role="alert">
-        <h2>The history cannot be shown</h2>
+        <h2>{say("history.failed")}</h2>
         <p>{answer.message}</p>
         <button type="button" className="button" onClick={again}>
-          Try again
+          {say("again")}
         </button>
       </section>
     );
@@ -100,7 +105,7 @@ function NotReady({ answer, again }: { answer: Answer<Past>; again: () => void }
   return (
     <div aria-busy="true">
       <p className="visually-hidden" role="status">
-        Loading the history
+        {say("history.loading")}
       </p>
       <div className="skeleton skeleton-plan" />
     </div>

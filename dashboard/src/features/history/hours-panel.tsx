@@ -1,6 +1,8 @@
 import { DataPanel } from "./data-panel";
 import type { Usage } from "./requests";
-import { busiest, hoursTable, WEEKDAYS } from "./summaries";
+import { busiest, hoursTable, weekdayName } from "./summaries";
+import { percent } from "../../shared/format";
+import { say } from "../../shared/language";
 
 /** Which hours of the week are busy: a table whose cells are shaded by their number. */
 export function HoursPanel({ usage, file }: { usage: Usage; file: string }) {
@@ -9,14 +11,17 @@ export function HoursPanel({ usage, file }: { usage: Usage; file: string }) {
   const known = best !== null;
   return (
     <DataPanel
-      title="Busy hours"
+      title={say("hours.title")}
       file={`${file}-hours`}
       table={known ? table : { columns: [], rows: [] }}
       note={
         best && (
           <p className="muted small">
-            Occupied share in percent. Busiest: {WEEKDAYS[best.weekday]} {String(best.hour).padStart(2, "0")}
-            :00, {Math.round(100 * (best.occupied_share ?? 0))} %.
+            {say("hours.busiest", {
+              day: weekdayName(best.weekday),
+              hour: `${String(best.hour).padStart(2, "0")}:00`,
+              share: percent(best.occupied_share ?? 0),
+            })}
           </p>
         )
       }

@@ -5,6 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { chartOptions } from "./chart-options";
 import type { Line } from "./summaries";
 import { dayAndTime } from "./times";
+import { number } from "../../shared/language";
 
 interface Props {
   label: string;
@@ -73,7 +74,7 @@ export function LineChart({ label, starts_ms, lines, time_zone, unit }: Props) {
 }
 
 function valueText(value: number | null, unit: string): string {
-  return value === null ? "–" : `${value.toLocaleString()}${unit && ` ${unit}`}`;
+  return value === null ? "–" : `${number(value)}${unit && ` ${unit}`}`;
 }
 
 /** Some browsers have no canvas, or refuse one more. */

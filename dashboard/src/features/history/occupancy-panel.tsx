@@ -5,6 +5,8 @@ import { LineChart } from "./line-chart";
 import type { Occupancy } from "./requests";
 import { GROUPINGS, lineTable, linesOf, type Grouping } from "./summaries";
 import { dayAndTime } from "./times";
+import { small } from "../../shared/format";
+import { say } from "../../shared/language";
 
 interface Props {
   occupancy: Occupancy;
@@ -13,12 +15,6 @@ interface Props {
   file: string;
 }
 
-const GROUPING_WORDS: Readonly<Record<Grouping, string>> = {
-  state: "Spaces by state",
-  zone: "Occupied share by zone",
-  kind: "Occupied share by kind",
-};
-
 /** How full the lot was over time. */
 export function OccupancyPanel({ occupancy, zones, file }: Props) {
   const [by, setBy] = useState<Grouping>("state");
@@ -26,16 +22,20 @@ export function OccupancyPanel({ occupancy, zones, file }: Props) {
   const empty = occupancy.series.length === 0;
   const table = empty ? { columns: [], rows: [] } : lineTable(occupancy, lines);
   const { from_ms, to_ms, time_zone } = occupancy;
-  const span = `${dayAndTime(from_ms, time_zone)} to ${dayAndTime(to_ms, time_zone)}`;
+  const chart = {
+    what: small(say(`occupancy.${by}`)),
+    from: dayAndTime(from_ms, time_zone),
+    to: dayAndTime(to_ms, time_zone),
+  };
   return (
     <DataPanel
-      title="Occupancy"
+      title={say("occupancy.title")}
       file={`${file}-occupancy-by-${by}`}
       table={table}
       note={
         !empty && (
           <label className="table-filter">
-            Show
+            {say("show")}
             <select
               value={by}
               onChange={(event) => {
@@ -44,7 +44,7 @@ export function OccupancyPanel({ occupancy, zones, file }: Props) {
             >
               {GROUPINGS.map((each) => (
                 <option key={each} value={each}>
-                  {GROUPING_WORDS[each]}
+                  {say(`occupancy.${each}`)}
                 </option>
               ))}
             </select>
@@ -53,7 +53,7 @@ export function OccupancyPanel({ occupancy, zones, file }: Props) {
       }
     >
       <LineChart
-        label={`Chart: ${GROUPING_WORDS[by].toLowerCase()}, ${span}. The table has the numbers.`}
+        label={say("occupancy.chart", chart)}
         starts_ms={occupancy.starts_ms}
         lines={lines}
         time_zone={time_zone}

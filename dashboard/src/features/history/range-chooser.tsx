@@ -1,7 +1,8 @@
 import { useState, type SyntheticEvent } from "react";
 
 import { Fault } from "../../shared/fault";
-import { faultOf, NAMED, RANGE_WORDS, type OwnRange, type Range } from "./range";
+import { say } from "../../shared/language";
+import { faultOf, NAMED, type OwnRange, type Range } from "./range";
 
 interface Props {
   range: Range;
@@ -20,7 +21,7 @@ export function RangeChooser({ range, days, onChange }: Props) {
   }
   return (
     <div className="history-range">
-      <div className="segments" role="group" aria-label="Time">
+      <div className="segments" role="group" aria-label={say("column.time")}>
         {NAMED.map((name) => (
           <button
             key={name}
@@ -31,7 +32,7 @@ export function RangeChooser({ range, days, onChange }: Props) {
               onChange(name);
             }}
           >
-            {RANGE_WORDS[name]}
+            {say(`range.${name}`)}
           </button>
         ))}
         <button
@@ -41,7 +42,7 @@ export function RangeChooser({ range, days, onChange }: Props) {
             setOpen(true);
           }}
         >
-          Own days
+          {say("range.own")}
         </button>
       </div>
       {open && <OwnDays given={typeof range === "string" ? days : range} onChange={onChange} />}
@@ -67,7 +68,7 @@ function OwnDays({ given, onChange }: { given: OwnRange | null; onChange: (range
     <form className="history-own" onSubmit={send}>
       {(["from", "to"] as const).map((end) => (
         <label key={end} className="field">
-          {end === "from" ? "First day" : "Last day"}
+          {say(`range.${end}`)}
           <input
             type="date"
             required
@@ -79,7 +80,7 @@ function OwnDays({ given, onChange }: { given: OwnRange | null; onChange: (range
         </label>
       ))}
       <button type="submit" className="button">
-        Show
+        {say("show")}
       </button>
       <Fault words={fault} />
     </form>

@@ -1,14 +1,8 @@
 /** The range of time in the page's address: `range=7d`, or `from=2026-05-01&to=2026-05-31`. Pure. */
+import { say } from "../../shared/language";
 
 export const NAMED = ["today", "yesterday", "7d", "30d"] as const;
 type NamedRange = (typeof NAMED)[number];
-
-export const RANGE_WORDS: Readonly<Record<NamedRange, string>> = {
-  today: "Today",
-  yesterday: "Yesterday",
-  "7d": "7 days",
-  "30d": "30 days",
-};
 
 /** Local days of the site, both included. */
 export interface OwnRange {
@@ -41,10 +35,10 @@ export function parametersOf(range: Range): Record<string, string> {
 /** What is wrong with days that a user chose; "" if nothing is. */
 export function faultOf({ from, to }: OwnRange): string {
   if (![from, to].every((day) => DAY.test(day) && !Number.isNaN(Date.parse(day)))) {
-    return "Choose the first and the last day.";
+    return say("range.missing");
   }
   const days = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
-  if (days < 1) return "The last day is before the first.";
-  if (days > DAYS_MAX) return `Choose ${DAYS_MAX} days at most.`;
+  if (days < 1) return say("range.turned");
+  if (days > DAYS_MAX) return say("range.long", { days: DAYS_MAX });
   return "";
 }

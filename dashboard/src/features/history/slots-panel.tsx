@@ -1,7 +1,8 @@
 import { useMemo } from "react";
 
-import { duration, plural } from "../../shared/format";
+import { duration, percent } from "../../shared/format";
 import { spaceOfKind } from "../../shared/kinds";
+import { say } from "../../shared/language";
 import { DataPanel } from "./data-panel";
 import type { Usage } from "./requests";
 import { slotsTable, usedSlots } from "./summaries";
@@ -17,14 +18,19 @@ interface Props {
 export function SlotsPanel({ usage, zones, file, onSelect }: Props) {
   const slots = useMemo(() => usedSlots(usage.slots, zones), [usage.slots, zones]);
   return (
-    <DataPanel title="Use of each space" file={`${file}-spaces`} table={slotsTable(slots)} picture="Bars">
+    <DataPanel
+      title={say("use.title")}
+      file={`${file}-spaces`}
+      table={slotsTable(slots)}
+      picture={say("bars")}
+    >
       <ol className="history-bars">
         {slots.map((slot) => (
           <li key={slot.slot_id}>
             <button
               type="button"
               className="link"
-              title={`Changes of ${slot.slot_id}`}
+              title={say("use.changes", { space: slot.slot_id })}
               onClick={() => {
                 onSelect(slot.slot_id);
               }}
@@ -38,12 +44,12 @@ export function SlotsPanel({ usage, zones, file, onSelect }: Props) {
               min={0}
               max={100}
               value={slot.occupied ?? 0}
-              aria-label={`${slot.slot_id} occupied, percent of the known time`}
+              aria-label={say("use.meter", { space: slot.slot_id })}
             />
-            <span className="number">{slot.occupied === null ? "–" : `${Math.round(slot.occupied)} %`}</span>
+            <span className="number">{slot.occupied === null ? "–" : percent(slot.occupied / 100)}</span>
             <span className="muted small">
-              {plural(slot.stays.count, "stay")}
-              {slot.stays.p50_ms !== null && `, half leave within ${duration(slot.stays.p50_ms)}`}
+              {say("use.stays", { count: slot.stays.count })}
+              {slot.stays.p50_ms !== null && `, ${say("stays.half")} ${duration(slot.stays.p50_ms)}`}
             </span>
           </li>
         ))}

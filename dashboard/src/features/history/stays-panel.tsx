@@ -1,4 +1,5 @@
 import { duration } from "../../shared/format";
+import { number, say } from "../../shared/language";
 import { DataPanel } from "./data-panel";
 import type { Usage } from "./requests";
 import { staysTable, turnover } from "./summaries";
@@ -14,17 +15,17 @@ export function StaysPanel({ usage, zones, file }: Props) {
   const { count, p50_ms, p90_ms } = usage.stays;
   const perSlot = turnover(usage.stays, usage.slots.length, usage);
   const facts: [string, string][] = [
-    ["stays ended", count.toLocaleString()],
-    ["stays per space and day", perSlot === null ? "–" : perSlot.toLocaleString()],
-    ["half leave within", p50_ms === null ? "–" : duration(p50_ms)],
-    ["nine in ten leave within", p90_ms === null ? "–" : duration(p90_ms)],
+    [say("stays.ended"), number(count)],
+    [say("stays.perDay"), perSlot === null ? "–" : number(perSlot)],
+    [say("stays.half"), p50_ms === null ? "–" : duration(p50_ms)],
+    [say("stays.ninety"), p90_ms === null ? "–" : duration(p90_ms)],
   ];
   return (
     <DataPanel
-      title="Stays in spaces"
+      title={say("stays.title")}
       file={`${file}-stays`}
       table={usage.slots.length ? staysTable(usage, zones) : { columns: [], rows: [] }}
-      picture="Numbers"
+      picture={say("numbers")}
     >
       <dl className="history-facts">
         {facts.map(([words, value]) => (
@@ -34,9 +35,7 @@ export function StaysPanel({ usage, zones, file }: Props) {
           </div>
         ))}
       </dl>
-      <p className="muted small">
-        Stays that ended in this period, counted from arrival. A stay goes on while its space is unknown.
-      </p>
+      <p className="muted small">{say("stays.what")}</p>
     </DataPanel>
   );
 }

@@ -1,6 +1,7 @@
 /** Sums and tables from the answers of the API. Pure. */
-import { KIND_WORDS } from "../../shared/kinds";
-import { STATE_WORDS, STATES } from "../../shared/slot-states";
+import { kindWord } from "../../shared/kinds";
+import { compareNames, currentLocale, say } from "../../shared/language";
+import { stateWord, STATES } from "../../shared/slot-states";
 import type { SlotKind, SlotState } from "../../shared/views";
 import type { Table } from "./table";
 import type { HourUsage, Occupancy, OccupancySeries, SlotUsage, Stays, Usage } from "./requests";
@@ -8,7 +9,8 @@ import { sortableTime } from "./times";
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
-export const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] as const;
+/** A Monday. */
+const MONDAY_MS = Date.UTC(2024, 0, 1);
 
 export const GROUPINGS = ["state", "zone", "kind"] as const;
 export type Grouping = (typeof GROUPINGS)[number];
@@ -25,14 +27,17 @@ type Names = ReadonlyMap<string, string>;
 export function linesOf({ series, starts_ms }: Occupancy, by: Grouping, zones: Names): Line[] {
   if (by === "state") {
     return STATES.map((state) => ({
-      label: STATE_WORDS[state],
+      state,
+      label: stateWord(state),
       values: starts_ms.map((_, at) => round(sum(series, state, at), 2)),
-    })).filter(({ label, values }) => label === "occupied" || label === "free" || values.some(Boolean));
+    }))
+      .filter(({ state, values }) => state === "occupied" || state === "free" || values.some(Boolean))
+      .map(({ label, values }) => ({ label, values }));
   }
   const groups = new Map<string, { label: string; members: OccupancySeries[] }>();
   for (const each of series) {
     const key = by === "zone" ? each.zone_id : each.kind;
-    const label = by === "zone" ? (zones.get(each.zone_id) ?? each.zone_id) : KIND_WORDS[each.kind];
+    const label = by === "zone" ? (zones.get(each.zone_id) ?? each.zone_id) : kindWord(each.kind);
     groups.set(key, { label, members: [...(groups.get(key)?.members ?? []), each] });
   }
   return [...groups.values()].map(({ label, members }) => ({
@@ -52,7 +57,7 @@ function share(occupied: number, free: number): number | null {
 
 export function lineTable({ starts_ms, time_zone }: Occupancy, lines: readonly Line[]): Table {
   return {
-    columns: [`time (${time_zone})`, ...lines.map(({ label }) => label)],
+    columns: [say("csv.time", { zone: time_zone }), ...lines.map(({ label }) => label)],
     rows: starts_ms.map((start_ms, at) => [
       sortableTime(start_ms, time_zone).slice(0, 16),
       ...lines.map(({ values }) => values[at] ?? null),
@@ -69,16 +74,16 @@ export function turnover(stays: Stays, slots: number, { from_ms, to_ms }: Usage)
 export function staysTable(usage: Usage, zones: Names): Table {
   const groups = [
     ...usage.zones.map((zone) => ({ ...zone, name: zones.get(zone.zone_id) ?? zone.zone_id })),
-    { name: "Whole lot", slots: usage.slots.length, stays: usage.stays },
+    { name: say("wholeLot"), slots: usage.slots.length, stays: usage.stays },
   ];
   return {
     columns: [
-      "zone",
-      "spaces",
-      "stays",
-      "stays per space and day",
-      "half leave within (min)",
-      "nine in ten leave within (min)",
+      say("csv.zone"),
+      say("csv.spaces"),
+      say("csv.stays"),
+      say("stays.perDay"),
+      say("csv.half"),
+      say("csv.ninety"),
     ],
     rows: groups.map(({ name, slots, stays }) => [
       name,
@@ -96,7 +101,7 @@ export function hoursTable(hours: readonly HourUsage[]): Table {
   const days = [...new Set(hours.map(({ weekday }) => weekday))].sort((a, b) => a - b);
   const shares = new Map(hours.map((each) => [`${each.weekday} ${each.hour}`, each.occupied_share]));
   return {
-    columns: ["hour", ...days.map((day) => WEEKDAYS[day] ?? "")],
+    columns: [say("csv.hour"), ...days.map(weekdayName)],
     rows: Array.from({ length: 24 }, (_, hour) => [
       `${String(hour).padStart(2, "0")}:00`,
       ...days.map((day) => {
@@ -105,6 +110,12 @@ export function hoursTable(hours: readonly HourUsage[]): Table {
       }),
     ]),
   };
+}
+
+/** "Mon"; 0 is Monday. */
+export function weekdayName(weekday: number): string {
+  const name = new Intl.DateTimeFormat(currentLocale(), { weekday: "short", timeZone: "UTC" });
+  return name.format(MONDAY_MS + weekday * DAY_MS);
 }
 
 /** The busiest hour of the range; null if nothing is known. */
@@ -126,8 +137,6 @@ interface UsedSlot {
   stays: Stays;
 }
 
-const NATURAL = new Intl.Collator(undefined, { numeric: true });
-
 /** The most occupied first; slots of which nothing is known last. */
 export function usedSlots(slots: readonly SlotUsage[], zones: Names): UsedSlot[] {
   return slots
@@ -142,25 +151,25 @@ export function usedSlots(slots: readonly SlotUsage[], zones: Names): UsedSlot[]
         stays: slot.stays,
       };
     })
-    .sort((a, b) => (b.occupied ?? -1) - (a.occupied ?? -1) || NATURAL.compare(a.slot_id, b.slot_id));
+    .sort((a, b) => (b.occupied ?? -1) - (a.occupied ?? -1) || compareNames(a.slot_id, b.slot_id));
 }
 
 export function slotsTable(slots: readonly UsedSlot[]): Table {
   return {
     columns: [
-      "space",
-      "zone",
-      "kind",
-      "occupied (%)",
-      "unknown (%)",
-      "stays",
-      "half leave within (min)",
-      "nine in ten leave within (min)",
+      say("csv.space"),
+      say("csv.zone"),
+      say("csv.kind"),
+      say("csv.occupied"),
+      say("csv.unknown"),
+      say("csv.stays"),
+      say("csv.half"),
+      say("csv.ninety"),
     ],
     rows: slots.map((slot) => [
       slot.slot_id,
       slot.zone,
-      KIND_WORDS[slot.kind],
+      kindWord(slot.kind),
       slot.occupied,
       slot.unknown,
       slot.stays.count,

@@ -1,5 +1,6 @@
 /** Turns a site's slots and cameras into drawings. Pure. */
 import { boundsOf, frameOf, middleOf, overlaps, scaled, type Box, type Frame } from "../../shared/geometry";
+import { say } from "../../shared/language";
 import type { Site } from "../../shared/live";
 import type { CameraView, Point, SlotView } from "../../shared/views";
 
@@ -50,7 +51,7 @@ function schematic(site: Site, camera: CameraView): Drawing {
     const slot = site.slots[slot_id];
     return slot?.plan === null ? [shapeOf(slot, shrunk(scaled(polygon, PICTURE)))] : [];
   });
-  return drawing(camera.camera_id, `View of ${camera.name}`, shapes, site, null);
+  return drawing(camera.camera_id, say("plan.view", { camera: camera.name }), shapes, site, null);
 }
 
 function drawing(

@@ -1,6 +1,7 @@
 import { useMemo, useState, type KeyboardEvent } from "react";
 
 import type { Box } from "../../shared/geometry";
+import { say } from "../../shared/language";
 import type { Drawing } from "./drawings";
 import { neighbour } from "./neighbours";
 import { SlotShape } from "./slot-shape";
@@ -51,7 +52,7 @@ export function LotPlan({ drawing, name, old, vehicles, selected, onSelect, onPo
         viewBox={`${box.left} ${box.top} ${box.right - box.left} ${box.bottom - box.top}`}
         style={{ minWidth }}
         role="group"
-        aria-label={`${drawing.title ?? `Plan of ${name}`}. Arrow keys move from space to space.`}
+        aria-label={say("plan.label", { title: drawing.title ?? say("plan.of", { name }) })}
         onKeyDown={move}
         onFocus={(event) => {
           const slotId = slotOf(event.target);

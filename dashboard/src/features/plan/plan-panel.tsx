@@ -1,7 +1,9 @@
 import { useMemo, useState } from "react";
 
+import { say } from "../../shared/language";
 import type { Site } from "../../shared/live";
-import { STATE_WORDS, STATES } from "../../shared/slot-states";
+import { Rich } from "../../shared/rich";
+import { stateWord, STATES } from "../../shared/slot-states";
 import { confidenceWords, reasonWords, seenBy, stateFor } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
 import { vehiclesOverSeveral } from "../../shared/straddling";
@@ -32,7 +34,7 @@ export function PlanPanel({ site, cameras, selected, onSelect }: Props) {
   return (
     <section className="card plan-panel" aria-labelledby="plan-title">
       <div className="card-head">
-        <h2 id="plan-title">Spaces</h2>
+        <h2 id="plan-title">{say("plan.title")}</h2>
         {drawings.length > 0 && <ViewSwitch view={view} onChange={setView} />}
       </div>
       {drawings.length === 0 && <NoLayout site={site} />}
@@ -71,7 +73,7 @@ export function PlanPanel({ site, cameras, selected, onSelect }: Props) {
 
 function ViewSwitch({ view, onChange }: { view: string; onChange: (view: "plan" | "table") => void }) {
   return (
-    <div className="segments" role="group" aria-label="Show the spaces as">
+    <div className="segments" role="group" aria-label={say("plan.showAs")}>
       {(["plan", "table"] as const).map((each) => (
         <button
           key={each}
@@ -81,7 +83,7 @@ function ViewSwitch({ view, onChange }: { view: string; onChange: (view: "plan" 
             onChange(each);
           }}
         >
-          {each === "plan" ? "Plan" : "Table"}
+          {say(each === "plan" ? "plan" : "table")}
         </button>
       ))}
     </div>
@@ -107,11 +109,15 @@ function Readout({ slot, cameras, vehicle }: ReadoutProps) {
       {slot.state === "unknown" || slot.state === "closed" ? (
         <span className="muted">
           {reasonWords(slot.reason)}
-          {slot.state === "unknown" && `, last seen ${seenAgo(slot)}`}
+          {slot.state === "unknown" && `, ${say("lastSeen", { ago: seenAgo(slot) })}`}
         </span>
       ) : (
         <span className="muted">
-          confidence {confidenceWords(slot)}, seen by {seenBy(slot, cameras)} {seenAgo(slot)}
+          {say("plan.evidence", {
+            confidence: confidenceWords(slot),
+            cameras: seenBy(slot, cameras),
+            ago: seenAgo(slot),
+          })}
         </span>
       )}
     </p>
@@ -120,20 +126,20 @@ function Readout({ slot, cameras, vehicle }: ReadoutProps) {
 
 function Legend() {
   return (
-    <ul className="legend" aria-label="Legend">
+    <ul className="legend" aria-label={say("plan.legend")}>
       {STATES.map((state) => (
         <li key={state}>
           <span className={`legend-slot legend-${state}`}>
             <StateMark state={state} size={14} />
           </span>
-          {STATE_WORDS[state]}
+          {stateWord(state)}
         </li>
       ))}
       <li>
         <svg className="legend-slot legend-old" aria-hidden="true">
           <rect width="100%" height="100%" fill="url(#old-stripes)" />
         </svg>
-        not seen recently
+        {say("plan.old")}
       </li>
     </ul>
   );
@@ -169,11 +175,14 @@ function NoLayout({ site }: { site: Site }) {
   return (
     <div className="empty">
       <p>
-        <strong>No layout for {site.name} yet.</strong> The cameras send pictures, but no spaces are drawn.
+        <strong>{say("plan.noLayout", { site: site.name })}</strong> {say("plan.noLayout.why")}
       </p>
       <p className="muted">
-        Use “Draw spaces” below a camera’s picture, or publish a file with{" "}
-        <code>parking layout publish FILE.json</code>. The plan then appears here.
+        <Rich
+          message="plan.noLayout.todo"
+          parts={{ command: <code>parking layout publish FILE.json</code> }}
+          values={{ draw: say("cameras.draw") }}
+        />
       </p>
     </div>
   );

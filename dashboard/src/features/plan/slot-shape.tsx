@@ -1,8 +1,8 @@
 import { memo } from "react";
 
 import { pathOf } from "../../shared/geometry";
-import { KIND_WORDS } from "../../shared/kinds";
-import { STATE_WORDS } from "../../shared/slot-states";
+import { kindWord } from "../../shared/kinds";
+import { stateWord } from "../../shared/slot-states";
 import type { Shape } from "./drawings";
 
 interface Props {
@@ -21,7 +21,7 @@ interface Props {
 export const SlotShape = memo(function SlotShape({ shape, old, vehicle, selected, inTabOrder }: Props) {
   const { slot, outline, frame } = shape;
   const { slot_id, state } = slot;
-  const kind = slot.kind === "standard" ? "" : KIND_WORDS[slot.kind];
+  const kind = slot.kind === "standard" ? "" : kindWord(slot.kind);
   const [x, y] = frame.centre;
   // As wide as a car's roof, so that all labels of a plan have the same size.
   const size = Math.min(frame.breadth * 0.4, (0.98 * frame.breadth) / Math.max(2, slot_id.length));
@@ -33,7 +33,7 @@ export const SlotShape = memo(function SlotShape({ shape, old, vehicle, selected
       data-slot={slot_id}
       data-state={state}
       aria-pressed={selected}
-      aria-label={`${slot_id}: ${[STATE_WORDS[state], vehicle, kind, old].filter(Boolean).join(", ")}`}
+      aria-label={`${slot_id}: ${[stateWord(state), vehicle, kind, old].filter(Boolean).join(", ")}`}
     >
       <polygon points={pathOf(outline)} className="slot-ground" />
       {state === "closed" && <polygon points={pathOf(outline)} fill="url(#closed-hatch)" />}

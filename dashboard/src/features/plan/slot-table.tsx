@@ -1,8 +1,9 @@
 import { useMemo, useState } from "react";
 
 import { duration } from "../../shared/format";
+import { compareNames, say } from "../../shared/language";
 import type { Site } from "../../shared/live";
-import { STATE_WORDS, STATES } from "../../shared/slot-states";
+import { stateWord, STATES } from "../../shared/slot-states";
 import { confidenceWords, seenBy, whyWords } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
 import { vehiclesOverSeveral } from "../../shared/straddling";
@@ -18,8 +19,6 @@ interface Props {
   onSelect: (slotId: string) => void;
 }
 
-const NATURAL = new Intl.Collator(undefined, { numeric: true });
-
 /** The plan as a table: for screen readers, for printing, and to find one slot. */
 export function SlotTable({ site, cameras, selected, onSelect }: Props) {
   const [only, setOnly] = useState<SlotState | "all">("all");
@@ -29,21 +28,21 @@ export function SlotTable({ site, cameras, selected, onSelect }: Props) {
   const zones = new Map(site.zones.map((zone) => [zone.zone_id, zone.name]));
   const slots = Object.values(site.slots)
     .filter((slot) => only === "all" || slot.state === only)
-    .sort((a, b) => NATURAL.compare(a.slot_id, b.slot_id));
+    .sort((a, b) => compareNames(a.slot_id, b.slot_id));
   return (
     <>
       <label className="table-filter">
-        Show
+        {say("show")}
         <select
           value={only}
           onChange={(event) => {
             setOnly(STATES.find((state) => state === event.target.value) ?? "all");
           }}
         >
-          <option value="all">all spaces</option>
+          <option value="all">{say("table.all")}</option>
           {STATES.map((state) => (
             <option key={state} value={state}>
-              only {STATE_WORDS[state]}
+              {say("table.only", { state: stateWord(state) })}
             </option>
           ))}
         </select>
@@ -52,13 +51,13 @@ export function SlotTable({ site, cameras, selected, onSelect }: Props) {
         <table>
           <thead>
             <tr>
-              <th scope="col">Space</th>
-              <th scope="col">State</th>
-              <th scope="col">For</th>
-              <th scope="col">Zone</th>
-              <th scope="col">Confidence</th>
-              <th scope="col">Seen by</th>
-              <th scope="col">Last seen</th>
+              <th scope="col">{say("column.space")}</th>
+              <th scope="col">{say("column.state")}</th>
+              <th scope="col">{say("column.for")}</th>
+              <th scope="col">{say("zone")}</th>
+              <th scope="col">{say("confidence")}</th>
+              <th scope="col">{say("seenBy")}</th>
+              <th scope="col">{say("column.lastSeen")}</th>
             </tr>
           </thead>
           <tbody>
@@ -76,7 +75,7 @@ export function SlotTable({ site, cameras, selected, onSelect }: Props) {
                   </button>
                 </th>
                 <td>
-                  <StateMark state={slot.state} /> {STATE_WORDS[slot.state]}
+                  <StateMark state={slot.state} /> {stateWord(slot.state)}
                   {vehicles.has(slot.slot_id) && (
                     <span className="muted"> ({vehicles.get(slot.slot_id)})</span>
                   )}
@@ -93,7 +92,7 @@ export function SlotTable({ site, cameras, selected, onSelect }: Props) {
             ))}
           </tbody>
         </table>
-        {slots.length === 0 && <p className="empty muted">No spaces.</p>}
+        {slots.length === 0 && <p className="empty muted">{say("table.none")}</p>}
       </div>
     </>
   );

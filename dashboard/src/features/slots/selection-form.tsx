@@ -1,7 +1,7 @@
 import { useState, type Dispatch } from "react";
 
 import { plural } from "../../shared/format";
-import { KIND_WORDS, KINDS } from "../../shared/kinds";
+import { KINDS, kindWord } from "../../shared/kinds";
 import type { Drawing, DrawnSlot } from "./drawing";
 import type { Action } from "./editor";
 import type { Faults } from "./faults";
@@ -79,7 +79,7 @@ export function SelectionForm({ slots, drawing, faults, dispatch }: Props) {
           {!same(slots, "kind") && <option value="">several</option>}
           {KINDS.map((kind) => (
             <option key={kind} value={kind}>
-              {KIND_WORDS[kind]}
+              {kindWord(kind)}
             </option>
           ))}
         </select>

@@ -1,7 +1,7 @@
 import { memo, type Dispatch } from "react";
 
 import { middleOf, pathOf, scaled } from "../../shared/geometry";
-import { KIND_WORDS } from "../../shared/kinds";
+import { kindWord } from "../../shared/kinds";
 import type { DrawnSlot } from "./drawing";
 import type { Action } from "./editor";
 import type { Size } from "./outlines";
@@ -68,6 +68,6 @@ export function CornerHandle({ slot, index, size }: { slot: DrawnSlot; index: nu
 }
 
 function slotWords({ slot_id, zone_id, kind, enabled, polygon }: DrawnSlot, faulty: boolean): string {
-  const words = [`Space ${slot_id}`, `zone ${zone_id}`, KIND_WORDS[kind], `${polygon.length} corners`];
+  const words = [`Space ${slot_id}`, `zone ${zone_id}`, kindWord(kind), `${polygon.length} corners`];
   return [...words, enabled ? "" : "not in use", faulty ? "has a fault" : ""].filter(Boolean).join(", ");
 }

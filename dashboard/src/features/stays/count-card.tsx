@@ -2,12 +2,11 @@ import { useState } from "react";
 
 import { countStates } from "../../shared/counts";
 import { gateCountWords } from "../../shared/gate-count";
+import { number, say } from "../../shared/language";
 import type { Site } from "../../shared/live";
 import { OperatorForm } from "../../shared/operator-form";
 import { countOne, recount } from "./stay-commands";
 import { recountWords } from "./stays";
-
-const SENT = "Sent. The number changes in a moment.";
 
 /** How many are inside, how many fit, how many spaces are occupied, and why these differ. */
 export function CountCard({ site }: { site: Site }) {
@@ -16,16 +15,16 @@ export function CountCard({ site }: { site: Site }) {
   return (
     <section className="card stay-counts" aria-labelledby="counts-title">
       <h2 id="counts-title" className="visually-hidden">
-        Counts
+        {say("counts.title")}
       </h2>
       <dl>
-        <Figure name="inside, according to the gates" value={site.open_sessions} />
-        <Figure name="fit inside" value={site.capacity ?? counts.total} />
-        <Figure name="spaces occupied, according to the cameras" value={counts.occupied} />
+        <Figure name={say("counts.inside")} value={site.open_sessions} />
+        <Figure name={say("counts.fit")} value={site.capacity ?? counts.total} />
+        <Figure name={say("counts.occupied")} value={counts.occupied} />
       </dl>
-      {(why || counts.total > 0) && <p>{why || "Gates and cameras agree."}</p>}
+      {(why || counts.total > 0) && <p>{why || say("counts.agree")}</p>}
       <details>
-        <summary>Correct the count</summary>
+        <summary>{say("counts.correct")}</summary>
         <Corrections site={site} />
       </details>
     </section>
@@ -36,7 +35,7 @@ function Figure({ name, value }: { name: string; value: number }) {
   return (
     <div>
       <dt>{name}</dt>
-      <dd>{value}</dd>
+      <dd>{number(value)}</dd>
     </div>
   );
 }
@@ -44,33 +43,34 @@ function Figure({ name, value }: { name: string; value: number }) {
 function Corrections({ site }: { site: Site }) {
   const [text, setText] = useState("");
   const { site_id, open_sessions } = site;
+  const sent = say("counts.sent");
   return (
     <div className="corrections">
       <OperatorForm
         className="correction"
-        action="One came in unseen"
+        action={say("counts.entry")}
         send={() => countOne(site_id, "entry")}
-        sent={SENT}
+        sent={sent}
       />
       <OperatorForm
         className="correction"
-        action="One left unseen"
+        action={say("counts.exit")}
         send={() => countOne(site_id, "exit")}
-        sent={SENT}
+        sent={sent}
       />
       <OperatorForm
         className="correction"
-        action="Recount"
+        action={say("counts.recount")}
         send={async () => {
           const error = await recount(site_id, Number(text));
           if (!error) setText("");
           return error;
         }}
-        sent={SENT}
+        sent={sent}
         hint={text && <p className="small">{recountWords(open_sessions, Number(text))}</p>}
       >
         <label className="field">
-          Vehicles inside, counted by a person
+          {say("counts.field")}
           <input
             required
             type="number"
@@ -85,7 +85,7 @@ function Corrections({ site }: { site: Site }) {
         </label>
         {text && (
           <label className="small">
-            <input key={text} required type="checkbox" /> I counted the vehicles
+            <input key={text} required type="checkbox" /> {say("counts.sure")}
           </label>
         )}
       </OperatorForm>

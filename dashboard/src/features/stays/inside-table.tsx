@@ -2,11 +2,12 @@ import { memo, useState } from "react";
 
 import { CardRow, CardTable, Cell, ColumnHead, RowHead } from "../../shared/card-table";
 import { duration, moment } from "../../shared/format";
+import { say, type Key } from "../../shared/language";
 import { PlateCell } from "./plate-cell";
 import { dwellMs, gateWords, insideFirst, isOverstay, type Stay } from "./stays";
 
 const SHOWN = 200;
-const HEADS = ["Entry", "For", "Gate", "State", "Plate"];
+const HEADS: readonly Key[] = ["column.entry", "column.for", "column.gate", "column.state", "column.plate"];
 
 interface Props {
   stays: readonly Stay[];
@@ -18,22 +19,24 @@ export const InsideTable = memo(function InsideTable({ stays, now_ms }: Props) {
   const [all, setAll] = useState(false);
   const sorted = insideFirst(stays);
   const shown = all ? sorted : sorted.slice(0, SHOWN);
-  if (stays.length === 0) return <p className="empty muted">No vehicle is inside, according to the gates.</p>;
+  if (stays.length === 0) return <p className="empty muted">{say("inside.none")}</p>;
   return (
     <>
       <CardTable
-        label="Vehicles inside"
-        head={HEADS.map((label) => (
-          <ColumnHead key={label} label={label} />
+        label={say("inside.table")}
+        head={HEADS.map((head) => (
+          <ColumnHead key={head} label={say(head)} />
         ))}
       >
         {shown.map((stay) => (
           <CardRow key={stay.session_id} className={isOverstay(stay) ? "stay-over" : ""}>
             <RowHead>{entryWords(stay, now_ms)}</RowHead>
-            <Cell label="For">{dwellWords(stay, now_ms)}</Cell>
-            <Cell label="Gate">{gateWords(stay)}</Cell>
-            <Cell label="State">{isOverstay(stay) ? <strong>Overstay</strong> : "Inside"}</Cell>
-            <Cell label="Plate">
+            <Cell label={say("column.for")}>{dwellWords(stay, now_ms)}</Cell>
+            <Cell label={say("column.gate")}>{gateWords(stay)}</Cell>
+            <Cell label={say("column.state")}>
+              {isOverstay(stay) ? <strong>{say("inside.over")}</strong> : say("inside.in")}
+            </Cell>
+            <Cell label={say("column.plate")}>
               <PlateCell stay={stay} />
             </Cell>
           </CardRow>
@@ -47,7 +50,7 @@ export const InsideTable = memo(function InsideTable({ stays, now_ms }: Props) {
             setAll(true);
           }}
         >
-          Show all {sorted.length}
+          {say("inside.all", { number: sorted.length })}
         </button>
       )}
     </>
@@ -55,7 +58,7 @@ export const InsideTable = memo(function InsideTable({ stays, now_ms }: Props) {
 });
 
 export function entryWords({ entry_at_ms }: Stay, now_ms: number): string {
-  return typeof entry_at_ms === "number" ? moment(entry_at_ms, now_ms) : "unknown";
+  return typeof entry_at_ms === "number" ? moment(entry_at_ms, now_ms) : say("state.unknown");
 }
 
 export function dwellWords(stay: Stay, now_ms: number): string {

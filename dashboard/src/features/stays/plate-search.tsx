@@ -1,5 +1,6 @@
 import { useState } from "react";
 
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import { isSignedIn } from "../../shared/session";
 import { useNow } from "../../shared/use-now";
@@ -18,21 +19,22 @@ export function PlateSearch({ siteId }: { siteId: string }) {
   return (
     <section className="card" aria-labelledby="search-title">
       <div className="card-head">
-        <h2 id="search-title">Find a plate</h2>
+        <h2 id="search-title">{say("plate.title")}</h2>
       </div>
       <OperatorForm
         className="correction"
-        action="Find"
+        action={say("plate.find")}
         send={() => searchPlate(siteId, plate, setFound)}
-        sent={found?.length === 0 ? "No open or recently ended stay has this plate." : ""}
+        sent={found?.length === 0 ? say("plate.none") : ""}
         hint={
           <p className="small muted">
-            {isSignedIn() ? "" : "Needs a key of scope “plates”. "}Letters and digits count.
+            {isSignedIn() ? "" : `${say("plate.key")} `}
+            {say("plate.hint")}
           </p>
         }
       >
         <label className="field">
-          Plate
+          {say("column.plate")}
           <input
             required
             maxLength={40}

@@ -2,6 +2,7 @@ import { useMemo, useState, type ReactNode } from "react";
 
 import { CsvButton } from "../../shared/csv-button";
 import { ago } from "../../shared/format";
+import { say } from "../../shared/language";
 import { useSite } from "../../shared/use-live";
 import { useNow, useNowInSteps } from "../../shared/use-now";
 import { CountCard } from "./count-card";
@@ -28,25 +29,30 @@ export function StaysPage({ siteId }: { siteId: string }) {
   if (!site) return null;
   return (
     <div className="stays">
-      <h1>Stays at {site.name}</h1>
+      <h1>{say("stays.at", { site: site.name })}</h1>
       <CountCard site={site} />
       {fault && (
         <p className="fault" role="alert">
-          The stays could not be read: {fault}
+          {say("stays.failed", { fault })}
         </p>
       )}
-      {!stays && !fault && <p className="muted">Loading the stays…</p>}
+      {!stays && !fault && <p className="muted">{say("stays.loading")}</p>}
       {stays && (
         <>
-          <Section id="inside" title={`Who is in (${inside.length})`} rows={inside} at_ms={stays.at_ms}>
+          <Section
+            id="inside"
+            title={say("inside.title", { number: inside.length })}
+            rows={inside}
+            at_ms={stays.at_ms}
+          >
             <ReadAge at_ms={stays.at_ms} />
             <InsideTable stays={inside} now_ms={Math.max(step_ms, stays.at_ms)} />
           </Section>
           <PlateSearch siteId={siteId} />
-          <Section id="drift" title="Gate drift" rows={stays.drift} at_ms={stays.at_ms}>
+          <Section id="drift" title={say("drift.title")} rows={stays.drift} at_ms={stays.at_ms}>
             <DriftList reports={stays.drift} now_ms={stays.at_ms} />
           </Section>
-          <Section id="ended" title="Ended lately" rows={ended} at_ms={stays.at_ms}>
+          <Section id="ended" title={say("ended.title")} rows={ended} at_ms={stays.at_ms}>
             <EndedTable stays={ended} now_ms={stays.at_ms} />
             {stays.ended.length >= endedLimit && endedLimit < ENDED_MOST && (
               <button
@@ -56,7 +62,7 @@ export function StaysPage({ siteId }: { siteId: string }) {
                   setEndedLimit(ENDED_MOST);
                 }}
               >
-                Show older ones
+                {say("ended.older")}
               </button>
             )}
           </Section>
@@ -67,7 +73,7 @@ export function StaysPage({ siteId }: { siteId: string }) {
 }
 
 function ReadAge({ at_ms }: { at_ms: number }) {
-  return <p className="small muted">Read {ago(useNow() - at_ms)}.</p>;
+  return <p className="small muted">{say("stays.read", { ago: ago(useNow() - at_ms) })}</p>;
 }
 
 interface SectionProps {

@@ -1,7 +1,7 @@
 /** Vehicles' stays in order and in words. Pure. */
 import { csvTime, toCsv } from "../../shared/csv";
 import type { SessionChanged } from "../../shared/events";
-import { plural } from "../../shared/format";
+import { say } from "../../shared/language";
 
 export type Stay = SessionChanged;
 
@@ -26,32 +26,32 @@ export function dwellMs(stay: Stay, now_ms: number): number | null {
 
 /** Where it came in: after a recount nobody knows. */
 export function gateWords(stay: Stay): string {
-  return stay.entry_gate_id ?? (stay.reason === "recount" ? "added by a recount" : "unknown");
+  return stay.entry_gate_id ?? say(stay.reason === "recount" ? "inside.byRecount" : "state.unknown");
 }
 
-const ENDINGS: Readonly<Record<string, string>> = {
-  plate: "Exit with the same plate",
-  "plate-near": "Exit with nearly the same plate",
-  oldest: "Exit, assigned to the oldest stay",
-  "maximum-stay": "Maximum stay reached",
-  "empty-time": "Nightly empty time",
-  recount: "Recount",
-  "entered-again": "The same plate entered again",
-  "too-many-open": "Too many open stays: the oldest ended",
-};
+const ENDINGS = [
+  "plate",
+  "plate-near",
+  "oldest",
+  "maximum-stay",
+  "empty-time",
+  "recount",
+  "entered-again",
+  "too-many-open",
+] as const;
 
 /** Why a stay ended. */
 export function endWords({ kind, reason }: Stay): string {
-  const words = ENDINGS[reason ?? ""];
-  if (words) return words;
-  return kind === "closed" ? "Exit" : (reason ?? "Given up").replaceAll("-", " ");
+  const code = ENDINGS.find((each) => each === reason);
+  if (code) return say(`ending.${code}`);
+  return kind === "closed" ? say("ending.exit") : (reason?.replaceAll("-", " ") ?? say("ending.other"));
 }
 
 /** What a report of gate drift means. */
 export function driftWords({ reason, number_in, capacity }: Stay): string {
-  if (reason === "exit-without-entry") return "A vehicle left that was not counted on entry.";
-  if (typeof number_in !== "number" || typeof capacity !== "number") return "More vehicles inside than fit.";
-  return `A vehicle entered although the lot was full: ${number_in} inside, ${capacity} fit.`;
+  if (reason === "exit-without-entry") return say("drift.exit");
+  if (typeof number_in !== "number" || typeof capacity !== "number") return say("drift.full");
+  return say("drift.entry", { inside: number_in, capacity });
 }
 
 /** Ended stays; an exit without an entry is none, but a report of drift. */
@@ -63,14 +63,23 @@ export function endedStays(stays: readonly Stay[]): Stay[] {
 export function recountWords(inside: number, counted: number): string {
   if (!Number.isInteger(counted) || counted < 0) return "";
   if (counted < inside) {
-    return `${plural(inside - counted, "oldest stay")} will end without an exit. This cannot be undone.`;
+    return say("recount.fewer", { count: inside - counted });
   }
-  return counted > inside ? `${plural(counted - inside, "stay")} will be added, without an entry gate.` : "";
+  return counted > inside ? say("recount.more", { count: counted - inside }) : "";
 }
 
 /** Rows as a CSV file. Plates are never in it. */
 export function staysCsv(stays: readonly Stay[], now_ms: number): string {
-  const head = ["stay", "entry (UTC)", "entry gate", "exit (UTC)", "exit gate", "seconds", "state", "reason"];
+  const head = [
+    say("csv.stay"),
+    say("csv.entry"),
+    say("csv.entryGate"),
+    say("csv.exit"),
+    say("csv.exitGate"),
+    say("csv.seconds"),
+    say("csv.state"),
+    say("csv.reason"),
+  ];
   const rows = stays.map((stay) => {
     const dwell_ms = dwellMs(stay, now_ms);
     return [

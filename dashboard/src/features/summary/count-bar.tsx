@@ -1,9 +1,10 @@
-import { STATE_WORDS, STATES } from "../../shared/slot-states";
+import { number } from "../../shared/language";
+import { stateWord, STATES } from "../../shared/slot-states";
 import type { Counts, SlotState } from "../../shared/views";
 
 /** The shares of the states as one bar. SVG attributes set the widths, so it needs no inline style. */
 export function CountBar({ counts }: { counts: Counts }) {
-  const words = STATES.map((state) => `${counts[state]} ${STATE_WORDS[state]}`).join(", ");
+  const words = STATES.map((state) => `${number(counts[state])} ${stateWord(state)}`).join(", ");
   const share = (states: readonly SlotState[]) =>
     (100 * states.reduce((sum, state) => sum + counts[state], 0)) / Math.max(1, counts.total);
   return (

@@ -1,4 +1,6 @@
 import { allClosed, nothingKnown } from "../../shared/counts";
+import { number, say } from "../../shared/language";
+import { Rich } from "../../shared/rich";
 import type { Counts } from "../../shared/views";
 
 /** The number of free spaces. Says so, instead of "0", if there is no live data or all are closed. */
@@ -7,7 +9,9 @@ export function FreeCount({ counts, why = "" }: { counts: Counts; why?: string }
     return (
       <p className="free-count free-count-unknown">
         <strong aria-hidden="true">?</strong>
-        <span>{counts.total === 0 ? "no spaces drawn yet" : `No live data${why && `: ${why}`}`}</span>
+        <span>
+          {counts.total === 0 ? say("free.undrawn") : [say("free.unknown"), why].filter(Boolean).join(": ")}
+        </span>
       </p>
     );
   }
@@ -15,16 +19,19 @@ export function FreeCount({ counts, why = "" }: { counts: Counts; why?: string }
     return (
       <p className="free-count free-count-unknown">
         <strong aria-hidden="true">–</strong>
-        <span>closed</span>
+        <span>{say("state.closed")}</span>
       </p>
     );
   }
   const full = counts.free === 0 && counts.unknown === 0;
   return (
     <p className={full ? "free-count free-count-full" : "free-count"}>
-      <strong data-testid="free">{counts.free}</strong>
+      <strong data-testid="free">{number(counts.free)}</strong>
       <span>
-        {full ? "full" : "free"} of <span data-testid="total">{counts.total}</span>
+        <Rich
+          message={full ? "free.full" : "free.of"}
+          parts={{ total: <span data-testid="total">{number(counts.total)}</span> }}
+        />
       </span>
     </p>
   );

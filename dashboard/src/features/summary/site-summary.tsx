@@ -1,9 +1,10 @@
 import { apiUrl } from "../../shared/api";
-import { commonReason, countStates, titleCount } from "../../shared/counts";
-import { ago, plural } from "../../shared/format";
+import { allClosed, commonReason, countStates, nothingKnown } from "../../shared/counts";
+import { ago, small } from "../../shared/format";
 import { gateCountWords } from "../../shared/gate-count";
+import { number, say } from "../../shared/language";
 import type { Site } from "../../shared/live";
-import { STATE_WORDS, STATES } from "../../shared/slot-states";
+import { stateWord, STATES } from "../../shared/slot-states";
 import { StateMark } from "../../shared/state-mark";
 import { reasonWords } from "../../shared/slot-words";
 import { useNow } from "../../shared/use-now";
@@ -30,18 +31,18 @@ export function SiteSummary({ site }: { site: Site }) {
         {counts.total > 0 && <CountList counts={counts} />}
         {site.open_sessions > 0 && (
           <p className="muted summary-gates">
-            {plural(site.open_sessions, "vehicle")} inside, counted by the gates.{" "}
+            {say("summary.inside", { count: site.open_sessions })}{" "}
             {gateCountWords(site.open_sessions, counts)}
           </p>
         )}
         {site.public && (
           <p>
-            <a href={apiUrl(`/p/${site.site_id}`)}>Driver view</a>
+            <a href={apiUrl(`/p/${site.site_id}`)}>{say("summary.driverView")}</a>
           </p>
         )}
       </div>
       {zones.length > 1 && (
-        <ul className="zones" aria-label="Zones">
+        <ul className="zones" aria-label={say("zones")}>
           {zones.map((zone) => (
             <li key={zone.zone_id} className="card zone" data-testid={`zone-${zone.zone_id}`}>
               <h2>{zone.name}</h2>
@@ -56,13 +57,20 @@ export function SiteSummary({ site }: { site: Site }) {
   );
 }
 
+/** The free count for the title of the browser's tab. */
+export function titleCount(counts: Counts): string {
+  if (allClosed(counts)) return say("title.closed");
+  if (counts.total === 0 || nothingKnown(counts)) return say("free.unknown");
+  return say("title.free", { free: counts.free });
+}
+
 /** Why the count is unknown: the most common reason, and the age of the newest evidence. */
 function useWhyUnknown(slots: readonly SlotView[]): string {
   const now = useNow();
   const seen_ms = Math.max(0, ...slots.map((slot) => slot.observed_at_ms ?? 0));
   const words = [
-    reasonWords(commonReason(slots)).toLowerCase(),
-    seen_ms ? `last seen ${ago(now - seen_ms)}` : "",
+    small(reasonWords(commonReason(slots))),
+    seen_ms ? say("lastSeen", { ago: ago(now - seen_ms) }) : "",
   ];
   return words.filter(Boolean).join(", ");
 }
@@ -75,7 +83,7 @@ function CountList({ counts, short = false }: { counts: Counts; short?: boolean 
       {shown.map((state) => (
         <li key={state}>
           <StateMark state={state} />
-          <span data-testid={state}>{counts[state]}</span> {STATE_WORDS[state]}
+          <span data-testid={state}>{number(counts[state])}</span> {stateWord(state)}
         </li>
       ))}
     </ul>

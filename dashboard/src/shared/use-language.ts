@@ -1,0 +1,7 @@
+import { useSyncExternalStore } from "react";
+
+import { currentLanguage, subscribeLanguage } from "./language";
+
+export function useLanguage(): string {
+  return useSyncExternalStore(subscribeLanguage, currentLanguage);
+}
