@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 NPM := ../.venv/bin/python -m tools.stack.node npm
-EXTRAS := ingest detector tracker persister notifier analytics stack run flash
+EXTRAS := ingest detector tracker persister notifier analytics tools stack run flash
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
 SCRIPTS := .ci/run $(addprefix deploy/aws/instance/,install release update) \
