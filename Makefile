@@ -7,10 +7,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 NPM := ../.venv/bin/python -m tools.stack.node npm
-EXTRAS := ingest detector tracker persister notifier analytics stack run flash
+EXTRAS := ingest detector tracker persister notifier analytics tools stack run flash
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
-SCRIPTS := .ci/run $(addprefix deploy/aws/instance/,install release update) \
+SCRIPTS := .ci/run $(addprefix deploy/aws/instance/,as-role install ready release rollout update) \
 	$(addprefix deploy/box/,lib install upgrade rollback backup restore parking) \
 	$(addprefix deploy/compose/,secrets start-kafka start-mosquitto start-postgres) tests/support/start_box tests/support/start_image
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)

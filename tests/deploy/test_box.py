@@ -120,6 +120,22 @@ def test_people_sign_in_and_only_the_page_listens_on_the_network() -> None:
     assert "S3_ADDRESS=127.0.0.1:9000" in (FOLDER / "install").read_text("utf-8")
 
 
+def test_the_page_can_add_ip_cameras_once_their_networks_are_named(tmp_path: Path) -> None:
+    """By the two lines of README.md in ingest.local.env."""
+    readme = (FOLDER / "README.md").read_text("utf-8")
+    own = dict(re.findall(r"`(CAMERAS_\w+)=([^`]+)`", readme))
+    assert own.keys() == {"CAMERAS_NETWORKS", "CAMERAS_KEY_FILE"}
+    env = in_folder(environment("ingest") | own, tmp_path)
+    (tmp_path / "cameras_key").write_text(bytes(range(32)).hex(), "utf-8")
+    pull = importlib.import_module("services.ingest.settings").Settings.from_env(env).pull
+    assert pull is not None
+    assert pull.login_key is not None
+    notifier = in_folder(environment("notifier"), tmp_path)
+    live = importlib.import_module("services.notifier.settings").Settings.from_env(notifier).live
+    assert live is not None
+    assert live.url == "http://127.0.0.1:8081"
+
+
 def test_no_settings_file_holds_a_secret() -> None:
     for file in (FOLDER / "settings").glob("*.env"):
         for line in file.read_text("utf-8").splitlines():

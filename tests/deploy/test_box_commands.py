@@ -163,6 +163,22 @@ def test_rollback_over_a_migration_restores_the_database_and_only_that(box: Box)
     assert box.run("cat /var/lib/parking-kafka/log") == "before\nsince\n"
 
 
+def test_an_upgrade_adds_the_secrets_of_ip_cameras_and_keeps_the_others(box: Box) -> None:
+    installed(box, "1.0", "0001")
+    added = ["cameras_key", "live_key", "live_key_hash"]
+    keys, private = "/var/lib/parking/api_keys", "/etc/parking/private"
+    # As before the page could add cameras.
+    box.run(f"cd {private}; rm {' '.join(added)}; sed -i /^notifier-live/d {keys}")
+    before = box.run(f"sha256sum {private}/*").splitlines()
+    assert "notifier-live" not in box.run(f"cat {keys}")
+    box.run(f"{release(box, '1.1', '0001')}/upgrade")
+    after = box.run(f"sha256sum {private}/*").splitlines()
+    assert [line.split("/")[-1] for line in after if line not in before] == added
+    assert set(before) < set(after)
+    assert box.run(f"cat {private}/live_key_hash") in box.run(f"cat {keys}")
+    assert box.run(f"stat -c '%U %a' {keys} {private}/live_key") == "parking 600\n" * 2
+
+
 @pytest.mark.nightly
 def test_an_upgrade_that_does_not_run_says_how_to_return(box: Box) -> None:
     installed(box, "1.0", "0001")

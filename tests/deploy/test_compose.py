@@ -15,6 +15,7 @@ import prometheus_client
 import pytest
 import yaml
 
+from parking.access.keys import KeyFile
 from parking.core.errors import SettingsError
 from parking.runtime import metrics
 from tests.components.test_chart import authority
@@ -29,13 +30,16 @@ TOOLS = {"files", "topics", "cli", "demo-site", "simulator"}
 HOST = "lot.example"
 
 
-def filled(text: str) -> str:
-    """With the variables' defaults, and a host."""
-    return re.sub(
-        r"\$\{(\w+):(?:-([^}]*)|\?[^}]*)\}",
-        lambda found: HOST if found[1] == "PARKING_HOST" else found[2] or "",
-        text,
-    )
+def filled(text: str, **given: str) -> str:
+    """With the variables' defaults, a host, and what else is in .env."""
+    values = {"PARKING_HOST": HOST, **given}
+
+    def value(found: re.Match[str]) -> str:
+        name, kind, word = found.groups()
+        there = values.get(name, "")
+        return (word if there else "") if kind == "+" else there or (word if kind == "-" else "")
+
+    return re.sub(r"\$\{(\w+):([-?+])([^}]*)\}", value, text)
 
 
 def image(part: str) -> tuple[str, str]:
@@ -43,13 +47,13 @@ def image(part: str) -> tuple[str, str]:
     return name, tag
 
 
-def environment(service: str, private: Path) -> dict[str, str]:
+def environment(service: str, private: Path, **dotenv: str) -> dict[str, str]:
     """As the container sees it, with its secrets and volumes in a folder."""
     given = PARTS[service]["environment"]
     places = {"/run/secrets/": f"{private}/", "/var/lib/parking/": f"{private}/"}
     env = {}
     for name, value in given.items():
-        text = filled(str(value))
+        text = filled(str(value), **dotenv)
         for inside, outside in places.items():
             text = text.replace(inside, outside)
         env[name] = text
@@ -89,6 +93,51 @@ def test_negative_control_a_missing_secret_is_refused(private: Path) -> None:
         settings.from_env(environment("tracker", private))
 
 
+def test_the_page_can_add_ip_cameras_once_their_networks_are_named(private: Path) -> None:
+    (private / "cameras_key").write_text(bytes(range(32)).hex(), "utf-8")
+    ingest = importlib.import_module("services.ingest.settings").Settings
+    assert ingest.from_env(environment("ingest", private)).pull is None
+    pull = ingest.from_env(environment("ingest", private, CAMERAS_NETWORKS="192.168.7.0/24")).pull
+    assert pull is not None
+    assert pull.login_key is not None
+    assert "outside" in PARTS["ingest"]["networks"]  # `inside` has no way to a camera
+    notifier = importlib.import_module("services.notifier.settings").Settings
+    live = notifier.from_env(environment("notifier", private)).live
+    assert live is not None
+    assert live.url == f"http://ingest:{port_of('ingest')}"
+
+
+def test_the_notifiers_and_prometheus_keys_come_into_the_key_file_once(tmp_path: Path) -> None:
+    """Also of an installation whose key file is there already."""
+    for name in ("state", "s3", "private"):
+        (tmp_path / name).mkdir()
+    for line in ("prometheus read 0a", "notifier-live cameras,live 0b"):
+        name = line.split("-")[0].split()[0].replace("notifier", "live")
+        (tmp_path / "private" / f"{name}_key_hash").write_text(f"{line}\n", "utf-8")
+    [script] = PARTS["files"]["command"]
+    places = {"/var/lib/parking-s3": "s3", "/var/lib/parking": "state", "/run/secrets": "private"}
+    for inside, outside in places.items():
+        script = script.replace(inside, str(tmp_path / outside))
+    keys = tmp_path / "state" / "api_keys"
+    keys.write_text("prometheus read 0a\nmine write 0c\n", "utf-8")
+    for _ in range(2):
+        subprocess.run(["/bin/sh", "-ec", script.replace("$$", "$")], check=True)
+    assert sorted(keys.read_text("utf-8").splitlines()) == [
+        *("mine write 0c", "notifier-live cameras,live 0b", "prometheus read 0a")
+    ]
+
+
+def test_an_administrator_can_create_accounts_at_the_command_line() -> None:
+    cli = PARTS["cli"]
+    assert "database_url_parking_accounts" in cli["secrets"]
+    assert cli["environment"]["ACCOUNTS_DATABASE_URL_FILE"].endswith("parking_accounts")
+    locked = (ROOT / "requirements" / "tools.txt").read_text("utf-8")
+    for package in ("argon2-cffi", "psycopg-binary", "psycopg-pool"):  # `parking accounts`
+        assert re.search(rf"^{package}==", locked, re.M)
+    # The simulator, `parking cameras probe`.
+    assert {"paho-mqtt", "av"} <= set(re.findall(r"^([\w-]+)==", locked, re.M))
+
+
 def test_every_secret_is_a_file_and_used() -> None:
     used: set[str] = set()
     for name, part in PARTS.items():
@@ -120,6 +169,19 @@ def test_the_script_creates_every_secret_once(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / "private").iterdir()}
     assert run().returncode == 1
     assert {path: path.read_bytes() for path in (tmp_path / "private").iterdir()} == before
+    # An installation from before IP cameras could be added in the page.
+    added = {"cameras_key", "live_key", "live_key_hash"}
+    for name in added:
+        (tmp_path / "private" / name).unlink()
+    again = run()
+    assert again.returncode == 0, again.stderr
+    after = {path: path.read_bytes() for path in (tmp_path / "private").iterdir()}
+    assert {path.name for path in before if after[path] != before[path]} == added
+    assert after.keys() == before.keys()
+    key = after[tmp_path / "private" / "live_key"].decode()
+    known = KeyFile(tmp_path / "private" / "live_key_hash").find(key)
+    assert known is not None
+    assert known.scopes == {"cameras", "live"}
 
 
 def reader(file: str) -> int:

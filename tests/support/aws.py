@@ -82,12 +82,12 @@ class Aws:
     """An AWS that forgets everything when it is closed."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self._clients: dict[str, Any] = {}
 
     def forget(self) -> None:
         """Delete everything."""
-        httpx.post(f"{self._url}/moto-api/reset").raise_for_status()
+        httpx.post(f"{self.url}/moto-api/reset").raise_for_status()
 
     def client(self, name: str) -> Any:
         """boto3's client of a service."""
@@ -97,7 +97,7 @@ class Aws:
         self._clients[name] = known(
             name,
             region_name=REGION,
-            endpoint_url=self._url,
+            endpoint_url=self.url,
             aws_access_key_id="test",
             aws_secret_access_key="test",
             config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),

@@ -10,6 +10,9 @@ app.kubernetes.io/instance: {{ .release }}
 app.kubernetes.io/name: {{ .name }}
 {{- end }}
 
+{{- /* The ingest that the notifier asks for live pictures, and to add cameras. */}}
+{{- define "parking.live" }}{{ ternary "cameras" "ingest" (not (empty .Values.cameras.networks)) }}{{ end }}
+
 {{- define "parking.secretEnv" -}}
 - name: {{ .env }}
   valueFrom: { secretKeyRef: { name: {{ .secret }}, key: {{ .key }}{{ if .optional }}, optional: true{{ end }} } }
@@ -62,6 +65,10 @@ app.kubernetes.io/name: {{ .name }}
 {{- if $v.mqtt.caSecret }}
 - { name: MQTT_CA_FILE, value: /etc/parking/mqtt/ca.crt }
 {{- end }}
+{{- if .polls }}
+- { name: CAMERAS_NETWORKS, value: {{ join "," $v.cameras.networks | quote }} }
+{{ include "parking.secretEnv" (dict "env" "CAMERAS_KEY" "key" "cameras-key" "secret" $v.secret) }}
+{{- end }}
 {{- end }}
 {{- if eq .name "persister" }}
 {{ include "parking.secretEnv" (dict "env" "DATABASE_URL" "key" "database-url" "secret" $v.secret) }}
@@ -69,7 +76,7 @@ app.kubernetes.io/name: {{ .name }}
 {{- if eq .name "notifier" }}
 {{ include "parking.secretEnv" (dict "env" "DATABASE_URL" "key" "database-url-reader" "secret" $v.secret) }}
 {{ include "parking.secretEnv" (dict "env" "LIVE_KEY" "key" "live-key" "secret" $v.secret) }}
-- { name: LIVE_URL, value: "http://{{ .root.Release.Name }}-ingest:{{ $v.services.ingest.port }}" }
+- { name: LIVE_URL, value: "http://{{ .root.Release.Name }}-{{ include "parking.live" .root }}:{{ $v.services.ingest.port }}" }
 {{- if $v.cors }}
 - { name: CORS_ORIGINS, value: {{ join "," $v.cors | quote }} }
 {{- end }}
