@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from services.detector.closer import Opinion
-from tools.evaluate.leave_out import without
+from tools.evaluate.leave_out import sources, without
 from tools.evaluate.measures import auc, ece, measures, story
 from tools.evaluate.sequence import shown
-from tools.train.examples import Placer
+from tools.train.examples import Examples, Placer, joined
 from tools.train.fusion import Opinions, facts, fitted, probabilities
 from tools.train.labels import Frame
 
@@ -129,3 +129,15 @@ def test_where_a_vehicle_is_only_suspected_nothing_is_said():
 
 def test_a_vehicle_cut_off_by_the_edge_is_not_an_example():
     assert placer([[0, 200, 120, 300]], [0.9]).sure.size == 0
+
+
+def test_a_source_is_left_out_with_all_its_sets_and_nothing_of_it_is_trained_on():
+    names = ["acpds", "cnr-ext", "pklot-pucpr", "pklot-ufpr04-seq", "scenes"]
+    crops = np.zeros((2, 4, 4, 4), np.uint8)
+    examples = {name: Examples(crops, np.ones(2, np.float32), np.full(2, name)) for name in names}
+    by_source = sources(names[:4])
+    assert by_source["pklot"] == ["pklot-pucpr", "pklot-ufpr04-seq"]
+    assert set(joined(examples, by_source["pklot"]).group) == {"acpds", "cnr-ext", "scenes"}
+    assert set(joined(examples, by_source["acpds"]).group) == set(names) - {"acpds"}
+    with pytest.raises(KeyError):
+        joined(examples, ["pklot"])

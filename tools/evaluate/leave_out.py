@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tools.train.labels import Frame, data_sets
@@ -21,6 +21,15 @@ def without(frames: Mapping[str, Sequence[Frame]]) -> dict[str, list[str]]:
         known = next((lot for lot, names in lots.items() if _share(seen, names, cameras)), name)
         lots.setdefault(known, []).append(name)
     return lots
+
+
+def sources(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the data sets of each source (who published them), keyed by the source: the first word
+    of a set's name. Cross-dataset results in the literature leave a whole source out."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.split("-", 1)[0], []).append(name)
+    return found
 
 
 def _share(seen: set[str], names: Sequence[str], cameras: Mapping[str, set[str]]) -> bool:

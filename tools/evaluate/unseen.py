@@ -2,7 +2,7 @@
 fitted on the answers for the other lots."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -50,9 +50,15 @@ class Unseen(NamedTuple):
     fusion: dict[str, Fusion]
 
 
-def unseen(frames: Mapping[str, list[Frame]], folds: Folds) -> Unseen:
-    """Judge every data set by models that have not seen its lot."""
-    lot_of = {name: lot for lot, names in without(frames).items() for name in names}
+def unseen(
+    frames: Mapping[str, list[Frame]],
+    folds: Folds,
+    groups: Mapping[str, Sequence[str]] | None = None,
+) -> Unseen:
+    """Judge every data set by models that have not seen its lot. `groups`: other groups of data
+    sets that were left out together, by the name of their fold."""
+    together = without(frames) if groups is None else groups
+    lot_of = {name: lot for lot, names in together.items() for name in names}
     said = {
         name: judged(
             frames[name],

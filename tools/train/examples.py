@@ -7,7 +7,7 @@ slot: on the ground under a vehicle (occupied), behind it, beside it, and where 
 Rendered lots add the same with exact truth.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -175,6 +175,15 @@ def gathered(examples: Iterable[_Example]) -> Examples:
         np.array([one.occupied for one in kept], np.float32),
         np.array([one.group for one in kept], np.str_),
     )
+
+
+def joined(examples: Mapping[str, Examples], left_out: Collection[str]) -> Examples:
+    """Return all examples but those of the data sets `left_out`. Raises KeyError for an unknown
+    one: a slip of the pen must not train on what is to be judged."""
+    for name in left_out:
+        examples[name]
+    seen = [some for name, some in examples.items() if name not in left_out]
+    return Examples(*(np.concatenate(column) for column in zip(*seen, strict=True)))
 
 
 def read(frame: Frame) -> Crops:

@@ -23,7 +23,7 @@ from services.detector.model import model_id
 from services.detector.settings import DEFAULT_MODEL
 from tools.evaluate.leave_out import without
 from tools.evaluate.unseen import Folds, unseen
-from tools.train.examples import Examples, annotated, gathered, placed
+from tools.train.examples import Examples, annotated, gathered, joined, placed
 from tools.train.export import annotate
 from tools.train.fit import predictor
 from tools.train.fusion import facts, fitted
@@ -42,37 +42,34 @@ def main() -> None:
     options = _arguments()
     torch.set_num_threads(options.threads)
     frames = data_sets(options.data)
-    examples = _examples(options, frames)
+    examples = cut(options, frames)
     plan = Plan(options.epochs, seed=options.seed)
     for name, left_out in without(frames).items():
-        _train(examples, left_out, options, plan, options.out / f"without-{name}.onnx")
+        train(examples, left_out, options.base, plan, options.out / f"without-{name}.onnx")
     said = unseen(frames, Folds(options.out, options.boxes, options.threads)).said
     shipped = options.out / FILE
-    _train(examples, (), options, plan, shipped)
+    train(examples, (), options.base, plan, shipped)
     opinions = {name: one.opinions for name, one in said.items()}
     fusion = replace(fitted(opinions), low=options.band[0], high=options.band[1])
     annotate(shipped, facts(fusion, [model_id(options.boxes)]))
     print(f"{shipped}: {fusion}")
 
 
-def _train(
+def train(
     examples: Mapping[str, Examples],
     left_out: Sequence[str],
-    options: argparse.Namespace,
+    base: Path,
     plan: Plan,
     out: Path,
 ) -> None:
+    """Train on all examples but those of the data sets `left_out`, unless `out` exists."""
     if out.exists():
         return
-    seen = [some for name, some in examples.items() if name not in left_out]
-    together = Examples(*(np.concatenate(column) for column in zip(*seen, strict=True)))
     title = f"without {', '.join(left_out)}" if left_out else "all lots"
-    export(fit(together, options.base, plan, title), out)
+    export(fit(joined(examples, left_out), base, plan, title), out)
 
 
-def _examples(
-    options: argparse.Namespace, frames: Mapping[str, list[Frame]]
-) -> dict[str, Examples]:
+def cut(options: argparse.Namespace, frames: Mapping[str, list[Frame]]) -> dict[str, Examples]:
     """By data set: its slots, and outlines placed about its vehicles. Kept below --out."""
     predict = predictor(options.base, LABEL_SIZE_PX)
     found = {}
