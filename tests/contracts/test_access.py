@@ -92,6 +92,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/sites/a/slots/A1/open"): COMMAND,
     ("POST", "/api/sites/a/slots/A1/correct"): COMMAND,
     ("GET", "/api/cameras/a/north/slot-proposals"): SET_UP,
+    ("POST", "/api/cameras/a/north/picture"): SET_UP,
     ("PUT", "/api/cameras/a/north/layout"): SET_UP,
     ("PATCH", "/api/cameras/a/north"): SET_UP,
     ("DELETE", "/api/cameras/a/nosuch"): SET_UP,

@@ -42,7 +42,7 @@ export function EmptyState({ loaded, named = "", sites = [] }: Props) {
       <UndrawnCameras />
       <p>
         <a className="button" href={pageAddress("", "cameras")}>
-          Add an IP camera
+          Add a camera
         </a>
       </p>
       <p className="muted">

@@ -197,7 +197,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         write_routes(writer),
         end_routes(writer),
         device_routes(Fleet(parts.devices, parts.address, parts.feed, parts.history)),
-        camera_routes(parts.cameras),
+        camera_routes(parts.cameras, parts.pictures),
         plate_routes(parts.plates, parts.history, parts.feed),
         APIRouter(routes=[*parts.health.routes()]),
         contract_routes(),
@@ -226,6 +226,6 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
                 "Last-Event-ID",
                 "X-Requested-With",
             ],
-            expose_headers=["ETag", "Link"],
+            expose_headers=["ETag", "Link", "X-Frame-Via"],
         )
     return app
