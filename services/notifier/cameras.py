@@ -10,7 +10,13 @@ import msgspec
 from parking.core.errors import UNREADABLE, Retryable
 from parking.core.topics import HTTP_CAMERAS
 from parking.wire.bodies import TooLarge, read_at_most
-from parking.wire.camera_sources import CameraSource, NewSource
+from parking.wire.camera_sources import (
+    AskedCamera,
+    CameraSource,
+    FoundCamera,
+    NewSource,
+    StreamProfile,
+)
 from services.notifier.refusals import Elsewhere
 from services.notifier.settings import LiveSource
 from services.notifier.views import Accepted
@@ -47,6 +53,15 @@ class PolledCameras:
     async def attempt(self, camera_id: str, source: NewSource) -> bytes:
         """A picture of a camera that is not stored, as JPEG."""
         return await self._ask("POST", f"{camera_id}/try", _encode(source))
+
+    async def find(self, site_id: str) -> list[FoundCamera]:
+        """The ONVIF cameras that answer ingest."""
+        return _read(await self._ask("POST", f"{site_id}/find"), list[FoundCamera])
+
+    async def profiles(self, site_id: str, asked: AskedCamera) -> list[StreamProfile]:
+        """The streams of one of them."""
+        body = await self._ask("POST", f"{site_id}/profiles", _encode(asked))
+        return _read(body, list[StreamProfile])
 
     async def upload(self, camera_id: str, jpeg: bytes) -> Accepted:
         """Make a picture a frame of the camera; its checks are ingest's."""

@@ -106,6 +106,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/sites/a/devices/nosuch/rotate"): DEVICES,
     ("DELETE", "/api/sites/a/devices/nosuch"): DEVICES,
     ("GET", "/api/sites/a/sources"): DEVICES,
+    ("POST", "/api/sites/a/sources/find"): DEVICES,
+    ("POST", "/api/sites/a/sources/profiles"): DEVICES,
     ("PUT", "/api/cameras/a/north/source"): DEVICES,
     ("POST", "/api/cameras/a/north/source/try"): DEVICES,
     ("DELETE", "/api/cameras/a/north/source"): DEVICES,

@@ -16,13 +16,14 @@ from parking.runtime.memory import MemoryProducer
 from parking.runtime.ops import Health, HttpSettings, SystemClock, http_loop
 from services.ingest.http import Intake, new_app
 from services.ingest.pull.camerafile import Camera
+from services.ingest.pull.finding import Finder
 from services.ingest.pull.setup import Setup, setup_routes
 from services.ingest.pull.stored import AllCameras, StoredCameras
 from services.notifier.feed import Feed
 from services.notifier.settings import LiveSource
 from tests.support.cameras import HttpCameras, http_cameras
 from tests.support.notifier_instance import Backend, Given, Instance
-from tests.support.pulling import LIMITS, Listed, World, source
+from tests.support.pulling import LIMIT_S, LIMITS, LOOPBACK, Listed, World, source
 from tests.support.waiting import listens, until
 from tools.stack.checks import HOST, free_ports
 
@@ -43,7 +44,11 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    folder: Path, *in_file: Camera, scopes=("live", "cameras"), with_key=True
+    folder: Path,
+    *in_file: Camera,
+    scopes=("live", "cameras"),
+    with_key=True,
+    finder: Finder | None = None,
 ) -> AsyncIterator[Rig]:
     keys = KeyFile(folder / "keys")
     ingest_key, key = keys.add("notifier", *scopes), keys.add("admin", "devices", "write")
@@ -57,6 +62,7 @@ async def rig(
         world.puller,
         MemoryProducer(world.broker),
         source,
+        finder or Finder(LOOPBACK, LIMIT_S),
         LIMITS,
         SystemClock(),
     )

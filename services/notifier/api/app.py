@@ -23,7 +23,13 @@ from parking.core.events import (
 )
 from parking.runtime.ops import Health
 from parking.vision.relocation import LayoutProposal
-from parking.wire.camera_sources import CameraSource, NewSource
+from parking.wire.camera_sources import (
+    AskedCamera,
+    CameraSource,
+    FoundCamera,
+    NewSource,
+    StreamProfile,
+)
 from parking.wire.ports import Clock, Producer
 from services.notifier import accountviews, usageviews, views
 from services.notifier.api import accountbodies, bodies
@@ -98,6 +104,9 @@ SHAPES: Final[list[Any]] = [
     bodies.NewDevice,
     CameraSource,
     NewSource,
+    FoundCamera,
+    AskedCamera,
+    StreamProfile,
     views.Accepted,
     views.LayoutAccepted,
     views.Error,

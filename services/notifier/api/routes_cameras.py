@@ -1,12 +1,18 @@
-"""Routes about polled cameras (list, try, add, change and stop) and about uploaded pictures. Ingest
-does it; a login goes to it and never comes back."""
+"""Routes about polled cameras (list, find, try, add, change, stop) and about uploaded pictures.
+Ingest does it; a login goes to it and never comes back."""
 
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from parking.wire.camera_sources import CameraSource, NewSource
+from parking.wire.camera_sources import (
+    AskedCamera,
+    CameraSource,
+    FoundCamera,
+    NewSource,
+    StreamProfile,
+)
 from services.notifier.api.routes_devices import Device, Site
 from services.notifier.api.web import (
     DONE,
@@ -36,6 +42,11 @@ _EXAMPLE: Final = {
     "login": {"username": "parking", "password": "..."},
 }
 
+_ASKED: Final = {
+    "service": "http://192.168.1.30/onvif/device_service",
+    "login": {"username": "parking", "password": "..."},
+}
+
 
 def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRouter:
     """All of them; `cameras` None: ingest's address is not known."""
@@ -52,6 +63,29 @@ def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRoute
     )
     async def camera_sources(site: Site) -> Response:
         return json_response(await _known(cameras).sources(site))
+
+    @router.post(
+        "/api/sites/{site}/sources/find",
+        tags=["cameras"],
+        summary="Search ingest's network for ONVIF cameras; takes some seconds",
+        description="Only those in an allowed network are listed.",
+        responses=returns(list[FoundCamera], "Those that answered") | WRITE_ERRORS,
+        openapi_extra=_KEY,
+    )
+    async def find_cameras(site: Site) -> Response:
+        return json_response(await _known(cameras).find(site))
+
+    @router.post(
+        "/api/sites/{site}/sources/profiles",
+        tags=["cameras"],
+        summary="Ask an ONVIF camera for its streams and their addresses; nothing is stored",
+        description="422 with the reason when it does not answer.",
+        responses=returns(list[StreamProfile], "Its profiles") | WRITE_ERRORS,
+        openapi_extra=takes(AskedCamera, _ASKED),
+    )
+    async def list_profiles(request: Request, site: Site) -> Response:
+        asked = await read_json(request, AskedCamera)
+        return json_response(await _known(cameras).profiles(site, asked))
 
     @router.put(
         path,

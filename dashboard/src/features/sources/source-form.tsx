@@ -4,6 +4,7 @@ import { OperatorForm } from "../../shared/operator-form";
 import { saveSource, trySource } from "./source-commands";
 import { bodyOf, cameraIdOf, type Draft } from "./source-draft";
 import { PART, SourceFields } from "./source-fields";
+import { FindCameras } from "./find-cameras";
 import { SavedNotice } from "./saved-notice";
 import { useObjectUrl } from "./use-object-url";
 
@@ -34,6 +35,7 @@ export function SourceForm({ start, choice, onSaved, onNew }: Props) {
     <section className="card sources-form" aria-labelledby={titleId}>
       <h2 id={titleId}>{isNew ? "Add a camera" : `Change ${cameraId}`}</h2>
       {isNew && choice}
+      {isNew && <FindCameras draft={draft} onDraft={change} />}
       <OperatorForm
         className="sources-fields"
         action="Try"
