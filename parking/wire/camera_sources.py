@@ -52,6 +52,35 @@ class NewSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep_login: bool = False
 
 
+class FoundCamera(Struct, frozen=True, kw_only=True):
+    """A camera that answered a search by ONVIF. `model`: its own name for itself; `service`: where
+    to ask it for its streams."""
+
+    address: str
+    model: str
+    service: str
+
+
+class AskedCamera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The camera to ask for its streams."""
+
+    service: Address
+    login: Credential | None = None
+
+
+class StreamProfile(Struct, frozen=True, kw_only=True):
+    """One of a camera's streams. Sizes and rate are 0, and addresses empty, where the camera says
+    none. Addresses contain no login; they may contain {username} and {password}."""
+
+    name: str
+    codec: str
+    width: int
+    height: int
+    rate: int
+    stream: str
+    snapshot: str
+
+
 class CameraSource(Struct, frozen=True, kw_only=True):
     """How a camera is polled, without its login. `version` 0: it is in the cameras file, and cannot
     be changed here. `fault`: why it is not polled like this; null: it is."""

@@ -154,6 +154,7 @@ def _job(frame: Frame, layouts: Layouts) -> Job:
         expected_wh=(meta.width, meta.height),
         frame_id=meta.id,
         time_ms=meta.time_ms,
+        still=meta.via == "api",
     )
 
 

@@ -37,7 +37,8 @@ _ANCHORED_FOR: Final = 60
 @dataclass(frozen=True, slots=True)
 class Job:
     """A picture to analyse, taken at `time_ms`. Without a camera nothing is remembered; without a
-    layout there are no slots."""
+    layout there are no slots. `still`: somebody uploaded it, perhaps again, so that the same
+    picture does not mean a frozen camera."""
 
     jpeg: bytes | None
     camera_id: str | None = None
@@ -45,6 +46,7 @@ class Job:
     expected_wh: tuple[int, int] | None = None
     frame_id: str | None = None
     time_ms: int = 0
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ class Opener:
         job, timings = decoded.job, decoded.timings_ms
         with timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
+            earlier = None if job.still else earlier
             of_camera = self._placing.limits(job.layout, self._health)
             health, look = assess(decoded.seen, earlier, of_camera)
             if job.camera_id and health.status == "ok":

@@ -50,6 +50,7 @@ from services.ingest.http import Intake, new_app
 from services.ingest.mqtt import MqttLink
 from services.ingest.pull.camera_log import follow_cameras
 from services.ingest.pull.camerafiles import DiskFiles
+from services.ingest.pull.finding import Finder
 from services.ingest.pull.pulled import handle_pulled
 from services.ingest.pull.puller import Puller
 from services.ingest.pull.setup import Setup, setup_routes
@@ -173,6 +174,7 @@ class Polling:
         self._cameras = AllCameras(files, self.stored)
         self._limits = settings.limits
         self._new_source = partial(sources, pull.networks, settings.limits, pull.limit_s)
+        self._finder = Finder(pull.networks, pull.limit_s)
         source = self._new_source(streams)
         self.puller = Puller(self._cameras, source, settings.limits, SystemClock(), known.turns)
 
@@ -186,6 +188,7 @@ class Polling:
             self.puller,
             producer,
             self._new_source(trial_streams),
+            self._finder,
             self._limits,
             SystemClock(),
         )

@@ -60,6 +60,13 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         raise Invalid("slow-body", words) from error
 
 
+async def read_jpeg(request: Request, max_bytes: int) -> bytes:
+    """The body, which must be declared as a JPEG. Raises Denied 415, and Invalid as read_body."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "image/jpeg":
+        raise Denied(415, "not-image-jpeg", "send Content-Type: image/jpeg")
+    return await read_body(request, max_bytes)
+
+
 def _refused(status: int, error: str, detail: str, **headers: str) -> Denied:
     metrics.REFUSED_REQUESTS.labels(error).inc()
     return Denied(status, error, detail, **headers)

@@ -46,10 +46,15 @@ def choose_time(
 
 
 def accept_frame(
-    device: DeviceTopic, payload: bytes, via: Via, received_at_ms: int, context: Context
+    device: DeviceTopic,
+    payload: bytes,
+    via: Via,
+    received_at_ms: int,
+    context: Context,
+    name: str | None = None,
 ) -> tuple[FrameReceived, Outgoing]:
-    """Turn a checked, stripped and upright picture into event and record. Raises Invalid (see
-    jpeg.inspect)."""
+    """Turn a checked, stripped and upright picture into event and record. `name`: the part of its
+    id after the camera's; None: its numbers or its hash. Raises Invalid (see jpeg.inspect)."""
     limits = context.limits
     turn = context.turns.get(device.device_id, UPRIGHT)
     picture = inspect(payload, limits.frame_max_bytes, limits.frame_max_pixels, turn)
@@ -57,7 +62,9 @@ def accept_frame(
     lag_ms = received_at_ms - time.time_ms
     if time.source == "device" and context.clocks.slow(device.device_id, lag_ms):
         time = Time(received_at_ms, "receipt", SLOW_CLOCK)
-    if device.boot_id is None:
+    if name is not None:
+        frame_id = f"{device.device_id}/{name}"
+    elif device.boot_id is None:
         frame_id = f"{device.device_id}/{hashlib.sha256(payload).hexdigest()[:ID_HEX]}"
     else:
         frame_id = f"{device.device_id}/{device.boot_id}/{device.seq}"

@@ -28,11 +28,12 @@ from parking.runtime.screen import Screen
 from parking.wire.codec import event_id
 from parking.wire.ports import Clock, Producer
 from services.ingest.counting import count
-from services.ingest.door import Denied, read_body, require_camera, require_key
+from services.ingest.door import Denied, read_jpeg, require_camera, require_key
 from services.ingest.handler import dead_letter, handle_frame
 from services.ingest.live import live_routes
 from services.ingest.messages import Context, Handled, Limits, Message
 from services.ingest.replay import Known
+from services.ingest.uploads import Uploads, upload_routes
 
 RETRY_AFTER_S: Final = 2
 _MAX_CONCURRENT: Final = 16
@@ -80,6 +81,8 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
         app.include_router(live_routes(bearer, intake.screen_of))
     if intake.routes is not None:
         app.include_router(intake.routes(bearer))
+    uploads = Uploads(intake.producer, intake.limits, intake.clock, intake.known)
+    app.include_router(upload_routes(bearer, uploads))
     app.add_exception_handler(Denied, _refused)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _no_route)
@@ -100,7 +103,7 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
             device = _device(site, camera, x_boot_id, x_seq, x_captured_at_ms)
             require_camera(key, device.device_id)
             with _place(room, key.name):
-                body = await _body(request, intake.limits.frame_max_bytes)
+                body = await read_jpeg(request, intake.limits.frame_max_bytes)
                 # A body may be slow, and the key may have been revoked meanwhile.
                 require_camera(require_key(bearer, request, "frames"), device.device_id)
                 return await _take(intake, device, body, request.url.path)
@@ -131,13 +134,6 @@ def _device(
     if (boot_id is None) != (seq is None):
         raise Invalid("bad-header", "X-Boot-Id and X-Seq go together")
     return DeviceTopic(site, camera_id, "frame", boot_id, seq, captured_at_ms)
-
-
-async def _body(request: Request, max_bytes: int) -> bytes:
-    """Read the body, but no more than the limit."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "image/jpeg":
-        raise Denied(415, "not-image-jpeg", "send Content-Type: image/jpeg")
-    return await read_body(request, max_bytes)
 
 
 async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> Accepted:

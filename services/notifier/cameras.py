@@ -10,15 +10,24 @@ import msgspec
 from parking.core.errors import UNREADABLE, Retryable
 from parking.core.topics import HTTP_CAMERAS
 from parking.wire.bodies import TooLarge, read_at_most
-from parking.wire.camera_sources import CameraSource, NewSource
+from parking.wire.camera_sources import (
+    AskedCamera,
+    CameraSource,
+    FoundCamera,
+    NewSource,
+    StreamProfile,
+)
 from services.notifier.refusals import Elsewhere
 from services.notifier.settings import LiveSource
+from services.notifier.views import Accepted
 
 T = TypeVar("T")
 
 ANSWER_LIMIT_S: Final = 60.0  # ingest gives up trying a camera earlier
 CONNECT_LIMIT_S: Final = 5.0
 _JSON_MAX_BYTES: Final = 2_000_000
+_JSON: Final = "application/json"
+_encode: Final = msgspec.json.encode
 
 
 class _Words(msgspec.Struct):
@@ -39,18 +48,33 @@ class PolledCameras:
 
     async def put(self, camera_id: str, source: NewSource) -> CameraSource:
         """Add a camera, or replace a version of it."""
-        return _read(await self._ask("PUT", camera_id, source), CameraSource)
+        return _read(await self._ask("PUT", camera_id, _encode(source)), CameraSource)
 
     async def attempt(self, camera_id: str, source: NewSource) -> bytes:
         """A picture of a camera that is not stored, as JPEG."""
-        return await self._ask("POST", f"{camera_id}/try", source)
+        return await self._ask("POST", f"{camera_id}/try", _encode(source))
+
+    async def find(self, site_id: str) -> list[FoundCamera]:
+        """The ONVIF cameras that answer ingest."""
+        return _read(await self._ask("POST", f"{site_id}/find"), list[FoundCamera])
+
+    async def profiles(self, site_id: str, asked: AskedCamera) -> list[StreamProfile]:
+        """The streams of one of them."""
+        body = await self._ask("POST", f"{site_id}/profiles", _encode(asked))
+        return _read(body, list[StreamProfile])
+
+    async def upload(self, camera_id: str, jpeg: bytes) -> Accepted:
+        """Make a picture a frame of the camera; its checks are ingest's."""
+        return _read(await self._ask("POST", f"{camera_id}/picture", jpeg, "image/jpeg"), Accepted)
 
     async def remove(self, camera_id: str) -> None:
         """Stop polling a camera."""
         await self._ask("DELETE", camera_id)
 
-    async def _ask(self, method: str, path: str, source: NewSource | None = None) -> bytes:
-        headers = {"Authorization": f"Bearer {self.ingest.key}"}
+    async def _ask(
+        self, method: str, path: str, sent: bytes | None = None, media_type: str = _JSON
+    ) -> bytes:
+        headers = {"Authorization": f"Bearer {self.ingest.key}", "Content-Type": media_type}
         limit_bytes = max(_JSON_MAX_BYTES, self.ingest.picture_max_bytes)
         timeout = aiohttp.ClientTimeout(total=ANSWER_LIMIT_S, sock_connect=CONNECT_LIMIT_S)
         try:
@@ -59,7 +83,7 @@ class PolledCameras:
                 session.request(
                     method,
                     f"{self.ingest.url}{HTTP_CAMERAS}/{path}",
-                    data=None if source is None else msgspec.json.encode(source),
+                    data=sent,
                     allow_redirects=False,
                 ) as response,
             ):

@@ -3,31 +3,19 @@ logged or is written in clear, and no address is reached that ingest may not con
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from parking.access.camera_logins import LoginKey
 from parking.access.keys import KeyFile
 from parking.core.topics import CAMERAS, DEVICE_EVENTS, FRAMES
-from parking.runtime.memory import MemoryProducer
-from parking.runtime.ops import Health, HttpSettings, SystemClock, http_loop
-from services.ingest.http import Intake, new_app
 from services.ingest.pull import puller as puller_module
 from services.ingest.pull.camerafile import Camera
-from services.ingest.pull.setup import Setup, setup_routes
-from services.ingest.pull.stored import AllCameras, StoredCameras
 from services.notifier.settings import LiveSource
-from tests.support.cameras import PASSWORD, USER, HttpCameras, http_cameras
+from tests.support.camera_setup import rig
+from tests.support.cameras import PASSWORD, USER
 from tests.support.notifier_instance import Backend, Given, Instance
-from tests.support.pulling import LIMITS, Listed, World, source
-from tests.support.waiting import listens, until
+from tests.support.waiting import until
 from tools.stack.checks import HOST, free_ports
 
 pytestmark = pytest.mark.timeout(60)
@@ -36,61 +24,9 @@ JSON = {"Content-Type": "application/json"}
 LOGIN = {"username": USER, "password": PASSWORD}
 
 
-@dataclass
-class Rig:
-    http: httpx.AsyncClient
-    world: World
-    setup: Setup
-    devices: HttpCameras
-
-    def body(self, path: str = "/capture", **more: Any) -> dict[str, Any]:
-        url = self.devices.url(path)
-        return {"version": 0, "kind": "snapshot", "url": url, "interval_s": 3600, **more}
-
-
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(puller_module, "MAX_SPREAD_S", 0.01)
-
-
-@asynccontextmanager
-async def rig(
-    folder: Path, *in_file: Camera, scopes=("live", "cameras"), with_key=True
-) -> AsyncIterator[Rig]:
-    keys = KeyFile(folder / "keys")
-    ingest_key, key = keys.add("notifier", *scopes), keys.add("admin", "devices")
-    stored = StoredCameras(LoginKey(bytes(range(32))))
-    stored.ready = True
-    cameras = AllCameras(Listed(*in_file), stored)
-    world = World(cameras, None)  # type: ignore[arg-type] # it is a CameraFiles, too
-    setup = Setup(
-        stored,
-        cameras,
-        world.puller,
-        MemoryProducer(world.broker),
-        source,
-        LIMITS,
-        SystemClock(),
-    )
-    routes = partial(setup_routes, setup=setup if with_key else None)
-    intake = Intake(keys, MemoryProducer(world.broker), LIMITS, SystemClock(), routes=routes)
-    port, stop = free_ports(1)[0], asyncio.Event()
-    loops = [
-        asyncio.ensure_future(http_loop(new_app(intake, Health()), HttpSettings(HOST, port))(stop)),
-        asyncio.ensure_future(world.lane.run(stop)),
-    ]
-    backend = Backend(None)
-    live = LiveSource(f"http://{HOST}:{port}", ingest_key)
-    given = Given(live=live, keys=folder / "keys")
-    try:
-        async with http_cameras() as devices, Instance(backend, given) as notifier:
-            await until(lambda: loops[0].done() or listens(port))
-            notifier.http.headers["Authorization"] = f"Bearer {key}"
-            yield Rig(notifier.http, world, setup, devices)
-    finally:
-        stop.set()
-        await asyncio.wait_for(asyncio.gather(*loops), 10)
-        await backend.close()
 
 
 async def test_a_camera_is_tried_added_changed_and_removed(tmp_path):

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from services.ingest.pull import onvif
 from tests.support.cameras import PASSWORD, USER, HttpCameras, http_cameras, jpeg
 from tests.support.onvif_cameras import OnvifCamera, onvif_camera
+from tests.support.onvif_responder import SERVICE, responding
 from tests.support.rtsp_cameras import rtsp_cameras
 from tools.stack.settings import ROOT
 
@@ -142,37 +142,10 @@ async def test_profiles_and_addresses_are_printed(tmp_path: Path):
 
 
 # ---------------------------------------------------------------- discovery
-ANSWER = """<s:Envelope xmlns:s="x"><s:Body><d:ProbeMatches><d:ProbeMatch>
-<w:RelatesTo>uuid:{id}</w:RelatesTo><d:Types>dn:NetworkVideoTransmitter</d:Types>
-<d:Scopes>onvif://www.onvif.org/name/Front%20door onvif://www.onvif.org/hardware/IPC-1
-onvif://www.onvif.org/Profile/S</d:Scopes>
-<d:XAddrs>http://192.168.1.20/onvif/device_service http://[fe80::1]/x</d:XAddrs>
-</d:ProbeMatch></d:ProbeMatches></s:Body></s:Envelope>"""
-
-
-class Responder(asyncio.DatagramProtocol):
-    """A camera, a stranger and a babbler behind one address."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        asked = data.decode().partition("uuid:")[2].partition("<")[0]
-        for text in (ANSWER.format(id=asked), ANSWER.format(id="another"), "\x00\xff" * 9):
-            self.transport.sendto(text.encode(), addr)  # type: ignore[attr-defined]
-
-
 async def test_cameras_that_answer_are_listed():
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(
-        Responder, local_addr=("127.0.0.1", 0), family=socket.AF_INET
-    )
-    try:
-        found = await onvif.discover(0.3, transport.get_extra_info("sockname"))
-    finally:
-        transport.close()
-    service = "http://192.168.1.20/onvif/device_service"
-    assert found == [onvif.Found("127.0.0.1", "Front door / IPC-1", service)]
+    async with responding() as group:
+        found = await onvif.discover(0.3, group)
+    assert found == [onvif.Found("127.0.0.1", "Front door / IPC-1", SERVICE)]
 
 
 @pytest.mark.parametrize("text", ["", "<XAddrs></XAddrs>", "<XAddrs>http://x</XAddrs>"])

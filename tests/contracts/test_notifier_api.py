@@ -88,13 +88,16 @@ DEVICES: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {
 }
 # Reading that needs a key as well: test_notifier_plates.py.
 PLATES = {("GET", "/api/sites/demo/plates"), ("POST", "/api/sites/demo/plates/search")}
-# With an ingest or rows of their own: test_camera_setup.py, test_notifier_proposals.py and
-# test_notifier_versions.py.
+# With an ingest or rows of their own: test_camera_setup.py, test_camera_search.py,
+# test_picture_upload.py, test_notifier_proposals.py and test_notifier_versions.py.
 ELSEWHERE = {
     ("GET", "/api/sites/demo/sources"),
+    ("POST", "/api/sites/demo/sources/find"),
+    ("POST", "/api/sites/demo/sources/profiles"),
     ("PUT", "/api/cameras/demo/north/source"),
     ("DELETE", "/api/cameras/demo/north/source"),
     ("POST", "/api/cameras/demo/north/source/try"),
+    ("POST", "/api/cameras/demo/north/picture"),
     ("GET", "/api/cameras/demo/north/slot-proposals"),
     ("GET", "/api/cameras/demo/north/layout/versions"),
     ("GET", "/api/cameras/demo/north/layout/versions/1"),

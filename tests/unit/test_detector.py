@@ -86,6 +86,15 @@ async def test_without_slots_vehicles_are_searched_again_only_where_something_ch
     assert seen == [(1, None), (1, None), (1, "demo/north/1/1"), (2, None)]
 
 
+@pytest.mark.parametrize(("via", "health"), [("api", "ok"), ("mqtt", "frozen")])
+async def test_a_picture_that_is_uploaded_again_is_no_frozen_camera(via, health):
+    using = tools()
+    for n in range(9):
+        sent = frame(jpeg(scene(["A1"])), n, time_ms=1000 * n, via=via)
+        (event,) = detections(await handle_frames([record(sent, n)], using))
+    assert event.health.status == health
+
+
 async def test_what_cannot_be_believed_is_unknown():
     dark = (scene(["A1"]) * 0.05).astype(np.uint8)
     (event,) = detections(await analysed([frame(jpeg(dark), 1)]))

@@ -136,7 +136,11 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _discover(options: argparse.Namespace) -> None:
-    found = asyncio.run(onvif.discover(options.wait_s))
+    try:
+        found = asyncio.run(onvif.discover(options.wait_s))
+    except OSError as error:
+        sys.stderr.write(f"parking: the request cannot be sent ({error.strerror})\n")
+        sys.exit(1)
     rows = [("address", "model", "where it answers"), *(one.row() for one in found)]
     sys.stdout.write(table(rows) if found else "")
     sys.stdout.write(f"{len(found)} ONVIF cameras answered\n")

@@ -62,6 +62,12 @@ export async function sendForPicture(path: string, body: unknown, key: string): 
   return (await write("POST", path, body, key)).blob();
 }
 
+/** Sends a JPEG. */
+export async function sendPicture(path: string, jpeg: Blob, key: string): Promise<void> {
+  const headers = { ...credentials(key), ...OWN_PAGE, "Content-Type": "image/jpeg" };
+  await request(path, { method: "POST", body: jpeg, headers });
+}
+
 export async function remove(path: string, key: string): Promise<void> {
   await request(path, { method: "DELETE", headers: { ...credentials(key), ...OWN_PAGE } });
 }
@@ -93,6 +99,12 @@ export async function getPage(
 /** Fetches a picture or another file. */
 export async function getBlob(path: string, signal: AbortSignal): Promise<Blob> {
   return (await request(path, { signal })).blob();
+}
+
+/** Fetches a camera's picture, and how it came to the server ("" from older servers). */
+export async function getPicture(path: string, signal: AbortSignal): Promise<{ blob: Blob; via: string }> {
+  const response = await request(path, { signal });
+  return { blob: await response.blob(), via: response.headers.get("X-Frame-Via") ?? "" };
 }
 
 async function write(

@@ -64,6 +64,11 @@ class _Answers(asyncio.DatagramProtocol):
     def __init__(self, question: str) -> None:
         self._question = question
         self.found: set[Found] = set()
+        self.unsent: OSError | None = None
+
+    def error_received(self, exc: Exception) -> None:
+        """asyncio calls it when the request cannot be sent."""
+        self.unsent = exc if isinstance(exc, OSError) else self.unsent
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         one = answer(data, str(addr[0]), self._question)
@@ -72,7 +77,7 @@ class _Answers(asyncio.DatagramProtocol):
 
 
 async def discover(wait_s: float, group: tuple[str, int] = GROUP) -> list[Found]:
-    """Ask once, listen for `wait_s` seconds. Raises OSError when there is no network."""
+    """Ask once, listen for `wait_s` seconds. Raises OSError when the request cannot be sent."""
     question = str(uuid.uuid4())
     loop = asyncio.get_running_loop()
     transport, answers = await loop.create_datagram_endpoint(
@@ -80,6 +85,8 @@ async def discover(wait_s: float, group: tuple[str, int] = GROUP) -> list[Found]
     )
     try:
         transport.sendto(_PROBE.format(id=question).encode(), group)
+        if answers.unsent is not None:
+            raise answers.unsent
         await asyncio.sleep(wait_s)
     finally:
         transport.close()

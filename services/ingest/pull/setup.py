@@ -1,4 +1,4 @@
-"""The page's cameras, for the notifier: list, try, change, remove (`/ingest/v1/cameras/...`).
+"""The page's cameras, for the notifier: list, find, try, change, remove (`/ingest/v1/cameras/...`).
 
 Only ingest opens connections to cameras (pull/networks.py limits where to), and only ingest knows
 the key to their logins. Needs a key of scope `cameras`.
@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -19,13 +19,14 @@ from parking.access.bearer import Bearer
 from parking.core.errors import Invalid, Retryable
 from parking.core.events import CameraConfigured
 from parking.core.topics import HTTP_CAMERAS, site_of
-from parking.wire.camera_sources import CameraSource, NewSource
+from parking.wire.camera_sources import AskedCamera, CameraSource, NewSource
 from parking.wire.ports import Clock, Producer
 from parking.wire.reading import read
 from services.ingest.door import Denied, read_body, require_key
 from services.ingest.messages import Limits
 from services.ingest.pull.camerafile import Camera, polled
 from services.ingest.pull.faults import CameraFault
+from services.ingest.pull.finding import Finder
 from services.ingest.pull.pulled import checked
 from services.ingest.pull.puller import Puller, Source
 from services.ingest.pull.stored import AllCameras, StoredCameras, record_of
@@ -34,20 +35,23 @@ TRIES_AT_ONCE: Final = 4
 TRY_LIMIT_S: Final = 45.0
 _BODY_MAX_BYTES: Final = 16_384
 _STATUS: Final = {"source-changed": 409, "camera-exists": 409, "bad-json": 400, "no-source": 404}
+_REASONS: Final = {"no-network": "no-network"}
 _NO_STORE: Final = {"Cache-Control": "no-store"}
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What these routes need. `room`: how many cameras are tried at a time; `trying`: the sites
-    whose cameras they are, one each."""
+    """What these routes need. `room`: how many cameras are tried or searched at a time; `trying`:
+    the sites for which they are, one each."""
 
     stored: StoredCameras
     cameras: AllCameras
     puller: Puller
     producer: Producer
     new_source: Callable[[Camera], Source]
+    finder: Finder
     limits: Limits
     clock: Clock
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -89,7 +93,7 @@ class Setup:
 
     @asynccontextmanager
     async def turn(self, site_id: str) -> AsyncIterator[None]:
-        """A place to try a camera. Raises Denied."""
+        """A place to try a camera, or to search. Raises Denied."""
         if self.room.locked() or site_id in self.trying:
             raise Denied(503, "busy", "another camera is being tried: try again soon")
         self.trying.add(site_id)
@@ -147,7 +151,8 @@ def setup_routes(bearer: Bearer, setup: Setup | None) -> APIRouter:
     async def put_source(request: Request, site: str, camera: str) -> Response:
         async with _answering():
             found = entered(request)
-            return _json(await found.put(_named(site, camera), await _body(request)))
+            source = await _body(request, NewSource)
+            return _json(await found.put(_named(site, camera), source))
 
     @router.delete(path)
     async def remove_source(request: Request, site: str, camera: str) -> Response:
@@ -158,10 +163,24 @@ def setup_routes(bearer: Bearer, setup: Setup | None) -> APIRouter:
     @router.post(path + "/try")
     async def try_source(request: Request, site: str, camera: str) -> Response:
         async with _answering():
-            found, body = entered(request), await _body(request)
+            found, body = entered(request), await _body(request, NewSource)
             async with found.turn(site):
                 jpeg = await found.attempt(_named(site, camera), body)
             return Response(jpeg, 200, _NO_STORE, "image/jpeg")
+
+    @router.post(HTTP_CAMERAS + "/{site}/find")
+    async def find_cameras(request: Request, site: str) -> Response:
+        async with _answering():
+            own = entered(request)
+            async with own.turn(site):
+                return _json(await own.finder.find())
+
+    @router.post(HTTP_CAMERAS + "/{site}/profiles")
+    async def list_profiles(request: Request, site: str) -> Response:
+        async with _answering():
+            own, asked = entered(request), await _body(request, AskedCamera)
+            async with own.turn(site):
+                return _json(await own.finder.profiles(asked))
 
     return router
 
@@ -176,7 +195,7 @@ async def _answering() -> AsyncIterator[None]:
     except Invalid as error:
         raise Denied(_STATUS.get(error.reason, 422), error.reason, error.detail) from error
     except Retryable as error:
-        raise Denied(503, "kafka-away", str(error)) from error
+        raise Denied(503, _REASONS.get(error.reason, "kafka-away"), str(error)) from error
 
 
 def _named(site: str, camera: str) -> str:
@@ -198,9 +217,9 @@ def _of_file(camera: Camera) -> CameraSource | None:
     )
 
 
-async def _body(request: Request) -> NewSource:
+async def _body(request: Request, of: type[T]) -> T:
     """Raises Invalid, whose words contain no value of the body."""
-    return read(await read_body(request, _BODY_MAX_BYTES), NewSource)
+    return read(await read_body(request, _BODY_MAX_BYTES), of)
 
 
 def _json(body: object) -> Response:

@@ -107,6 +107,7 @@ ACCESS: Final = {
     ("POST", "/api/sites/{site}/slots/{slot}/correct"): _command("correct slot"),
     # What an administrator sets up.
     ("GET", "/api/cameras/{site}/{device}/slot-proposals"): _set_up(""),
+    ("POST", "/api/cameras/{site}/{device}/picture"): _set_up("upload picture"),
     ("PUT", "/api/cameras/{site}/{device}/layout"): _set_up("publish layout"),
     ("PATCH", "/api/cameras/{site}/{device}"): _set_up("change camera"),
     ("DELETE", "/api/cameras/{site}/{device}"): _set_up("remove camera"),
@@ -121,6 +122,8 @@ ACCESS: Final = {
     ("POST", "/api/sites/{site}/devices/{device}/rotate"): _device("renew device"),
     ("DELETE", "/api/sites/{site}/devices/{device}"): _device("revoke device"),
     ("GET", "/api/sites/{site}/sources"): _device(""),
+    ("POST", "/api/sites/{site}/sources/find"): _device("search cameras"),
+    ("POST", "/api/sites/{site}/sources/profiles"): _device("ask camera for streams"),
     ("PUT", "/api/cameras/{site}/{device}/source"): _device("set camera source"),
     ("POST", "/api/cameras/{site}/{device}/source/try"): _device("try camera"),
     ("DELETE", "/api/cameras/{site}/{device}/source"): _device("stop polling camera"),

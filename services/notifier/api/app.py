@@ -23,7 +23,13 @@ from parking.core.events import (
 )
 from parking.runtime.ops import Health
 from parking.vision.relocation import LayoutProposal
-from parking.wire.camera_sources import CameraSource, NewSource
+from parking.wire.camera_sources import (
+    AskedCamera,
+    CameraSource,
+    FoundCamera,
+    NewSource,
+    StreamProfile,
+)
 from parking.wire.ports import Clock, Producer
 from services.notifier import accountviews, usageviews, views
 from services.notifier.api import accountbodies, bodies
@@ -98,6 +104,9 @@ SHAPES: Final[list[Any]] = [
     bodies.NewDevice,
     CameraSource,
     NewSource,
+    FoundCamera,
+    AskedCamera,
+    StreamProfile,
     views.Accepted,
     views.LayoutAccepted,
     views.Error,
@@ -197,7 +206,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         write_routes(writer),
         end_routes(writer),
         device_routes(Fleet(parts.devices, parts.address, parts.feed, parts.history)),
-        camera_routes(parts.cameras),
+        camera_routes(parts.cameras, parts.pictures),
         plate_routes(parts.plates, parts.history, parts.feed),
         APIRouter(routes=[*parts.health.routes()]),
         contract_routes(),
@@ -226,6 +235,6 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
                 "Last-Event-ID",
                 "X-Requested-With",
             ],
-            expose_headers=["ETag", "Link"],
+            expose_headers=["ETag", "Link", "X-Frame-Via"],
         )
     return app

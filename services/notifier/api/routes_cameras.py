@@ -1,25 +1,38 @@
-"""Routes about polled cameras: list, try, add, change and stop. Ingest does it; a login goes to it
-and never comes back."""
+"""Routes about polled cameras (list, find, try, add, change, stop) and about uploaded pictures.
+Ingest does it; a login goes to it and never comes back."""
 
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from parking.wire.camera_sources import CameraSource, NewSource
+from parking.wire.camera_sources import (
+    AskedCamera,
+    CameraSource,
+    FoundCamera,
+    NewSource,
+    StreamProfile,
+)
 from services.notifier.api.routes_devices import Device, Site
 from services.notifier.api.web import (
     DONE,
     WRITE_ERRORS,
     ApiError,
     json_response,
+    read_jpeg,
     read_json,
     returns,
     streams,
     takes,
+    takes_jpeg,
 )
 from services.notifier.cameras import PolledCameras
+from services.notifier.pictures import Pictures
+from services.notifier.refusals import NotFound
+from services.notifier.views import Accepted
 
+UPLOADED: Final = "api"
+"""FrameReceived.via of an uploaded picture."""
 _KEY: Final[dict[str, Any]] = {"security": [{"key": []}]}
 _EXAMPLE: Final = {
     "version": 0,
@@ -29,8 +42,13 @@ _EXAMPLE: Final = {
     "login": {"username": "parking", "password": "..."},
 }
 
+_ASKED: Final = {
+    "service": "http://192.168.1.30/onvif/device_service",
+    "login": {"username": "parking", "password": "..."},
+}
 
-def camera_routes(cameras: PolledCameras | None) -> APIRouter:
+
+def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRouter:
     """All of them; `cameras` None: ingest's address is not known."""
     router = APIRouter()
     path = "/api/cameras/{site}/{device}/source"
@@ -45,6 +63,29 @@ def camera_routes(cameras: PolledCameras | None) -> APIRouter:
     )
     async def camera_sources(site: Site) -> Response:
         return json_response(await _known(cameras).sources(site))
+
+    @router.post(
+        "/api/sites/{site}/sources/find",
+        tags=["cameras"],
+        summary="Search ingest's network for ONVIF cameras; takes some seconds",
+        description="Only those in an allowed network are listed.",
+        responses=returns(list[FoundCamera], "Those that answered") | WRITE_ERRORS,
+        openapi_extra=_KEY,
+    )
+    async def find_cameras(site: Site) -> Response:
+        return json_response(await _known(cameras).find(site))
+
+    @router.post(
+        "/api/sites/{site}/sources/profiles",
+        tags=["cameras"],
+        summary="Ask an ONVIF camera for its streams and their addresses; nothing is stored",
+        description="422 with the reason when it does not answer.",
+        responses=returns(list[StreamProfile], "Its profiles") | WRITE_ERRORS,
+        openapi_extra=takes(AskedCamera, _ASKED),
+    )
+    async def list_profiles(request: Request, site: Site) -> Response:
+        asked = await read_json(request, AskedCamera)
+        return json_response(await _known(cameras).profiles(site, asked))
 
     @router.put(
         path,
@@ -86,7 +127,36 @@ def camera_routes(cameras: PolledCameras | None) -> APIRouter:
         await _known(cameras).remove(f"{site}/{device}")
         return Response(status_code=204)
 
+    @router.post(
+        "/api/cameras/{site}/{device}/picture",
+        status_code=202,
+        tags=["cameras"],
+        summary="Upload a picture, to try the system without a camera",
+        description="It counts as taken now, and becomes the camera's newest picture. Send it again"
+        " to have it judged again: a slot needs as many observations as the site's parameters say."
+        " A camera that sends pictures itself gets 409.",
+        responses=returns(Accepted, "Durable, and soon judged", 202) | WRITE_ERRORS,
+        openapi_extra=takes_jpeg(),
+    )
+    async def upload_picture(request: Request, site: str, device: Device) -> Response:
+        ingest, camera_id = _known(cameras), f"{site}/{device}"
+        await _require_still(pictures, camera_id)
+        jpeg = await read_jpeg(request, ingest.ingest.picture_max_bytes)
+        return json_response(await ingest.upload(camera_id, jpeg), 202)
+
     return router
+
+
+async def _require_still(pictures: Pictures, camera_id: str) -> None:
+    """Raises ApiError 409 for a camera whose newest picture was not uploaded: it would be mixed
+    with the camera's own."""
+    try:
+        newest = await pictures.latest(camera_id)
+    except NotFound:
+        return
+    if newest.frame.via != UPLOADED:
+        detail = f"{camera_id} sends pictures itself: choose another name"
+        raise ApiError(409, "camera-sends", detail)
 
 
 def _known(cameras: PolledCameras | None) -> PolledCameras:

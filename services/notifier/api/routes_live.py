@@ -151,5 +151,6 @@ def _jpeg(jpeg: bytes, picture: Picture) -> Response:
         "Cache-Control": "no-store",
         "X-Frame-Id": picture.frame.id,
         "X-Time-Ms": str(picture.frame.time_ms),
+        "X-Frame-Via": picture.frame.via,
     }
     return Response(jpeg, 200, headers, "image/jpeg")

@@ -70,22 +70,37 @@ def json_response(
 
 async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_BYTES) -> T:
     """The request's body, bounded and validated. Raises ApiError 408, 413, 415, 400 or 422."""
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise ApiError(415, "not-json", "send the body as Content-Type: application/json")
+    _require_type(request, "application/json", "not-json")
+    body = await _read_body(request, limit_bytes)
+    try:
+        return read(body, cls)
+    except Invalid as error:
+        status = 400 if error.reason == "bad-json" else 422
+        raise ApiError(status, error.reason, error.detail, faults=error.faults) from error
+
+
+async def read_jpeg(request: Request, limit_bytes: int) -> bytes:
+    """The request's body, declared as a JPEG and bounded; nothing else is checked. Raises ApiError
+    408, 413 or 415."""
+    _require_type(request, "image/jpeg", "not-image-jpeg")
+    return await _read_body(request, limit_bytes)
+
+
+def _require_type(request: Request, wanted: str, error: str) -> None:
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != wanted:
+        raise ApiError(415, error, f"send the body as Content-Type: {wanted}")
+
+
+async def _read_body(request: Request, limit_bytes: int) -> bytes:
     try:
         async with asyncio.timeout(BODY_LIMIT_S):
-            body = await read_at_most(request.stream(), limit_bytes)
+            return await read_at_most(request.stream(), limit_bytes)
     except TooLarge:
         detail = f"the body is larger than {limit_bytes} bytes"
         raise ApiError(413, "too-large", detail, {"Connection": "close"}) from None
     except TimeoutError as error:
         detail = f"the body did not arrive within {BODY_LIMIT_S:.0f} s"
         raise ApiError(408, "too-slow", detail, {"Connection": "close"}) from error
-    try:
-        return read(body, cls)
-    except Invalid as error:
-        status = 400 if error.reason == "bad-json" else 422
-        raise ApiError(status, error.reason, error.detail, faults=error.faults) from error
 
 
 def error_response(error: ApiError | KeyRefused | Retryable) -> Response:
@@ -191,6 +206,12 @@ def takes(type_: Any, example: Mapping[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}, "security": [{"key": []}]}
 
 
+def takes_jpeg() -> dict[str, Any]:
+    """`openapi_extra=` of a route that reads a JPEG, with a key."""
+    content = {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
+    return {"requestBody": {"required": True, "content": content}, "security": [{"key": []}]}
+
+
 def _content(type_: Any) -> dict[str, Any]:
     if isinstance(type_, str):
         return {"application/json": {"schema": {"$ref": _REF.format(name=type_)}}}
@@ -208,7 +229,7 @@ _WORDS: Final = {
     409: "Conflicts with the current state, or the Idempotency-Key was used for another request",
     412: "The version in force differs from the one in If-Match",
     413: "The body is too large",
-    415: "The body is not declared as JSON",
+    415: "The body is not declared as what is expected",
     422: "A value is not allowed; every fault is listed",
     429: "Too many unknown keys",
     503: "Not ready yet, or a service that this needs is down",

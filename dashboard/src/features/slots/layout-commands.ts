@@ -1,15 +1,18 @@
 /** Loads the picture for the editor, and publishes layouts. */
-import { getBlob, type ApiError } from "../../shared/api";
+import { getPicture, type ApiError } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
 import type { LayoutPublished } from "../../shared/events";
 import { putLayout } from "../../shared/layout-requests";
 import { siteOf } from "../../shared/routes";
+import { UPLOADED } from "../../shared/still-pictures";
 import { layoutParts, type Drawing } from "./drawing";
 import type { Size } from "./outlines";
 
 export interface Picture extends Size {
   /** An object URL, so that the picture stays the same while somebody draws on it. */
   url: string;
+  /** The picture itself, if somebody uploaded it. */
+  still?: Blob;
 }
 
 /** The other fields of a camera's first layout, besides its slots. */
@@ -28,12 +31,13 @@ export interface Order {
 }
 
 export async function loadPicture(cameraId: string, signal: AbortSignal): Promise<Picture> {
-  const blob = await getBlob(`/api/cameras/${cameraId}/latest.jpg`, signal);
+  const { blob, via } = await getPicture(`/api/cameras/${cameraId}/latest.jpg`, signal);
   const url = URL.createObjectURL(blob);
   const image = new Image();
   image.src = url;
   await image.decode();
-  return { url, width: image.naturalWidth, height: image.naturalHeight };
+  const size = { url, width: image.naturalWidth, height: image.naturalHeight };
+  return via === UPLOADED ? { ...size, still: blob } : size;
 }
 
 /** The layout to send. Fields that the editor does not know keep their previous values. */

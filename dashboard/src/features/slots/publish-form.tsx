@@ -1,6 +1,7 @@
 import { useState } from "react";
 
 import type { ApiError } from "../../shared/api";
+import { Fault } from "../../shared/fault";
 import { plural } from "../../shared/format";
 import { OperatorForm } from "../../shared/operator-form";
 import { GENERAL, type Faults } from "./faults";
@@ -14,12 +15,19 @@ interface Props {
   blocked: boolean;
   /** The version just published; null: none. */
   version: number | null;
+  /** Somebody uploaded the picture: it is judged again, because no other one follows. */
+  isStill: boolean;
+  /** Why it was not; "" if it was. */
+  unjudged: string;
   onTerms: (terms: Terms) => void;
   /** Publishes, with the newest picture as the reference or not. Returns the error, if any. */
   onSend: (reference: boolean) => Promise<ApiError | null>;
 }
 
-export function PublishForm({ order, faults, unpublished, blocked, version, onTerms, onSend }: Props) {
+const STILL = "The picture is being judged: its spaces get their colours in a few seconds.";
+
+export function PublishForm(props: Props) {
+  const { order, faults, unpublished, blocked, version, isStill, unjudged, onTerms, onSend } = props;
   const [reference, setReference] = useState(true);
   const wrong = [...faults.keys()].filter((key) => key !== GENERAL).length;
 
@@ -44,7 +52,7 @@ export function PublishForm({ order, faults, unpublished, blocked, version, onTe
         sent={
           version === null || unpublished
             ? ""
-            : `Published as version ${version}. It applies from the next picture.`
+            : `Published as version ${version}. ${isStill ? STILL : "It applies from the next picture."}`
         }
         waiting={blocked || wrong > 0}
         hint={
@@ -57,6 +65,7 @@ export function PublishForm({ order, faults, unpublished, blocked, version, onTe
           </p>
         }
       />
+      <Fault words={unjudged || null} />
     </section>
   );
 }

@@ -30,7 +30,7 @@ interface Props {
 const ROW = 10;
 
 export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
-  const editing = useEditing(cameraId, layout, terms);
+  const editing = useEditing(cameraId, layout, terms, picture.still);
   const { editor, dispatch, faults } = editing;
   const proposing = useProposals(cameraId, editor.history.now, dispatch);
   const [view, setView] = useState(ALL);
@@ -59,20 +59,29 @@ export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
           </p>
         )}
       </div>
-      <Side editing={editing} proposing={proposing} rowReady={rowReady} count={count} onCount={setCount} />
+      <Side
+        editing={editing}
+        isStill={picture.still !== undefined}
+        proposing={proposing}
+        rowReady={rowReady}
+        count={count}
+        onCount={setCount}
+      />
     </div>
   );
 }
 
 interface SideProps {
   editing: ReturnType<typeof useEditing>;
+  /** Somebody uploaded the picture. */
+  isStill: boolean;
   proposing: ReturnType<typeof useProposals>;
   rowReady: boolean;
   count: number;
   onCount: (count: number) => void;
 }
 
-function Side({ editing, proposing, rowReady, count, onCount }: SideProps) {
+function Side({ editing, isStill, proposing, rowReady, count, onCount }: SideProps) {
   const { editor, dispatch, faults, order, conflict } = editing;
   const [first, setFirst] = useState<string | null>(null);
   const now = editor.history.now;
@@ -120,6 +129,8 @@ function Side({ editing, proposing, rowReady, count, onCount }: SideProps) {
         faults={faults}
         unpublished={editing.unpublished}
         blocked={conflict !== null}
+        isStill={isStill}
+        unjudged={editing.unjudged}
         version={editing.published}
         onTerms={editing.setTerms}
         onSend={editing.send}

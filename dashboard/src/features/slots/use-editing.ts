@@ -3,6 +3,7 @@ import { useMemo, useReducer, useState } from "react";
 import { ApiError } from "../../shared/api";
 import type { LayoutPublished } from "../../shared/events";
 import { loadLayout } from "../../shared/layout-requests";
+import { judgeAgain, STILL_INTERVAL_MS } from "../../shared/still-pictures";
 import { stream } from "../../stream";
 import { storedDraft, type Draft } from "./draft";
 import { drawingOf, EMPTY, type Drawing } from "./drawing";
@@ -23,7 +24,8 @@ function baseOf(layout: LayoutPublished | null): Base {
 }
 
 /** The measured interval of a camera, if known, rounded to a tenth of a second. */
-function seenPace(cameraId: string): Partial<Terms> {
+function seenPace(cameraId: string, still: Blob | undefined): Partial<Terms> {
+  if (still) return { interval_ms: STILL_INTERVAL_MS };
   const every_ms = stream.getState().live.sightings[cameraId]?.analysed_every_ms;
   return every_ms ? { interval_ms: Math.max(100, Math.round(every_ms / 100) * 100) } : {};
 }
@@ -41,8 +43,9 @@ function startOf(base: Base, draft: Draft | null): Editor {
   return reduce(editor, { type: "replace", drawing: draft.drawing, message: "Your draft was restored" });
 }
 
-/** The state of the editing: the drawing, the version it is based on, conflicts and faults. */
-export function useEditing(cameraId: string, layout: LayoutPublished | null, proposed: Terms) {
+/** The state of the editing: the drawing, the version it is based on, conflicts and faults. `still`: the
+ * picture, if somebody uploaded it. */
+export function useEditing(cameraId: string, layout: LayoutPublished | null, proposed: Terms, still?: Blob) {
   const [draft] = useState(() => storedDraft(cameraId));
   const [base, setBase] = useState(() => ({
     ...baseOf(layout),
@@ -54,8 +57,9 @@ export function useEditing(cameraId: string, layout: LayoutPublished | null, pro
     return there.version === base.version ? null : there;
   });
   const [published, setPublished] = useState<number | null>(null);
+  const [unjudged, setUnjudged] = useState("");
   const [refused, setRefused] = useState<Refusal | null>(null);
-  const [terms, setTerms] = useState(() => ({ ...proposed, ...seenPace(cameraId) }));
+  const [terms, setTerms] = useState(() => ({ ...proposed, ...seenPace(cameraId, still) }));
   const now = editor.history.now;
   const unpublished = now !== base.drawing;
   const kept = useDraft(cameraId, unpublished ? { base: base.version, drawing: now } : null);
@@ -83,10 +87,19 @@ export function useEditing(cameraId: string, layout: LayoutPublished | null, pro
     setPublished(null);
     setRefused(null);
     const answer = await publish({ ...order, reference });
-    if (typeof answer === "number") return meet(answer);
+    if (typeof answer === "number") {
+      if (still) void judge(answer, still);
+      return meet(answer);
+    }
     if (answer.status === 412) return meet(null);
     setRefused({ drawing: now, words: answer.faults });
     return answer;
+  }
+
+  async function judge(version: number, jpeg: Blob): Promise<void> {
+    setUnjudged("");
+    const error = await judgeAgain(cameraId, version, jpeg);
+    if (error) setUnjudged(`The spaces are not judged yet, upload the picture again: ${error.message}`);
   }
 
   function settle(answer: "keep" | "take"): void {
@@ -98,7 +111,21 @@ export function useEditing(cameraId: string, layout: LayoutPublished | null, pro
     if (answer === "take") dispatch({ type: "replace", drawing: conflict.drawing, message });
   }
 
-  return { editor, dispatch, conflict, published, unpublished, kept, order, faults, setTerms, send, settle };
+  return {
+    editor,
+    dispatch,
+    conflict,
+    published,
+    unpublished,
+    /** Why an uploaded picture was not judged with the published spaces; "" if it was. */
+    unjudged,
+    kept,
+    order,
+    faults,
+    setTerms,
+    send,
+    settle,
+  };
 }
 
 function onlyApiError(error: unknown): ApiError {

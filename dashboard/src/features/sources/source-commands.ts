@@ -1,7 +1,7 @@
 /** IP cameras, which the server polls. Their logins are sent to it and never returned. */
 import { ApiError, getJson, remove, send, sendForPicture } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
-import type { NewSource, Source } from "./source-draft";
+import type { AskedCamera, FoundCamera, NewSource, Source, StreamProfile } from "./source-draft";
 
 const path = (cameraId: string, rest = "") => `/api/cameras/${cameraId}/source${rest}`;
 
@@ -12,6 +12,27 @@ export function listSources(
 ): Promise<ApiError | null> {
   return withKey(async (key) => {
     show(await getJson<readonly Source[]>(`/api/sites/${siteId}/sources`, { key }));
+  });
+}
+
+/** Passes the ONVIF cameras that answer to `show`; takes some seconds. */
+export function findCameras(
+  siteId: string,
+  show: (found: readonly FoundCamera[]) => void,
+): Promise<ApiError | null> {
+  return withKey(async (key) => {
+    show(await send<readonly FoundCamera[]>("POST", `/api/sites/${siteId}/sources/find`, {}, key));
+  });
+}
+
+/** Passes the streams of one of them to `show`. */
+export function listStreams(
+  siteId: string,
+  asked: AskedCamera,
+  show: (streams: readonly StreamProfile[]) => void,
+): Promise<ApiError | null> {
+  return withKey(async (key) => {
+    show(await send<readonly StreamProfile[]>("POST", `/api/sites/${siteId}/sources/profiles`, asked, key));
   });
 }
 

@@ -24,6 +24,31 @@ export interface NewSource {
   keep_login: boolean;
 }
 
+/** A camera that answered a search (see FoundCamera in schemas/openapi.json). */
+export interface FoundCamera {
+  address: string;
+  model: string;
+  /** Where it is asked for its streams. */
+  service: string;
+}
+
+/** The camera to ask for its streams. */
+export interface AskedCamera {
+  service: string;
+  login: NewSource["login"];
+}
+
+/** Numbers are 0 and addresses "" where the camera does not say them. */
+export interface StreamProfile {
+  name: string;
+  codec: string;
+  width: number;
+  height: number;
+  rate: number;
+  stream: string;
+  snapshot: string;
+}
+
 export interface Draft {
   site: string;
   name: string;
@@ -75,14 +100,19 @@ export function cameraIdOf({ site, name }: Draft): string {
   return `${site}/${name}`;
 }
 
+/** The login that was typed; null: none. */
+export function loginOf({ username, password }: Draft): NewSource["login"] {
+  return username || password ? { username, password } : null;
+}
+
 export function bodyOf(draft: Draft): NewSource {
-  const { version, kind, keep, username, password } = draft;
+  const { version, kind, keep } = draft;
   return {
     version,
     kind,
     url: draft.url.trim(),
     interval_s: Number(draft.interval_s),
-    login: !keep && (username || password) ? { username, password } : null,
+    login: keep ? null : loginOf(draft),
     keep_login: keep,
   };
 }

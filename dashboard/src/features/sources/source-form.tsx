@@ -1,13 +1,17 @@
-import { useEffect, useId, useState } from "react";
+import { useId, useState, type ReactNode } from "react";
 
 import { OperatorForm } from "../../shared/operator-form";
 import { saveSource, trySource } from "./source-commands";
 import { bodyOf, cameraIdOf, type Draft } from "./source-draft";
 import { PART, SourceFields } from "./source-fields";
+import { FindCameras } from "./find-cameras";
 import { SavedNotice } from "./saved-notice";
+import { useObjectUrl } from "./use-object-url";
 
 interface Props {
   start: Draft;
+  /** Chooses what a new camera is. */
+  choice: ReactNode;
   /** Called with the lot of the camera that was saved. */
   onSaved: (site: string) => void;
   /** Asks for an empty form. */
@@ -15,21 +19,23 @@ interface Props {
 }
 
 /** Adds or changes one camera. "Try" shows its picture, or the reason why there is none. */
-export function SourceForm({ start, onSaved, onNew }: Props) {
+export function SourceForm({ start, choice, onSaved, onNew }: Props) {
   const [draft, setDraft] = useState(start);
-  const [picture, setPicture] = usePicture();
+  const [picture, setPicture] = useObjectUrl();
   const [savedId, setSavedId] = useState<string | null>(null);
   const titleId = useId();
   const cameraId = cameraIdOf(draft);
   const isNew = draft.version === 0;
-  if (savedId) return <SavedNotice cameraId={savedId} isNew={isNew} onNew={onNew} />;
+  if (savedId) return <SavedNotice cameraId={savedId} what={isNew ? "new camera" : "change"} onNew={onNew} />;
   const change = (next: Draft) => {
     setDraft(next);
     setPicture(null);
   };
   return (
     <section className="card sources-form" aria-labelledby={titleId}>
-      <h2 id={titleId}>{isNew ? "Add an IP camera" : `Change ${cameraId}`}</h2>
+      <h2 id={titleId}>{isNew ? "Add a camera" : `Change ${cameraId}`}</h2>
+      {isNew && choice}
+      {isNew && <FindCameras draft={draft} onDraft={change} />}
       <OperatorForm
         className="sources-fields"
         action="Try"
@@ -76,21 +82,4 @@ function missingWords({ site, name, url, interval_s }: Draft): string {
   if (!part.test(name)) return "Enter a name for the camera: a to z, 0 to 9 and -.";
   if (!url.trim()) return "Enter the address of the camera.";
   return Number(interval_s) > 0 ? "" : "Enter the seconds between pictures.";
-}
-
-/** The address of the picture in this page; it is given back when another one comes. */
-function usePicture(): [string | null, (picture: Blob | null) => void] {
-  const [url, setUrl] = useState<string | null>(null);
-  useEffect(
-    () => () => {
-      if (url) URL.revokeObjectURL(url);
-    },
-    [url],
-  );
-  return [
-    url,
-    (picture) => {
-      setUrl(picture && URL.createObjectURL(picture));
-    },
-  ];
 }

@@ -3,6 +3,8 @@ import { useCallback, useEffect, useState } from "react";
 import { OperatorForm } from "../../shared/operator-form";
 import { pageAddress } from "../../shared/routes";
 import { isSignedIn } from "../../shared/session";
+import { CameraChoice, type Choice } from "./camera-choice";
+import { PictureForm } from "./picture-form";
 import { listSources } from "./source-commands";
 import { draftOf, newDraft, type Draft, type Source } from "./source-draft";
 import { Field, PART } from "./source-fields";
@@ -10,17 +12,22 @@ import { SourceForm } from "./source-form";
 import { SourceRow } from "./source-row";
 import "./sources.css";
 
-/** IP cameras of a lot: add, try, change and remove them. `siteId` is empty before a lot exists. */
+/** IP cameras of a lot: add, try, change and remove them, or upload a picture in place of one. `siteId` is empty before a lot exists. */
 export function SourcesPage({ siteId }: { siteId: string }) {
   const [{ draft, round }, setForm] = useState({ draft: newDraft(siteId), round: 0 });
+  const [choice, setChoice] = useState<Choice>("camera");
   const [site, setSite] = useState(siteId);
   const [sources, setSources] = useState<readonly Source[] | null>(null);
   const list = useCallback(() => listSources(site, setSources), [site]);
   useEffect(() => {
     if (siteId && isSignedIn()) void listSources(siteId, setSources);
   }, [siteId]);
+  const chooser = <CameraChoice chosen={choice} onChoose={setChoice} />;
   const open = (next: Draft) => {
     setForm({ draft: next, round: round + 1 }); // a new form, even with the same content
+  };
+  const startAgain = () => {
+    open(newDraft(siteId));
   };
   return (
     <div className="sources">
@@ -29,16 +36,19 @@ export function SourcesPage({ siteId }: { siteId: string }) {
         The server polls these cameras for pictures. Boards that send pictures themselves are added{" "}
         {siteId ? <a href={pageAddress(siteId, "fleet")}>in the fleet</a> : "in the fleet of their lot"}.
       </p>
-      <SourceForm
-        key={round}
-        start={draft}
-        onSaved={(saved) => {
-          if (sources && saved === site) void list();
-        }}
-        onNew={() => {
-          open(newDraft(siteId));
-        }}
-      />
+      {choice === "picture" && draft.version === 0 ? (
+        <PictureForm key={round} siteId={siteId} choice={chooser} onNew={startAgain} />
+      ) : (
+        <SourceForm
+          key={round}
+          start={draft}
+          choice={chooser}
+          onSaved={(saved) => {
+            if (sources && saved === site) void list();
+          }}
+          onNew={startAgain}
+        />
+      )}
       <section className="card" aria-labelledby="sources-title">
         <h2 id="sources-title">Polled cameras</h2>
         <OperatorForm

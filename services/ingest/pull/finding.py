@@ -1,0 +1,73 @@
+"""Find ONVIF cameras for the page, and ask one of them for its streams."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from parking.core.errors import Retryable
+from parking.wire.camera_sources import AskedCamera, FoundCamera, NewSource, StreamProfile
+from services.ingest.pull import media, onvif
+from services.ingest.pull.camerafile import polled
+from services.ingest.pull.faults import CameraFault
+from services.ingest.pull.networks import Forbidden, Networks
+from services.ingest.pull.onvifcam import OnvifDevice
+
+WAIT_S: Final = 4.0
+ASK_LIMIT_S: Final = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Where cameras may be, how long an answer of one may take, and where to send the request."""
+
+    networks: Networks
+    limit_s: float
+    group: tuple[str, int] = onvif.GROUP
+    wait_s: float = WAIT_S
+
+    async def find(self) -> list[FoundCamera]:
+        """The cameras that answer within some seconds, in allowed networks. A service's host is the
+        one that answered: a login must not go to a host that an answer names. Raises Retryable."""
+        try:
+            found = await onvif.discover(self.wait_s, self.group)
+        except OSError as error:
+            raise Retryable(
+                f"the request cannot be sent ({error.strerror})", "no-network"
+            ) from None
+        return [
+            FoundCamera(address=one.address, model=one.model, service=service)
+            for one in found
+            if self._may_be_asked(one.address)
+            and (service := media.web_url(one.service, f"http://{one.address}/"))
+        ]
+
+    async def profiles(self, asked: AskedCamera) -> list[StreamProfile]:
+        """A camera's streams, with their addresses. Raises Invalid, CameraFault."""
+        # Its address must be one that could be polled.
+        source = NewSource(version=0, kind="snapshot", url=asked.service)
+        polled("none/none", source, asked.login)
+        device = OnvifDevice(asked.service, self.networks, self.limit_s, asked.login)
+        try:
+            async with asyncio.timeout(ASK_LIMIT_S):
+                profiles = await device.profiles()
+        except TimeoutError:
+            raise CameraFault("timeout", "the camera did not answer in time") from None
+        return [
+            StreamProfile(
+                name=one.name or one.token,
+                codec=one.codec,
+                width=one.width,
+                height=one.height,
+                rate=one.rate,
+                stream=one.stream,
+                snapshot=one.snapshot,
+            )
+            for one in profiles
+        ]
+
+    def _may_be_asked(self, address: str) -> bool:
+        try:
+            self.networks.check(address)
+        except Forbidden:
+            return False
+        return True
