@@ -72,20 +72,25 @@ async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_
     """The request's body, bounded and validated. Raises ApiError 408, 413, 415, 400 or 422."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise ApiError(415, "not-json", "send the body as Content-Type: application/json")
+    body = await read_bytes(request, limit_bytes)
+    try:
+        return read(body, cls)
+    except Invalid as error:
+        status = 400 if error.reason == "bad-json" else 422
+        raise ApiError(status, error.reason, error.detail, faults=error.faults) from error
+
+
+async def read_bytes(request: Request, limit_bytes: int) -> bytes:
+    """The request's body, bounded. Raises ApiError 408, 413."""
     try:
         async with asyncio.timeout(BODY_LIMIT_S):
-            body = await read_at_most(request.stream(), limit_bytes)
+            return await read_at_most(request.stream(), limit_bytes)
     except TooLarge:
         detail = f"the body is larger than {limit_bytes} bytes"
         raise ApiError(413, "too-large", detail, {"Connection": "close"}) from None
     except TimeoutError as error:
         detail = f"the body did not arrive within {BODY_LIMIT_S:.0f} s"
         raise ApiError(408, "too-slow", detail, {"Connection": "close"}) from error
-    try:
-        return read(body, cls)
-    except Invalid as error:
-        status = 400 if error.reason == "bad-json" else 422
-        raise ApiError(status, error.reason, error.detail, faults=error.faults) from error
 
 
 def error_response(error: ApiError | KeyRefused | Retryable) -> Response:
