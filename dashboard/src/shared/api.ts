@@ -54,9 +54,15 @@ export async function send<T>(
   return (await (await write(method, path, body, key, headers)).json()) as T;
 }
 
-/** Sends a write whose response is a picture. */
-export async function sendForPicture(path: string, body: unknown, key: string): Promise<Blob> {
+/** Sends a write whose response is a picture or another file. */
+export async function sendForBlob(path: string, body: unknown, key: string): Promise<Blob> {
   return (await write("POST", path, body, key)).blob();
+}
+
+/** Sends a file as it is, and returns the response. */
+export async function sendFile<T>(path: string, file: Blob, key: string): Promise<T> {
+  const headers = { ...credentials(key), ...OWN_PAGE, "Content-Type": "application/octet-stream" };
+  return (await (await request(path, { method: "POST", headers, body: file })).json()) as T;
 }
 
 export async function remove(path: string, key: string): Promise<void> {

@@ -8,6 +8,7 @@ import { ROW_CORNERS } from "./editor";
 import { FileButtons } from "./file-buttons";
 import { exportedFields, type Picture, type Terms } from "./layout-commands";
 import { proposedName } from "./names";
+import type { Size } from "./outlines";
 import { ProposalsForm } from "./proposals-form";
 import { PublishForm } from "./publish-form";
 import { RowForm } from "./row-form";
@@ -59,7 +60,14 @@ export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
           </p>
         )}
       </div>
-      <Side editing={editing} proposing={proposing} rowReady={rowReady} count={count} onCount={setCount} />
+      <Side
+        editing={editing}
+        proposing={proposing}
+        size={picture}
+        rowReady={rowReady}
+        count={count}
+        onCount={setCount}
+      />
     </div>
   );
 }
@@ -67,12 +75,13 @@ export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
 interface SideProps {
   editing: ReturnType<typeof useEditing>;
   proposing: ReturnType<typeof useProposals>;
+  size: Size;
   rowReady: boolean;
   count: number;
   onCount: (count: number) => void;
 }
 
-function Side({ editing, proposing, rowReady, count, onCount }: SideProps) {
+function Side({ editing, proposing, size, rowReady, count, onCount }: SideProps) {
   const { editor, dispatch, faults, order, conflict } = editing;
   const [first, setFirst] = useState<string | null>(null);
   const now = editor.history.now;
@@ -134,7 +143,8 @@ function Side({ editing, proposing, rowReady, count, onCount }: SideProps) {
       <FileButtons
         drawing={now}
         rest={() => exportedFields(order, Date.now())}
-        name={order.cameraId}
+        cameraId={order.cameraId}
+        size={size}
         dispatch={dispatch}
       />
     </div>
