@@ -12,6 +12,7 @@ from parking.core.events import (
     CauseKind,
     Health,
     Id,
+    LayoutSlot,
     PlanPoint,
     Polygon,
     SiteId,
@@ -24,11 +25,26 @@ from parking.core.events import (
     TimeMs,
     Unit,
     Xyxy,
+    Zone,
 )
 
 
 class View(Struct, frozen=True, kw_only=True):
     """A value the API answers with."""
+
+
+class SlotFileView(View, frozen=True, kw_only=True):
+    """The slots of one picture of a file (`pictures`: all that have any). `width`, `height`: of
+    that picture, 0 if the file does not tell. `notes`: what was left out."""
+
+    format: str
+    picture: str
+    pictures: list[str]
+    width: float
+    height: float
+    slots: list[LayoutSlot]
+    zones: list[Zone]
+    notes: list[str]
 
 
 class Counts(View, frozen=True, kw_only=True):

@@ -93,6 +93,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/sites/a/slots/A1/correct"): COMMAND,
     ("GET", "/api/cameras/a/north/slot-proposals"): SET_UP,
     ("POST", "/api/cameras/a/north/picture"): SET_UP,
+    ("POST", "/api/cameras/a/north/slot-file?width=9&height=9"): LOOK,
+    ("POST", "/api/cameras/a/north/slot-file/coco?width=9&height=9"): LOOK,
     ("PUT", "/api/cameras/a/north/layout"): SET_UP,
     ("PATCH", "/api/cameras/a/north"): SET_UP,
     ("DELETE", "/api/cameras/a/nosuch"): SET_UP,
@@ -174,7 +176,7 @@ def test_negative_control_a_new_route_has_no_row():
 
 def test_the_matrix_here_has_every_row():
     sample = {"site": "a", "device": "north", "slot": "A1", "zone": "A", "name": "asyncapi.yaml"}
-    sample |= {"version": "1"}
+    sample |= {"version": "1", "format": "coco"}
     tested = {(method, path.split("?")[0].replace("nosuch", "x")) for method, path in MATRIX}
     for method, template in ACCESS:
         path = template.replace("{path:path}", "")

@@ -23,7 +23,7 @@ from parking.wire import jsontext, reading
 from parking.wire.annotations import listed, read_from
 from parking.wire.annotations import load as load_annotations
 from services.detector import bench as detector_bench
-from tools.cli import accounts, admin, cameras
+from tools.cli import accounts, admin, cameras, converting
 from tools.cli import dead_letters as deadletters_cli
 from tools.cli import devices as devices_cli
 from tools.cli import removal as ends_cli
@@ -125,7 +125,10 @@ def _layouts(options: argparse.Namespace) -> list[LayoutPublished]:
 
 
 def _layout_file(path: Path) -> LayoutPublished:
-    example = "schemas/examples/layout-published.v1--one-slot.json is an example"
+    example = (
+        "schemas/examples/layout-published.v1--one-slot.json is an example;"
+        " `parking layout convert` reads files of other programs"
+    )
     try:
         value = jsontext.parse(path.read_bytes())
     except OSError as error:
@@ -185,6 +188,8 @@ def _layout_parser(parser: argparse.ArgumentParser) -> None:
             help_ = "show a new site's free spaces to anybody (later: parking site public)"
             action.add_argument("--public", action="store_true", help=help_)
         action.set_defaults(run=run)
+    help_ = (converting.convert.__doc__ or "").rstrip(".")
+    converting.options_of(actions.add_parser("convert", help=help_))
 
 
 def _keys_parser(parser: argparse.ArgumentParser) -> None:

@@ -57,15 +57,24 @@ export async function send<T>(
   return (await (await write(method, path, body, key, headers)).json()) as T;
 }
 
-/** Sends a write whose response is a picture. */
-export async function sendForPicture(path: string, body: unknown, key: string): Promise<Blob> {
+/** Sends a write whose response is a picture or another file. */
+export async function sendForBlob(path: string, body: unknown, key: string): Promise<Blob> {
   return (await write("POST", path, body, key)).blob();
 }
 
 /** Sends a JPEG. */
 export async function sendPicture(path: string, jpeg: Blob, key: string): Promise<void> {
-  const headers = { ...credentials(key), ...OWN_PAGE, "Content-Type": "image/jpeg" };
-  await request(path, { method: "POST", body: jpeg, headers });
+  await sendBody(path, jpeg, key, "image/jpeg");
+}
+
+/** Sends a file as it is, and returns the response. */
+export async function sendFile<T>(path: string, file: Blob, key: string): Promise<T> {
+  return (await (await sendBody(path, file, key, "application/octet-stream")).json()) as T;
+}
+
+function sendBody(path: string, body: Blob, key: string, type: string): Promise<Response> {
+  const headers = { ...credentials(key), ...OWN_PAGE, "Content-Type": type };
+  return request(path, { method: "POST", body, headers });
 }
 
 export async function remove(path: string, key: string): Promise<void> {

@@ -86,6 +86,9 @@ ACCESS: Final = {
     ("GET", "/api/cameras/{site}/{device}/layout/versions/{version}"): _LOOK,
     ("GET", "/api/cameras/{site}/{device}/latest.jpg"): _LOOK,
     ("GET", "/api/cameras/{site}/{device}/overlay.jpg"): _LOOK,
+    # These two only convert what is sent to them.
+    ("POST", "/api/cameras/{site}/{device}/slot-file"): _LOOK,
+    ("POST", "/api/cameras/{site}/{device}/slot-file/{format}"): _LOOK,
     ("GET", "/api/stream"): _WATCH,
     ("GET", "/api/events"): _FOLLOW,
     (SOCKET, "/ws"): _FOLLOW,

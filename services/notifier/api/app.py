@@ -51,6 +51,7 @@ from services.notifier.api.routes_proposals import proposal_routes
 from services.notifier.api.routes_public import public_routes
 from services.notifier.api.routes_read import read_routes
 from services.notifier.api.routes_sign_in import Entrance, sign_in_routes
+from services.notifier.api.routes_slotfiles import DrawnSlots, slot_file_routes
 from services.notifier.api.routes_stays import stay_routes
 from services.notifier.api.routes_usage import usage_routes
 from services.notifier.api.routes_versions import version_routes
@@ -85,6 +86,8 @@ left. Errors are `{"error", "detail"}`; `error` is short and stable."""
 SHAPES: Final[list[Any]] = [
     LayoutProposal,
     SlotProposals,
+    DrawnSlots,
+    views.SlotFileView,
     PublicSite,
     views.SiteView,
     views.SiteSummary,
@@ -201,6 +204,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         evidence_routes(parts.evidence),
         usage_routes(parts.feed, parts.history, parts.clock),
         proposal_routes(parts.feed, parts.history, parts.clock),
+        slot_file_routes(),
         version_routes(parts.history),
         live_routes(parts.feed, parts.pictures, parts.live, parts.keys, cors_origins),
         write_routes(writer),

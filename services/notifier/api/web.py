@@ -71,7 +71,7 @@ def json_response(
 async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_BYTES) -> T:
     """The request's body, bounded and validated. Raises ApiError 408, 413, 415, 400 or 422."""
     _require_type(request, "application/json", "not-json")
-    body = await _read_body(request, limit_bytes)
+    body = await read_bytes(request, limit_bytes)
     try:
         return read(body, cls)
     except Invalid as error:
@@ -83,7 +83,7 @@ async def read_jpeg(request: Request, limit_bytes: int) -> bytes:
     """The request's body, declared as a JPEG and bounded; nothing else is checked. Raises ApiError
     408, 413 or 415."""
     _require_type(request, "image/jpeg", "not-image-jpeg")
-    return await _read_body(request, limit_bytes)
+    return await read_bytes(request, limit_bytes)
 
 
 def _require_type(request: Request, wanted: str, error: str) -> None:
@@ -91,7 +91,8 @@ def _require_type(request: Request, wanted: str, error: str) -> None:
         raise ApiError(415, error, f"send the body as Content-Type: {wanted}")
 
 
-async def _read_body(request: Request, limit_bytes: int) -> bytes:
+async def read_bytes(request: Request, limit_bytes: int) -> bytes:
+    """The request's body, bounded. Raises ApiError 408, 413."""
     try:
         async with asyncio.timeout(BODY_LIMIT_S):
             return await read_at_most(request.stream(), limit_bytes)

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { addOutlines, EMPTY, layoutParts } from "./drawing";
 import { readDraft } from "./draft";
-import { exported, imported } from "./exchange";
+import { drawingIn, exported, importNotes, importWords, type SlotFile } from "./exchange";
 
 const DRAWING = addOutlines(
   EMPTY,
@@ -15,105 +15,39 @@ const DRAWING = addOutlines(
   ],
   "A01",
 );
+const FILE: SlotFile = {
+  ...layoutParts(DRAWING),
+  picture: "north.jpg",
+  pictures: ["north.jpg"],
+  width: 640,
+  height: 360,
+  notes: [],
+};
+const SIZE = { width: 1280, height: 720 };
 
-describe("imported files", () => {
-  it("of this page contain what was exported", () => {
+describe("a file", () => {
+  it("of this page contains the drawing and the other fields of the layout", () => {
     const text = exported(DRAWING, { camera_name: "North", interval_ms: 1000 });
-    expect(layoutParts(imported(text))).toEqual(layoutParts(DRAWING));
-    expect(JSON.parse(text)).toMatchObject({ camera_name: "North", interval_ms: 1000 });
+    expect(JSON.parse(text)).toEqual({ camera_name: "North", interval_ms: 1000, ...layoutParts(DRAWING) });
   });
 
-  it("of annotations have coordinates in pixels", () => {
-    const slots = [
-      {
-        id: 7,
-        polygon: [
-          [10, 10],
-          [20, 10],
-          [20, 20],
-        ],
-      },
-      {
-        id: "A 1",
-        polygon: [
-          [0, 0],
-          [1, 0],
-          [1, 1],
-        ],
-      },
-    ];
-    const drawing = imported(JSON.stringify({ frames: [{ camera: "c", width: 100, height: 50, slots }] }));
-    expect(drawing.slots.map((slot) => slot.slot_id)).toEqual(["7", "A01"]);
-    expect(drawing.slots[0]?.polygon).toEqual([
-      [0.1, 0.2],
-      [0.2, 0.2],
-      [0.2, 0.4],
+  it("that was read is a drawing", () => {
+    expect(layoutParts(drawingIn(FILE))).toEqual(layoutParts(DRAWING));
+  });
+
+  it("is named with its picture if it has several", () => {
+    expect(importWords(FILE, "lot.xml")).toBe("1 space imported from lot.xml");
+    const several = { ...FILE, pictures: ["north.jpg", "south.jpg"] };
+    expect(importWords(several, "lot.xml")).toBe("1 space imported from north.jpg in lot.xml");
+  });
+
+  it("of a picture of another shape is to be checked, as is what was left out", () => {
+    expect(importNotes(FILE, SIZE)).toEqual([]);
+    expect(importNotes({ ...FILE, width: 0, height: 0 }, SIZE)).toEqual([]);
+    expect(importNotes({ ...FILE, height: 480, notes: ["line 3: left out"] }, SIZE)).toEqual([
+      "The file's picture is 640x480, this camera's 1280x720: check the outlines.",
+      "line 3: left out",
     ]);
-  });
-
-  it("of COCO get counted names for the first picture's polygons", () => {
-    const annotations = [
-      { image_id: 1, segmentation: [[0, 0, 50, 0, 50, 50]] },
-      { image_id: 1, segmentation: { counts: "", size: [1, 1] } },
-      { image_id: 2, segmentation: [[0, 0, 9, 0, 9, 9]] },
-      { image_id: 1, segmentation: [[0, 0, 100, 0, 100, 100, 0, 100]] },
-    ];
-    const images = [
-      { id: 1, width: 100, height: 100 },
-      { id: 2, width: 10, height: 10 },
-    ];
-    const drawing = imported(JSON.stringify({ images, annotations }));
-    expect(drawing.slots.map((slot) => [slot.slot_id, slot.polygon.length])).toEqual([
-      ["A01", 3],
-      ["A02", 4],
-    ]);
-  });
-
-  it("of another kind are refused with a reason", () => {
-    expect(() => imported("{")).toThrow("not JSON");
-    expect(() => imported("{}")).toThrow("Unknown file format");
-    expect(() => imported('{"frames": [{"slots": []}]}')).toThrow("no outline");
-  });
-});
-
-describe("an imported layout", () => {
-  const polygon = [
-    [0, 0],
-    [0.5, 0],
-    [0.5, 0.5],
-  ];
-  const good = { slot_id: "A01", zone_id: "A", polygon };
-
-  it.each([
-    {},
-    null,
-    7,
-    { ...good, slot_id: 1 },
-    { ...good, zone_id: undefined },
-    { ...good, kind: "boat" },
-    { ...good, enabled: "yes" },
-    { ...good, polygon: polygon.slice(1) },
-    { ...good, polygon: [...polygon, [0.1]] },
-    { ...good, polygon: [...polygon, ["0", 0]] },
-    { ...good, plan: [[0, 0]] },
-  ])("is refused if a slot is %j", (slot) => {
-    expect(() => imported(JSON.stringify({ slots: [good, slot] }))).toThrow("This layout is damaged.");
-  });
-
-  it("is refused if its lists are no lists", () => {
-    expect(() => imported('{"slots": 3}')).toThrow("This layout is damaged.");
-    expect(() => imported(JSON.stringify({ slots: [good], zones: [{}] }))).toThrow("This layout is damaged.");
-  });
-
-  it("may lack zones", () => {
-    const { slots, zones } = layoutParts(imported(JSON.stringify({ slots: [good] })));
-    expect(slots).toMatchObject([good]);
-    expect(zones).toEqual([{ zone_id: "A", name: "A" }]);
-  });
-
-  it("of annotations without a picture size is refused", () => {
-    const frames = [{ camera: "c", slots: [{ id: "A01", polygon }] }];
-    expect(() => imported(JSON.stringify({ frames }))).toThrow("This layout is damaged.");
   });
 });
 

@@ -1,99 +1,98 @@
-/** Imports drawings from files of this and other programs, and exports them. Pure. */
-import type { LayoutPublished, LayoutSlot } from "../../shared/events";
-import { drawingOf, isDrawing, isObject, layoutParts, type Drawing } from "./drawing";
-import { isName, namesFrom, zoneOf } from "./names";
-import { MIN_CORNERS, tidy, type Outline } from "./outlines";
+/** Drawings in files of this and other programs. The server converts them; `parking layout convert` uses the
+ * same code. */
+import { sendFile, sendForBlob, type ApiError } from "../../shared/api";
+import { withKey } from "../../shared/api-key";
+import type { LayoutPublished } from "../../shared/events";
+import { plural } from "../../shared/format";
+import { drawingOf, layoutParts, type Drawing } from "./drawing";
+import type { Size } from "./outlines";
 
-const DAMAGED = "This layout is damaged.";
+/** The formats of other programs, with the ending of a file's name. */
+export const FORMATS = [
+  ["layout", "Layout (our JSON)", ".layout.json"],
+  ["coco", "COCO", ".coco.json"],
+  ["cvat", "CVAT", ".cvat.xml"],
+  ["via", "VIA (JSON)", ".via.json"],
+  ["via-csv", "VIA (CSV)", ".via.csv"],
+  ["pklot", "PKLot", ".pklot.xml"],
+  ["geojson", "GeoJSON", ".geojson"],
+] as const;
+export type Format = (typeof FORMATS)[number][0];
 
-interface AnnotatedFrame {
-  camera: string;
-  width: number;
-  height: number;
-  slots: { id: string | number; polygon: [number, number][] }[];
-}
-interface CocoFile {
-  images: { id: number; width: number; height: number }[];
-  annotations: { image_id: number; category_id?: number; segmentation: unknown }[];
-}
-
-/** Reads the drawing in a layout, annotations.json or COCO file. Throws an Error that says what is wrong. */
-export function imported(text: string): Drawing {
-  const drawing = read(parsed(text));
-  if (!isDrawing(drawing)) throw new Error(DAMAGED);
-  return drawing;
-}
-
-/** Reads the drawing in any of the formats. Its values are not checked. */
-function read(data: Readonly<Record<string, unknown>>): Drawing {
-  if ("slots" in data) return fromLayout(data);
-  if ("annotations" in data && "images" in data) return fromCoco(data as unknown as CocoFile);
-  if ("frames" in data) return fromAnnotations((data as unknown as { frames: AnnotatedFrame[] }).frames);
-  throw new Error(
-    "Unknown file format: expected a layout (slots), annotations.json (frames) or COCO (images).",
-  );
+/** The slots of one picture of a file, as the server read them. */
+export interface SlotFile extends Size, Pick<LayoutPublished, "slots" | "zones"> {
+  picture: string;
+  /** The names of all pictures in the file that have slots. */
+  pictures: readonly string[];
+  /** What was left out, a line each. */
+  notes: readonly string[];
 }
 
-/** Writes a file that `parking layout publish` and this page accept. */
+/** The camera, and the size of its picture. */
+export interface Place {
+  cameraId: string;
+  size: Size;
+}
+
+/** More than this difference between two aspect ratios is a different picture. */
+const OTHER_SHAPE = 0.02;
+
+/** Reads a file. `picture`: which one of the file; null: the first. */
+export async function readSlotFile(
+  { cameraId, size }: Place,
+  file: Blob,
+  picture: string | null,
+): Promise<SlotFile | ApiError> {
+  const query = sizeQuery(size);
+  if (picture !== null) query.set("picture", picture);
+  return answered((key) => sendFile<SlotFile>(`${path(cameraId)}?${query}`, file, key));
+}
+
+/** Writes a drawing in the format of another program. */
+export async function writeSlotFile(
+  { cameraId, size }: Place,
+  drawing: Drawing,
+  format: Exclude<Format, "layout">,
+): Promise<Blob | ApiError> {
+  const address = `${path(cameraId)}/${format}?${sizeQuery(size)}`;
+  return answered((key) => sendForBlob(address, layoutParts(drawing), key));
+}
+
+export function drawingIn(file: SlotFile): Drawing {
+  return drawingOf(file);
+}
+
+/** Writes a layout file, which `parking layout publish` and this page accept. */
 export function exported(drawing: Drawing, rest: object): string {
   return `${JSON.stringify({ ...rest, ...layoutParts(drawing) }, null, 2)}\n`;
 }
 
-function parsed(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const data: unknown = JSON.parse(text);
-    if (isObject(data)) return data;
-  } catch {
-    // Reported below.
-  }
-  throw new Error("This file is not JSON.");
+/** What was imported, for the status line. */
+export function importWords(file: SlotFile, name: string): string {
+  const from = file.pictures.length > 1 ? `${file.picture} in ${name}` : name;
+  return `${plural(file.slots.length, "space")} imported from ${from}`;
 }
 
-/** The slots of a layout. Its zones may be missing: each zone is then named by its id. */
-function fromLayout({ slots, zones = [] }: Readonly<Record<string, unknown>>): Drawing {
-  if (!Array.isArray(slots) || !slots.every(isObject)) throw new Error(DAMAGED);
-  return drawingOf({ slots, zones } as unknown as LayoutPublished);
+/** What to check after an import: what was left out, and a picture of another shape. */
+export function importNotes(file: SlotFile, size: Size): string[] {
+  const shape = (one: Size) => one.width / one.height;
+  const differs = file.width > 0 && Math.abs(shape(file) / shape(size) - 1) > OTHER_SHAPE;
+  const words = `The file's picture is ${file.width}x${file.height}, this camera's ${size.width}x${size.height}: check the outlines.`;
+  return [...(differs ? [words] : []), ...file.notes];
 }
 
-/** The slots of the first frame; other frames belong to other cameras. */
-function fromAnnotations(frames: readonly AnnotatedFrame[]): Drawing {
-  const frame = frames[0];
-  if (!frame) throw new Error("This file has no frames.");
-  return drawn(
-    frame.slots.map(({ id, polygon }) => [
-      String(id),
-      polygon.map(([x, y]) => tidy([x / frame.width, y / frame.height])),
-    ]),
-  );
+function path(cameraId: string): string {
+  return `/api/cameras/${cameraId}/slot-file`;
 }
 
-/** The polygons of the first picture, with counted names, because COCO has none. */
-function fromCoco({ images, annotations }: CocoFile): Drawing {
-  const image = images[0];
-  if (!image) throw new Error("This file has no pictures.");
-  const outlines = annotations
-    .filter((one) => one.image_id === image.id && Array.isArray(one.segmentation))
-    .map((one) => pairs((one.segmentation as number[][])[0] ?? []))
-    .map((corners) => corners.map(([x, y]) => tidy([x / image.width, y / image.height])));
-  return drawn(outlines.map((outline) => ["", outline]));
+function sizeQuery({ width, height }: Size): URLSearchParams {
+  return new URLSearchParams({ width: String(width), height: String(height) });
 }
 
-function drawn(outlines: readonly (readonly [string, Outline])[]): Drawing {
-  const taken = new Set<string>();
-  const slots = outlines
-    .filter(([, outline]) => outline.length >= MIN_CORNERS)
-    .map(([name, outline]): LayoutSlot => {
-      const [slot_id = "A01"] = namesFrom(isName(name) ? name : "A01", 1, taken);
-      taken.add(slot_id);
-      return { slot_id, zone_id: zoneOf(slot_id), polygon: outline.map(([x, y]) => [x, y]) };
-    });
-  if (!slots.length) throw new Error("This file has no outline with at least three corners.");
-  return drawingOf({ slots, zones: [] });
-}
-
-function pairs(numbers: readonly number[]): [number, number][] {
-  return Array.from({ length: Math.floor(numbers.length / 2) }, (_, i) => [
-    numbers[2 * i] ?? 0,
-    numbers[2 * i + 1] ?? 0,
-  ]);
+async function answered<T>(ask: (key: string) => Promise<T>): Promise<T | ApiError> {
+  const found: T[] = [];
+  const error = await withKey(async (key) => {
+    found.push(await ask(key));
+  });
+  return error ?? (found[0] as T);
 }

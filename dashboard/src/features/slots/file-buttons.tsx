@@ -1,70 +1,201 @@
-import { useRef, useState, type Dispatch } from "react";
+import { useId, useRef, useState, type Dispatch } from "react";
 
+import { ApiError } from "../../shared/api";
 import { download } from "../../shared/download";
 import { Fault } from "../../shared/fault";
 import type { Drawing } from "./drawing";
 import type { Action } from "./editor";
-import { exported, imported } from "./exchange";
+import {
+  drawingIn,
+  exported,
+  FORMATS,
+  importNotes,
+  importWords,
+  readSlotFile,
+  writeSlotFile,
+  type Format,
+  type SlotFile,
+} from "./exchange";
+import type { Size } from "./outlines";
 
 interface Props {
   drawing: Drawing;
-  /** Returns the other fields of the exported file, besides slots and zones. */
+  /** Returns the other fields of an exported layout, besides slots and zones. */
   rest: () => object;
-  /** The camera's id. */
-  name: string;
+  cameraId: string;
+  /** The size of the camera's picture. */
+  size: Size;
   dispatch: Dispatch<Action>;
 }
 
-export function FileButtons({ drawing, rest, name, dispatch }: Props) {
-  const input = useRef<HTMLInputElement>(null);
-  const [fault, setFault] = useState("");
+interface Imported {
+  file: File;
+  found: SlotFile;
+}
 
-  async function read(file: File | undefined): Promise<void> {
-    if (!file) return;
-    try {
-      const found = imported(await file.text());
-      dispatch({
-        type: "replace",
-        drawing: found,
-        message: `${found.slots.length} spaces imported from ${file.name}`,
-      });
-      setFault("");
-    } catch (error) {
-      setFault(error instanceof Error ? error.message : String(error));
+export function FileButtons({ drawing, rest, cameraId, size, dispatch }: Props) {
+  const [format, setFormat] = useState<Format>("layout");
+  const [imported, setImported] = useState<Imported | null>(null);
+  const [faults, setFaults] = useState<readonly string[]>([]);
+  const [busy, setBusy] = useState(false);
+
+  async function waited<T>(answer: Promise<T | ApiError>, name: string): Promise<T | null> {
+    setBusy(true);
+    setFaults([]);
+    const found = await answer;
+    setBusy(false);
+    if (!(found instanceof ApiError)) return found;
+    const words = found.faults.length ? found.faults : [found.message];
+    setFaults(words.map((one) => `${name}: ${one}`));
+    return null;
+  }
+
+  async function read(file: File, picture: string | null): Promise<void> {
+    const found = await waited(readSlotFile({ cameraId, size }, file, picture), file.name);
+    if (!found) return;
+    setImported({ file, found });
+    dispatch({ type: "replace", drawing: drawingIn(found), message: importWords(found, file.name) });
+  }
+
+  async function write(): Promise<void> {
+    const [, title, ending] = FORMATS.find(([one]) => one === format) ?? FORMATS[0];
+    const name = `${cameraId.replace("/", "-")}${ending}`;
+    if (format === "layout") {
+      download(exported(drawing, rest()), name, "application/json");
+      return;
     }
+    const file = await waited(writeSlotFile({ cameraId, size }, drawing, format), title);
+    if (file) download(file, name, file.type);
   }
 
   return (
-    <section className="card slots-form" aria-labelledby="file-title">
+    <section className="card slots-form" aria-labelledby="file-title" aria-busy={busy}>
       <h2 id="file-title">File</h2>
+      <FilePicker
+        busy={busy}
+        onPick={(file) => {
+          void read(file, null);
+        }}
+      />
+      {imported && (
+        <ImportedFile
+          {...imported}
+          size={size}
+          onPicture={(picture) => {
+            void read(imported.file, picture);
+          }}
+        />
+      )}
       <div className="slots-group">
-        <button type="button" className="button button-small" onClick={() => input.current?.click()}>
-          Import
-        </button>
+        <Choice label="Format" options={FORMATS} value={format} onChoose={setFormat} />
         <button
           type="button"
           className="button button-small"
+          aria-disabled={busy}
           onClick={() => {
-            download(exported(drawing, rest()), `${name.replace("/", "-")}.layout.json`, "application/json");
+            if (!busy) void write();
           }}
         >
           Export
         </button>
       </div>
+      <div className="slots-faults">
+        <Fault words={faults.join("\n")} />
+      </div>
+      <p className="small muted">
+        Import accepts a layout, annotations.json, COCO, CVAT for images 1.1, VIA 2 (JSON or CSV), PKLot XML
+        or GeoJSON in pixels. You can undo it.
+      </p>
+    </section>
+  );
+}
+
+function FilePicker({ busy, onPick }: { busy: boolean; onPick: (file: File) => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <div className="slots-group">
+      <button
+        type="button"
+        className="button button-small"
+        aria-disabled={busy}
+        onClick={() => {
+          if (!busy) input.current?.click();
+        }}
+      >
+        Import
+      </button>
       <input
         ref={input}
         type="file"
         hidden
-        accept="application/json,.json"
+        accept=".json,.geojson,.xml,.csv"
         aria-label="File with spaces"
         onChange={(event) => {
           const [file] = event.target.files ?? [];
           event.target.value = "";
-          void read(file);
+          if (file) onPick(file);
         }}
       />
-      <Fault words={fault} />
-      <p className="small muted">Import accepts a layout, annotations.json or COCO. You can undo it.</p>
-    </section>
+    </div>
+  );
+}
+
+/** The choice among the pictures of the file, and what was left out of it. */
+function ImportedFile({
+  found,
+  size,
+  onPicture,
+}: Imported & { size: Size; onPicture: (picture: string) => void }) {
+  const notes = importNotes(found, size);
+  return (
+    <>
+      {found.pictures.length > 1 && (
+        <Choice
+          label="Picture in the file"
+          options={[...new Set(found.pictures)].map((name) => [name, name] as const)}
+          value={found.picture}
+          onChoose={onPicture}
+        />
+      )}
+      {notes.length > 0 && (
+        <ul className="small slots-notes" role="status" aria-label="Check after the import">
+          {notes.map((note) => (
+            <li key={note}>{note}</li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
+interface ChoiceProps<T extends string> {
+  label: string;
+  options: readonly (readonly [T, string, ...unknown[]])[];
+  value: T;
+  onChoose: (value: T) => void;
+}
+
+function Choice<T extends string>({ label, options, value, onChoose }: ChoiceProps<T>) {
+  const id = useId();
+  return (
+    <>
+      <label className="small" htmlFor={id}>
+        {label}
+      </label>
+      <select
+        id={id}
+        value={value}
+        onChange={(event) => {
+          const chosen = options.find(([one]) => one === event.target.value);
+          if (chosen) onChoose(chosen[0]);
+        }}
+      >
+        {options.map(([one, words]) => (
+          <option key={one} value={one}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </>
   );
 }

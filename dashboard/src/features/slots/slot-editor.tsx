@@ -8,6 +8,7 @@ import { ROW_CORNERS } from "./editor";
 import { FileButtons } from "./file-buttons";
 import { exportedFields, type Picture, type Terms } from "./layout-commands";
 import { proposedName } from "./names";
+import type { Size } from "./outlines";
 import { ProposalsForm } from "./proposals-form";
 import { PublishForm } from "./publish-form";
 import { RowForm } from "./row-form";
@@ -61,8 +62,9 @@ export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
       </div>
       <Side
         editing={editing}
-        isStill={picture.still !== undefined}
-        proposing={proposing}
+          isStill={picture.still !== undefined}
+          proposing={proposing}
+          size={picture}
         rowReady={rowReady}
         count={count}
         onCount={setCount}
@@ -76,12 +78,13 @@ interface SideProps {
   /** Somebody uploaded the picture. */
   isStill: boolean;
   proposing: ReturnType<typeof useProposals>;
+  size: Size;
   rowReady: boolean;
   count: number;
   onCount: (count: number) => void;
 }
 
-function Side({ editing, isStill, proposing, rowReady, count, onCount }: SideProps) {
+function Side({ editing, isStill, proposing, size, rowReady, count, onCount }: SideProps) {
   const { editor, dispatch, faults, order, conflict } = editing;
   const [first, setFirst] = useState<string | null>(null);
   const now = editor.history.now;
@@ -145,7 +148,8 @@ function Side({ editing, isStill, proposing, rowReady, count, onCount }: SidePro
       <FileButtons
         drawing={now}
         rest={() => exportedFields(order, Date.now())}
-        name={order.cameraId}
+        cameraId={order.cameraId}
+        size={size}
         dispatch={dispatch}
       />
     </div>

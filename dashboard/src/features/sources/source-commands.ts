@@ -1,5 +1,5 @@
 /** IP cameras, which the server polls. Their logins are sent to it and never returned. */
-import { ApiError, getJson, remove, send, sendForPicture } from "../../shared/api";
+import { ApiError, getJson, remove, send, sendForBlob } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
 import type { AskedCamera, FoundCamera, NewSource, Source, StreamProfile } from "./source-draft";
 
@@ -43,7 +43,7 @@ export function trySource(
   show: (picture: Blob) => void,
 ): Promise<ApiError | null> {
   return withKey(async (key) => {
-    show(await sendForPicture(path(cameraId, "/try"), source, key));
+    show(await sendForBlob(path(cameraId, "/try"), source, key));
   });
 }
 
