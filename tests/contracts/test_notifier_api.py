@@ -89,7 +89,8 @@ DEVICES: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {
 # Reading that needs a key as well: test_notifier_plates.py.
 PLATES = {("GET", "/api/sites/demo/plates"), ("POST", "/api/sites/demo/plates/search")}
 # With an ingest or rows of their own: test_camera_setup.py, test_camera_search.py,
-# test_picture_upload.py, test_notifier_proposals.py and test_notifier_versions.py.
+# test_picture_upload.py, test_notifier_proposals.py, test_notifier_slotfiles.py and
+# test_notifier_versions.py.
 ELSEWHERE = {
     ("GET", "/api/sites/demo/sources"),
     ("POST", "/api/sites/demo/sources/find"),
@@ -99,6 +100,8 @@ ELSEWHERE = {
     ("POST", "/api/cameras/demo/north/source/try"),
     ("POST", "/api/cameras/demo/north/picture"),
     ("GET", "/api/cameras/demo/north/slot-proposals"),
+    ("POST", "/api/cameras/demo/north/slot-file"),
+    ("POST", "/api/cameras/demo/north/slot-file/coco"),
     ("GET", "/api/cameras/demo/north/layout/versions"),
     ("GET", "/api/cameras/demo/north/layout/versions/1"),
 }
@@ -158,7 +161,8 @@ async def answer(notifier: Instance, method: str, path: str, **more: Any) -> htt
 
 
 def test_every_route_is_in_the_tables():
-    named = {"site": "demo", "device": "north", "slot": "A1", "zone": "A", "version": "1"}
+    named = {"site": "demo", "device": "north", "slot": "A1", "zone": "A"}
+    named |= {"version": "1", "format": "coco"}
     described = {
         (method.upper(), path.format(**named).replace("/api/v1", "/api"))
         for path, methods in openapi.generated()["paths"].items()
