@@ -62,9 +62,9 @@ export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
       </div>
       <Side
         editing={editing}
-          isStill={picture.still !== undefined}
-          proposing={proposing}
-          size={picture}
+        isStill={picture.still !== undefined}
+        proposing={proposing}
+        size={picture}
         rowReady={rowReady}
         count={count}
         onCount={setCount}
