@@ -5,6 +5,7 @@ import { kindWord } from "../../shared/kinds";
 import type { DrawnSlot } from "./drawing";
 import type { Action } from "./editor";
 import type { Size } from "./outlines";
+import type { Seen } from "./preview";
 
 interface Props {
   slot: DrawnSlot;
@@ -13,10 +14,12 @@ interface Props {
   /** More than one space is selected. Focus alone does not change the selection then. */
   several: boolean;
   faulty: boolean;
+  /** What the detector says of it; null: nothing yet. */
+  seen: Seen | null;
   dispatch: Dispatch<Action>;
 }
 
-function Outline({ slot, size, selected, several, faulty, dispatch }: Props) {
+function Outline({ slot, size, selected, several, faulty, seen, dispatch }: Props) {
   const outline = scaled(slot.polygon, [size.width, size.height]);
   const [x, y] = middleOf(outline);
   const classes = [
@@ -24,6 +27,7 @@ function Outline({ slot, size, selected, several, faulty, dispatch }: Props) {
     selected && "slots-selected",
     faulty && "slots-faulty",
     !slot.enabled && "slots-off",
+    seen && `slots-seen slots-seen-${seen}`,
   ];
   return (
     <g
@@ -31,7 +35,7 @@ function Outline({ slot, size, selected, several, faulty, dispatch }: Props) {
       role="button"
       tabIndex={0}
       aria-pressed={selected}
-      aria-label={slotWords(slot, faulty)}
+      aria-label={slotWords(slot, faulty, seen)}
       data-key={slot.key}
       data-drawn={slot.slot_id}
       onFocus={(event) => {
@@ -67,7 +71,12 @@ export function CornerHandle({ slot, index, size }: { slot: DrawnSlot; index: nu
   );
 }
 
-function slotWords({ slot_id, zone_id, kind, enabled, polygon }: DrawnSlot, faulty: boolean): string {
+function slotWords(
+  { slot_id, zone_id, kind, enabled, polygon }: DrawnSlot,
+  faulty: boolean,
+  seen: Seen | null,
+): string {
   const words = [`Space ${slot_id}`, `zone ${zone_id}`, kindWord(kind), `${polygon.length} corners`];
-  return [...words, enabled ? "" : "not in use", faulty ? "has a fault" : ""].filter(Boolean).join(", ");
+  const more = [enabled ? "" : "not in use", faulty ? "has a fault" : "", seen ? `detector: ${seen}` : ""];
+  return [...words, ...more].filter(Boolean).join(", ");
 }
