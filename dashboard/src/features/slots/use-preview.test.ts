@@ -6,7 +6,7 @@ import { storeKey } from "../../shared/api-key";
 import { addOutlines, EMPTY, setOutline, type Drawing } from "./drawing";
 import type { Faults } from "./faults";
 import type { Outline } from "./outlines";
-import { seenAt } from "./preview";
+import { seenAt, type Judged, type Seen } from "./preview";
 import { usePreview } from "./use-preview";
 
 const outline = (x: number): Outline => [[x, 0.1], [x + 0.1, 0.1], [x + 0.1, 0.2]]; // prettier-ignore
@@ -28,6 +28,10 @@ function shown(drawing: Drawing = TWO, faults: Faults = NONE) {
     hook.result.current.toggle();
   });
   return hook;
+}
+
+function firstSeen(judged: Judged, { slots: [slot] }: Drawing): Seen | null {
+  return slot ? seenAt(judged, slot) : null;
 }
 
 async function after(ms: number): Promise<void> {
@@ -57,7 +61,7 @@ describe("the preview", () => {
     await after(200);
     const [url, init] = fetched.mock.calls[0] ?? [];
     expect(url).toBe("/api/cameras/demo/north/slot-preview");
-    expect(JSON.parse(String(init?.body))).toEqual({
+    expect(JSON.parse(init?.body as string)).toEqual({
       frame_offset: 7,
       outlines: [outline(0.1), outline(0.5)],
     });
@@ -91,10 +95,12 @@ describe("the preview", () => {
     await after(1_000);
     const now = setOutline(TWO, 0, outline(0.2));
     rerender({ now, wrong: new Map([[1, ["crosses itself"]]]) });
-    expect(seenAt(result.current.judged, now.slots[0]!)).toBeNull();
+    expect(firstSeen(result.current.judged, now)).toBeNull();
     await after(3_000);
-    expect(JSON.parse(String(fetched.mock.calls[1]?.[1]?.body))).toMatchObject({ outlines: [outline(0.2)] });
-    expect(seenAt(result.current.judged, now.slots[0]!)).toBe("occupied");
+    expect(JSON.parse(fetched.mock.calls[1]?.[1]?.body as string)).toMatchObject({
+      outlines: [outline(0.2)],
+    });
+    expect(firstSeen(result.current.judged, now)).toBe("occupied");
   });
 
   it("says that the detector is busy or away, and tries again later", async () => {
