@@ -1,4 +1,5 @@
-"""The detector's private HTTP: analyse one picture, show the last one. Never expose it."""
+"""The detector's private HTTP: analyse one picture, judge drawn outlines, show the last picture.
+Never expose it."""
 
 import asyncio
 from collections.abc import AsyncIterable
@@ -16,13 +17,19 @@ from parking.runtime.ops import Health
 from parking.vision.overlay import Mark, draw, encode
 from parking.vision.relocation import LayoutProposal, propose
 from parking.wire.bodies import TooLarge, read_at_most
+from parking.wire.previews import PreviewOrder
+from parking.wire.reading import read
 from services.detector.adapters import ModelThread
 from services.detector.analysis import Job
 from services.detector.layouts import Layouts
 from services.detector.picture import decode
+from services.detector.previewing import answer, layout_of
 from services.detector.recent import Latest, Shown
 
 WAITING_LIMIT: Final = 4
+PREVIEW_LIMIT: Final = 2
+"""A drawing is judged only while few pictures of cameras wait."""
+OUTLINES_MAX_BYTES: Final = 1_000_000
 
 
 class Refused(Exception):
@@ -60,6 +67,10 @@ def new_app(parts: Parts, health: Health) -> FastAPI:
     @app.post("/analyze")
     async def analyze(request: Request, camera: str | None = None) -> Response:
         return await _analyze(parts, request, camera)
+
+    @app.post("/preview")
+    async def preview(request: Request) -> Response:
+        return await _preview(parts, request)
 
     @app.get("/overlay/{site}/{device}")
     async def overlay(site: str, device: str) -> Response:
@@ -113,6 +124,22 @@ async def _analyze(parts: Parts, request: Request, camera: str | None) -> Respon
         **{name: getattr(result, name) for name in result.__slots__},
     }
     return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+async def _preview(parts: Parts, request: Request) -> Response:
+    body = await _body(request.stream(), 2 * parts.max_bytes + OUTLINES_MAX_BYTES)
+    try:
+        order = read(body, PreviewOrder)
+    except Invalid as error:
+        raise Refused(422, error.reason, error.detail[:500]) from error
+    if parts.model.waiting >= PREVIEW_LIMIT:
+        raise Refused(503, "busy", f"{parts.model.waiting} pictures are already waiting")
+    layout = layout_of(order, parts.layouts.of(order.camera_id))
+    (result,) = await parts.model.analyse([Job(order.jpeg, layout=layout)], {})
+    if isinstance(result, Invalid):
+        raise Refused(422, result.reason, result.detail)
+    content = msgspec.json.encode(answer(order.outlines, result))
+    return Response(content, media_type="application/json")
 
 
 def _camera(camera_id: str) -> str:

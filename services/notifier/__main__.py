@@ -44,6 +44,7 @@ from services.notifier.groups import KafkaGroups
 from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.pictures import Pictures
+from services.notifier.previews import Previews
 from services.notifier.settings import Settings
 from services.notifier.stages import StageWatch
 from services.notifier.tail import Watch, follow_log
@@ -89,6 +90,7 @@ async def build(environ: Mapping[str, str]) -> None:
         setup_code=chosen.setup_code if chosen else "",
         secure_cookie=chosen is not None and chosen.secure_cookie,
         oidc=oidc,
+        previews=Previews(settings.detector_url) if settings.detector_url else None,
     )
     app = make_app(parts, settings.cors_origins, settings.dashboard_dir)
     follow = partial(

@@ -97,6 +97,19 @@ class Pictures:
             raise NotFound("no-picture", detail)
         return shelf.newest
 
+    async def at(self, camera_id: str, offset: int) -> Picture:
+        """The camera's picture at this offset of its partition. Raises NotFound, Retryable."""
+        self._shelf(camera_id)
+        place, (first, end) = _place(camera_id, await self._log.bounds(FRAMES))
+        found = None
+        if first <= offset < end:
+            records = await self._log.read({place: offset}, {place: offset + 1})
+            found = _newest(camera_id, records)
+        if found is None:
+            detail = "this picture is no longer stored: reload the page for a newer one"
+            raise NotFound("no-picture", detail)
+        return found
+
     async def overlay(self, camera_id: str, picture: Picture) -> bytes:
         """The picture with the camera's slots drawn in, in their present states."""
         shelf = self._shelf(camera_id)

@@ -150,6 +150,8 @@ class Settings:
     LIVE_KEY[_FILE]      an API key of the scopes `live` and, to add cameras in the page, `cameras`;
                          required with LIVE_URL
     FRAME_MAX_BYTES (1000000), as in ingest
+    DETECTOR_URL         the detector's private address, for what it says of slots while somebody
+                         draws them; empty: 503
     NOTIFIER_CLIENTS (1000), NOTIFIER_VIEWERS (64)    event streams and live pictures at a time
     NOTIFIER_CLIENTS_EACH (200), NOTIFIER_VIEWERS_EACH (32)    limit of these per address or
                          API key
@@ -176,6 +178,7 @@ class Settings:
     live: LiveSource | None = None
     source_url: str = ""
     sign_in: SignInSettings | None = None
+    detector_url: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -192,6 +195,7 @@ class Settings:
             http=http,
             sign_in=SignInSettings.read(env, open_host),
             source_url=_source(env),
+            detector_url=_detector(env),
             database_url=env.secret("DATABASE_URL", optional=True),
             keys_file=Path(env.text("KEYS_FILE")),
             devices_file=_path(env.text("DEVICES_FILE", "")),
@@ -238,6 +242,13 @@ def _source(env: Reader) -> str:
         env.problems.append(
             f"SOURCE_URL={url!r} is not an address like https://example.org/parking"
         )
+    return url
+
+
+def _detector(env: Reader) -> str:
+    url = env.text("DETECTOR_URL", "").rstrip("/")
+    if url and not _ORIGIN.fullmatch(url):
+        env.problems.append(f"DETECTOR_URL={url!r} is not an address like http://detector:5000")
     return url
 
 

@@ -93,6 +93,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/sites/a/slots/A1/correct"): COMMAND,
     ("GET", "/api/cameras/a/north/slot-proposals"): SET_UP,
     ("POST", "/api/cameras/a/north/picture"): SET_UP,
+    ("POST", "/api/cameras/a/north/slot-preview"): SET_UP,
     ("POST", "/api/cameras/a/north/slot-file?width=9&height=9"): LOOK,
     ("POST", "/api/cameras/a/north/slot-file/coco?width=9&height=9"): LOOK,
     ("PUT", "/api/cameras/a/north/layout"): SET_UP,

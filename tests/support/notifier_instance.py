@@ -30,6 +30,7 @@ from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.log import Log
 from services.notifier.pictures import Pictures
+from services.notifier.previews import Previews
 from services.notifier.settings import Limits, LiveSource
 from services.notifier.tail import follow_log
 from tools.stack.checks import HOST, free_ports
@@ -85,6 +86,7 @@ class Given:
     tls: TlsListener | None = None
     sign_ins: SignIns | None = None
     secure_cookie: bool = False
+    previews: Previews | None = None
 
 
 class Instance:
@@ -117,6 +119,7 @@ class Instance:
             plates=given.plates,
             sign_ins=given.sign_ins,
             secure_cookie=given.secure_cookie,
+            previews=given.previews,
         )
         self.app = make_app(parts, given.origins, given.dashboard)
         self.port = free_ports(1)[0]

@@ -5,10 +5,12 @@ import threading
 from collections.abc import AsyncIterator
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 
 from parking.runtime.ops import Health
+from parking.wire.previews import PreviewOrder
 from services.detector.adapters import ModelThread
 from services.detector.analysis import Options
 from services.detector.handler import Tools, handle_frames
@@ -130,3 +132,42 @@ async def test_more_than_a_few_waiting_pictures_are_refused(known):
     model.close()
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
     assert [answer.status_code for answer in answers] == [200] * WAITING_LIMIT
+
+
+A1 = [(0.1, 0.25), (0.3, 0.25), (0.3, 0.75), (0.1, 0.75)]
+CROSSED = [(0.1, 0.1), (0.3, 0.3), (0.3, 0.1), (0.1, 0.3)]
+
+
+def order(outlines: list[list[tuple[float, float]]], data: bytes = OCCUPIED) -> bytes:
+    return msgspec.json.encode(PreviewOrder(camera_id="demo/north", jpeg=data, outlines=outlines))
+
+
+async def test_drawn_outlines_are_judged_in_their_order(client, known):
+    """Those of the published slots get the same states; one that crosses itself is unknown."""
+    slots = known.layouts.of("demo/north").slots
+    outlines = [slots[1].polygon, CROSSED, slots[0].polygon]
+    body = (await client.post("/preview", content=order(outlines))).json()
+    assert [one["state"] for one in body["outlines"]] == ["occupied", "unknown", "free"]
+    assert body["health"]["status"] == "ok"
+    assert known.latest.of("demo/north") is None
+
+
+async def test_drawn_outlines_of_a_new_camera_are_judged(client, known):
+    outline = known.layouts.of("demo/north").slots[1].polygon
+    wish = PreviewOrder(camera_id="new/west", jpeg=OCCUPIED, outlines=[outline])
+    body = (await client.post("/preview", content=msgspec.json.encode(wish))).json()
+    assert [one["state"] for one in body["outlines"]] == ["occupied"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        (b"{", 422, "bad-json"),
+        (b"{}", 422, "bad-schema"),
+        (order([A1], b"hello"), 422, "undecodable"),
+        (b" " * 2_000_000, 413, "too-large"),
+    ],
+)
+async def test_a_bad_preview_gets_a_clear_answer(client, body, status, error):
+    answer = await client.post("/preview", content=body)
+    assert (answer.status_code, answer.json()["error"]) == (status, error)

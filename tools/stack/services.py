@@ -153,6 +153,7 @@ def _notifier(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
         "DASHBOARD_DIR": str(ROOT / "dashboard" / "dist"),
         "LIVE_URL": f"http://{HOST}:{ports['ingest']}",
         "LIVE_KEY_FILE": str(_live_key(paths)),
+        "DETECTOR_URL": f"http://{HOST}:{ports['detector']}",
         "SETUP_CODE_FILE": str(setup_code(paths)),
         **_tool(paths, ports),
     }

@@ -110,10 +110,24 @@ export async function getBlob(path: string, signal: AbortSignal): Promise<Blob> 
   return (await request(path, { signal })).blob();
 }
 
-/** Fetches a camera's picture, and how it came to the server ("" from older servers). */
-export async function getPicture(path: string, signal: AbortSignal): Promise<{ blob: Blob; via: string }> {
+/** A camera's picture. */
+interface Fetched {
+  blob: Blob;
+  /** How it came to the server; "" from older servers. */
+  via: string;
+  /** Its offset in the log; null from older servers. */
+  offset: number | null;
+}
+
+/** Fetches a camera's picture. */
+export async function getPicture(path: string, signal: AbortSignal): Promise<Fetched> {
   const response = await request(path, { signal });
-  return { blob: await response.blob(), via: response.headers.get("X-Frame-Via") ?? "" };
+  const offset = response.headers.get("X-Frame-Offset");
+  return {
+    blob: await response.blob(),
+    via: response.headers.get("X-Frame-Via") ?? "",
+    offset: offset === null ? null : Number(offset),
+  };
 }
 
 async function write(

@@ -111,6 +111,7 @@ ACCESS: Final = {
     # What an administrator sets up.
     ("GET", "/api/cameras/{site}/{device}/slot-proposals"): _set_up(""),
     ("POST", "/api/cameras/{site}/{device}/picture"): _set_up("upload picture"),
+    ("POST", "/api/cameras/{site}/{device}/slot-preview"): _set_up(""),
     ("PUT", "/api/cameras/{site}/{device}/layout"): _set_up("publish layout"),
     ("PATCH", "/api/cameras/{site}/{device}"): _set_up("change camera"),
     ("DELETE", "/api/cameras/{site}/{device}"): _set_up("remove camera"),

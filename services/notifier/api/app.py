@@ -31,6 +31,7 @@ from parking.wire.camera_sources import (
     StreamProfile,
 )
 from parking.wire.ports import Clock, Producer
+from parking.wire.previews import SlotPreview
 from services.notifier import accountviews, usageviews, views
 from services.notifier.api import accountbodies, bodies
 from services.notifier.api.commands import layout_body_schema
@@ -47,6 +48,7 @@ from services.notifier.api.routes_history import history_routes
 from services.notifier.api.routes_live import live_routes
 from services.notifier.api.routes_oidc import oidc_routes
 from services.notifier.api.routes_plates import plate_routes
+from services.notifier.api.routes_preview import PreviewWish, preview_routes
 from services.notifier.api.routes_proposals import proposal_routes
 from services.notifier.api.routes_public import public_routes
 from services.notifier.api.routes_read import read_routes
@@ -63,6 +65,7 @@ from services.notifier.feed import Feed
 from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.pictures import Pictures
+from services.notifier.previews import Previews
 from services.notifier.publicview import PublicSite
 from services.notifier.slotproposals import SlotProposals
 
@@ -87,6 +90,8 @@ SHAPES: Final[list[Any]] = [
     LayoutProposal,
     SlotProposals,
     DrawnSlots,
+    PreviewWish,
+    SlotPreview,
     views.SlotFileView,
     PublicSite,
     views.SiteView,
@@ -164,6 +169,7 @@ class Parts:
     secure_cookie: bool = False
     recheck_s: float = RECHECK_S
     oidc: OidcSignIns | None = None
+    previews: Previews | None = None
 
 
 def make_app(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> Outermost:
@@ -205,6 +211,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         usage_routes(parts.feed, parts.history, parts.clock),
         proposal_routes(parts.feed, parts.history, parts.clock),
         slot_file_routes(),
+        preview_routes(parts.pictures, parts.previews),
         version_routes(parts.history),
         live_routes(parts.feed, parts.pictures, parts.live, parts.keys, cors_origins),
         write_routes(writer),
@@ -239,6 +246,6 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
                 "Last-Event-ID",
                 "X-Requested-With",
             ],
-            expose_headers=["ETag", "Link", "X-Frame-Via"],
+            expose_headers=["ETag", "Link", "X-Frame-Offset", "X-Frame-Via"],
         )
     return app

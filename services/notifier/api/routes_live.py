@@ -150,6 +150,7 @@ def _jpeg(jpeg: bytes, picture: Picture) -> Response:
     headers = {
         "Cache-Control": "no-store",
         "X-Frame-Id": picture.frame.id,
+        "X-Frame-Offset": str(picture.offset),
         "X-Time-Ms": str(picture.frame.time_ms),
         "X-Frame-Via": picture.frame.via,
     }

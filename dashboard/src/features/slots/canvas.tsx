@@ -8,6 +8,7 @@ import type { Faults } from "./faults";
 import { actionOf, viewOf, type Corner, type View } from "./keyboard";
 import type { Picture } from "./layout-commands";
 import type { Outline, Size } from "./outlines";
+import { seenAt, type Judged } from "./preview";
 import { ProposalOutline } from "./proposal-outline";
 import { rowOf } from "./rows";
 import { CornerHandle, SlotOutline } from "./slot-outline";
@@ -25,10 +26,12 @@ interface Props {
   /** The number of spaces in the row being drawn, once it has four corners; else 0. */
   rowCount: number;
   proposing: Pick<ReturnType<typeof useProposals>, "open" | "selected" | "toggle">;
+  judged: Judged;
 }
 
 /** The picture with all outlines. Mouse and keyboard can both do everything on it. */
-export function Canvas({ editor, dispatch, picture, view, onView, faults, rowCount, proposing }: Props) {
+export function Canvas(props: Props) {
+  const { editor, dispatch, picture, view, onView, faults, rowCount, proposing, judged } = props;
   const svg = useRef<SVGSVGElement>(null);
   const gestures = useGestures(svg, editor, dispatch, picture, view, onView);
   const { tool, selected, placed } = editor;
@@ -83,6 +86,7 @@ export function Canvas({ editor, dispatch, picture, view, onView, faults, rowCou
           selected={selected.has(slot.key)}
           several={selected.size > 1}
           faulty={faults.has(slot.key)}
+          seen={seenAt(judged, slot)}
           dispatch={dispatch}
         />
       ))}

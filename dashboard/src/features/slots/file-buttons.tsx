@@ -1,9 +1,10 @@
-import { useId, useRef, useState, type Dispatch } from "react";
+import { useRef, useState, type Dispatch } from "react";
 
 import { ApiError } from "../../shared/api";
 import { download } from "../../shared/download";
 import { Fault } from "../../shared/fault";
 import { say } from "../../shared/language";
+import { Choice } from "./choice";
 import type { Drawing } from "./drawing";
 import type { Action } from "./editor";
 import {
@@ -163,38 +164,6 @@ function ImportedFile({
           ))}
         </ul>
       )}
-    </>
-  );
-}
-
-interface ChoiceProps<T extends string> {
-  label: string;
-  options: readonly (readonly [T, string, ...unknown[]])[];
-  value: T;
-  onChoose: (value: T) => void;
-}
-
-function Choice<T extends string>({ label, options, value, onChoose }: ChoiceProps<T>) {
-  const id = useId();
-  return (
-    <>
-      <label className="small" htmlFor={id}>
-        {label}
-      </label>
-      <select
-        id={id}
-        value={value}
-        onChange={(event) => {
-          const chosen = options.find(([one]) => one === event.target.value);
-          if (chosen) onChoose(chosen[0]);
-        }}
-      >
-        {options.map(([one, words]) => (
-          <option key={one} value={one}>
-            {words}
-          </option>
-        ))}
-      </select>
     </>
   );
 }

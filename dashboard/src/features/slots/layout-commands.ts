@@ -13,6 +13,8 @@ export interface Picture extends Size {
   url: string;
   /** The picture itself, if somebody uploaded it. */
   still?: Blob;
+  /** Where the server finds this picture again; null: unknown. */
+  offset: number | null;
 }
 
 /** The other fields of a camera's first layout, besides its slots. */
@@ -31,13 +33,13 @@ export interface Order {
 }
 
 export async function loadPicture(cameraId: string, signal: AbortSignal): Promise<Picture> {
-  const { blob, via } = await getPicture(`/api/cameras/${cameraId}/latest.jpg`, signal);
+  const { blob, via, offset } = await getPicture(`/api/cameras/${cameraId}/latest.jpg`, signal);
   const url = URL.createObjectURL(blob);
   const image = new Image();
   image.src = url;
   await image.decode();
-  const size = { url, width: image.naturalWidth, height: image.naturalHeight };
-  return via === UPLOADED ? { ...size, still: blob } : size;
+  const picture = { url, offset, width: image.naturalWidth, height: image.naturalHeight };
+  return via === UPLOADED ? { ...picture, still: blob } : picture;
 }
 
 /** The layout to send. Fields that the editor does not know keep their previous values. */

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { SlotEditor } from "./slot-editor";
 
-const PICTURE = { url: "blob:1", width: 1000, height: 500 };
+const PICTURE = { url: "blob:1", width: 1000, height: 500, offset: null };
 const TERMS = { site_name: "Demo", camera_name: "North", interval_ms: 500 };
 
 function proposed(slot_id: string, x: number, frames: number): object {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { LayoutPublished } from "../../shared/events";
 import { SlotEditor } from "./slot-editor";
 
-const PICTURE = { url: "blob:1", width: 1000, height: 500 };
+const PICTURE = { url: "blob:1", width: 1000, height: 500, offset: null };
 const TERMS = { site_name: "Demo", camera_name: "North", interval_ms: 500 };
 /** The picture is shown at half its size, 100 px from the left: its frame is wider. */
 const ON_SCREEN = { a: 0.5, d: 0.5, e: 100, f: 0 };

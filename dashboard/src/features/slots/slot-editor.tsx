@@ -10,6 +10,7 @@ import { FileButtons } from "./file-buttons";
 import { exportedFields, type Picture, type Terms } from "./layout-commands";
 import { proposedName } from "./names";
 import type { Size } from "./outlines";
+import { PreviewForm } from "./preview-form";
 import { ProposalsForm } from "./proposals-form";
 import { PublishForm } from "./publish-form";
 import { RowForm } from "./row-form";
@@ -17,6 +18,7 @@ import { SelectionForm } from "./selection-form";
 import { SlotList } from "./slot-list";
 import { Toolbar } from "./toolbar";
 import { useEditing } from "./use-editing";
+import { usePreview } from "./use-preview";
 import { useProposals } from "./use-proposals";
 import { VersionsPanel } from "./versions-panel";
 import { ALL } from "./viewport";
@@ -35,6 +37,7 @@ export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
   const editing = useEditing(cameraId, layout, terms, picture.still);
   const { editor, dispatch, faults } = editing;
   const proposing = useProposals(cameraId, editor.history.now, dispatch);
+  const previewing = usePreview(cameraId, picture.offset, editor.history.now, faults);
   const [view, setView] = useState(ALL);
   const [count, setCount] = useState(ROW);
   const rowReady = editor.tool === "row" && editor.placed.length === ROW_CORNERS;
@@ -51,6 +54,7 @@ export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
           faults={faults}
           rowCount={rowReady ? count : 0}
           proposing={proposing}
+          judged={previewing.judged}
         />
         <p className="slots-status small" role="status" data-testid="slots-message">
           {editor.message}
@@ -61,6 +65,7 @@ export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
         editing={editing}
         isStill={picture.still !== undefined}
         proposing={proposing}
+        previewing={previewing}
         size={picture}
         rowReady={rowReady}
         count={count}
@@ -75,13 +80,15 @@ interface SideProps {
   /** Somebody uploaded the picture. */
   isStill: boolean;
   proposing: ReturnType<typeof useProposals>;
+  previewing: ReturnType<typeof usePreview>;
   size: Size;
   rowReady: boolean;
   count: number;
   onCount: (count: number) => void;
 }
 
-function Side({ editing, isStill, proposing, size, rowReady, count, onCount }: SideProps) {
+function Side(props: SideProps) {
+  const { editing, isStill, proposing, previewing, size, rowReady, count, onCount } = props;
   const { editor, dispatch, faults, order, conflict } = editing;
   const [first, setFirst] = useState<string | null>(null);
   const now = editor.history.now;
@@ -123,6 +130,7 @@ function Side({ editing, isStill, proposing, size, rowReady, count, onCount }: S
           dispatch={dispatch}
         />
       )}
+      <PreviewForm previewing={previewing} />
       <ProposalsForm proposing={proposing} />
       <PublishForm
         order={order}

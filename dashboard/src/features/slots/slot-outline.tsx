@@ -3,9 +3,11 @@ import { memo, type Dispatch } from "react";
 import { middleOf, pathOf, scaled } from "../../shared/geometry";
 import { kindWord } from "../../shared/kinds";
 import { say } from "../../shared/language";
+import { stateWord } from "../../shared/slot-states";
 import type { DrawnSlot } from "./drawing";
 import type { Action } from "./editor";
 import type { Size } from "./outlines";
+import type { Seen } from "./preview";
 
 interface Props {
   slot: DrawnSlot;
@@ -14,10 +16,12 @@ interface Props {
   /** More than one space is selected. Focus alone does not change the selection then. */
   several: boolean;
   faulty: boolean;
+  /** What the detector says of it; null: nothing yet. */
+  seen: Seen | null;
   dispatch: Dispatch<Action>;
 }
 
-function Outline({ slot, size, selected, several, faulty, dispatch }: Props) {
+function Outline({ slot, size, selected, several, faulty, seen, dispatch }: Props) {
   const outline = scaled(slot.polygon, [size.width, size.height]);
   const [x, y] = middleOf(outline);
   const classes = [
@@ -25,6 +29,7 @@ function Outline({ slot, size, selected, several, faulty, dispatch }: Props) {
     selected && "slots-selected",
     faulty && "slots-faulty",
     !slot.enabled && "slots-off",
+    seen && `slots-seen slots-seen-${seen}`,
   ];
   return (
     <g
@@ -32,7 +37,7 @@ function Outline({ slot, size, selected, several, faulty, dispatch }: Props) {
       role="button"
       tabIndex={0}
       aria-pressed={selected}
-      aria-label={slotWords(slot, faulty)}
+      aria-label={slotWords(slot, faulty, seen)}
       data-key={slot.key}
       data-drawn={slot.slot_id}
       onFocus={(event) => {
@@ -68,14 +73,19 @@ export function CornerHandle({ slot, index, size }: { slot: DrawnSlot; index: nu
   );
 }
 
-function slotWords({ slot_id, zone_id, kind, enabled, polygon }: DrawnSlot, faulty: boolean): string {
+function slotWords(
+  { slot_id, zone_id, kind, enabled, polygon }: DrawnSlot,
+  faulty: boolean,
+  seen: Seen | null,
+): string {
   const words = [
     say("details.title", { space: slot_id }),
     say("edit.zone", { zone: zone_id }),
     kindWord(kind),
     say("edit.corners", { count: polygon.length }),
+    enabled ? "" : say("edit.off"),
+    faulty ? say("edit.hasFault") : "",
+    seen ? say("edit.detector", { state: stateWord(seen) }) : "",
   ];
-  return [...words, enabled ? "" : say("edit.off"), faulty ? say("edit.hasFault") : ""]
-    .filter(Boolean)
-    .join(", ");
+  return words.filter(Boolean).join(", ");
 }

@@ -1,0 +1,68 @@
+/** What the detector says of the spaces while they are drawn. Pure. */
+import type { ApiError } from "../../shared/api";
+import type { DrawnSlot } from "./drawing";
+import type { Faults } from "./faults";
+import type { Outline } from "./outlines";
+
+export type Seen = "free" | "occupied" | "unknown";
+
+/** What the server answers: one state for each outline that was sent. */
+export interface PreviewAnswer {
+  health: { status: string };
+  outlines: readonly { state: Seen; confidence: number }[];
+}
+
+/** The state of each space, by its key, and the outline that it was judged by. */
+export type Judged = ReadonlyMap<number, { outline: Outline; seen: Seen }>;
+export const NOTHING: Judged = new Map();
+
+/** The drawing must rest so long before it is judged. */
+export const REST_MS = 800;
+/** The least time between two requests. */
+export const STEP_MS = 2_000;
+const BUSY_MS = 5_000;
+const AWAY_MS = 30_000;
+
+/** The spaces that can be judged: in use, and without a fault. */
+export function judgeable(slots: readonly DrawnSlot[], faults: Faults): DrawnSlot[] {
+  return slots.filter((slot) => slot.enabled && !faults.has(slot.key));
+}
+
+/** Adds an answer. `asked`: the spaces that were sent, in their order. */
+export function withAnswer(asked: readonly DrawnSlot[], { outlines }: PreviewAnswer): Judged {
+  return new Map(
+    asked.flatMap((slot, index) => {
+      const one = outlines[index];
+      return one ? [[slot.key, { outline: slot.polygon, seen: one.state }] as const] : [];
+    }),
+  );
+}
+
+/** The state of a space; null if it was not judged, or has another outline since. */
+export function seenAt(judged: Judged, { key, polygon }: Pick<DrawnSlot, "key" | "polygon">): Seen | null {
+  const one = judged.get(key);
+  return one?.outline === polygon ? one.seen : null;
+}
+
+/** Whether every one of these spaces was judged as it is drawn now. */
+export function isJudged(judged: Judged, slots: readonly DrawnSlot[]): boolean {
+  return slots.every((slot) => seenAt(judged, slot) !== null);
+}
+
+/** How long to wait before the next attempt; null: another attempt is of no use. */
+export function retryAfterMs({ status, message }: ApiError): number | null {
+  if (status === 503) return message.includes("busy") || message.includes("another") ? BUSY_MS : AWAY_MS;
+  return status === 0 || status === 429 ? AWAY_MS : null;
+}
+
+/** The result in words, for the status line. */
+export function previewWords(judged: Judged, slots: readonly DrawnSlot[], health: string): string {
+  if (!slots.length) return "Draw a space, and the detector says what it sees there.";
+  if (health !== "ok") return `The detector does not trust this picture: it is ${health}.`;
+  const counts = { free: 0, occupied: 0, unknown: 0 };
+  for (const slot of slots) {
+    const seen = seenAt(judged, slot);
+    if (seen) counts[seen] += 1;
+  }
+  return `The detector sees ${counts.free} free, ${counts.occupied} occupied, ${counts.unknown} in doubt.`;
+}
