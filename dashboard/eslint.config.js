@@ -72,7 +72,7 @@ export default defineConfig(
   },
   {
     files: ["src/**/*.{ts,tsx}"],
-    ignores: ["**/*.test.*", "src/features/slots/**", "src/features/sources/**"], // these two are in English
+    ignores: ["**/*.test.*"],
     rules: { "no-restricted-syntax": ["error", noBarrels, ...noTexts] },
   },
   {

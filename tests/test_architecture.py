@@ -43,7 +43,7 @@ READS_ENVIRON = re.compile(
 MAX_LINES = 300
 MAX_TEST_LINES = 500
 LONGER = {
-    "parking/core/events.py": 740
+    "parking/core/events.py": 760
 }  # every event in one list is easier to read than two halves
 
 

@@ -14,7 +14,7 @@ const messages = (language) =>
 const [english, indonesian] = [messages("en"), messages("id")];
 const DESK = { viewport: { width: 1440, height: 900 } };
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, deviceScaleFactor: 2 };
-const PAGES = ["", "history", "stays", "fleet", "account", "accounts", "audit"];
+const PAGES = ["", "history", "stays", "fleet", "cameras", "account", "accounts", "audit"];
 // This notifier has no history, accounts or devices: the pages say so.
 const MISSING = /status of (401|404|503)/;
 

@@ -237,6 +237,33 @@ class LayoutPublished(Event, frozen=True, kw_only=True):
     ) = None
 
 
+class LookValues(Part, frozen=True, kw_only=True):
+    """What a picture looks like to the checks of health, each value 0..1."""
+
+    dark_end: Annotated[Unit, Meta(description="brightness that 5 % of the picture are below")]
+    contrast: Annotated[Unit, Meta(description="from there to what 95 % are below")]
+    detail: Annotated[Unit, Meta(description="share of the picture that shows any detail")]
+    sharp: Annotated[Unit, Meta(description="share of fine gradients that a blur would remove")]
+    local: Annotated[Unit, Meta(description="range within 9 x 9 pixels that 95 % are below")]
+
+
+class LookLearned(Event, frozen=True, kw_only=True):
+    """What is learnt of a camera's usual look, over the first day after its layout was drawn
+    (parking/vision/usual.py). Compacted by camera. Written by the detector, and read by it at its
+    start. `id`: of the last frame that it contains."""
+
+    TYPE: ClassVar[str] = "parking.look-learned.v1"
+    camera_id: CameraId
+    basis: Annotated[Text, Meta(description="fingerprint of the layout's outlines and reference")]
+    began_ms: TimeMs
+    seen_ms: Annotated[TimeMs, Meta(description="of the last frame")]
+    samples: Annotated[list[LookValues], Meta(description="of the day so far")] = []
+    damaged: Annotated[Count, Meta(description="frames that show too little to be learnt")] = 0
+    moved: Annotated[Count, Meta(description="the last so many frames showed a moved camera")] = 0
+    usual: Annotated[LookValues, Meta(description="learnt")] | None = None
+    refused: Annotated[Text, Meta(description="why the day before was not taken")] | None = None
+
+
 class CameraConfigured(Event, frozen=True, kw_only=True):
     """How ingest polls a camera that was added in the page. Compacted by camera. `sealed`: its
     login in base64 (nonce and AES-256-GCM), bound to the camera and the host in `url`."""
@@ -417,6 +444,13 @@ class ImageHealth(Part, frozen=True, kw_only=True):
     blurred: Annotated[
         list[Xyxy],
         Meta(description="blurred parts of an otherwise ok picture: slots there are not judged"),
+    ] = []
+    usual: Annotated[
+        list[Text],
+        Meta(
+            description="verdicts that the standard limits would give the camera's usual look, as"
+            " learnt on its first day: judged by that look instead"
+        ),
     ] = []
 
 
@@ -705,6 +739,7 @@ EVENTS: tuple[type[Event] | type[HeartbeatPassed] | type[DeadLettered], ...] = (
     PlateSealed,
     DeviceReported,
     LayoutPublished,
+    LookLearned,
     CameraConfigured,
     SiteCommanded,
     DetectionMade,

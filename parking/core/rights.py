@@ -58,8 +58,8 @@ RIGHTS: Final[dict[str, Rights]] = {
         },
     ),
     "detector": Rights(
-        reads=frozenset({topics.FRAMES, topics.LAYOUTS}),
-        writes=_DEAD | {topics.DETECTIONS},
+        reads=frozenset({topics.FRAMES, topics.LAYOUTS, topics.LOOKS}),
+        writes=_DEAD | {topics.DETECTIONS, topics.LOOKS},
         groups=frozenset({"detector"}),
     ),
     "tracker": Rights(

@@ -95,6 +95,7 @@ FRAMES: Final = "parking.frames"
 GATE_EVENTS: Final = "parking.gate-events"
 DEVICE_EVENTS: Final = "parking.device-events"
 LAYOUTS: Final = "parking.layouts"
+LOOKS: Final = "parking.looks"
 CAMERAS: Final = "parking.cameras"
 SITE_COMMANDS: Final = "parking.site-commands"
 DETECTIONS: Final = "parking.detections"
@@ -131,6 +132,8 @@ TOPICS: Final[dict[str, Topic]] = {
             compacted=True,
             extra={"min.compaction.lag.ms": str(_HISTORY_MS)},
         ),
+        # One partition: the detector reads it to the end before its first frame.
+        Topic(LOOKS, "camera_id", 1, compacted=True),
         # One partition: ingest reads it whole. It contains encrypted logins.
         Topic(CAMERAS, "camera_id", 1, compacted=True),
         Topic(SITE_COMMANDS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS, 500 * _MB),

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parking.core.events import Health, ImageHealth
+from parking.core.events import Health, ImageHealth, LookLearned
 from parking.vision.bands import Recent
 from parking.vision.lens import Fine, Sums, fine_of, gradients
 from parking.vision.placement import Placement
@@ -77,7 +77,7 @@ FOG_FROM: Final = 0.3
 class Look:
     """What is remembered of a camera's last picture. `clock`: the tiles that changed while it was
     repeated; `unplaced`: pictures since it was compared with the layout's reference; `recent`: what
-    the next pictures' bands must agree with."""
+    the next pictures' bands must agree with; `day`: what was learnt of the camera's usual look."""
 
     grey: Grey
     repeats: int = 0
@@ -85,6 +85,7 @@ class Look:
     unplaced: int = 0
     clock: Flags | None = None
     recent: Recent | None = None
+    day: LookLearned | None = None
 
 
 @dataclass(frozen=True, slots=True)

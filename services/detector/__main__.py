@@ -1,17 +1,17 @@
 """The detector: an observation of each slot from each frame.
 
-Topics in: parking.frames (group `detector`), parking.layouts (whole, without a group). Topics out:
-parking.detections; parking.dead-letters.frames and parking.dead-letters. A frame or layout that no
-retry can fix is dead-lettered, and the offset moves on. A camera without a layout gets image health
-only. While Kafka is down it waits, commits nothing, and /readyz says why. On any other error, or a
-frame that hangs the model, the process ends and is restarted. A frame that ended it twice while
-processed alone becomes a dead letter. /healthz fails when nothing progresses, or when frames wait
-but none arrives.
+Topics in: parking.frames (group `detector`), parking.layouts and parking.looks (whole, without a
+group). Topics out: parking.detections, parking.looks; parking.dead-letters.frames and
+parking.dead-letters. A record that no retry can fix is dead-lettered, and the offset moves on. A
+camera without a layout gets image health only. While Kafka is down it waits, commits nothing, and
+/readyz says why. On any other error, or a frame that hangs the model, the process ends and is
+restarted. A frame that ended it twice while processed alone becomes a dead letter. /healthz fails
+when nothing progresses, or when frames wait but none arrives.
 """
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from parking.core.errors import Retryable
-from parking.core.topics import FRAMES, LAYOUTS
+from parking.core.topics import FRAMES, LAYOUTS, LOOKS
 from parking.runtime.faults import fault
 from parking.runtime.heartbeats import Heartbeats
 from parking.runtime.kafka import (
@@ -38,7 +38,7 @@ from parking.runtime.runner import Polling, run, write
 from parking.runtime.stall import Stall
 from parking.vision.gating import Limits
 from parking.vision.imagehealth import Thresholds
-from parking.wire.ports import Outgoing, Place, Producer
+from parking.wire.ports import Outgoing, Place, Producer, Record
 from services.detector import settings as settings_module
 from services.detector.adapters import (
     FramesConsumer,
@@ -50,7 +50,7 @@ from services.detector.adapters import (
 from services.detector.analysis import Analyser, Options
 from services.detector.attempts import Attempts
 from services.detector.deadline import Deadline
-from services.detector.handler import SERVICE, Tools, handle_frames, handle_layouts
+from services.detector.handler import SERVICE, Tools, handle_frames, handle_layouts, handle_looks
 from services.detector.http import Parts, new_app
 from services.detector.judging import Judge
 from services.detector.lag import Lag
@@ -79,7 +79,7 @@ class Service:
     heartbeats: Heartbeats
 
     async def consume(self, stop: asyncio.Event) -> None:
-        """Read layouts to their end, then frames and layouts until stopped."""
+        """Read layouts and looks to their end, then these and frames until stopped."""
         waiting = partial(self.health.waiting.__setitem__, "kafka")
         await retry(partial(self._attempt, stop), SystemClock(), stop, EACH_SECOND, waiting)
 
@@ -98,8 +98,8 @@ class Service:
             producer = KafkaProducer(started_producer, kafka.run)
             # Otherwise a subscription to a missing topic would go unnoticed.
             await assign_all(layouts, kafka.named(FRAMES))
-            whole = await read_to_end(layouts, await assign_all(layouts, kafka.named(LAYOUTS)))
-            await producer.send(await handle_layouts(whole, self.tools))
+            places = await assign_all(layouts, kafka.named(LAYOUTS), kafka.named(LOOKS))
+            await producer.send(await self._apply(await read_to_end(layouts, places)))
             frames = await stack.enter_async_context(
                 started(
                     new_consumer(
@@ -134,8 +134,16 @@ class Service:
     async def _follow_layouts(
         self, consumer: AIOKafkaConsumer, producer: Producer, stop: asyncio.Event
     ) -> None:
-        handle = partial(handle_layouts, tools=self.tools)
-        await run(LayoutsConsumer(consumer), handle, producer, SystemClock(), stop, Polling())
+        clock = SystemClock()
+        await run(LayoutsConsumer(consumer), self._apply, producer, clock, stop, Polling())
+
+    async def _apply(self, records: Sequence[Record]) -> list[Outgoing]:
+        """Apply layouts and looks."""
+        looks = self.settings.kafka.named(LOOKS)
+        mine = [record for record in records if record.topic == looks]
+        others = [record for record in records if record.topic != looks]
+        letters = await handle_layouts(others, self.tools)
+        return letters + await handle_looks(mine, self.tools)
 
     async def _follow_frames(
         self, attempts: Attempts, producer: Producer, stop: asyncio.Event

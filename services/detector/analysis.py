@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from parking.core.errors import Invalid
-from parking.core.events import Box, Effort, ImageHealth, Observation
+from parking.core.events import Box, Effort, ImageHealth, LookLearned, Observation
 from parking.runtime.metrics import FRAMES_REUSED, LOAD_LEVEL, SLOTS_DEFERRED, SLOTS_JUDGED, timed
 from parking.vision.alignment import anchor_of
 from parking.vision.gating import Limits, remember
@@ -33,7 +33,7 @@ Flags = NDArray[np.bool_]
 class Finding:
     """The result of one picture. `timings_ms`: decode, look, health, gate, place, slots, inference,
     closer, match. `reused_from`: the frame judged last, whose boxes and observations are repeated
-    because nothing has changed since."""
+    because nothing has changed since. `learnt`: of the camera's usual look, to be written."""
 
     width: int
     height: int
@@ -45,6 +45,7 @@ class Finding:
     input_size_px: int = 0
     reused_from: str | None = None
     effort: Effort = field(default_factory=Effort)
+    learnt: LookLearned | None = None
 
 
 Result = Finding | Invalid
@@ -259,6 +260,7 @@ class Analyser:
             input_size_px=decoded.ground.size_px,
             reused_from=source,
             effort=effort,
+            learnt=opened.learnt,
         )
 
 

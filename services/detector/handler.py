@@ -1,5 +1,6 @@
 """The detector's decisions: which frames to analyse, and what to write about them."""
 
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from typing import Final
 
 from parking.core.errors import Invalid, Newer
 from parking.core.events import DetectionMade, FrameReceived, FrameRef
-from parking.core.topics import DETECTIONS, FRAMES, LAYOUTS
+from parking.core.topics import DETECTIONS, FRAMES, LAYOUTS, LOOKS
 from parking.runtime.metrics import DEAD_LETTERS, FRAMES_ANALYSED, FRAMES_SKIPPED, RECORDS_IGNORED
 from parking.vision.imagehealth import Look
 from parking.wire import codec
@@ -17,7 +18,10 @@ from parking.wire.ports import Clock, Outgoing, Record
 from services.detector.analysis import Finding, Job, Result
 from services.detector.gate import LastView
 from services.detector.layouts import Layouts
+from services.detector.learning import Days
 from services.detector.recent import LastViews, Latest, Looks, Shown
+
+log = logging.getLogger(__name__)
 
 SERVICE: Final = "detector"
 
@@ -43,6 +47,7 @@ class Tools:
     skip: bool = True
     order: Callable[[str], float] = field(default=lambda _: 0.0)
     last_views: LastViews = field(default_factory=LastViews)
+    days: Days = field(default_factory=Days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ async def handle_frames(
         groups.sort(key=lambda group: tools.order(group[-1].meta.camera_id))
     while groups:
         chosen = [(group.pop(), group) for group in groups]
-        jobs = [_job(frame, tools.layouts) for frame, _ in chosen]
+        jobs = [_job(frame, tools) for frame, _ in chosen]
         groups = []
         async with aclosing(tools.analyse(jobs, looks, last_views)) as results:
             for frame, older in chosen:
@@ -116,6 +121,7 @@ async def handle_frames(
                     groups += [older] if older else []
                 else:
                     written.append(_outgoing(frame, older, result, tools, now_ms))
+                    written += _learnt(result, tools)
                 if tell and tools.clock.now_ms() - written_ms >= TELL_EVERY_MS:
                     await tell(written)
                     written, written_ms = [], tools.clock.now_ms()
@@ -145,16 +151,38 @@ def _accepted(records: Sequence[Record], clock: Clock) -> tuple[list[Frame], lis
     return frames, letters
 
 
-def _job(frame: Frame, layouts: Layouts) -> Job:
+async def handle_looks(records: Sequence[Record], tools: Tools) -> list[Outgoing]:
+    """Apply what detectors have learnt of cameras' usual looks; unusable ones are dead-lettered."""
+    return [
+        _set_aside(record, error, tools.clock) for record, error in tools.days.apply_all(records)
+    ]
+
+
+def _learnt(finding: Finding, tools: Tools) -> list[Outgoing]:
+    """For parking.looks, where there is something new. What decides about health is logged."""
+    day = finding.learnt
+    if day is None:
+        return []
+    before = tools.days.of(day.camera_id)
+    if day.usual is not None and (before is None or before.usual is None):
+        log.info("%s: its usual look is learnt: %s", day.camera_id, day.usual)
+    if day.refused and (before is None or before.began_ms != day.began_ms):
+        log.warning("%s: its first day is not its usual look: %s", day.camera_id, day.refused)
+    tools.days.put(day)
+    return [codec.outgoing(day, LOOKS, day.camera_id, SERVICE)]
+
+
+def _job(frame: Frame, tools: Tools) -> Job:
     meta = frame.meta
     return Job(
         jpeg=frame.record.value,
         camera_id=meta.camera_id,
-        layout=layouts.of(meta.camera_id),
+        layout=tools.layouts.of(meta.camera_id),
         expected_wh=(meta.width, meta.height),
         frame_id=meta.id,
         time_ms=meta.time_ms,
         still=meta.via == "api",
+        day=tools.days.of(meta.camera_id),
     )
 
 
@@ -197,4 +225,4 @@ def _set_aside(record: Record, error: Invalid, clock: Clock) -> Outgoing:
     return codec.dead_letter(record, error, SERVICE, clock.now_ms())
 
 
-HANDLERS: Final = {FRAMES: handle_frames, LAYOUTS: handle_layouts}
+HANDLERS: Final = {FRAMES: handle_frames, LAYOUTS: handle_layouts, LOOKS: handle_looks}

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec.structs import replace as changed
 
 from parking.core.errors import Invalid
-from parking.core.events import ImageHealth, LayoutPublished
+from parking.core.events import ImageHealth, LayoutPublished, LookLearned
 from parking.core.jpeghead import header
 from parking.core.orientation import UPRIGHT, Orientation
 from parking.runtime.metrics import timed
@@ -21,6 +21,7 @@ from parking.vision.placement import IN_PLACE
 from parking.vision.turning import as_stored
 from services.detector.gate import LastView
 from services.detector.ground import Ground, Grounds
+from services.detector.learning import Learning, newer
 from services.detector.patches import view_of
 from services.detector.picture import Picture, decode, decode_grey
 from services.detector.placing import Placing
@@ -38,7 +39,7 @@ _ANCHORED_FOR: Final = 60
 class Job:
     """A picture to analyse, taken at `time_ms`. Without a camera nothing is remembered; without a
     layout there are no slots. `still`: somebody uploaded it, perhaps again, so that the same
-    picture does not mean a frozen camera."""
+    picture does not mean a frozen camera. `day`: what was learnt of the camera's usual look."""
 
     jpeg: bytes | None
     camera_id: str | None = None
@@ -47,6 +48,7 @@ class Job:
     frame_id: str | None = None
     time_ms: int = 0
     still: bool = False
+    day: LookLearned | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,14 @@ class Watched:
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A picture in progress. Without `watched` every slot is judged and nothing is remembered;
-    `unseen`: the slots behind a blurred part of the lens."""
+    `unseen`: the slots behind a blurred part of the lens; `learnt`: of the camera's usual look,
+    to be written."""
 
     decoded: Decoded
     health: ImageHealth
     watched: Watched | None
     unseen: frozenset[str] = frozenset()
+    learnt: LookLearned | None = None
 
 
 class Opener:
@@ -95,6 +99,7 @@ class Opener:
         self._health = health
         self._grounds = Grounds(size_px)
         self._placing = Placing()
+        self._learning = Learning(self._placing)
 
     def decode(self, job: Job) -> Decoded | Invalid:
         """The small grey picture and its content."""
@@ -133,8 +138,9 @@ class Opener:
         job, timings = decoded.job, decoded.timings_ms
         with timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
+            day = newer(earlier.day if earlier else None, job.day)
             earlier = None if job.still else earlier
-            of_camera = self._placing.limits(job.layout, self._health)
+            of_camera = self._learning.limits(job.layout, day, self._health)
             health, look = assess(decoded.seen, earlier, of_camera)
             if job.camera_id and health.status == "ok":
                 health, look = self._compared(health, look, decoded)
@@ -154,13 +160,27 @@ class Opener:
                     health, look = self._placing.judge(
                         job.layout, width_px, health, look, jumped=jumped
                     )
+        health, day, learnt = self._learn(decoded, health, day)
         if job.camera_id:
-            looks[job.camera_id] = look
+            looks[job.camera_id] = replace(look, day=day)
         unseen: frozenset[str] = frozenset()
         if health.status == "ok" and decoded.ground.slots:
             with timed("look", timings):
                 health, unseen = self._behind_blur(decoded, health)
-        return Opened(decoded, health, watched, unseen)
+        return Opened(decoded, health, watched, unseen, learnt)
+
+    def _learn(
+        self, decoded: Decoded, health: ImageHealth, day: LookLearned | None
+    ) -> tuple[ImageHealth, LookLearned | None, LookLearned | None]:
+        """Note the picture for the camera's usual look: the health with what that changes, what is
+        known now, and the same if it must be written."""
+        job = decoded.job
+        health = self._learning.explain(job.layout, day, health, self._health)
+        if not (job.camera_id and job.frame_id and job.layout):
+            return health, day, None
+        camera = (job.camera_id, job.frame_id, job.time_ms)
+        noted, write = self._learning.note(camera, job.layout, day, (decoded.seen, health))
+        return health, noted, noted if write else None
 
     def _behind_blur(
         self, decoded: Decoded, health: ImageHealth

@@ -103,14 +103,19 @@ class Placing:
 
     def limits(self, layout: LayoutPublished | None, limits: Thresholds) -> Thresholds:
         """The limits of health for this camera, from its reference picture."""
+        usual = self.measured(layout)
+        return limits_for(usual, limits) if usual else limits
+
+    def measured(self, layout: LayoutPublished | None) -> Measured | None:
+        """The layout's reference picture, measured; None if it has none."""
         reference = self._reference(layout) if layout and layout.reference else None
         if reference is None or layout is None:
-            return limits
+            return None
         usual = self._usual.get(layout.id)
         if usual is None or usual.grey is not reference.grey:
             usual = measured(reference.grey)
         keep(self._usual, layout.id, usual, REFERENCES_KEPT)
-        return limits_for(usual, limits)
+        return usual
 
     def explains(self, layout: LayoutPublished, grey: Grey) -> bool:
         """Whether the camera was moved: the whole picture is shifted in the same way."""

@@ -15,7 +15,7 @@ from tests.browser.watching import CACHE, SCREENSHOTS, watch
 from tests.support.notifier_instance import Backend, Given, Instance
 from tools.stack.settings import ROOT
 
-STEPS = 1 + 3 * 8 + 1
+STEPS = 1 + 3 * 9 + 1
 
 pytestmark = pytest.mark.timeout(500)
 

@@ -29,7 +29,10 @@ RENDERED = Path(__file__).parent / "chart"
 SIZES = ("small", "city")
 SERVICES = ("ingest", "detector", "tracker", "persister", "notifier", "analytics")
 SET = "kafka.bootstrap=kafka:9093,kafka.caSecret=kafka-ca,mqtt.host=mosquitto,mqtt.caSecret=mqtt-ca"
+NETWORKS = "192.168.7.0/24"
+WITH_CAMERAS = "city-cameras"  # city, with IP cameras that the page adds
 SECRETS = {
+    "cameras-key": bytes(range(32)).hex(),
     "database-url": "postgresql://u:p@postgres/parking",
     "database-url-reader": "postgresql://r:p@postgres/parking",
 }
@@ -88,16 +91,60 @@ def authority() -> bytes:
 def test_a_service_accepts_the_environment_that_the_chart_gives(
     size: str, service: str, tmp_path: Path
 ):
+    read, env = accepted(size, service, service, tmp_path)
+    assert read.http.host == "0.0.0.0"  # noqa: S104 -- in a pod the network policy decides
+    assert str(read.http.port) == env["HTTP_PORT"]
+
+
+def accepted(size: str, part: str, service: str, tmp_path: Path) -> tuple[Any, dict[str, str]]:
+    """The settings that a service reads from the environment of a pod, and that environment."""
     for name in ("kafka/ca.crt", "mqtt/ca.crt", "keys/api_keys"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.touch(mode=0o600)
     (tmp_path / "mqtt" / "ca.crt").write_bytes(authority())
     settings = importlib.import_module(f"services.{service}.settings").Settings
-    env = environment(size, service, tmp_path)
-    read = settings.from_env(env)
-    assert read.http.host == "0.0.0.0"  # noqa: S104 -- in a pod the network policy decides
-    assert str(read.http.port) == env["HTTP_PORT"]
+    env = environment(size, part, tmp_path)
+    return settings.from_env(env), env
+
+
+def test_one_more_ingest_polls_the_cameras_that_the_page_adds(tmp_path: Path):
+    read, env = accepted(WITH_CAMERAS, "cameras", "ingest", tmp_path)
+    assert read.pull.login_key is not None
+    assert env["CAMERAS_NETWORKS"] == NETWORKS
+    spec = of_kind(WITH_CAMERAS, "Deployment")["parking-cameras"]["spec"]
+    assert spec["replicas"] == 1
+    assert spec["strategy"] == {"type": "Recreate"}, "two would poll each camera twice"
+    [container] = pod(WITH_CAMERAS, "cameras")["spec"]["containers"]
+    assert container["command"] == ["python", "-m", "services.ingest"]
+    notifier = environment(WITH_CAMERAS, "notifier", tmp_path)
+    assert notifier["LIVE_URL"] == f"http://parking-cameras:{env['HTTP_PORT']}"
+    assert "parking-cameras" in of_kind(WITH_CAMERAS, "Service")
+    for part in SERVICES:
+        assert "CAMERAS_KEY" not in environment(WITH_CAMERAS, part, tmp_path)
+    assert "parking-cameras" not in of_kind("city", "Deployment")
+
+
+def test_only_that_ingest_reaches_the_cameras_networks_and_the_notifier_reaches_it():
+    policies = of_kind(WITH_CAMERAS, "NetworkPolicy")
+    allowed = policies["parking-cameras"]["spec"]
+    [rule] = allowed["egress"]
+    assert rule["to"] == [{"ipBlock": {"cidr": NETWORKS}}]
+    assert [port["port"] for port in rule["ports"]] == [80, 443, 554]
+    labels = {
+        part: pod(WITH_CAMERAS, part)["metadata"]["labels"] for part in (*SERVICES, "cameras")
+    }
+
+    def chosen(selector: dict[str, Any]) -> list[str]:
+        wanted = selector["matchLabels"].items()
+        return [part for part, own in labels.items() if wanted <= own.items()]
+
+    assert chosen(allowed["podSelector"]) == ["cameras"]
+    assert chosen(policies["parking-live-in"]["spec"]["podSelector"]) == ["cameras"]
+    [out] = policies["parking-live-out"]["spec"]["egress"]
+    assert chosen(out["to"][0]["podSelector"]) == ["cameras"]
+    everyone = policies["parking"]["spec"]["podSelector"]
+    assert len(chosen(everyone)) == len(labels)
 
 
 def test_negative_control_a_service_refuses_an_environment_without_kafka(tmp_path: Path):
@@ -187,10 +234,13 @@ def test_detectors_scale_by_their_own_lag_up_to_the_partitions():
 
 
 @pytest.mark.skipif(HELM is None, reason="helm is not installed")
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, WITH_CAMERAS])
 def test_the_chart_renders_to_what_is_tested_here(size: str):
-    command = [str(HELM), "template", "parking", str(CHART), "-f", str(CHART / f"{size}.yaml")]
+    values = CHART / f"{size.removesuffix('-cameras')}.yaml"
+    command = [str(HELM), "template", "parking", str(CHART), "-f", str(values)]
     command += ["--kube-version", "1.30.0", "--set", SET]
+    if size == WITH_CAMERAS:
+        command += ["--set", f"cameras.networks={{{NETWORKS}}}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     kept = RENDERED / f"{size}.yaml"
     if os.environ.get("CHART_WRITE"):

@@ -3,11 +3,12 @@
 python -m tools.evaluate health --data ../shared/data --out FOLDER    frames damaged on purpose
 python -m tools.evaluate looks --data ../shared/data                  cameras' normal looks
 python -m tools.evaluate straddling --data ../shared/data             one vehicle over two slots
+python -m tools.evaluate usual --data ../shared/data                  cameras' first days
 """
 
 import argparse
 
-from tools.evaluate import health, looks, straddling
+from tools.evaluate import health, looks, straddling, usual
 
 
 def main() -> None:
@@ -21,6 +22,7 @@ def main() -> None:
     health.add_parser(commands)
     looks.add_parser(commands)
     straddling.add_parser(commands)
+    usual.add_parser(commands)
     options = parser.parse_args()
     options.run(options)
 

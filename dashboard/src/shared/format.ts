@@ -45,11 +45,6 @@ export function percent(share: number): string {
   return say("percent", { percent: Math.round(share * 100) });
 }
 
-/** In English, for the pages without messages. */
-export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`;
-}
-
 /** "A1, A2 and A3". */
 export function listed(names: readonly string[]): string {
   if (names.length < 2) return names.join("");

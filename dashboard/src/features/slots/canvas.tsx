@@ -1,6 +1,7 @@
 import { useEffect, useRef, type Dispatch, type KeyboardEvent } from "react";
 
 import { pathOf, scaled } from "../../shared/geometry";
+import { say } from "../../shared/language";
 import type { Point } from "../../shared/views";
 import type { Action, Editor } from "./editor";
 import type { Faults } from "./faults";
@@ -58,7 +59,7 @@ export function Canvas({ editor, dispatch, picture, view, onView, faults, rowCou
       className={`slots-canvas slots-${tool}`}
       viewBox={viewBox(view, picture)}
       role="group"
-      aria-label={`Picture with ${slots.length} spaces. Tab goes through them, arrows move the selection.`}
+      aria-label={say("edit.canvas", { count: slots.length })}
       tabIndex={0}
       data-testid="slots-canvas"
       onKeyDown={onKeyDown}

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef } from "react";
 
 import { differences, type Drawing } from "./drawing";
 import { listed } from "./versions";
+import { say } from "../../shared/language";
 
 interface Props {
   mine: Drawing;
@@ -28,22 +29,18 @@ export function ConflictNotice({ mine, theirs, version, onKeep, onTake }: Props)
       data-testid="conflict"
     >
       <h2 id="conflict-title" tabIndex={-1} ref={title}>
-        {version
-          ? `Version ${version} was published in the meantime`
-          : "The layout was removed in the meantime"}
+        {version ? say("conflict.published", { version: String(version) }) : say("conflict.removed")}
       </h2>
-      <p>
-        {names.length ? `It differs from yours in ${listed(names)}.` : "It has the same spaces as yours."}
-      </p>
+      <p>{names.length ? say("conflict.differs", { names: listed(names) }) : say("versions.same")}</p>
       <div className="slots-group">
         <button type="button" className="button" onClick={onKeep}>
-          Keep mine, publish over it
+          {say("conflict.keep")}
         </button>
         <button type="button" className="button" onClick={onTake}>
-          Show theirs
+          {say("conflict.take")}
         </button>
       </div>
-      <p className="small muted">You can undo “Show theirs”.</p>
+      <p className="small muted">{say("conflict.hint", { action: say("conflict.take") })}</p>
     </section>
   );
 }

@@ -1,6 +1,6 @@
 /** The state of the slot editor, and the reducer for its actions. Pure. */
-import { plural } from "../../shared/format";
 import type { Point } from "../../shared/views";
+import { say } from "../../shared/language";
 import * as drawings from "./drawing";
 import type { DrawnSlot, Drawing, Keys, SlotPatch } from "./drawing";
 import { beforeMerge, begin, commit, redo, undo, type History } from "./history";
@@ -15,6 +15,7 @@ import {
   tidy,
   type Outline,
 } from "./outlines";
+import { patchWords, selectionWords, spaces } from "./editor-words";
 import { rowOf } from "./rows";
 
 export type Tool = "select" | "draw" | "row";
@@ -74,7 +75,7 @@ function drawingAction(editor: Editor, action: Action): Editor | null {
   const { placed, cursor, tool } = editor;
   switch (action.type) {
     case "tool":
-      return { ...editor, tool: action.tool, placed: [], message: TOOL_WORDS[action.tool] };
+      return { ...editor, tool: action.tool, placed: [], message: say(`tool.${action.tool}.hint`) };
     case "cursor":
       return { ...editor, cursor: tidy([cursor[0] + action.step[0], cursor[1] + action.step[1]]) };
     case "cursor-at":
@@ -87,13 +88,13 @@ function drawingAction(editor: Editor, action: Action): Editor | null {
       return {
         ...editor,
         placed: placed.slice(0, -1),
-        message: `${plural(Math.max(0, placed.length - 1), "corner")} placed`,
+        message: say("edit.cornersPlaced", { count: Math.max(0, placed.length - 1) }),
       };
     case "close":
       return tool === "draw" ? closeOutline(editor) : editor;
     case "cancel":
-      if (placed.length) return { ...editor, placed: [], message: "Corners discarded" };
-      return { ...editor, tool: "select", selected: new Set(), message: TOOL_WORDS.select };
+      if (placed.length) return { ...editor, placed: [], message: say("edit.discarded") };
+      return { ...editor, tool: "select", selected: new Set(), message: say("tool.select.hint") };
     case "add-row":
       return addRow(editor, action.first, action.count);
     default:
@@ -107,28 +108,24 @@ function place(editor: Editor, at: Point): Editor {
   if (tool === "select" || placed.length >= most) return editor;
   const corners = [...placed, tidy(at)];
   const full = tool === "row" && corners.length === ROW_CORNERS;
-  const message = full
-    ? "Four corners placed: enter the number of spaces"
-    : `Corner ${corners.length} placed`;
+  const message = full ? say("edit.rowPlaced") : say("edit.cornerPlaced", { corner: corners.length });
   return { ...editor, placed: corners, cursor: tidy(at), message };
 }
 
 function closeOutline(editor: Editor): Editor {
   const { placed, history } = editor;
-  if (placed.length < MIN_CORNERS) return { ...editor, message: "A space needs at least three corners" };
+  if (placed.length < MIN_CORNERS) return { ...editor, message: say("edit.fewCorners") };
   const name = proposedName(drawings.named(history.now));
-  return added(
-    editor,
-    drawings.addOutlines(history.now, [placed], name),
-    (slots) => `${slots[0]?.slot_id} drawn`,
+  return added(editor, drawings.addOutlines(history.now, [placed], name), (slots) =>
+    say("edit.drawn", { what: slots[0]?.slot_id ?? "" }),
   );
 }
 
 function addRow(editor: Editor, first: string, count: number): Editor {
   const outlines = rowOf(editor.placed, count);
-  if (!outlines.length) return { ...editor, message: "These corners do not form a row: place them in order" };
+  if (!outlines.length) return { ...editor, message: say("edit.noRow") };
   const words = (slots: readonly DrawnSlot[]) =>
-    `Row of ${plural(count, "space")} added: ${slots[0]?.slot_id} to ${slots.at(-1)?.slot_id}`;
+    say("edit.rowAdded", { count, first: slots[0]?.slot_id ?? "", last: slots.at(-1)?.slot_id ?? "" });
   return added(editor, drawings.addOutlines(editor.history.now, outlines, first), words);
 }
 
@@ -150,13 +147,13 @@ function selectionAction(editor: Editor, action: Action): Editor | null {
       return {
         ...editor,
         selected: new Set(slots.map((slot) => slot.key)),
-        message: `${plural(slots.length, "space")} selected`,
+        message: say("edit.selected", { what: spaces(slots.length) }),
       };
     case "deselect":
-      return { ...editor, selected: new Set(), message: "Nothing selected" };
+      return { ...editor, selected: new Set(), message: say("edit.selected", { what: say("edit.nothing") }) };
     case "copy": {
       const clipboard = drawings.ofKeys(history.now, selected);
-      return { ...editor, clipboard, message: `${plural(clipboard.length, "space")} copied` };
+      return { ...editor, clipboard, message: say("edit.copied", { what: spaces(clipboard.length) }) };
     }
     case "undo":
       return restored(editor, "undo");
@@ -171,71 +168,69 @@ function select(editor: Editor, key: number, extend: boolean): Editor {
   const selected = new Set(extend ? editor.selected : []);
   if (extend && selected.has(key)) selected.delete(key);
   else selected.add(key);
-  return { ...editor, selected, message: `${selectionWords({ ...editor, selected })} selected` };
+  return {
+    ...editor,
+    selected,
+    message: say("edit.selected", { what: selectionWords({ ...editor, selected }) }),
+  };
 }
 
 function restored(editor: Editor, verb: "undo" | "redo"): Editor {
   const { past, future } = editor.history;
-  const [history, step, words] =
-    verb === "undo"
-      ? [undo(editor.history), past.at(-1), "Undone"]
-      : [redo(editor.history), future.at(-1), "Redone"];
-  if (!history || !step) return { ...editor, message: `Nothing to ${verb}` };
+  const [history, step] =
+    verb === "undo" ? [undo(editor.history), past.at(-1)] : [redo(editor.history), future.at(-1)];
+  if (!history || !step) return { ...editor, message: say(`edit.${verb}.nothing`) };
   const there = new Set(history.now.slots.map((slot) => slot.key));
   const selected = new Set([...editor.selected].filter((key) => there.has(key)));
-  return { ...editor, history, selected, message: `${words}: ${step.label}` };
+  return { ...editor, history, selected, message: say(`edit.${verb}.done`, { step: step.label }) };
 }
 
 /** Handles changes to the drawing. */
 function editAction(editor: Editor, action: Action): Editor {
   const { history, selected } = editor;
   const { now } = history;
-  const words = selectionWords(editor);
+  const what = selectionWords(editor);
   switch (action.type) {
     case "delete":
       return changed(
         { ...editor, selected: new Set() },
         drawings.removeSlots(now, selected),
-        `${words} deleted`,
+        say("edit.deleted", { what }),
       );
     case "paste":
-      if (!editor.clipboard.length) return { ...editor, message: "Nothing to paste" };
-      return added(
-        editor,
-        drawings.pasteSlots(now, editor.clipboard),
-        (slots) => `${plural(slots.length, "space")} pasted`,
+      if (!editor.clipboard.length) return { ...editor, message: say("edit.noPaste") };
+      return added(editor, drawings.pasteSlots(now, editor.clipboard), (slots) =>
+        say("edit.pasted", { what: spaces(slots.length) }),
       );
     case "accept":
-      return added(
-        editor,
-        drawings.addNamed(now, action.proposed),
-        (slots) => `${slots.length === 1 ? slots[0]?.slot_id : plural(slots.length, "space")} accepted`,
+      return added(editor, drawings.addNamed(now, action.proposed), (slots) =>
+        say("edit.accepted", { what: slots.length === 1 ? (slots[0]?.slot_id ?? "") : spaces(slots.length) }),
       );
     case "nudge":
       return changed(
         editor,
         drawings.moveSlots(now, selected, action.step),
-        `${words} moved`,
+        say("edit.moved", { what }),
         `nudge ${[...selected].join()}`,
       );
     case "drag":
       return changed(
         editor,
         drawings.moveSlots(beforeMerge(history, action.merge), selected, action.step),
-        `${words} moved`,
+        say("edit.moved", { what }),
         action.merge,
       );
     case "patch":
       return changed(
         editor,
         drawings.patchSlots(now, selected, action.patch),
-        `${words}: ${patchWords(action.patch)}`,
+        `${what}: ${patchWords(action.patch)}`,
       );
     case "name-zone":
       return changed(
         editor,
         drawings.nameZone(now, action.zone_id, action.name),
-        `Zone ${action.zone_id} named`,
+        say("edit.zoneNamed", { zone: action.zone_id }),
         `zone ${action.zone_id}`,
       );
     case "replace":
@@ -256,45 +251,29 @@ function cornerAction(editor: Editor, action: Action): Editor {
     case "corner":
       return set(
         moveCorner(polygon, action.index, action.to),
-        `Corner ${action.index + 1} of ${slot_id} moved`,
+        say("edit.cornerMoved", { corner: action.index + 1, space: slot_id }),
         action.merge,
       );
     case "insert-corner": {
       const at = action.at ?? middleOfEdge(polygon, action.edge);
       if (polygon.length >= MAX_CORNERS)
-        return { ...editor, message: `${slot_id} has ${MAX_CORNERS} corners, the maximum` };
-      return set(insertCorner(polygon, action.edge, at), `Corner ${action.edge + 2} of ${slot_id} added`);
+        return { ...editor, message: say("edit.mostCorners", { space: slot_id, most: MAX_CORNERS }) };
+      return set(
+        insertCorner(polygon, action.edge, at),
+        say("edit.cornerAdded", { corner: action.edge + 2, space: slot_id }),
+      );
     }
     case "remove-corner":
       if (polygon.length <= MIN_CORNERS)
-        return { ...editor, message: `${slot_id} has three corners, the minimum` };
-      return set(removeCorner(polygon, action.index), `Corner ${action.index + 1} of ${slot_id} deleted`);
+        return { ...editor, message: say("edit.leastCorners", { space: slot_id }) };
+      return set(
+        removeCorner(polygon, action.index),
+        say("edit.cornerDeleted", { corner: action.index + 1, space: slot_id }),
+      );
   }
 }
 
 function changed(editor: Editor, drawing: Drawing, message: string, merge: string | null = null): Editor {
   const history = commit(editor.history, drawing, message, merge);
   return history === editor.history ? editor : { ...editor, history, message };
-}
-
-function selectionWords({ history, selected }: Pick<Editor, "history" | "selected">): string {
-  const slots = drawings.ofKeys(history.now, selected);
-  return slots.length === 1
-    ? (slots[0]?.slot_id ?? "")
-    : slots.length
-      ? plural(slots.length, "space")
-      : "Nothing";
-}
-
-const TOOL_WORDS: Readonly<Record<Tool, string>> = {
-  select: "Select and move spaces",
-  draw: "Draw a space: place its corners in order",
-  row: "Draw a row: place its four corners in order, starting along its front",
-};
-
-function patchWords({ slot_id, zone_id, kind, enabled }: SlotPatch): string {
-  if (slot_id !== undefined) return `name ${slot_id}`;
-  if (zone_id !== undefined) return `zone ${zone_id}`;
-  if (kind !== undefined) return `kind ${kind}`;
-  return enabled ? "in use" : "not in use";
 }

@@ -3,8 +3,9 @@
 import { sendFile, sendForBlob, type ApiError } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
 import type { LayoutPublished } from "../../shared/events";
-import { plural } from "../../shared/format";
+import { say } from "../../shared/language";
 import { drawingOf, layoutParts, type Drawing } from "./drawing";
+import { spaces } from "./editor-words";
 import type { Size } from "./outlines";
 
 /** The formats of other programs, with the ending of a file's name. */
@@ -17,6 +18,11 @@ export const FORMATS = [
   ["pklot", "PKLot", ".pklot.xml"],
   ["geojson", "GeoJSON", ".geojson"],
 ] as const;
+
+/** The formats with their names in the page's language. */
+export function formatChoices() {
+  return FORMATS.map(([one, title]) => [one, one === "layout" ? say("file.layout") : title] as const);
+}
 export type Format = (typeof FORMATS)[number][0];
 
 /** The slots of one picture of a file, as the server read them. */
@@ -69,15 +75,16 @@ export function exported(drawing: Drawing, rest: object): string {
 
 /** What was imported, for the status line. */
 export function importWords(file: SlotFile, name: string): string {
-  const from = file.pictures.length > 1 ? `${file.picture} in ${name}` : name;
-  return `${plural(file.slots.length, "space")} imported from ${from}`;
+  const from = file.pictures.length > 1 ? say("file.in", { picture: file.picture, file: name }) : name;
+  return say("file.imported", { what: spaces(file.slots.length), from });
 }
 
 /** What to check after an import: what was left out, and a picture of another shape. */
 export function importNotes(file: SlotFile, size: Size): string[] {
   const shape = (one: Size) => one.width / one.height;
   const differs = file.width > 0 && Math.abs(shape(file) / shape(size) - 1) > OTHER_SHAPE;
-  const words = `The file's picture is ${file.width}x${file.height}, this camera's ${size.width}x${size.height}: check the outlines.`;
+  const sizes = { theirs: `${file.width}x${file.height}`, ours: `${size.width}x${size.height}` };
+  const words = say("file.otherShape", sizes);
   return [...(differs ? [words] : []), ...file.notes];
 }
 

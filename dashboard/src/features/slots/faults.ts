@@ -1,7 +1,8 @@
 /** Faults of a layout by space: those found by the server, and those the page finds itself. */
 import type { Drawing } from "./drawing";
-import { isName, NAME_RULE } from "./names";
+import { isName } from "./names";
 import { crossesItself } from "./outlines";
+import { say } from "../../shared/language";
 
 /** By the slot's `key`; -1 for faults that name no slot. */
 export type Faults = ReadonlyMap<number, readonly string[]>;
@@ -14,10 +15,10 @@ export function faultsOf({ slots }: Drawing): Faults {
   const found = new Map<number, string[]>();
   for (const { key, slot_id, zone_id, polygon } of slots) {
     const words = [];
-    if (!isName(slot_id)) words.push(`A name has ${NAME_RULE}.`);
-    if (!isName(zone_id)) words.push(`A zone has ${NAME_RULE}.`);
-    if ((counts.get(slot_id) ?? 0) > 1) words.push(`The name ${slot_id} is used twice.`);
-    if (crossesItself(polygon)) words.push("The outline crosses itself: move a corner.");
+    if (!isName(slot_id)) words.push(say("fault.name", { rule: say("name.rule") }));
+    if (!isName(zone_id)) words.push(say("fault.zone", { rule: say("name.rule") }));
+    if ((counts.get(slot_id) ?? 0) > 1) words.push(say("fault.twice", { space: slot_id }));
+    if (crossesItself(polygon)) words.push(say("fault.crosses"));
     if (words.length) found.set(key, words);
   }
   return found;

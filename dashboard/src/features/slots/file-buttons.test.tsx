@@ -107,6 +107,6 @@ describe("export", () => {
       expect(saved).toEqual(["demo-north.layout.json", "demo-north.cvat.xml"]);
     });
     expect(fetched.mock.calls[0]?.[0]).toBe(`${PATH}/cvat?width=1280&height=720`);
-    expect(JSON.parse(String(fetched.mock.calls[0]?.[1]?.body))).toEqual({ slots: [], zones: [] });
+    expect(JSON.parse(fetched.mock.calls[0]?.[1]?.body as string)).toEqual({ slots: [], zones: [] });
   });
 });

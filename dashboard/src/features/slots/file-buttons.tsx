@@ -3,11 +3,13 @@ import { useId, useRef, useState, type Dispatch } from "react";
 import { ApiError } from "../../shared/api";
 import { download } from "../../shared/download";
 import { Fault } from "../../shared/fault";
+import { say } from "../../shared/language";
 import type { Drawing } from "./drawing";
 import type { Action } from "./editor";
 import {
   drawingIn,
   exported,
+  formatChoices,
   FORMATS,
   importNotes,
   importWords,
@@ -70,7 +72,7 @@ export function FileButtons({ drawing, rest, cameraId, size, dispatch }: Props) 
 
   return (
     <section className="card slots-form" aria-labelledby="file-title" aria-busy={busy}>
-      <h2 id="file-title">File</h2>
+      <h2 id="file-title">{say("file.title")}</h2>
       <FilePicker
         busy={busy}
         onPick={(file) => {
@@ -87,7 +89,7 @@ export function FileButtons({ drawing, rest, cameraId, size, dispatch }: Props) 
         />
       )}
       <div className="slots-group">
-        <Choice label="Format" options={FORMATS} value={format} onChoose={setFormat} />
+        <Choice label={say("file.format")} options={formatChoices()} value={format} onChoose={setFormat} />
         <button
           type="button"
           className="button button-small"
@@ -96,16 +98,13 @@ export function FileButtons({ drawing, rest, cameraId, size, dispatch }: Props) 
             if (!busy) void write();
           }}
         >
-          Export
+          {say("file.export")}
         </button>
       </div>
       <div className="slots-faults">
         <Fault words={faults.join("\n")} />
       </div>
-      <p className="small muted">
-        Import accepts a layout, annotations.json, COCO, CVAT for images 1.1, VIA 2 (JSON or CSV), PKLot XML
-        or GeoJSON in pixels. You can undo it.
-      </p>
+      <p className="small muted">{say("file.hint")}</p>
     </section>
   );
 }
@@ -122,14 +121,14 @@ function FilePicker({ busy, onPick }: { busy: boolean; onPick: (file: File) => v
           if (!busy) input.current?.click();
         }}
       >
-        Import
+        {say("file.import")}
       </button>
       <input
         ref={input}
         type="file"
         hidden
         accept=".json,.geojson,.xml,.csv"
-        aria-label="File with spaces"
+        aria-label={say("file.pick")}
         onChange={(event) => {
           const [file] = event.target.files ?? [];
           event.target.value = "";
@@ -151,14 +150,14 @@ function ImportedFile({
     <>
       {found.pictures.length > 1 && (
         <Choice
-          label="Picture in the file"
+          label={say("file.picture")}
           options={[...new Set(found.pictures)].map((name) => [name, name] as const)}
           value={found.picture}
           onChoose={onPicture}
         />
       )}
       {notes.length > 0 && (
-        <ul className="small slots-notes" role="status" aria-label="Check after the import">
+        <ul className="small slots-notes" role="status" aria-label={say("file.check")}>
           {notes.map((note) => (
             <li key={note}>{note}</li>
           ))}

@@ -2,7 +2,6 @@
 
 /** The names that the server accepts: see parking/core/ids.py. */
 export const NAME_PATTERN = "[A-Za-z0-9._\\-]{1,40}";
-export const NAME_RULE = "1 to 40 characters: A-Z, a-z, 0-9, dot, _ and -";
 const NAME = new RegExp(`^${NAME_PATTERN}$`);
 const FIRST = "A01";
 

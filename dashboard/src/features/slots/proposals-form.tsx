@@ -1,15 +1,13 @@
 import { useState } from "react";
 
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import { answerWords, evidenceWords, type ProposedSlot, type Source } from "./proposals";
 import type { useProposals } from "./use-proposals";
 
 type Proposing = ReturnType<typeof useProposals>;
 
-const SOURCES: readonly (readonly [Source, string])[] = [
-  ["picture", "the newest picture"],
-  ["day", "the last 24 hours"],
-];
+const SOURCES: readonly Source[] = ["picture", "day"];
 
 /** Requests proposals, and lists them to be accepted or dismissed. */
 export function ProposalsForm({ proposing }: { proposing: Proposing }) {
@@ -17,17 +15,17 @@ export function ProposalsForm({ proposing }: { proposing: Proposing }) {
   const { found, open } = proposing;
   return (
     <section className="card slots-form" aria-labelledby="proposals-title">
-      <h2 id="proposals-title">Propose spaces</h2>
+      <h2 id="proposals-title">{say("propose.title")}</h2>
       <OperatorForm
         className="slots-form"
-        action="Propose spaces"
+        action={say("propose.title")}
         send={() => proposing.request(source)}
         sent={found ? answerWords(found, open.length, found.source) : ""}
-        hint={<p className="small muted">Can take some seconds. Nothing changes until you accept.</p>}
+        hint={<p className="small muted">{say("propose.hint")}</p>}
       >
         <fieldset className="slots-sources">
-          <legend>From vehicles that the detector saw in</legend>
-          {SOURCES.map(([value, words]) => (
+          <legend>{say("propose.from")}</legend>
+          {SOURCES.map((value) => (
             <label key={value} className="slots-check">
               <input
                 type="radio"
@@ -37,7 +35,7 @@ export function ProposalsForm({ proposing }: { proposing: Proposing }) {
                   setSource(value);
                 }}
               />
-              {words}
+              {say(`propose.${value}`)}
             </label>
           ))}
         </fieldset>
@@ -51,7 +49,7 @@ function Found({ proposing, of }: { proposing: Proposing; of: number }) {
   const { open, selected, toggle, accept, dismiss } = proposing;
   return (
     <>
-      <ul className="slots-list slots-proposals" aria-label="Proposed spaces">
+      <ul className="slots-list slots-proposals" aria-label={say("propose.list")}>
         {open.map((one) => (
           <li key={one.slot_id}>
             <label className="slots-check">
@@ -69,13 +67,13 @@ function Found({ proposing, of }: { proposing: Proposing; of: number }) {
           </li>
         ))}
       </ul>
-      <div className="slots-group" role="group" aria-label="Selected proposals">
-        <Choice words="Accept" of={selected} onChoose={accept} />
-        <Choice words="Dismiss" of={selected} onChoose={dismiss} />
+      <div className="slots-group" role="group" aria-label={say("propose.selected")}>
+        <Choice words={say("propose.accept")} of={selected} onChoose={accept} />
+        <Choice words={say("propose.dismiss")} of={selected} onChoose={dismiss} />
       </div>
-      <div className="slots-group" role="group" aria-label="All proposals">
-        <Choice words="Accept all" of={open} onChoose={accept} />
-        <Choice words="Dismiss all" of={open} onChoose={dismiss} />
+      <div className="slots-group" role="group" aria-label={say("propose.all")}>
+        <Choice words={say("propose.acceptAll")} of={open} onChoose={accept} />
+        <Choice words={say("propose.dismissAll")} of={open} onChoose={dismiss} />
       </div>
     </>
   );

@@ -1,8 +1,9 @@
 /** Spaces that the server proposes from where vehicles stood. Pure. */
-import { plural } from "../../shared/format";
 import type { DrawnSlot } from "./drawing";
+import { spaces } from "./editor-words";
 import type { Outline } from "./outlines";
 import { sharedPart } from "./overlaps";
+import { say } from "../../shared/language";
 
 /** The newest picture, or the last 24 hours. */
 export type Source = "picture" | "day";
@@ -42,17 +43,14 @@ export function openProposals(
 
 /** What came of a request, for the status line. */
 export function answerWords({ frames, slots }: Proposals, open: number, source: Source): string {
-  if (frames === 0)
-    return "No usable picture of this camera was analysed in the last 24 hours. Check that it sends pictures.";
+  if (frames === 0) return say("propose.noPicture");
   if (!slots.length)
-    return source === "picture"
-      ? "No vehicle was seen on the newest picture. Try again when vehicles are parked, or draw the spaces."
-      : `No vehicle was seen standing in ${plural(frames, "picture")}. Try again after a busy day, or draw the spaces.`;
-  if (!open) return "All proposed spaces are drawn or dismissed.";
-  return `${plural(open, "space")} proposed from ${plural(frames, "picture")}.`;
+    return source === "picture" ? say("propose.noVehicle") : say("propose.noneStood", { count: frames });
+  if (!open) return say("propose.done");
+  return say("propose.found", { spaces: spaces(open), count: frames });
 }
 
 /** How often a vehicle stood at a proposed space. */
 export function evidenceWords({ frames }: ProposedSlot, of: number): string {
-  return frames === 0 ? "a gap in a row" : `a vehicle in ${frames} of ${plural(of, "picture")}`;
+  return frames === 0 ? say("propose.gap") : say("propose.stood", { frames, count: of });
 }

@@ -2,7 +2,7 @@ import { useState } from "react";
 
 import type { ApiError } from "../../shared/api";
 import { Fault } from "../../shared/fault";
-import { plural } from "../../shared/format";
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import { GENERAL, type Faults } from "./faults";
 import type { Order, Terms } from "./layout-commands";
@@ -24,8 +24,6 @@ interface Props {
   onSend: (reference: boolean) => Promise<ApiError | null>;
 }
 
-const STILL = "The picture is being judged: its spaces get their colours in a few seconds.";
-
 export function PublishForm(props: Props) {
   const { order, faults, unpublished, blocked, version, isStill, unjudged, onTerms, onSend } = props;
   const [reference, setReference] = useState(true);
@@ -33,7 +31,7 @@ export function PublishForm(props: Props) {
 
   return (
     <section className="card slots-form" aria-labelledby="publish-title">
-      <h2 id="publish-title">Publish</h2>
+      <h2 id="publish-title">{say("publish")}</h2>
       {!order.before && <TermsFields terms={order.terms} onTerms={onTerms} />}
       <label className="slots-check">
         <input
@@ -43,25 +41,21 @@ export function PublishForm(props: Props) {
             setReference(event.target.checked);
           }}
         />
-        Use the newest picture as the reference, to detect when the camera is moved
+        {say("publish.reference")}
       </label>
       <OperatorForm
         className="slots-form"
-        action="Publish"
+        action={say("publish")}
         send={() => onSend(reference)}
         sent={
           version === null || unpublished
             ? ""
-            : `Published as version ${version}. ${isStill ? STILL : "It applies from the next picture."}`
+            : say(isStill ? "publish.doneStill" : "publish.done", { version: String(version) })
         }
         waiting={blocked || wrong > 0}
         hint={
           <p className="small muted">
-            {wrong > 0
-              ? `Correct ${plural(wrong, "space")} first: see the list below.`
-              : unpublished
-                ? "Stored in this browser until you publish."
-                : ""}
+            {wrong > 0 ? say("publish.wrong", { count: wrong }) : unpublished ? say("publish.stored") : ""}
           </p>
         }
       />
@@ -74,7 +68,7 @@ function TermsFields({ terms, onTerms }: { terms: Terms; onTerms: (terms: Terms)
   return (
     <div className="slots-pair">
       <label className="field">
-        Camera name
+        {say("source.name")}
         <input
           maxLength={100}
           value={terms.camera_name}
@@ -84,7 +78,7 @@ function TermsFields({ terms, onTerms }: { terms: Terms; onTerms: (terms: Terms)
         />
       </label>
       <label className="field">
-        Seconds between pictures
+        {say("source.interval")}
         <input
           type="number"
           min={0.1}

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 
-import { NAME_PATTERN, NAME_RULE } from "./names";
+import { NAME_PATTERN } from "./names";
+import { say } from "../../shared/language";
 
 interface Props {
   /** True once the row has its four corners. */
@@ -33,19 +34,16 @@ export function RowForm({ ready, first, count, onFirst, onCount, onAdd }: Props)
         if (ready) onAdd();
       }}
     >
-      <h2 id="row-title">Row of spaces</h2>
-      <p className="small muted">
-        Place the four corners of the whole row in order, starting along its front. Spaces get smaller with
-        distance, as in the picture.
-      </p>
+      <h2 id="row-title">{say("row.title")}</h2>
+      <p className="small muted">{say("row.hint")}</p>
       <div className="slots-pair">
         <label className="field">
-          First name
+          {say("row.first")}
           <input
             ref={name}
             required
             pattern={NAME_PATTERN}
-            title={NAME_RULE}
+            title={say("name.rule")}
             autoComplete="off"
             value={first}
             onChange={(event) => {
@@ -54,7 +52,7 @@ export function RowForm({ ready, first, count, onFirst, onCount, onAdd }: Props)
           />
         </label>
         <label className="field">
-          Spaces
+          {say("row.count")}
           <input
             type="number"
             required
@@ -68,7 +66,7 @@ export function RowForm({ ready, first, count, onFirst, onCount, onAdd }: Props)
         </label>
       </div>
       <button type="submit" className="button button-main" aria-disabled={!ready}>
-        Add the row
+        {say("row.add")}
       </button>
     </form>
   );

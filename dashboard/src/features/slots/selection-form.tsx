@@ -1,11 +1,12 @@
 import { useState, type Dispatch } from "react";
 
-import { plural } from "../../shared/format";
 import { KINDS, kindWord } from "../../shared/kinds";
+import { say } from "../../shared/language";
 import type { Drawing, DrawnSlot } from "./drawing";
 import type { Action } from "./editor";
 import type { Faults } from "./faults";
-import { isName, NAME_RULE } from "./names";
+import { spaces } from "./editor-words";
+import { isName } from "./names";
 
 interface Props {
   slots: readonly DrawnSlot[];
@@ -29,7 +30,9 @@ export function SelectionForm({ slots, drawing, faults, dispatch }: Props) {
         event.preventDefault();
       }}
     >
-      <h2 id="selection-title">{single ? `Space ${one.slot_id}` : plural(slots.length, "space")}</h2>
+      <h2 id="selection-title">
+        {single ? say("details.title", { space: one.slot_id }) : spaces(slots.length)}
+      </h2>
       {words.map((fault) => (
         <p key={fault} className="fault" role="alert">
           {fault}
@@ -38,7 +41,7 @@ export function SelectionForm({ slots, drawing, faults, dispatch }: Props) {
       <div className="slots-pair">
         {single && (
           <Text
-            label="Name"
+            label={say("column.name")}
             value={one.slot_id}
             onValue={(slot_id) => {
               dispatch({ type: "patch", patch: { slot_id } });
@@ -47,7 +50,7 @@ export function SelectionForm({ slots, drawing, faults, dispatch }: Props) {
         )}
         <Text
           key={zone}
-          label="Zone"
+          label={say("zone")}
           value={zone}
           zones={drawing.slots.map((slot) => slot.zone_id)}
           onValue={(zone_id) => {
@@ -57,7 +60,7 @@ export function SelectionForm({ slots, drawing, faults, dispatch }: Props) {
       </div>
       {zone && (
         <label className="field">
-          Display name of zone {zone}
+          {say("edit.zoneName", { zone })}
           <input
             maxLength={100}
             value={drawing.zones.find((each) => each.zone_id === zone)?.name ?? zone}
@@ -68,7 +71,7 @@ export function SelectionForm({ slots, drawing, faults, dispatch }: Props) {
         </label>
       )}
       <label className="field">
-        Kind
+        {say("details.kind")}
         <select
           value={same(slots, "kind")}
           onChange={(event) => {
@@ -76,7 +79,7 @@ export function SelectionForm({ slots, drawing, faults, dispatch }: Props) {
             if (kind) dispatch({ type: "patch", patch: { kind } });
           }}
         >
-          {!same(slots, "kind") && <option value="">several</option>}
+          {!same(slots, "kind") && <option value="">{say("edit.several")}</option>}
           {KINDS.map((kind) => (
             <option key={kind} value={kind}>
               {kindWord(kind)}
@@ -92,7 +95,7 @@ export function SelectionForm({ slots, drawing, faults, dispatch }: Props) {
             dispatch({ type: "patch", patch: { enabled: event.target.checked } });
           }}
         />
-        In use
+        {say("edit.inUse")}
       </label>
     </form>
   );
@@ -126,7 +129,7 @@ function Text({
         list={list}
         autoComplete="off"
         aria-invalid={wrong}
-        placeholder={zones ? "several" : ""}
+        placeholder={zones ? say("edit.several") : ""}
         onChange={(event) => {
           setTyped(event.target.value);
         }}
@@ -135,7 +138,7 @@ function Text({
           if (event.key === "Enter") settle();
         }}
       />
-      {wrong && <span className="fault small">{NAME_RULE}</span>}
+      {wrong && <span className="fault small">{say("name.rule")}</span>}
       {zones && (
         <datalist id={list}>
           {[...new Set(zones)].map((zone) => (

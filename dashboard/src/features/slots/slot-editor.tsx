@@ -1,6 +1,7 @@
 import { useState } from "react";
 
 import type { LayoutPublished } from "../../shared/events";
+import { say } from "../../shared/language";
 import { Canvas } from "./canvas";
 import { ConflictNotice } from "./conflict-notice";
 import { named, ofKeys } from "./drawing";
@@ -54,17 +55,13 @@ export function SlotEditor({ cameraId, layout, picture, terms }: Props) {
         <p className="slots-status small" role="status" data-testid="slots-message">
           {editor.message}
         </p>
-        {!editing.kept && (
-          <p className="fault small">
-            This browser cannot store your draft. Publish before you close the page.
-          </p>
-        )}
+        {!editing.kept && <p className="fault small">{say("edit.noDraft")}</p>}
       </div>
       <Side
         editing={editing}
-          isStill={picture.still !== undefined}
-          proposing={proposing}
-          size={picture}
+        isStill={picture.still !== undefined}
+        proposing={proposing}
+        size={picture}
         rowReady={rowReady}
         count={count}
         onCount={setCount}

@@ -2,6 +2,8 @@ import type { Dispatch } from "react";
 
 import type { Action, Editor } from "./editor";
 import type { Faults } from "./faults";
+import { say } from "../../shared/language";
+import { Rich } from "../../shared/rich";
 
 /** Lists every space by name, to select several without a mouse and to show faults. */
 export function SlotList({
@@ -16,12 +18,17 @@ export function SlotList({
   const { slots } = editor.history.now;
   return (
     <section className="card slots-form" aria-labelledby="list-title">
-      <h2 id="list-title">All spaces ({slots.length})</h2>
+      <h2 id="list-title">{say("edit.all", { number: slots.length })}</h2>
       {!slots.length && (
         <p className="muted">
-          No spaces yet. <strong>Draw a row</strong> is quickest for spaces side by side;{" "}
-          <strong>Draw a space</strong> allows any outline; <strong>Propose spaces</strong> finds those in
-          which vehicles stand.
+          <Rich
+            message="edit.none"
+            parts={{
+              row: <strong>{say("tool.row")}</strong>,
+              draw: <strong>{say("tool.draw")}</strong>,
+              propose: <strong>{say("propose.title")}</strong>,
+            }}
+          />
         </p>
       )}
       <ul className="slots-list">
@@ -36,8 +43,8 @@ export function SlotList({
                 }}
               />
               {slot_id}
-              {faults.has(key) && " (fault)"}
-              {!enabled && " (not in use)"}
+              {faults.has(key) && ` (${say("edit.fault")})`}
+              {!enabled && ` (${say("edit.off")})`}
             </label>
           </li>
         ))}

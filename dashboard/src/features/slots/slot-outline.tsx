@@ -2,6 +2,7 @@ import { memo, type Dispatch } from "react";
 
 import { middleOf, pathOf, scaled } from "../../shared/geometry";
 import { kindWord } from "../../shared/kinds";
+import { say } from "../../shared/language";
 import type { DrawnSlot } from "./drawing";
 import type { Action } from "./editor";
 import type { Size } from "./outlines";
@@ -60,7 +61,7 @@ export function CornerHandle({ slot, index, size }: { slot: DrawnSlot; index: nu
       d={`M${x * size.width} ${y * size.height}h0`}
       role="button"
       tabIndex={0}
-      aria-label={`Corner ${index + 1} of ${slot.slot_id}`}
+      aria-label={say("edit.corner", { corner: index + 1, space: slot.slot_id })}
       data-key={slot.key}
       data-corner={index}
     />
@@ -68,6 +69,13 @@ export function CornerHandle({ slot, index, size }: { slot: DrawnSlot; index: nu
 }
 
 function slotWords({ slot_id, zone_id, kind, enabled, polygon }: DrawnSlot, faulty: boolean): string {
-  const words = [`Space ${slot_id}`, `zone ${zone_id}`, kindWord(kind), `${polygon.length} corners`];
-  return [...words, enabled ? "" : "not in use", faulty ? "has a fault" : ""].filter(Boolean).join(", ");
+  const words = [
+    say("details.title", { space: slot_id }),
+    say("edit.zone", { zone: zone_id }),
+    kindWord(kind),
+    say("edit.corners", { count: polygon.length }),
+  ];
+  return [...words, enabled ? "" : say("edit.off"), faulty ? say("edit.hasFault") : ""]
+    .filter(Boolean)
+    .join(", ");
 }

@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 
 import { ApiError } from "../../shared/api";
 import type { LayoutPublished } from "../../shared/events";
+import { say } from "../../shared/language";
 import { loadLayout } from "../../shared/layout-requests";
 import { siteOf } from "../../shared/routes";
 import { useCameras, useLoaded, useSite } from "../../shared/use-live";
@@ -20,12 +21,12 @@ interface Start {
 /** The page on which a camera's spaces are drawn over its newest picture. */
 export function SlotsPage({ cameraId }: { cameraId: string }) {
   const terms = useTerms(cameraId);
-  useTitle(`Spaces of ${terms.camera_name}`);
+  useTitle(say("edit.title", { camera: terms.camera_name }));
   return (
     <>
       <div className="slots-head">
-        <h1>Spaces of {terms.camera_name}</h1>
-        <a href={`#/${siteOf(cameraId)}`}>Back to the lot</a>
+        <h1>{say("edit.title", { camera: terms.camera_name })}</h1>
+        <a href={`#/${siteOf(cameraId)}`}>{say("edit.back")}</a>
       </div>
       <Body cameraId={cameraId} terms={terms} />
     </>
@@ -51,7 +52,7 @@ function Body({ cameraId, terms }: { cameraId: string; terms: Terms }) {
   if (typeof start === "string") {
     return (
       <section className="card notice" role="alert">
-        <h2>No picture to draw on</h2>
+        <h2>{say("edit.noPicture")}</h2>
         <p>{start}</p>
         <button
           type="button"
@@ -60,7 +61,7 @@ function Body({ cameraId, terms }: { cameraId: string; terms: Terms }) {
             setTries(tries + 1);
           }}
         >
-          Try again
+          {say("again")}
         </button>
       </section>
     );
@@ -86,7 +87,7 @@ function useStart(cameraId: string, tries: number): Start | string | null {
     }
     load().catch((error: unknown) => {
       if (request.signal.aborted) return;
-      setAnswer({ tries, start: error instanceof ApiError ? error.message : "The picture is damaged." });
+      setAnswer({ tries, start: error instanceof ApiError ? error.message : say("edit.damaged") });
     });
     return () => {
       request.abort();

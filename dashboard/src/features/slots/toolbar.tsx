@@ -3,6 +3,7 @@ import type { Dispatch, ReactNode } from "react";
 import type { Action, Editor, Tool } from "./editor";
 import type { Size } from "./outlines";
 import { ALL, zoom, ZOOM, type Viewport } from "./viewport";
+import { say, type Key } from "../../shared/language";
 
 interface Props {
   editor: Editor;
@@ -12,10 +13,10 @@ interface Props {
   size: Size;
 }
 
-const TOOLS: readonly (readonly [Tool, string, string])[] = [
-  ["select", "Select", "s"],
-  ["draw", "Draw a space", "d"],
-  ["row", "Draw a row", "r"],
+const TOOLS: readonly (readonly [Tool, string])[] = [
+  ["select", "s"],
+  ["draw", "d"],
+  ["row", "r"],
 ];
 
 export function Toolbar({ editor, dispatch, view, onView, size }: Props) {
@@ -25,8 +26,8 @@ export function Toolbar({ editor, dispatch, view, onView, size }: Props) {
   };
   return (
     <div className="slots-tools">
-      <div className="segments" role="group" aria-label="Tool">
-        {TOOLS.map(([tool, words, key]) => (
+      <div className="segments" role="group" aria-label={say("tool")}>
+        {TOOLS.map(([tool, key]) => (
           <button
             key={tool}
             type="button"
@@ -36,21 +37,21 @@ export function Toolbar({ editor, dispatch, view, onView, size }: Props) {
               dispatch({ type: "tool", tool });
             }}
           >
-            {words}
+            {say(`tool.${tool}`)}
           </button>
         ))}
       </div>
-      <Group label="Edit">
-        <ToolButton words="Undo" off={!history.past.length} onClick={act("undo")} />
-        <ToolButton words="Redo" off={!history.future.length} onClick={act("redo")} />
-        <ToolButton words="Copy" off={!selected.size} onClick={act("copy")} />
-        <ToolButton words="Paste" off={!clipboard.length} onClick={act("paste")} />
-        <ToolButton words="Delete" off={!selected.size} onClick={act("delete")} />
+      <Group label={say("tool.edit")}>
+        <ToolButton words={say("tool.undo")} off={!history.past.length} onClick={act("undo")} />
+        <ToolButton words={say("tool.redo")} off={!history.future.length} onClick={act("redo")} />
+        <ToolButton words={say("copy")} off={!selected.size} onClick={act("copy")} />
+        <ToolButton words={say("tool.paste")} off={!clipboard.length} onClick={act("paste")} />
+        <ToolButton words={say("tool.delete")} off={!selected.size} onClick={act("delete")} />
       </Group>
-      <Group label="Zoom">
+      <Group label={say("tool.zoom")}>
         <ToolButton
           words="−"
-          label="Zoom out"
+          label={say("tool.zoomOut")}
           off={view.scale <= 1}
           onClick={() => {
             onView(zoom(view, size, 1 / ZOOM));
@@ -58,14 +59,14 @@ export function Toolbar({ editor, dispatch, view, onView, size }: Props) {
         />
         <ToolButton
           words="+"
-          label="Zoom in"
+          label={say("tool.zoomIn")}
           off={false}
           onClick={() => {
             onView(zoom(view, size, ZOOM));
           }}
         />
         <ToolButton
-          words="Whole picture"
+          words={say("tool.whole")}
           off={view === ALL}
           onClick={() => {
             onView(ALL);
@@ -111,32 +112,29 @@ function ToolButton({
   );
 }
 
-const KEYS: readonly (readonly [string, string])[] = [
-  ["d, r, s", "draw a space, draw a row, select"],
-  ["Space", "place a corner at the cross; Enter closes the outline, Backspace removes the last corner"],
-  ["Tab", "go to the next space; in a selected space, to its next corner"],
-  ["Enter, Space", "on a space: select it as well, or deselect it"],
-  ["Arrows", "move the cross, the selection or a corner by 1 pixel of the picture; Shift 10, Ctrl 100"],
-  [
-    "Insert, Delete",
-    "add a corner after the focused one, or delete it; Delete on a space deletes the selection",
-  ],
-  ["Ctrl Z, Ctrl Y", "undo, redo"],
-  ["Ctrl A, C, V", "select all, copy, paste"],
-  ["+, −, 0", "zoom; Alt and arrows move the view"],
-  ["Alt", "hold while dragging to turn snapping off"],
-  ["Double click", "on an edge: add a corner"],
+const KEYS: readonly (readonly [string, Key])[] = [
+  ["d, r, s", "keys.tools"],
+  ["Space", "keys.space"],
+  ["Tab", "keys.tab"],
+  ["Enter, Space", "keys.enter"],
+  ["Arrows", "keys.arrows"],
+  ["Insert, Delete", "keys.insert"],
+  ["Ctrl Z, Ctrl Y", "keys.undo"],
+  ["Ctrl A, C, V", "keys.clipboard"],
+  ["+, −, 0", "keys.zoom"],
+  ["Alt", "keys.alt"],
+  ["Double click", "keys.double"],
 ];
 
 function Keys() {
   return (
     <details className="slots-keys">
-      <summary>Keys</summary>
+      <summary>{say("keys.title")}</summary>
       <dl>
         {KEYS.map(([key, words]) => (
           <div key={key}>
             <dt>{key}</dt>
-            <dd>{words}</dd>
+            <dd>{say(words)}</dd>
           </div>
         ))}
       </dl>

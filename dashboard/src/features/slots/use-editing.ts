@@ -2,6 +2,7 @@ import { useMemo, useReducer, useState } from "react";
 
 import { ApiError } from "../../shared/api";
 import type { LayoutPublished } from "../../shared/events";
+import { say } from "../../shared/language";
 import { loadLayout } from "../../shared/layout-requests";
 import { judgeAgain, STILL_INTERVAL_MS } from "../../shared/still-pictures";
 import { stream } from "../../stream";
@@ -40,7 +41,7 @@ interface Refusal {
 function startOf(base: Base, draft: Draft | null): Editor {
   const editor = newEditor(base.drawing);
   if (!draft) return editor;
-  return reduce(editor, { type: "replace", drawing: draft.drawing, message: "Your draft was restored" });
+  return reduce(editor, { type: "replace", drawing: draft.drawing, message: say("edit.restored") });
 }
 
 /** The state of the editing: the drawing, the version it is based on, conflicts and faults. `still`: the
@@ -99,7 +100,7 @@ export function useEditing(cameraId: string, layout: LayoutPublished | null, pro
   async function judge(version: number, jpeg: Blob): Promise<void> {
     setUnjudged("");
     const error = await judgeAgain(cameraId, version, jpeg);
-    if (error) setUnjudged(`The spaces are not judged yet, upload the picture again: ${error.message}`);
+    if (error) setUnjudged(say("edit.unjudged", { fault: error.message }));
   }
 
   function settle(answer: "keep" | "take"): void {
@@ -107,7 +108,7 @@ export function useEditing(cameraId: string, layout: LayoutPublished | null, pro
     setBase(conflict);
     setConflict(null);
     setPublished(null);
-    const message = "The published spaces are shown; undo restores yours";
+    const message = say("edit.theirs");
     if (answer === "take") dispatch({ type: "replace", drawing: conflict.drawing, message });
   }
 
@@ -134,5 +135,5 @@ function onlyApiError(error: unknown): ApiError {
 }
 
 function unread(version: number, { status, message }: ApiError): ApiError {
-  return new ApiError(status, `Version ${version} was published, but could not be read again: ${message}`);
+  return new ApiError(status, say("edit.unread", { version: String(version), fault: message }));
 }

@@ -1,6 +1,7 @@
 import { useCallback, useState, type Dispatch } from "react";
 
 import { Fault } from "../../shared/fault";
+import { say } from "../../shared/language";
 import { useRequest } from "../../shared/use-request";
 import { drawingOf, type Drawing } from "./drawing";
 import type { Action } from "./editor";
@@ -19,7 +20,7 @@ export function VersionsPanel(props: Props) {
   const [open, setOpen] = useState(false);
   return (
     <section className="card slots-form" aria-labelledby="versions-title">
-      <h2 id="versions-title">Versions</h2>
+      <h2 id="versions-title">{say("versions.title")}</h2>
       {open ? (
         <Choice {...props} />
       ) : (
@@ -30,7 +31,7 @@ export function VersionsPanel(props: Props) {
             setOpen(true);
           }}
         >
-          Compare with an earlier version
+          {say("versions.compare")}
         </button>
       )}
     </section>
@@ -43,19 +44,19 @@ function Choice({ cameraId, drawing, published, dispatch }: Props) {
   const load = useCallback((_: string, signal: AbortSignal) => loadVersions(cameraId, signal), [cameraId]);
   const { answer } = useRequest(`${cameraId} ${published ?? 0}`, load);
   if (answer.state === "failed") return <Fault words={answer.message} />;
-  if (answer.state === "loading") return <p className="muted">Loading…</p>;
-  if (!answer.value.length) return <p className="muted">No version was published yet.</p>;
+  if (answer.state === "loading") return <p className="muted">{say("loading")}</p>;
+  if (!answer.value.length) return <p className="muted">{say("versions.none")}</p>;
   return (
     <>
       <label className="field">
-        Version
+        {say("versions.one")}
         <select
           value={chosen}
           onChange={(event) => {
             setChosen(Number(event.target.value));
           }}
         >
-          <option value={0}>Choose one</option>
+          <option value={0}>{say("versions.choose")}</option>
           {answer.value.map((one) => (
             <option key={one.version} value={one.version}>
               {versionWords(one, now_ms)}
@@ -78,13 +79,13 @@ function Comparison({
 }: Pick<Props, "cameraId" | "drawing" | "dispatch"> & { version: number }) {
   const { answer } = useRequest(versionPath(cameraId, version), loadVersion);
   if (answer.state === "failed") return <Fault words={answer.message} />;
-  if (answer.state === "loading") return <p className="muted">Loading…</p>;
+  if (answer.state === "loading") return <p className="muted">{say("loading")}</p>;
   const there = drawingOf(answer.value);
   const lines = differenceWords(drawing, there);
   return (
     <>
       <div role="status" className="small">
-        {lines.length ? lines.map((line) => <p key={line}>{line}</p>) : "It has the same spaces as yours."}
+        {lines.length ? lines.map((line) => <p key={line}>{line}</p>) : say("versions.same")}
       </div>
       <button
         type="button"
@@ -92,12 +93,16 @@ function Comparison({
         aria-disabled={!lines.length}
         onClick={() => {
           if (lines.length)
-            dispatch({ type: "replace", drawing: there, message: `Version ${version} is shown` });
+            dispatch({
+              type: "replace",
+              drawing: there,
+              message: say("versions.shown", { version: String(version) }),
+            });
         }}
       >
-        Take over version {version}
+        {say("versions.take", { version: String(version) })}
       </button>
-      <p className="small muted">Publish to put it in force. You can undo it.</p>
+      <p className="small muted">{say("versions.hint")}</p>
     </>
   );
 }

@@ -1,9 +1,11 @@
 /** Earlier versions of a camera's spaces, and how they differ from a drawing. */
 import { getJson } from "../../shared/api";
 import type { LayoutPublished } from "../../shared/events";
-import { moment, plural } from "../../shared/format";
+import { moment } from "../../shared/format";
+import { say, type Key } from "../../shared/language";
 import { layoutPath } from "../../shared/layout-requests";
 import { differences, named, type Drawing } from "./drawing";
+import { spaces } from "./editor-words";
 
 export interface Version {
   version: number;
@@ -28,7 +30,7 @@ export function versionPath(cameraId: string, version: number): string {
 }
 
 export function versionWords({ version, time_ms, slots, removed }: Version, now_ms: number): string {
-  const what = removed ? "camera removed" : plural(slots, "space");
+  const what = removed ? say("versions.removed") : spaces(slots);
   return `${version}: ${moment(time_ms, now_ms)}, ${what}`;
 }
 
@@ -36,16 +38,17 @@ export function versionWords({ version, time_ms, slots, removed }: Version, now_
 export function differenceWords(mine: Drawing, version: Drawing): string[] {
   const [here, there] = [new Set(named(mine)), new Set(named(version))];
   const names = differences(mine, version);
-  const groups: readonly (readonly [string, readonly string[]])[] = [
-    ["Only in this version", names.filter((name) => !here.has(name))],
-    ["Only in your drawing", names.filter((name) => !there.has(name))],
-    ["Different", names.filter((name) => here.has(name) && there.has(name))],
+  const groups: readonly (readonly [Key, readonly string[]])[] = [
+    ["versions.onlyThere", names.filter((name) => !here.has(name))],
+    ["versions.onlyHere", names.filter((name) => !there.has(name))],
+    ["versions.different", names.filter((name) => here.has(name) && there.has(name))],
   ];
-  return groups.filter(([, some]) => some.length).map(([words, some]) => `${words}: ${listed(some)}.`);
+  return groups.filter(([, some]) => some.length).map(([key, some]) => say(key, { names: listed(some) }));
 }
 
 /** Names in a sentence, the first few of many. */
 export function listed(names: readonly string[]): string {
-  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : "";
-  return names.slice(0, MOST_NAMED).join(", ") + more;
+  const first = names.slice(0, MOST_NAMED).join(", ");
+  const more = names.length - MOST_NAMED;
+  return more > 0 ? say("remedies.more", { names: first, more }) : first;
 }

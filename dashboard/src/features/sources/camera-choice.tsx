@@ -1,9 +1,7 @@
+import { say } from "../../shared/language";
 export type Choice = "camera" | "picture";
 
-const WORDS: Readonly<Record<Choice, string>> = {
-  camera: "An IP camera",
-  picture: "A picture, to try without a camera",
-};
+const CHOICES: readonly Choice[] = ["camera", "picture"];
 
 interface Props {
   chosen: Choice;
@@ -14,8 +12,8 @@ interface Props {
 export function CameraChoice({ chosen, onChoose }: Props) {
   return (
     <fieldset className="sources-choice">
-      <legend>What do you add?</legend>
-      {(Object.keys(WORDS) as Choice[]).map((choice) => (
+      <legend>{say("source.choice")}</legend>
+      {CHOICES.map((choice) => (
         <label key={choice}>
           <input
             type="radio"
@@ -25,7 +23,7 @@ export function CameraChoice({ chosen, onChoose }: Props) {
               onChoose(choice);
             }}
           />
-          {WORDS[choice]}
+          {say(`source.choice.${choice}`)}
         </label>
       ))}
     </fieldset>

@@ -1,6 +1,6 @@
 import { useState } from "react";
 
-import { plural } from "../../shared/format";
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import { findCameras } from "./source-commands";
 import type { Draft, FoundCamera } from "./source-draft";
@@ -18,21 +18,16 @@ export function FindCameras({ draft, onDraft }: Props) {
     <div className="sources-find">
       <OperatorForm
         className="sources-fields"
-        action="Find cameras"
+        action={say("find.action")}
         send={async () => {
-          if (!draft.site) throw new Error("Enter the lot first: the search is for its administrators.");
+          if (!draft.site) throw new Error(say("find.noLot"));
           return await findCameras(draft.site, setFound);
         }}
         sent={found ? answerWords(found.length) : ""}
-        hint={
-          <p className="small muted sources-wide">
-            Searches the server&apos;s network for cameras with ONVIF. Takes 5 seconds. If you know the
-            address, enter it below.
-          </p>
-        }
+        hint={<p className="small muted sources-wide">{say("find.hint")}</p>}
       />
       {found && found.length > 0 && (
-        <ul className="sources-list" aria-label="Cameras found">
+        <ul className="sources-list" aria-label={say("find.found")}>
           {found.map((camera) => (
             <FoundRow key={camera.service} camera={camera} draft={draft} onDraft={onDraft} />
           ))}
@@ -43,6 +38,5 @@ export function FindCameras({ draft, onDraft }: Props) {
 }
 
 function answerWords(count: number): string {
-  if (count) return `${plural(count, "camera")} answered.`;
-  return "No camera answered. Is ONVIF on, and is the camera in the server's network and in CAMERAS_NETWORKS?";
+  return count ? say("find.answered", { count }) : say("find.none");
 }

@@ -1,5 +1,6 @@
 import { useState } from "react";
 
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import { listStreams } from "./source-commands";
 import { loginOf, type Draft, type FoundCamera, type Kind, type StreamProfile } from "./source-draft";
@@ -19,11 +20,15 @@ export function FoundRow({ camera, draft, onDraft }: Props) {
       <strong>{name}</strong>
       <OperatorForm
         className="access"
-        action={`Show the streams of ${camera.address}`}
+        action={say("find.streams", { address: camera.address })}
         send={() => listStreams(draft.site, { service: camera.service, login: loginOf(draft) }, setStreams)}
-        sent={streams?.length === 0 ? "It has no streams." : ""}
+        sent={streams?.length === 0 ? say("find.noStreams") : ""}
       />
-      <ul className="sources-streams" aria-label={`Streams of ${camera.address}`} hidden={!streams?.length}>
+      <ul
+        className="sources-streams"
+        aria-label={say("find.streamsOf", { address: camera.address })}
+        hidden={!streams?.length}
+      >
         {streams?.map((stream) => (
           <li key={stream.name + stream.stream}>
             <span>
@@ -47,7 +52,7 @@ interface UseProps extends Omit<Props, "camera"> {
 
 function Use({ kind, url, of, draft, onDraft }: UseProps) {
   if (!url) return null;
-  const words = kind === "rtsp" ? "Use its video" : "Use its single pictures";
+  const words = say(kind === "rtsp" ? "find.useVideo" : "find.usePictures");
   return (
     <button
       type="button"
@@ -64,6 +69,6 @@ function Use({ kind, url, of, draft, onDraft }: UseProps) {
 
 function factsOf({ codec, width, height, rate, stream, snapshot }: StreamProfile): string {
   const size = width ? `${width} x ${height}` : "";
-  const pace = rate ? `${rate} pictures a second` : "";
+  const pace = rate ? say("find.rate", { count: rate }) : "";
   return [codec, size, pace, stream || snapshot].filter(Boolean).join(", ");
 }

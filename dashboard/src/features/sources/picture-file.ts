@@ -1,4 +1,5 @@
 /** Turns a picture file into a JPEG of a size that the server accepts (FRAME_MAX_PIXELS, FRAME_MAX_BYTES). */
+import { say } from "../../shared/language";
 
 export const MOST_PIXELS = 1_900_000;
 const MOST_BYTES = 900_000;
@@ -18,7 +19,7 @@ export function fitting({ width, height }: Size): Size {
 /** The file itself if it is a small JPEG, else a smaller copy. Throws words for people. */
 export async function jpegOf(file: File): Promise<Blob> {
   const picture = await createImageBitmap(file).catch(() => {
-    throw new Error("This file is not a picture that the browser can read. Choose a JPEG or a PNG.");
+    throw new Error(say("upload.unreadable"));
   });
   const size = fitting(picture);
   if (file.type === "image/jpeg" && file.size <= MOST_BYTES && size.width === picture.width) return file;
@@ -30,5 +31,5 @@ export async function jpegOf(file: File): Promise<Blob> {
     });
     if (jpeg && jpeg.size <= MOST_BYTES) return jpeg;
   }
-  throw new Error("The picture is too large. Choose a smaller one.");
+  throw new Error(say("upload.large"));
 }

@@ -1,10 +1,11 @@
 import { useId, useState, type ReactNode } from "react";
 
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import { uploadPicture } from "../../shared/still-pictures";
 import { jpegOf } from "./picture-file";
 import { SavedNotice } from "./saved-notice";
-import { Field, PART } from "./source-fields";
+import { Field, partRule } from "./source-fields";
 import { useObjectUrl } from "./use-object-url";
 
 interface Props {
@@ -26,7 +27,7 @@ export function PictureForm({ siteId, choice, onNew }: Props) {
   if (savedId) return <SavedNotice cameraId={savedId} what="picture" onNew={onNew} />;
 
   async function send() {
-    if (!file) throw new Error("Choose a picture first.");
+    if (!file) throw new Error(say("upload.missing"));
     const error = await uploadPicture(cameraId, await jpegOf(file));
     if (!error) setSavedId(cameraId);
     return error;
@@ -34,25 +35,19 @@ export function PictureForm({ siteId, choice, onNew }: Props) {
 
   return (
     <section className="card sources-form" aria-labelledby={titleId}>
-      <h2 id={titleId}>Add a camera</h2>
+      <h2 id={titleId}>{say("empty.addCamera")}</h2>
       {choice}
       <OperatorForm
         className="sources-fields"
-        action="Upload the picture"
+        action={say("upload.action")}
         send={send}
         sent=""
-        hint={
-          <p className="small muted sources-wide">
-            The picture counts as taken now. Nobody updates it, so its spaces keep their colours for five
-            hours, and then they are unknown. Upload it again, or a newer one of the same view, to see them
-            coloured again.
-          </p>
-        }
+        hint={<p className="small muted sources-wide">{say("upload.hint")}</p>}
       >
-        <Field label="Lot" placeholder="station" value={site} onValue={setSite} {...PART} />
-        <Field label="Name of the camera" value={name} onValue={setName} {...PART} />
+        <Field label={say("lot")} placeholder="station" value={site} onValue={setSite} {...partRule()} />
+        <Field label={say("source.name")} value={name} onValue={setName} {...partRule()} />
         <label className="field">
-          Picture
+          {say("upload.picture")}
           <input
             type="file"
             accept="image/*"
@@ -66,7 +61,7 @@ export function PictureForm({ siteId, choice, onNew }: Props) {
       </OperatorForm>
       {preview && (
         <figure className="sources-picture">
-          <img src={preview} alt="The chosen file" />
+          <img src={preview} alt={say("upload.chosen")} />
         </figure>
       )}
     </section>

@@ -1,9 +1,10 @@
+import { say } from "../../shared/language";
 import { siteOf, slotsAddress } from "../../shared/routes";
 import { useCameras } from "../../shared/use-live";
 
 interface Props {
   cameraId: string;
-  what: "new camera" | "change" | "picture";
+  what: "camera" | "change" | "picture";
   onNew: () => void;
 }
 
@@ -14,15 +15,15 @@ export function SavedNotice({ cameraId, what, onNew }: Props) {
   return (
     <section className="card sources-form" data-testid="source-saved">
       <h2>{cameraId}</h2>
-      <p role="status">{WORDS[what](status)}</p>
+      <p role="status">{savedWords(what, status)}</p>
       <div className="sources-actions">
         {camera && (what === "picture" || status !== "offline") && (
           <a className="button button-main" href={slotsAddress(cameraId)}>
-            Draw its spaces
+            {say("saved.draw")}
           </a>
         )}
         <button type="button" className="button" onClick={onNew}>
-          Add another camera
+          {say("saved.another")}
         </button>
       </div>
     </section>
@@ -30,16 +31,8 @@ export function SavedNotice({ cameraId, what, onNew }: Props) {
 }
 
 /** By the camera's status, which is null before its first picture was read. */
-const WORDS: Readonly<Record<Props["what"], (status: string | null) => string>> = {
-  "new camera": (status) =>
-    status === null
-      ? "Saved. Waiting for its first picture; that takes a few seconds."
-      : status === "offline"
-        ? "Saved, but it sends no picture yet. Its address or login may be wrong: try it below."
-        : "Its first picture is here. You can draw its spaces.",
-  change: () => "The change is saved.",
-  picture: (status) =>
-    status === null
-      ? "Uploaded. Waiting until the picture is read; that takes a few seconds."
-      : "The picture is here. You can draw its spaces.",
-};
+function savedWords(what: Props["what"], status: string | null): string {
+  if (what === "change") return say("saved.change");
+  if (status === null) return say(`saved.${what}.waiting`);
+  return say(what === "camera" && status === "offline" ? "saved.camera.offline" : `saved.${what}.ready`);
+}

@@ -63,11 +63,7 @@ export interface Draft {
   password: string;
 }
 
-export const KIND_WORDS: Readonly<Record<Kind, string>> = {
-  snapshot: "Single pictures (http)",
-  mjpeg: "MJPEG stream (http)",
-  rtsp: "Video (rtsp)",
-};
+export const KINDS: readonly Kind[] = ["snapshot", "mjpeg", "rtsp"];
 
 export function newDraft(site: string): Draft {
   return {

@@ -1,6 +1,7 @@
 import type { InputHTMLAttributes } from "react";
 
-import { KIND_WORDS, withUrl, type Draft, type Kind } from "./source-draft";
+import { KINDS, withUrl, type Draft, type Kind } from "./source-draft";
+import { say } from "../../shared/language";
 
 interface Props {
   draft: Draft;
@@ -8,7 +9,12 @@ interface Props {
 }
 
 /** The rule of a lot's and of a camera's name. */
-export const PART = { required: true, pattern: "[a-z0-9\\-]{1,40}", title: "a to z, 0 to 9 and -" };
+export const PART = "[a-z0-9\\-]{1,40}";
+
+/** The attributes of a field for such a name. */
+export function partRule() {
+  return { required: true, pattern: PART, title: say("device.nameRule") };
+}
 
 export function SourceFields({ draft, onDraft }: Props) {
   const field = (name: "site" | "name" | "interval_s" | "username" | "password") => ({
@@ -20,14 +26,20 @@ export function SourceFields({ draft, onDraft }: Props) {
   const isNew = draft.version === 0;
   return (
     <>
-      <Field label="Lot" placeholder="station" readOnly={!isNew} {...PART} {...field("site")} />
-      <Field label="Name of the camera" placeholder="gate" readOnly={!isNew} {...PART} {...field("name")} />
+      <Field label={say("lot")} placeholder="station" readOnly={!isNew} {...partRule()} {...field("site")} />
       <Field
-        label="Address"
+        label={say("source.name")}
+        placeholder="gate"
+        readOnly={!isNew}
+        {...partRule()}
+        {...field("name")}
+      />
+      <Field
+        label={say("source.address")}
         placeholder="rtsp://192.168.1.30/stream2"
         required
         pattern="(https?|rtsps?)://.+"
-        title="an address that begins with http://, https://, rtsp:// or rtsps://"
+        title={say("source.addressRule")}
         maxLength={500}
         value={draft.url}
         onValue={(url) => {
@@ -35,22 +47,22 @@ export function SourceFields({ draft, onDraft }: Props) {
         }}
       />
       <label className="field">
-        What it sends
+        {say("source.sends")}
         <select
           value={draft.kind}
           onChange={(event) => {
             onDraft({ ...draft, kind: event.target.value as Kind });
           }}
         >
-          {Object.entries(KIND_WORDS).map(([kind, words]) => (
+          {KINDS.map((kind) => (
             <option key={kind} value={kind}>
-              {words}
+              {say(`source.kind.${kind}`)}
             </option>
           ))}
         </select>
       </label>
       <Field
-        label="Seconds between pictures"
+        label={say("source.interval")}
         type="number"
         min="0.2"
         max="3600"
@@ -66,13 +78,13 @@ export function SourceFields({ draft, onDraft }: Props) {
             onDraft({ ...draft, keep: false });
           }}
         >
-          Replace the stored login
+          {say("source.replaceLogin")}
         </button>
       ) : (
         <>
-          <Field label="User name, if it needs a login" maxLength={100} {...field("username")} />
+          <Field label={say("source.username")} maxLength={100} {...field("username")} />
           <Field
-            label="Password"
+            label={say("password")}
             type="password"
             autoComplete="new-password"
             maxLength={200}

@@ -1,5 +1,6 @@
 import { useId, useState, type ReactNode } from "react";
 
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import { saveSource, trySource } from "./source-commands";
 import { bodyOf, cameraIdOf, type Draft } from "./source-draft";
@@ -26,34 +27,34 @@ export function SourceForm({ start, choice, onSaved, onNew }: Props) {
   const titleId = useId();
   const cameraId = cameraIdOf(draft);
   const isNew = draft.version === 0;
-  if (savedId) return <SavedNotice cameraId={savedId} what={isNew ? "new camera" : "change"} onNew={onNew} />;
+  if (savedId) return <SavedNotice cameraId={savedId} what={isNew ? "camera" : "change"} onNew={onNew} />;
   const change = (next: Draft) => {
     setDraft(next);
     setPicture(null);
   };
   return (
     <section className="card sources-form" aria-labelledby={titleId}>
-      <h2 id={titleId}>{isNew ? "Add a camera" : `Change ${cameraId}`}</h2>
+      <h2 id={titleId}>{isNew ? say("empty.addCamera") : say("source.changeOf", { camera: cameraId })}</h2>
       {isNew && choice}
       {isNew && <FindCameras draft={draft} onDraft={change} />}
       <OperatorForm
         className="sources-fields"
-        action="Try"
+        action={say("source.try")}
         send={() => trySource(cameraId, bodyOf(draft), setPicture)}
         sent=""
-        hint={<p className="small muted">Requests one picture from the camera. Nothing is stored.</p>}
+        hint={<p className="small muted">{say("source.tryHint")}</p>}
       >
         <SourceFields draft={draft} onDraft={change} />
       </OperatorForm>
       {picture && (
         <figure className="sources-picture" role="status">
-          <img src={picture} alt={`What ${cameraId} sees now`} />
-          <figcaption>The camera answers. Save it if this is the right view.</figcaption>
+          <img src={picture} alt={say("source.sees", { camera: cameraId })} />
+          <figcaption>{say("source.answers")}</figcaption>
         </figure>
       )}
       <OperatorForm
         className="sources-save"
-        action={isNew ? "Save the camera" : "Save the change"}
+        action={say(isNew ? "source.save" : "source.saveChange")}
         send={async () => {
           const missing = missingWords(draft);
           if (missing) throw new Error(missing);
@@ -68,7 +69,7 @@ export function SourceForm({ start, choice, onSaved, onNew }: Props) {
       />
       {!isNew && (
         <button type="button" className="button" onClick={onNew}>
-          Cancel
+          {say("cancel")}
         </button>
       )}
     </section>
@@ -77,9 +78,9 @@ export function SourceForm({ start, choice, onSaved, onNew }: Props) {
 
 /** The second button does not check the fields of the first one's form. */
 function missingWords({ site, name, url, interval_s }: Draft): string {
-  const part = new RegExp(`^${PART.pattern}$`);
-  if (!part.test(site)) return "Enter the lot: a to z, 0 to 9 and -.";
-  if (!part.test(name)) return "Enter a name for the camera: a to z, 0 to 9 and -.";
-  if (!url.trim()) return "Enter the address of the camera.";
-  return Number(interval_s) > 0 ? "" : "Enter the seconds between pictures.";
+  const part = new RegExp(`^${PART}$`);
+  if (!part.test(site)) return say("source.noLot");
+  if (!part.test(name)) return say("source.noName");
+  if (!url.trim()) return say("source.noAddress");
+  return Number(interval_s) > 0 ? "" : say("source.noInterval");
 }

@@ -1,8 +1,9 @@
 import { useState } from "react";
 
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
 import { removeSource } from "./source-commands";
-import { KIND_WORDS, type Source } from "./source-draft";
+import type { Source } from "./source-draft";
 
 interface Props {
   source: Source;
@@ -19,38 +20,36 @@ export function SourceRow({ source, onEdit, onRemoved }: Props) {
       <div>
         <strong>{name}</strong>
         <span className="small muted">
-          {source.url}, {KIND_WORDS[source.kind]}, every {source.interval_s} s
-          {source.has_login && ", with a login"}
+          {source.url}, {say(`source.kind.${source.kind}`)}, {say("source.every", { s: source.interval_s })}
+          {source.has_login && `, ${say("source.withLogin")}`}
         </span>
-        {source.fault && <span className="fault">Not polled as shown here: {source.fault}</span>}
-        {source.version === 0 && (
-          <span className="small muted">It is in the cameras file of the server: change it there.</span>
-        )}
+        {source.fault && <span className="fault">{say("source.fault", { fault: source.fault })}</span>}
+        {source.version === 0 && <span className="small muted">{say("source.filed")}</span>}
       </div>
       {source.version > 0 && (
         <div className="sources-actions">
           <button
             type="button"
             className="button button-small"
-            aria-label={`Change ${name}`}
+            aria-label={say("source.changeOf", { camera: name })}
             onClick={onEdit}
           >
-            Change
+            {say("source.change")}
           </button>
           <button
             type="button"
             className="button button-small"
-            aria-label={isRemoving ? `Keep ${name}` : `Remove ${name}`}
+            aria-label={say(isRemoving ? "source.keepOf" : "source.removeOf", { camera: name })}
             onClick={() => {
               setRemoving(!isRemoving);
             }}
           >
-            {isRemoving ? "Cancel" : "Remove"}
+            {say(isRemoving ? "cancel" : "accounts.remove")}
           </button>
           {isRemoving && (
             <OperatorForm
               className="access"
-              action={`Remove ${name} and its spaces`}
+              action={say("source.removeAll", { camera: name })}
               send={async () => {
                 const error = await removeSource(name);
                 await onRemoved();

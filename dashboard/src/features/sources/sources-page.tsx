@@ -1,13 +1,15 @@
 import { useCallback, useEffect, useState } from "react";
 
+import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
+import { Rich } from "../../shared/rich";
 import { pageAddress } from "../../shared/routes";
 import { isSignedIn } from "../../shared/session";
 import { CameraChoice, type Choice } from "./camera-choice";
 import { PictureForm } from "./picture-form";
 import { listSources } from "./source-commands";
 import { draftOf, newDraft, type Draft, type Source } from "./source-draft";
-import { Field, PART } from "./source-fields";
+import { Field, partRule } from "./source-fields";
 import { SourceForm } from "./source-form";
 import { SourceRow } from "./source-row";
 import "./sources.css";
@@ -31,10 +33,16 @@ export function SourcesPage({ siteId }: { siteId: string }) {
   };
   return (
     <div className="sources">
-      <h1>IP cameras{siteId && ` of ${siteId}`}</h1>
+      <h1>{siteId ? say("sources.of", { site: siteId }) : say("page.cameras")}</h1>
       <p>
-        The server polls these cameras for pictures. Boards that send pictures themselves are added{" "}
-        {siteId ? <a href={pageAddress(siteId, "fleet")}>in the fleet</a> : "in the fleet of their lot"}.
+        {siteId ? (
+          <Rich
+            message="sources.what"
+            parts={{ fleet: <a href={pageAddress(siteId, "fleet")}>{say("sources.fleet")}</a> }}
+          />
+        ) : (
+          say("sources.what", { fleet: say("sources.fleetOfLot") })
+        )}
       </p>
       {choice === "picture" && draft.version === 0 ? (
         <PictureForm key={round} siteId={siteId} choice={chooser} onNew={startAgain} />
@@ -50,16 +58,16 @@ export function SourcesPage({ siteId }: { siteId: string }) {
         />
       )}
       <section className="card" aria-labelledby="sources-title">
-        <h2 id="sources-title">Polled cameras</h2>
+        <h2 id="sources-title">{say("sources.title")}</h2>
         <OperatorForm
           className="devices-form"
-          action={sources ? "Refresh" : "Show cameras"}
+          action={say(sources ? "refresh" : "sources.show")}
           send={list}
           sent=""
         >
-          {!siteId && <Field label="Lot of the cameras" value={site} onValue={setSite} {...PART} />}
+          {!siteId && <Field label={say("sources.lot")} value={site} onValue={setSite} {...partRule()} />}
         </OperatorForm>
-        {sources?.length === 0 && <p className="muted">None yet.</p>}
+        {sources?.length === 0 && <p className="muted">{say("sources.none")}</p>}
         <ul className="sources-list">
           {sources?.map((source) => (
             <SourceRow
