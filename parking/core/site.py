@@ -148,7 +148,8 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One site's whole state. `sessions`: the open ones, sorted by entry. `recent_ids`: of commands
     and of gate events without a sequence number. `lower_tick_ms`: a tick far below the last one,
     not accepted yet. `version_floor`: the highest version of what was removed; new entries continue
-    from there, because readers apply only a higher one."""
+    from there, because readers apply only a higher one. `removed_at_ms`: when the cameras removed
+    last were removed, oldest first, and under the site's id all of them."""
 
     site_id: str
     run: str = "live"
@@ -162,6 +163,7 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
     gates: Gates = Gates()
     recent_ids: list[str] = []
     version_floor: int = 0
+    removed_at_ms: dict[str, int] = {}
 
 
 class Moment(Struct, frozen=True, kw_only=True):

@@ -242,7 +242,7 @@ PULLED: Final = "pull"  # pull/{site}/{device}: the source of a polled picture
 _PICTURES: Final = re.compile(
     rf"(?:{MQTT_ROOT}/[^/]*/[^/]*/frame(?:/.*)?|(?:{HTTP_FRAMES}|{PULLED})/.*)", re.S
 )
-_SENDER: Final = re.compile(rf"{MQTT_ROOT}/(?P<device>{_PART}/{_PART})/")
+_SENDER: Final = re.compile(rf"(?:{MQTT_ROOT}/({_PART}/{_PART})/|{PULLED}/({_PART}/{_PART})\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,9 +272,10 @@ def parse_mqtt_topic(topic: str) -> DeviceTopic:
 
 
 def sender_of(topic: str) -> str | None:
-    """The `{site}/{device}` at the start of a topic, whatever follows; None without one."""
+    """The `{site}/{device}` at the start of an MQTT topic, whatever follows, or that of a polled
+    camera; None without one."""
     match = _SENDER.match(topic)
-    return match["device"] if match else None
+    return match[1] or match[2] if match else None
 
 
 def holds_pictures(place: str) -> bool:

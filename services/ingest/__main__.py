@@ -122,6 +122,7 @@ async def build(environ: Mapping[str, str]) -> None:
             clock=clock,
             decide=handle_pulled,
             known=known,
+            shares=shares,
         )
     setup = None
     if polling is not None and polling.stored is not None:

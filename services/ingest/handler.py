@@ -78,7 +78,7 @@ def refuse(
     if device is not None:
         key = (device.device_id if device.kind == "frame" else device.site_id).encode()
     sender = sender_of(message.topic)
-    reply = _reply(sender, device, error) if sender else None
+    reply = _reply(sender, device, error) if sender and message.via == "mqtt" else None
     payload = message.payload
     if not holds_pictures(message.topic):
         payload = without_plates(payload)
@@ -89,10 +89,10 @@ def refuse(
 
 def limited(message: Message, excess: Excess) -> Handled:
     """Decide on a message above its sender's share: it is not written, and is not dead-lettered.
-    Its device gets an ack, and the device events one report a minute."""
+    Its device gets an ack (a polled camera none), and the device events one report a minute."""
     sender = sender_of(message.topic) or ""
     reply = None
-    if excess.answer:
+    if excess.answer and message.via == "mqtt":
         error = Invalid(RATE, excess.detail)
         try:
             reply = _reply(sender, parse_mqtt_topic(message.topic), error)

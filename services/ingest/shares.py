@@ -1,7 +1,8 @@
-"""Each device's and each site's share of ingest's MQTT intake. Pure, bounded.
+"""Each device's and each site's share of what ingest takes by MQTT and polls. Pure, bounded.
 
 A message above the share is neither written nor dead-lettered, so a flood costs Kafka and the
 tracker nothing. Its device gets an ack `rejected`, reason `rate`: keep the event and send it again.
+A polled camera's next picture comes after its interval.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ _REPORT_MS: Final = 60_000
 @dataclass(frozen=True, slots=True)
 class ShareSettings:
     """SHARES (on): `off` removes all limits;
-    limits of one device, and of all devices of one site, by MQTT, as PER_SECOND/AT_ONCE (or off):
+    limits of one device, and of all devices of one site, by MQTT or polled, as PER_SECOND/AT_ONCE
+    (or off):
     SHARE_DEVICE_EVENTS (20/200), SHARE_SITE_EVENTS (50/400): gate events, status and telemetry;
     SHARE_DEVICE_FRAMES (20/60), SHARE_SITE_FRAMES (500/1000): pictures;
     SHARE_DEVICE_BYTES (4000000/16000000), SHARE_SITE_BYTES (40000000/80000000): bytes of both;
@@ -88,10 +90,11 @@ class Shares:
         self._reports = Buckets(Rate(1000 / _REPORT_MS, 1))
 
     def excess(self, message: Message) -> Excess | None:
-        """Deduct the message from its sender's share; returns Excess when none is left. Messages
-        retained by the broker come once per subscription and are not counted."""
+        """Deduct the message from its sender's share; returns Excess when none is left. Not
+        counted: messages retained by the broker, which come once per subscription, and ingest's own
+        reports about polled cameras."""
         sender = sender_of(message.topic)
-        if sender is None or message.retained:
+        if sender is None or message.retained or message.via == "pull":
             return None
         now_ms = message.received_at_ms
         what: What = "frames" if holds_pictures(message.topic) else "events"

@@ -30,6 +30,7 @@ from parking.access.oidc_sign_ins import OidcSignIns
 from parking.access.passwords import Passwords
 from parking.access.sign_ins import SignIns
 from parking.access.visitors import visitors
+from parking.runtime.giveback import give_back
 from parking.runtime.heartbeats import Heartbeats
 from parking.runtime.objects import S3Objects, new_client
 from parking.runtime.ops import Health, Loop, SystemClock, http_loop, main, serve
@@ -107,6 +108,7 @@ async def build(environ: Mapping[str, str]) -> None:
                 groups, health, clock, feed.stages_stand_still, heartbeats.has_any
             ).loop,
             "pictures": pictures.run,
+            "memory": partial(give_back, left=lambda: feed.left),
         }
         if live is not None:
             loops["live"] = live.run

@@ -43,6 +43,7 @@ class Feed:
     def __init__(self, log_: Log, clock: Clock, limits: Limits) -> None:
         self.state = LiveState()
         self.limits = limits
+        self.left = 0  # how many followers have ended
         self.positions: dict[Place, int] = {}
         self._ring: Ring | None = None
         self._live_from: dict[int, int] = {}
@@ -176,6 +177,7 @@ class Feed:
                 yield counted(messages)
         finally:
             SSE_CLIENTS.dec()
+            self.left += 1
             self._clients.discard(client)
 
     async def _live(self, client: Client) -> AsyncGenerator[list[Message], None]:

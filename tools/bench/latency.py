@@ -47,7 +47,7 @@ class Plan:
 
 def run(plan: Plan, environ: Mapping[str, str]) -> str:
     """Measure and return the table (Markdown)."""
-    scene = _scene(plan.footage, plan.interval_ms)
+    scene = scene_of(plan.footage, plan.interval_ms)
     layout = scene.layout
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")
@@ -63,14 +63,14 @@ def run(plan: Plan, environ: Mapping[str, str]) -> str:
             device.start()
             try:
                 with Listener(url) as listener:
-                    lot = _Lot(kafka, device, listener, plan)
-                    one = _phase(lot, scene.story, 1)
-                    half = _phase(lot, scene.extremes, 1)
-                    two = _phase(lot, scene.extremes, 2)
+                    lot = Lot(kafka, device, listener, plan)
+                    one = phase(lot, scene.story, 1)
+                    half = phase(lot, scene.extremes, 1)
+                    two = phase(lot, scene.extremes, 2)
                     infra.stop("detector")
                     off = _settings(plan) | {"DETECTOR_GATE": "off"}
                     infra.start_service("detector", off, limit_s=120)
-                    ungated = _phase(lot, scene.story, 1)
+                    ungated = phase(lot, scene.story, 1)
             finally:
                 device.stop()
         model = ModelSettings(
@@ -85,7 +85,7 @@ def _settings(plan: Plan) -> dict[str, str]:
     return {"DETECTOR_SIZE": str(plan.size_px)} if plan.size_px else {}
 
 
-class _Scene(NamedTuple):
+class Scene(NamedTuple):
     """A camera's view: all its pictures in order, and the two whose truth differs most."""
 
     layout: LayoutPublished
@@ -93,7 +93,7 @@ class _Scene(NamedTuple):
     extremes: list[bytes]
 
 
-class _Lot(NamedTuple):
+class Lot(NamedTuple):
     """The running camera, and the listener."""
 
     kafka: KafkaSettings
@@ -102,7 +102,7 @@ class _Lot(NamedTuple):
     plan: Plan
 
 
-def _scene(folder: Path, interval_ms: int) -> _Scene:
+def scene_of(folder: Path, interval_ms: int) -> Scene:
     """Of the footage's first camera; pictures of a covered lens are left out."""
     footage = load(folder)
     layout = lots.layouts_from_annotations(
@@ -119,10 +119,10 @@ def _scene(folder: Path, interval_ms: int) -> _Scene:
     counts = [sum(slot["occupied"] or 0 for slot in frame["slots"]) for frame in frames]
     pictures = [(folder / frame["file"]).read_bytes() for frame in frames]
     extremes = [pictures[counts.index(min(counts))], pictures[counts.index(max(counts))]]
-    return _Scene(layout, pictures + pictures[-2:0:-1], extremes)
+    return Scene(layout, pictures + pictures[-2:0:-1], extremes)
 
 
-def _phase(lot: _Lot, pictures: Sequence[bytes], observations: int) -> list[float]:
+def phase(lot: Lot, pictures: Sequence[bytes], observations: int) -> list[float]:
     """Milliseconds from publishing each frame that is the `observations`-th of its kind in a row to
     the first change that names it; frames that changed nothing are left out."""
     kafka, device, listener, plan = lot
@@ -183,14 +183,15 @@ def _table(plan: Plan, measured: tuple[list[float], ...]) -> str:
         "| path | frames | p50 ms | p99 ms | p50 / in one process |",
         "|---|---|---|---|---|",
     ]
-    base = _percentile(alone, 50)
+    base = percentile(alone, 50)
     for name, values in rows:
-        p50, p99 = _percentile(values, 50), _percentile(values, 99)
+        p50, p99 = percentile(values, 50), percentile(values, 99)
         lines.append(f"| {name} | {len(values)} | {p50:.0f} | {p99:.0f} | {p50 / base:.2f} |")
     return "\n".join(lines)
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: int) -> float:
+    """Of at least two values; otherwise nan."""
     if len(values) < 2:
         return float("nan")
     return quantiles(values, n=100, method="inclusive")[percent - 1]

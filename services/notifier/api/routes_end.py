@@ -66,8 +66,8 @@ def _removals(router: APIRouter, writer: Writer) -> None:
         status_code=202,
         tags=["cameras"],
         summary="Remove a camera and the slots that no other camera sees",
-        description="A camera that still sends reappears without a layout: revoke its device "
-        "first. To keep a camera out of service, publish a layout without slots.",
+        description="A camera that still sends half a minute later reappears without a layout: "
+        "revoke its device first. To keep a camera out of service, publish a layout without slots.",
         responses=_DONE,
         openapi_extra=_KEY,
     )
