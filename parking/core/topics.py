@@ -123,8 +123,8 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(FRAMES, "camera_id", FRAME_PARTITIONS, _DAY_MS, 2_000_000_000),
         Topic(GATE_EVENTS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS, 500 * _MB),
         Topic(DEVICE_EVENTS, "site_id", SITE_PARTITIONS, 7 * _DAY_MS, 500 * _MB),
-        # One partition: the detector reads it to the end before its first frame. A time window of
-        # the last days is replayed with the layouts of that time.
+        # One partition each, read whole at the start: by the detector the layouts and the looks, by
+        # ingest the cameras with their encrypted logins. A replay uses the layouts of its time.
         Topic(
             LAYOUTS,
             "camera_id",
@@ -132,9 +132,7 @@ TOPICS: Final[dict[str, Topic]] = {
             compacted=True,
             extra={"min.compaction.lag.ms": str(_HISTORY_MS)},
         ),
-        # One partition: the detector reads it to the end before its first frame.
         Topic(LOOKS, "camera_id", 1, compacted=True),
-        # One partition: ingest reads it whole. It contains encrypted logins.
         Topic(CAMERAS, "camera_id", 1, compacted=True),
         Topic(SITE_COMMANDS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS, 500 * _MB),
         Topic(DETECTIONS, "site_id", SITE_PARTITIONS, _HISTORY_MS, 4_000 * _MB),
