@@ -1,8 +1,9 @@
 """Remove cameras, slots or a whole site from the state. Pure.
 
 Each removed item gets one last event with the reason `removed`: a slot as unknown, a camera as
-offline, an open stay as given up. With that record the tracker removes it from the compacted topics
-(services/tracker/handler.py). Earlier events stay: history does not change.
+offline, an open stay as given up. Along with that record, the tracker removes the item from the
+compacted topics (services/tracker/handler.py). Earlier events stay, because history does not
+change.
 """
 
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from parking.core.slots import decide, show, watchers, withdraw
 
 
 def on_removal(site: Site, order: Removed, moment: Moment) -> tuple[Site, list[Event]]:
-    """Remove these cameras and slots; a slot that another camera names stays."""
+    """Remove these cameras and slots. A slot that another camera names stays."""
     outputs: list[Event] = []
     cameras = list(site.cameras) if order.whole_site else order.camera_ids
     slots = list(site.slots) if order.whole_site else list(order.slot_ids)
@@ -57,7 +58,7 @@ def _without_slot(
 
 
 def _emptied(site: Site) -> Site:
-    """What remains of a removed site: its time, its versions and the commands it has seen."""
+    """What remains of a removed site: its time, its versions and the commands it has applied."""
     return Site(
         site_id=site.site_id,
         run=site.run,
