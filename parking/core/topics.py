@@ -30,10 +30,9 @@ LIVE: Final = "live"
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
 
-# Kafka never compacts a partition's last segment, which by default grows for a week or to 1 GiB. It
-# does not compact the others until half of their content is new. Anyone reading all of a small
-# topic would read a week of records. A segment must hold the largest possible record,
-# SITE_MAX_BYTES.
+# Kafka never compacts a partition's last segment, which by default grows for a week or to 1 GiB,
+# and compacts the others only once half of their content is new. A reader of a small topic would
+# get a week of records. A segment must hold the largest possible record, SITE_MAX_BYTES.
 _SEGMENT_MS: Final = 600_000
 _SEGMENT_BYTES: Final = 16_777_216
 # Kafka deletes only whole segments, and never the last one. With its default of 1 GiB, a topic
@@ -48,7 +47,7 @@ _HISTORY_MS: Final = 7 * _DAY_MS
 
 
 def record_max_bytes(frame_max_bytes: int) -> int:
-    """The size of the largest record or batch that a client sends and a topic accepts."""
+    """The largest record or batch of records that a client sends and a topic accepts, in bytes."""
     return max(BATCH_BYTES, frame_max_bytes) + ENVELOPE_BYTES
 
 
@@ -72,8 +71,7 @@ class Topic:
         config["cleanup.policy"] = "compact" if self.compacted else "delete"
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)
-            # A record is deleted together with the last record of its segment, which by default
-            # grows for a week.
+            # Kafka deletes whole segments, which by default grow for a week.
             config["segment.ms"] = str(max(_HOUR_MS, self.retention_ms // _SEGMENTS))
         if self.retention_bytes is not None:
             config["retention.bytes"] = str(self.retention_bytes)
@@ -169,8 +167,7 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(TRACKER_BATCHES, "none", SITE_PARTITIONS, _HISTORY_MS, 500 * _MB),
         # Kept longer than its inputs, because what has expired there cannot be computed again.
         Topic(OCCUPANCY, "site_id", SITE_PARTITIONS, 90 * _DAY_MS, 500 * _MB),
-        # A site's time, from all inputs. Only the latest record counts, and the next one is written
-        # within a minute.
+        # A site's time, from all inputs. Only the latest counts; the next follows within a minute.
         Topic(ANALYTICS_CLOCK, "site_id", SITE_PARTITIONS, _DAY_MS, 100 * _MB),
         Topic(ANALYTICS_CHANGELOG, "site_id, or site_id/slot_id", SITE_PARTITIONS, compacted=True),
     )
