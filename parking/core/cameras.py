@@ -17,22 +17,23 @@ from parking.core.site import Camera, Device, Moment, Site, camera_of, silence_l
 from parking.core.slots import decide, see, withdraw
 from parking.core.timekeeping import STEP_MS
 
-# How many recent frame ids are remembered, to recognise a frame that ingest wrote twice: twice as
-# many as all cameras together can have between MQTT and Kafka (ingest's HANDOVER_FRAMES, unless set
-# higher).
+# How many recent frame ids are remembered in order to recognise a frame that ingest wrote twice.
+# This is twice the number of frames that all cameras together can have between MQTT and Kafka (the
+# default of ingest's HANDOVER_FRAMES).
 FRAME_MEMORY: Final = 64
 
-# `analysed_every_ms` is smoothed: the newest gap between two frames has this share, 1 in N.
+# `analysed_every_ms` is a moving average in which the latest gap between two frames has weight 1/N.
 _SMOOTHING: Final = 4
 
 _SLUG: Final = re.compile(r"([a-z][a-z-]{1,39}): ")
 
 
 def on_detection(site: Site, detection: DetectionMade, moment: Moment) -> tuple[Site, list[Event]]:
-    """Apply one frame's evidence, however late within the silence limit the detector was. A frame
-    is ignored if it is not newer than its camera's last applied one (by its place in the log, or by
-    the device's own numbers), or if it was applied from another place in the log: ingest writes a
-    frame again when it or the broker missed the acknowledgement."""
+    """Apply one frame's evidence, even if the detector is late, as long as it is within the silence
+    limit. A frame is ignored if it is not newer than its camera's last applied frame (by its place
+    in the log or by the device's own numbers). It is also ignored if it was already applied from
+    another place in the log, because ingest writes a frame again when it or the broker missed the
+    acknowledgement."""
     camera = camera_of(site, detection.camera_id)
     name = detection.frame_ref.frame_id.removeprefix(f"{detection.camera_id}/")
     if name in camera.frames or not _newer(detection, name, camera):
@@ -59,8 +60,7 @@ def on_detection(site: Site, detection: DetectionMade, moment: Moment) -> tuple[
     site = _lift_offline(with_camera(site, detection.camera_id, camera), detection)
     outputs: list[Event] = []
     if is_believed(*condition(site, detection.camera_id)):
-        # Polygons of a layout older than the adopted one may use the same slot ids for other
-        # ground.
+        # A layout older than the adopted one may use the same slot ids for different spaces.
         believed = (
             detection.health.status == "ok" and detection.layout_version >= camera.layout_version
         )
@@ -73,8 +73,8 @@ def on_detection(site: Site, detection: DetectionMade, moment: Moment) -> tuple[
 
 
 def on_device(site: Site, event: DeviceReported, moment: Moment) -> tuple[Site, list[Event]]:
-    """Apply online and offline reports: from the LWT, or from ingest for a camera that it polls,
-    with the reason as `slug: words`. A report of an older connection than the known one is
+    """Apply online and offline reports. They come from the LWT or, for a polled camera, from ingest
+    with the reason as `slug: words`. A report about a connection older than the current one is
     ignored."""
     if event.kind not in ("online", "offline"):
         return site, []
@@ -113,13 +113,13 @@ def on_silence(site: Site, moment: Moment) -> tuple[Site, list[Event]]:
 
 
 def settle(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event]]:
-    """After a camera changed: withdraw its evidence unless it is online. Report its status when the
-    status changed, or when a frame comes and a refresh is due."""
+    """Withdraw a changed camera's evidence unless the camera is online. Report its status if the
+    status changed, or if a frame arrives and a refresh is due."""
     status, reason = condition(site, camera_id)
     camera = site.cameras[camera_id]
     outputs: list[Event] = []
-    # Compared both ways, because the clock of the last report may have been ahead. A frame that is
-    # a little early will do.
+    # Compare in both directions, because the clock of the last report may have been ahead. A frame
+    # may be slightly early.
     passed_ms = abs(moment.time_ms - camera.reported_at_ms)
     due = moment.frame_ref is not None and 4 * passed_ms >= 3 * refresh_ms(camera)
     if (status, reason) != (camera.status, camera.reason) or due:
@@ -136,8 +136,8 @@ def settle(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
 
 
 def _count_restart(site: Site, camera: Camera, detection: DetectionMade, name: str) -> Site:
-    """Whether the frame is new and has a lower boot number than the last one: the camera was
-    flashed again, and reuses ids of earlier frames."""
+    """Count a restart if the frame is new but has a lower boot number than the last one: the camera
+    was reflashed and reuses ids of earlier frames."""
     last, own = _last_numbers(camera.frames), _numbers(name)
     later = detection.time_ms > (camera.last_frame_at_ms or 0)
     if last is None or own is None or not later or own[0] >= last[0]:
@@ -148,9 +148,9 @@ def _count_restart(site: Site, camera: Camera, detection: DetectionMade, name: s
 
 
 def _newer(detection: DetectionMade, name: str, camera: Camera) -> bool:
-    """Compare places in the log: all frames of a camera are in one partition. If the places
-    disagree with the frames, the topic may have been recreated; then the camera's own numbers
-    decide, or its time."""
+    """Compare places in the log, because all frames of a camera are in one partition. If the places
+    contradict the frames, the topic may have been recreated, so the camera's own numbers or
+    timestamps decide."""
     frame, last = detection.frame_ref, camera.frame_ref
     if last is None or frame.partition != last.partition or frame.offset > last.offset:
         return True
@@ -161,7 +161,8 @@ def _newer(detection: DetectionMade, name: str, camera: Camera) -> bool:
 
 
 def _counted_before(name: str, applied: Sequence[str]) -> bool:
-    """Whether the frame is of the same boot with a lower number: late, or sent again."""
+    """Whether the frame has the same boot number and a lower sequence number, so it is late or was
+    sent again."""
     last, own = _last_numbers(applied), _numbers(name)
     return last is not None and own is not None and own[0] == last[0] and own[1] < last[1]
 
@@ -171,17 +172,17 @@ def _last_numbers(applied: Sequence[str]) -> tuple[int, int] | None:
 
 
 def _numbers(name: str) -> tuple[int, int] | None:
-    """Boot and sequence number, if the frame's id contains them. An id made from a hash of the
-    bytes, or by another producer, may not."""
+    """Boot and sequence number, if the frame's id contains them. An id that was derived from a hash
+    of the bytes or written by another producer may not contain them."""
     boot, _, seq = name.partition("/")
     return (int(boot), int(seq)) if boot.isdecimal() and seq.isdecimal() else None
 
 
 def _with_health(camera: Camera, health: ImageHealth, patience: int) -> Camera:
-    """Count good and bad pictures. `patience` bad ones in a row make the camera unhealthy; one
-    alone does not count as evidence. The first good one makes it healthy again, but each slot still
-    waits for its own observations. Blurred parts are reported after as many good frames in a row
-    that have some."""
+    """Count good and bad pictures. A single bad picture provides no evidence, and `patience` bad
+    pictures in a row make the camera unhealthy. The first good picture makes it healthy again, but
+    each slot still waits for its own observations. Blurred parts are reported once `patience` good
+    frames in a row have some."""
     if health.status == "ok":
         count = min(camera.blurred_frames + 1, patience) if health.blurred else 0
         return replace(
@@ -204,8 +205,8 @@ def _deferred(detection: DetectionMade) -> bool:
 
 
 def _pace(site: Site, camera: Camera, detection: DetectionMade) -> int | None:
-    """The smoothed time between applied frames on which every change was judged, updated with one
-    more frame. It starts again after silence, and ignores times that go back."""
+    """Update the smoothed time between applied frames on which every change was judged. It starts
+    over after silence and ignores timestamps that go backwards."""
     before = camera.analysed_every_ms
     gap_ms = detection.time_ms - (camera.judged_at_ms or detection.time_ms)
     if gap_ms <= 0:
@@ -244,9 +245,9 @@ def _apply(site: Site, detection: DetectionMade, moment: Moment) -> tuple[Site, 
 
 
 def _forget(site: Site, detection: DetectionMade, moment: Moment) -> tuple[Site, list[Event]]:
-    """Withdraw what the camera said of slots that it has not observed for the silence limit. Only
-    the frames' times count, so a slow detector gives the same result. A frame from well after the
-    site's time has a wrong clock and is ignored."""
+    """Withdraw the camera's evidence for slots that it has not observed for longer than the silence
+    limit. Only the frames' timestamps count, so a slow detector gives the same result. A frame from
+    well after the site's time comes from a wrong clock and is ignored."""
     camera = site.cameras[detection.camera_id]
     outputs: list[Event] = []
     if detection.time_ms > site.tick_ms + STEP_MS:

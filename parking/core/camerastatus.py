@@ -1,5 +1,5 @@
-"""What is reported of a camera: its status with the reason, how often it is analysed, and the age
-of its evidence. Pure."""
+"""What is reported about a camera: its status with the reason, how often it is analysed, and the
+age of its evidence. Pure."""
 
 from typing import Final, Literal
 
@@ -9,7 +9,8 @@ from parking.core.events import CameraStatusChanged, Event
 from parking.core.site import Camera, Device, Moment, Site, output_id, silence_limit_ms
 
 # An unchanged status is reported again with the latest frame, because readers derive the age of
-# what they show from it: at this interval, or at the camera's own where that is longer.
+# what they show from it. It is reported at this interval, or at the camera's own interval if that
+# is longer.
 REFRESH_MS: Final = 2_000
 
 PARTLY_BLURRED: Final = "partly-blurred"
@@ -39,13 +40,13 @@ def condition(site: Site, camera_id: str) -> tuple[Status, str]:
 
 
 def is_believed(status: Status, reason: str) -> bool:
-    """Whether a camera's evidence counts. It gives none for what is behind a blurred part."""
+    """Whether a camera's evidence counts. It gives none for slots behind a blurred part."""
     return status == "online" or reason == PARTLY_BLURRED
 
 
 def _missing(site: Site, camera: Camera) -> tuple[Status, str]:
-    """Why there is no fresh frame: none came, or all were already older than the silence limit (a
-    wrong clock: no detector is that slow while newer frames wait)."""
+    """Why there is no fresh frame. Either none arrived, or all were already older than the silence
+    limit, which means a wrong clock because no detector is that slow while newer frames wait."""
     limit_ms = silence_limit_ms(site, camera)
     if camera.late_at_ms is not None and site.tick_ms - camera.late_at_ms <= limit_ms:
         return "degraded", "late"
@@ -58,7 +59,7 @@ def refresh_ms(camera: Camera) -> int:
 
 
 def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event]]:
-    """Report the camera's status, one version up."""
+    """Report the camera's status with the next version."""
     status, reason = condition(site, camera_id)
     event = status_event(site, camera_id, moment, (status, reason))
     camera = replace(
@@ -75,7 +76,7 @@ def report(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event
 def status_event(
     site: Site, camera_id: str, moment: Moment, condition: tuple[Status, str]
 ) -> CameraStatusChanged:
-    """The status event of a camera in this condition, one version up."""
+    """The status event of a camera in this condition, with the next version."""
     camera, (status, reason) = site.cameras[camera_id], condition
     same = (status, reason) == (camera.status, camera.reason)
     return CameraStatusChanged(
@@ -101,8 +102,8 @@ def status_event(
 
 
 def _older_evidence(site: Site, camera_id: str) -> dict[str, int]:
-    """For slots on which this camera's last frame is not evidence: the time of their evidence. 0 if
-    there are no such slots."""
+    """The time of the evidence for each slot for which this camera's last frame provides none. It
+    is 0 for a slot without evidence."""
     camera = site.cameras[camera_id]
     last_ms = camera.last_frame_at_ms or 0
     times = {}

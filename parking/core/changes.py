@@ -1,7 +1,7 @@
-"""Removing and renaming cameras, slots, zones and sites: the layouts that result. Pure.
+"""Compute the layouts that result from removing or renaming cameras, slots, zones and sites. Pure.
 
 Sites, zones and slots exist only in layouts, so changing one publishes the next version of each
-layout that names it. Removals are also commands to the tracker (`Removed`).
+layout that names it. A removal also sends a command to the tracker (`Removed`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ Layouts = Sequence[LayoutPublished]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The layouts that change, with their versions not yet raised, and what is removed."""
+    """The changed layouts, whose versions have not been raised yet, and what is removed."""
 
     layouts: list[LayoutPublished]
     removed: Removed | None = None
@@ -44,9 +44,9 @@ class Written:
 def written(
     change: Change, site: Layouts, versions: Mapping[str, int], command: SiteCommanded
 ) -> Written:
-    """Return the change as records. `versions`: of each camera's newest layout, removed ones
-    too; `command`: an empty one with id, time and author. Raises Invalid("bad-layout") with
-    every fault."""
+    """Return the change as records. `versions` holds the version of each camera's latest layout,
+    including removed cameras. `command` is an empty command with id, time and author. Raises
+    Invalid("bad-layout") with every fault."""
     layouts = []
     for one in change.layouts:
         version = versions.get(one.camera_id, 0) + 1
@@ -65,8 +65,8 @@ def written(
 
 
 def without_camera(site: Layouts, camera_id: str) -> Change:
-    """Remove the camera and the slots that no other camera names. Also works for a camera without a
-    layout that sent pictures."""
+    """Remove the camera and the slots that no other camera names. This also works for a camera that
+    sent pictures but has no layout."""
     emptied = [_without_slots(one) for one in site if one.camera_id == camera_id]
     return Change(emptied, Removed(camera_ids=[camera_id]))
 
@@ -148,7 +148,7 @@ def with_slot_id(site: Layouts, slot_id: str, new_id: str) -> Change:
 
 
 def with_camera_id(site: Layouts, camera_id: str, new_id: str) -> Change:
-    """Move the view to another device: its slots stay, the old device is removed. Raises Invalid
+    """Move the view to another device: its slots stay and the old device is removed. Raises Invalid
     `no-layout`, `camera-exists` or `bad-camera-id`."""
     known = _of(site, camera_id)
     if site_of(new_id) != known.site_id:
@@ -163,7 +163,8 @@ def with_camera_id(site: Layouts, camera_id: str, new_id: str) -> Change:
 
 
 def _without_slots(layout: LayoutPublished) -> LayoutPublished:
-    """The last version of a layout. Names and zones stay, for readers of the history."""
+    """The last version of a layout, without slots. Names and zones stay for readers of the
+    history."""
     return replace(layout, slots=[], reference=None, removed=True)
 
 

@@ -1,13 +1,13 @@
-"""When time alone changes something at a site next, so that ticks can be rare. Pure.
+"""Compute when time alone will next change something at a site, so that ticks can be rare. Pure.
 
 A tick between two due times has no effect. Two rules still need the site's time to be roughly
-right, so a tick is due at the latest:
+right, so a tick is due no later than:
 
-- `FRAMES_MS` after the last one while frames come: the site's time decides whether a frame is too
-  late or from a clock that is ahead. A frame that is later than the silence limit by less than this
-  may count until the tick.
-- `GATES_MS` after the last one where vehicles pass: it separates copies of gate events from new
-  ones (parking/core/gatenumbers.py).
+- `FRAMES_MS` after the last one while frames arrive, because the site's time decides whether a
+  frame is too late or from a clock that is ahead. A frame that exceeds the silence limit by less
+  than this may count until the tick.
+- `GATES_MS` after the last one while vehicles pass, because the site's time separates copies of
+  gate events from new ones (parking/core/gatenumbers.py).
 """
 
 from collections.abc import Iterator
@@ -24,8 +24,9 @@ _WATCH_MS: Final = 1_000
 
 
 def next_due_ms(site: Site) -> int | None:
-    """The lowest tick time that can have an effect; at or before the site's own when one is
-    overdue. None: no tick will. It holds until the next record is applied."""
+    """The earliest tick time that can have an effect. It is at or before the site's own time if a
+    tick is overdue, and None if no tick will have an effect. It holds until the next record is
+    applied."""
     times = [
         *(due for camera in site.cameras.values() for due in _camera_due(site, camera)),
         *_sessions_due(site),
@@ -49,7 +50,7 @@ def _camera_due(site: Site, camera: Camera) -> Iterator[int]:
 
 
 def _sessions_due(site: Site) -> Iterator[int]:
-    """Sessions are sorted by entry, so their ends are sorted, too."""
+    """Sessions are sorted by entry, so their end times are sorted, too."""
     limit_ms = site.parameters.overstay_ms
     for session in site.sessions[:1]:
         ends = end_of_stay(session.entry_at_ms, site.parameters)

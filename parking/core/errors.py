@@ -1,9 +1,9 @@
-"""Three exceptions with three outcomes (docs/architecture.md).
+"""Three main exceptions, each with its own outcome (docs/architecture.md).
 
-`Invalid` goes to a dead-letter topic and its offset is committed. `Retryable` is an outage: the
-work is retried with back-off and nothing is committed. Anything else ends the process and its
-supervisor restarts it. Two more: `Fenced` means that another process owns the work now; `Newer`, an
-Invalid without a fault, is skipped.
+For `Invalid`, the message is sent to a dead-letter topic and its offset is committed. `Retryable`
+is an outage: the work is retried with back-off and nothing is committed. Anything else ends the
+process, and its supervisor restarts it. There are two more: `Fenced` means that another process
+owns the work now, and a message that raises `Newer`, an Invalid without a fault, is skipped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,13 @@ from typing import Final
 import msgspec
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What reading foreign JSON raises; the last when it is nested thousands of levels deep."""
+"""The exceptions that reading foreign JSON raises. The last one is for JSON nested thousands of
+levels deep."""
 
 
 class Invalid(Exception):
-    """A message that no retry can fix. `reason`: a short, stable slug; `detail`: for people;
-    `faults`: one line each where there are several."""
+    """A message that no retry can fix. `reason` is a short, stable slug, `detail` is for people,
+    and `faults` has one line per fault if there are several."""
 
     def __init__(self, reason: str, detail: str = "", faults: Sequence[str] = ()) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -28,13 +29,13 @@ class Invalid(Exception):
 
 
 class Newer(Invalid):
-    """A message of a newer version that this one cannot act on: skipped and counted, not
+    """A message of a newer version that this version cannot act on. It is skipped and counted, not
     dead-lettered."""
 
 
 class Refused(Invalid):
-    """Kafka will never accept some records of a send; it has stored the others. `records`: the
-    reason by index in the send."""
+    """Kafka will never accept some records of a send, but it has stored the others. `records` maps
+    the index in the send to the reason."""
 
     def __init__(self, records: Mapping[int, Invalid]) -> None:
         first = next(iter(records.values()))
@@ -43,8 +44,8 @@ class Refused(Invalid):
 
 
 class Retryable(Exception):
-    """An outside system failed for now (database down, object store 503, Kafka unreachable).
-    `reason`: a short, stable slug."""
+    """An external system failed temporarily (database down, object store 503, Kafka unreachable).
+    `reason` is a short, stable slug."""
 
     def __init__(self, detail: str = "", reason: str = "unavailable") -> None:
         super().__init__(detail)
@@ -52,7 +53,8 @@ class Retryable(Exception):
 
 
 class Fenced(Exception):
-    """Another group member owns the work now; drop it. `generations`: the owner's, by place."""
+    """Another group member owns the work now, so it must be dropped. `generations` holds the
+    owner's generation, keyed by place."""
 
     def __init__(self, generations: Mapping[tuple[str, int], int] = MappingProxyType({})) -> None:
         text = f"{len(generations)} partitions are held by another generation: {dict(generations)}"

@@ -1,6 +1,7 @@
-"""Since when no heartbeat has come, for each place (docs/decisions/0031). Pure.
+"""Tell since when no heartbeat has arrived at each place (docs/decisions/0031). Pure.
 
-Nothing is claimed of a place before its first heartbeat: who writes none is not late.
+Nothing is reported about a place before its first heartbeat, because a writer that sends none is
+not late.
 """
 
 from collections.abc import Collection
@@ -12,13 +13,15 @@ Place = tuple[str, int]
 EVERY_S: Final = 3.0
 """How often ingest writes heartbeats."""
 SILENT_MS: Final = 7_000
-"""Without a heartbeat for this long, something stands still. One may be late by four seconds."""
+"""Without a heartbeat for this long, something has stalled. A heartbeat may be four seconds
+late."""
 FORGOTTEN_MS: Final = 3_600_000
-"""A heartbeat that is older on arrival says nothing: perhaps none are written any more."""
+"""A heartbeat that is older than this on arrival proves nothing, because perhaps none are written
+any more."""
 
 
 class _Heard(NamedTuple):
-    heard_ms: int  # by this service's clock
+    heard_ms: int  # when it arrived, by this service's clock
     at_ms: int  # by Kafka's clock: when it was written
 
 
@@ -29,7 +32,7 @@ class Freshness:
     _last: dict[Place, _Heard] = field(default_factory=dict)
 
     def heard(self, now_ms: int, place: Place, at_ms: int, partitions: int) -> None:
-        """A heartbeat came, which was written at `at_ms`. Its topic has them in so many
+        """Note a heartbeat that was written at `at_ms`. Its topic has heartbeats in this many
         partitions."""
         if now_ms - at_ms > FORGOTTEN_MS:
             return
@@ -43,7 +46,7 @@ class Freshness:
 
     @property
     def known(self) -> bool:
-        """Whether any heartbeat has come."""
+        """Whether any heartbeat has arrived."""
         return bool(self._last)
 
     def keep(self, partitions: Collection[int]) -> None:
@@ -51,7 +54,7 @@ class Freshness:
         self._last = {place: last for place, last in self._last.items() if place[1] in partitions}
 
     def restart(self, now_ms: int) -> None:
-        """Nothing can come at present: time counts from now."""
+        """Count time from now on, because no heartbeat can arrive at present."""
         self._last = {place: last._replace(heard_ms=now_ms) for place, last in self._last.items()}
 
     def silent(self, now_ms: int) -> dict[Place, int]:

@@ -1,4 +1,4 @@
-"""Which gate events were applied before: each counts once, whatever the order and the clock. Pure.
+"""Track which gate events were applied, so that each counts once whatever the order or clock. Pure.
 
 A device numbers its events by (boot, seq). The applied numbers are stored as runs, so a device
 without gaps needs one run for its whole history.
@@ -13,15 +13,15 @@ from parking.core.errors import Invalid
 from parking.core.events import GateEventReceived
 from parking.core.site import Device, Site
 
-# Numbers below a device's last GATE_MEMORY, soon after it, belong to a counter that started again.
-# Of ids without a number, the last ID_MEMORY are remembered.
+# Numbers below a device's last GATE_MEMORY numbers that arrive even shortly afterwards belong to a
+# counter that started again. Of ids without a number, the last ID_MEMORY are remembered.
 GATE_MEMORY: Final = 64
 ID_MEMORY: Final = 256
-# Each missing number ends a run; this many runs are kept.
+# Each missing number ends a run. At most this many runs are kept.
 RUN_MEMORY: Final = 1_024
-# A copy of an event never seems later than this. By its device's own clock a copy is never later
-# than the event, unless the clock was set in between: then it is no later than the event was first
-# applied.
+# A copy of an event never appears to be later than this. By its device's own clock, a copy is never
+# later than the event. If the clock was set in between, the copy is no later than the time when the
+# event was first applied.
 _SOON_MS: Final = 60_000
 _LATE_MS: Final = 3_600_000
 _END: Final = 2**63
@@ -30,16 +30,17 @@ Run = tuple[int, int, int]
 
 
 def once(site: Site, event_id: str) -> Site | None:
-    """The site that remembers this id, or None if it already does."""
+    """Return the site with this id remembered, or None if it already was."""
     if event_id in site.recent_ids:
         return None
     return replace(site, recent_ids=[*site.recent_ids, event_id][-ID_MEMORY:])
 
 
 def remember(site: Site, event: GateEventReceived) -> Site | None:
-    """The site that remembers this event, or None if it was applied before. Known or low numbers
-    that come far later belong to a counter that started again (a device flashed again). Events
-    without a number (from the API) are recognised by id. Raises Invalid("gate-number-again")."""
+    """Return the site with this event remembered, or None if it was applied before. Known or low
+    numbers that arrive far later belong to a counter that started again (a reflashed device).
+    Events without a number (from the API) are recognised by id. Raises
+    Invalid("gate-number-again")."""
     if event.boot_id is None or event.seq is None:
         return once(site, event.id)
     device = site.devices.get(event.device_id, Device())
@@ -72,9 +73,10 @@ def remember(site: Site, event: GateEventReceived) -> Site | None:
 
 
 def _begins_anew(device: Device, event: GateEventReceived, *, recent: bool) -> bool:
-    """Whether old numbers belong to another counter: only if they come later than any copy can.
-    `recent`: they are among the device's last GATE_MEMORY. Raises Invalid if the time is the time
-    of receipt, because a copy also has a later one; a person must decide."""
+    """Whether old numbers belong to a new counter, which is so only if they are later than any copy
+    can be. `recent` tells that they are among the device's last GATE_MEMORY. Raises Invalid if the
+    event has only a time of receipt: a copy would have a later one, too, so a person must
+    decide."""
     by_device = event.time_source == "device"
     gap_ms = _SOON_MS if by_device and not recent else _LATE_MS
     last_ms = max(device.gate_at_ms or 0, device.gate_heard_ms or 0)
@@ -108,7 +110,7 @@ def _includes(runs: list[Run], place: tuple[int, int]) -> bool:
 
 
 def _is_low(runs: list[Run], place: tuple[int, int]) -> bool:
-    """Whether it is below the last GATE_MEMORY numbers applied."""
+    """Whether the number is below the last GATE_MEMORY numbers applied."""
     wanted = GATE_MEMORY
     for boot, first, last in reversed(runs):
         if last - first + 1 >= wanted:
@@ -118,7 +120,7 @@ def _is_low(runs: list[Run], place: tuple[int, int]) -> bool:
 
 
 def _with(runs: list[Run], place: tuple[int, int]) -> list[Run]:
-    """The runs with a place added that none of them includes."""
+    """Add a place that none of the runs includes."""
     boot, seq = place
     index = _after(runs, place)
     joins = index > 0 and runs[index - 1][0] == boot and runs[index - 1][2] == seq - 1

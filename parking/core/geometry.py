@@ -1,8 +1,8 @@
 """Pure geometry of slots and boxes: areas, crossing checks and the matching rule.
 
-Polygons are float arrays `[K, 2]` of x, y in order (either turn), closed by themselves.
-Boxes are `[N, 4]` as x0, y0, x1, y1 with y growing downwards. Both live in the same
-coordinates, pixels or fractions of the picture: every rule here is a ratio of areas.
+Polygons are float arrays `[K, 2]` of x, y in order (either direction), closed implicitly. Boxes are
+`[N, 4]` as x0, y0, x1, y1 with y growing downwards. Both use the same coordinates, either pixels or
+fractions of the picture, because every rule here is a ratio of areas.
 """
 
 from collections.abc import Sequence
@@ -14,38 +14,41 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 MATCH_RULE = "footprint-v3"
-"""Version of `match_boxes`' rule: a model's threshold and calibration hold for one rule."""
+"""Version of the rule of `match_boxes`. A model's threshold and calibration are valid for one
+version."""
 
 FOOTPRINT = 0.7
-"""The lower share of a box that stands for the ground under the vehicle."""
+"""The lower share of a box that represents the ground under the vehicle."""
 
 MIN_OVERLAP = 0.15
-"""Least overlap for a box to count: area shared by footprint and slot / area of their union."""
+"""Minimum overlap for a box to count: the intersection over union of its footprint and the slot."""
 
 CLAIMS_FROM = 0.15
-"""Least score of a box that takes part in a contest for a slot."""
+"""Minimum score of a box that competes for a slot."""
 
 SAME_VEHICLE = 0.55
-"""Boxes that share this much (area shared / area of their union) are one vehicle, seen twice."""
+"""Boxes that overlap this much (intersection over union) are one vehicle that was detected
+twice."""
 
 LEAN_FROM = 0.4
-"""Least score of a vehicle that counts when estimating how vehicles stand in this picture's
+"""Minimum score of a vehicle that is used to estimate how vehicles stand in this picture's
 slots."""
 
 LEAN_PULL = 3.0
-"""This many vehicles in the middle of their slots are added to those seen, because a few prove
-little."""
+"""This many vehicles in the middle of their slots are added to those seen, because a few vehicles
+prove little."""
 
 
 class Matches(NamedTuple):
     """Result of `match_boxes`, one entry per slot."""
 
     scores: Floats
-    """The best score of the boxes given to the slot; 0 where there is none."""
+    """The best score of the boxes assigned to the slot, or 0 if there is none."""
     box_index: NDArray[np.intp]
-    """The row of that box; -1 where there is none."""
+    """The row of that box, or -1 if there is none."""
     covered: Floats
-    """Share of the slot (0..1) hidden by one vehicle of another slot, less for an unsure one."""
+    """Share of the slot (0..1) hidden by a vehicle of another slot, reduced if that vehicle is
+    uncertain."""
 
 
 def polygon_area(polygon: ArrayLike) -> float:
@@ -56,13 +59,13 @@ def polygon_area(polygon: ArrayLike) -> float:
 
 
 def _after(corners: Floats) -> Floats:
-    """Each corner's next one; a tenth of the time that np.roll takes."""
+    """Return each corner's successor, ten times as fast as np.roll."""
     after: Floats = np.concatenate([corners[1:], corners[:1]])
     return after
 
 
 def points_in_polygon(points: ArrayLike, polygon: ArrayLike) -> NDArray[np.bool_]:
-    """Return for each point `[M, 2]` whether it is inside (even-odd rule)."""
+    """Return whether each point `[M, 2]` is inside (even-odd rule)."""
     px, py = np.asarray(points, dtype=np.float64).reshape(-1, 2).T[:, :, None]
     start = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
     end = np.roll(start, -1, axis=0)
@@ -76,8 +79,8 @@ def points_in_polygon(points: ArrayLike, polygon: ArrayLike) -> NDArray[np.bool_
 
 def is_simple(polygon: ArrayLike) -> bool:
     """Return whether the outline has an area and neither crosses nor touches itself. Its last
-    corner may repeat the first. Compares all pairs of edges at once: 64 corners take a third of a
-    millisecond."""
+    corner may repeat the first. All pairs of edges are compared at once, which takes a third of a
+    millisecond for 64 corners."""
     points = np.asarray(polygon, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         return False
@@ -96,14 +99,14 @@ def is_simple(polygon: ArrayLike) -> bool:
 
 
 def without_closing(points: Floats) -> Floats:
-    """The corners [K, 2], without a last one that only repeats the first."""
+    """Return the corners [K, 2] without a last one that only repeats the first."""
     closed = len(points) > 1 and bool((points[0] == points[-1]).all())
     return points[:-1] if closed else points
 
 
 def _side_of_edges(start: Floats, end: Floats) -> Floats:
-    """[K, K]: the side of each edge (row) on which each corner (column) lies: 1 left, -1 right, 0
-    on its line. An edge's own corners count as on it, whatever the rounding."""
+    """Return [K, K]: the side of each edge (row) on which each corner (column) lies: 1 left, -1
+    right, 0 on its line. An edge's own corners count as on it, regardless of rounding."""
     edge = end - start
     to = start[None] - start[:, None]
     sides = np.sign(edge[:, None, 0] * to[..., 1] - edge[:, None, 1] * to[..., 0])
@@ -145,7 +148,7 @@ def _edges_meet(a: Floats, b: Floats, c: Floats, d: Floats) -> NDArray[np.bool_]
 
 
 def _within(p: Floats, q: Floats, point: Floats) -> NDArray[np.bool_]:
-    """Return whether each `point`, on the line through p and q, is between them."""
+    """Return whether each `point`, which is on the line through p and q, is between them."""
     low, high = np.minimum(p, q), np.maximum(p, q)
     return np.asarray(((low <= point) & (point <= high)).all(axis=1), np.bool_)
 
@@ -175,7 +178,7 @@ def overlap_areas(boxes_xyxy: ArrayLike, polygons: Sequence[ArrayLike]) -> Float
     up, down = _share(y0 - ya, yb - ya), _share(y1 - ya, yb - ya)
     early, late = np.minimum(up, down), np.maximum(up, down)
     at_start, at_end = np.clip(ya, y0, y1) - y0, np.clip(yb, y0, y1) - y0
-    # Before `early` and after `late` the clamped height is constant; in between it is a line.
+    # The clamped height is constant before `early` and after `late`, and linear in between.
     height = at_start * early + (at_start + at_end) / 2 * (late - early) + at_end * (1 - late)
     areas[box, slot] = np.abs((height * (leave - enter) * step[..., 0]).sum(axis=1))
     return areas
@@ -197,14 +200,14 @@ def _share(distance: Floats, length: Floats) -> Floats:
 
 
 def match_boxes(boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayLike]) -> Matches:
-    """Give each box to the one slot that its footprint overlaps most, unless another box fits that
+    """Assign each box to the slot that its footprint overlaps most, unless another box fits that
     slot better and a neighbouring slot is free for this one.
 
-    A vehicle rises above the ground, so its box covers part of the slots behind it: only the box's
-    lower part (`FOOTPRINT`) is compared. The camera's angle and the way outlines were drawn shift
-    all vehicles of a picture off their slots in the same way. So boxes are matched once, moved back
-    by the shift of the sure ones (`_lean`), and matched again. A box whose overlap stays below
-    `MIN_OVERLAP` (driving past, parked outside) gets no slot.
+    A vehicle rises above the ground, so its box covers part of the slots behind it. Therefore only
+    the box's lower part (`FOOTPRINT`) is compared. The camera's angle and the way outlines were
+    drawn shift all vehicles of a picture off their slots in the same way. So boxes are matched
+    once, moved back by the shift of the confident ones (`_lean`), and matched again. A box whose
+    overlap stays below `MIN_OVERLAP` (a vehicle driving past or parked outside) gets no slot.
     """
     boxes = np.array(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
     score = np.asarray(scores, dtype=np.float64).reshape(-1)
@@ -249,8 +252,9 @@ def _lean(
     slots: Sequence[ArrayLike],
     box_of_slot: NDArray[np.intp],
 ) -> Floats:
-    """Return `[N, 4]`, how far boxes in this picture are shifted off their slots: the median, in
-    box sizes, of the sure vehicles' distance from the middle of their slots."""
+    """Return `[N, 4]`, how far boxes in this picture are shifted off their slots. This is the
+    median distance, in box sizes, of confidently detected vehicles from the middle of their
+    slots."""
     seen = np.flatnonzero((box_of_slot >= 0) & (score[box_of_slot] > LEAN_FROM))
     if not len(seen):
         return np.zeros_like(feet)
@@ -266,9 +270,9 @@ def _lean(
 def _settle_contests(
     boxes: Floats, claims: Floats, overlap: Floats, slot_of_box: NDArray[np.intp]
 ) -> None:
-    """Where several vehicles claim one slot, give it to the one that overlaps it most (unsure ones
-    count less). Each other vehicle gets its next best slot if no box claims that. `claims`: the
-    score of each box that takes part, else 0. Changes `slot_of_box`."""
+    """If several vehicles claim one slot, assign it to the one that overlaps it most (uncertain
+    ones count less). Each other vehicle gets its next best slot if no box claims that one. `claims`
+    holds the score of each competing box and 0 for all others. Changes `slot_of_box`."""
     claimed = np.bincount(slot_of_box[claims > 0], minlength=overlap.shape[1])
     for slot in np.flatnonzero(claimed > 1):
         rivals = np.flatnonzero((claims > 0) & (slot_of_box == slot))

@@ -5,15 +5,15 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 PART: Final = r"^[a-z0-9-]{1,40}$"
-"""Of a site's or a device's id."""
+"""The pattern of a site's or device's id."""
 CAMERA: Final = r"^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$"
 NAME: Final = r"^[A-Za-z0-9._-]{1,40}$"
-"""For the id of a slot, a zone or a gate."""
+"""The pattern of a slot's, zone's or gate's id."""
 
 
 def _words(text: str) -> dict[str, str]:
-    """Describes a valid text in error messages (parking/wire/reading.py). That module also rejects
-    what Postgres cannot store: U+0000 in a text, a whole number beyond a bigint."""
+    """Describe a valid text in error messages (parking/wire/reading.py). That module also rejects
+    what Postgres cannot store: U+0000 in a text, and integers beyond a bigint."""
     return {"words": text}
 
 

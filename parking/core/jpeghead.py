@@ -42,6 +42,6 @@ def header(jpeg: bytes) -> tuple[tuple[int, int], Orientation]:
 
 def _sides(sides: bytes) -> tuple[int, int]:
     width, height = int.from_bytes(sides[2:]), int.from_bytes(sides[:2])
-    if not width or not height:  # libjpeg cannot read a height of 0 (given later, by DNL)
+    if not width or not height:  # libjpeg cannot read a height of 0 (set later by DNL)
         raise Invalid(_UNDECODABLE, f"the frame header states {width}x{height} pixels")
     return width, height

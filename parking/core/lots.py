@@ -1,11 +1,11 @@
-"""Lots and their layouts, pure: what a usable layout is, and layouts from annotated footage.
+"""Check layouts, and build layouts from annotated footage. Pure.
 
-An annotations file is `{"frames": [{"file", "camera", "width", "height", "slots": [{"id",
-"polygon" [[x, y]..] in pixels, "occupied" 0|1|null}]}]}`, the form that tools/render writes and
-that public parking data sets are easily brought into. Optional: `timestamp` of a frame (ISO 8601;
-UTC where it names no zone), `dataset`, `site` {"id", "name", "zones" {id: name}, "slots" {id:
-{"zone", "plan" [[x, y]..] in metres}}}, `cameras` {id: {"name"}}, and `gate` [{"frame": index of
-the scene's frame, "direction": "entry"|"exit"}] for a gate's events.
+An annotations file is `{"frames": [{"file", "camera", "width", "height", "slots": [{"id", "polygon"
+[[x, y]..] in pixels, "occupied" 0|1|null}]}]}`. tools/render writes this form, and public parking
+data sets are easy to convert to it. Optional: `timestamp` of a frame (ISO 8601; UTC if it has no
+time zone), `dataset`, `site` {"id", "name", "zones" {id: name}, "slots" {id: {"zone", "plan" [[x,
+y]..] in metres}}}, `cameras` {id: {"name"}}, and `gate` [{"frame": index of the scene's frame,
+"direction": "entry"|"exit"}] for gate events.
 """
 
 import re
@@ -37,15 +37,15 @@ MAX_PLAN_M = 1e8
 MAX_REFERENCE_PX = 480
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 MIN_AREA = 1e-5
-"""Least area of a slot, as a share of the picture: about 3x3 pixels at 1280x720."""
+"""Minimum area of a slot as a share of the picture: about 3x3 pixels at 1280x720."""
 MIN_ACROSS = 0.002
-"""Least area of a slot over its longest diagonal, as a share of the picture. The most distant slots
-of six public data sets have 0.0032."""
+"""Minimum area of a slot divided by its longest diagonal, as a share of the picture. It is 0.0032
+for the most distant slots of six public data sets."""
 MOST_TWINS = 10
 
 
 def check(layout: LayoutPublished) -> list[str]:
-    """Return every fault of a layout in words, [] when it can be used."""
+    """Return every fault of a layout in words, or [] if it can be used."""
     faults = []
     if layout.camera_id.split("/")[0] != layout.site_id:
         faults.append(f"camera {layout.camera_id} does not belong to site {layout.site_id}")
@@ -80,11 +80,11 @@ def _check_slot(slot: LayoutSlot, zones: set[str]) -> Iterator[str]:
 
 
 def check_new(layout: LayoutPublished, in_force: LayoutPublished | None = None) -> list[str]:
-    """Return the faults of a layout that is about to be published: those of `check`, plus outlines
-    that are too small to be seen or overlap each other.
+    """Return the faults of a layout that is about to be published: those found by `check`, plus
+    outlines that are too small to be seen or that overlap.
 
-    `in_force`: the camera's present layout. An enabled slot whose outline it already has is not
-    rejected for its size, nor for overlapping another such slot.
+    `in_force` is the camera's current layout. An enabled slot whose outline is already in it is not
+    rejected for its size or for overlapping another such slot.
     """
     faults = check(layout)
     if len(layout.slots) > MAX_SLOTS:
@@ -111,15 +111,15 @@ def check_new(layout: LayoutPublished, in_force: LayoutPublished | None = None) 
 
 
 def check_site(layouts: Iterable[LayoutPublished]) -> list[str]:
-    """Return why the cameras' layouts together exceed the site's limits, [] if they do not. The
-    tracker counts again at adoption, with the slots of former layouts."""
+    """Return why the cameras' layouts together exceed the site's limits, or [] if they do not. The
+    tracker counts again at adoption, including the slots of earlier layouts."""
     views = [[slot.slot_id for slot in layout.slots if slot.enabled] for layout in layouts]
     fault = too_large(len({slot for view in views for slot in view}), sum(map(len, views)))
     return [fault] if fault else []
 
 
 def require(layouts: Iterable[LayoutPublished], site_id: str, slot_id: str | None = None) -> None:
-    """Raise Invalid `no-site` or `no-slot` with the existing ids."""
+    """Raise Invalid `no-site` or `no-slot`, which lists the existing ids, if one is missing."""
     layouts = [one for one in layouts if not one.removed]
     sites = sorted({one.site_id for one in layouts})
     own = [one for one in layouts if one.site_id == site_id]
@@ -157,8 +157,8 @@ def same_layout(one: LayoutPublished, other: LayoutPublished) -> bool:
 
 
 def successor(layout: LayoutPublished, current: LayoutPublished | None) -> LayoutPublished:
-    """Return the layout with the version after `current`, because readers apply only higher ones;
-    or `current` itself if nothing differs."""
+    """Return the layout with the version after `current`, because readers apply only higher
+    versions. Return `current` itself if nothing differs."""
     if current is None:
         return layout
     if same_layout(layout, current):
@@ -198,9 +198,9 @@ def layouts_from_annotations(
     time_ms: int,
     version: int = 1,
 ) -> list[LayoutPublished]:
-    """Build one layout per camera; each slot as in the camera's first frame that names it. Optional
-    keys are used if present: `site` {name, zones, slots {id: {zone, plan}}}, `cameras` {id:
-    {name}}. Raises Invalid("bad-annotations")."""
+    """Build one layout per camera, with each slot as in the camera's first frame that names it.
+    Optional keys are used if present: `site` {name, zones, slots {id: {zone, plan}}}, `cameras`
+    {id: {name}}. Raises Invalid("bad-annotations")."""
     try:
         return [
             _layout(annotations, frames, (site_id, camera), interval_ms, time_ms, version)
@@ -285,7 +285,7 @@ def _small_jpeg(data: bytes) -> bool:
 
 
 def _inside(x: float, y: float) -> tuple[float, float]:
-    """Clamp to the picture: a corner may be drawn a little beyond its edge."""
+    """Clamp to the picture, because a corner may be drawn slightly beyond its edge."""
     return min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
 
 

@@ -1,13 +1,13 @@
-"""Exits whose plate was read a little differently than at the entry. Pure.
+"""Match exits whose plate was read slightly differently than at the entry. Pure.
 
 Only hashes of plates are known here (parking/access/plates.py makes them). `Passage.plate_near` is
 the hash of the plate with look-alike characters made equal, followed by hashes of it without its
-first, second, ... last character. Those reveal an edit distance of one and nothing else.
+first, second, ... last character. These hashes reveal an edit distance of one and nothing else.
 
-A plate's own passages are matched first. Of the rest, in order of time, an exit closes the stay of
-a near plate if exactly one such stay is open then. If there are two, the right one cannot be known,
-and the exit closes neither. An exit that was matched to another vehicle's stay is released as soon
-as that vehicle's own exit is known.
+A plate's own passages are matched first. The remaining exits are taken in order of time, and each
+closes the stay of a near plate if exactly one such stay is open at that time. If there are two, the
+right one cannot be known, so the exit closes neither. An exit that was matched to another vehicle's
+stay is released as soon as that vehicle's own exit is known.
 """
 
 from collections import defaultdict
@@ -26,12 +26,12 @@ ALWAYS_MS: Final = 2**63
 Near = tuple[str, ...]
 Plates = Mapping[str, list[Passage]]
 Find = Callable[[Near], list[str]]
-"""The known plates that are near to one plate."""
+"""Finds the known plates that are near to one plate."""
 
 
 def is_near(a: Near, b: Near) -> bool:
-    """Whether two plates are equal apart from look-alikes and one character that was misread, left
-    out or added."""
+    """Whether two plates are equal apart from look-alikes and at most one misread, missing or extra
+    character."""
     if not a or not b:
         return False
     if a[0] == b[0]:
@@ -43,7 +43,7 @@ def is_near(a: Near, b: Near) -> bool:
 
 
 def search(plates: Plates, names: Collection[str]) -> Find:
-    """Compare with each of these plates: fast for few look-ups."""
+    """Compare with each of these plates, which is fast for few look-ups."""
 
     def find(wanted: Near) -> list[str]:
         hashes = frozenset(wanted)
@@ -54,7 +54,7 @@ def search(plates: Plates, names: Collection[str]) -> Find:
 
 
 def index(plates: Plates) -> Find:
-    """Index all plates by their hashes first: fast for many look-ups."""
+    """Index all plates by their hashes first, which is fast for many look-ups."""
     known: dict[str, list[str]] = defaultdict(list)
     for name, passages in plates.items():
         for one in passages[-1].plate_near:
@@ -68,8 +68,8 @@ def index(plates: Plates) -> Find:
 
 
 def group_of(name: str, plates: Plates, strange: Collection[str], find: Find) -> list[str]:
-    """The plates that may exchange exits or stays, including this one. They are connected by those
-    of `strange`, which have exits without an entry."""
+    """The plates, including this one, that may exchange exits or stays. They are connected by
+    plates of `strange`, which have exits without an entry."""
     group, wave = {name}, [name]
     find_strange = search(plates, strange)
     while wave:
@@ -85,8 +85,8 @@ def group_of(name: str, plates: Plates, strange: Collection[str], find: Find) ->
 def pair_plates(
     plates: Iterable[list[Passage]], since_ms: int
 ) -> tuple[dict[str, Outcome], list[Passage]]:
-    """The outcome of each entry of some plates by id, and the exits that closed none of them. Exits
-    up to `since_ms` count only for the same plate."""
+    """Return the outcome of each entry of some plates, keyed by id, and the exits that closed none
+    of them. Exits up to `since_ms` count only for the same plate."""
     outcomes: dict[str, Outcome] = {}
     strange: list[Passage] = []
     stays: list[tuple[Passage, Passage | None]] = []
@@ -114,15 +114,15 @@ def pair_plates(
 
 
 def _was_in(entry: Passage, then: Passage | None, leaving: Passage) -> bool:
-    """Whether an entry that its own plate's exit did not close was the plate's last passage
-    then."""
+    """Whether this entry, which no exit of its own plate closed, was the plate's last passage at
+    that time."""
     begun = passage_key(entry) < passage_key(leaving)
     return begun and (then is None or passage_key(leaving) < passage_key(then))
 
 
 def settle(gates: Gates, before_ms: int) -> Gates:
-    """Make near matches of entries before this time final: the exit becomes one of the entry's
-    plate. For passages that are about to be forgotten, so that their counterparts are not left
+    """Make near matches of entries before this time final: the exit is moved to the entry's plate.
+    This is for passages that are about to be forgotten, so that their counterparts are not left
     unmatched."""
     if not gates.misread:
         return gates
@@ -147,7 +147,7 @@ def settle_group(plates: Draft, group: Collection[str], since_ms: int, before_ms
         theirs = owners[leaving.id]
         if theirs == name:
             continue
-        # Its own hash stays and shows that the match was a near one.
+        # The exit keeps its own hash, which shows that the match was a near one.
         one_of_it = replace(leaving, plate_near=entry.plate_near)
         plates[name] = sorted([*plates[name], one_of_it], key=passage_key)
         plates[theirs] = [one for one in plates[theirs] if one.id != leaving.id]
@@ -156,7 +156,7 @@ def settle_group(plates: Draft, group: Collection[str], since_ms: int, before_ms
 
 
 def misread_of(plates: Plates, names: Iterable[str]) -> list[str]:
-    """Those of these plates that have exits without an entry, so may be near to others."""
+    """The plates among these that have exits without an entry and so may be near to others."""
     return sorted(
         name
         for name in names

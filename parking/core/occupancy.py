@@ -1,18 +1,20 @@
 """The tracker's rule: `step(site, record) -> (site, outputs)`, a fold over the log. Pure.
 
 It uses the order of the records and the times in them, never a clock. The same code runs in the
-tracker, in replays and in the tests' oracle. A record that was applied before returns the very same
-site and no outputs. A slower detector, within the silence limit, leads to the same changes in the
-same order (docs/decisions/0021).
+tracker, in replays and in the tests' oracle. A record that was applied before returns the same site
+object and no outputs. A slower detector, if it stays within the silence limit, leads to the same
+changes in the same order (docs/decisions/0021).
 
 - A slot changes after enough observations in a row (`enter_observations` to become occupied,
   `exit_observations` to become free). One below `min_confidence` does not count.
-- Cameras that see the same slot vote, weighted by confidence. Similar weights for both: unknown.
+- Cameras that see the same slot vote, weighted by confidence. If the weights for both states are
+  similar, the slot is unknown.
 - Unknown beats wrong: a camera that is offline, silent (its last frame is older than the silence
-  limit) or unhealthy loses its evidence. So does a camera whose frames had no observation of a slot
-  for the silence limit. Until then its evidence is old, not unknown.
+  limit) or unhealthy loses its evidence. A camera whose frames had no observation of a slot for the
+  silence limit loses its evidence for that slot. Until then its evidence is old, not unknown.
 - A person's correction holds until the cameras confirm a state other than the overruled one, or
-  have repeated the overruled one for `correction_hold_ms`. Closed holds until opened.
+  have repeated the overruled one for `correction_hold_ms`. A closed slot stays closed until it is
+  opened.
 """
 
 from collections.abc import Callable
@@ -50,7 +52,7 @@ Stepped = tuple[Site, list[Event]]
 
 
 def step(site: Site, record: Event) -> Stepped:
-    """Apply one record. Raises Invalid when it cannot be applied: `not-for-tracker`, `wrong-site`,
+    """Apply one record. Raises Invalid if it cannot be applied: `not-for-tracker`, `wrong-site`,
     `unknown-slot`, `site-too-large`."""
     handle = _STEPS.get(type(record))
     if handle is None:
@@ -104,7 +106,7 @@ def _device(site: Site, event: DeviceReported) -> Stepped:
 def _command(site: Site, command: SiteCommanded) -> Stepped:
     moment = Moment(cause=Cause(kind="command", id=command.id), time_ms=command.time_ms)
     order = command.command
-    if isinstance(order, LayoutAdopted):  # names its version: doing it twice is doing it once
+    if isinstance(order, LayoutAdopted):  # it names its version, so it is idempotent
         return _adopt(site, order, moment)
     known = once(site, command.id)
     if known is None:
@@ -181,7 +183,8 @@ def _adopt(site: Site, order: LayoutAdopted, moment: Moment) -> Stepped:
 
 
 def _check_size(site: Site, order: LayoutAdopted, before: Camera) -> None:
-    """A layout with fewer slots than before is always accepted, even at a site over its limits."""
+    """Always accept a layout with fewer slots than before, even at a site that exceeds its
+    limits."""
     slots = len(site.slots.keys() | {ref.slot_id for ref in order.slots})
     more = len(order.slots) - len(before.slot_ids)
     sights = sum(len(camera.slot_ids) for camera in site.cameras.values()) + more

@@ -1,7 +1,8 @@
 """How a picture must be turned to be shown upright, as in EXIF. Pure.
 
 Ingest writes a camera's orientation into each of its JPEGs as the EXIF tag that browsers and
-viewers obey. Everything after ingest (sizes, outlines, references) means the picture as shown.
+viewers respect. Everything after ingest (sizes, outlines, references) refers to the picture as
+shown.
 """
 
 from dataclasses import dataclass
@@ -56,8 +57,8 @@ _EXIF: Final = {(one.rotate, one.mirror): value for value, one in _BY_EXIF.items
 
 
 def from_exif(body: bytes) -> Orientation | None:
-    """The orientation in an APP1 segment's body; None if it is not EXIF or contains none that is
-    valid."""
+    """The orientation in an APP1 segment's body, or None if it is not EXIF or contains no valid
+    orientation."""
     tiff = body.removeprefix(_HEADER)
     order = _ORDERS.get(tiff[:4]) if len(tiff) < len(body) else None
     if order is None:

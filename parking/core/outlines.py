@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from parking.core.geometry import Floats, points_in_polygon, polygon_area
 
 TWINS_FROM: Final = 0.8
-"""Intersection over union from which two outlines count as the same place."""
+"""The minimum intersection over union at which two outlines count as the same place."""
 _BOXES_FROM: Final = 0.65
 _SIDE: Final = 20
 _MOST_COMPARED: Final = 800
@@ -27,9 +27,9 @@ def thickness(polygon: ArrayLike) -> float:
 def twins(
     polygons: Sequence[ArrayLike], accepted: Sequence[bool] | None = None
 ) -> list[tuple[int, int]]:
-    """Return pairs (first, second) of outlines that are equal or nearly so, about `_ENOUGH` at
-    most, without pairs in which both are `accepted`. 1,000 outlines with 64 corners each take about
-    0.3 s, wherever they lie."""
+    """Return pairs (first, second) of outlines that are equal or nearly so, at most about
+    `_ENOUGH`. Pairs in which both are `accepted` are left out. 1,000 outlines with 64 corners each
+    take about 0.3 s, wherever they are."""
     if len(polygons) < 2:
         return []
     rings = [np.asarray(polygon, np.float64).reshape(-1, 2) for polygon in polygons]
@@ -47,7 +47,7 @@ def twins(
 
 
 def _shared(boxes: Floats) -> Floats:
-    """[N, N]: intersection area of two boxes divided by the area of their union."""
+    """Return [N, N]: the intersection over union of each two boxes."""
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=2)
@@ -57,8 +57,7 @@ def _shared(boxes: Floats) -> Floats:
 
 
 def _overlap(one: Floats, other: Floats) -> float:
-    """Intersection area of two outlines divided by the area of their union, estimated on a grid of
-    points."""
+    """Return the intersection over union of two outlines, estimated on a grid of points."""
     together = np.vstack([one, other])
     low, high = together.min(axis=0), together.max(axis=0)
     steps = (np.arange(_SIDE) + 0.5) / _SIDE

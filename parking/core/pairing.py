@@ -1,18 +1,19 @@
-"""Match exits to entries; the result does not depend on the order of arrival. Pure.
+"""Match exits to entries. The result does not depend on the order of arrival. Pure.
 
 Passages are matched in the order of their own times:
 
 - An exit with a plate closes the stay of the same plate, if that plate's last passage was an entry.
-- If there is none, it closes the stay with a near plate, if exactly one is open (nearplates.py).
+- If there is none, it closes the stay of a near plate if exactly one such stay is open
+  (nearplates.py).
 - Any other exit closes the oldest stay without a plate, never one with another plate.
 - An exit that finds no stay is a stray.
-- An entry of a plate that is inside ends its earlier stay (`entered-again`).
-- A stay without a plate ends at its maximum stay or at the site's empty time, and no later exit
-  closes it. A stay with a plate ends then, too, until its own exit is known.
+- An entry of a plate that is already inside ends its earlier stay (`entered-again`).
+- A stay without a plate ends at the maximum stay or at the site's empty time, and no later exit
+  closes it. A stay with a plate ends then, too, unless its own exit becomes known later.
 
-A late passage is put in its place and its effects are worked out: a late entry takes the exit of
-the next entry, which takes that of the one after it, until one takes a stray or stays open.
-Passages that are no longer remembered do not change.
+A late passage is inserted in order of time and its effects are worked out. A late entry takes the
+exit of the next entry, which takes the exit of the one after it, until one takes a stray or stays
+open. Passages that are no longer remembered do not change.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -73,7 +74,7 @@ class Pairing:
         )
 
     def add(self, passage: Passage) -> None:
-        """Put a passage in its place."""
+        """Insert a passage in order of time."""
         if passage.time_ms <= self._counted_at_ms:
             self._add_counted(passage)
         elif passage.plate_hash is not None:
@@ -84,7 +85,7 @@ class Pairing:
             self._match_exit(passage)
 
     def end(self, session: OpenSession, ending: Ending) -> None:
-        """Give an open session up. If it has no plate, an exit from before its end may still close
+        """Give up an open session. If it has no plate, an exit from before its end may still close
         it, unless other sessions were needed to make up for it."""
         self._take_open(session)
         if session.plate_hash is None and ending in ("maximum-stay", "empty-time"):
@@ -92,7 +93,7 @@ class Pairing:
         self.changes.note(session, "open", ending)
 
     def begin(self, session: OpenSession) -> None:
-        """An open session without an entry passage."""
+        """Add an open session that has no entry passage."""
         insort(self.open, session, key=entry_key)
         self.changes.note(session, None, "open")
 
@@ -100,8 +101,8 @@ class Pairing:
     def _match(
         self, session: OpenSession, before: Outcome, after: tuple[int, str] | None = None
     ) -> None:
-        """Find the exit of an entry without a plate; an entry that loses its exit finds another.
-        `after`: only later exits may be used."""
+        """Find the exit of an entry without a plate. An entry that loses its exit to it looks for
+        another one. If `after` is given, only later exits may be used."""
         while True:
             begin = after or (session.entry_at_ms, "")
             index = bisect_right(self._stays, entry_key(session), key=stay_entry)
@@ -134,8 +135,8 @@ class Pairing:
             self.changes.note(session, before, "open")
 
     def _match_exit(self, passage: Passage) -> None:
-        """Close the oldest stay without a plate that was open then. An exit that closed it later
-        finds another stay."""
+        """Close the oldest stay without a plate that was open at that time. If a later exit had
+        closed it, that exit finds another stay."""
         while True:
             unmatched = self._oldest_unmatched(passage.time_ms)
             index = bisect_right(self._stays, exit_key(passage), key=stay_exit)
@@ -156,7 +157,7 @@ class Pairing:
             passage = taken.exit
 
     def _oldest_unmatched(self, time_ms: int) -> OpenSession | None:
-        """Of the stays without a plate and without an exit, the oldest that was open then."""
+        """Return the oldest stay that was open at that time and has neither a plate nor an exit."""
         index = bisect_left(self._ended, time_ms, key=self._end_ms)
         for session in self._ended[index : index + 1] or self.open:
             if session.entry_at_ms > time_ms:
@@ -181,7 +182,8 @@ class Pairing:
         return ends[1] if ends else "recount"
 
     def _take_open(self, session: OpenSession) -> OpenSession | None:
-        """Take the session out of the open ones; None if it is not among them."""
+        """Remove the session from the open ones and return it, or return None if it is not among
+        them."""
         index = self._index_open(session)
         return None if index is None else self.open.pop(index)
 
@@ -195,7 +197,8 @@ class Pairing:
         self.changes.note_stray(passage, False)
 
     def _take_back_exit(self, passage: Passage) -> None:
-        """The exit has an entry of its own: the stay that it closed finds another exit."""
+        """Release an exit that has an entry of its own. The stay that it closed finds another
+        exit."""
         index = bisect_left(self._stays, exit_key(passage), key=stay_exit)
         if index < len(self._stays) and self._stays[index].exit == passage:
             freed = self._stays.pop(index).entry
@@ -228,7 +231,7 @@ class Pairing:
         self._remember(plates, group, plate)
 
     def _group(self, plates: Draft, plate: str) -> list[str]:
-        """The plate and those that it may exchange exits or stays with."""
+        """The plate and those with which it may exchange exits or stays."""
         strange = {*self._misread, *misread_of(plates, [plate])}
         if not strange:
             return [plate]
@@ -240,7 +243,7 @@ class Pairing:
         return group_of(plate, plates, strange, find)
 
     def _remember(self, plates: Draft, group: list[str], plate: str) -> None:
-        """The plates as they are now, limited to the maximum number."""
+        """Remember the plates as they are now, up to the maximum number."""
         if len(plates[plate]) > PLATE_PASSAGES:
             settle_group(plates, group, self._counted_at_ms, _NEVER_MS)
             kept = plates.pop(plate, [])
@@ -257,7 +260,7 @@ class Pairing:
         self._misread = sorted([*others, *misread_of(plates, group)])
 
     def _forget_plate(self, plates: Draft, plate: str) -> None:
-        """Unless the plate is inside: then it counts as seen just now."""
+        """Forget the plate unless it is inside. In that case it counts as seen just now."""
         last = plates[plate][-1]
         if last.direction == "entry" and self._index_open(session_of(last)) is not None:
             plates[plate] = plates[plate]
@@ -278,7 +281,8 @@ class Pairing:
 
     # ------------------------------------------------------------ counted already
     def _add_counted(self, passage: Passage) -> None:
-        """Somebody counted after this passage, so it changes no number."""
+        """Add a passage from before the last recount, which does not change the number of
+        vehicles."""
         if passage.direction == "entry":
             self.changes.note(session_of(passage), None, "recount")
         else:

@@ -1,9 +1,10 @@
-"""Vehicles through gates; each plate's last passages as a value that is cheap to change. Pure.
+"""Vehicles that pass gates, with each plate's last passages as a value that is cheap to change.
+Pure.
 
-A site remembers thousands of plates and a gate event changes one of them, so copying all of them
-for each event would cost more than everything else. `PlatePassages` is a large dictionary that many
-values share and nobody changes, plus a small one of the plates changed since. A change copies the
-small one. Once it exceeds CHANGED_LIMIT, the two are merged.
+A site remembers thousands of plates, but a gate event changes only one, so copying all of them for
+each event would cost more than everything else. `PlatePassages` consists of a large dictionary that
+many values share and that never changes, plus a small one with the plates changed since. A change
+copies the small one. Once it exceeds CHANGED_LIMIT, the two are merged.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -15,8 +16,8 @@ CHANGED_LIMIT: Final = 128
 
 
 class Passage(Struct, frozen=True, array_like=True):
-    """One vehicle through a gate. `id` is unique in its site; an entry's is its session's.
-    `plate_near`: hashes that similar plates share (parking/core/nearplates.py)."""
+    """One vehicle that passed a gate. `id` is unique in its site, and an entry has the id of its
+    session. `plate_near` holds hashes that similar plates share (parking/core/nearplates.py)."""
 
     time_ms: int
     id: str
@@ -30,8 +31,8 @@ _Passages = list[Passage]
 
 
 class PlatePassages(Mapping[str, _Passages]):
-    """Passages by plate, the most recently changed plate last. Immutable, the lists too. Two are
-    equal when they contain the same, whatever their order and layers."""
+    """Passages keyed by plate, with the most recently changed plate last. Immutable, including the
+    lists. Two values are equal if they have the same content, whatever their order and layers."""
 
     __slots__ = ("_base", "_changed", "_length")
 
@@ -56,7 +57,7 @@ class PlatePassages(Mapping[str, _Passages]):
             return False
         return super().__eq__(other)
 
-    __hash__ = None  # type: ignore[assignment] # as a dictionary has none
+    __hash__ = None  # type: ignore[assignment] # unhashable, like a dictionary
 
     def __repr__(self) -> str:
         return f"PlatePassages({dict(self)!r})"
@@ -67,7 +68,7 @@ class PlatePassages(Mapping[str, _Passages]):
 
 
 class Draft(MutableMapping[str, _Passages]):
-    """A `PlatePassages` under construction. A plate that is set moves to the end, even if it was
+    """A `PlatePassages` under construction. Setting a plate moves it to the end, even if it was
     known, so the order does not depend on the layers. Do not change the lists or the shared `base`
     in place."""
 

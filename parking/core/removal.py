@@ -1,11 +1,12 @@
 """Remove cameras, slots or a whole site from the state. Pure.
 
 Each removed item gets one last event with the reason `removed`: a slot as unknown, a camera as
-offline, an open stay as given up. With that record the tracker removes it from the compacted topics
-(services/tracker/handler.py). Earlier events stay: history does not change.
+offline, an open stay as given up. Along with that record, the tracker removes the item from the
+compacted topics (services/tracker/handler.py). Earlier events stay, because history does not
+change.
 
 Pictures taken before a camera's removal may be analysed after it. They do not bring the camera
-back: a layout does, or a later picture.
+back, but a layout or a later picture does.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +27,7 @@ REMOVED_MEMORY: Final = 1_000
 
 
 def on_removal(site: Site, order: Removed, moment: Moment) -> tuple[Site, list[Event]]:
-    """Remove these cameras and slots; a slot that another camera names stays."""
+    """Remove these cameras and slots. A slot that another camera names stays."""
     outputs: list[Event] = []
     cameras = list(site.cameras) if order.whole_site else order.camera_ids
     names = [*cameras, site.site_id] if order.whole_site else cameras
@@ -92,8 +93,8 @@ def _without_slot(
 
 
 def _emptied(site: Site) -> Site:
-    """What remains of a removed site: its time, its versions, the commands it has seen and when its
-    cameras were removed."""
+    """What remains of a removed site: its time, its versions, the commands it has applied, and when
+    its cameras were removed."""
     return Site(
         site_id=site.site_id,
         run=site.run,

@@ -15,14 +15,14 @@ Operation = Literal["Read", "Write", "Create", "Describe", "IdempotentWrite"]
 Resource = Literal["topic", "group", "transactionalId", "cluster"]
 
 
-CLUSTER: Final = "kafka-cluster"  # what Kafka calls itself
+CLUSTER: Final = "kafka-cluster"  # Kafka's name for the cluster resource
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """The topics that a service reads and writes, its consumer groups, and prefixes: of its
-    transactional ids, and of topics that its library creates for itself. `watches`: whether it
-    measures the progress of the stages."""
+    """The topics that a service reads and writes, its consumer groups, and the prefixes of its
+    transactional ids and of the topics that its library creates for itself. `watches` tells whether
+    it measures the progress of the stages."""
 
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
@@ -34,7 +34,8 @@ class Rights:
 
 @dataclass(frozen=True, slots=True)
 class Acl:
-    """One right of a service. `prefix`: for all resources whose names begin with `name`."""
+    """One right of a service. With `prefix`, it covers all resources whose names begin with
+    `name`."""
 
     service: str
     resource: Resource
@@ -141,7 +142,7 @@ RIGHTS: Final[dict[str, Rights]] = {
             }
         ),
         groups=frozenset({topics.ANALYTICS_APP}),
-        own=f"{topics.ANALYTICS_APP}-__",  # faust's topic for the choice of its leader
+        own=f"{topics.ANALYTICS_APP}-__",  # faust's topic for electing its leader
     ),
 }
 

@@ -1,7 +1,7 @@
-"""Vehicles' stays, from gate events, counts and time. Pure.
+"""Derive vehicles' stays from gate events, counts and time. Pure.
 
 The number of vehicles inside is the number of open sessions, so it never falls below zero.
-`gate-drift` is reported when it exceeds the site's capacity, and for each exit that closes nothing.
+`gate-drift` is reported if it exceeds the site's capacity, and for each exit that closes nothing.
 """
 
 from typing import Final, Literal
@@ -24,10 +24,11 @@ from parking.core.site import (
 )
 from parking.core.stays import Ending, end_of_stay, forget_before
 
-# The site's state is one record in Kafka: a lot that never sees its exits must not outgrow it.
+# The site's state is one record in Kafka, which a lot that never sees its exits must not outgrow.
 OPEN_LIMIT: Final = SITE_SLOTS
-# How long passages are remembered, so that late ones find their place among them. Strays are
-# remembered as long as ingest accepts a device's time, because they keep the number inside right.
+# How long passages are remembered, so that late ones can be inserted in order. Strays are
+# remembered for as long as ingest accepts a device's timestamps, because they keep the number of
+# vehicles inside correct.
 MEMORY_MS: Final = 2 * 86_400_000
 STRAYS_MS: Final = 7 * 86_400_000
 _HOUR_MS: Final = 3_600_000
@@ -37,9 +38,9 @@ Stepped = tuple[Site, list[Event]]
 
 
 def on_gate(site: Site, event: GateEventReceived, moment: Moment) -> Stepped:
-    """Apply a gate event: an entry opens a session, an exit closes one. A late one changes what it
-    would have changed in its time. An event that was applied before has no effect. Raises Invalid
-    when that cannot be decided."""
+    """Apply a gate event: an entry opens a session, and an exit closes one. A late event has the
+    effect it would have had on time. An event that was applied before has no effect. Raises Invalid
+    if it cannot be decided whether it was."""
     known = remember(site, event)
     if known is None:
         return site, []
@@ -63,8 +64,8 @@ def on_gate(site: Site, event: GateEventReceived, moment: Moment) -> Stepped:
 
 
 def on_time(site: Site, before_ms: int, moment: Moment) -> Stepped:
-    """After a tick (the one before was of `before_ms`): end the stays whose time is over, and
-    report each overstay once."""
+    """After a tick, end the stays whose time is over and report each overstay once. `before_ms` is
+    the time of the previous tick."""
     if before_ms // _HOUR_MS != site.tick_ms // _HOUR_MS:
         now_ms = site.tick_ms
         gates = settle(site.gates, now_ms - MEMORY_MS)
@@ -87,8 +88,8 @@ def on_time(site: Site, before_ms: int, moment: Moment) -> Stepped:
 
 
 def on_recount(site: Site, order: Recounted, moment: Moment) -> Stepped:
-    """A person counted the vehicles: the oldest sessions are given up, or new ones opened, to
-    match. Earlier passages that arrive later change no number."""
+    """Apply a person's count of the vehicles: to match it, the oldest sessions are given up or new
+    ones are opened. Passages from before the count that arrive later do not change the number."""
     gates = settle(site.gates, ALWAYS_MS)
     gates = replace(gates, stays=[], ended=[], strays=[], counted_at_ms=moment.time_ms)
     pairing = Pairing(replace(site, gates=gates))
@@ -102,7 +103,7 @@ def on_recount(site: Site, order: Recounted, moment: Moment) -> Stepped:
 
 
 def with_parameters(site: Site, parameters: ParametersSet) -> Site:
-    """Return the site with new parameters. Sessions that ended by the old ones stay ended."""
+    """Return the site with new parameters. Sessions that ended under the old ones stay ended."""
     old = site.parameters
     site = replace(site, parameters=parameters)
     ends = (parameters.maximum_stay_ms, parameters.empty_at_min)
@@ -156,7 +157,7 @@ def _settle(site: Site, pairing: Pairing, moment: Moment) -> Stepped:
 
 
 def _with_drift(site: Site, before: int, outputs: list[SessionChanged]) -> list[SessionChanged]:
-    """The last entry reports drift if more vehicles are now inside than fit."""
+    """Mark the last entry with drift if more vehicles are now inside than fit."""
     capacity = _capacity(site)
     if capacity is None or not before <= capacity < len(site.sessions):
         return outputs
@@ -181,7 +182,8 @@ def _closed(site: Site, moment: Moment, session: OpenSession, leaving: Passage) 
 
 
 def _stray(site: Site, moment: Moment, leaving: Passage, is_stray: bool) -> SessionChanged:
-    """Report an exit without an entry as a session of its own id, or that it no longer is one."""
+    """Report an exit without an entry as a session with the exit's id, or report that the exit has
+    an entry after all."""
     return SessionChanged(
         id=output_id(site, moment, leaving.id, "corrected"),
         site_id=site.site_id,

@@ -1,7 +1,8 @@
-"""Token buckets: how much each of many senders may send. Pure: the caller passes the time.
+"""Token buckets that limit how much each of many senders may send. Pure: the caller passes the
+time.
 
-Each key (a device, a site) has a bucket that holds at most `burst` and fills at `per_s`. A sender
-above that is refused; other senders are not affected.
+Each key (a device or a site) has a bucket that holds at most `burst` and fills at `per_s`. A sender
+that exceeds this is refused, and other senders are not affected.
 """
 
 from collections import OrderedDict
@@ -14,14 +15,14 @@ MAX_KEYS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`per_s` on average, and `burst` at once after a pause. `per_s` 0: no limit."""
+    """`per_s` on average, and `burst` at once after a pause. If `per_s` is 0, there is no limit."""
 
     per_s: float = 0.0
     burst: float = 0.0
 
     @classmethod
     def parse(cls, text: str) -> "Rate":
-        """From `PER_S/BURST`, or `off`. Raises ValueError."""
+        """Parse `PER_S/BURST` or `off`. Raises ValueError."""
         if text == "off":
             return cls()
         per_s, _, burst = text.partition("/")
@@ -32,8 +33,8 @@ class Rate:
 
 
 class Buckets:
-    """One bucket per key. Above `max_keys`, the least recently used keys are dropped; if used
-    again, they start with a full share. A clock that is set back neither fills nor empties a
+    """One bucket per key. Beyond `max_keys`, the least recently used keys are dropped. If used
+    again, they start with a full bucket. A clock that is set back neither fills nor empties a
     bucket."""
 
     def __init__(self, rate: Rate, max_keys: int = MAX_KEYS) -> None:
@@ -45,8 +46,8 @@ class Buckets:
         return len(self._buckets)
 
     def take(self, key: Hashable, amount: float, now_ms: float) -> bool:
-        """Whether `key` may send `amount` now; if so, it is deducted. An amount above the burst is
-        taken from a full bucket, which then takes longer to fill."""
+        """Return whether `key` may send `amount` now, and deduct it if so. An amount above the
+        burst can be taken from a full bucket, which then takes longer to fill."""
         if self.rate.per_s <= 0:
             return True
         fits = self._level(key, now_ms) >= min(amount, self.rate.burst)
@@ -54,11 +55,12 @@ class Buckets:
         return fits
 
     def wait_s(self, key: Hashable, now_ms: float) -> float:
-        """Seconds until `key` may have another one; 0: now. Changes nothing."""
+        """Return the seconds until `key` may send one more, or 0 if it may do so now. Changes
+        nothing."""
         return max(0.0, 1.0 - self._level(key, now_ms)) / self.rate.per_s
 
     def use(self, key: Hashable, amount: float, now_ms: float) -> None:
-        """Deduct `amount` in any case. Below 0, the bucket must fill up again first."""
+        """Deduct `amount` in any case. A bucket below 0 must first fill up again."""
         self._buckets[key] = self._level(key, now_ms) - amount, now_ms
         self._buckets.move_to_end(key)
         if len(self._buckets) > self._max_keys:

@@ -1,7 +1,7 @@
 """The tracker's state of one site, as immutable values.
 
-The dictionaries keep insertion order, through JSON too, so that every fold over the same records
-gives the same outputs in the same order. `parking/core/occupancy.py` contains the fold.
+The dictionaries keep insertion order, even through JSON, so every fold over the same records gives
+the same outputs in the same order. `parking/core/occupancy.py` contains the fold.
 """
 
 import hashlib
@@ -12,23 +12,23 @@ from msgspec import Struct
 from parking.core.events import Cause, FrameRef, Health, ParametersSet, SlotState, Xyxy
 from parking.core.passages import Passage, PlatePassages
 
-# For a camera whose layout, and so its interval, is not known yet.
+# For a camera whose layout, and therefore interval, is not known yet.
 DEFAULT_INTERVAL_MS: Final = 2_000
 
 # A site's state is one record in Kafka (topics.SITE_MAX_BYTES). Its size depends on the number of
-# slots, including former ones, and on how many cameras name each.
+# slots, including former ones, and on how many cameras name each slot.
 SITE_SLOTS: Final = 4_000
 SITE_SIGHTS: Final = 10_000
 
 
 REMOVED: Final = "removed"
-"""The last reason of a removed slot's change and of a removed camera's status."""
+"""The reason in a removed slot's last change and in a removed camera's last status."""
 
 
 class Sight(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The last evidence one camera gave of one slot. `streak`: the number of observations in a row
-    with this state, counted from when another camera of the slot last changed to the opposite.
-    `straddling`: other slots over which the same vehicle stands."""
+    """The last evidence that one camera gave for one slot. `streak` is the number of observations
+    in a row with this state, counted from when another camera of the slot last changed to the
+    opposite. `straddling` lists other slots over which the same vehicle stands."""
 
     state: Literal["free", "occupied"]
     confidence: float
@@ -38,11 +38,11 @@ class Sight(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A slot as shown, and the sights it is based on. `observed_at_ms`: time of its newest sight
-    when it last changed, or of the last one withdrawn since. `overruled`: while a person's
-    correction holds, the cameras' state when it was made; `contradicted_at_ms`: since when all
-    cameras have reported that state again without a break. `straddling`: other slots over which the
-    vehicle stood when the slot became occupied."""
+    """A slot as shown, and the sights it is based on. `observed_at_ms` is the time of its latest
+    sight when it last changed, or of the last sight withdrawn since. While a person's correction
+    holds, `overruled` is the cameras' state when it was made, and `contradicted_at_ms` is the time
+    since which all cameras have reported that state again without a break. `straddling` lists other
+    slots over which the vehicle stood when the slot became occupied."""
 
     zone_id: str
     state: SlotState = "unknown"
@@ -58,13 +58,13 @@ class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A camera: its adopted layout, its last frames, and its last report. `frames`: ids of the last
-    frames applied, without the camera's own part. `silent`: the newest frame is older than the
-    silence limit; `late_at_ms`: the tick at which a frame arrived that was already too old.
-    `judged_at_ms`: time of the last frame on which all changes were judged; `analysed_every_ms`:
-    smoothed time between such frames; `load_level`: that of the last one (`Effort`). `blurred`:
-    blurred parts of the last frame; `blurred_frames`: how many frames in a row had some.
-    `since_ms`: when `status` or `reason` last changed."""
+    """A camera: its adopted layout, its last frames and its last report. `frames` holds the ids of
+    the last frames applied, without the camera's own part. `silent` tells that the latest frame is
+    older than the silence limit. `late_at_ms` is the tick at which a frame arrived that was already
+    too old. `judged_at_ms` is the time of the last frame on which all changes were judged,
+    `analysed_every_ms` the smoothed time between such frames, and `load_level` that of the last one
+    (`Effort`). `blurred` lists the blurred parts of the last frame, and `blurred_frames` counts how
+    many frames in a row had some. `since_ms` is when `status` or `reason` last changed."""
 
     layout_version: int = 0
     interval_ms: int = DEFAULT_INTERVAL_MS
@@ -89,13 +89,13 @@ class Camera(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Device(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A device's connection and the gate events it sent. `place`: boot, connection, and 1 once that
-    connection ended; only a higher one counts. `gate_runs`: the applied gate events, as sorted runs
-    (boot, first seq, last seq); `gate_forgotten`: the highest (boot, seq) of the dropped runs;
-    `gate_events`: what an older version stored instead. `gate_at_ms`: the latest time of a gate
-    event; `gate_heard_ms`: the site's time when the last one was applied. `restarts`: how often its
-    boot counter began again. `offline_reason`: slug of why it cannot be reached, if ingest knows
-    it."""
+    """A device's connection and the gate events it sent. `place` is boot, connection, and 1 once
+    that connection ended; only a higher place counts. `gate_runs` holds the applied gate events as
+    sorted runs (boot, first seq, last seq). `gate_forgotten` is the highest (boot, seq) of the
+    dropped runs, and `gate_events` is what an older version stored instead. `gate_at_ms` is the
+    latest time of a gate event, and `gate_heard_ms` is the site's time when the last one was
+    applied. `restarts` counts how often its boot counter started over. `offline_reason` is a slug
+    that tells why the device is unreachable, if ingest knows."""
 
     place: tuple[int, int, int] | None = None
     offline_since_ms: int | None = None
@@ -127,13 +127,13 @@ class Stay(Struct, frozen=True, array_like=True):
 
 class Gates(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The passages of the last days, so that a late one finds its place among them
-    (parking/core/pairing.py). Lists are sorted by time, then id.
+    (parking/core/pairing.py). Lists are sorted by time, then by id.
 
-    `stays`: matched without the entry's plate, sorted by entry and by exit alike. `ended`: entries
-    without a plate that no exit closed in time. `strays`: exits that closed nothing. `plates`: each
-    plate's last passages. `misread`: sorted plates that have exits without an earlier entry, which
-    a near plate may have. `counted_at_ms`: when somebody last counted the vehicles; earlier
-    passages change nothing any more.
+    `stays` were matched without the entry's plate and are sorted by both entry and exit. `ended`
+    lists entries without a plate that no exit closed in time. `strays` lists exits that closed
+    nothing. `plates` holds each plate's last passages. `misread` lists, sorted, the plates with
+    exits for which only a near plate may have the entry. `counted_at_ms` is when somebody last
+    counted the vehicles; earlier passages no longer change anything.
     """
 
     stays: list[Stay] = []
@@ -145,11 +145,12 @@ class Gates(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One site's whole state. `sessions`: the open ones, sorted by entry. `recent_ids`: of commands
-    and of gate events without a sequence number. `lower_tick_ms`: a tick far below the last one,
-    not accepted yet. `version_floor`: the highest version of what was removed; new entries continue
-    from there, because readers apply only a higher one. `removed_at_ms`: when the cameras removed
-    last were removed, oldest first, and under the site's id all of them."""
+    """One site's whole state. `sessions` holds the open sessions, sorted by entry. `recent_ids`
+    holds ids of commands and of gate events without a sequence number. `lower_tick_ms` is a tick
+    far below the last one that is not accepted yet. `version_floor` is the highest version of what
+    was removed; new entries continue from there, because readers apply only higher versions.
+    `removed_at_ms` holds when the last removed cameras were removed, oldest first; the entry under
+    the site's own id applies to all of its cameras."""
 
     site_id: str
     run: str = "live"
@@ -167,9 +168,9 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Moment(Struct, frozen=True, kw_only=True):
-    """The record being applied, which its outputs name as their cause. `restarts`: of the device
-    that sent it, whose ids repeat when its boot counter begins again. `issued_by`: the author of a
-    command to a slot."""
+    """The record being applied, which its outputs name as their cause. `restarts` is that of the
+    device that sent it, whose ids repeat when its boot counter starts over. `issued_by` is the
+    author of a command to a slot."""
 
     cause: Cause
     time_ms: int
@@ -180,20 +181,21 @@ class Moment(Struct, frozen=True, kw_only=True):
 
 
 def output_id(site: Site, moment: Moment, subject: str, to: str) -> str:
-    """The id of an output, derived from its cause: applying the record again gives the same id."""
+    """The id of an output, derived from its cause so that applying the record again gives the same
+    id."""
     cause_id = numbered(moment.cause.id, moment.restarts)
     text = f"{site.run}|{cause_id}|{subject}|{to}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def numbered(device_made_id: str, restarts: int) -> str:
-    """An id that contains a device's boot counter, made distinct from the same id of an earlier run
+    """Make an id that contains a device's boot counter distinct from the same id in an earlier run
     of that counter."""
     return f"{device_made_id}~{restarts}" if restarts else device_made_id
 
 
 def too_large(slots: int, sights: int) -> str | None:
-    """Return why a site cannot have so many slots, named so often by its cameras; None if it
+    """Return why a site cannot have this many slots and camera sights of them, or None if it
     can."""
     if slots > SITE_SLOTS:
         return (

@@ -18,7 +18,8 @@ from parking.core.site import Moment, Sight, Site, Slot, output_id
 
 Known = Literal["free", "occupied"]
 
-# Cameras that differ must differ in confidence by this share of their sum; otherwise: unknown.
+# If cameras disagree, their confidences must differ by this share of their sum. Otherwise the slot
+# is unknown.
 SIMILAR_SHARE: Final = 0.2
 # Streaks need not be counted beyond the largest number that a parameter can require.
 _STREAK_LIMIT: Final = 100
@@ -41,11 +42,12 @@ def needed(parameters: ParametersSet, state: Known) -> int:
 def see(
     slot: Slot, camera_id: str, seen: Observation, time_ms: int, parameters: ParametersSet
 ) -> Slot:
-    """Return the slot with one more observation. An unsure one does not count and breaks no streak.
+    """Return the slot with one more observation. An uncertain one does not count and does not break
+    a streak.
 
     An observation that the detector repeats (`since_ms`) is fresh evidence and counts towards the
-    streak like any other: the detector repeats one only after two agreeing judgements in a row, and
-    checks on each frame whether the slot still looks the same.
+    streak like any other. This is safe because the detector repeats one only after two agreeing
+    judgements in a row, and checks on each frame whether the slot still looks the same.
     """
     if seen.state == "unknown" or seen.confidence < parameters.min_confidence:
         return slot
@@ -70,7 +72,8 @@ def see(
 
 
 def verdict(sights: Mapping[str, Sight], parameters: ParametersSet) -> Verdict | None:
-    """Vote, weighted by confidence. None: not enough observations yet for a new verdict."""
+    """Return the vote weighted by confidence, or None if there are not enough observations yet for
+    a new verdict."""
     weights: dict[Known, float] = {"free": 0.0, "occupied": 0.0}
     confirmed: dict[Known, bool] = {"free": False, "occupied": False}
     for sight in sights.values():
@@ -90,7 +93,7 @@ def verdict(sights: Mapping[str, Sight], parameters: ParametersSet) -> Verdict |
 
 
 def withdraw(slot: Slot, camera_ids: Collection[str]) -> Slot:
-    """Return the slot without the sights of these cameras; the time of their last sight is kept."""
+    """Return the slot without the sights of these cameras. The time of their last sight is kept."""
     times_ms = [sight.time_ms for camera, sight in slot.sights.items() if camera in camera_ids]
     if not times_ms:
         return slot
@@ -101,9 +104,9 @@ def withdraw(slot: Slot, camera_ids: Collection[str]) -> Slot:
 def decide(
     site: Site, slot_id: str, slot: Slot, moment: Moment, withdrawn: str | None = None
 ) -> tuple[Site, list[Event]]:
-    """Return the site with this slot, its state decided again. `withdrawn`: why evidence was
-    withdrawn, if so. The slot becomes unknown for that reason when the remaining evidence supports
-    no state."""
+    """Return the site with this slot after deciding its state again. `withdrawn` tells why evidence
+    was withdrawn, if any was. The slot becomes unknown for that reason if the remaining evidence
+    supports no state."""
     said = verdict(slot.sights, site.parameters)
     if said is None and withdrawn is not None:
         supported = any(sight.state == slot.state for sight in slot.sights.values())
@@ -119,7 +122,7 @@ def _weigh_correction(
     slot: Slot, said: Verdict | None, moment: Moment, parameters: ParametersSet
 ) -> tuple[Slot, Verdict | None]:
     """Return the cameras' verdict while a person's correction holds. It counts only if it differs
-    from the overruled state, or has contradicted the person for long enough. That time starts again
+    from the overruled state, or has contradicted the person for long enough. That time starts over
     when one sight disagrees or none is left."""
     if said is not None and said.state not in ("unknown", slot.overruled):
         return replace(slot, overruled=None, contradicted_at_ms=None), said
@@ -139,8 +142,9 @@ def _weigh_correction(
 def show(
     site: Site, slot_id: str, slot: Slot, moment: Moment, to: Verdict | SlotState, reason: str = ""
 ) -> tuple[Site, list[Event]]:
-    """Return the slot in a new state (the same one at its first), one version up, and the outputs.
-    `to`: the cameras' verdict, or a state with a `reason` and full confidence."""
+    """Return the site with the slot in a new state (the first one may equal the old one) and the
+    next version, and the outputs. `to` is the cameras' verdict, or a state with a `reason` and full
+    confidence."""
     if isinstance(to, Verdict):
         state, confidence, reason = cast(SlotState, to.state), to.confidence, to.reason
     else:
@@ -160,7 +164,8 @@ def show(
 
 
 def _straddling(slot: Slot) -> list[str]:
-    """The other slots of the vehicle, by any camera that sees the slot occupied."""
+    """The other slots over which the vehicle stands, according to any camera that sees the slot
+    occupied."""
     occupied = (sight for sight in slot.sights.values() if sight.state == "occupied")
     return sorted({other for sight in occupied for other in sight.straddling})
 

@@ -1,7 +1,7 @@
-"""Which stages a record passes, and whether one of them finishes nothing while records wait. Pure.
+"""Define the stages that a record passes, and detect a stage that has stalled. Pure.
 
-A stage's consumer group commits what it has finished. Only topics without transactions are watched:
-in others, the end marker of a transaction takes an offset that nobody commits.
+A stage's consumer group commits what it has finished. Only topics without transactions are watched,
+because elsewhere the end marker of a transaction takes an offset that nobody commits.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ from parking.core.topics import (
 
 Place = tuple[str, int]
 Bounds = Mapping[Place, tuple[int, int]]
-"""Place to (first offset still there, next offset to be written)."""
+"""Maps a place to (first offset still stored, next offset to be written)."""
 WAIT_MS: Final = 4_500
 """A stage is reported when it has finished nothing for this long while records wait. A batch takes
-less."""
+less time than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Stage:
 
 
 INGEST: Final = "ingest"
-"""The first stage: no records wait for it, so its heartbeats show that it works."""
+"""The first stage. No records wait for it, so only its heartbeats show that it works."""
 STAGES: Final = (
     Stage("detector", "detector", (FRAMES,)),
     Stage("tracker", TRACKER_GROUP, (DETECTIONS, GATE_EVENTS, DEVICE_EVENTS, SITE_COMMANDS)),
@@ -51,16 +51,17 @@ STAGES: Final = (
 
 @dataclass(slots=True)
 class Progress:
-    """One stage, looked at again and again."""
+    """The progress of one stage, checked repeatedly."""
 
     _committed: Mapping[Place, int] = field(default_factory=dict)
     _waiting: set[Place] = field(default_factory=set)
     _since_ms: int | None = None
 
     def look(self, now_ms: int, committed: Mapping[Place, int], bounds: Bounds) -> int | None:
-        """Return since when (Unix ms) the stage has finished nothing while records wait; None while
-        it works or has nothing to do. `committed`: its next offsets; empty if it never ran. Only
-        places with waiting records count: heartbeats that pass elsewhere hide nothing."""
+        """Return since when (Unix ms) the stage has finished nothing while records wait, or None
+        while it works or has nothing to do. `committed` holds its next offsets and is empty if it
+        never ran. Only places with waiting records count, so heartbeats that pass elsewhere do not
+        hide a stall."""
         waiting = {
             place
             for place, (first, end) in bounds.items()
@@ -78,6 +79,6 @@ class Progress:
         return self._since_ms
 
     def forget(self) -> None:
-        """Kafka does not answer: no stage can finish anything. Time is counted again from the next
-        look."""
+        """Restart the count at the next look, because no stage can finish anything while Kafka does
+        not answer."""
         self._since_ms = None

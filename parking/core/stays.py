@@ -1,5 +1,5 @@
-"""Pure functions of stays: sorting, when a stay ends without an exit, the stays of one plate, and
-which to remember. parking/core/pairing.py makes stays from passages."""
+"""Pure functions for stays: how to sort them, when a stay ends without an exit, the stays of one
+plate, and which stays to remember. parking/core/pairing.py makes stays from passages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,11 +14,13 @@ _MINUTE_MS: Final = 60_000
 
 Ending = Literal["entered-again", "maximum-stay", "empty-time", "recount", "too-many-open"]
 Outcome = Literal["open"] | Ending | Passage | None
-"""The outcome of a stay: open, ended for a reason, or closed by an exit. None: not known before."""
+"""The outcome of a stay: open, ended for a reason, or closed by an exit. None if it was not known
+before."""
 
 
 def end_of_stay(entry_at_ms: int, parameters: ParametersSet) -> tuple[int, Ending] | None:
-    """When and why a stay without an exit ends; None: never. A later entry never ends earlier."""
+    """When and why a stay without an exit ends, or None if it never does. A later entry never ends
+    earlier."""
     ends: list[tuple[int, Ending]] = []
     if parameters.maximum_stay_ms is not None:
         ends.append((entry_at_ms + parameters.maximum_stay_ms, "maximum-stay"))
@@ -66,19 +68,20 @@ def session_of(entry: Passage) -> OpenSession:
 
 @dataclass(slots=True)
 class Changes:
-    """The sessions changed by one record, by id, in order: before and now."""
+    """The sessions changed by one record, in order and keyed by id, each with its outcome before
+    and now."""
 
     before: dict[str, Outcome] = field(default_factory=dict)
     now: dict[str, tuple[OpenSession, Outcome]] = field(default_factory=dict)
     strays: dict[str, tuple[Passage, bool]] = field(default_factory=dict)
 
     def note(self, session: OpenSession, before: Outcome, now: Outcome) -> None:
-        """A session has a new outcome."""
+        """Note a session's new outcome."""
         self.before.setdefault(session.session_id, before)
         self.now[session.session_id] = (session, now)
 
     def note_stray(self, passage: Passage, now: bool) -> None:
-        """An exit became a stray or stopped being one; the two cancel out."""
+        """Note that an exit became a stray or stopped being one. The two cancel out."""
         if passage.id in self.strays:
             del self.strays[passage.id]
         else:
@@ -86,8 +89,8 @@ class Changes:
 
 
 def pair_plate(passages: list[Passage]) -> tuple[dict[str, Outcome], list[Passage]]:
-    """From one plate's passages in order: the outcome of each entry by id (`open`: no end so far),
-    and the exits without an entry."""
+    """Return the outcome of each entry, keyed by id (`open` if it has no end so far), and the exits
+    without an entry. `passages` are those of one plate, in order."""
     outcomes: dict[str, Outcome] = {}
     strange: list[Passage] = []
     inside: Passage | None = None
@@ -106,7 +109,7 @@ def pair_plate(passages: list[Passage]) -> tuple[dict[str, Outcome], list[Passag
 
 
 def gates_of(sessions: Sequence[OpenSession]) -> Gates:
-    """What is remembered of sessions that an older version opened."""
+    """Return what is remembered about sessions that an older version opened."""
     plates = {
         session.plate_hash: [
             Passage(
@@ -126,8 +129,8 @@ def gates_of(sessions: Sequence[OpenSession]) -> Gates:
 def forget_before(
     gates: Gates, time_ms: int, strays_ms: int, sessions: Sequence[OpenSession]
 ) -> Gates:
-    """What is remembered from `time_ms` on, strays from `strays_ms` on, plus the plates of open
-    sessions."""
+    """Return what is remembered from `time_ms` on, with strays from `strays_ms` on and the plates
+    of open sessions."""
     inside = {session.plate_hash for session in sessions}
     plates = {
         plate: passages

@@ -1,8 +1,9 @@
-"""Find vehicles that may stand over two slots: a lorry, a car on the line between them. Pure.
+"""Find vehicles that may occupy two slots, such as a lorry or a car parked on the dividing line.
+Pure.
 
 A tall vehicle seen from a low camera also covers the slot behind its own. The lower edge of the
-box, where the vehicle meets the ground, separates the two cases: it is at the near edge of the
-vehicle's own slot, or between the two slots. The slot network must confirm each candidate
+box, where the vehicle meets the ground, separates the two cases: it is either at the near edge of
+the vehicle's own slot or between the two slots. The slot network must confirm each candidate
 (services/detector/astride.py), because a box alone is wrong too often.
 """
 
@@ -17,15 +18,16 @@ from parking.core.geometry import FOOTPRINT, LEAN_FROM, LEAN_PULL, Matches, over
 Floats = NDArray[np.float64]
 
 SCORE_FROM: Final = 0.08
-"""Least score of a box: vehicles on a line get lower ones than vehicles in a slot."""
+"""Minimum score of a box. Vehicles on a dividing line get lower scores than vehicles in a slot."""
 SHARE_FROM: Final = 0.08
-"""Least share of a footprint that is in the second slot."""
+"""Minimum share of a footprint that is in the second slot."""
 PLACED_FROM: Final = 0.35
-"""The vehicle stands at least so far from the middle of its own slot to that of the other, 0..1."""
+"""How far the vehicle must be on the way from the middle of its own slot (0) to that of the other
+(1)."""
 PLACED_UNTIL: Final = 0.85
 MOST_APART: Final = 1.7
-"""Slots whose centres are further apart, in square roots of the smaller one's bounding area, are
-not neighbours."""
+"""Slots are not neighbours if their centres are further apart than this, in square roots of the
+smaller one's bounding area."""
 
 
 class Astride(NamedTuple):
@@ -40,8 +42,8 @@ class Astride(NamedTuple):
 def astride(
     boxes_xyxy: ArrayLike, scores: ArrayLike, slots: Sequence[ArrayLike], match: Matches
 ) -> list[Astride]:
-    """The candidates. `match`: of the same boxes and slots. A slot with a sure vehicle of its own
-    is never the other one."""
+    """Return the candidates. `match` must be for the same boxes and slots. A slot with a
+    confidently detected vehicle of its own is never the other slot."""
     boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
     score = np.asarray(scores, np.float64).reshape(-1)
     if not len(boxes) or len(slots) < 2:
@@ -73,13 +75,13 @@ _TINY: Final = float(np.finfo(np.float64).tiny)
 
 
 def _on_ground(xyxy: Floats) -> Floats:
-    """[N, 2]: the middle of each lower edge."""
+    """Return [N, 2]: the middle of each lower edge."""
     return np.column_stack([(xyxy[:, 0] + xyxy[:, 2]) / 2, xyxy[:, 3]])
 
 
 def _habits(boxes: Floats, around: Floats, match: Matches) -> Floats:
-    """[N, 2]: how far, in box sizes, this picture's other sure vehicles stand off their slots: the
-    median. Depends on the camera's angle and on how the outlines were drawn."""
+    """Return [N, 2]: the median offset, in box sizes, of this picture's other confident vehicles
+    from their slots. It depends on the camera's angle and on how the outlines were drawn."""
     seen = np.flatnonzero((match.box_index >= 0) & (match.scores > LEAN_FROM))
     vehicles = match.box_index[seen]
     sizes = np.maximum(boxes[vehicles, 2:] - boxes[vehicles, :2], _TINY)
@@ -92,13 +94,13 @@ def _habits(boxes: Floats, around: Floats, match: Matches) -> Floats:
 
 
 def _pulled(medians: Floats, count: int) -> Floats:
-    """Nearer to 0 where there are few vehicles."""
+    """Shrink the medians towards 0 if there are few vehicles."""
     pulled: Floats = medians * count / (count + LEAN_PULL)
     return pulled
 
 
 def _medians_of_others(off: Floats) -> Floats:
-    """[N, 2]: for each row of [N, 2] the median of all other rows; 0 for a single row."""
+    """Return [N, 2]: for each row, the median of all other rows, or 0 for a single row."""
     count = len(off)
     if count < 2:
         return np.zeros_like(off)

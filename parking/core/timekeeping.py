@@ -1,5 +1,5 @@
-"""The site's time is the time of its last tick. How it is corrected, with the evidence, after a
-wrong clock (docs/decisions/0019-wrong-clocks.md). Pure."""
+"""The site's time is the time of its last tick. This module corrects it, along with the evidence,
+after a wrong clock (docs/decisions/0019-wrong-clocks.md). Pure."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from parking.core.nearplates import ALWAYS_MS, settle
 from parking.core.passages import PlatePassages
 from parking.core.site import Camera, Device, Gates, OpenSession, Site, Slot
 
-# Late ticks and normal differences between clocks are smaller; more means a wrong clock.
+# Late ticks and normal differences between clocks stay below this. More means a wrong clock.
 STEP_MS: Final = 60_000
 
 
@@ -27,8 +27,8 @@ def at(site: Site, tick_ms: int) -> Site:
 
 
 def _nothing_ahead(site: Site) -> Site:
-    """Evidence is in the log before the tick, so it cannot be from well after it. It would count as
-    fresh until its time came."""
+    """Drop times well after the tick. Evidence precedes the tick in the log, so it cannot be that
+    recent, and it would count as fresh until its time came."""
     bound_ms = site.tick_ms + STEP_MS
     cameras = {
         camera_id: replace(camera, last_frame_at_ms=site.tick_ms)
@@ -54,8 +54,8 @@ def _seen_by(slot: Slot, tick_ms: int) -> Slot:
 
 
 def _set_back(site: Site, tick_ms: int) -> Site:
-    """The last tick's clock was ahead, or this one is behind: limit the known times to now. Times
-    of gate events stay, because they separate a copy from a restarted counter."""
+    """Limit the known times to now, because the last tick's clock was ahead or this one's is
+    behind. Times of gate events stay, because they separate a copy from a restarted counter."""
     return replace(
         site,
         tick_ms=tick_ms,
@@ -79,8 +79,8 @@ def _sorted(sessions: list[OpenSession], tick_ms: int) -> list[OpenSession]:
 
 
 def _gates(gates: Gates, tick_ms: int) -> Gates:
-    """Passages with a time after now would close the stays that begin from now on, so they are no
-    longer matched."""
+    """Stop matching passages with a time after now, because they would close stays that begin from
+    now on."""
     gates = settle(gates, ALWAYS_MS)
     return Gates(
         stays=[stay for stay in gates.stays if stay.exit.time_ms <= tick_ms],

@@ -1,4 +1,4 @@
-"""Every Kafka topic, MQTT topic and object key of the system; names are defined only here.
+"""Every Kafka topic, MQTT topic and object key of the system. Names are defined only here.
 
 `deploy/kafka/` and the embedded stack create the Kafka topics from `TOPICS`. Keys are raw UTF-8 and
 every producer uses murmur2 (the default of aiokafka, faust and Java), so one site's records have
@@ -19,8 +19,8 @@ FRAME_PARTITIONS: Final = 12
 FRAME_MAX_BYTES: Final = 1_000_000
 ENVELOPE_BYTES: Final = 65_536
 # The request size of a client for one partition: small records share a request, so every topic must
-# accept this much. It fits frames of 80 kB; with 16 kB, aiokafka's default, each frame would be a
-# request of its own.
+# accept this much. It suits frames of 80 kB. With aiokafka's default of 16 kB, each frame would be
+# a separate request.
 BATCH_BYTES: Final = 1_048_576
 # A site's whole state in a checkpoint of the tracker.
 SITE_MAX_BYTES: Final = 16_000_000
@@ -31,30 +31,30 @@ _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
 
 # Kafka never compacts a partition's last segment, which by default grows for a week or to 1 GiB,
-# nor the others until half of their content is new. Anyone reading a small topic whole would read a
-# week of records. A segment must hold the largest possible record, SITE_MAX_BYTES.
+# and compacts the others only once half of their content is new. A reader of a small topic would
+# get a week of records. A segment must hold the largest possible record, SITE_MAX_BYTES.
 _SEGMENT_MS: Final = 600_000
 _SEGMENT_BYTES: Final = 16_777_216
-# Kafka deletes whole segments, and never the last one: with its default of 1 GiB a topic limited to
-# 500 MB would take three times as much.
+# Kafka deletes only whole segments, and never the last one. With its default of 1 GiB, a topic
+# limited to 500 MB would take three times as much.
 _SEGMENTS: Final = 8
 _DELETED_SEGMENT_BYTES: Final = 67_108_864
 _MB: Final = 1_000_000
-# A compacted log has one record per key, so compacting it again for a tenth more is cheap.
+# A compacted log has one record per key, so compacting it again after it grew by a tenth is cheap.
 _DIRTY_SHARE: Final = "0.1"
-# How long replaced records stay readable: as long as the detections they belong to.
+# How long superseded records stay readable: as long as the detections they belong to.
 _HISTORY_MS: Final = 7 * _DAY_MS
 
 
 def record_max_bytes(frame_max_bytes: int) -> int:
-    """The largest record, or batch of records, that a client sends and a topic accepts."""
+    """The largest record or batch of records that a client sends and a topic accepts, in bytes."""
     return max(BATCH_BYTES, frame_max_bytes) + ENVELOPE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One Kafka topic: its key, partitions, retention time, and bytes per partition (and one
-    segment more). A compacted topic holds one record per key."""
+    """One Kafka topic: its key, partitions, retention time and bytes per partition (plus one
+    segment). A compacted topic holds one record per key."""
 
     name: str
     key: str
@@ -65,14 +65,13 @@ class Topic:
     extra: dict[str, str] = field(default_factory=dict)
 
     def config(self, frame_max_bytes: int = FRAME_MAX_BYTES, run: str = LIVE) -> dict[str, str]:
-        """Kafka's topic configuration, values as strings (bytes, ms). Replay outputs are read whole
-        at the end, so they are not compacted before that."""
+        """Kafka's topic configuration, with values as strings (bytes, ms). The complete output of a
+        replay is read at the end, so it is not compacted before then."""
         config = {"message.timestamp.type": "LogAppendTime"}
         config["cleanup.policy"] = "compact" if self.compacted else "delete"
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)
-            # A record is deleted with the last one of its segment, which by default grows for a
-            # week.
+            # Kafka deletes whole segments, which by default grow for a week.
             config["segment.ms"] = str(max(_HOUR_MS, self.retention_ms // _SEGMENTS))
         if self.retention_bytes is not None:
             config["retention.bytes"] = str(self.retention_bytes)
@@ -140,7 +139,7 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(SLOT_STATE, "site_id/slot_id", SITE_PARTITIONS, compacted=True),
         Topic(CAMERA_STATUS, "camera_id", SITE_PARTITIONS, compacted=True),
         Topic(SESSIONS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS, 500 * _MB),
-        # Transient, on the way to the database, so kept briefly.
+        # Kept briefly, because these records are only in transit to the database.
         Topic(
             PLATES,
             "site_id",
@@ -152,8 +151,8 @@ TOPICS: Final[dict[str, Topic]] = {
         # Ingest limits each device to its share (services/ingest/shares.py).
         Topic(DEAD_LETTERS, "original key", 1, 30 * _DAY_MS, 500 * _MB),
         Topic(DEAD_LETTERS_FRAMES, "camera_id", 1, _DAY_MS, 1_000_000_000),
-        # Which dead letters were sent again (parking/wire/deadletters.py); kept longer than any
-        # dead letter.
+        # Records which dead letters were sent again (parking/wire/deadletters.py). Kept longer than
+        # any dead letter.
         Topic(DEAD_LETTERS_MARKS, "the original", 1, 60 * _DAY_MS, 500 * _MB),
         Topic(
             TRACKER_CHECKPOINTS,
@@ -162,12 +161,11 @@ TOPICS: Final[dict[str, Topic]] = {
             compacted=True,
             extra={"max.message.bytes": str(SITE_MAX_BYTES + ENVELOPE_BYTES)},
         ),
-        # The order in which the tracker read the records of its topics; kept as long as detections.
+        # The order in which the tracker read the records of its topics. Kept as long as detections.
         Topic(TRACKER_BATCHES, "none", SITE_PARTITIONS, _HISTORY_MS, 500 * _MB),
-        # Longer than its inputs: what has expired there cannot be computed again.
+        # Kept longer than its inputs, because what has expired there cannot be computed again.
         Topic(OCCUPANCY, "site_id", SITE_PARTITIONS, 90 * _DAY_MS, 500 * _MB),
-        # A site's time, from all inputs. Only the latest counts, and it is written again within a
-        # minute.
+        # A site's time, from all inputs. Only the latest counts; the next follows within a minute.
         Topic(ANALYTICS_CLOCK, "site_id", SITE_PARTITIONS, _DAY_MS, 100 * _MB),
         Topic(ANALYTICS_CHANGELOG, "site_id, or site_id/slot_id", SITE_PARTITIONS, compacted=True),
     )
@@ -178,9 +176,9 @@ _RUN: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 
 def of_run(name: str, run: str) -> str:
-    """Return the name of a topic, consumer group or application in a run: `live` uses the names as
-    they are, a replay its own (`replay.{run}.{name}`), so the two never mix. Raises
-    Invalid("bad-run")."""
+    """Return the name of a topic, consumer group or application in a run. The run `live` uses the
+    names as they are, and a replay uses its own (`replay.{run}.{name}`), so the two never mix.
+    Raises Invalid("bad-run")."""
     if run == LIVE:
         return name
     if not _RUN.fullmatch(run):
@@ -214,9 +212,9 @@ MQTT_SUBSCRIPTIONS: Final = ("frame/#", "gate/+/+", "status", "telemetry")
 
 
 def mqtt_filter(suffix: str, share_group: str = "") -> str:
-    """A bridge's subscription: a suffix of device topics, or a whole topic of the broker's own
+    """A bridge's subscription to a suffix of device topics, or to one of the broker's own topics
     (`$SYS/...`). Shared subscriptions get no retained messages, so statuses, which are retained,
-    reach every bridge."""
+    are not shared and reach every bridge."""
     if suffix.startswith("$"):
         return suffix
     topic = f"{MQTT_ROOT}/+/+/{suffix}"
@@ -225,7 +223,7 @@ def mqtt_filter(suffix: str, share_group: str = "") -> str:
 
 Kind = Literal["frame", "gate", "status", "telemetry"]
 _NUMBERS: Final[dict[Kind, tuple[int, ...]]] = {
-    "frame": (0, 3),  # none, or boot, sequence number and time of capture
+    "frame": (0, 3),  # nothing, or boot, sequence number and capture time
     "gate": (2,),  # boot and sequence number
     "status": (0,),
     "telemetry": (0,),
@@ -271,20 +269,20 @@ def parse_mqtt_topic(topic: str) -> DeviceTopic:
 
 def sender_of(topic: str) -> str | None:
     """The `{site}/{device}` at the start of an MQTT topic, whatever follows, or that of a polled
-    camera; None without one."""
+    camera; None if there is none."""
     match = _SENDER.match(topic)
     return match[1] or match[2] if match else None
 
 
 def holds_pictures(place: str) -> bool:
-    """Whether records of this Kafka topic, MQTT topic (even if malformed after `frame`), HTTP path
-    or polled camera are pictures."""
+    """Whether records from this place are pictures. A place is a Kafka topic, an MQTT topic (even
+    if malformed after `frame`), an HTTP path or a polled camera."""
     own = place == FRAMES or place.endswith(f".{FRAMES}")  # a replay's too
     return own or _PICTURES.fullmatch(place) is not None
 
 
 def holds_plates(place: str) -> bool:
-    """Whether this Kafka topic, live or of a replay, is the one for plates."""
+    """Whether this Kafka topic is the one for plates, live or in a replay."""
     return place == PLATES or place.endswith(f".{PLATES}")
 
 
@@ -295,6 +293,7 @@ def mqtt_topic(device_id: str, *suffix: str | int) -> str:
 
 # ---------------------------------------------------------------- S3
 def evidence_key(camera_id: str, frame_id: str, time_ms: int) -> str:
-    """Object key of a frame kept as evidence: by camera and UTC day; retention is a prefix."""
+    """Object key of a frame kept as evidence. It begins with the camera and UTC day, so retention
+    can select by prefix."""
     day = time_ms // _DAY_MS
     return f"evidence/{camera_id}/{day}/{frame_id.replace('/', '_')}.jpg"

@@ -1,6 +1,6 @@
-"""A folder's annotations.json, as it is and as it should be (form: parking/core/lots.py).
+"""Read and check a folder's annotations.json (its form is in parking/core/lots.py).
 
-Only the fields in use are checked; a data set may have others.
+Only the fields in use are checked, because a data set may have others.
 """
 
 from collections.abc import Callable
@@ -83,7 +83,7 @@ class Annotations(_File, frozen=True, kw_only=True):
 
 def load(folder: Path, of: type[_File] = Annotations) -> dict[str, Any]:
     """Return the folder's annotations, checked as this type. Raises Invalid `no-annotations` or
-    `bad-annotations`, which names the file and all its faults, a line each."""
+    `bad-annotations`, which names the file and lists its faults, one per line."""
     file = folder / NAME
     try:
         data = file.read_bytes()
@@ -96,7 +96,7 @@ def load(folder: Path, of: type[_File] = Annotations) -> dict[str, Any]:
 
 
 def read_from(folder: Path) -> Callable[[str], bytes]:
-    """A reader of the files that a folder's annotations name. The reader raises OSError."""
+    """Return a reader of the files that a folder's annotations name. The reader raises OSError."""
     return lambda name: (folder / name).read_bytes()
 
 
@@ -115,7 +115,7 @@ def checked(data: bytes, where: str, of: type[_File] = Annotations) -> dict[str,
 
 
 def listed(reason: str, where: str, found: list[str], example: str) -> Invalid:
-    """A file's faults as one error: a line each, and the expected form."""
+    """A file's faults as one error, one per line, followed by the expected form."""
     lines = [f"{where}: {fault}" for fault in found[:_FAULTS_SHOWN]]
     more = len(found) - len(lines)
     lines += [f"... and {more} more"] if more > 0 else []

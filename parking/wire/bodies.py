@@ -1,4 +1,4 @@
-"""Bodies of HTTP requests and answers, with a limit. Pure."""
+"""Read the bodies of HTTP requests and responses up to a limit. Pure."""
 
 from collections.abc import AsyncIterable
 

@@ -1,4 +1,4 @@
-"""COCO JSON with polygons: read and written. Pure. https://cocodataset.org/#format-data"""
+"""Read and write COCO JSON with polygons. Pure. https://cocodataset.org/#format-data"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ def read(value: Mapping[str, Any], report: Report) -> list[DrawnPicture]:
 
 
 def write(slots: Sequence[LayoutSlot], name: str, size_wh: tuple[int, int]) -> bytes:
-    """A file with one picture. `attributes` is COCO as CVAT and Datumaro extend it."""
+    """A file with one picture. `attributes` is the extension of COCO that CVAT and Datumaro use."""
     file = {
         "images": [{"id": 1, "width": size_wh[0], "height": size_wh[1], "file_name": name}],
         "categories": [{"id": 1, "name": LABEL, "supercategory": ""}],
@@ -101,7 +101,7 @@ def _annotation(number: int, slot: LayoutSlot, size_wh: tuple[int, int]) -> dict
 
 
 def _corners(segmentation: Any, place: str, report: Report) -> Corners | None:
-    """The largest part of a segmentation. None with a note or fault."""
+    """The largest part of a segmentation, or None after adding a note or fault to the report."""
     if not segmentation or isinstance(segmentation, dict):
         what = "is a mask" if segmentation else "is missing"
         report.notes.append(f"{place} {what}: left out, because it has no polygon")

@@ -1,7 +1,7 @@
-"""Events to Kafka records and back: CloudEvents 1.0, Kafka binary binding.
+"""Convert events to Kafka records and back: CloudEvents 1.0, Kafka binary binding.
 
-A JSON event's value is its JSON. Where the value is raw bytes (a picture, a dead letter's original)
-the event travels as JSON in the header `parking-meta`.
+A JSON event's value is its JSON. If the value is raw bytes (a picture, or a dead letter's
+original), the event is sent as JSON in the header `parking-meta`.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ from parking.wire.tolerant import read_newer
 
 META_HEADER: Final = "parking-meta"
 DEAD_LETTER_KEPT_BYTES: Final = 65_536
-# Limit of an original's headers in its dead letter, which must fit into a record with a whole
-# picture.
+# Size limit for an original's headers in its dead letter, which must fit into a record together
+# with a whole picture.
 HEADERS_KEPT_BYTES: Final = 16_384
 HEADER_NAME_MAX: Final = 500
 
@@ -46,13 +46,13 @@ def schema_name(event_type: str) -> str:
 
 
 def to_json(event: AnyEvent) -> bytes:
-    """The event as JSON, all fields present, in the order of the class."""
+    """The event as JSON, with all fields in the order of the class."""
     return _ENCODER.encode(event)
 
 
 def from_json(data: bytes, cls: type[E]) -> E:
-    """Read and validate, strictly, as for our own writing. Raises Invalid("bad-json" |
-    "bad-schema") with every fault."""
+    """Read and validate strictly, as for events that we write ourselves. Raises Invalid("bad-json"
+    | "bad-schema") with every fault."""
     return read(data, cls)
 
 
@@ -105,15 +105,15 @@ def outgoing_frame(event: FrameReceived, jpeg: bytes, source: str) -> Outgoing:
 
 
 def header(record: Record, name: str) -> bytes | None:
-    """The last header of that name."""
+    """The last header with this name."""
     return next((value for key, value in reversed(record.headers) if key == name), None)
 
 
 def decode(record: Record) -> AnyEvent:
-    """The event in a record, by its `ce_type`. Events of newer versions are read as far as they are
-    known (parking/wire/tolerant.py). Raises Newer for an event of a type, or with a value, that
-    this version cannot act on; Invalid: `no-type`, `unknown-type`, `empty`, `bad-json`,
-    `bad-schema`."""
+    """The event in a record, by its `ce_type`. Events of newer versions are read as far as this
+    version knows them (parking/wire/tolerant.py). Raises Newer for an event with a type or value
+    that this version cannot act on. Raises Invalid `no-type`, `unknown-type`, `empty`, `bad-json`
+    or `bad-schema`."""
     raw_type = header(record, "ce_type")
     if raw_type is None:
         raise Invalid("no-type", "the record has no ce_type header")
@@ -135,7 +135,8 @@ def decode(record: Record) -> AnyEvent:
 
 
 def refused_letter(message: Outgoing, error: Invalid, now_ms: int) -> Outgoing:
-    """The dead letter of a record that Kafka refused, on behalf of the service that produced it."""
+    """The dead letter for a record that Kafka refused, on behalf of the service that produced
+    it."""
     record = Record(message.topic, -1, -1, message.key, message.value, message.headers)
     source = header(record, "ce_source") or b"unknown"
     return dead_letter(record, error, source.decode().rsplit("/", 1)[-1], now_ms)
@@ -150,10 +151,10 @@ def dead_letter(
     attempts: int = 1,
     kept_bytes: int = FRAME_MAX_BYTES,
 ) -> Outgoing:
-    """A record as a dead letter, with the reason: original key, headers and bytes (up to
-    `kept_bytes`, for longer ones the first 64 kB), so that it can be sent again
-    (parking/wire/deadletters.py). Pictures go to their own short-lived topic. A dead letter about a
-    plate has none of its bytes, because dead letters are kept longer than plates. For messages that
+    """A record as a dead letter with the reason. It contains the original key, headers and bytes so
+    that it can be sent again (parking/wire/deadletters.py), but only the first 64 kB if there are
+    more than `kept_bytes`. Pictures go to their own short-lived topic. A dead letter about a plate
+    contains none of its bytes, because dead letters are kept longer than plates. For messages that
     did not come from Kafka, set `record.topic` to the MQTT topic or HTTP path, and use a negative
     partition and offset."""
     value = record.value or b""

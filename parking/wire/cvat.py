@@ -1,4 +1,4 @@
-"""CVAT XML, "CVAT for images 1.1": read and written. Pure.
+"""Read and write CVAT XML ("CVAT for images 1.1"). Pure.
 
 https://docs.cvat.ai/docs/manual/advanced/xml_format/
 """

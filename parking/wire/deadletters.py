@@ -1,9 +1,9 @@
-"""Dead letters: select them, decide whether they can be sent again, and record which were. Pure.
+"""Select dead letters, decide whether they can be sent again, and record which were. Pure.
 
 A dead letter has the original's bytes, key, headers and place, so it can be sent again to its
 topic. Marks in a separate topic (DEAD_LETTERS_MARKS, one partition) record which originals were
-sent. A replay claims an original there before it sends it; of two claims the first in the log
-counts. So two operators at the same time do not send the same original.
+sent. A replay claims an original there before it sends it. If there are two claims, the first in
+the log counts. So two operators who replay at the same time do not send the same original twice.
 """
 
 import hashlib
@@ -30,10 +30,11 @@ from parking.wire import codec
 from parking.wire.ports import Outgoing, Record
 
 REPLAYED_FROM: Final = "parking-replayed-from"
-"""Header of a record that was sent again: the dead letter's topic, partition and offset."""
+"""Header of a record that was sent again. It holds the dead letter's topic, partition and
+offset."""
 
 # How long a claim counts if its replay never marked the letter as sent. Sending takes seconds, so
-# after this time the process has ended, or Kafka was down for long.
+# after this time the process has ended or Kafka was down for a long time.
 CLAIM_MS: Final = 300_000
 
 _SHELVES: Final = {"events": DEAD_LETTERS, "frames": DEAD_LETTERS_FRAMES}
@@ -48,7 +49,8 @@ _PRIVATE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One record of a dead-letter topic. `name`: `events/17` or `frames/17`, its offset."""
+    """One record of a dead-letter topic. `name` is `events/17` or `frames/17`, where 17 is its
+    offset."""
 
     name: str
     record: Record
@@ -56,7 +58,7 @@ class Letter:
 
     @property
     def origin(self) -> str:
-        """The original's name: the same in all dead letters about it, whichever service wrote
+        """The original's name. It is the same in all dead letters about it, whichever service wrote
         them."""
         event = self.event
         if event.partition is None or event.offset is None:
@@ -65,7 +67,7 @@ class Letter:
 
 
 def letter_of(record: Record) -> Letter:
-    """Parse a record of a dead-letter topic. Raises Invalid when it is not a dead letter."""
+    """Parse a record of a dead-letter topic. Raises Invalid if it is not a dead letter."""
     event = codec.decode(record)
     if not isinstance(event, DeadLettered):
         raise Invalid("no-letter", f"{event.TYPE} in {record.topic}")
@@ -74,7 +76,7 @@ def letter_of(record: Record) -> Letter:
 
 
 def named(name: str) -> tuple[str, int]:
-    """Topic and offset of the dead letter of this name. Raises Invalid("bad-letter")."""
+    """Topic and offset of the dead letter with this name. Raises Invalid("bad-letter")."""
     shelf, _, offset = name.partition("/")
     if shelf not in _SHELVES or not (offset.isascii() and offset.isdecimal()):
         raise Invalid("bad-letter", f"{name!r}: a letter is named events/17 or frames/17")
@@ -84,8 +86,9 @@ def named(name: str) -> tuple[str, int]:
 # ---------------------------------------------------------------- selection
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A selection of dead letters; an empty set selects any. `names`: as Letter.name; times in Unix
-    ms, when the dead letter was written, `until_ms` excluded; `topics`: the originals' topics."""
+    """A selection of dead letters. An empty set matches all. `names` are as in Letter.name, and
+    `topics` are the originals' topics. The times (Unix ms) are when the dead letter was written,
+    and `until_ms` is exclusive."""
 
     names: frozenset[str] = frozenset()
     reasons: frozenset[str] = frozenset()
@@ -119,7 +122,7 @@ def _in(value: str, wanted: frozenset[str]) -> bool:
 
 # ---------------------------------------------------------------- sending again
 def obstacle(letter: Letter) -> str | None:
-    """Why the original cannot be sent again, for people; None when it can."""
+    """Why the original cannot be sent again, in words for people, or None if it can."""
     event = letter.event
     topic = TOPICS.get(event.topic)
     if topic is None or event.topic in _PRIVATE:
@@ -150,7 +153,7 @@ def _no_topic(place: str) -> str:
 
 
 def original(letter: Letter) -> Outgoing:
-    """The original record, with the place from which it was sent again. Its key chooses the
+    """The original record, with the place from which it was sent again. Its key determines the
     partition."""
     record, kept = letter.record, letter.event.headers or []
     headers = tuple((name, value or b"") for name, value in kept if name != REPLAYED_FROM)
@@ -167,8 +170,8 @@ def was_replayed(record: Record) -> bool:
 
 # ---------------------------------------------------------------- marks
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A record of the marks; its key is the original. `run` names the replay that wrote it;
-    `again`: send it although it was sent before."""
+    """A record in the topic of marks, whose key is the original. `run` names the replay that wrote
+    it. `again` means: send it even though it was sent before."""
 
     kind: Literal["claimed", "sent"]
     run: str
@@ -189,12 +192,12 @@ class _Claim:
 
 @dataclass(slots=True)
 class Marks:
-    """The marks, folded in the order of the log. Times are the broker's."""
+    """The marks, folded in log order. Timestamps are the broker's."""
 
     _claims: dict[str, _Claim] = field(default_factory=dict)
 
     def apply(self, record: Record) -> None:
-        """Apply one record. Raises Invalid("bad-mark") for one of another version."""
+        """Apply one record. Raises Invalid("bad-mark") if it has another version."""
         try:
             note = msgspec.json.decode(record.value or b"", type=Mark)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
@@ -219,12 +222,12 @@ class Marks:
 
     @staticmethod
     def _free(claim: _Claim, note: Mark, now_ms: int) -> bool:
-        """Whether another may take it."""
+        """Whether another replay may take it."""
         if claim.sent:
             return note.again
         return claim.run == note.run or now_ms - claim.at_ms > CLAIM_MS
 
 
 def unique(letters: Sequence[Letter]) -> list[Letter]:
-    """One dead letter per original, the first."""
+    """The first dead letter of each original."""
     return list({letter.origin: letter for letter in reversed(letters)}.values())[::-1]

@@ -1,7 +1,7 @@
-"""Slots as drawn in a program for annotating pictures, and how they become slots of a layout. Pure.
+"""Convert slots drawn in an annotation program to slots of a layout. Pure.
 
-Every reader of a file format (parking/wire/slotfiles.py) builds these values; every writer begins
-with a layout's slots.
+Every reader of a file format (parking/wire/slotfiles.py) builds these values, and every writer
+starts from a layout's slots.
 """
 
 import re
@@ -21,7 +21,8 @@ LABEL: Final = "slot"
 MOST_CORNERS: Final = 64
 FIRST_NAME: Final = "A01"
 _BEYOND: Final = 0.1
-"""A corner may be drawn this far outside the picture, as a share of its side; it is moved in."""
+"""A corner may be drawn this far outside the picture, as a share of its side. It is then moved
+inside."""
 _KINDS: Final = get_args(SlotKind)
 _NAMES: Final = ("slot_id", "space_id", "id", "name")
 _ZONES: Final = ("zone_id", "zone")
@@ -31,8 +32,9 @@ _NOT: Final = ("false", "0", "no")
 
 @dataclass(frozen=True, slots=True)
 class DrawnSlot:
-    """An outline in pixels. `place`: where it is in the file. `label`: its class. `attributes`:
-    what else the file says of it; `slot_id`, `zone_id`, `kind` and `enabled` are used."""
+    """An outline in pixels. `place` is where it is in the file, and `label` is its class.
+    `attributes` is what else the file says about it; `slot_id`, `zone_id`, `kind` and `enabled` are
+    used."""
 
     place: str
     corners: Corners
@@ -42,7 +44,7 @@ class DrawnSlot:
 
 @dataclass(slots=True)
 class DrawnPicture:
-    """One picture of a file. `size_wh` None: the file does not tell."""
+    """One picture of a file. `size_wh` is None if the file does not specify it."""
 
     name: str
     size_wh: tuple[float, float] | None
@@ -51,14 +53,14 @@ class DrawnPicture:
 
 @dataclass(slots=True)
 class Report:
-    """What is wrong with a file, and what was left out of it, a line each with its place."""
+    """What is wrong with a file and what was left out of it, one line each with the place."""
 
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def attributes_of(slot: LayoutSlot) -> dict[str, Any]:
-    """The attributes under which files that we write keep a slot's fields."""
+    """The attributes that store a slot's fields in files that we write."""
     return {
         "slot_id": slot.slot_id,
         "zone_id": slot.zone_id,
@@ -76,8 +78,8 @@ def in_pixels(slot: LayoutSlot, size_wh: tuple[int, int]) -> Corners:
 def slots_of(
     picture: DrawnPicture, size_wh: tuple[float, float], report: Report
 ) -> list[LayoutSlot]:
-    """The slots of a layout that a picture of this size shows. Slots without a usable name get
-    counted names."""
+    """The slots of a layout that a picture of this size shows. Slots without a usable name are
+    numbered."""
     if len(picture.slots) > MAX_SLOTS:
         report.faults.append(f"{len(picture.slots)} outlines are more than {MAX_SLOTS}")
         return []
@@ -92,19 +94,20 @@ def slots_of(
 
 
 def zones_of(slots: Iterable[LayoutSlot], names: Mapping[str, str]) -> list[Zone]:
-    """The zones of these slots, in the order of their first slot; without a name, named by id."""
+    """The zones of these slots, in the order of their first slot. A zone without a name is named
+    after its id."""
     used = dict.fromkeys(slot.zone_id for slot in slots)
     return [Zone(zone_id=zone, name=names.get(zone, zone)) for zone in used]
 
 
 def zone_of(slot_id: str) -> str:
-    """The zone in a name: "A" of "A01", "lot" if there is none."""
+    """The zone in a name: "A" for "A01", or "lot" if there is none."""
     found = re.match(r"([A-Za-z]+)[-_.]?\d", slot_id)
     return found[1] if found else "lot"
 
 
 def next_name(name: str) -> str:
-    """Count the last number of a name up: "A09" to "A10", "P-7b" to "P-8b", "Gate" to "Gate2"."""
+    """Increment the last number in a name: "A09" to "A10", "P-7b" to "P-8b", "Gate" to "Gate2"."""
     found = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
     if not found:
         return f"{name}2"
@@ -113,7 +116,7 @@ def next_name(name: str) -> str:
 
 
 def number(text: str) -> float | None:
-    """The finite number in a text, or None."""
+    """The finite number that a text contains, or None."""
     try:
         value = float(text)
     except ValueError:
@@ -122,7 +125,7 @@ def number(text: str) -> float | None:
 
 
 def turned(corners: Corners, degrees: float) -> Corners:
-    """Corners turned clockwise, as seen, about their middle."""
+    """Rotate corners clockwise, as seen in the picture, about their middle."""
     if not degrees:
         return corners
     middle_x = sum(x for x, _ in corners) / len(corners)
@@ -157,7 +160,7 @@ def _slot(drawn: DrawnSlot, slot_id: str, polygon: Corners, report: Report) -> L
 
 
 def _names(slots: Sequence[DrawnSlot], report: Report) -> Iterator[str]:
-    """A name for each slot: its own, its label if the labels are names, or a counted one."""
+    """A name for each slot: its own, its label if the labels are names, or a numbered one."""
     labels = [_usable(slot.label) for slot in slots]
     are_names = len(set(labels)) == len(labels) and all(re.search(r"\d", one) for one in labels)
     own = [_usable(_first(slot.attributes, _NAMES)) for slot in slots]
@@ -182,7 +185,8 @@ def _names(slots: Sequence[DrawnSlot], report: Report) -> Iterator[str]:
 
 
 def _usable(value: Any) -> str:
-    """A value as the name of a slot or zone: other characters become "-". "" if nothing is left."""
+    """A value as the name of a slot or zone. Invalid characters become "-". Returns "" if nothing
+    is left."""
     text = _text(value).strip()
     if not _NAME.fullmatch(text):
         text = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-")[:40]
@@ -206,7 +210,8 @@ def _short(text: str) -> str:
 
 
 def _closed_once(corners: Corners) -> Corners:
-    """Without corners that repeat the one before; some programs repeat the first one at the end."""
+    """Drop corners that repeat the previous one. Some programs repeat the first corner at the
+    end."""
     kept = [one for one, before in zip(corners, [None, *corners], strict=False) if one != before]
     return kept[:-1] if len(kept) > 1 and kept[0] == kept[-1] else kept
 
@@ -234,5 +239,5 @@ def _shares(corners: Corners, size_wh: tuple[float, float]) -> Corners:
 
 
 def _share(value: float, side: float) -> float:
-    """In shares of the picture, rounded to about a hundredth of a pixel at 1280x720."""
+    """Convert to a share of the picture, rounded to about a hundredth of a pixel at 1280x720."""
     return round(min(max(value / side, 0.0), 1.0), 6)

@@ -1,7 +1,7 @@
-"""GeoJSON: a FeatureCollection of polygons in pixels, y downwards. Read and written. Pure.
+"""Read and write GeoJSON: a FeatureCollection of polygons in pixels, y downwards. Pure.
 
-RFC 7946 knows only longitude and latitude; annotation programs (QuPath, labelme's and Label
-Studio's converters) write pixels. `picture`, a member of our own, tells the picture's size.
+RFC 7946 allows only longitude and latitude, but annotation programs (QuPath, the converters of
+labelme and Label Studio) write pixels. Our own member `picture` gives the picture's size.
 """
 
 import json
@@ -73,7 +73,7 @@ def read(value: Mapping[str, Any], report: Report) -> list[DrawnPicture]:
 
 
 def write(slots: Sequence[LayoutSlot], name: str, size_wh: tuple[int, int]) -> bytes:
-    """A FeatureCollection with one polygon a slot."""
+    """A FeatureCollection with one polygon per slot."""
     file = {
         "type": "FeatureCollection",
         "picture": {"name": name, "width": size_wh[0], "height": size_wh[1]},
@@ -92,7 +92,7 @@ def _feature(slot: LayoutSlot, size_wh: tuple[int, int]) -> dict[str, Any]:
 
 
 def _corners(geometry: _Geometry | None, place: str, report: Report) -> Corners | None:
-    """The outer ring of a polygon. None with a note or fault."""
+    """The outer ring of a polygon, or None after adding a note or fault to the report."""
     kind = geometry.type if geometry else None
     if geometry is None or kind not in ("Polygon", "MultiPolygon"):
         report.notes.append(f"{place}: left out, because {kind!a} is no Polygon")

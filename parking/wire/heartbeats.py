@@ -1,9 +1,9 @@
-"""Heartbeats as records: ingest writes them, the detector and the tracker pass them on.
+"""Heartbeats as records. Ingest writes them, and the detector and the tracker pass them on.
 
     ingest -> parking.frames -> detector -> parking.detections -> tracker -> parking.camera-status
 
 A heartbeat stays in its partition number, so it waits in the same queues as the pictures there. It
-ends in a compacted topic, which keeps one for each partition. Readers that do not know its type
+ends up in a compacted topic, which keeps one per partition. Readers that do not know its type
 ignore it (docs/decisions/0027).
 """
 
@@ -18,12 +18,12 @@ from parking.wire import codec
 from parking.wire.ports import Outgoing, Record
 
 KEY: Final = b"/heartbeat"
-"""No camera and no site has such an id."""
+"""No camera or site has such an id."""
 _TYPE: Final = HeartbeatPassed.TYPE.encode()
 
 
 def new_heartbeats(partitions: int, now_ms: int) -> list[Outgoing]:
-    """Ingest's, one for each of the first `partitions` of parking.frames."""
+    """Ingest's heartbeats, one for each of the first `partitions` partitions of parking.frames."""
     return [
         _outgoing(
             HeartbeatPassed(
@@ -36,12 +36,12 @@ def new_heartbeats(partitions: int, now_ms: int) -> list[Outgoing]:
 
 
 def is_heartbeat(record: Record) -> bool:
-    """Whether the record says that it is one."""
+    """Whether the record is marked as a heartbeat."""
     return codec.header(record, "ce_type") == _TYPE
 
 
 def read(record: Record) -> HeartbeatPassed | None:
-    """The heartbeat in a record; None for any other record, and for a damaged one."""
+    """The heartbeat in a record, or None for any other or damaged record."""
     if not is_heartbeat(record):
         return None
     try:
@@ -52,7 +52,7 @@ def read(record: Record) -> HeartbeatPassed | None:
 
 
 def from_detector(record: Record, now_ms: int) -> list[Outgoing]:
-    """What the detector passes on of a record of parking.frames: [] if it is no heartbeat."""
+    """What the detector passes on from a record of parking.frames: [] if it is not a heartbeat."""
     event = read(record)
     if event is None:
         return []
@@ -61,7 +61,8 @@ def from_detector(record: Record, now_ms: int) -> list[Outgoing]:
 
 
 def from_tracker(record: Record, now_ms: int) -> list[Outgoing]:
-    """What the tracker passes on of a record of parking.detections: [] if it is no heartbeat."""
+    """What the tracker passes on from a record of parking.detections: [] if it is not a
+    heartbeat."""
     event = read(record)
     if event is None:
         return []

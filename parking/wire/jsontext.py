@@ -1,5 +1,5 @@
-"""Read JSON files as people save them: with a byte-order mark, other line ends, another encoding.
-Pure."""
+"""Read JSON files as people save them: with a byte-order mark, other line endings or another
+encoding. Pure."""
 
 import codecs
 import json
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from parking.core.errors import Invalid
 
-_MARKS: Final = (  # the longest first: UTF-32's starts with UTF-16's
+_MARKS: Final = (  # longest first, because UTF-32's starts with UTF-16's
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),

@@ -1,8 +1,9 @@
 """Build an MJPEG stream from pictures, and parse one into pictures. Pure.
 
-Cameras differ, and send wrong data: boundaries other than announced or none at all, parts that are
-not pictures, header lines without a name, no Content-Length or a wrong one. So a picture is found
-by its own markers. A Content-Length is used only if a JPEG ends there, which avoids the search.
+Cameras differ and send invalid data: boundaries other than announced or none at all, parts that are
+not pictures, header lines without a name, a missing or wrong Content-Length. So a picture is
+located by its own markers. A Content-Length is used only if a JPEG ends there, which avoids the
+search.
 """
 
 import re
@@ -14,7 +15,7 @@ from parking.core.errors import Invalid
 STREAM_TYPE: Final = "multipart/x-mixed-replace; boundary=frame"
 START: Final = b"--frame\r\n"
 PART_END: Final = b"\r\n" + START
-"""The boundary follows directly: a browser shows a picture only when it sees its end."""
+"""The boundary follows immediately, because a browser shows a picture only when it sees its end."""
 MAX_HEADER_BYTES: Final = 4096
 _STREAMS: Final = ("multipart", "application")
 _LENGTH: Final = re.compile(rb"^content-length:[ \t]*(\d{1,9})[ \t]*\r?$", re.I | re.M)
@@ -24,24 +25,24 @@ _EOI: Final = b"\xff\xd9"
 _PADDING: Final = b"\r\n\0"
 _SOI_CODE, _EOI_CODE, _SCAN_CODE = 0xD8, 0xD9, 0xDA
 _BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
-# Within a scan FF may be followed by 00 (stuffing), by a restart's number, or by more fill.
+# Within a scan, FF may be followed by 00 (stuffing), by a restart number or by more fill bytes.
 _IN_SCAN: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _AFTER_SEGMENT: Final = re.compile(rb"\xff+[^\x00\xff]")
 
 
 def part(jpeg: bytes, time_ms: int) -> bytes:
-    """A picture with its time, as a part of a stream of STREAM_TYPE that began with START."""
+    """A picture with its timestamp, as a part of a stream of STREAM_TYPE that began with START."""
     return part_head(len(jpeg), time_ms) + jpeg + PART_END
 
 
 def part_head(size_bytes: int, time_ms: int) -> bytes:
-    """What precedes a picture in its part; PART_END follows it."""
+    """What precedes a picture in its part. PART_END follows the picture."""
     sizes = b"Content-Length: %d\r\nX-Time-Ms: %d\r\n\r\n" % (size_bytes, time_ms)
     return b"Content-Type: image/jpeg\r\n" + sizes
 
 
 def check_type(content_type: str) -> None:
-    """Raises Invalid("not-a-stream") unless an answer of this Content-Type can be a stream."""
+    """Raises Invalid("not-a-stream") unless a response with this Content-Type can be a stream."""
     headers = Headers()
     headers["Content-Type"] = content_type
     if headers.get_content_maintype() not in _STREAMS:
@@ -49,8 +50,8 @@ def check_type(content_type: str) -> None:
 
 
 class Splitter:
-    """Takes bytes, returns pictures. Buffers at most `max_bytes` and one chunk. `damaged` counts
-    the skipped pictures, which do not end or are not JPEGs."""
+    """Takes bytes and returns pictures. Buffers at most `max_bytes` plus one chunk. `damaged`
+    counts the skipped pictures, which have no end or are not JPEGs."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -64,12 +65,12 @@ class Splitter:
         self.damaged = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The pictures complete so far, oldest first. Raises Invalid: `too-large`,
+        """The pictures completed so far, oldest first. Raises Invalid `too-large` or
         `not-a-stream`."""
         return [jpeg for jpeg, _ in self.timed(data)]
 
     def timed(self, data: bytes) -> list[tuple[bytes, int | None]]:
-        """As `feed`, each picture with its X-Time-Ms; None if the sender gives none."""
+        """Like `feed`, but each picture has its X-Time-Ms, or None if the sender gives none."""
         self._buffer += data
         found: list[tuple[bytes, int | None]] = []
         while self._within or self._begin():
@@ -104,14 +105,14 @@ class Splitter:
         self._within = False
 
     def _end(self) -> int | None:
-        """Where the picture ends; None while more is needed, and when it was given up."""
+        """Where the picture ends, or None if more data is needed or the picture was given up."""
         if self._length is not None and self._length <= self._max_bytes:
             if len(self._buffer) < self._length:
                 return None
             body = bytes(self._buffer[: self._length])
             if body.rstrip(_PADDING).endswith(_EOI):
                 return self._length
-        self._length = None  # none, or a wrong one
+        self._length = None  # missing or wrong
         while self._within:
             pattern = _IN_SCAN if self._scanning else _AFTER_SEGMENT
             look = pattern.search if self._scanning else pattern.match
@@ -127,11 +128,12 @@ class Splitter:
         return None
 
     def _pass(self, code: int, at: int) -> bool:
-        """Skip a marker that ends at `at`, with its segment; False while more is needed."""
+        """Skip a marker that ends at `at`, with its segment. Returns False while more data is
+        needed."""
         if code in _BARE:
             self._at = at
             return True
-        if code in (_SOI_CODE, _EOI_CODE):  # it does not end, or is empty
+        if code in (_SOI_CODE, _EOI_CODE):  # it has no end, or is empty
             self._give_up(at - 2)
             return True
         if len(self._buffer) < at + 2:
@@ -146,13 +148,13 @@ class Splitter:
         return True
 
     def _is_nonsense(self) -> bool:
-        """Whether no marker follows, as opposed to none yet."""
+        """Whether something other than a marker follows, as opposed to nothing yet."""
         if self._scanning:
             self._at = max(self._at, len(self._buffer) - 1)
         return not self._scanning and bool(self._buffer[self._at :].strip(b"\xff"))
 
     def _give_up(self, resume: int) -> None:
-        """The picture is damaged: search for the next one from `resume` on."""
+        """Drop the damaged picture and search for the next one from `resume` on."""
         self.damaged += 1
         self._within = False
         del self._buffer[:2]  # its start marker

@@ -14,13 +14,14 @@ _ANY: Final = DefaultPartitioner()
 
 
 def partition_of(key: str | bytes, partitions: int = SITE_PARTITIONS) -> int:
-    """The partition of a key in a topic with this many (by default that of site-keyed topics)."""
+    """The partition of a key in a topic with this many partitions (by default that of site-keyed
+    topics)."""
     return _hash(key.encode() if isinstance(key, str) else key) % partitions
 
 
 def partitioner(key: bytes | None, every: Sequence[int], available: Sequence[int]) -> int:
     """aiokafka's own choice of a partition. The hash is pure Python and costs more than the rest of
-    a small record, so it is cached: keys repeat."""
+    a small record. It is cached because keys repeat."""
     return every[_hash(key) % len(every)] if key is not None else _ANY(key, every, available)
 
 

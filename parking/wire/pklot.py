@@ -1,4 +1,4 @@
-"""PKLot XML (one file a picture, `rotatedRect` and `contour`): read and written. Pure.
+"""Read and write PKLot XML (one file per picture, `rotatedRect` and `contour`). Pure.
 
 https://web.inf.ufpr.br/vri/databases/parking-lot-database/
 """
@@ -24,7 +24,7 @@ from parking.wire.xmltext import Element
 
 
 def read(root: Element, report: Report) -> list[DrawnPicture]:
-    """The picture of a file with root `parking`. The file does not tell the picture's size."""
+    """The picture of a file with root `parking`. The file does not contain the picture's size."""
     picture = DrawnPicture(root.attributes.get("id", ""), None)
     for space in root.every("space"):
         corners = _contour(space, report)
@@ -34,8 +34,8 @@ def read(root: Element, report: Report) -> list[DrawnPicture]:
 
 
 def write(slots: Sequence[LayoutSlot], name: str, size_wh: tuple[int, int]) -> bytes:
-    """A file whose spaces carry `zone_id`, `kind` and `enabled` besides PKLot's own attributes. The
-    rotated rectangle is the smallest one around the outline."""
+    """A file whose spaces have `zone_id`, `kind` and `enabled` in addition to PKLot's own
+    attributes. The rotated rectangle is the smallest one around the outline."""
     spaces = [line for slot in slots for line in _space(slot, in_pixels(slot, size_wh))]
     lines = ['<?xml version="1.0"?>', f"<parking id={quoteattr(name)}>", *spaces, "</parking>", ""]
     return "\n".join(lines).encode()
@@ -102,7 +102,7 @@ def smallest_rectangle(
 ) -> tuple[tuple[float, float], tuple[float, float], float]:
     """Middle, size and clockwise turn in degrees (-90 to 90) of the smallest rectangle around these
     corners. One of its sides lies along an edge of their convex hull, and each such edge joins two
-    corners: all pairs are tried."""
+    corners, so all pairs are tried."""
     points = np.asarray(corners, np.float64)
     first, second = np.triu_indices(len(points), 1)
     steps = points[second] - points[first]

@@ -1,7 +1,7 @@
-"""The interfaces between decisions and the outside world.
+"""The interfaces between the decision logic and the outside world.
 
-Real adapters are `parking/runtime/kafka.py` and each service's `adapters.py`. In-memory ones are in
-`parking/runtime/memory.py`. Both pass the same contract tests (`tests/contracts/`).
+The real adapters are in `parking/runtime/kafka.py` and each service's `adapters.py`. The in-memory
+ones are in `parking/runtime/memory.py`. Both pass the same contract tests (`tests/contracts/`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One record to write. `partition` None: by murmur2 of the key."""
+    """One record to write. If `partition` is None, murmur2 of the key determines it."""
 
     topic: str
     key: bytes | None
@@ -41,20 +41,20 @@ class Outgoing:
 
 
 Row = Mapping[str, Any]
-"""Column to value; values are JSON values or event parts."""
+"""Maps column to value. Values are JSON values or event parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Partitions owned under one generation of a consumer group. `topic_ids`: Kafka's own id of
-    each topic; a recreated topic has a new one, and so has a topic in another cluster."""
+    """Partitions owned under one generation of a consumer group. `topic_ids` is Kafka's own id of
+    each topic, which differs for a recreated topic and for a topic in another cluster."""
 
     cluster_id: str
     topic_ids: Mapping[str, str]
     generation: int
 
     def log_id(self, topic: str) -> str:
-        """Identifies one log of a topic: versions and offsets count within it."""
+        """Identify one log of a topic. Versions and offsets are valid only within it."""
         return f"{self.cluster_id}/{self.topic_ids[topic]}"
 
 
@@ -67,39 +67,41 @@ class Boxes:
 
 
 class Consumer(Protocol):
-    """Reads a group's share of some topics, in order per partition."""
+    """Reads a group member's share of some topics, in order per partition."""
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
-        """Wait up to `timeout_ms`; [] when nothing came. Raises Retryable when Kafka is down."""
+        """Wait up to `timeout_ms`. Returns [] if nothing arrived. Raises Retryable if Kafka is
+        down."""
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
-        """Commit next offsets. Places lost in a rebalance are left out silently: their new owner
-        reads the records again, and every effect is idempotent."""
+        """Commit next offsets. Places lost in a rebalance are left out silently, because their new
+        owner reads the records again and every effect is idempotent."""
 
     async def seek(self, offsets: Mapping[Place, int]) -> None:
-        """Read on from these offsets."""
+        """Continue reading from these offsets."""
 
 
 class Producer(Protocol):
     """Writes records with acks=all."""
 
     async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
-        """Write all, return each one's (partition, offset) once all are durable. Order within a
-        partition is kept. Raises Retryable on an outage; some may then have been written. Raises
-        Refused for those that Kafka never accepts, once all others are durable."""
+        """Write all messages and return each one's (partition, offset) once all are durable. The
+        order within a partition is kept. Raises Retryable on an outage, in which case some may have
+        been written. Raises Refused for those that Kafka will never accept, once all others are
+        durable."""
 
 
 class ObjectStore(Protocol):
-    """S3. Methods raise Retryable when the store is down; writing a key again is safe."""
+    """S3. Methods raise Retryable if the store is down. Writing a key again is safe."""
 
     async def put(self, key: str, data: bytes, *, content_type: str = "image/jpeg") -> str:
-        """Store and return the sha256 (hex) of what was stored, once it is durable."""
+        """Store the data and, once it is durable, return the sha256 (hex) of what was stored."""
 
     async def get(self, key: str) -> bytes:
-        """The object's bytes. Raises KeyError when there is none."""
+        """The object's bytes. Raises KeyError if there is no such object."""
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Remove the objects; a missing object is not an error."""
+        """Remove the objects. A missing object is not an error."""
 
     async def list(self, prefix: str, limit: int) -> list[str]:
         """Up to `limit` keys that begin with `prefix`, in key order."""
@@ -107,30 +109,32 @@ class ObjectStore(Protocol):
 
 class EventStore(Protocol):
     """Stores rows and the offsets they came from in one transaction. Methods raise Retryable on an
-    outage and Fenced when another generation owns a place."""
+    outage and Fenced if another generation owns a place."""
 
     async def claim(
         self, claim: Claim, places: Sequence[Place], replacing: Mapping[Place, int]
     ) -> dict[Place, int]:
-        """Own the places from now on; return the next offset of each, 0 for a new one. A higher
-        generation is replaced only if it is still the one given in `replacing`."""
+        """Own the places from now on and return the next offset of each, which is 0 for a new
+        place. A higher generation is replaced only if it is still the one given in `replacing`."""
 
     async def known(self, changes: Mapping[str, int]) -> set[str]:
-        """The slot changes (id to time, Unix milliseconds) that already have a row."""
+        """The ids of those slot changes that already have a row. `changes` maps id to time (Unix
+        milliseconds)."""
 
     async def note_objects(self, keys: Sequence[str], now_ms: int) -> None:
-        """Durable before the objects are put; objects that no row names later are swept."""
+        """Note the keys of objects durably before the objects are put. Objects that no row names
+        later are swept."""
 
     async def write(
         self, claim: Claim, rows: Mapping[str, Sequence[Row]], offsets: Mapping[Place, int]
     ) -> dict[str, int]:
-        """Write rows by kind and the next offsets in one transaction; return rows changed by
-        kind. The first record of an id wins. Raises Invalid when the content of a row cannot be
-        stored."""
+        """Write rows by kind and the next offsets in one transaction, and return the number of
+        changed rows by kind. The first record of an id wins. Raises Invalid if the content of a row
+        cannot be stored."""
 
 
 class Detector(Protocol):
-    """Finds vehicles. Blocks: call it off the event loop."""
+    """Finds vehicles. It blocks, so call it off the event loop."""
 
     model_id: str
 
@@ -140,7 +144,7 @@ class Detector(Protocol):
 
 
 class Clock(Protocol):
-    """Wall time and waiting, so that tests control both."""
+    """Wall-clock time and waiting, so that tests control both."""
 
     def now_ms(self) -> int:
         """Unix time in milliseconds."""

@@ -1,4 +1,5 @@
-"""What the notifier asks the detector about outlines that somebody is drawing. Pure."""
+"""Messages in which the notifier asks the detector about outlines that somebody is drawing.
+Pure."""
 
 from typing import Annotated
 

@@ -1,9 +1,9 @@
-"""Read foreign JSON, and report every fault of it in words. Pure.
+"""Read foreign JSON and report every fault in words. Pure.
 
-The rules are those of the types (msgspec Structs with Meta), from which schemas/ is generated, too,
-plus one for every text and whole number: Postgres must be able to store it. msgspec checks types
-fast and stops at the first fault; `faults` then finds all of them. All input is read here: the API,
-MQTT, people's files, and the records of Kafka.
+The rules are those of the types (msgspec Structs with Meta), from which schemas/ is also generated.
+One more rule applies to every text and integer: Postgres must be able to store it. msgspec checks
+types fast but stops at the first fault, so `faults` then finds all of them. All input is read here:
+the API, MQTT, people's files, and the records of Kafka.
 """
 
 import json
@@ -17,17 +17,17 @@ from parking.wire.typefaults import UNSTORABLE, faults
 
 T = TypeVar("T")
 
-# Values that cannot be stored, or pass a pattern's $ (a final newline), need an escape in JSON, or
-# this many digits; msgspec has checked the rest. One regular expression for both would take longer
-# than reading the JSON.
+# A value that cannot be stored, or that passes a pattern's $ because of a final newline, needs an
+# escape in JSON or this many digits. msgspec has checked the rest. One regular expression for both
+# would take longer than reading the JSON.
 _ESCAPE: Final = b"\\"
 _DIGITS: Final = b"0" * 19
 _ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 
 
 def read(data: bytes, of: type[T], *, strict: bool = False) -> T:
-    """Read JSON as a value of this type. `strict`: unknown fields are faults, at any depth. Raises
-    Invalid `bad-json` or, with every fault, `bad-schema`."""
+    """Read JSON as a value of this type. If `strict`, unknown fields are faults at any depth.
+    Raises Invalid `bad-json`, or `bad-schema` with every fault."""
     try:
         value: T = _decoder(of).decode(data)  # type: ignore[arg-type] # types are hashable
     except UNREADABLE as error:
@@ -43,12 +43,12 @@ def convert(value: Any, of: type[T], *, strict: bool = False) -> T:
     _check(value, of, strict)
     try:
         return msgspec.convert(value, of)
-    except msgspec.ValidationError as error:  # a rule that `faults` does not know
+    except msgspec.ValidationError as error:  # from a rule that `faults` does not know
         raise Invalid("bad-schema", str(error), [str(error)]) from error
 
 
 def storable(text: str, limit: int = 500) -> str:
-    """Make any text fit a field of an event: cut it, and remove characters that cannot be
+    """Make any text fit a field of an event by truncating it and removing characters that cannot be
     stored."""
     return UNSTORABLE.sub("\ufffd", text[:limit])
 
@@ -60,8 +60,8 @@ def _check(value: Any, of: type[Any], strict: bool) -> None:
 
 
 def _refusal(data: bytes, of: type[Any], error: Exception, strict: bool) -> Invalid:
-    """The reason of the refusal. Python's own decoder also reads what msgspec does not accept as
-    JSON: half of a surrogate pair, numbers beyond a double."""
+    """The reason for the refusal. Python's own decoder also reads JSON that msgspec does not
+    accept: half of a surrogate pair, and numbers beyond a double."""
     try:
         found = faults(json.loads(data, parse_constant=_no_number), of, strict=strict)
     except (ValueError, RecursionError):

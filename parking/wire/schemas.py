@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[2] / "schemas"
 
 
 def generated() -> dict[str, dict[str, Any]]:
-    """File name -> schema, one per event class, self-contained."""
+    """Map file name to schema, one per event class. Each schema is self-contained."""
     files = {}
     for cls in EVENTS:
         _, parts = msgspec.json.schema_components([cls], ref_template="#/$defs/{name}")
@@ -39,13 +39,14 @@ def generated() -> dict[str, dict[str, Any]]:
 
 
 def _drop_discriminators(part: dict[str, Any]) -> None:
-    """`discriminator` belongs to OpenAPI, not JSON Schema; the branches' `kind` is enough."""
+    """Drop `discriminator`, which belongs to OpenAPI and not to JSON Schema. The branches' `kind`
+    is enough."""
     for field in part.get("properties", {}).values():
         field.pop("discriminator", None)
 
 
 def _closure(body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
-    """The definitions a schema refers to, directly or indirectly, by name."""
+    """The definitions that a schema refers to, directly or indirectly, keyed by name."""
     used: dict[str, Any] = {}
     waiting = [body]
     while waiting:

@@ -1,4 +1,4 @@
-"""Files with drawn slots, of this and of other programs: recognised, read and written. Pure.
+"""Recognise, read and write files with drawn slots, from this and other programs. Pure.
 
 The API (services/notifier/api/routes_slotfiles.py) and `parking layout convert` both use this, and
 nothing else converts. Files are untrusted; the caller bounds their length (SLOT_FILE_MAX_BYTES).
@@ -32,7 +32,7 @@ FAULTS_MAX: Final = 100
 
 Format = Literal["layout", "annotations", "coco", "cvat", "via", "via-csv", "pklot", "geojson"]
 WrittenElsewhere = Literal["coco", "cvat", "via", "via-csv", "pklot", "geojson"]
-"""The formats of other programs, which are also written."""
+"""The formats of other programs that can also be written."""
 Written = Literal["layout"] | WrittenElsewhere
 
 TITLES: Final[Mapping[Format, str]] = {
@@ -58,8 +58,8 @@ ENDINGS: Final[Mapping[Written, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SlotFile:
-    """The slots of one picture of a file. `pictures`: all that have any. `size_wh` None: the file
-    does not tell. `notes`: what was left out."""
+    """The slots of one picture of a file. `pictures` lists all pictures that have slots. `size_wh`
+    is None if the file does not specify it. `notes` lists what was left out."""
 
     format: Format
     picture: str
@@ -84,10 +84,10 @@ class _Layout(Struct):
 def read(
     data: bytes, size_wh: tuple[int, int] | None = None, picture: str | None = None
 ) -> SlotFile:
-    """The slots of a file. `size_wh`: of the camera's picture, for files that do not tell theirs.
-    `picture`: which of the file's pictures; None: the first with slots. Raises Invalid with every
-    fault and its place: `bad-slot-file`, `bad-json`, `bad-xml`, `bad-encoding`; `no-size` where the
-    size is needed."""
+    """The slots of a file. `size_wh` is the size of the camera's picture, for files that do not
+    contain it. `picture` selects one of the file's pictures; None selects the first with slots.
+    Raises Invalid `bad-slot-file`, `bad-json`, `bad-xml` or `bad-encoding` with every fault and its
+    place, or `no-size` if the size is needed."""
     format_, value = _recognised(data)
     if format_ == "layout":
         return _read_layout(value)
@@ -114,8 +114,8 @@ def write(
     name: str,
     size_wh: tuple[int, int],
 ) -> bytes:
-    """A file of another program's format. `name`, `size_wh`: of the
-    camera's picture."""
+    """A file in another program's format. `name` and `size_wh` are those of the camera's
+    picture."""
     return WRITERS[format_](slots, name, size_wh)
 
 
@@ -189,7 +189,7 @@ def _read_layout(value: Any) -> SlotFile:
 
 
 def _read_annotations(value: Any, picture: str | None) -> SlotFile:
-    """One picture a camera: each slot as in the first frame that names it."""
+    """One picture per camera, with each slot as in the first frame that names it."""
     found = faults(value, annotations.Annotations)
     _raise(Report(found))
     layouts = layouts_from_annotations(value, "site", interval_ms=1000, time_ms=0)
@@ -208,7 +208,7 @@ def _as_drawn(layout: LayoutPublished) -> DrawnPicture:
     drawn = DrawnPicture(layout.camera_id.partition("/")[2], (1.0, 1.0))
     for slot in layout.slots:
         fields = attributes_of(slot)
-        if slot.zone_id == "lot":  # the file does not tell
+        if slot.zone_id == "lot":  # the file does not specify a zone
             del fields["zone_id"]
         drawn.slots.append(DrawnSlot(f"slot {slot.slot_id}", slot.polygon, "", fields))
     return drawn

@@ -1,7 +1,7 @@
-"""Read an event that a newer version wrote (docs/decisions/0027). Pure.
+"""Read events that a newer version wrote (docs/decisions/0027). Pure.
 
 Every reader ignores unknown fields. An unknown value of a field with a fixed set of values is read
-as the safe one below. If no value is safe, because a reader acts on it, the event is skipped.
+as the safe value below. If no value is safe because a reader acts on it, the event is skipped.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ from parking.core.events import (
 )
 from parking.wire.reading import convert
 
-# The replacement of an unknown value: never more than is known.
+# The replacement for an unknown value, which never claims more than is known.
 SAFE: Final[Mapping[tuple[type, str], str]] = {
     (FrameReceived, "via"): "api",
     (FrameReceived, "time_source"): "receipt",
@@ -41,7 +41,7 @@ SAFE: Final[Mapping[tuple[type, str], str]] = {
     (DeviceReported, "kind"): "heartbeat",  # alive: neither connected nor disconnected
     (LayoutSlot, "kind"): "standard",
     (Observation, "state"): "unknown",
-    (ImageHealth, "status"): "covered",  # a picture that is not to be trusted
+    (ImageHealth, "status"): "covered",  # an untrusted picture
     (Effort, "searched"): "picture",
     (Cause, "kind"): "device",  # no frame, so no picture is looked for
     (SlotChanged, "from_state"): "unknown",
@@ -58,7 +58,7 @@ ACTED_ON: Final[frozenset[tuple[type, str]]] = frozenset(
         (CameraConfigured, "kind"),
         (StateCorrected, "state"),
         (SessionChanged, "kind"),
-        (OccupancyMeasured, "kind"),  # as another kind it would be counted twice
+        (OccupancyMeasured, "kind"),  # read as another kind, it would be counted twice
     }
 )
 
@@ -66,8 +66,8 @@ _TYPES: Final = {cls: inspect.type_info(cls) for cls in EVENTS}
 
 
 def read_newer(data: bytes, cls: type[Any]) -> Any | None:
-    """The event with its unknown values replaced by safe ones; None when it is damaged, or has no
-    unknown value. Raises Newer when it must be skipped."""
+    """The event with its unknown values replaced by safe ones, or None if it is damaged or has no
+    unknown value. Raises Newer if it must be skipped."""
     try:
         content = msgspec.json.decode(data)
     except UNREADABLE:
@@ -86,15 +86,15 @@ def read_newer(data: bytes, cls: type[Any]) -> Any | None:
 
 
 class _Reader:
-    """Walks content along its type. `unknown`: every value that this version does not know;
-    `ignored`: those without a safe replacement."""
+    """Walks content along its type. `unknown` lists every value that this version does not know,
+    and `ignored` those without a safe replacement."""
 
     def __init__(self) -> None:
         self.unknown: list[str] = []
         self.ignored: list[str] = []
 
     def known(self, value: Any, of: Any) -> Any:
-        """The value with known values in place of unknown ones."""
+        """The value with unknown values replaced by known ones."""
         if isinstance(of, inspect.Metadata):
             return self.known(value, of.type)
         if isinstance(of, inspect.UnionType):
@@ -120,7 +120,7 @@ class _Reader:
         return known
 
     def _member(self, value: Any, of: inspect.UnionType) -> Any:
-        """For a union of parts, distinguished by a tag, or of a type and null."""
+        """Handle a union of parts distinguished by a tag, or a union of a type and null."""
         parts = [one for one in of.types if isinstance(one, inspect.StructType)]
         tagged = {one.tag: one for one in parts if one.tag is not None}
         if tagged and isinstance(value, dict):
@@ -140,7 +140,7 @@ class _Reader:
 
 
 def _values(of: Any) -> tuple[Any, ...]:
-    """The fixed set of values of a type; () when it has none."""
+    """The fixed set of values of a type, or () if it has none."""
     if isinstance(of, inspect.Metadata):
         return _values(of.type)
     if isinstance(of, inspect.UnionType):

@@ -11,15 +11,16 @@ from msgspec import inspect
 
 FAULTS_MAX: Final = 100
 WORDS: Final = "words"
-"""In a Meta's `extra`: the rule of a text in words, where its pattern would be hard to read."""
+"""Key in a Meta's `extra`: the rule for a text in words, if its pattern would be hard to read."""
 HIDDEN: Final = "hidden"
-"""In a Meta's `extra`, True: faults never show the value, because they go into logs and letters."""
+"""Key in a Meta's `extra`: if True, faults never show the value, because they go into logs and dead
+letters."""
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _BIGINT: Final = range(-(2**63), 2**63)
 
 
 def faults(value: Any, of: Any, *, strict: bool = False, secret: bool = False) -> list[str]:
-    """Every fault of parsed JSON, one line each with its place; at most FAULTS_MAX. `secret`: no
+    """Every fault of parsed JSON, one line each with its place, up to FAULTS_MAX. If `secret`, no
     value is shown."""
     walk = _Walk(strict, kind_of if secret else _shown).faults(value, _type_info(of), "")
     return [line for line, _ in zip(walk, range(FAULTS_MAX), strict=False)]
@@ -123,7 +124,7 @@ class _Walk:
             yield from self.faults(item, kind, f"{at}[{number}]")
 
     def text(self, value: str, of: inspect.StrType, at: str, words: str | None) -> Iterator[str]:
-        """Each fault of a text; `words`: its rule, in place of its pattern."""
+        """Each fault of a text. `words` is its rule in words, used instead of its pattern."""
         found = UNSTORABLE.search(value)
         if found:
             yield f"{_place(at)}the character U+{ord(found[0]):04X} cannot be stored"
@@ -155,7 +156,8 @@ class _Walk:
 
 
 def _ends_on_newline(value: str, pattern: str) -> bool:
-    """Python's $ accepts a final newline, which other readers of the schema do not."""
+    """Whether the text ends in a newline that only Python's $ accepts. Other readers of the schema
+    do not."""
     return value.endswith("\n") and not re.search(pattern[:-1] + r"\Z", value)
 
 
@@ -227,7 +229,8 @@ def _wanted(of: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value in a fault: short, and without characters that a terminal would act on."""
+    """A value as shown in a fault: shortened, and without characters that a terminal would act
+    on."""
     match value:
         case str():
             return ascii(value[:40]) + ("..." if len(value) > 40 else "")

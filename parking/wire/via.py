@@ -1,4 +1,4 @@
-"""VGG Image Annotator 2: its project, its exported JSON and its CSV, read and written. Pure.
+"""Read and write files of VGG Image Annotator 2: its project, its exported JSON and its CSV. Pure.
 
 https://www.robots.ox.ac.uk/~vgg/software/via/
 """
@@ -126,8 +126,8 @@ def write_json(slots: Sequence[LayoutSlot], name: str, size_wh: tuple[int, int])
 
 
 def read_csv(data: bytes, report: Report) -> list[DrawnPicture]:
-    """The pictures of a CSV file, one row a region. Spreadsheets may have changed the commas to
-    semicolons."""
+    """The pictures of a CSV file, which has one row per region. A spreadsheet program may have
+    changed the commas to semicolons."""
     text = jsontext.plain(data).decode()
     head = text.splitlines()[0]
     rows = csv.reader(
@@ -205,7 +205,7 @@ def _corners(shape: _Shape) -> Corners | None:
 
 
 def _size(attributes: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The picture's size, which files that we write tell as attributes."""
+    """The picture's size, which files that we write contain as attributes."""
     width, height = (number(str(attributes.get(name, ""))) for name in ("width", "height"))
     return (width, height) if width and height and width > 0 and height > 0 else None
 
@@ -216,7 +216,7 @@ def _shape(slot: LayoutSlot, size_wh: tuple[int, int]) -> dict[str, Any]:
 
 
 def _attributes(slot: LayoutSlot) -> dict[str, str]:
-    """VIA keeps texts only."""
+    """A slot's fields as text, because VIA stores only text."""
     fields = attributes_of(slot)
     return {"class": LABEL, **fields, "enabled": str(slot.enabled).lower()}
 

@@ -1,7 +1,7 @@
 """Read XML files as people save them. Pure.
 
-A file is untrusted: one that declares anything (a DTD, and with it entities) is refused before it
-is read, and so is one that is nested deeply.
+Files are untrusted. A file is rejected if it declares anything (a DTD, and with it entities) or is
+nested too deeply.
 """
 
 import re
@@ -19,7 +19,7 @@ _MAX_ELEMENTS: Final = 300_000
 
 @dataclass(slots=True)
 class Element:
-    """An element with the line it starts in. `text`: what it contains besides elements."""
+    """An element with the line on which it starts. `text` is what it contains besides elements."""
 
     tag: str
     attributes: dict[str, str]
@@ -28,16 +28,16 @@ class Element:
     children: list["Element"] = field(default_factory=list)
 
     def every(self, tag: str) -> Iterator["Element"]:
-        """The children of this name, in upper or lower case."""
+        """The children with this name, ignoring case."""
         return (one for one in self.children if one.tag.lower() == tag.lower())
 
     def first(self, tag: str) -> "Element | None":
-        """The first of them."""
+        """The first child with this name, or None."""
         return next(self.every(tag), None)
 
     @property
     def place(self) -> str:
-        """For people."""
+        """The element's place, in words for people."""
         return f"line {self.line}, <{self.tag}>"
 
 
