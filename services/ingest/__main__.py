@@ -3,7 +3,7 @@
 In: MQTT `parking/v1/{site}/{device}/...` (see parking/core/topics.py) in two persistent sessions,
 frames and events; HTTP `POST /ingest/v1/frames/{site}/{camera}` with the camera's own API key; and
 the polled cameras (RTSP, MJPEG, HTTP snapshots) of CAMERAS_FILE and parking.cameras, which ingest
-writes when somebody adds one on the web page. Out: parking.frames (also a heartbeats every few
+writes when somebody adds one on the web page. Out: parking.frames (also a heartbeat every few
 seconds), parking.gate-events, parking.plates, parking.device-events, parking.dead-letters and
 parking.dead-letters.frames; and, to devices, the end-to-end `ack` of gate events.
 

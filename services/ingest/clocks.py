@@ -51,9 +51,7 @@ class Clocks:
         lag = self._lags.pop(frame.camera_id, None)
         if lag is None or not lag.holds(lag_ms):
             lag = _Lag(now_ms, lag_ms, lag_ms)
-        elif (
-            now_ms - lag.since_ms >= PROOF_MS
-        ):  # start again here: a clock may drift for weeks
+        elif now_ms - lag.since_ms >= PROOF_MS:  # start again here: a clock may drift for weeks
             lag = _Lag(now_ms, lag_ms, lag_ms, proven=True)
         else:
             lag.low_ms, lag.high_ms = min(lag.low_ms, lag_ms), max(lag.high_ms, lag_ms)
