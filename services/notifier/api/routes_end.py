@@ -1,8 +1,9 @@
 """The routes that remove and rename: cameras, slots, zones, sites.
 
 Each publishes the next version of the layouts concerned. A removal is also a command to the
-tracker, which reports the end and removes the records from the compacted topics. The author is in
-parking.site-commands (`issued_by`) and in the log. History in Postgres and evidence stay.
+tracker, which reports the end and removes the records from the compacted topics. The author is
+recorded in parking.site-commands (`issued_by`) and in the log. History in Postgres and the evidence
+are kept.
 """
 
 import logging
