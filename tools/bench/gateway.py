@@ -1,7 +1,8 @@
-"""A gateway for measurements: the notifier's own, or a textbook one, in a process of its own.
+"""A gateway for measurements, the notifier's own or a textbook one, in a separate process.
 
 Both serve one site with a given number of slots and changes per second. The textbook one follows
-the documentation of sse-starlette: a queue for each client, each message encoded for it.
+the documentation of sse-starlette: each client has its own queue, and each message is encoded for
+each client.
 """
 
 import argparse
@@ -78,7 +79,7 @@ def _pace(slots: int, per_s: float, publish: Any) -> Loop:
 
 
 def ours(slots: int, per_s: float, http: HttpSettings) -> dict[str, Loop]:
-    """The notifier over memory in place of Kafka."""
+    """Run the notifier with an in-memory source in place of Kafka."""
     broker, clock, health = MemoryBroker(), SystemClock(), Health()
     broker.append(codec.outgoing(_layout(slots), LAYOUTS, f"{SITE}/north", "bench"))
     log = MemoryLog(broker)
@@ -109,7 +110,7 @@ def ours(slots: int, per_s: float, http: HttpSettings) -> dict[str, Loop]:
 
 
 def textbook(slots: int, per_s: float, http: HttpSettings) -> dict[str, Loop]:
-    """The obvious first implementation."""
+    """Run the obvious first implementation."""
     app, queues = FastAPI(), set[asyncio.Queue[SlotChanged]]()
     state = json.loads(codec.to_json(_layout(slots)))
 

@@ -1,8 +1,8 @@
 """Measure the event stream: memory per client, and how long a change takes to reach all clients.
 
-`python -m tools.bench.sse --clients 1000 --slots 1000 --per-s 20` prints a table of the notifier's
-gateway and of a textbook one (tools/bench/gateway.py), each in a process of its own. The clients
-share this process: on two cores they slow the gateway down, as clients elsewhere would not.
+`python -m tools.bench.sse --clients 1000 --slots 1000 --per-s 20` prints a table for the notifier's
+gateway and a textbook one (tools/bench/gateway.py), each in its own process. The clients share this
+process. On two cores they slow the gateway down, which clients on other machines would not do.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class Result:
 
 @contextmanager
 def running(gateway: str, slots: int, per_s: float) -> Iterator[tuple[int, psutil.Process]]:
-    """A gateway's port and process."""
+    """Run a gateway and yield its port and process."""
     port = free_ports(1)[0]
     command = [sys.executable, "-m", "tools.bench.gateway", gateway, str(port)]
     command += ["--slots", str(slots), "--per-s", str(per_s)]
@@ -101,7 +101,7 @@ async def _clients(port: int, process: psutil.Process, load: Load) -> tuple[list
     for _ in range(load.clients):
         tasks.append(asyncio.ensure_future(one()))
         await asyncio.sleep(0.005)
-    await asyncio.sleep(5)  # until all have started
+    await asyncio.sleep(5)  # until all clients have started
     since_ms = time.time_ns() / 1e6
     await asyncio.sleep(load.seconds)
     rss: int = process.memory_info().rss
