@@ -248,7 +248,7 @@ def memory(bench: Bench, devices: int, seconds: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser: Any = argparse.ArgumentParser(
         prog="python -m tools.bench.bridge",
         description=__doc__,

@@ -162,7 +162,7 @@ def memory_mb(backend: str, model: Path, folder: Path, size_px: int) -> int:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     threads = options.threads or threads_for(0, 1, usable_cores())
     pictures = scene(options.folder, PICTURES, options.size)

@@ -61,7 +61,7 @@ class Result:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _parser().parse_args()
     recordings = [
         replace(one, files=one.files[:PICTURES], states=one.states[:PICTURES])

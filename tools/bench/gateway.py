@@ -158,7 +158,7 @@ GATEWAYS: Final = {"ours": ours, "textbook": textbook}
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.gateway", description=__doc__)
     parser.add_argument("gateway", choices=sorted(GATEWAYS))
     parser.add_argument("port", type=int)

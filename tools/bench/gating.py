@@ -177,7 +177,7 @@ def accuracy(truths: Sequence[tuple[int, States]], states: Sequence[States]) -> 
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     slots = default_slots(options.model)
     settings = ModelSettings(

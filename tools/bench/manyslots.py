@@ -89,7 +89,7 @@ def take(judge: Judge, jpeg: bytes, layout: LayoutPublished) -> list[tuple[float
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench.manyslots",
         description=__doc__,

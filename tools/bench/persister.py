@@ -164,7 +164,7 @@ def _vacuum(url: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.persister", description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000, help="0: skip the sizes")
     parser.add_argument("--seconds", type=float, default=25.0, help="0: skip the CPU")

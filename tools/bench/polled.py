@@ -147,7 +147,7 @@ def table(rows: Mapping[tuple[str, int], Cost]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser: Any = argparse.ArgumentParser(
         prog="python -m tools.bench.polled",
         description=__doc__,

@@ -171,7 +171,7 @@ async def serve(http_port: int, rtsp_port: int) -> None:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser: Any = argparse.ArgumentParser(
         prog="python -m tools.bench.polled_cameras",
         description=__doc__,

@@ -135,7 +135,7 @@ def second_way(infra: Infra) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench.produce",
         description=__doc__,

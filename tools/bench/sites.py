@@ -36,7 +36,7 @@ _START_MS: Final = 1_795_000_000_000
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench.sites",
         description=__doc__,

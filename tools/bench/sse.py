@@ -112,7 +112,7 @@ async def _clients(port: int, process: psutil.Process, load: Load) -> tuple[list
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.sse", description=__doc__)
     parser.add_argument("--clients", type=int, default=1_000)
     parser.add_argument("--slots", type=int, default=1_000)

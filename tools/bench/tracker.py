@@ -231,7 +231,7 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench.tracker",
         description=__doc__,

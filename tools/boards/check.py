@@ -14,7 +14,7 @@ BUDGET_BYTES: Final = 48 * 1024  # compiled size of everything that an update re
 
 
 def main() -> None:
-    """Command line. Exits with status 1 and prints the reason if a check fails."""
+    """Run the command line. Exits with status 1 and prints the reason if a check fails."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             for path in sorted(image.FIRMWARE.rglob("*.py")):

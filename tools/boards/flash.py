@@ -35,7 +35,7 @@ _LOADER: Final = ("boot.py", "journal.py", "partition.py", "slots.py", "__init__
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.boards.flash",
         description=__doc__,

@@ -25,7 +25,7 @@ BOARDS: Final = tuple(sorted(p.stem for p in (FIRMWARE / "boards").glob("[a-z]*.
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.boards.image",
         description=__doc__,

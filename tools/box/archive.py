@@ -164,7 +164,7 @@ def _sha256(path: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line. An error prints one line and sets exit status 1."""
+    """Run the command line. An error prints one line and sets exit status 1."""
     parser = argparse.ArgumentParser(prog="archive.py", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     packing = commands.add_parser("pack")

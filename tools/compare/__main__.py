@@ -51,7 +51,7 @@ _CANNOT: Final = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.b is None and options.truth is None:

@@ -32,7 +32,7 @@ FIELDS = ("accuracy", "balanced", "f1", "auc", "ece", "unknown", "wrong")
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     frames = data_sets(options.data)
     band = tuple(options.band)

@@ -37,7 +37,7 @@ def _share(seen: set[str], names: Sequence[str], cameras: Mapping[str, set[str]]
 
 
 def main(data: Path) -> None:
-    """Command line."""
+    """Run the command line."""
     for names in without(data_sets(data)).values():
         print(",".join(names))
 

@@ -34,7 +34,7 @@ FIELDS = ("accuracy", "balanced", "unknown", "wrong")
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     torch.set_num_threads(options.threads)
     frames = data_sets(options.data)

@@ -52,7 +52,7 @@ from tools.simulator.footage import Shot
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line. An error prints one line and sets exit status 1."""
+    """Run the command line. An error prints one line and sets exit status 1."""
     options = _parser().parse_args(arguments)
     try:
         options.out.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ _RANGE: Final = re.compile(r"(\d{1,4}):(\d{1,18})-(\d{1,18})")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if not options.check and (not options.site or not (options.start or options.frames)):

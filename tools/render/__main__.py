@@ -150,7 +150,7 @@ def _choose_variant(variant: str) -> str:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.render",
         description=__doc__,

@@ -49,7 +49,7 @@ from tools.replay.sources import open_source
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     options = _parser().parse_args(arguments)
     try:
         facts = replay(options)

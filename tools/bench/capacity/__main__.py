@@ -34,7 +34,7 @@ Measure = Callable[[int, Setting], Point]
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _parser().parse_args()
     began_s = time.monotonic()
     recordings = scenes.load(options.data)

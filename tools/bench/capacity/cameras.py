@@ -77,7 +77,7 @@ class Cameras:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     plan, log = Plan.read(Path(sys.argv[1])), Path(sys.argv[2])

@@ -81,7 +81,7 @@ def search_of(weights: str) -> Callable[[bytes], Any]:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     plan = Plan.read(Path(sys.argv[1]))
