@@ -90,9 +90,9 @@ class Shares:
         self._reports = Buckets(Rate(1000 / _REPORT_MS, 1))
 
     def excess(self, message: Message) -> Excess | None:
-        """Deduct the message from its sender's share; return Excess when none is left. Two kinds are
-        not counted: messages retained by the broker, which arrive once per subscription, and
-        ingest's own reports about polled cameras."""
+        """Deduct the message from its sender's share; return Excess when none is left. Not counted
+        are messages retained by the broker, which arrive once per subscription, and ingest's own
+        reports about polled cameras."""
         sender = sender_of(message.topic)
         if sender is None or message.retained or message.via == "pull":
             return None

@@ -215,7 +215,7 @@ def allow_many_files() -> None:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.gateway", description=__doc__)
     parser.add_argument("gateway", choices=sorted(GATEWAYS))
     parser.add_argument("port", type=int)

@@ -1,9 +1,10 @@
-"""Frame published over MQTT to its change received over SSE, through every process.
+"""Measure from the frame's publication over MQTT to its change on SSE, through every process.
 
-A camera of the footage plays its pictures forwards and backwards, so cars come and go as they do
-there; frames that change a slot are measured. Then the two pictures whose truth differs most
-alternate: half of a lot at once. Both of the tracker's hysteresis counts are 1, so that the
-pipeline alone is measured; at last 2, its default, which adds one frame interval by design.
+A camera of the footage plays its pictures forwards and backwards, so cars come and go as in the
+footage. Frames that change a slot are measured. Then the two pictures whose truth differs most
+alternate, which changes half of a lot at once. Both of the tracker's hysteresis counts are 1, so
+that the pipeline alone is measured. Last, they are 2, the default, which adds one frame interval by
+design.
 """
 
 import asyncio
@@ -32,12 +33,13 @@ from tools.stack.settings import ROOT, Paths
 
 SERVICES = ("ingest", "detector", "tracker", "persister", "notifier")
 QUIET_S = 3.0
-"""Nothing more is expected this long after the last arrival."""
+"""Nothing more is expected once this time has passed since the last arrival."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The measurement to run. `size_px`: the model's input, long side; 0: by need."""
+    """What to measure. `size_px` is the long side of the model's input; 0 means the size that the
+    layout needs."""
 
     footage: Path
     frames: int
@@ -81,7 +83,7 @@ def run(plan: Plan, environ: Mapping[str, str]) -> str:
 
 
 def _settings(plan: Plan) -> dict[str, str]:
-    """The shipped models, with the requested input size."""
+    """Return the settings for the shipped models with the requested input size."""
     return {"DETECTOR_SIZE": str(plan.size_px)} if plan.size_px else {}
 
 
@@ -145,7 +147,7 @@ def phase(lot: Lot, pictures: Sequence[bytes], observations: int) -> list[float]
     arrived = _arrivals(listener, published)
     if observations == 1:
         return [(arrived[i] - published[i]) * 1000 for i in published if i in arrived]
-    # From the first frame that showed it, one hysteresis earlier than the one that completed it.
+    # Counted from the first frame that showed the change, not from the one that completed it.
     ids = list(published)
     return [
         (arrived[ids[n + observations - 1]] - published[i]) * 1000

@@ -121,7 +121,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.sse", description=__doc__)
     parser.add_argument("--clients", type=int, nargs="+", default=[1_000])
     parser.add_argument("--slots", type=int, default=1_000)
