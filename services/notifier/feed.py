@@ -133,8 +133,7 @@ class Feed:
                 self._clients.discard(client)
 
     def stands_still(self, since_ms: int | None) -> None:
-        """Note that Kafka has not answered since this time (Unix ms), or that it answers again
-        (None)."""
+        """Note since when (Unix ms) Kafka has not answered; None means that it answers."""
         self._set_still("still_since_ms", since_ms)
 
     def stages_stand_still(self, since_ms: Mapping[str, int]) -> None:

@@ -128,8 +128,7 @@ class SiteFold:
         return sorted({*self.layouts, *self.statuses})
 
     def slot_views(self) -> list[SlotView]:
-        """Return the site's slots: those in its layouts or, without any layout, those with a
-        state."""
+        """Return the slots in the site's layouts or, without any layout, those with a state."""
         if self._slot_views is None:
             self._slot_views = self._derived_slots()
         return self._slot_views

@@ -32,8 +32,7 @@ FIRST_DELAY_S: Final = 1.0
 MAX_DELAY_S: Final = 60.0
 # Cameras lock an account after a few wrong logins, and that locks out the operator too.
 WRONG_LOGIN_DELAY_S: Final = 300.0
-# Up to this interval a stream stays open between pictures. For longer intervals it is opened for
-# each picture.
+# Up to this interval a stream stays open between pictures. Above it, each picture opens it.
 HELD_PACE_S: Final = 10.0
 LIVE_PACE_S: Final = 0.2
 MAX_SPREAD_S: Final = 3.0
@@ -62,8 +61,7 @@ class CameraFiles(Protocol):
 
 
 class Pull:
-    """One camera's task: polls at the camera's interval, and reports when the camera goes online or
-    offline."""
+    """One camera's task: polls at its interval, and reports when it goes online or offline."""
 
     def __init__(self, camera: Camera, source: Source, puller: "Puller") -> None:
         self.camera = camera
@@ -120,8 +118,7 @@ class Pull:
         picture is not acceptable."""
         now_s = _now_s()
         if now_s >= self._due_s:
-            # Counted from when it was due, to keep the interval. Missed pictures are not made up
-            # for.
+            # Counted from when it was due, to keep the interval. Missed ones are not made up for.
             late = now_s - self._due_s > self.camera.interval_s
             self._due_s = (now_s if late else self._due_s) + self.camera.interval_s
             handled = self._puller.receive(self.camera, jpeg)
@@ -140,8 +137,7 @@ class Pull:
         self._tell(None)
 
     def _refused(self, reason: str) -> None:
-        """Count a damaged picture. Raises CameraFault when too many came without an intact one
-        between them."""
+        """Count a damaged picture. Raises CameraFault after too many in a row."""
         self._damaged += 1
         if self.camera.kind == "snapshot" or self._damaged >= DAMAGED_MOST:
             self._damaged = 0
@@ -171,8 +167,7 @@ class Pull:
         return max(0.0, self._due_s - _now_s())
 
     async def _wait(self, seconds: float) -> None:
-        """Wait. A viewer does not have to wait for the next poll, but a failing camera is left
-        alone."""
+        """Wait. A viewer ends the wait early, unless the camera is failing."""
         if self._fault is not None:
             await asyncio.sleep(seconds)
         else:
@@ -242,8 +237,7 @@ class Puller:
         """Do nothing, because a polled camera gets no answers."""
 
     def receive(self, camera: Camera, jpeg: bytes) -> Handled:
-        """Send a picture to Kafka. While Kafka is down and too many are waiting, pictures are
-        dropped."""
+        """Send a picture to Kafka, or drop it while Kafka is down and too many are waiting."""
         taken = fetched(camera.camera_id, camera.kind, jpeg, self._clock.now_ms())
         return self._receive(taken, Delivery(0, None)) if self._has_room() else Handled("ignored")
 
