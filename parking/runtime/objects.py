@@ -1,4 +1,4 @@
-"""ports.ObjectStore on S3, with boto3: it blocks, so its calls run in a few separate threads."""
+"""ports.ObjectStore on S3 with boto3, which blocks, so its calls run in a few separate threads."""
 
 import asyncio
 import base64
@@ -47,7 +47,7 @@ class S3Settings:
 
 def new_client(settings: S3Settings) -> "S3Client":
     """A boto3 client with limited waits; it connects on its first call."""
-    # Some S3 servers reject boto3's newer default checksums; ours are in put().
+    # Some S3 servers reject boto3's newer default checksums. Ours are in put().
     own_server: dict[str, Any] = {
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
@@ -143,8 +143,8 @@ class S3Objects:
         try:
             return await loop.run_in_executor(self._threads, partial(work, **arguments))
         except (BotoCoreError, ClientError) as error:
-            # The same for a missing bucket or permission: no picture is dropped, and /readyz gives
-            # the reason for the wait.
+            # A missing bucket or permission is treated the same: no picture is dropped, and /readyz
+            # gives the reason for the wait.
             raise Retryable(f"S3 bucket {self._bucket}: {error}") from error
 
 
