@@ -1,4 +1,4 @@
-"""Kafka adapters: consumption from positions stored in Postgres, and frames fetched as evidence."""
+"""Kafka adapters that consume from positions stored in Postgres and fetch frames as evidence."""
 
 import asyncio
 import logging
@@ -25,9 +25,9 @@ class PlaceKeeper:
     """ports.Consumer that continues from the event store's positions, under a claim.
 
     After every rebalance the partitions stay paused until they are claimed in the event store for
-    the group's new generation and sought to its offsets. A commit to Kafka follows only for lag
-    displays. `waiting` is called for each outage of the event store meanwhile, `assigned` with the
-    numbers of the partitions after each rebalance.
+    the group's new generation and sought to its offsets. Offsets are also committed to Kafka, but
+    only so that tools can show the lag. `waiting` is called for each outage of the event store
+    meanwhile, `assigned` with the numbers of the partitions after each rebalance.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class PlaceKeeper:
         return self._claim
 
     def drop(self) -> None:
-        """The present work was fenced off: claim and seek again before the next record."""
+        """Drop the current work, which was fenced off. Claim and seek again before the next
+        record."""
         self._claim = None
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
@@ -90,8 +91,8 @@ class PlaceKeeper:
         await self._inner.seek(offsets)
 
     async def behind(self) -> bool:
-        """Whether records, or partitions, are waiting. False while Kafka does not answer, and for a
-        member without partitions because the group has none for it."""
+        """Whether records or partitions are waiting. False while Kafka does not answer, and for a
+        member for which the group has no partitions."""
         assigned = self._consumer.assignment()
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
@@ -189,7 +190,8 @@ class FrameFetcher:
         record = to_record(batch[place][0]) if batch else None
         if record is not None and record.offset == ref.offset:
             return record
-        # Out of range, so reading restarted at the earliest offset; or Kafka is slow.
+        # Either the offset was out of range, so reading restarted at the earliest one, or Kafka is
+        # slow.
         if ref.offset < (await self._consumer.beginning_offsets([place]))[place]:
             return "expired"
         if ref.offset >= (await self._consumer.end_offsets([place]))[place]:
