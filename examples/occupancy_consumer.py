@@ -11,19 +11,19 @@ from aiokafka import AIOKafkaConsumer
 
 
 async def main() -> None:
-    """Run until Ctrl-C. Kafka stores the group's offset: the next start continues where this
-    ends."""
+    """Run until Ctrl-C. Kafka stores the group's offset, so the next start continues where this one
+    stopped."""
     consumer = AIOKafkaConsumer(
         *(sys.argv[1:] or ["parking.occupancy"]),
         bootstrap_servers=os.environ["KAFKA_BOOTSTRAP"],
         group_id="example-occupancy",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        isolation_level="read_committed",  # records of aborted transactions are never read
+        isolation_level="read_committed",  # skip records of aborted transactions
     )
     async with consumer:
         async for record in consumer:
-            # To store it: upsert by "id" where "version" is not lower, then commit.
+            # To store events: upsert by "id" unless the stored "version" is higher, then commit.
             print(record.value.decode(), flush=True)
             await consumer.commit()
 

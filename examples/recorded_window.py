@@ -1,10 +1,10 @@
-"""Query a recorded window with DuckDB: how often each zone's slots changed hands, and how long
-vehicles stayed.
+"""Query a recorded window with DuckDB: how often vehicles came and went in each zone, and how long
+they stayed.
 
 python -m tools.record tuesday.zip --site demo --from 2h --without-frames
 python examples/recorded_window.py tuesday.zip
 
-An archive holds one JSON lines file per topic (docs/replay.md). Needs duckdb (extra `examples`).
+An archive holds one JSON Lines file per topic (docs/replay.md). Requires duckdb (extra `examples`).
 """
 
 import sys
@@ -28,7 +28,7 @@ QUERY = """
 
 
 def main() -> None:
-    """Print the table of one archive."""
+    """Print the table for one archive."""
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(sys.argv[1]) as archive:
         changes = archive.extract(CHANGES, folder)
         table = duckdb.execute(QUERY, [str(Path(changes))])

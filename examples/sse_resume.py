@@ -4,7 +4,7 @@ python examples/sse_resume.py http://127.0.0.1:8080/api/events last-event-id
 
 The second argument is a file that stores the id of the last processed event. The client sends it in
 the header Last-Event-ID, as a browser's EventSource does, and the gateway sends the missed events.
-If it no longer has them, it sends `reset` and a `snapshot` of everything.
+If the gateway no longer has them, it sends `reset` and a `snapshot` of everything.
 """
 
 import http.client
@@ -19,7 +19,7 @@ PINGS_S = 15  # a stream that is silent for longer is broken
 
 
 def follow(url: str, last_id: str) -> Iterator[tuple[str, str, str]]:
-    """(event, id, data) of each event of one connection; comments are pings."""
+    """Yield (event, id, data) for each event of one connection. Comments are pings."""
     request = urllib.request.Request(url, headers={"Last-Event-ID": last_id} if last_id else {})
     with urllib.request.urlopen(request, timeout=2 * PINGS_S) as response:
         event, event_id, data = "message", last_id, ""
@@ -38,21 +38,21 @@ def follow(url: str, last_id: str) -> Iterator[tuple[str, str, str]]:
 
 
 def keep(file: Path, event_id: str) -> None:
-    """Write the file atomically: a crash in the middle of a write must not empty it."""
+    """Write the file atomically, because a crash in the middle of a write must not empty it."""
     new = file.with_suffix(".new")
     new.write_text(event_id, "utf-8")
     new.replace(file)
 
 
 def main() -> None:
-    """Print every event as a line of JSON, forever."""
+    """Print every event as one line of JSON, forever."""
     url, kept = sys.argv[1], Path(sys.argv[2])
     while True:
         try:
             last_id = kept.read_text("utf-8") if kept.exists() else ""
             for event, event_id, data in follow(url, last_id):
                 print(json.dumps({"event": event, "data": json.loads(data)}), flush=True)
-                keep(kept, event_id)  # after it was processed, never before
+                keep(kept, event_id)  # only after the event was processed
         except (OSError, http.client.HTTPException) as error:
             print(f"again in 2 s: {error}", file=sys.stderr)
         time.sleep(2)

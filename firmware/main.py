@@ -15,7 +15,7 @@ flash = Flash()
 
 
 def still_on_trial(_timer):
-    """A trial that is neither confirmed nor restarted by then has hung."""
+    """Restart, because a trial that is neither confirmed nor restarted by now has hung."""
     if Slots(Journal(flash, SLOTS_SECTOR)).on_trial:
         machine.reset()
 
@@ -35,7 +35,7 @@ def start():
 try:
     boot(flash, lambda slot: "/" + slot, guard, start)
 except KeyboardInterrupt:
-    raise  # a person at the serial line
+    raise  # interrupted by a person at the serial line
 except BaseException as error:  # noqa: BLE001 -- whatever it is, the next boot is the answer
     sys.print_exception(error)
     machine.reset()

@@ -10,7 +10,7 @@ from typing import Final
 
 from parking.core.errors import Invalid, Retryable, SettingsError
 
-# The modules that `make run` does not install, and the extra in pyproject.toml that has each.
+# The modules that `make run` does not install, and the extra in pyproject.toml that has them.
 EXTRAS: Final = {
     "boto3": "persister",
     "drjit": "render",
@@ -36,7 +36,7 @@ def tell(kind: type[BaseException], error: BaseException, trace: TracebackType |
 
 
 def words_of(error: BaseException) -> str | None:
-    """The message for an error; None: an error of the program itself."""
+    """Return the message for an error, or None for an error of the program itself."""
     match error:
         case ModuleNotFoundError():
             missing = (error.name or "").split(".")[0]

@@ -15,7 +15,7 @@ import httpx
 
 
 class Arrival(NamedTuple):
-    """One event, and when its last byte came (time.monotonic, seconds)."""
+    """One event, and when its last byte arrived (time.monotonic, seconds)."""
 
     event: str
     id: str
@@ -47,7 +47,7 @@ class Listener:
         self._thread.join(5)
 
     def of(self, event: str) -> list[Any]:
-        """Data of the events of one name, in order."""
+        """Return the data of all events of one name, in order."""
         return [arrival.data for arrival in list(self.events) if arrival.event == event]
 
     def _run(self) -> None:
@@ -59,7 +59,7 @@ class Listener:
 
     def _listen(self) -> None:
         headers = {"Last-Event-ID": self.last_id} if self.last_id else {}
-        # The gateway pings every 15 s: longer silence is a dead connection.
+        # The gateway pings every 15 s, so a longer silence means a dead connection.
         timeout = httpx.Timeout(10, read=20)
         with httpx.stream("GET", self.url, headers=headers, timeout=timeout) as response:
             response.raise_for_status()
@@ -72,7 +72,7 @@ class Listener:
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[str, str, str]]:
-    """(event, id, data) of each event in the stream; comments (pings) are skipped."""
+    """Yield (event, id, data) for each event in the stream. Comments (pings) are skipped."""
     event, event_id, data = "message", "", ""
     for line in lines:
         name, _, value = line.partition(":")

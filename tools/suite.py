@@ -3,10 +3,10 @@ servers each; then the few that need the computer to themselves.
 
     python -m tools.suite [--once] [pytest's arguments]
 
-The first need one core and no waiting; the others mostly wait for servers. Each line of output is
-prefixed with its group. At most 5 tests that failed beside others are run once more by themselves,
-unless `--once` is given. The last lines say again what failed, and what passed only by itself.
-The exit status is 0 when all passed.
+Tests without servers keep one core busy, and the others mostly wait for servers. Each line of
+output is prefixed with its group. Up to 5 tests that failed beside others are run once more by
+themselves, unless `--once` is given. The last lines repeat what failed and what passed only by
+itself. The exit status is 0 if all passed.
 """
 
 import json
@@ -27,11 +27,11 @@ GROUPS: Final = {
 }
 ALONE: Final = ("-m", "alone and not nightly")
 RUN_AGAIN: Final = 5
-"""More failures than this are no chance: nothing is run again (docs/decisions/0032)."""
+"""More failures than this are not due to chance, so nothing is run again (docs/decisions/0032)."""
 PASSED: Final = 0
 TESTS_FAILED: Final = 1
 NOTHING_CHOSEN: Final = 5
-"""pytest's exit status when no test fits."""
+"""pytest's exit status if no test was selected."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ def run(group: str, chosen: Sequence[str], arguments: Sequence[str], cache: Path
 
 
 def failed_in(cache: Path) -> tuple[str, ...]:
-    """The tests that pytest last saw fail, by their ids."""
+    """Return the ids of the tests that pytest last saw fail."""
     file = cache / "v" / "cache" / "lastfailed"
     return tuple(sorted(json.loads(file.read_text()))) if file.exists() else ()
 
 
 def may_run_again(outcomes: Sequence[Outcome]) -> bool:
-    """Whether these failures are few enough to be chance, and all are of tests."""
+    """Whether these failures are few enough to be due to chance, and all are failures of tests."""
     failed = [test for outcome in outcomes for test in outcome.failed]
     ended = all(one.status in (PASSED, TESTS_FAILED, NOTHING_CHOSEN) for one in outcomes)
     return ended and 0 < len(failed) <= RUN_AGAIN
@@ -89,7 +89,7 @@ def report(outcomes: Sequence[Outcome], again: Sequence[Outcome]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run all groups; 0 when all passed and at least one test ran."""
+    """Run all groups. Returns 0 if all passed and at least one test ran."""
     once = "--once" in arguments
     arguments = [argument for argument in arguments if argument != "--once"]
     with tempfile.TemporaryDirectory() as folder:
@@ -107,14 +107,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def verdict(outcomes: Sequence[Outcome], again: Sequence[Outcome]) -> int:
-    """The exit status of the whole. A failed test that did not run again is still failed."""
+    """Return the overall exit status. A failed test that was not run again still counts as
+    failed."""
     ended = {one.group: one.status for one in outcomes}
     for one in again:
         all_passed = one.status == PASSED and not one.failed
         ended[one.group] = PASSED if all_passed else TESTS_FAILED
     failed = [status for status in ended.values() if status not in (PASSED, NOTHING_CHOSEN)]
     if failed:
-        return abs(failed[0])  # negative: a signal ended it
+        return abs(failed[0])  # negative if a signal ended it
     return PASSED if PASSED in ended.values() else NOTHING_CHOSEN
 
 

@@ -5,13 +5,13 @@ a time server has answered, wall time is known for every moment since the boot, 
 ones. All times are milliseconds since 1970.
 """
 
-NOT_BEFORE_MS = 1_767_225_600_000  # 2026-01-01: this firmware did not exist
+NOT_BEFORE_MS = 1_767_225_600_000  # 2026-01-01: this firmware did not exist earlier
 NOT_AFTER_MS = 4_102_444_800_000  # 2100
 AGREE_MS = 2000
 
 
 class Clock:
-    """`refused` counts rejected answers of time servers; `jumps` counts corrections of a wrong
+    """`refused` counts rejected time server answers. `jumps` counts corrections of a wrong
     clock."""
 
     def __init__(self):
@@ -25,12 +25,13 @@ class Clock:
         return self._offset_ms is not None
 
     def wall_at(self, mono_ms):
-        """Wall time at a moment of this boot; None while it is unknown."""
+        """Return the wall time at a moment of this boot, or None while it is unknown."""
         return None if self._offset_ms is None else mono_ms + self._offset_ms
 
     def offer(self, wall_ms, mono_ms):
-        """Take a time server's answer at that moment. True if it is accepted: a first plausible
-        answer, one that agrees with the clock, or a jump that a second answer confirms."""
+        """Take a time server's answer, received at `mono_ms`. Returns True if it is accepted: the
+        first plausible answer, one that agrees with the clock, or a jump that a second answer
+        confirms."""
         if not NOT_BEFORE_MS <= wall_ms < NOT_AFTER_MS:
             self.refused += 1
             return False
@@ -48,20 +49,20 @@ class Clock:
 
 
 class Monotonic:
-    """Milliseconds since the boot without wrapping, from a counter that wraps every `period`."""
+    """Milliseconds since boot that never wrap, from a counter that wraps every `period`."""
 
     def __init__(self, ticks_ms, period=1 << 30):
         self._ticks_ms, self._period = ticks_ms, period
         self._last, self._total = ticks_ms(), 0
 
     def __call__(self):
-        """The current time. Must be called at least once per period (12 days on ESP32)."""
+        """Return the current time. Must be called at least once per period (12 days on ESP32)."""
         now = self._ticks_ms()
         self._total += (now - self._last) % self._period
         self._last = now
         return self._total
 
     def at(self, ticks):
-        """The moment of a count (modulo the period, at most one period old)."""
+        """Return the moment of a counter value that is at most one period old."""
         now = self()
         return now - (self._last - ticks) % self._period

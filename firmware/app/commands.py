@@ -1,11 +1,11 @@
 """The commands on a device's `command` topic: a JSON object with one or more of
 
-{"interval_ms": 5000}      a picture every 5 s; 0: only on command or motion
+{"interval_ms": 5000}      one picture every 5 s; 0: only on command or motion
 {"frame_size": "SVGA"}     one of FRAME_SIZES
-{"motion": true}           also send a picture when its size says that something moved
+{"motion": true}           also send a picture when its size indicates motion
 {"capture": true}          one picture now
 {"restart": true}
-{"update": "https://host/firmware/2/"}   where a signed manifest.json lies (manifest.py)
+{"update": "https://host/firmware/2/"}   the folder of a signed manifest.json (manifest.py)
 """
 
 import json
@@ -16,7 +16,7 @@ _MAX_INTERVAL_MS = 86_400_000
 
 
 def parse(payload):
-    """Parse a command into a dict. Raises ValueError with a plain message; then no part of it is
+    """Parse a command into a dict. Raises ValueError with a plain message; then nothing is
     applied."""
     command = json.loads(payload)
     if not isinstance(command, dict) or not command:
@@ -31,7 +31,7 @@ def parse(payload):
 
 
 def is_interval(value):
-    """Whether the interval is valid (ms; 0: no timed pictures)."""
+    """Return whether the interval is valid (in ms; 0 means no timed pictures)."""
     return _is_int(value) and (value == 0 or _MIN_INTERVAL_MS <= value <= _MAX_INTERVAL_MS)
 
 

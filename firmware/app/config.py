@@ -1,7 +1,7 @@
 """A device's configuration: a JSON object, checked before use.
 
 `FIELDS` lists what provisioning asks for: (name, question, secret). The file holds the broker
-password and the Wi-Fi key in clear text: anybody with the board can read its flash.
+password and the Wi-Fi key in clear text, so anybody with the board can read them from its flash.
 """
 
 from app.commands import FRAME_SIZES, is_interval
@@ -26,7 +26,7 @@ DEFAULTS = {
     "password": "",
     "tls": True,  # False only for a broker on this very network that you trust
     "ca": "",  # PEM of the authority that signed the broker's certificate
-    "cert": "",  # PEM: X.509 instead of, or beside, the password
+    "cert": "",  # PEM: an X.509 certificate, instead of or beside the password
     "key": "",
     "board": "ai_thinker",
     "interval_ms": 10_000,
@@ -40,13 +40,13 @@ DEFAULTS = {
     "ultrasonic": False,
     "reconnect_s": 40,
     "keepalive_s": 30,
-    "trial_s": 600,  # how long a new image or configuration may lack an end-to-end ack (proof.py)
+    "trial_s": 600,  # time in which a new image or configuration needs an end-to-end ack (proof.py)
     "ntp_host": "pool.ntp.org",
     "stream_port": 0,  # 0: no MJPEG stream
     "stream_token": "",
     "post_url": "",  # pictures by HTTP POST instead of MQTT
     "api_key": "",
-    "update_key": "",  # RSA public key (hex of the modulus): updates signed by it are taken
+    "update_key": "",  # RSA public key (modulus in hex) that updates must be signed with
     "provisioned_at_s": 0,
     "provisioned_chance": 0.0,
 }
@@ -86,14 +86,14 @@ def problems(given):
 
 
 def _kind(value):
-    for kind in (bool, str):  # in MicroPython a bool is no int
+    for kind in (bool, str):  # in MicroPython, bool is not a subclass of int
         if isinstance(value, kind):
             return kind
     return float if isinstance(value, (int, float)) else None
 
 
 def filled(given):
-    """Return it with defaults for all missing settings."""
+    """Return the configuration with defaults for all missing settings."""
     config = dict(DEFAULTS)
     config.update(given)
     return config

@@ -1,4 +1,4 @@
-"""The device: wires its loops together. Decisions are in the other files, hardware is in `hal`.
+"""The device: it wires its loops together. The other files decide, and `hal` drives the hardware.
 
 `hal` (hal/esp32.py, sim/board.py): mono_ms(), random(), flash, store, online(), join(), capture(),
 set_frame_size(name), edges (edges.py: filled whatever the loop does), ntp(), health() -> dict,
@@ -66,7 +66,8 @@ class Device:
         self.updater = Updater(hal.store, self.slots, mine, self._ssl, alive)
 
     async def run(self):
-        """Run until the device restarts. A loop that ends by itself is an error and restarts it."""
+        """Run until the device restarts. A loop should never end, so one that does restarts the
+        device."""
         loops = [self._link(), self._sensors(), self._camera(), self._time(), self._feed()]
         loops.append(self.updater.run(self.hal.say, self._restart_soon))
         if self.config["stream_port"]:
@@ -122,7 +123,7 @@ class Device:
     async def _work(self, connection):
         reported_ms = None
         while connection.why is None:
-            self._wake.clear()  # anything that comes from here on wakes the next round
+            self._wake.clear()  # anything that arrives after this wakes the next round
             self.watch.alive("link")
             now = self.hal.mono_ms()
             if reported_ms is None or now - reported_ms >= TELEMETRY_S * 1000:
@@ -140,7 +141,7 @@ class Device:
 
     async def _pictures(self, connection):
         """Post pictures in a separate loop: a POST that hangs does not delay gate events. Over MQTT
-        both share one connection, and a gate event waits for the picture being sent."""
+        both share one connection, so a gate event waits until the current picture is sent."""
         while connection.why is None:
             frame = self.newest.take()
             if frame is not None:
@@ -256,7 +257,7 @@ class Device:
 
     def _take(self, wanted):
         if self.connection is None:
-            return  # nobody takes it, and old pictures are useless
+            return  # nobody can receive it, and old pictures are useless
         jpeg = self.hal.capture()
         if jpeg is None or not is_whole(jpeg):
             self.hal.say("no whole picture from the camera")

@@ -1,8 +1,8 @@
 """Changes of the gate's inputs, buffered from the moment they happen until the loop reads them.
 
 One writer (interrupt handlers, or a thread) and one reader (the loop): each moves only its own end,
-so neither waits for the other, and writing takes no memory. It is in RAM: a power cut loses the
-changes that the loop has not read.
+so neither waits for the other. Writing allocates no memory. The buffer is in RAM, so a power cut
+loses the changes that the loop has not read.
 """
 
 from array import array
@@ -14,10 +14,10 @@ _MASK = (1 << 30) - 1  # period of the millisecond counter, which the reader unw
 
 
 class Edges:
-    """`mono`: clock.Monotonic over the counter that the writer's `ticks` (ms) come from.
+    """`mono` is the clock.Monotonic over the counter that the writer's `ticks` (ms) come from.
 
-    `lost`: changes that found no room; `blind_ms`: the longest time since its last reset to 0
-    during which the writer could not read the inputs."""
+    `lost` counts changes that found no room. `blind_ms` is the longest time, since it was last
+    reset to 0, during which the writer could not read the inputs."""
 
     def __init__(self, mono, size=SIZE):
         self._mono, self._size = mono, size
@@ -31,14 +31,14 @@ class Edges:
         self.lost = self.blind_ms = 0
 
     def put(self, state, ticks):
-        """Writer: the inputs are now `state` (OUTSIDE | INSIDE). An unchanged state is not stored,
-        so a writer that repeats the state repairs a change that found no room."""
+        """For the writer: the inputs are now `state` (OUTSIDE | INSIDE). An unchanged state is not
+        stored. A change that found no room is stored later if the writer repeats the state."""
         if state == self._last:
             self._refused = -1
             return
         after = (self._in + 1) % self._size
         if after == self._out:
-            if state != self._refused:  # a retry of the same change is not a further loss
+            if state != self._refused:  # a retry of the same change is not another loss
                 self.lost += 1
                 self._refused = state
                 self._hole = True
@@ -49,11 +49,12 @@ class Edges:
         self._in = after
 
     def one(self, bit, on, ticks):
-        """Writer: this input alone (OUTSIDE or INSIDE) is now on, or off."""
+        """For the writer: this one input (OUTSIDE or INSIDE) is now on or off."""
         self.put(self._last | bit if on else self._last & ~bit, ticks)
 
     def look(self, state, ticks):
-        """Writer, at every regular reading: like `put`, and measures how late the reading is."""
+        """For the writer, at every regular reading: like `put`, and also measures how late the
+        reading is."""
         if self._looked >= 0:
             blind_ms = (ticks - self._looked) & _MASK
             if blind_ms > self.blind_ms:
@@ -62,8 +63,8 @@ class Edges:
         self.put(state, ticks)
 
     def take(self):
-        """Reader: (ms since the boot, outside, inside, whether changes before it were lost), the
-        oldest first; None when there is no more."""
+        """For the reader: return the oldest change as (ms since boot, outside, inside, whether
+        changes before it were lost), or None when there are no more."""
         if self._out == self._in:
             return None
         ticks, state = self._ticks[self._out], self._states[self._out]

@@ -21,14 +21,14 @@ class Newest:
 
 
 class Pace:
-    """Decides when a timed picture is due: the current interval after the last one."""
+    """Decides when a timed picture is due: one interval after the last one."""
 
     def __init__(self):
         self._last_ms = None
 
     def due(self, now_ms, interval_ms):
-        """Whether a picture is due, which then counts as taken; never with interval 0. It keeps its
-        pace and does not catch up missed pictures."""
+        """Return whether a picture is due, and if so count it as taken. Never with interval 0.
+        Keeps its pace and does not make up for missed pictures."""
         past_ms = interval_ms if self._last_ms is None else now_ms - self._last_ms
         if not interval_ms or past_ms < interval_ms:
             return False
@@ -37,10 +37,11 @@ class Pace:
 
 
 class Motion:
-    """Motion by JPEG size: the size changes when the scene does. No pixel is decoded.
+    """Detects motion by JPEG size, because the size changes when the scene does. No pixel is
+    decoded.
 
-    A picture counts as motion when its size is off the running mean by more than `share` of it; the
-    mean follows slowly, so that dusk is not motion and a parked car becomes normal.
+    A picture counts as motion when its size differs from the running mean by more than `share` of
+    that mean. The mean follows slowly, so dusk is not motion and a parked car becomes normal.
     """
 
     def __init__(self, share=0.08, weight=0.1, needed=5):
@@ -49,7 +50,7 @@ class Motion:
         self._seen = 0
 
     def feed(self, size_bytes):
-        """Whether this picture's size indicates motion."""
+        """Return whether this picture's size indicates motion."""
         first, self._seen = self._seen < self._needed, self._seen + 1
         mean = self._mean or size_bytes
         moved = abs(size_bytes - mean) > self._share * mean
@@ -58,5 +59,6 @@ class Motion:
 
 
 def is_whole(jpeg):
-    """Whether it begins and ends as a JPEG does: a cut transfer from the sensor does not."""
+    """Return whether it begins and ends as a JPEG does. A transfer from the sensor that was cut off
+    does not."""
     return len(jpeg) > 4 and bytes(jpeg[:2]) == b"\xff\xd8" and bytes(jpeg[-2:]) == b"\xff\xd9"

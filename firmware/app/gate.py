@@ -1,10 +1,10 @@
-"""Turn bouncing inputs into entries and exits. Times are the monotonic milliseconds of the changes
-themselves, so changes may be fed in later."""
+"""Turn bouncing inputs into entries and exits. Each change carries its own time in monotonic
+milliseconds, so changes may be fed in later."""
 
 
 class Debounce:
-    """An input counts as changed, from its first change on, once it has kept the new value for
-    `stable_ms`."""
+    """An input counts as changed once it has kept the new value for `stable_ms`. The change then
+    dates from its first moment."""
 
     def __init__(self, stable_ms=50):
         self._stable_ms = stable_ms
@@ -19,7 +19,7 @@ class Debounce:
             self.since = (at_ms, number)
 
     def is_due(self, now_ms):
-        """Whether a new value has lasted long enough."""
+        """Return whether a new value has lasted long enough."""
         return self.since is not None and now_ms - self.since[0] >= self._stable_ms
 
     def flip(self):
@@ -28,8 +28,8 @@ class Debounce:
 
 
 class Near:
-    """An ultrasonic distance as an input: on below `near_cm`, off again beyond `far_cm`. No echo
-    (None) changes nothing."""
+    """Treats an ultrasonic distance as an input: on below `near_cm`, off again beyond `far_cm`. No
+    echo (None) changes nothing."""
 
     def __init__(self, near_cm=150, far_cm=200):
         self._near_cm, self._far_cm = near_cm, far_cm
@@ -43,11 +43,12 @@ class Near:
 
 
 class Direction:
-    """Direction from two inputs in a vehicle's path, the first on the outside.
+    """Determines the direction from two inputs in a vehicle's path. The first is the outer one.
 
     A passage begins when one comes on and ends when both have been off for `gap_ms` (sensors
-    further apart than a car's length need a gap). The input that came on first and the one that
-    went off last give the direction. If they are the same, the car backed out and nothing passed.
+    further apart than a car's length need a gap). The direction follows from which input came on
+    first and which went off last. If they are the same input, the car backed out and nothing
+    passed.
     """
 
     def __init__(self, gap_ms=0):
@@ -58,7 +59,7 @@ class Direction:
 
     @property
     def busy(self):
-        """Whether a passage is in progress."""
+        """Return whether a passage is in progress."""
         return self._first is not None
 
     def feed(self, outside, inside, at_ms):
@@ -66,7 +67,7 @@ class Direction:
         ended = self.ended(at_ms)
         now, before, self._both = (outside, inside), self._both, (outside, inside)
         if any(now):
-            if self._first is None:  # both at once give no direction
+            if self._first is None:  # two that come on at once give no direction
                 self._first = "both" if all(now) else "outside" if outside else "inside"
             self._off_ms = None
         elif any(before):
@@ -75,7 +76,7 @@ class Direction:
         return ended or self.ended(at_ms)
 
     def ended(self, now_ms):
-        """The same, if nothing changed until this moment."""
+        """Like `feed`, when nothing has changed until this moment."""
         if self._off_ms is None or now_ms - self._off_ms < self._gap_ms:
             return None
         way, at_ms = (self._first, self._last), self._off_ms
@@ -99,7 +100,7 @@ class OneWay:
         self._before = False
 
     def feed(self, on, _inside, at_ms):
-        """Return (direction, time) when the input came on, else None."""
+        """Return (direction, time) when the input comes on, else None."""
         came, self._before = on and not self._before, on
         return (self._direction, at_ms) if came else None
 
@@ -111,7 +112,7 @@ class OneWay:
 
 
 class Gate:
-    """Both inputs debounced, in the order of their changes. `kind`: "two", "entry" or "exit"."""
+    """Debounces both inputs, in the order of their changes. `kind` is "two", "entry" or "exit"."""
 
     def __init__(self, kind, stable_ms, gap_ms):
         self._boxes = (Debounce(stable_ms), Debounce(stable_ms))
@@ -121,12 +122,12 @@ class Gate:
 
     @property
     def busy(self):
-        """Whether a vehicle is in the gate, or may be."""
+        """Return whether a vehicle is, or may be, in the gate."""
         return self._way.busy or any(box.value or box.since for box in self._boxes)
 
     def feed(self, at_ms, outside, inside, hole=False):
-        """The inputs changed to this at that moment: [(direction, time)] of the passages that are
-        certain now. `hole`: earlier changes were lost."""
+        """The inputs changed to these values at that moment. Returns [(direction, time)] for the
+        passages that are now certain. `hole` means that earlier changes were lost."""
         passages = self.settle(at_ms)
         if hole:
             self._way.forget()
@@ -136,7 +137,7 @@ class Gate:
         return passages + self.settle(at_ms)
 
     def settle(self, now_ms):
-        """The same, if every change until this moment was fed in."""
+        """Like `feed`, once every change until this moment has been fed in."""
         passages = []
         while True:
             due = [box.since for box in self._boxes if box.is_due(now_ms)]
@@ -148,6 +149,6 @@ class Gate:
                     box.flip()
             outside, inside = self._boxes
             passages.append(self._way.feed(outside.value, inside.value, first[0]))
-        # A change younger than stable_ms may still count, from its own time.
+        # A change younger than stable_ms may still count, as of its own time.
         passages.append(self._way.ended(now_ms - self._stable_ms))
         return [one for one in passages if one]

@@ -9,7 +9,7 @@ _CHUNK = 4096
 
 
 class Failed(Exception):
-    """No usable answer. The message says why."""
+    """There was no usable answer. The message says why."""
 
 
 def split(url):
@@ -26,8 +26,9 @@ def split(url):
 
 
 async def request(url, ssl, head, body, sink):
-    """Send `body` (None: GET) with header lines `head`. Pass the answer's body to `sink(bytes)` in
-    pieces. Returns the status. `ssl`: a context for https. Raises Failed, or what sink raises."""
+    """Send `body` (None means GET) with the header lines `head`. Passes the response body to
+    `sink(bytes)` in pieces. Returns the status. `ssl` is a context for https. Raises Failed, or
+    whatever sink raises."""
     try:
         return await asyncio.wait_for(_exchange(url, ssl, head, body, sink), 8 * _TIMEOUT_S)
     except (OSError, EOFError, ValueError, IndexError, asyncio.TimeoutError) as error:

@@ -12,14 +12,14 @@ def main(hal, config):
 
 
 async def provision(random, host, port, limit_s=None):
-    """Serve the portal until the device is configured and return the configuration; None after
-    `limit_s`."""
+    """Serve the portal until the device is configured and return the configuration. Returns None
+    after `limit_s`."""
     portal = Portal(random)
     server = await portal.serve(host, port)
     try:
         await asyncio.wait_for(portal.done.wait(), limit_s)
-        await asyncio.sleep_ms(500)  # the browser gets its answer
+        await asyncio.sleep_ms(500)  # time for the browser to get its answer
     except asyncio.TimeoutError:
-        pass  # the existing configuration is tried again
+        pass  # try the existing configuration again
     server.close()
     return portal.config

@@ -1,9 +1,9 @@
 """Signed updates: the manifest's content and signature. No I/O.
 
-manifest.json: {"release": 2, "version": "0.2.0", "boards": ["ai_thinker", ...],
-"files": [["app/ring.mpy", bytes, "sha256 in hex"], ...], "signature": "hex"}. The signature is
-RSA-3072 (PKCS #1 v1.5, SHA-256) over the JSON of everything else as `text` writes it; the device
-holds the public key only, so nothing on it can sign (docs/decisions/0016-signed-updates.md).
+manifest.json: {"release": 2, "version": "0.2.0", "boards": ["ai_thinker", ...], "files":
+[["app/ring.mpy", bytes, "sha256 in hex"], ...], "signature": "hex"}. The signature is RSA-3072
+(PKCS #1 v1.5, SHA-256) over everything else, in the form that `text` writes. The device holds only
+the public key, so nothing on it can sign (docs/decisions/0016-signed-updates.md).
 """
 
 import json
@@ -22,15 +22,15 @@ class Refused(Exception):
 
 
 def text(body):
-    """The signed bytes: one line per value, files in their listed order."""
+    """Return the signed bytes: one line per value, with files in their listed order."""
     lines = ["%d %s" % (body["release"], body["version"]), " ".join(body["boards"])]
     lines += ["%s %d %s" % tuple(one) for one in body["files"]]
     return "\n".join(lines).encode()
 
 
 def signed(data, signature, modulus):
-    """Whether the holder of this key signed the data. The whole padded block is compared and not
-    parsed, so nothing can be hidden in it."""
+    """Return whether the holder of this key signed the data. The whole padded block is compared
+    rather than parsed, so nothing can be hidden in it."""
     size = (len("%x" % modulus) + 1) // 2
     number = int.from_bytes(signature, "big")
     if size * 8 < _MIN_BITS or len(signature) != size or number >= modulus:
@@ -44,7 +44,8 @@ def signed(data, signature, modulus):
 
 
 def check(raw, key_hex, release, board):
-    """Parse and check a manifest to install over `release` on `board`. Raises Refused."""
+    """Parse a manifest and check that it may be installed over `release` on `board`. Raises
+    Refused."""
     if not key_hex:
         raise Refused("this device has no update_key: it takes no updates")
     try:

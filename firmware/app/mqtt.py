@@ -1,7 +1,7 @@
 """An MQTT 3.1.1 connection over asyncio streams: TLS, QoS 0 and 1, last will, keepalive.
 
-One object is one connection, so it cannot confuse packet numbers, acknowledgements or messages of
-an earlier one with its own. It never reconnects by itself; its owner does, after a pause.
+One object is one connection, so it cannot confuse the packet ids, acknowledgements or messages of
+an earlier connection with its own. It never reconnects. Its owner opens a new one after a pause.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import gc
 from app import packets
 from app.closing import closed
 
-MAX_PACKET = 16_384  # acks and commands are small: anything larger is not for us
+MAX_PACKET = 16_384  # acks and commands are small; anything larger is not for us
 _CHUNK = 4096
 
 
@@ -32,8 +32,8 @@ class Connection:
         self.why = None
 
     async def open(self, address, login, will):
-        """Connect. `address`: (host, port, ssl context or None); `login`: (client id, user,
-        password); `will`: (topic, payload). Raises Lost."""
+        """Connect. `address` is (host, port, ssl context or None), `login` is (client id, user,
+        password) and `will` is (topic, payload). Raises Lost."""
         host, port, ssl = address
         try:
             self._reader, self._writer = await asyncio.wait_for(
@@ -49,7 +49,7 @@ class Connection:
             await self._fail(Lost(packets.REFUSALS.get(body[1], "refused")))
 
     async def run(self):
-        """Read, acknowledge and ping until the connection is lost: always raises Lost."""
+        """Read, acknowledge and ping until the connection is lost. Always ends by raising Lost."""
         pinger = asyncio.create_task(self.guard(self._ping()))
         try:
             while True:
@@ -62,8 +62,8 @@ class Connection:
             pinger.cancel()
 
     async def guard(self, work):
-        """Await a task that this connection needs. If the task ends, so does the connection
-        (`why`)."""
+        """Await a task that this connection needs. If the task fails, so does the connection, with
+        the reason in `why`."""
         try:
             await work
         except Exception as error:  # noqa: BLE001 -- in `why`, where the owner looks
@@ -73,14 +73,14 @@ class Connection:
                 pass
 
     async def subscribe(self, topics):
-        """Subscribe with QoS 1. Raises Lost, also when the broker refuses."""
+        """Subscribe with QoS 1. Raises Lost, also if the broker refuses."""
         packet_id, event = self._new_id()
         await self._write(packets.subscribe(packet_id, topics))
         if 0x80 in await self._answer(packet_id, event):
             await self._fail(Lost("the broker refuses our own topics"))
 
     async def publish(self, topic, payload, qos=1, retain=False):
-        """Send a message. With QoS 1, wait until the broker has it. Raises Lost."""
+        """Send a message. With QoS 1, wait for the broker's acknowledgement. Raises Lost."""
         packet_id, event = self._new_id() if qos else (0, None)
         view = memoryview(payload)
         async with self._lock:
@@ -113,7 +113,7 @@ class Connection:
             topic, payload, packet_id = packets.parse_publish(flags, body)
             if packet_id is not None:
                 await self._write(packets.puback(packet_id))
-            if not flags & 1:  # a retained message is old, and would come at every connection
+            if not flags & 1:  # a retained message is old and would arrive at every connection
                 self._on_message(topic, payload)
         elif kind in (packets.PUBACK, packets.SUBACK):
             waiting = self._waiting.pop(int.from_bytes(body[:2], "big"), None)
@@ -122,8 +122,8 @@ class Connection:
                 waiting[0].set()
 
     async def _ping(self):
-        """Ping when nothing else was sent for half the keepalive. Silence from the broker for one
-        and a half keepalives means that it is gone, even if TCP has not noticed."""
+        """Ping when nothing else was sent for half the keepalive. If the broker is silent for one
+        and a half keepalives, the connection is dead, even if TCP has not noticed."""
         silent = 0
         while True:
             await asyncio.sleep(self._keepalive_s / 2)
@@ -132,7 +132,7 @@ class Connection:
             if silent >= 3:
                 self.why = Lost("the broker is silent")
                 return await self._end()
-            # The broker answers a ping, so silence means that it is gone.
+            # The broker answers pings, so silence means that the connection is dead.
             await self._write(packets.PING)
 
     def _new_id(self):

@@ -1,7 +1,7 @@
 """Send gate events in order, one in flight, each until its end-to-end ack.
 
-The broker's PUBACK does not count: a broker that dies after it loses the event. Only ingest's
-`ack`, sent once Kafka has the event on disk, removes it from the ring.
+The broker's PUBACK does not count, because a broker that dies after sending it loses the event.
+Only ingest's `ack`, sent once Kafka has the event on disk, removes it from the ring.
 """
 
 import json
@@ -10,40 +10,41 @@ from app.clock import AGREE_MS
 from app.ring import ANCHOR, ENTRY, EXIT, Event
 
 ACK_TIMEOUT_MS = 10_000
-FRESH_MS = 2000  # below this age, the time of receipt is as good as our own
+FRESH_MS = 2000  # below this age, the receiver's time is as good as ours
 ANCHOR_WAIT_MS = 120_000  # total connected time
 DRIFT = 10_000  # crystals are better than 100 ppm
 _KINDS = {"entry": ENTRY, "exit": EXIT}
 
 
 class Outbox:
-    """`now_ms`: the monotonic clock; `boot_id`: of this boot. `accepted`, `rejected`: counts."""
+    """`now_ms` is the monotonic clock and `boot_id` belongs to this boot. `accepted` and `rejected`
+    are counts."""
 
     def __init__(self, ring, clock, boot_id, now_ms):
         self._ring, self._clock, self._boot_id, self._now_ms = ring, clock, boot_id, now_ms
         self._in_flight = None
         self._sent_ms = None
         self._asked_ms = None
-        self._waited_ms = 0  # waited for the clock, while connected
+        self._waited_ms = 0  # time spent waiting for the clock while connected
         self._anchored = None
         self.accepted = self.rejected = 0
 
     def add(self, direction, gate, seq, at_ms):
-        """Write an event of that moment (monotonic) to flash. False if the ring is full: the event
-        is lost and counted."""
+        """Write an event of that (monotonic) moment to flash. Returns False if the ring is full;
+        the event is then lost and counted."""
         wall = self._clock.wall_at(at_ms) or 0
         return self._ring.append(Event(_KINDS[direction], self._boot_id, seq, at_ms, wall, gate))
 
     def anchored(self):
-        """The clock is known, or was corrected. Store an anchor behind this boot's events in flash,
-        so that they get their time even after a power cut."""
+        """Called when the clock becomes known or is corrected. Stores an anchor behind this boot's
+        events in flash, so that they get their time even after a power cut."""
         if not self._clock.known or self._anchored == self._clock.jumps:
             return
         if len(self._ring):
             now = self._now_ms()
             anchor = Event(ANCHOR, self._boot_id, 0, now, self._clock.wall_at(now))
             if not self._ring.append(anchor):
-                return  # full: try again when an event is acknowledged
+                return  # full: tried again when an event is acknowledged
         self._anchored = self._clock.jumps
 
     def connected(self):
@@ -75,7 +76,7 @@ class Outbox:
         return ("gate", event.boot_id, event.seq), json.dumps(body)
 
     def acked(self, body):
-        """Handle an `ack` (a dict). True if it was for the event at the head."""
+        """Handle an `ack` (a dict). Returns True if it was for the event at the head."""
         event = self._first()
         if event is None or body.get("of") != "gate":
             return False
@@ -83,7 +84,7 @@ class Outbox:
             return False
         result = body.get("result")
         if result not in ("accepted", "rejected"):
-            return False  # of an unknown protocol: do not drop an event for it
+            return False  # unknown protocol: must not make us drop an event
         if result == "rejected" and body.get("reason") == "rate":
             return False  # rate limit: the event is kept and sent again after ACK_TIMEOUT_MS
         self._ring.done()
@@ -95,14 +96,15 @@ class Outbox:
 
     def _first(self):
         event = self._ring.first()
-        while event is not None and event.kind == ANCHOR:  # no earlier event needs it any more
+        while event is not None and event.kind == ANCHOR:  # no remaining event needs it
             self._ring.done()
             event = self._ring.first()
         return event
 
     def _captured(self, event, now):
-        """The clock's time of the event, unless later knowledge contradicts it by more than a
-        crystal's drift: then the clock was wrong. None if the time is unknown."""
+        """Return the time that was stored with the event, or else the clock's time for it (None if
+        unknown). If the two differ by more than a crystal's drift, the stored time was wrong and
+        the clock's is returned."""
         if event.boot_id == self._boot_id:
             known, known_at = self._clock.wall_at(event.mono_ms), now
         else:
@@ -115,7 +117,7 @@ class Outbox:
         return event.wall_ms if abs(known - event.wall_ms) <= drift_ms else known
 
     def _waits(self, event, now):
-        """Whether its time may still become known. An event of an earlier boot without an anchor
-        has none, and a fresh one needs none: the time of receipt is used."""
+        """Return whether its time may still become known. An event of an earlier boot without an
+        anchor never gets one. A fresh event needs none, because the time of receipt is used."""
         mine = event.boot_id == self._boot_id
         return mine and self._waited_ms <= ANCHOR_WAIT_MS and now - event.mono_ms > FRESH_MS

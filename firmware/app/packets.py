@@ -14,13 +14,13 @@ REFUSALS = {
 
 
 def string(text):
-    """A length-prefixed string (str or bytes)."""
+    """Encode a length-prefixed string (str or bytes)."""
     raw = text if isinstance(text, (bytes, bytearray)) else text.encode()
     return len(raw).to_bytes(2, "big") + raw
 
 
 def length(count):
-    """MQTT's variable-length integer."""
+    """Encode MQTT's variable-length integer."""
     out = bytearray()
     while True:
         count, low = count >> 7, count & 0x7F
@@ -30,14 +30,14 @@ def length(count):
 
 
 def packet(first, body):
-    """A whole packet."""
+    """Build a whole packet."""
     return bytes((first,)) + length(len(body)) + body
 
 
 def connect(client_id, user, password, keepalive_s, will):
-    """CONNECT with a clean session: events survive in the device's ring, and old commands are
-    stale. `will`: (topic, payload), QoS 1, retained. `user` "" for none (a certificate identifies
-    the device)."""
+    """Build CONNECT with a clean session: events survive in the device's ring, and old commands are
+    stale. `will` is (topic, payload) with QoS 1, retained. `user` is "" if there is none, because a
+    certificate identifies the device."""
     flags = 0x02 | 0x04 | 0x08 | 0x20
     tail = string(client_id) + string(will[0]) + string(will[1])
     if user:
@@ -47,7 +47,7 @@ def connect(client_id, user, password, keepalive_s, will):
 
 
 def subscribe(packet_id, topics):
-    """SUBSCRIBE to these topics with QoS 1."""
+    """Build SUBSCRIBE to these topics with QoS 1."""
     body = packet_id.to_bytes(2, "big")
     for topic in topics:
         body += string(topic) + b"\x01"
@@ -55,19 +55,20 @@ def subscribe(packet_id, topics):
 
 
 def publish_head(topic, size_bytes, qos, retain, packet_id):
-    """PUBLISH up to its payload, which is sent separately so that a picture is never copied."""
+    """Build PUBLISH up to its payload, which is sent separately so that a picture is never
+    copied."""
     body = string(topic) + (packet_id.to_bytes(2, "big") if qos else b"")
     first = 0x30 | qos << 1 | (1 if retain else 0)
     return bytes((first,)) + length(len(body) + size_bytes) + body
 
 
 def puback(packet_id):
-    """PUBACK."""
+    """Build PUBACK."""
     return b"\x40\x02" + packet_id.to_bytes(2, "big")
 
 
 def parse_publish(flags, body):
-    """A received PUBLISH: (topic, payload, packet id or None). Raises ValueError."""
+    """Parse a received PUBLISH into (topic, payload, packet id or None). Raises ValueError."""
     size = int.from_bytes(body[:2], "big")
     qos = flags >> 1 & 3
     at = 2 + size + (2 if qos else 0)

@@ -1,4 +1,4 @@
-"""Decode PEM, the text form of certificates and keys: not every build of the port reads it."""
+"""Decode PEM, the text form of certificates and keys, because not every build of the port can."""
 
 from binascii import a2b_base64
 
@@ -6,8 +6,8 @@ _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 def der(text, kind="CERTIFICATE"):
-    """Return the first block of that kind (the end of its name) as DER. Raises ValueError if there
-    is none, or if it is damaged, cut short or encrypted."""
+    """Return the first block whose name ends in `kind` as DER. Raises ValueError if there is none,
+    or if it is damaged, cut short or encrypted."""
     for part in text.split("-----BEGIN ")[1:]:
         name, _, rest = part.partition("-----")
         if name.endswith(kind):
@@ -22,7 +22,7 @@ def der(text, kind="CERTIFICATE"):
 
 
 def is_pem(text, kind="CERTIFICATE"):
-    """Whether `der` accepts it."""
+    """Return whether `der` accepts it."""
     try:
         der(text, kind)
     except ValueError:
@@ -31,7 +31,7 @@ def is_pem(text, kind="CERTIFICATE"):
 
 
 def _is_whole(raw):
-    """Whether it is one ASN.1 sequence, to its end."""
+    """Return whether it is exactly one ASN.1 sequence."""
     if len(raw) < 2 or raw[0] != 0x30:
         return False
     more = raw[1] & 0x7F if raw[1] & 0x80 else 0

@@ -1,5 +1,5 @@
 """The captive portal: without a configuration the device opens an access point for a while. Every
-DNS name leads to the device, and every page is the form (provision.py)."""
+DNS name resolves to the device, and every page is the form (provision.py)."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ _READ_S = 15
 
 
 class Portal:
-    """`random`: 0 <= x < 1. `done` is set once `config` is valid."""
+    """`random` returns 0 <= x < 1. `done` is set once `config` is valid."""
 
     def __init__(self, random):
         self._random = random
@@ -21,7 +21,7 @@ class Portal:
         self.done = asyncio.Event()
 
     async def serve(self, host, port):
-        """Answer HTTP until cancelled; returns the server."""
+        """Answer HTTP until cancelled. Returns the server."""
         return await asyncio.start_server(self._client, host, port)
 
     async def _client(self, reader, writer):
@@ -34,7 +34,7 @@ class Portal:
             writer.write(head.encode() + raw)
             await writer.drain()
         except (OSError, ValueError, EOFError, asyncio.TimeoutError):
-            pass  # a browser that disconnected or sent nonsense; the next one is served
+            pass  # the browser disconnected or sent nonsense; serve the next one
         finally:
             await closed(writer)
         if self.config is not None:
@@ -59,7 +59,7 @@ class Portal:
 
 
 async def _request(reader):
-    """(method, body) of an HTTP request."""
+    """Parse an HTTP request into (method, body)."""
     method = (await reader.readline()).split(b" ")[0].decode()
     size = 0
     for _ in range(60):
@@ -75,7 +75,7 @@ async def _request(reader):
 
 
 def dns_answer(query, address):
-    """The answer to a DNS query: this address (4 bytes) for every name. None for an invalid
+    """Answer a DNS query with this address (4 bytes) for every name. Returns None for an invalid
     query."""
     if len(query) < 17 or query[2] & 0x80:
         return None
@@ -88,7 +88,7 @@ def dns_answer(query, address):
 
 
 async def serve_dns(address, port=53):
-    """Answer DNS until cancelled. `address`: four bytes."""
+    """Answer DNS until cancelled. `address` is four bytes."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listener.setblocking(False)
     listener.bind(socket.getaddrinfo("0.0.0.0", port)[0][-1])  # noqa: S104 -- the access point's net
@@ -107,5 +107,5 @@ async def serve_dns(address, port=53):
 
 
 def saved(config):
-    """The configuration as the stored file."""
+    """Return the configuration as it is stored in the file."""
     return json.dumps(config)

@@ -1,10 +1,10 @@
 """Images on trial and new configurations must be confirmed by an end-to-end ack.
 
-An image without one in time is rolled back (loader/slots.py). A configuration that never had one
-may hold a typo, and fixing it must not need a cable: after three boots, or once a boot has found no
-broker for the length of a trial, the portal opens for a while. Then the network is tried again. A
-configuration that once had its ack is trusted for good: nobody can open the portal of a working
-device by shutting off its network.
+An image that gets no ack in time is rolled back (loader/slots.py). A configuration that never got
+one may contain a typo, and fixing it must not need a cable. So after three boots, or once a boot
+has found no broker for the length of a trial, the portal opens for a while. Then the device tries
+the network again. A configuration that once got its ack is trusted for good, so nobody can open the
+portal of a working device by shutting off its network.
 """
 
 BOOTS = 3
@@ -13,8 +13,8 @@ _PROVED = -1
 
 
 class Proof:
-    """`path`: of a small file with the second at which the configuration was provisioned and the
-    number of boots without an ack; `slots`: loader/slots.py."""
+    """`path` is a small file with the second at which the configuration was provisioned and the
+    number of boots without an ack. `slots` is a loader/slots.py."""
 
     def __init__(self, path, config, slots):
         self._path, self._slots = path, slots
@@ -27,11 +27,12 @@ class Proof:
             if mark == self._mark:
                 self._boots = boots
         except (OSError, ValueError):
-            pass  # none yet, or torn: it needs an ack again
+            pass  # missing or torn: an ack is needed again
 
     def begin(self):
-        """Count this boot and return whether the portal opens instead. The next boot tries again. A
-        new image on trial is suspected first, and has its own rollback."""
+        """Count this boot and return whether to open the portal instead. The next boot tries the
+        network again. While a new image is on trial, the image is suspected first, and it has its
+        own rollback."""
         if self._on_trial or self._boots == _PROVED:
             return False
         due = self._boots >= BOOTS
@@ -39,7 +40,7 @@ class Proof:
         return due
 
     def acked(self):
-        """Handle an end-to-end ack. True if it confirmed a new image."""
+        """Handle an end-to-end ack. Returns True if it confirmed a new image."""
         if self._boots != _PROVED:
             self._keep(_PROVED)
         confirmed, self._on_trial = self._on_trial, False
@@ -48,8 +49,8 @@ class Proof:
         return confirmed
 
     def overdue(self, up_ms, connected):
-        """Return the reason to restart now, or None. `connected`: logged in at the broker, so the
-        configuration is not the cause."""
+        """Return the reason to restart now, or None. `connected` means logged in to the broker, so
+        the configuration is not the cause."""
         if self._on_trial:
             late = up_ms > self._trial_ms
             return "no end-to-end ack: this image gives its boot back" if late else None
@@ -66,4 +67,4 @@ class Proof:
             with open(self._path, "w") as file:
                 file.write("%d %d" % (self._mark, boots))
         except OSError:
-            pass  # no room: without the count the portal stays closed, and everything else works
+            pass  # no room: without the count the portal stays closed, but everything else works

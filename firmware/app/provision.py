@@ -1,4 +1,4 @@
-"""Provisioning: the questions, the checks and the page; the same for serial line and portal.
+"""Provisioning: the questions, the checks and the page, shared by serial line and portal.
 
 No I/O: the portal (portal.py) and the serial line pass in a person's answers and show the result.
 """
@@ -9,9 +9,9 @@ from app import boots, config
 
 
 def accept(given, now_s, chance):
-    """Turn a person's answers (a dict, values may be text) into (configuration, problems). For an
-    empty answer the pasted value or the default applies. `now_s`: the clock of the phone or
-    computer, from which the boot counter begins (boots.py)."""
+    """Turn a person's answers (a dict whose values may be text) into (configuration, problems). An
+    empty answer means the pasted value or the default. `now_s` is the time of the phone or
+    computer, where the boot counter begins (boots.py)."""
     made, wrong = _pasted(given.get("config", ""))
     if wrong:
         return None, [wrong]
@@ -29,7 +29,8 @@ def accept(given, now_s, chance):
 
 
 def _pasted(words):
-    """The configuration that `parking devices add` made, pasted or from its QR code."""
+    """Parse the configuration that `parking devices add` made, pasted from its file or its QR
+    code."""
     if not words.strip():
         return {}, None
     try:
@@ -49,7 +50,7 @@ _WORDS.update({word: False for word in ("no", "n", "false", "off", "0")})
 
 def _typed(value, default):
     if isinstance(value, str):
-        if isinstance(default, bool):  # the check reports what is neither; it does not count as no
+        if isinstance(default, bool):  # other words stay text, which the check reports
             return _WORDS.get(value.lower(), value)
         if isinstance(default, (int, float)):
             try:
@@ -60,7 +61,7 @@ def _typed(value, default):
 
 
 def parse_form(body):
-    """The fields of an application/x-www-form-urlencoded body (bytes or str)."""
+    """Parse the fields of an application/x-www-form-urlencoded body (bytes or str)."""
     if not isinstance(body, str):
         body = bytes(body).decode()
     fields = {}
@@ -97,8 +98,8 @@ def escaped(words):
 
 def page(given=None, wrong=()):
     """The portal's page. Secrets are never written back into it. Its fields are empty and show
-    defaults as placeholders: a browser sends every field, and a sent value overrides the pasted
-    file."""
+    defaults as placeholders, because a browser sends every field and a sent value overrides the
+    pasted file."""
     rows = []
     for name, question, secret in config.FIELDS:
         value = "" if secret else escaped(str((given or {}).get(name, "")))
@@ -114,7 +115,7 @@ def page(given=None, wrong=()):
 
 
 def standing(name):
-    """The default of a field, as a person would type it."""
+    """Return the default of a field as a person would type it."""
     value = config.DEFAULTS.get(name, "")
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
@@ -138,8 +139,8 @@ def serial(write, read, chance):
     """Ask on a serial line until the answers are valid. Returns the configuration.
 
     `write(text)`; `read()` returns one line. An answer that begins with { is a whole pasted
-    configuration; of the earlier answers only the Wi-Fi is kept. Raises EOFError when the line
-    ends."""
+    configuration. Of the earlier answers, only the Wi-Fi settings are kept. Raises EOFError when
+    the input ends."""
     given = {}
     while True:
         write(
@@ -172,7 +173,7 @@ def _ask(write, read, question, shown):
     line = read()
     answer = line.strip()
     while line and answer.startswith("-----BEGIN") and "-----END" not in line:
-        line = read()  # a certificate has many lines
+        line = read()  # a certificate has many lines lines
         answer += "\n" + line.strip()
     if not line:
         raise EOFError

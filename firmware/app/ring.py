@@ -1,12 +1,13 @@
 """Gate events in flash: written once, kept until the end-to-end ack, in the order they happened.
 
-A ring of sectors; slot 0 of each is its header, every other slot one event with its CRC. Nothing
-is ever rewritten: an acknowledged event has one word cleared to zero, and a sector is erased only
-when all its events are acknowledged. A write that the power cut tore has no matching CRC and is
-skipped; a torn acknowledgement leaves the event, which is sent again under the same id.
+It is a ring of sectors. Slot 0 of each sector is its header, and every other slot holds one event
+with its CRC. Nothing is ever rewritten: an acknowledgement clears one word of the event to zero,
+and a sector is erased only when all its events are acknowledged. An event that a power cut tore has
+no matching CRC and is skipped. If an acknowledgement is torn, the event stays and is sent again
+with the same id.
 
-A full ring keeps the oldest and refuses the newest (`refused` counts them, and telemetry reports
-them). So the stored events have no gaps, and no stored event is dropped for a newer one.
+A full ring keeps the oldest events and refuses new ones (`refused` counts them, and telemetry
+reports the count). So the stored events have no gaps, and none is dropped for a newer one.
 """
 
 import struct
@@ -33,7 +34,7 @@ class Event:
         self.mono_ms, self.wall_ms, self.gate = mono_ms, wall_ms, gate
 
     def pack(self):
-        """As 60 bytes with its CRC."""
+        """Return it as 60 bytes with its CRC."""
         name = self.gate.encode()[:NAME_BYTES]
         body = struct.pack(
             _EVENT,
@@ -50,7 +51,7 @@ class Event:
 
 
 def unpack(raw):
-    """Read the event in a slot; None if it is torn."""
+    """Read the event in a slot. Returns None if it is torn."""
     if crc32(raw[:56]) != struct.unpack("<I", raw[56:60])[0]:
         return None
     kind, size, _, boot_id, seq, mono_ms, wall_ms, name = struct.unpack(_EVENT, raw[:56])
@@ -60,10 +61,10 @@ def unpack(raw):
 
 
 class Ring:
-    """`flash` as in journal.py; the ring has `count` of its sectors from `first` on.
+    """`flash` is as in journal.py. The ring uses `count` of its sectors, starting at `first`.
 
-    `torn`: events found torn; `refused`: events that found no room; `last_boot`: the highest boot
-    counter found in it when it was opened, 0 for none."""
+    `torn` counts events found torn and `refused` events that found no room. `last_boot` is the
+    highest boot number found when the ring was opened, or 0."""
 
     def __init__(self, flash, first, count):
         self._flash, self._first, self._count = flash, first, count
@@ -76,7 +77,7 @@ class Ring:
         # ring needs no more memory, nor another piece of it, than an empty one.
         self._live = array("H", bytes(2 * count * (self._slots - 1)))
         self._head = self._held = 0
-        self._anchors = {}  # by boot, the newest of those that are kept
+        self._anchors = {}  # keyed by boot: the newest one stored
         self.torn = self.refused = self.last_boot = 0
         self._scan()
         self._tidy()
@@ -86,26 +87,27 @@ class Ring:
 
     @property
     def capacity(self):
-        """How many events fit when all its sectors are free."""
+        """Return how many events fit when all sectors are free."""
         return self._count * (self._slots - 1)
 
     def first(self):
-        """The oldest event without its ack; None when there is none. Stays until `done`."""
+        """Return the oldest event without its ack, or None. It stays until `done`."""
         while self._held:
             event = unpack(self._flash.read(self._at(0), _SLOT))
             if event is not None:
                 return event
-            self.torn += 1  # it was whole once; do not block later events
+            self.torn += 1  # it was whole once; it must not block later events
             self._drop()
             self._tidy()
         return None
 
     def anchor_of(self, boot_id):
-        """The newest kept ANCHOR of that boot; None when there is none."""
+        """Return the newest stored ANCHOR of that boot, or None."""
         return self._anchors.get(boot_id)
 
     def append(self, event):
-        """Store an event. False if the ring is full: the event is lost and counted in `refused`."""
+        """Store an event. Returns False if the ring is full; the event is then lost and counted in
+        `refused`."""
         raw = event.pack()
         while self._next < self._slots or self._open():
             at = self._order[-1] * self._flash.SECTOR + self._next * _SLOT
@@ -118,7 +120,7 @@ class Ring:
         return False
 
     def done(self):
-        """Mark the oldest event as acknowledged: it is never sent again."""
+        """Mark the oldest event as acknowledged, so that it is never sent again."""
         event = self.first()
         if event is None:
             return
@@ -134,11 +136,11 @@ class Ring:
         self._held -= 1
 
     def _open(self):
-        """Begin another sector. False if all hold events without their ack."""
+        """Begin another sector. Returns False if all of them hold events without their ack."""
         free = [s for s in self._sectors() if s not in self._order]
         if not free:
             return False
-        # The one erased longest ago comes first: wear spreads over all of them.
+        # The one erased longest ago comes first, so that wear spreads over all of them.
         newest = self._order[-1] if self._order else self._first - 1
         sector = min(free, key=lambda s: (s - newest - 1) % self._count)
         if sector not in self._blank:
@@ -153,7 +155,7 @@ class Ring:
         return True
 
     def _tidy(self):
-        """Erase the sectors before the oldest event, except the one being written."""
+        """Erase the sectors older than the oldest event, except the one being written."""
         size = self._flash.SECTOR
         keep = self._at(0) // size if self._held else self._order[-1] if self._order else None
         while len(self._order) > 1 and self._order[0] != keep:

@@ -2,12 +2,12 @@
 
 from app.gate import Gate
 
-ULTRASONIC_STABLE_MS = 150  # two readings of hal/inputs.py: a single one is ignored
+ULTRASONIC_STABLE_MS = 150  # two readings of hal/inputs.py, so a single one is ignored
 
 
 class Sensors:
-    """`config`: checked; `edges`: edges.Edges; `passed(direction, at_ms)`: called for each vehicle,
-    in order, with the moment (monotonic) at which it passed."""
+    """`config` is checked and `edges` is an edges.Edges. `passed(direction, at_ms)` is called for
+    each vehicle, in order, with the (monotonic) moment at which it passed."""
 
     def __init__(self, config, edges, now_ms, passed):
         stable_ms = config["gate_stable_ms"]
@@ -18,12 +18,12 @@ class Sensors:
 
     @property
     def busy(self):
-        """Whether a vehicle is in the gate, or may be."""
+        """Return whether a vehicle is, or may be, in the gate."""
         return self._gate.busy
 
     def look(self):
         """Process all changes of the inputs since the last call."""
-        now = self._now_ms()  # read before the edges, so that none until now is missed
+        now = self._now_ms()  # read before the edges, so that no change until then is missed
         edge = self._edges.take()
         while edge is not None:
             self._tell(self._gate.feed(*edge))
@@ -31,7 +31,7 @@ class Sensors:
         self._tell(self._gate.settle(now))
 
     def telemetry(self):
-        """The part of the telemetry about missed changes."""
+        """Return the part of the telemetry about missed changes."""
         edges = self._edges
         blind_ms, edges.blind_ms = edges.blind_ms, 0
         return {"gate_edges_lost": edges.lost, "gate_blind_ms": blind_ms}

@@ -6,8 +6,8 @@ _ERA_S = 1 << 32
 
 
 def wall_ms(reply, delay_ms):
-    """Return milliseconds since 1970 at the arrival of `reply`, `delay_ms` after the request; None
-    if it holds no time. Numbers that wrapped in 2036 are read as later times."""
+    """Return the milliseconds since 1970 at the arrival of `reply`, `delay_ms` after the request,
+    or None if it holds no time. Numbers that wrapped in 2036 are read as later times."""
     if len(reply) < 48 or reply[0] & 7 not in (4, 5) or reply[1] == 0:
         return None
     seconds = int.from_bytes(reply[40:44], "big") - _SINCE_1900_S

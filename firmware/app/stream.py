@@ -12,7 +12,7 @@ _WAIT_S = 10
 
 
 def allowed(path, headers, token):
-    """Whether this request has the token. Compared in constant time."""
+    """Return whether this request has the token, compared in constant time."""
     given = parse_form(path.partition("?")[2]).get("token", "")
     kind, _, value = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
@@ -24,14 +24,15 @@ def allowed(path, headers, token):
 
 
 class Stream:
-    """`capture()`: a picture (bytes) or None, not kept beyond the next call."""
+    """`capture()` returns a picture (bytes) or None. The picture is not kept beyond the next
+    call."""
 
     def __init__(self, capture, token):
         self._capture, self._token = capture, token
         self.viewers = 0
 
     async def serve(self, host, port):
-        """Begin to listen; returns the server."""
+        """Start listening. Returns the server."""
         return await asyncio.start_server(self._client, host, port)
 
     async def _client(self, reader, writer):

@@ -1,4 +1,4 @@
-"""The TLS context of a device: the broker's certificate is always checked, and by one authority."""
+"""The TLS context of a device. The broker's certificate is always checked against one authority."""
 
 import ssl
 

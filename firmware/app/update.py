@@ -1,6 +1,6 @@
-"""Fetch a signed image into the slot that is not in use, check every byte, put it on trial.
+"""Fetch a signed image into the unused slot, check every byte, and put it on trial.
 
-All work goes in steps (4 kB fetched, hashed and written; one file deleted), so that the device's
+All work is done in steps (4 kB fetched, hashed and written; one file deleted), so that the device's
 other loops run in between."""
 
 import asyncio
@@ -13,9 +13,10 @@ _PAUSE_MS = 250
 
 
 class Updater:
-    """`store`: clear(slot) in steps, open(slot, name) -> file to write; `slots`: loader/slots.py;
-    `mine`: (release, board, update_key); `ssl`: the context for https; `alive()`: called as it
-    progresses. `wanted`: the address of the next update."""
+    """`store` has clear(slot), in steps, and open(slot, name), which returns a file to write.
+    `slots` is a loader/slots.py, `mine` is (release, board, update_key) and `ssl` is the context
+    for https. `alive()` is called while it makes progress. `wanted` is the address of the next
+    update."""
 
     def __init__(self, store, slots, mine, ssl, alive):
         self._store, self._slots, self._mine, self._ssl = store, slots, mine, ssl
@@ -24,7 +25,7 @@ class Updater:
 
     async def run(self, say, installed):
         """Run beside the link, so that gate events are sent and acknowledged meanwhile. `say(text)`
-        reports the result; `installed()`: a restart is due."""
+        reports the result. `installed()` is called when a restart is due."""
         while True:
             self._alive()
             base, self.wanted = self.wanted, None
@@ -37,8 +38,8 @@ class Updater:
             await asyncio.sleep_ms(_PAUSE_MS)
 
     async def install(self, base):
-        """Install the update at this address (which ends in a slash); the next boot tries it.
-        Returns its version. Raises manifest.Refused or http.Failed; the running image is
+        """Install the update at this address, which ends in a slash. The next boot tries it.
+        Returns its version. Raises manifest.Refused or http.Failed; the running image is then
         untouched."""
         if self._slots.on_trial is not None:
             raise manifest.Refused("the image that runs has not proved itself yet")

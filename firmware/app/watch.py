@@ -2,7 +2,8 @@
 
 
 class Watch:
-    """`limits_ms`: the name of each loop and how long it may be silent; `feed()`: the hardware."""
+    """`limits_ms` maps the name of each loop to how long it may be silent. `feed()` feeds the
+    hardware watchdog."""
 
     def __init__(self, limits_ms, now_ms, feed):
         self._limits_ms, self._now_ms, self._feed = limits_ms, now_ms, feed
@@ -18,7 +19,8 @@ class Watch:
         return [name for name, seen in self._seen_ms.items() if now - seen > self._limits_ms[name]]
 
     def feed(self):
-        """Feed the watchdog unless a loop hangs; then let it restart the board. True if fed."""
+        """Feed the watchdog unless a loop hangs, in which case the watchdog restarts the board.
+        Returns True if fed."""
         if self.late():
             return False
         self._feed()

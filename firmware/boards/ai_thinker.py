@@ -11,7 +11,7 @@ CAMERA = {
     "powerdown_pin": 32,
     "reset_pin": -1,
 }
-# The SD card's pins serve the gate: use no card. GPIO 12 stays free: pulled high at power-on it
+# The gate uses the SD card's pins, so insert no card. GPIO 12 stays free: if high at power-on, it
 # sets the flash to 1.8 V and the board does not start. GPIO 4 is the lamp.
 GATE = (13, 14)  # outside, inside: a contact to ground, or an echo
 TRIGGERS = (15, 2)  # ultrasonic only

@@ -7,7 +7,7 @@ _BUFFERS = 2
 
 
 class Camera:
-    """`pins`: CAMERA of a file in boards/."""
+    """`pins` is CAMERA of a file in boards/."""
 
     def __init__(self, pins, frame_size):
         self._camera = camera.Camera(
@@ -20,8 +20,8 @@ class Camera:
         )
 
     def capture(self):
-        """Return a copy of the newest picture (the driver reuses its buffer); None if the sensor
-        gives none."""
+        """Return a copy of the newest picture, because the driver reuses its buffer. Returns None
+        if the sensor delivers none."""
         picture = self._camera.capture()
         if not picture:
             return None
@@ -30,5 +30,5 @@ class Camera:
         return kept
 
     def set_frame_size(self, name):
-        """One of commands.FRAME_SIZES."""
+        """Set one of commands.FRAME_SIZES."""
         self._camera.reconfigure(frame_size=getattr(camera.FrameSize, name))

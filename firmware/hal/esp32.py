@@ -1,4 +1,4 @@
-"""An ESP32 with a camera: everything app/ needs of its board."""
+"""An ESP32 with a camera: everything that app/ needs from its board."""
 
 import asyncio
 import gc
@@ -27,13 +27,13 @@ from loader.slots import Slots
 CONFIG = "/config.json"
 PORTAL_KEY = "/portal.key"
 PROOF = "/proof"
-WATCHDOG_MS = 60_000  # beyond the longest blocking call: a DNS look-up, a TLS handshake
+WATCHDOG_MS = 60_000  # longer than any blocking call (DNS look-up, TLS handshake)
 JOIN_S = 20
 NTP_S = 5
 
 
 class Esp32:
-    """See app/device.py for what each of these is for."""
+    """See app/device.py for what each method is for."""
 
     def __init__(self, config, flash):
         self._config = config
@@ -49,23 +49,23 @@ class Esp32:
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
 
     def random(self):
-        """0 <= x < 1, from the hardware."""
+        """Return 0 <= x < 1 from the hardware."""
         return int.from_bytes(os.urandom(4), "big") / 4_294_967_296
 
     def say(self, text):
-        """To the serial line."""
+        """Write to the serial line."""
         print(text)
 
     def ssl(self):
-        """The context for TLS."""
+        """Return the TLS context."""
         return context(self._config)
 
     def online(self):
-        """Whether the Wi-Fi is there."""
+        """Return whether the Wi-Fi is connected."""
         return self._wifi.isconnected()
 
     async def join(self):
-        """Join the Wi-Fi; whether it worked."""
+        """Join the Wi-Fi. Returns whether it worked."""
         self._wifi.active(False)  # a stuck radio is a known cause of never reconnecting
         self._wifi.active(True)
         self._wifi.connect(self._config["wifi_ssid"], self._config["wifi_password"])
@@ -76,7 +76,7 @@ class Esp32:
         return False
 
     async def ntp(self):
-        """(wall ms, monotonic ms) by a time server; None without an answer."""
+        """Ask a time server. Returns (wall ms, monotonic ms), or None without an answer."""
         asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             asking.setblocking(False)
@@ -93,19 +93,19 @@ class Esp32:
                 wall = sntp.wall_ms(reply, now_ms - asked_ms)
                 return None if wall is None else (wall, now_ms)
         except OSError:
-            return None  # no such name, no route: tried again later
+            return None  # unknown name or no route: tried again later
         finally:
             asking.close()
         return None
 
     def health(self):
-        """A part of the telemetry."""
+        """Return this board's part of the telemetry."""
         gc.collect()
         wall = {"heap_free_bytes": gc.mem_free()}
         try:
             wall["rssi_dbm"] = float(self._wifi.status("rssi"))
         except OSError:
-            pass  # not associated just now
+            pass  # not associated at the moment
         return wall
 
     def feed(self):
@@ -140,7 +140,7 @@ def _kept():
     if problems(config):
         return None
     config = filled(config)  # a newer image has settings that the file lacks
-    # Created for the device but still without Wi-Fi: the portal opens.
+    # Created for the device but still without Wi-Fi: open the portal.
     return config if config["wifi_ssid"] and config["provisioned_at_s"] else None
 
 
@@ -151,7 +151,8 @@ def _keep(config):
 
 
 async def _provision(limit_s):
-    """The captive portal: a network of the device's own, its key on the serial line."""
+    """Run the captive portal: an access point of the device's own, with its key on the serial
+    line."""
     key = _portal_key()
     name = "parking-" + machine.unique_id().hex()[-4:]
     point = network.WLAN(network.AP_IF)

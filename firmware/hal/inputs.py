@@ -1,12 +1,12 @@
 """The gate's sensors: two contacts (loop detector, light barrier) or two ultrasonic ones.
 
 DNS look-ups and TLS block the main thread for seconds, so none of this waits for it. This port does
-not run the handler of a pin interrupt at once: it queues up to eight, and the next thread to run
-Python code runs them. So an extra thread only keeps running: while the main thread is in a call
-that releases the interpreter (a look-up, a connect, a wait for the network), the handlers run here.
-It also reads the inputs itself every 10 to 20 ms, for edges that found the queue full. A call that
-keeps the interpreter (one step of a TLS handshake, an erase of flash) delays both: `Edges.blind_ms`
-measures that. `edges` is written only by scheduled callbacks, one at a time, or only by this
+not run a pin interrupt's handler at once. It queues up to eight, and the next thread to run Python
+code runs them. So an extra thread keeps running: while the main thread is in a call that releases
+the interpreter (a look-up, a connect, a wait for the network), the handlers run here. It also reads
+the inputs itself every 10 to 20 ms, in case an edge found the queue full. A call that holds the
+interpreter (one step of a TLS handshake, an erase of flash) delays both, and `Edges.blind_ms`
+measures that delay. `edges` is written only by scheduled callbacks, one at a time, or only by this
 thread.
 
 The thread waits in an empty poll, which yields the processor until the next system tick (10 ms).
@@ -24,13 +24,13 @@ from app.edges import INSIDE, OUTSIDE
 from app.gate import Near
 
 _LOOK_MS = 10
-_PING_MS = 40  # pause between the two sensors: any shorter, and one hears the other's echo
+_PING_MS = 40  # pause between the sensors; if shorter, one hears the other's echo
 _LONGEST_US = 15_000  # 2.5 m there and back; longer is "nothing there"
 _US_PER_CM = 58
 
 
 class Contacts:
-    """Contacts to ground: on is low. `pins`: a file in boards/; `edges`: app/edges.py."""
+    """Contacts to ground: low means on. `pins` is a file in boards/ and `edges` an app/edges.py."""
 
     def __init__(self, pins, edges):
         self._edges = edges
@@ -59,8 +59,9 @@ class Contacts:
 
 
 class Ultrasonic:
-    """Without edges, a thread polls each sensor every 80 to 130 ms. An object seen for less than
-    two readings may be missed: a single reading is ignored (app/sensors.py)."""
+    """These sensors have no edges, so a thread polls each one every 80 to 130 ms. An object present
+    for less than two readings may be missed, because a single reading is ignored
+    (app/sensors.py)."""
 
     def __init__(self, pins, edges):
         self._edges = edges

@@ -4,13 +4,13 @@ import os
 
 
 class Store:
-    """`root`: the folder that holds a/ and b/ ("" on a board)."""
+    """`root` is the folder that holds a/ and b/ ("" on a board)."""
 
     def __init__(self, root):
         self._root = root
 
     def clear(self, slot):
-        """Delete the slot's files: a generator, one file per step."""
+        """Delete the slot's files. A generator that deletes one file per step."""
         yield from _remove(self._root + "/" + slot)
 
     def open(self, slot, name):

@@ -1,1 +1,1 @@
-"""The loader before the two images. It is never updated over the air."""
+"""The loader that starts one of the two images. It is never updated over the air."""

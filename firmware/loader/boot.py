@@ -11,9 +11,9 @@ SLOTS_SECTOR = 2
 def boot(flash, folder, guard, start):
     """Run the image of the slot that is due, until the board restarts.
 
-    `folder(slot)`: the folder of its files; `guard()`: arms a hardware timer that ends a hanging
-    trial and that no image can reach; `start()`: imports and runs it. On an exception, the caller
-    reports it and restarts the board."""
+    `folder(slot)` returns the folder of its files. `guard()` arms a hardware timer that ends a
+    hanging trial and that no image can reach. `start()` imports and runs the image. On an
+    exception, the caller reports it and restarts the board."""
     slots = Slots(Journal(flash, SLOTS_SECTOR))
     slot, trial = slots.begin()
     if trial:

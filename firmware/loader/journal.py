@@ -1,21 +1,21 @@
 """Keep the newest version of a small record in two sectors of flash, safe from power cuts.
 
-A record is written behind the last one. Once a sector is full, the other is erased and continues.
-So the previous record is always whole when the newest is torn.
+Each record is written after the last one. Once a sector is full, the other one is erased and used.
+So if the newest record is torn, the previous one is always whole.
 """
 
 import struct
 from binascii import crc32
 
 _SLOT = 64
-_HEAD = "<HBBI"  # magic, length, nothing, count
+_HEAD = "<HBBI"  # magic, length, unused, count
 _MAGIC = 0x4A52
 DATA_BYTES = 52
 
 
 class Journal:
-    """`flash`: read(at, n), write(at, data), erase(sector), SECTOR (bytes); bits are only ever
-    cleared by a write. `first`: the first of its two sectors."""
+    """`flash` has read(at, n), write(at, data), erase(sector) and SECTOR (bytes). A write only ever
+    clears bits. `first` is the first of its two sectors."""
 
     def __init__(self, flash, first):
         self._flash = flash
@@ -27,8 +27,8 @@ class Journal:
         self._scan()
 
     def put(self, data):
-        """Store new data (bytes, at most DATA_BYTES). After a power cut either this or the previous
-        data is read. Raises OSError when no cell holds it."""
+        """Store new data (at most DATA_BYTES bytes). After a power cut, either this or the previous
+        data is read. Raises OSError if every cell that was tried is worn."""
         if len(data) > DATA_BYTES:
             raise ValueError("too long")
         head = struct.pack(_HEAD, _MAGIC, len(data), 0, self._count + 1) + data
@@ -64,7 +64,7 @@ class Journal:
                     self._look(sector, raw)
             if self._sector == sector:
                 self._slot = used
-        if self.data is None:  # no whole record: the first put erases and begins
+        if self.data is None:  # no whole record: the first put erases a sector
             self._slot = per_sector
             self._sector = self._first + 1
 

@@ -1,4 +1,4 @@
-"""The `ring` partition of an ESP32's flash as journal.py and the ring need it. Hardware."""
+"""The `ring` partition of an ESP32's flash, for journal.py and the ring. Needs hardware."""
 
 from esp32 import Partition
 
@@ -6,7 +6,7 @@ SECTOR = 4096
 
 
 class Flash:
-    """read(at, n), write(at, data), erase(sector); writes clear bits and never erase."""
+    """Has read(at, count), write(at, data) and erase(sector). Writes clear bits and never erase."""
 
     SECTOR = SECTOR
 
@@ -17,13 +17,13 @@ class Flash:
         self._partition = found[0]
 
     def read(self, at, count):
-        """`count` bytes."""
+        """Read `count` bytes."""
         data = bytearray(count)
         self._partition.readblocks(at // SECTOR, data, at % SECTOR)
         return bytes(data)
 
     def write(self, at, data):
-        """Clear the bits that are zero in `data`; with an offset, the port does not erase first."""
+        """Clear the bits that are zero in `data`. With an offset, the port does not erase first."""
         self._partition.writeblocks(at // SECTOR, data, at % SECTOR)
 
     def erase(self, sector):

@@ -1,8 +1,8 @@
-"""Which of the two images boots: the confirmed one, or a new one on trial for at most three boots.
+"""Decide which of two images boots: the confirmed one, or a new one on trial for at most three
+boots.
 
-The state is kept by a Journal (journal.py). A
-trial is counted in flash BEFORE it runs: an image that crashes, hangs or resets has used its boot.
-Only the first end-to-end ack confirms it.
+The state is kept by a Journal (journal.py). A trial is counted in flash BEFORE it runs, so an image
+that crashes, hangs or resets has used up its boot. Only the first end-to-end ack confirms it.
 """
 
 SLOTS = ("a", "b")
@@ -11,7 +11,8 @@ _NONE = 0xFF
 
 
 class Slots:
-    """`journal`: data of 3 bytes (confirmed slot, slot on trial, boots of the trial)."""
+    """`journal` holds 3 bytes: the confirmed slot, the slot on trial, and the boots of the
+    trial."""
 
     def __init__(self, journal):
         self._journal = journal
@@ -20,22 +21,22 @@ class Slots:
 
     @property
     def confirmed(self):
-        """The slot that is known to work."""
+        """Return the slot that is known to work."""
         return SLOTS[self._confirmed]
 
     @property
     def on_trial(self):
-        """The slot whose image is on trial, or None."""
+        """Return the slot whose image is on trial, or None."""
         return None if self._trial == _NONE else SLOTS[self._trial]
 
     @property
     def other(self):
-        """The slot for a new image: never the confirmed one."""
+        """Return the slot for a new image, which is never the confirmed one."""
         return SLOTS[1 - self._confirmed]
 
     def begin(self):
-        """Return (slot to boot now, whether it is a trial). Call once per boot, before any code of
-        the image runs. A trial that has used its boots is rolled back here."""
+        """Return (slot to boot now, whether it is a trial). Call it once per boot, before any code
+        of the image runs. A trial that has used up its boots is rolled back here."""
         if self._trial != _NONE and self._boots >= MAX_TRIALS:
             self._save(self._confirmed, _NONE, 0)
         if self._trial == _NONE:
@@ -44,8 +45,8 @@ class Slots:
         return SLOTS[self._trial], True
 
     def install(self):
-        """Put the other slot, which holds a complete, checked image, on trial from the next boot
-        on."""
+        """Put the other slot on trial from the next boot on. It must hold a complete, checked
+        image."""
         self._save(self._confirmed, 1 - self._confirmed, 0)
 
     def cancel(self):
@@ -54,7 +55,7 @@ class Slots:
             self._save(self._confirmed, _NONE, 0)
 
     def confirm(self):
-        """Confirm the running image: it has reached the end of the pipeline."""
+        """Confirm the running image, because it has reached the end of the pipeline."""
         if self._trial != _NONE:
             self._save(self._trial, _NONE, 0)
 

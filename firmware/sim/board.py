@@ -1,11 +1,11 @@
 """The `hal` of a simulated board. `world` is a dict:
 
-state      folder: flash.bin, the slots a/ and b/, `wifi-off` (exists: no network), `wdt` (its
+state      folder: flash.bin, the slots a/ and b/, `wifi-off` (if it exists: no network), `wdt` (its
            change is the watchdog's feed)
-frames     JPEG files that the camera plays by the wall clock, so that all cameras are in step
+frames     JPEG files that the camera plays by the wall clock, so all cameras are in step
 interval_ms, length, gate [[frame, direction]], balance [direction]: the scene and its passings
 passings   a number of further passages, one after the other, on the inputs
-ntp        "ok", "off", "2000", "2021" (the time server's answer, until a file `ntp-ok` exists)
+ntp        "ok", "off", "2000", "2021" (the time server's answer until a file `ntp-ok` exists)
 """
 
 import gc
@@ -40,7 +40,7 @@ class Board:
             Sensors(world, config["gate_stable_ms"], self.edges.look).start()
 
     def random(self):
-        """0 <= x < 1."""
+        """Return 0 <= x < 1."""
         return random.random()
 
     def say(self, text):
@@ -48,19 +48,19 @@ class Board:
         print(self._config["device_id"], text)
 
     def ssl(self):
-        """The context for TLS."""
+        """Return the TLS context."""
         return context(self._config)
 
     def online(self):
-        """Whether there is a network."""
+        """Return whether there is a network."""
         return not _exists(self._state + "/wifi-off")
 
     async def join(self):
-        """Try to find one."""
+        """Try to find a network."""
         return self.online()
 
     async def ntp(self):
-        """(wall ms, monotonic ms), or None."""
+        """Return (wall ms, monotonic ms), or None."""
         kind = self._world.get("ntp", "ok")
         if _exists(self._state + "/ntp-ok"):
             kind = "ok"
@@ -69,7 +69,7 @@ class Board:
         return _WRONG_MS.get(kind) or time.time_ns() // 1_000_000, self.mono_ms()
 
     def health(self):
-        """A part of the telemetry."""
+        """Return this board's part of the telemetry."""
         return {"rssi_dbm": -60.0, "heap_free_bytes": gc.mem_free()}
 
     def feed(self):
@@ -78,15 +78,15 @@ class Board:
             file.write(str(self.mono_ms()))
 
     def restart(self):
-        """Exit with the status on which the parent process starts it again."""
+        """Exit with the status on which the parent process restarts it."""
         sys.exit(RESTART)
 
     def set_frame_size(self, name):
-        """Only log it: the pictures have a fixed size."""
+        """Only log it, because the pictures have a fixed size."""
         self.say("frame size " + name)
 
     def capture(self):
-        """The picture of this moment; None without a camera."""
+        """Return the picture of this moment, or None without a camera."""
         if not self._frames:
             return None
         interval_ms = self._world["interval_ms"]

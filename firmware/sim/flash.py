@@ -3,12 +3,13 @@ in the middle of either."""
 
 
 class PowerCut(BaseException):
-    """The power failed: nothing after the current write happens."""
+    """The power failed, so nothing after the current write happens."""
 
 
 class Flash:
-    """`cut_at`: the n-th write or erase (from 1) is torn. `tear` is the share of it that happened,
-    0 to 1: of its bytes from the beginning or, if `scattered`, of its bits in random order."""
+    """`cut_at`: the n-th write or erase (counted from 1) is torn. `tear` is the share of it that
+    happened, 0 to 1: a share of its bytes from the beginning or, if `scattered`, of its bits in
+    random order."""
 
     SECTOR = 4096
 
@@ -21,7 +22,7 @@ class Flash:
         self.scattered = False
 
     def read(self, at, count):
-        """`count` bytes."""
+        """Read `count` bytes."""
         return bytes(self.image[at : at + count])
 
     def write(self, at, data):
@@ -31,7 +32,7 @@ class Flash:
         self._change(at, before, after)
 
     def erase(self, sector):
-        """All ones."""
+        """Set all bits of the sector to one."""
         self.erases += 1
         at = sector * self.SECTOR
         before = self.image[at : at + self.SECTOR]
@@ -60,7 +61,7 @@ class Flash:
 
 
 class FlashFile(Flash):
-    """The same, stored in a file that survives the process."""
+    """The same flash, stored in a file that outlives the process."""
 
     def __init__(self, sectors, path):
         try:

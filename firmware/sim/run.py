@@ -1,8 +1,9 @@
 """One simulated board under the unix port: micropython firmware/sim/run.py WORLD.json
 
 WORLD.json holds {"config": {...} or null, "world": {...}} (board.py). Without a configuration the
-board provisions itself: by the portal on world["portal_port"], else on the serial line. With an
-unconfirmed one (app/proof.py) it opens that portal, if it has one, for world["portal_s"].
+board is provisioned through the portal on world["portal_port"] or, if it has none, on the serial
+line. With an unconfirmed one (app/proof.py) it opens that portal, if it has one, for
+world["portal_s"].
 """
 
 import json
@@ -19,7 +20,7 @@ from sim.flash import FlashFile  # noqa: E402
 
 
 def main(path):
-    """Boot as the board would."""
+    """Boot as a real board would."""
     with open(path) as file:
         request = json.load(file)
     world = request["world"]
@@ -32,7 +33,7 @@ def main(path):
                 open(place + name).close()
                 return place
             except OSError:
-                pass  # not in that form
+                pass  # no file of that form
         return HERE  # never updated: use the files of this tree
 
     flash = FlashFile(32, state + "/flash.bin")

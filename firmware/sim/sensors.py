@@ -7,13 +7,14 @@ import time
 from app.edges import INSIDE, OUTSIDE
 
 STEP_MS = 10
-_STEPS = 2  # how long a state of the inputs lasts, longer than the debouncing
+_STEPS = 2  # how long a state of the inputs lasts; longer than the debounce time
 _WAY = (OUTSIDE, OUTSIDE | INSIDE, INSIDE, 0)
 _BACK = (INSIDE, OUTSIDE | INSIDE, OUTSIDE, 0)
 
 
 class Sensors:
-    """`world` as in board.py. `put(state, ticks)`: called at every step with the inputs' state."""
+    """`world` is as in board.py. `put(state, ticks)` is called at every step with the inputs'
+    state."""
 
     def __init__(self, world, stable_ms, put):
         self._world, self._put = world, put
@@ -32,7 +33,7 @@ class Sensors:
         while True:
             self._put(self._state(), time.ticks_ms())
             stepped_ms = time.ticks_ms()
-            # Missed steps are not caught up: a state that is too short would look like a bounce.
+            # Missed steps are not replayed: a state that is too short would look like a bounce.
             while time.ticks_diff(time.ticks_ms(), stepped_ms) < STEP_MS:
                 time.sleep_ms(STEP_MS)
 

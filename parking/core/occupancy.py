@@ -42,7 +42,7 @@ from parking.core.events import (
     TickElapsed,
 )
 from parking.core.gatenumbers import once
-from parking.core.removal import on_removal
+from parking.core.removal import is_back, on_removal, was_removed
 from parking.core.sessions import on_gate, on_recount, on_time, with_parameters
 from parking.core.site import Camera, Moment, Site, Slot, camera_of, too_large
 from parking.core.slots import decide, show, verdict, watchers, with_slot, withdraw
@@ -69,6 +69,9 @@ def _check_site(site: Site, camera_id: str) -> None:
 
 def _detection(site: Site, detection: DetectionMade) -> Stepped:
     _check_site(site, detection.camera_id)
+    if was_removed(site, detection.camera_id, detection.time_ms):
+        return site, []
+    site = is_back(site, detection.camera_id)
     cause = Cause(kind="frame", id=detection.id)
     moment = Moment(
         cause=cause,
@@ -162,6 +165,7 @@ def _adopt(site: Site, order: LayoutAdopted, moment: Moment) -> Stepped:
     ):
         return site, []
     _check_size(site, order, before)
+    site = is_back(site, order.camera_id)
     site, outputs = report(with_camera(site, order.camera_id, camera), order.camera_id, moment)
     for ref in order.slots:
         fresh = Slot(zone_id=ref.zone_id, version=site.version_floor)

@@ -4,7 +4,13 @@ Each removed item gets one last event with the reason `removed`: a slot as unkno
 offline, an open stay as given up. Along with that record, the tracker removes the item from the
 compacted topics (services/tracker/handler.py). Earlier events stay, because history does not
 change.
+
+Pictures taken before a camera's removal may be analysed after it. They do not bring the camera
+back, but a layout or a later picture does.
 """
+
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -14,11 +20,18 @@ from parking.core.sessions import on_recount
 from parking.core.site import REMOVED, Moment, Site
 from parking.core.slots import decide, show, watchers, withdraw
 
+UNDER_WAY_MS: Final = 30_000
+"""How long after a removal a camera may still be polled, with both clocks' difference."""
+REMOVED_MEMORY: Final = 1_000
+"""How many removed cameras a site remembers; the oldest are forgotten first."""
+
 
 def on_removal(site: Site, order: Removed, moment: Moment) -> tuple[Site, list[Event]]:
     """Remove these cameras and slots. A slot that another camera names stays."""
     outputs: list[Event] = []
     cameras = list(site.cameras) if order.whole_site else order.camera_ids
+    names = [*cameras, site.site_id] if order.whole_site else cameras
+    site = replace(site, removed_at_ms=_remember(site.removed_at_ms, names, moment.time_ms))
     slots = list(site.slots) if order.whole_site else list(order.slot_ids)
     for camera_id in cameras:
         if camera_id in site.cameras:
@@ -34,6 +47,28 @@ def on_removal(site: Site, order: Removed, moment: Moment) -> tuple[Site, list[E
         outputs += emitted
         site = _emptied(site)
     return site, outputs
+
+
+def was_removed(site: Site, camera_id: str, taken_at_ms: int) -> bool:
+    """Whether a picture of this time was taken, or under way, when its camera was removed."""
+    if camera_id in site.cameras:
+        return False
+    at_ms = [site.removed_at_ms.get(name) for name in (camera_id, site.site_id)]
+    return any(one is not None and taken_at_ms <= one + UNDER_WAY_MS for one in at_ms)
+
+
+def is_back(site: Site, camera_id: str) -> Site:
+    """The site with this camera no longer counted as removed."""
+    if camera_id not in site.removed_at_ms:
+        return site
+    others = {name: at_ms for name, at_ms in site.removed_at_ms.items() if name != camera_id}
+    return replace(site, removed_at_ms=others)
+
+
+def _remember(before: Mapping[str, int], names: Iterable[str], now_ms: int) -> dict[str, int]:
+    now = dict.fromkeys(names, now_ms)
+    known = {name: at_ms for name, at_ms in before.items() if name not in now} | now
+    return dict(list(known.items())[-REMOVED_MEMORY:])
 
 
 def _without_camera(site: Site, camera_id: str, moment: Moment) -> tuple[Site, list[Event]]:
@@ -58,11 +93,13 @@ def _without_slot(
 
 
 def _emptied(site: Site) -> Site:
-    """What remains of a removed site: its time, its versions and the commands it has applied."""
+    """What remains of a removed site: its time, its versions, the commands it has applied, and when
+    its cameras were removed."""
     return Site(
         site_id=site.site_id,
         run=site.run,
         tick_ms=site.tick_ms,
         recent_ids=site.recent_ids,
         version_floor=site.version_floor,
+        removed_at_ms=site.removed_at_ms,
     )

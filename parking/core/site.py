@@ -148,7 +148,9 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One site's whole state. `sessions` holds the open sessions, sorted by entry. `recent_ids`
     holds ids of commands and of gate events without a sequence number. `lower_tick_ms` is a tick
     far below the last one that is not accepted yet. `version_floor` is the highest version of what
-    was removed; new entries continue from there, because readers apply only higher versions."""
+    was removed; new entries continue from there, because readers apply only higher versions.
+    `removed_at_ms` holds when the last removed cameras were removed, oldest first; the entry under
+    the site's own id applies to all of its cameras."""
 
     site_id: str
     run: str = "live"
@@ -162,6 +164,7 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
     gates: Gates = Gates()
     recent_ids: list[str] = []
     version_floor: int = 0
+    removed_at_ms: dict[str, int] = {}
 
 
 class Moment(Struct, frozen=True, kw_only=True):

@@ -122,8 +122,8 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(FRAMES, "camera_id", FRAME_PARTITIONS, _DAY_MS, 2_000_000_000),
         Topic(GATE_EVENTS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS, 500 * _MB),
         Topic(DEVICE_EVENTS, "site_id", SITE_PARTITIONS, 7 * _DAY_MS, 500 * _MB),
-        # One partition: the detector reads it to the end before its first frame. A time window of
-        # the last days is replayed with the layouts of that time.
+        # One partition each, read whole at the start: by the detector the layouts and the looks, by
+        # ingest the cameras with their encrypted logins. A replay uses the layouts of its time.
         Topic(
             LAYOUTS,
             "camera_id",
@@ -131,9 +131,7 @@ TOPICS: Final[dict[str, Topic]] = {
             compacted=True,
             extra={"min.compaction.lag.ms": str(_HISTORY_MS)},
         ),
-        # One partition: the detector reads it to the end before its first frame.
         Topic(LOOKS, "camera_id", 1, compacted=True),
-        # One partition: ingest reads it whole. It contains encrypted logins.
         Topic(CAMERAS, "camera_id", 1, compacted=True),
         Topic(SITE_COMMANDS, "site_id", SITE_PARTITIONS, 30 * _DAY_MS, 500 * _MB),
         Topic(DETECTIONS, "site_id", SITE_PARTITIONS, _HISTORY_MS, 4_000 * _MB),
@@ -240,7 +238,7 @@ PULLED: Final = "pull"  # pull/{site}/{device}: the source of a polled picture
 _PICTURES: Final = re.compile(
     rf"(?:{MQTT_ROOT}/[^/]*/[^/]*/frame(?:/.*)?|(?:{HTTP_FRAMES}|{PULLED})/.*)", re.S
 )
-_SENDER: Final = re.compile(rf"{MQTT_ROOT}/(?P<device>{_PART}/{_PART})/")
+_SENDER: Final = re.compile(rf"(?:{MQTT_ROOT}/({_PART}/{_PART})/|{PULLED}/({_PART}/{_PART})\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,9 +268,10 @@ def parse_mqtt_topic(topic: str) -> DeviceTopic:
 
 
 def sender_of(topic: str) -> str | None:
-    """The `{site}/{device}` at the start of a topic, whatever follows, or None if there is none."""
+    """The `{site}/{device}` at the start of an MQTT topic, whatever follows, or that of a polled
+    camera; None if there is none."""
     match = _SENDER.match(topic)
-    return match["device"] if match else None
+    return match[1] or match[2] if match else None
 
 
 def holds_pictures(place: str) -> bool:

@@ -23,7 +23,7 @@ FRAMES_REPEATED: Final = Counter("parking_frames_repeated_total", "Repeated pict
 GATE_EVENTS: Final = Counter("parking_gate_events_total", "Gate events by result", ["result"])
 SHARE_EXCEEDED: Final = Counter(
     "parking_share_exceeded_messages_total",
-    "MQTT messages refused above the share (device, site) of events, frames, bytes,"
+    "Messages and polled pictures refused above the share (device, site) of events, frames, bytes,"
     " or dead letters",
     ["of", "what"],
 )
@@ -85,7 +85,8 @@ RECORDS_IGNORED: Final = Counter(
 # all services
 STILL_SECONDS: Final = Gauge(
     "parking_still_seconds",
-    "Seconds without an answer (kafka), progress (a stage) or a heartbeat; else 0",
+    "Seconds without an answer (kafka), progress (a stage), a heartbeat, or a write of the"
+    " persister (postgres, postgres-full, s3, unavailable); else 0",
     ["what"],
 )
 HEARTBEAT_SECONDS: Final = Gauge(

@@ -115,7 +115,8 @@ class S3Objects:
                 Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
             )
             if errors := answer.get("Errors"):
-                raise Retryable(f"S3 did not remove {len(errors)} objects: {errors[0]}")
+                detail = f"S3 did not remove {len(errors)} objects: {errors[0]}"
+                raise Retryable(detail, "s3")
 
     async def list(self, prefix: str, limit: int) -> list[str]:
         """See ports.ObjectStore."""
@@ -143,9 +144,9 @@ class S3Objects:
         try:
             return await loop.run_in_executor(self._threads, partial(work, **arguments))
         except (BotoCoreError, ClientError) as error:
-            # A missing bucket or permission is treated the same: no picture is dropped, and /readyz
-            # gives the reason for the wait.
-            raise Retryable(f"S3 bucket {self._bucket}: {error}") from error
+            # The same for a missing bucket or permission: no picture is dropped, and /readyz gives
+            # the reason for the wait.
+            raise Retryable(f"S3 bucket {self._bucket}: {error}", "s3") from error
 
 
 def _code(error: BaseException | None) -> str:

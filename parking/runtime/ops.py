@@ -40,7 +40,9 @@ Loop = Callable[[asyncio.Event], Awaitable[None]]
 STOP_LIMIT_S: Final = 10.0
 KEEP_ALIVE_S: Final = 90
 USUAL_RATES: Final = RateLimits()
-_ADDRESS: Final = re.compile(r"(?:\[[0-9a-f:]+\]|[A-Za-z0-9][\w.-]*):\d{2,5}\b")
+_ADDRESS: Final = re.compile(
+    r"(?P<time>\b\d\d:\d\d:\d\d UTC)|(?:\[[0-9a-f:]+\]|[A-Za-z0-9][\w.-]*):\d{2,5}\b"
+)
 
 
 class SystemClock:
@@ -267,9 +269,13 @@ class _JsonFormatter(logging.Formatter):
 
 def _report(reasons: Mapping[str, str], still: Mapping[str, str] | None = None) -> JSONResponse:
     """Anybody may read this, so the addresses of Kafka and other servers appear only in the log."""
-    public = {name: _ADDRESS.sub("(address)", reason) for name, reason in reasons.items()}
+    public = {name: _ADDRESS.sub(_hidden, reason) for name, reason in reasons.items()}
     more = {"still": dict(still)} if still else {}
     return JSONResponse({"ok": not reasons, "reasons": public, **more}, 503 if reasons else 200)
+
+
+def _hidden(found: re.Match[str]) -> str:
+    return found["time"] or "(address)"
 
 
 async def _metrics(_: Request) -> Response:

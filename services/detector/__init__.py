@@ -1,1 +1,1 @@
-"""Finds vehicles in frames and decides for each slot whether one is in it."""
+"""Finds vehicles in frames and decides for each slot whether it is occupied."""

@@ -1,12 +1,13 @@
-"""The detector: an observation of each slot from each frame.
+"""The detector: it derives an observation of each slot from each frame.
 
 Topics in: parking.frames (group `detector`), parking.layouts and parking.looks (whole, without a
 group). Topics out: parking.detections, parking.looks; parking.dead-letters.frames and
-parking.dead-letters. A record that no retry can fix is dead-lettered, and the offset moves on. A
-camera without a layout gets image health only. While Kafka is down it waits, commits nothing, and
-/readyz says why. On any other error, or a frame that hangs the model, the process ends and is
-restarted. A frame that ended it twice while processed alone becomes a dead letter. /healthz fails
-when nothing progresses, or when frames wait but none arrives.
+parking.dead-letters. A record that no retry can fix is dead-lettered, and the offset moves on. For
+a camera without a layout only image health is reported. While Kafka is down the detector waits and
+commits nothing, and /readyz says why. On any other error, or when a frame hangs the model, the
+process ends and is restarted. A frame that has ended the process twice while it was processed alone
+is dead-lettered. /healthz fails when the detector has stalled, or when frames are waiting but none
+arrives.
 """
 
 import asyncio
@@ -61,16 +62,17 @@ from services.detector.recent import Latest, Looks
 from services.detector.runtimes import load_model, load_slotnet
 from services.detector.settings import Settings
 
-# A batch must end within this time, or Kafka gives its frames to another member.
+# A batch must end within this time, otherwise Kafka assigns its frames to another member.
 MAX_POLL_INTERVAL_MS = 300_000
-# When behind, a camera's older frames are skipped for its newest one in the same batch. So a fetch
-# of a partition must contain several frames of each camera, or none can be skipped.
+# When the detector is behind, it skips a camera's older frames in favour of the newest one in the
+# same batch. So a fetch of a partition must contain several frames of each camera, or none can be
+# skipped.
 FRAMES_AHEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The parts of the process and the loops that use them."""
+    """The parts of the process, and the loops that use them."""
 
     settings: Settings
     health: Health
@@ -79,7 +81,7 @@ class Service:
     heartbeats: Heartbeats
 
     async def consume(self, stop: asyncio.Event) -> None:
-        """Read layouts and looks to their end, then these and frames until stopped."""
+        """Read the layouts and looks to the end, then frames and updates until stopped."""
         waiting = partial(self.health.waiting.__setitem__, "kafka")
         await retry(partial(self._attempt, stop), SystemClock(), stop, EACH_SECOND, waiting)
 
@@ -96,7 +98,7 @@ class Service:
             layouts = await stack.enter_async_context(started(new_consumer(kafka)))
             started_producer = await stack.enter_async_context(started(new_producer(kafka)))
             producer = KafkaProducer(started_producer, kafka.run)
-            # Otherwise a subscription to a missing topic would go unnoticed.
+            # Otherwise nobody would notice a subscription to a missing topic.
             await assign_all(layouts, kafka.named(FRAMES))
             places = await assign_all(layouts, kafka.named(LAYOUTS), kafka.named(LOOKS))
             await producer.send(await self._apply(await read_to_end(layouts, places)))
@@ -160,8 +162,8 @@ class Service:
 
 
 def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
-    """The analyser for these settings; the same for the service and a replay. `turned` is called
-    after each picture. Raises SettingsError when the model cannot be used."""
+    """Return the analyser for these settings; the service and a replay use the same one. `turned`
+    is called after each picture. Raises SettingsError when the model cannot be used."""
     detector, facts = load_model(settings.model)
     options = Options(
         settings.model.size_px,
@@ -176,7 +178,7 @@ def new_analyser(settings: Settings, turned: Callable[[], None]) -> Analyser:
 
 
 async def build(environ: Mapping[str, str]) -> None:
-    """Load the model, wire everything and run until a signal comes."""
+    """Load the model, wire everything up and run until a signal arrives."""
     settings = Settings.from_env(environ)
     progress, health = Progress(), Health(waiting={"kafka": "starting"})
     deadline = Deadline(settings.frame_limit_s)

@@ -1,4 +1,4 @@
-"""The detector's adapters: the model's thread, Kafka's two consumers, and the watchdog over
+"""The detector's adapters: the model's thread, the two Kafka consumers, and the watchdog over
 both."""
 
 import asyncio
@@ -43,16 +43,17 @@ class Progress:
         self._turned_s = clock_s()
 
     def note(self) -> None:
-        """Progress: a poll returned, or a picture was finished."""
+        """Note that a poll returned or a picture was finished."""
         self._turned_s = self._clock_s()
 
     def age_s(self) -> float:
-        """Seconds since then."""
+        """Seconds since the last progress."""
         return self._clock_s() - self._turned_s
 
     def report(self, health: Health) -> None:
-        """Fail /healthz when nothing has progressed for too long: the model's thread, a poll or a
-        write to Kafka hangs. With no work, returning polls count as progress."""
+        """Fail /healthz when there has been no progress for too long, because the model's thread, a
+        poll or a write to Kafka hangs. When there is no work, polls that return count as
+        progress."""
         if self.age_s() > STUCK_AFTER_S:
             health.failing["frames"] = f"no progress for {self.age_s():.0f} s"
         else:
@@ -69,7 +70,7 @@ class Progress:
 
 
 class ModelThread:
-    """Runs the analyser off the event loop, on the one thread that it may use."""
+    """Runs the analyser outside the event loop, on the one thread that it may use."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class ModelThread:
         self._deadline = deadline
         self._thread = ThreadPoolExecutor(1, "model")
         self.waiting = 0
-        """Calls not finished; HTTP refuses work beyond a few."""
+        """Calls not yet finished. HTTP refuses further work once there are a few."""
 
     async def each(
         self,
@@ -90,8 +91,8 @@ class ModelThread:
         looks: dict[str, Look],
         last_views: dict[str, LastView] | None = None,
     ) -> AsyncGenerator[Result]:
-        """See Analyser.each. The next result is computed while the caller uses the last one.
-        Closing the generator early (aclosing) is safe: the result in progress is dropped."""
+        """See Analyser.each. The next result is computed while the caller uses the previous one.
+        Closing the generator early (aclosing) is safe; the result in progress is dropped."""
         self.waiting += 1
         try:
             left = map(_name, jobs)
@@ -117,12 +118,12 @@ class ModelThread:
         return asyncio.get_running_loop().run_in_executor(self._thread, watched)
 
     def close(self) -> None:
-        """Let the thread end after its present work."""
+        """Let the thread end after its current work."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 class FramesConsumer:
-    """ports.Consumer of the group; every returning poll counts as progress."""
+    """The group's ports.Consumer; every poll that returns counts as progress."""
 
     def __init__(self, consumer: Consumer, progress: Progress) -> None:
         self._consumer = consumer
@@ -133,7 +134,7 @@ class FramesConsumer:
         try:
             return await self._consumer.getmany(timeout_ms, max_records)
         finally:
-            self._progress.note()  # a Kafka outage is not a reason to restart
+            self._progress.note()  # a Kafka outage is no reason to restart
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer."""
@@ -150,7 +151,7 @@ class FramesConsumer:
 
 
 class LayoutsConsumer:
-    """ports.Consumer without a group: each instance reads the whole topic at each start."""
+    """A ports.Consumer without a group: each instance reads the whole topic at every start."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = KafkaConsumer(consumer)
@@ -160,7 +161,7 @@ class LayoutsConsumer:
         return await self._consumer.getmany(timeout_ms, max_records)
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
-        """Nothing to commit."""
+        """Do nothing, because there is no group to commit for."""
 
     async def seek(self, offsets: Mapping[Place, int]) -> None:
         """See ports.Consumer."""

@@ -1,5 +1,5 @@
-"""Prepare the next picture while the last one is searched: decoding needs one core for a twelfth of
-an inference's time, and neither waits for the other."""
+"""Prepare the next picture while the previous one is being searched. Decoding takes one core a
+twelfth of an inference's time, and neither waits for the other."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,8 @@ R = TypeVar("R")
 
 
 class Ahead:
-    """One thread that works one item ahead. A single item is done by the caller's own thread."""
+    """One thread that works one item ahead. A single item is processed on the caller's own
+    thread."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "ahead")

@@ -1,6 +1,7 @@
-"""Analyse pictures one by one: decode, judge health, find changed slots, judge those.
+"""Analyse pictures one by one: decode, judge health, find the slots that changed, and judge those.
 
-Blocks and is not safe for several threads: services/detector/adapters.py gives it a thread.
+The code blocks and is not thread-safe, so services/detector/adapters.py runs it on a thread of its
+own.
 """
 
 import time
@@ -31,9 +32,10 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one picture. `timings_ms`: decode, look, health, gate, place, slots, inference,
-    closer, match. `reused_from`: the frame judged last, whose boxes and observations are repeated
-    because nothing has changed since. `learnt`: of the camera's usual look, to be written."""
+    """The result for one picture. `timings_ms` has the keys decode, look, health, gate, place,
+    slots, inference, closer and match. `reused_from` is the frame judged last; its boxes and
+    observations are repeated because nothing has changed since. `learnt` is what to store about
+    the camera's usual look."""
 
     width: int
     height: int
@@ -53,9 +55,9 @@ Result = Finding | Invalid
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Settings of an analysis besides the models. `size_px`: the model input where the layout sets
-    none, 0: by need. `gate` None: every slot of every picture is judged. `closer`: slots in doubt
-    are searched again at a larger scale."""
+    """Settings of an analysis besides the models. `size_px` is the model's input size where the
+    layout sets none; 0 chooses it as needed. Without a `gate`, every slot of every picture is
+    judged. With `closer`, slots in doubt are searched again at a larger scale."""
 
     size_px: int = 0
     max_pixels: int = 2_000_000
@@ -65,8 +67,8 @@ class Options:
 
 
 class Analyser:
-    """Pictures in, findings out. `turned` is called after each picture. Without `load` nothing is
-    ever left out."""
+    """Turns pictures into findings. `turned` is called after each picture. Without `load` nothing
+    is ever left out."""
 
     def __init__(
         self,
@@ -93,9 +95,9 @@ class Analyser:
         looks: dict[str, Look],
         last_views: dict[str, LastView] | None = None,
     ) -> Iterator[Result]:
-        """Yield one result per job, in order, each as soon as it is done. An unusable picture gives
-        its Invalid and affects no other. `looks` and `last_views` (by camera) are read and updated;
-        without `last_views` every slot is judged."""
+        """Yield one result per job, in order, each as soon as it is done. An unusable picture
+        yields its Invalid and affects no other picture. `looks` and `last_views` (by camera) are
+        read and updated; without `last_views` every slot is judged."""
         decoded = self._ahead.each(self._opener.decode, jobs)
         for _ in jobs:
             start_s = time.perf_counter()
@@ -125,7 +127,7 @@ class Analyser:
     def _conclude(self, opened: Opened, last_views: MutableMapping[str, LastView] | None) -> Result:
         try:
             return self._find(opened, last_views)
-        except Invalid as error:  # colour shows damage that grey does not
+        except Invalid as error:  # colours show damage that grey does not
             return error
 
     def _find(self, opened: Opened, last_views: MutableMapping[str, LastView] | None) -> Finding:
@@ -143,7 +145,7 @@ class Analyser:
     def _follow(
         self, opened: Opened, watched: Watched, last_views: MutableMapping[str, LastView]
     ) -> Finding:
-        """Judge what changed; keep the known result of the rest."""
+        """Judge the slots that changed; keep the known result for the rest."""
         camera_id, due = opened.decoded.job.camera_id or "", watched.due
         wanted = due.urgent | (due.refresh & (self._load.level < REFRESH))
         if wanted.any() and not self._load.may_judge(camera_id):
@@ -177,7 +179,7 @@ class Analyser:
         last_views: MutableMapping[str, LastView],
         waiting: Flags,
     ) -> Finding:
-        """The known result, for a picture on which nothing is judged, without the slots
+        """Return the known result for a picture on which nothing is judged, without the slots in
         `waiting`."""
         deferred = int(waiting.sum())
         SLOTS_DEFERRED.inc(deferred)
@@ -211,7 +213,7 @@ class Analyser:
             return without_hidden(self._judge.observations(ground, judged), blank)
 
     def _hold(self, opened: Opened, watched: Watched, wanted: Flags, judged: Judgement) -> LastView:
-        """What to remember after the slots `wanted` were judged."""
+        """Return what to remember after the slots in `wanted` were judged."""
         job, last, seen = opened.decoded.job, watched.last, iter(self._observe(opened, judged))
         before = last.observations if last else ()
         observations = tuple(

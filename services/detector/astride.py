@@ -1,9 +1,9 @@
-"""Confirm vehicles over two slots with the slot network.
+"""Use the slot network to confirm that a vehicle stands across two slots.
 
-The network judges the place half-way between both slots as if it were a slot. Only where a vehicle
-fills that place better than its own slot, and this is not free, it stands over both: then both are
-occupied at least as surely as that place. A vehicle that drives by in front of two free slots is
-not over them.
+The network judges the place half-way between the two slots as if it were a slot. A vehicle stands
+across both only if it fills that place better than its own slot, and if its own slot is not free.
+Both slots are then occupied with at least the probability of that place. A vehicle that drives past
+in front of two free slots does not stand across them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,14 +24,15 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 BETWEEN_FROM: Final = 2.0
-"""Least answer (logit) of the slot network for the place between both slots."""
+"""The lowest answer (logit) of the slot network for the place between both slots that confirms a
+vehicle there."""
 BETTER_BY: Final = 1.0
-"""That answer lies above the one for the vehicle's own slot by at least this much."""
+"""That answer must exceed the one for the vehicle's own slot by at least this much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two slots, by row, under one vehicle. `chance`: P(occupied) of the place between them."""
+    """Two slots, by row, under one vehicle. `chance` is P(occupied) of the place between them."""
 
     slots: tuple[int, int]
     chance: float
@@ -39,8 +40,8 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A picture (BGR, `size_wh` pixels), its slots' outlines (normalised), the vehicles known in it
-    and how they fit the slots, the slot network's answers [S] and P(occupied) [S]."""
+    """A picture (BGR, `size_wh` pixels), the outlines of its slots (normalised), the vehicles known
+    in it and how they fit the slots, the slot network's answers [S] and P(occupied) [S]."""
 
     picture: Picture
     size_wh: tuple[int, int]
@@ -52,7 +53,7 @@ class Scene:
 
 
 def pairs_in(scene: Scene, net: SlotNet, among: Flags) -> tuple[Pair, ...]:
-    """The pairs with at least one slot `among` [S]. Blocks."""
+    """Return the pairs with at least one slot in `among` [S]. Blocks."""
     wh = np.asarray(scene.size_wh, np.float64)
     pixels = [outline * wh for outline in scene.outlines]
     boxes = scene.boxes
@@ -74,14 +75,14 @@ def pairs_in(scene: Scene, net: SlotNet, among: Flags) -> tuple[Pair, ...]:
 
 
 def between(first: Floats, second: Floats) -> Floats:
-    """The first outline, moved half of the way to the second."""
+    """Return the first outline, moved half of the way to the second."""
     way = (second.min(axis=0) + second.max(axis=0) - first.min(axis=0) - first.max(axis=0)) / 2
     moved: Floats = first + way / 2
     return moved
 
 
 def with_partners(slots: Flags, pairs: Iterable[Pair]) -> Flags:
-    """These slots [S] and the other slot of each of their pairs."""
+    """Return these slots [S] together with the other slot of each of their pairs."""
     more = slots.copy()
     for pair in pairs:
         more[list(pair.slots)] |= slots[list(pair.slots)].any()
@@ -89,13 +90,13 @@ def with_partners(slots: Flags, pairs: Iterable[Pair]) -> Flags:
 
 
 def elsewhere(pairs: Iterable[Pair], slots: Flags) -> tuple[Pair, ...]:
-    """The pairs with none of these slots [S]."""
+    """Return the pairs with none of these slots [S]."""
     return tuple(pair for pair in pairs if not slots[list(pair.slots)].any())
 
 
 def raised(chances: Floats, pairs: Iterable[Pair]) -> Floats:
-    """P(occupied) [S], with the slots of each pair at least as surely occupied as the place between
-    them."""
+    """Return P(occupied) [S], where the slots of each pair are at least as likely to be occupied as
+    the place between them."""
     more = chances.copy()
     for pair in pairs:
         rows = list(pair.slots)
@@ -104,6 +105,6 @@ def raised(chances: Floats, pairs: Iterable[Pair]) -> Floats:
 
 
 def partners(slot: int, pairs: Iterable[Pair]) -> list[int]:
-    """The other slots under this slot's vehicle, by row, in order."""
+    """Return the other slots under this slot's vehicle, by row, in order."""
     together = {row for pair in pairs if slot in pair.slots for row in pair.slots}
     return sorted(together - {slot})

@@ -3,9 +3,10 @@
 The count of attempts outlives the process, in the metadata of the group's committed offsets
 (suspects.Note). Each commit notes that frames from this offset on are in progress; a stop or a
 rebalance clears the note. A detector that finds a note knows that the partition's last owner ended
-during work. It then takes the frames that may have been in progress one at a time, and counts each
-before it starts, so that no neighbouring frame is blamed. A frame due for its third attempt alone
-is dead-lettered without being processed. In normal operation this costs one commit per assignment.
+while working. It then takes the frames that may have been in progress one at a time, and counts
+each before it starts, so that no neighbouring frame is blamed. When a frame is due for its third
+attempt alone, it is dead-lettered without being processed. In normal operation this costs one
+commit per assignment.
 """
 
 import asyncio
@@ -31,27 +32,29 @@ log = logging.getLogger(__name__)
 Poll = Callable[[int, int], Awaitable[list[Record]]]
 
 LIMIT: Final = 3
-"""The attempt alone at which a frame is dead-lettered instead."""
+"""At this attempt alone, a frame is dead-lettered instead of processed."""
 REASON: Final = "kills-the-detector"
 _FINISH_S: Final = 5.0
-"""How long a rebalance waits for a frame that is processed alone."""
+"""How long a rebalance waits for a frame that is being processed alone."""
 
 
 class Offsets(Protocol):
-    """The group's offsets in Kafka (offsets.GroupLog). All methods raise Retryable on an outage."""
+    """The group's offsets in Kafka (offsets.GroupLog). All methods raise Retryable during an
+    outage."""
 
     async def commit(self, offsets: Mapping[Place, Committed]) -> None:
-        """See ports.Consumer; with metadata."""
+        """See ports.Consumer; the offsets carry metadata."""
 
     async def committed(self, places: Collection[Place]) -> dict[Place, Committed]:
-        """The committed offsets; places without a commit are left out."""
+        """Return the committed offsets; places without a commit are left out."""
 
     async def ends(self, places: Collection[Place]) -> dict[Place, int]:
-        """The offset after the last record of each place."""
+        """Return the offset after the last record of each place."""
 
 
 class Attempts:
-    """ports.Consumer. `poll`: the group's getmany; `skip`: only a camera's newest frame counts."""
+    """A ports.Consumer. `poll` is the group's getmany. With `skip` only a camera's newest frame
+    counts."""
 
     def __init__(
         self, poll: Poll, offsets: Offsets, clock: Clock, *, skip: bool, limit: int = LIMIT
@@ -66,13 +69,13 @@ class Attempts:
         self._polled: list[Record] = []
         self._batches: deque[Batch] = deque()
         self._in_hand: tuple[int, Batch] | None = None
-        """A batch with the assignment under which it was delivered."""
+        """The batch in progress, with the assignment under which it was delivered."""
         self._idle = asyncio.Event()
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
         """See ports.Consumer. Notes in Kafka that the records are in progress before it returns
-        them. It may be called again before the commit: nothing is added to a suspect in progress,
-        and no suspect to other work."""
+        them. It may be called again before the commit. Nothing is added to a suspect in progress,
+        and no suspect is added to other work."""
         if not self._polled and not self._batches:
             self._polled = await self._poll(timeout_ms, max_records)
         if self._polled:
@@ -82,7 +85,7 @@ class Attempts:
         return await self._hand_over()
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
-        """See ports.Consumer. The last records delivered are done."""
+        """See ports.Consumer. The records delivered last are done."""
         assignment, batch = self._in_hand or (self._assignment, Batch([]))
         if assignment == self._assignment:
             done: dict[Place, set[int]] = {}
@@ -93,23 +96,25 @@ class Attempts:
             await self._offsets.commit({p: self._partitions[p].committed() for p in done})
         elif batch.suspect is None:
             await self._offsets.commit({p: Committed(offset) for p, offset in offsets.items()})
-        # else: reassigned meanwhile, and frames before it may not be done: it comes again
+        # else: the partition was reassigned meanwhile, and frames before it may not be done, so it
+        # comes again
         self._in_hand = None
         self._idle.set()
 
     async def seek(self, offsets: Mapping[Place, int]) -> None:
-        """Only the group decides where to continue."""
+        """Do nothing, because only the group decides where to continue."""
         raise NotImplementedError
 
     def assigned(self) -> None:
-        """Partitions were reassigned: what was known of them may be out of date."""
+        """Note that partitions were reassigned, so what was known about them may be out of date."""
         self._assignment += 1
         self._partitions, self._polled = {}, []
         self._batches.clear()
 
     async def revoked(self) -> None:
-        """Partitions are about to be reassigned, which does not count as a crash. A frame that is
-        processed alone may finish first, so that only a frame that hangs keeps its attempt."""
+        """Note that partitions are about to be reassigned, which does not count as a crash. A frame
+        that is being processed alone may finish first, so that only a frame that hangs keeps its
+        attempt."""
         if self._in_hand is not None and self._in_hand[1].suspect is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), _FINISH_S)
@@ -118,8 +123,8 @@ class Attempts:
 
     @asynccontextmanager
     async def leaving_in_order(self) -> AsyncIterator[None]:
-        """Wraps the loop. A stop or an outage of Kafka does not count against a frame; any other
-        end of the loop keeps its attempt."""
+        """Wrap the loop. A stop or a Kafka outage does not count against a frame; any other end of
+        the loop keeps its attempt."""
         try:
             yield
         except (KafkaError, asyncio.CancelledError):
@@ -128,7 +133,7 @@ class Attempts:
         await self._leave()
 
     def guard(self, handle: Handle) -> Handle:
-        """The handler, without the frames that are to be dead-lettered."""
+        """Return the handler without the frames that are to be dead-lettered."""
 
         async def guarded(records: Sequence[Record]) -> list[Outgoing]:
             if self._in_hand is None or not self._in_hand[1].condemned:
@@ -138,7 +143,7 @@ class Attempts:
         return guarded
 
     async def _sort(self, max_records: int) -> None:
-        """Split polled records into batches, by what the group knows of their partitions."""
+        """Split polled records into batches, by what the group knows about their partitions."""
         assignment, polled = self._assignment, self._polled
         first = {place_of(r): r.offset for r in reversed(polled)}
         new = first.keys() - self._partitions.keys()
@@ -147,7 +152,7 @@ class Attempts:
         suspects = {place for place, note in notes.items() if note != Note()}
         ends = await self._offsets.ends(suspects) if suspects else {}
         if assignment != self._assignment:
-            return  # they come again, here or elsewhere
+            return  # they are delivered again, here or elsewhere
         for place in new:
             note, end = notes.get(place, Note()), ends.get(place, 0)
             self._partitions[place] = Partition.after(note, first[place], end, max_records)
@@ -163,7 +168,7 @@ class Attempts:
         self._batches.extend(split(polled, self._partitions, self._skip, self._limit))
 
     def _joined(self, batch: Batch) -> Batch | None:
-        """Add to the work in progress; None when that is not allowed."""
+        """Add the batch to the work in progress; return None when that is not allowed."""
         assignment, batch_in_hand = self._in_hand or (-1, Batch([]))
         if assignment != self._assignment:
             return batch
@@ -208,7 +213,7 @@ class Attempts:
         )
 
     async def _leave(self) -> None:
-        """Do not count the attempt at the frame that is processed alone."""
+        """Do not count the attempt at the frame that is being processed alone."""
         if self._in_hand is not None and self._in_hand[0] == self._assignment:
             suspect = self._in_hand[1].suspect
             if suspect is not None and not self._in_hand[1].condemned:
@@ -218,7 +223,7 @@ class Attempts:
         await self._put_down()
 
     async def _put_down(self) -> None:
-        """Nothing is in hand any more."""
+        """Note that no work is in progress any more."""
         said = {place: p for place, p in self._partitions.items() if p.said}
         marks = {place: p.committed(in_hand=False) for place, p in said.items()}
         try:

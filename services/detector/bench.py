@@ -1,7 +1,8 @@
 """Compare runtimes and thread counts on this machine. Measures them alternately.
 
-Every combination has a process of its own, so memory is measured separately. All are loaded first
-and then take turns, so that other load on the machine affects all of them alike. Medians count.
+Every combination has its own process, so that its memory is measured separately. All are loaded
+first and then take turns, so that other load on the machine affects all of them alike. The table
+shows medians.
 """
 
 import argparse
@@ -34,7 +35,8 @@ TURN_LIMIT_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One combination. `memory_mb`: the process's peak so far, with increasing sizes."""
+    """One combination. `memory_mb` is the process's peak so far; sizes are measured in increasing
+    order."""
 
     model: str
     backend: str
@@ -56,7 +58,7 @@ class Plan:
 
 
 def measure(plan: Plan) -> list[Row]:
-    """Measure every combination that runs here; the others are left out and reported on stderr."""
+    """Measure every combination that runs here; report the others on stderr and leave them out."""
     rows = []
     with ExitStack() as stack:
         workers = {
@@ -81,7 +83,7 @@ def measure(plan: Plan) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown; `relative` is to the slowest of the same size."""
+    """Return the rows as Markdown; `relative` is relative to the slowest of the same size."""
     slowest: dict[int, float] = {}
     for r in rows:
         slowest[r.size_px] = max(r.ms, slowest.get(r.size_px, 0.0))
@@ -97,8 +99,8 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def peak_mb() -> int:
-    """Peak memory of this process, MB; 0 where the system does not report it. (Not `ru_maxrss`: a
-    child starts with its parent's.)"""
+    """Return this process's peak memory in MB, or 0 where the system does not report it. (Not
+    `ru_maxrss`, because a child starts with its parent's value.)"""
     try:
         lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     except OSError:
@@ -146,7 +148,7 @@ def _work(end: Connection, model: Path, backend: str, threads: int, precision: s
 
 
 def _blank(size_px: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    """The input of a 16:9 picture; its content does not affect the time."""
+    """Return the input of a 16:9 picture; its content does not affect the time."""
     height = -(-size_px * 9 // 16 // STRIDE) * STRIDE
     return np.full((1, 3, max(STRIDE, height), size_px), 0.45, np.float32)
 

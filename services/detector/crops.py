@@ -1,4 +1,4 @@
-"""Cut slots out of a picture, for the network that judges one slot at a time.
+"""Crop individual slots from a picture for the network that classifies one slot at a time.
 
 A crop is the square around a slot, `MARGIN` times as wide as the slot's longer side, with the
 slot's outline as a fourth channel, so that the network knows which ground is meant. Training uses
@@ -24,21 +24,22 @@ _SUBPIXEL_BITS: Final = 4
 def crop(
     picture: Picture, outline_px: Outline, size_px: int = CROP_PX, margin: float = MARGIN
 ) -> Picture:
-    """[size, size, 4]: BGR and the outline's mask (0 or 255). `outline_px` is [K, 2] in pixels of
-    `picture`. Beyond the picture's edge, the edge is repeated."""
+    """Return [size, size, 4]: BGR and the outline's mask (0 or 255). `outline_px` is [K, 2] in
+    pixels of `picture`. Where the crop extends beyond the picture, the picture's edge pixels are
+    repeated."""
     mask = np.zeros((size_px, size_px), np.uint8)
     patch = _cut(picture, outline_px, mask, margin)
     return np.dstack([patch, mask])
 
 
 def _cut(picture: Picture, outline_px: Outline, mask: Picture, margin: float) -> Picture:
-    """The square around an outline [size, size, 3], BGR. Draws the outline into `mask`, zeros
-    [size, size]."""
+    """Return the square around an outline [size, size, 3], BGR. Draws the outline into `mask`,
+    which is [size, size] and all zeros."""
     size_px = len(mask)
     low, high = outline_px.min(axis=0), outline_px.max(axis=0)
     centre, side = (low + high) / 2, max(float((high - low).max()) * margin, 1.0)
     scale = size_px / side
-    if scale < 0.5:  # warping would skip pixels: average them first
+    if scale < 0.5:  # warping would skip pixels, so average them first
         patch = _averaged(picture, centre, side, size_px)
     else:
         shift = size_px / 2 - centre * scale
@@ -54,8 +55,8 @@ def _cut(picture: Picture, outline_px: Outline, mask: Picture, margin: float) ->
 
 
 def crops(picture: Picture, outlines: Sequence[Outline]) -> Floats:
-    """Network input [N, 4, CROP_PX, CROP_PX]: RGB and mask, 0..1. `outlines` are normalised, so
-    `picture` may be of any size."""
+    """Return the network input [N, 4, CROP_PX, CROP_PX]: RGB and mask, 0..1. `outlines` are
+    normalised, so `picture` may be of any size."""
     wh = np.array(picture.shape[1::-1], np.float64)
     planes = np.zeros((len(outlines), 4, CROP_PX, CROP_PX), np.uint8)
     for (red, green, blue, mask), outline in zip(planes, outlines, strict=True):

@@ -1,4 +1,4 @@
-"""What is remembered of each camera: its picture when its slots were judged, and the result."""
+"""What is remembered about each camera: its picture when its slots were judged, and the result."""
 
 from dataclasses import dataclass, replace
 
@@ -10,9 +10,9 @@ from services.detector.judging import Known
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LastView:
-    """`frame_id`: the frame on which a slot was judged last. `observations`: each slot's last
-    judgement; `since_ms` is the time of that frame. `anchor`: the picture from which shifts are
-    measured, for `anchored` pictures so far."""
+    """`frame_id` is the frame on which a slot was judged last. `observations` holds each slot's
+    last judgement, whose `since_ms` is the time of that frame. `anchor` is the picture from which
+    shifts are measured; it has been in use for `anchored` pictures."""
 
     memory: Memory
     known: Known
@@ -23,6 +23,6 @@ class LastView:
     anchored: int = 0
 
     def again(self) -> "LastView":
-        """The view after one more picture on which nothing was judged."""
+        """Return the view after one more picture on which nothing was judged."""
         memory = replace(self.memory, repeats=self.memory.repeats + 1)
         return replace(self, memory=memory)

@@ -16,19 +16,19 @@ from services.detector.bounded import keep
 from services.detector.patches import Grid, grid_of
 
 CLOSER_PX: Final = 1600
-"""A closer look shows slots at the scale of a whole picture with this long side."""
+"""A closer look shows slots at the scale they would have in a whole picture with this long side."""
 KEPT: Final = 1024
 _TILES: Final = (6, 4)
-"""Without slots the whole picture is watched for changes, in this many parts."""
+"""Without slots the whole picture is checked for changes, in this many parts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """A layout's enabled slots in pictures of `size_wh` pixels. `outlines`: normalised, [K, 2]
-    each. `watched`: what the change gate compares (the slots; without any, parts of the picture).
-    `size_px`: long side of the vehicle model's input for a whole picture. `scales` [S]: how much
-    larger than in the picture each slot is shown to the model, `closer_scales` [S] in a closer
-    look. `halve`: decode at half the size."""
+    """A layout's enabled slots in pictures of `size_wh` pixels. `outlines` are normalised, [K, 2]
+    each. `watched` is what the change gate compares: the slots or, without any, parts of the
+    picture. `size_px` is the long side of the vehicle model's input for a whole picture. `scales`
+    [S] says how much larger than in the picture each slot is shown to the model, `closer_scales`
+    [S] the same for a closer look. `halve` means decoding at half the size."""
 
     layout: LayoutPublished | None
     size_wh: tuple[int, int]
@@ -43,8 +43,9 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Around:
-    """`places` [S, 4]: the slots' surroundings in a small grey picture, pixels; `parts` [N, 4]: the
-    whole picture; `usual` [S, 2]: their values in the reference picture, as `Fine.over`."""
+    """`places` [S, 4] are the slots' surroundings in a small grey picture, in pixels; `parts` [N,
+    4] cover the whole picture; `usual` [S, 2] are the values of the surroundings in the reference
+    picture, as `Fine.over` returns them."""
 
     places: NDArray[np.float64]
     parts: NDArray[np.float64]
@@ -52,7 +53,7 @@ class Around:
 
 
 class Grounds:
-    """The grounds and patch grids in use: one per camera and picture size, bounded."""
+    """The grounds and patch grids in use, one per camera and picture size; bounded."""
 
     def __init__(self, size_px: int = 0) -> None:
         self._size_px = size_px
@@ -61,8 +62,8 @@ class Grounds:
         self._around: OrderedDict[Hashable, tuple[Ground, Around]] = OrderedDict()
 
     def of(self, layout: LayoutPublished | None, size_wh: tuple[int, int]) -> Ground:
-        """Return the ground for pictures of `size_wh` pixels; the same object while the layout is
-        the same."""
+        """Return the ground for pictures of `size_wh` pixels. It is the same object while the
+        layout is the same."""
         key = (layout and layout.camera_id, size_wh)
         known = self._grounds.get(key)
         if known is None or not (known.layout is layout or known.layout == layout):
@@ -71,7 +72,7 @@ class Grounds:
         return known
 
     def grid(self, ground: Ground, grey_wh: tuple[int, int]) -> Grid:
-        """The positions of the patches in the small grey picture."""
+        """Return the positions of the patches in the small grey picture."""
         key = (ground.layout and ground.layout.camera_id, ground.size_wh, grey_wh)
         known = self._grids.get(key)
         if known is None or known[0] is not ground:
@@ -80,8 +81,8 @@ class Grounds:
         return known[1]
 
     def around(self, ground: Ground, grey_wh: tuple[int, int], reference: Grey | None) -> Around:
-        """Each slot's surroundings in the small grey picture, and their values in the layout's
-        reference picture."""
+        """Return each slot's surroundings in the small grey picture, and their values in the
+        layout's reference picture."""
         key = (ground.layout and ground.layout.camera_id, ground.size_wh, grey_wh)
         known = self._around.get(key)
         if known is None or known[0] is not ground:
@@ -91,7 +92,7 @@ class Grounds:
 
 
 def around_of(ground: Ground, grey_wh: tuple[int, int], reference: Grey | None) -> Around:
-    """Without a reference picture there are no usual values."""
+    """Return the slots' surroundings; without a reference picture there are no usual values."""
     usual = None
     if reference is not None:
         fine = measured(reference).fine
@@ -101,7 +102,8 @@ def around_of(ground: Ground, grey_wh: tuple[int, int], reference: Grey | None) 
 
 
 def ground_of(layout: LayoutPublished | None, size_wh: tuple[int, int], size_px: int) -> Ground:
-    """Long side of the vehicle model's input, where the layout sets none; 0: by need."""
+    """Return a layout's ground. `size_px` is the long side of the vehicle model's input where the
+    layout sets none; 0 chooses it as needed."""
     slots = enabled(layout)
     named = layout.input_size_px if layout else None
     wanted = named or size_px or input_size(layout, size_wh).size_px

@@ -28,15 +28,16 @@ SERVICE: Final = "detector"
 Analyse = Callable[[Sequence[Job], dict[str, Look], dict[str, LastView]], AsyncGenerator[Result]]
 Tell = Callable[[list[Outgoing]], Awaitable[None]]
 
-# A write takes about as long as recognising an unchanged picture, so unchanged ones share a write.
+# A write takes about as long as recognising an unchanged picture, so unchanged pictures share a
+# write.
 TELL_EVERY_MS: Final = 100
 
 
 @dataclass(slots=True)
 class Tools:
-    """The handlers' dependencies. `analyse`: one result per job, in order, as they are done;
-    `skip`: when behind, only a camera's newest frame; `order`: sort key of a camera's turn in a
-    batch."""
+    """The handlers' dependencies. `analyse` yields one result per job, in order, as each is done.
+    With `skip`, only a camera's newest frame is analysed when the detector is behind. `order` is
+    the sort key for a camera's turn in a batch."""
 
     analyse: Analyse
     model_id: str
@@ -80,8 +81,8 @@ def accept(record: Record) -> Frame:
 def choose(frames: Sequence[Frame], skip: bool) -> list[list[Frame]]:
     """Group frames so that one per group is analysed, the best candidate last. With `skip` there is
     one group per camera, oldest first; otherwise one per frame. Groups keep the log's order. A
-    frame sent again from the dead letters is older than its place in the log. It neither replaces a
-    newer frame nor is skipped: it gets a group of its own, after all others."""
+    frame replayed from the dead letters is older than its place in the log suggests. It neither
+    replaces a newer frame nor is skipped; it gets its own group, after all others."""
     if not skip:
         return [[frame] for frame in frames]
     again: list[list[Frame]] = []
@@ -99,10 +100,11 @@ async def handle_frames(
     records: Sequence[Record], tools: Tools, tell: Tell | None = None
 ) -> list[Outgoing]:
     """Return detections of the chosen frames, and a dead letter for each frame that no retry can
-    fix. A camera whose newest frame cannot be decoded is reported from the previous one. `tell`
-    publishes results and returns once they are durable; with it, results are published as they are
-    ready, so that the first does not wait for the whole batch, and only the rest is returned. If
-    the batch comes again, they are published again. Heartbeats are passed on after all frames."""
+    fix. If a camera's newest frame cannot be decoded, the previous one is used instead. `tell`
+    publishes results and returns once they are durable; with `tell`, results are published as they
+    become ready, so that the first does not wait for the whole batch, and only the rest is
+    returned. If the batch is delivered again, they are published again. Heartbeats are passed on
+    after all frames."""
     looks, last_views = tools.looks.before(records), tools.last_views.before(records)
     now_ms = written_ms = tools.clock.now_ms()
     frames, written = _accepted(records, tools.clock)
@@ -130,14 +132,15 @@ async def handle_frames(
 
 
 async def handle_layouts(records: Sequence[Record], tools: Tools) -> list[Outgoing]:
-    """Apply layouts; unusable ones are dead-lettered."""
+    """Apply layouts, and dead-letter unusable ones."""
     return [
         _set_aside(record, error, tools.clock) for record, error in tools.layouts.apply_all(records)
     ]
 
 
 def _accepted(records: Sequence[Record], clock: Clock) -> tuple[list[Frame], list[Outgoing]]:
-    """The frames, and a dead letter for each record that is neither a frame nor a heartbeat."""
+    """Return the frames, and a dead letter for each record that is neither a frame nor a
+    heartbeat."""
     frames, letters = [], []
     for record in records:
         if is_heartbeat(record):
@@ -207,8 +210,8 @@ def _outgoing(
         health=finding.health,
         boxes=finding.boxes,
         observations=finding.observations,
-        # `queue`: time in Kafka, from the broker's clock at the append to ours at the batch's
-        # start.
+        # `queue` is the time in Kafka, from the append by the broker's clock to the start of the
+        # batch by ours.
         timings_ms={"queue": float(max(0, now_ms - record.timestamp_ms)), **finding.timings_ms},
         skipped_frame_ids=[frame.meta.id for frame in skipped],
         skipped_times_ms=[frame.meta.time_ms for frame in skipped],

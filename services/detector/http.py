@@ -33,7 +33,7 @@ OUTLINES_MAX_BYTES: Final = 1_000_000
 
 
 class Refused(Exception):
-    """A rejected request: HTTP status, slug, words."""
+    """A refused request: HTTP status, slug and explanation."""
 
     def __init__(self, status: int, error: str, detail: str) -> None:
         super().__init__(detail)
@@ -44,7 +44,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Objects that the routes need."""
+    """What the routes need."""
 
     model: ModelThread
     model_id: str
@@ -55,7 +55,7 @@ class Parts:
 
 
 def new_app(parts: Parts, health: Health) -> FastAPI:
-    """The app, with /healthz, /readyz and /metrics."""
+    """Return the app, with /healthz, /readyz and /metrics."""
     app = FastAPI(title="detector", docs_url=None, redoc_url=None, routes=[*health.routes()])
 
     @app.exception_handler(Refused)

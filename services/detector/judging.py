@@ -35,19 +35,20 @@ Searched = Literal["nothing", "slots", "picture"]
 
 SAME_WITHIN: Final = 1.0
 """If no vehicle came or left between two pictures, the slot network's answers (logits) for the slot
-differ by less than this. Of 312 transitions in three sequences all but 8 differ by more, and in
-those it is sure of "free" both times. Of other changed patches .77 to .99 differ by less."""
+differ by less than this. In three sequences with 312 transitions, all but 8 answers differ by more,
+and in those 8 the network is sure of "free" both times. Of other patches that changed, 77 to 99
+percent differ by less."""
 SURE_WITHIN: Final = 0.1
-"""P(occupied) is kept that way only if it is this near to 0 or 1: anything nearly in doubt is
-judged again."""
+"""P(occupied) is kept on these grounds only if it is this near to 0 or 1. Anything that is nearly
+in doubt is judged again."""
 _WHOLE_SHARE: Final = 0.75
-"""Where this share of a layout is judged without a memory, the whole picture is searched."""
+"""If this share of a layout is judged and nothing is remembered, the whole picture is searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """Limits of the work on one picture. `scale`: relative size of the vehicle model's input; 1 is
-    as large as the slots need."""
+    """Limits of the work on one picture. `scale` is the relative size of the vehicle model's input;
+    1 is as large as the slots need."""
 
     closer: bool = True
     scale: float = 1.0
@@ -55,7 +56,7 @@ class How:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """A picture in progress: BGR, at the ground's size or half of it. The time of each stage is
+    """A picture in progress: BGR, at the ground's size or half of it. The duration of each stage is
     added to `timings_ms`."""
 
     picture: Picture
@@ -65,17 +66,17 @@ class Shot:
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        """The picture's."""
+        """The picture's width and height."""
         return self.picture.shape[1], self.picture.shape[0]
 
     def outlines(self, slots: Flags) -> list[Floats]:
-        """The outlines of these slots [S]."""
+        """Return the outlines of these slots [S]."""
         return [self.ground.outlines[index] for index in np.flatnonzero(slots)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """What is known of a camera's scene: its vehicles, P(occupied) of each slot [S] and the slot
+    """What is known about a camera's scene: its vehicles, P(occupied) of each slot [S], the slot
     network's last answer, how far those answers are trusted alone (services/detector/trust.py), and
     which slots are under one vehicle."""
 
@@ -88,9 +89,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """The result of a picture. `renewed` [S]: slots judged again, others keep their known state;
-    one that was not chosen is among them if a vehicle stands over it and a chosen one. `searched`:
-    where vehicles were searched."""
+    """The result for a picture. `renewed` [S] are the slots that were judged again; the others keep
+    their known state. A slot that was not chosen is among them if a vehicle stands across it and a
+    chosen one. `searched` says where vehicles were searched for."""
 
     known: Known
     renewed: Flags
@@ -102,7 +103,7 @@ class Judge:
     """Judges slots, by boxes alone or by slot network and boxes together.
 
     The slot network judges each slot first. At lots where its sure answers have proved right, they
-    count. For all other slots vehicles are searched, and both opinions are combined.
+    are accepted. For all other slots vehicles are searched for, and both opinions are combined.
     """
 
     def __init__(self, facts: Facts, slotnet: SlotNet | None, detector: Detector) -> None:
@@ -112,8 +113,8 @@ class Judge:
         self._detector = detector
 
     def judge(self, shot: Shot, chosen: Flags, confirm: Flags, known: Known | None) -> Judgement:
-        """Judge the slots `chosen` [S]. Those of them in `confirm` keep their known state where the
-        slot network answers as before. Blocks."""
+        """Judge the slots in `chosen` [S]. Those that are also in `confirm` keep their known state
+        where the slot network answers as before. Blocks."""
         known = known or _nothing(len(chosen))
         if not shot.ground.slots:
             return self._search_whole(shot)
@@ -123,7 +124,7 @@ class Judge:
             indices = np.flatnonzero(chosen)
             seen = self._slotnet.logits(shot.picture, shot.outlines(chosen))
         before, chances = known.logits[indices], known.chances[indices]
-        near = np.abs(seen - before) < SAME_WITHIN  # NaN, not known yet, is not
+        near = np.abs(seen - before) < SAME_WITHIN  # NaN (not known yet) compares as false
         sure = np.minimum(chances, 1 - chances) <= SURE_WITHIN
         confirmed = confirm[indices] & near & sure
         renewed = chosen.copy()
@@ -134,7 +135,7 @@ class Judge:
         return self._weigh(self._slotnet, shot, renewed, replace(known, logits=logits))
 
     def observations(self, ground: Ground, judged: Judgement) -> list[Observation]:
-        """The slots judged again, in order."""
+        """Return the observations of the slots that were judged again, in order."""
         chances = judged.known.chances
         if self._slotnet is None:
             middle = self._facts.probability(self._facts.threshold)
@@ -148,7 +149,7 @@ class Judge:
         ]
 
     def boxes(self, judged: Judgement) -> list[Box]:
-        """The vehicles to be drawn."""
+        """Return the vehicles to be drawn."""
         found = judged.known.boxes
         shown = found.scores >= self._facts.threshold
         xyxy, scores = found.xyxy[shown].tolist(), found.scores[shown].tolist()
@@ -162,7 +163,8 @@ class Judge:
         ]
 
     def _weigh(self, slotnet: SlotNet, shot: Shot, renewed: Flags, known: Known) -> Judgement:
-        """Judge again: by the network alone where it is sure and trusted, otherwise by both."""
+        """Judge slots again: by the network alone where it is sure and trusted, otherwise by both
+        opinions."""
         if not renewed.any():
             return Judgement(known, renewed, "nothing")
         fusion, chances = slotnet.fusion, known.chances.copy()
@@ -181,7 +183,8 @@ class Judge:
         opinion = Opinion(match.scores, known.logits, match.covered)
         chances[both] = _some(fusion.probabilities(opinion), both)
         known = replace(known, boxes=boxes)
-        # A doubt may pass: the next picture judges the slot again, and looks closer if it stays.
+        # A doubt may pass, so the next picture judges the slot again and looks closer if the doubt
+        # remains.
         lasting = both & was_in_doubt & in_doubt(chances)
         closer = shot.how.closer and bool(lasting.any())
         if closer:
@@ -201,10 +204,10 @@ class Judge:
     def _look_closer(
         self, slotnet: SlotNet, shot: Shot, doubt: Flags, known: Known, first: Matches
     ) -> Floats:
-        """P(occupied) of slots in doubt, from a closer look, which counts twice, and the first
-        one."""
+        """Return P(occupied) of slots in doubt as the mean of the first look and a closer look,
+        whose boxes count twice."""
         CLOSER_LOOKS.inc()
-        apart = replace(shot, timings_ms={})  # its stages are reported together, as `closer`
+        apart = replace(shot, timings_ms={})  # its stages are reported together as `closer`
         _, again, _ = self._look(apart, doubt, shot.ground.closer_scales, known.boxes)
         mirrored = known.logits.copy()
         mirrored[doubt] = slotnet.logits(shot.picture, shot.outlines(doubt), mirrored=True)
@@ -214,8 +217,8 @@ class Judge:
     def _look(
         self, shot: Shot, slots: Flags, scales: Floats, boxes: Boxes
     ) -> tuple[Boxes, Matches, Searched]:
-        """Search around some slots [S] at scales [S]. Returns all vehicles then known, and how they
-        fit all slots."""
+        """Search around some slots [S] at scales [S]. Return all vehicles known afterwards, and how
+        they fit all slots."""
         wh = shot.size_wh
         halved = max(shot.ground.size_wh) / max(wh)  # 2 where the picture was decoded at half size
         with timed("inference", shot.timings_ms):
@@ -255,7 +258,7 @@ def _some(values: Sequence[float], which: Flags) -> Floats:
 
 
 def _without(boxes: Boxes, ground: Ground, slots: Flags) -> Boxes:
-    """The vehicles outside these slots, in which something changed."""
+    """Return the vehicles that are not in these slots. In these slots something changed."""
     if not len(boxes.scores):
         return boxes
     match = match_boxes(boxes.xyxy, boxes.scores, ground.outlines)
@@ -268,8 +271,8 @@ def _without(boxes: Boxes, ground: Ground, slots: Flags) -> Boxes:
 def _regions(
     shot: Shot, slots: Flags, scales: Floats, boxes: Boxes
 ) -> tuple[list[Region], Searched]:
-    """Search around the slots, or the whole picture where nothing is known of it and most slots are
-    requested."""
+    """Return the regions around the slots, or the whole picture where nothing is known about it and
+    most slots are requested."""
     if not len(boxes.scores) and slots.mean() >= _WHOLE_SHARE:
         return whole(shot.size_wh, float(scales.max())), "picture"
     outlines = [outline * np.asarray(shot.size_wh) for outline in shot.outlines(slots)]

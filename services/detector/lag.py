@@ -1,5 +1,5 @@
-"""Detect that frames wait in Kafka and none arrives: the consumer fetches nothing, or never gets
-its partitions. A restart fixes that. Time counts only while Kafka answers."""
+"""Detect that frames are waiting in Kafka but none arrives, because the consumer fetches nothing or
+never gets its partitions. A restart fixes that. Time counts only while Kafka answers."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -16,29 +16,29 @@ _GROUP: Final = "membership of the group"
 
 
 class Group(Protocol):
-    """The group's side of Kafka (offsets.GroupLog). All but `assigned` raise Retryable."""
+    """The group as Kafka sees it (offsets.GroupLog). All methods but `assigned` raise Retryable."""
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
         """See ports.Consumer."""
 
     async def committed(self, places: Collection[Place]) -> dict[Place, Committed]:
-        """The committed offsets; places without a commit are left out."""
+        """Return the committed offsets; places without a commit are left out."""
 
     async def begins(self, places: Collection[Place]) -> dict[Place, int]:
-        """The offset of the first record of each place."""
+        """Return the offset of the first record of each place."""
 
     async def ends(self, places: Collection[Place]) -> dict[Place, int]:
-        """The offset after the last record of each place."""
+        """Return the offset after the last record of each place."""
 
     def assigned(self) -> set[Place]:
-        """This member's partitions."""
+        """Return this member's partitions."""
 
     async def joined(self) -> bool:
-        """Whether it is a member of the group."""
+        """Return whether this detector is a member of the group."""
 
 
 class Lag:
-    """`look` finds what to expect; `getmany` notes what arrived."""
+    """`look` finds out what to expect; `getmany` notes what arrived."""
 
     def __init__(self, group: Group, stall: Stall, health: Health) -> None:
         self._group = group
@@ -51,25 +51,25 @@ class Lag:
         analysis."""
         records = await self._group.getmany(timeout_ms, max_records)
         self._next |= {place_of(record): record.offset + 1 for record in records}
-        full = len(records) >= max_records  # then others may have to wait for their turn
+        full = len(records) >= max_records  # other records may then have to wait for their turn
         moved = self._group.assigned() if full else {place_of(record) for record in records}
         self._stall.moved(map(_name, moved))
         self._stall.report(self._health)
         return records
 
     def assigned(self) -> None:
-        """Partitions were assigned."""
+        """Note that partitions were assigned."""
         self._next = {}
         self._stall.away()
 
     async def look(self) -> None:
-        """Ask Kafka what is waiting for this detector."""
+        """Ask Kafka which records are waiting for this detector."""
         places = self._group.assigned()
         try:
             if places:
                 self._stall.expect(*map(_name, await self._behind(places)))
             elif await self._group.joined():
-                self._stall.expect()  # others have them all
+                self._stall.expect()  # other members have them all
             else:
                 self._stall.expect(_GROUP)
         except Retryable:

@@ -11,14 +11,15 @@ from parking.wire.ports import Record
 
 
 class Layouts:
-    """Each camera's layout. Only a higher version replaces the one in force; of two layouts with
-    the same version the first counts, as everywhere. A tombstone removes it."""
+    """Each camera's layout. Only a higher version replaces the one in force. Of two layouts with
+    the same version the first one counts, as everywhere in the system. A tombstone removes the
+    layout."""
 
     def __init__(self) -> None:
         self._by_camera: dict[str, LayoutPublished] = {}
 
     def of(self, camera_id: str) -> LayoutPublished | None:
-        """The camera's layout; None if it has none."""
+        """Return the camera's layout, or None if it has none."""
         return self._by_camera.get(camera_id)
 
     def __len__(self) -> int:
@@ -44,8 +45,8 @@ class Layouts:
             self._by_camera[key] = layout
 
     def apply_all(self, records: Sequence[Record]) -> list[tuple[Record, Invalid]]:
-        """Apply all. Unusable ones are returned with the reason, except those of a newer version,
-        which are counted."""
+        """Apply all records. Unusable ones are returned with the reason, except those of a newer
+        version, which are only counted."""
         refused = []
         for record in records:
             try:

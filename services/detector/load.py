@@ -1,18 +1,19 @@
-"""Decide what the detector leaves out when its computer is busy. Pure except for the clock it is
+"""Decide what the detector leaves out when its machine is busy. Pure except for the clock it is
 given.
 
-Work is measured in seconds of wall time, so other load on the machine counts: the same picture then
-takes longer. While the work of a second exceeds the budget, one more thing is left out, in this
-order:
+Work is measured in wall-clock seconds, so other load on the machine counts too, because it makes
+the same picture take longer. While the work per second exceeds the budget, one more thing is left
+out, in this order:
 
 1. closer looks
 2. refreshes of slots that have not changed
 3. input size
 4. pace
 
-They return in the reverse order once there is room. At level 4 a changed slot may have to wait for
-a later picture of its camera. The camera that has waited longest comes first, and one that has
-waited less than half as long gives way, so none waits long while others are judged again and again.
+They are restored in the reverse order once there is room. At level 4 a changed slot may have to
+wait for a later picture of its camera. The camera that has waited longest comes first, and one that
+has waited less than half as long gives way, so no camera waits long while others are judged again
+and again.
 """
 
 import time
@@ -22,27 +23,28 @@ from typing import Final
 
 CLOSER, REFRESH, SIZE, PACE = 1, 2, 3, 4
 SMALLER: Final = 0.75
-"""Input size at level 3 and above, as a share."""
+"""The input size at level 3 and above, as a share of the usual size."""
 
 _WINDOW_S: Final = 2.0
-"""Seconds between comparisons of the work with the budget."""
+"""Seconds between two comparisons of the work with the budget."""
 _ROOM: Final = 0.8
-"""Share of the budget below which something is taken back."""
+"""Below this share of the budget, something is restored."""
 _PATIENCE_S: Final = 10.0
-"""Time with room before that; doubled, up to `_PATIENCE_MOST_S`, each time it was too early."""
+"""How long there must be room before something is restored. The time is doubled, up to
+`_PATIENCE_MOST_S`, each time that proved too early."""
 _PATIENCE_MOST_S: Final = 160.0
 _EARLY_S: Final = 30.0
 _BURST_S: Final = 1.0
-"""At level 4 judging gets the budget's share of time, and may save up this much of it. Looking for
-changes does not count, so it never delays the judging of changed slots."""
+"""At level 4, judging gets the budget's share of the time, and may save up this much of it. Looking
+for changes does not count, so it never delays the judging of slots that changed."""
 _WAITING_KEPT: Final = 1024
 _GONE_S: Final = 10.0
-"""A camera that has not asked for this long is skipped: its next picture may never come."""
+"""A camera that has not asked for this long is skipped, because its next picture may never come."""
 
 
 @dataclass(slots=True)
 class Load:
-    """The level, and the waiting cameras. `budget`: seconds of work per second, for one
+    """The level, and the waiting cameras. `budget` is the seconds of work per second for one
     detector."""
 
     budget: float = 0.8
@@ -59,7 +61,7 @@ class Load:
     _requested_s: dict[str, float] = field(default_factory=dict)
 
     def add_work(self, seconds: float, *, judged: bool = True) -> None:
-        """Add the time of a picture; `judged`: slots of it were judged."""
+        """Add the time spent on a picture. `judged` says whether slots of it were judged."""
         now_s = self.clock_s()
         if self._since_s is None:
             self._since_s = now_s - seconds
@@ -71,7 +73,8 @@ class Load:
             self._busy_s, self._since_s = 0.0, now_s
 
     def may_judge(self, camera_id: str) -> bool:
-        """Whether there is time to judge changed slots of this camera now, and it is its turn."""
+        """Return whether there is time to judge changed slots of this camera now, and it is its
+        turn."""
         if self.level < PACE:
             return True
         now_s = self.clock_s()
@@ -90,7 +93,7 @@ class Load:
             self._requested_s[camera_id] = now_s
 
     def settle(self, camera_id: str) -> None:
-        """Note that this camera has no waiting changes any more."""
+        """Note that this camera has no more waiting changes."""
         self._waiting.pop(camera_id, None)
         self._requested_s.pop(camera_id, None)
 

@@ -1,8 +1,9 @@
-"""The vehicle model: its metadata, pictures in, boxes out. For the runtimes see runtimes.py.
+"""The vehicle model: its metadata, its input (pictures) and its output (boxes). For the runtimes
+see runtimes.py.
 
 A model file is ONNX with one class: `images` [N, 3, H, W] RGB 0..1, `output0` [N, 5, A] (centre x,
-centre y, width, height in input pixels, score), without suppression. Its metadata contain the
-threshold and the calibration, which are valid for one matching rule.
+centre y, width, height in input pixels, score), without suppression. Its metadata contains the
+threshold and the calibration, which are valid for one matching rule only.
 """
 
 import hashlib
@@ -44,7 +45,8 @@ class Facts:
     label: str = "vehicle"
 
     def probability(self, score: float) -> float:
-        """P(occupied) of a slot whose best box has this score; 0 without a box."""
+        """Return P(occupied) of a slot whose best box has this score; 0 means that it has no
+        box."""
         clipped = min(max(score, 0.001), 0.999)
         return 1 / (1 + math.exp(-(self.a * math.log(clipped / (1 - clipped)) + self.b)))
 
@@ -69,18 +71,18 @@ def read_facts(path: Path) -> Facts:
 
 
 def model_id(path: Path) -> str:
-    """`{stem}@{first 8 of the file's sha256}`."""
+    """Return `{stem}@{first 8 of the file's sha256}`."""
     return f"{path.stem}@{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
 
 
 # ---------------------------------------------------------------- pictures in, boxes out
 def letterbox(picture: Picture, size_px: int) -> tuple[Floats, float, tuple[int, int]]:
-    """The input [1, 3, H, W] with its long side `size_px`, padded centred to the stride; the scale
-    and the padding (left, top) in pixels."""
+    """Return the input [1, 3, H, W] with its long side `size_px`, centred and padded to the stride,
+    and the scale and the padding (left, top) in pixels."""
     height, width = picture.shape[:2]
     scale = size_px / max(height, width)
     new_w, new_h = max(1, round(width * scale)), max(1, round(height * scale))
-    # As in training, and four times as fast as INTER_AREA.
+    # The same as in training, and four times as fast as INTER_AREA.
     method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
     pad_w, pad_h = -new_w % STRIDE, -new_h % STRIDE
     left, top = pad_w // 2, pad_h // 2
@@ -95,7 +97,8 @@ def letterbox(picture: Picture, size_px: int) -> tuple[Floats, float, tuple[int,
 
 
 def boxes_of(output: Floats, scale: float, padding: tuple[int, int], wh: tuple[int, int]) -> Boxes:
-    """One picture's output [5, A] as boxes normalised to a picture of `wh` pixels, best first."""
+    """Return one picture's output [5, A] as boxes normalised to a picture of `wh` pixels, best
+    first."""
     rows = output[:, output[4] >= SCORE_FLOOR].T
     if len(rows) > MAX_CANDIDATES:
         rows = rows[np.argpartition(-rows[:, 4], MAX_CANDIDATES)[:MAX_CANDIDATES]]
@@ -108,7 +111,8 @@ def boxes_of(output: Floats, scale: float, padding: tuple[int, int], wh: tuple[i
 
 
 class YoloDetector:
-    """ports.Detector over any runtime that offers `forward`. Pictures of one shape share a call."""
+    """A ports.Detector over any runtime that offers `forward`. Pictures of the same shape share a
+    call."""
 
     def __init__(self, model_id: str, forward: Forward) -> None:
         self.model_id = model_id

@@ -6,17 +6,19 @@ from typing import Final
 from parking.core.events import Observation, Seen
 
 HIDDEN_FROM: Final = 0.5
-"""If this share of a slot's box shows nothing, it is unknown; see imagehealth.blank_shares."""
+"""If more than this share of a slot's box shows nothing, the slot is unknown; see
+imagehealth.blank_shares."""
 FREE_HIDDEN_FROM: Final = 0.35
-"""The same for a slot that seems free: the blank part may hide a vehicle, while a detected vehicle
-is certain."""
+"""The same for a slot that seems free. The limit differs because the blank part may hide a vehicle,
+while a detected vehicle is certain."""
 
 
 def observation(
     slot_id: str, occupied: float, band: tuple[float, float], straddling: Sequence[str] = ()
 ) -> Observation:
-    """Within the band the state is unknown; the confidence shows how close it is to a decision.
-    `straddling`: the other slots under the same vehicle; with any, the slot is never free."""
+    """Return the slot's observation. Within the band the state is unknown, and the confidence shows
+    how close it is to a decision. `straddling` are the other slots under the same vehicle; if there
+    are any, the slot is never free."""
     low, high = band
     state: Seen
     if occupied >= high:
@@ -31,8 +33,8 @@ def observation(
 
 
 def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[Observation]:
-    """The observations, unknown where much of a slot's box shows nothing at all: behind a leaf or
-    snow on the lens, in a lamp's glare, in the dark."""
+    """Return the observations, with slots unknown where much of their box shows nothing at all:
+    behind a leaf or snow on the lens, in a lamp's glare, or in the dark."""
     return [
         Observation(slot_id=one.slot_id, state="unknown", confidence=0.0)
         if share > (FREE_HIDDEN_FROM if one.state == "free" else HIDDEN_FROM)
@@ -42,8 +44,8 @@ def without_hidden(seen: Sequence[Observation], blank: Sequence[float]) -> list[
 
 
 def without_blurred(seen: Sequence[Observation], unseen: Collection[str]) -> list[Observation]:
-    """The observations, with slots behind a blurred part of the lens unknown, whatever their last
-    result."""
+    """Return the observations, with slots behind a blurred part of the lens unknown, whatever their
+    last result."""
     return [
         Observation(slot_id=one.slot_id, state="unknown", confidence=0.0)
         if one.slot_id in unseen

@@ -1,4 +1,4 @@
-"""The detector group's frames and offsets in Kafka, and the metadata of these offsets."""
+"""The detector group's frames and offsets in Kafka, and the metadata of those offsets."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -19,8 +19,8 @@ _ANSWER_LIMIT_S: Final = 10.0
 
 
 class GroupLog:
-    """attempts.Offsets and lag.Group over a started AIOKafkaConsumer. No answer within ten seconds
-    counts as an outage; aiokafka alone would wait for ever."""
+    """attempts.Offsets and lag.Group over a started AIOKafkaConsumer. If Kafka does not answer
+    within ten seconds, that counts as an outage; aiokafka alone would wait for ever."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
@@ -38,7 +38,7 @@ class GroupLog:
             if marks:
                 await self._answer("take the commit", self._consumer.commit(marks))
         except (CommitFailedError, IllegalStateError):
-            return  # a rebalance took the partitions: the new owner reads these records again
+            return  # a rebalance took the partitions, and their new owner reads these records again
 
     async def committed(self, places: Collection[Place]) -> dict[Place, Committed]:
         """See attempts.Offsets."""
@@ -57,17 +57,17 @@ class GroupLog:
         return {(at.topic, at.partition): offset for at, offset in found.items()}
 
     async def begins(self, places: Collection[Place]) -> dict[Place, int]:
-        """The offset of the first remaining record of each place."""
+        """Return the offset of the first remaining record of each place."""
         request = self._consumer.beginning_offsets([TopicPartition(*place) for place in places])
         found = await self._answer("return its first offsets", request)
         return {(at.topic, at.partition): offset for at, offset in found.items()}
 
     def assigned(self) -> set[Place]:
-        """This member's partitions."""
+        """Return this member's partitions."""
         return {(place.topic, place.partition) for place in self._consumer.assignment()}
 
     async def joined(self) -> bool:
-        """Whether it is a member of the group. Raises Retryable."""
+        """Return whether this detector is a member of the group. Raises Retryable."""
         client = self._consumer._client  # noqa: SLF001 -- a mere ping
         await self._answer("return its topics", client.fetch_all_metadata())
         coordinator = self._consumer._coordinator  # noqa: SLF001 -- aiokafka shows it nowhere else
@@ -93,6 +93,6 @@ class OnDealtOut(OnAssigned):
         self._revoked = revoked
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Let the service finish its present work."""
+        """Let the service finish its current work."""
         del revoked
         await self._revoked()

@@ -1,10 +1,10 @@
-"""Read an ONNX file's metadata without a runtime, so that every backend reads the same."""
+"""Read an ONNX file's metadata without a runtime, so that every backend reads the same metadata."""
 
 from collections.abc import Iterator
 from typing import Final
 
 _KEPT: Final = frozenset({1, 2, 14})
-_METADATA: Final = 14  # metadata_props of ModelProto, each {1: key, 2: value}
+_METADATA: Final = 14  # metadata_props of ModelProto; each is {1: key, 2: value}
 
 
 def onnx_metadata(data: bytes) -> dict[str, str]:
@@ -18,7 +18,7 @@ def onnx_metadata(data: bytes) -> dict[str, str]:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, bytes]]:
-    """The wanted fields of a protobuf message; the large graph is skipped."""
+    """Yield the fields of a protobuf message that are needed; the large graph is skipped."""
     position = 0
     while position < len(data):
         tag, position = _varint(data, position)

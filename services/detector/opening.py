@@ -1,4 +1,5 @@
-"""The cheap part of every analysis: decode a picture, judge its health, find changed slots."""
+"""The cheap part of every analysis: decode a picture, judge its health, and find the slots that
+changed."""
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
@@ -27,19 +28,20 @@ from services.detector.picture import Picture, decode, decode_grey
 from services.detector.placing import Placing
 
 PLACED_EVERY: Final = 60
-"""A camera whose shift is tracked is compared with its layout's reference once in this many
+"""A camera whose shift is tracked is compared with its layout's reference once per this many
 pictures."""
 DOUBTED_EVERY: Final = 12
-"""The same after a comparison with a difference that light may have caused."""
+"""The same after a comparison that showed a difference which light may have caused."""
 _ANCHORED_FOR: Final = 60
-"""Pictures after which shifts are measured from a newer picture."""
+"""After this many pictures shifts are measured from a newer picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """A picture to analyse, taken at `time_ms`. Without a camera nothing is remembered; without a
-    layout there are no slots. `still`: somebody uploaded it, perhaps again, so that the same
-    picture does not mean a frozen camera. `day`: what was learnt of the camera's usual look."""
+    layout there are no slots. `still` means that somebody uploaded the picture, perhaps repeatedly,
+    so that an identical picture does not mean a frozen camera. `day` is what has been learnt about
+    the camera's usual look."""
 
     jpeg: bytes | None
     camera_id: str | None = None
@@ -53,7 +55,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The content of the small grey picture. Colours are decoded only where a slot is judged."""
+    """The content of the small grey picture. Colours are decoded only when a slot is judged."""
 
     job: Job
     ground: Ground
@@ -64,8 +66,9 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The result of the change gate. `due`: the slots to judge, all if nothing is remembered;
-    `shift`: relative to the camera's first picture, None where it cannot be measured."""
+    """The result of the change gate. `due` are the slots to judge: all of them if nothing is
+    remembered. `shift` is relative to the camera's first picture, and None where it cannot be
+    measured."""
 
     view: View
     due: Due
@@ -74,15 +77,15 @@ class Watched:
 
     @property
     def jumped(self) -> bool:
-        """Whether a tracked camera cannot be tracked on this picture."""
+        """Whether the camera is tracked but cannot be tracked on this picture."""
         return self.last is not None and self.shift is None
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A picture in progress. Without `watched` every slot is judged and nothing is remembered;
-    `unseen`: the slots behind a blurred part of the lens; `learnt`: of the camera's usual look,
-    to be written."""
+    """A picture in progress. Without `watched` every slot is judged and nothing is remembered.
+    `unseen` are the slots behind a blurred part of the lens. `learnt` is what to store about the
+    camera's usual look."""
 
     decoded: Decoded
     health: ImageHealth
@@ -92,7 +95,8 @@ class Opened:
 
 
 class Opener:
-    """Opens pictures. `decode` may run ahead on its own thread: only it uses the grounds."""
+    """Opens pictures. `decode` may run ahead on its own thread, because only it uses the
+    grounds."""
 
     def __init__(self, size_px: int, max_pixels: int, health: Thresholds) -> None:
         self._max_pixels = max_pixels
@@ -102,11 +106,11 @@ class Opener:
         self._learning = Learning(self._placing)
 
     def decode(self, job: Job) -> Decoded | Invalid:
-        """The small grey picture and its content."""
+        """Return the small grey picture and its content."""
         timings: dict[str, float] = {}
         try:
             with timed("decode", timings):
-                # Without a picture, decode refuses it.
+                # Without a picture, decode refuses the job.
                 stored_wh, orientation = header(job.jpeg) if job.jpeg else ((1, 1), UPRIGHT)
                 ground = self._grounds.of(job.layout, orientation.size(*stored_wh))
                 grey, complaint = decode_grey(job.jpeg, self._max_pixels, job.expected_wh)
@@ -118,7 +122,7 @@ class Opener:
             return error
 
     def colours(self, decoded: Decoded) -> Picture:
-        """BGR pixels, at half the picture's size where that is enough. Raises Invalid."""
+        """Return BGR pixels, at half the picture's size where that is enough. Raises Invalid."""
         job, halve = decoded.job, decoded.ground.halve
         with timed("decode", decoded.timings_ms):
             return decode(job.jpeg, self._max_pixels, job.expected_wh, halve=halve)
@@ -133,8 +137,8 @@ class Opener:
         busy: bool = False,
     ) -> Opened:
         """Judge health and changes. Updates `looks`. Without `limits`, or without a camera, every
-        slot is due. `busy`: postpones the comparison of an unknown camera with its layout's
-        reference, which may take as long as judging it."""
+        slot is due. `busy` postpones the comparison of an unknown camera with its layout's
+        reference, which may take as long as judging the camera's slots."""
         job, timings = decoded.job, decoded.timings_ms
         with timed("health", timings):
             earlier = looks.pop(job.camera_id, None) if job.camera_id else None
@@ -185,7 +189,7 @@ class Opener:
     def _behind_blur(
         self, decoded: Decoded, health: ImageHealth
     ) -> tuple[ImageHealth, frozenset[str]]:
-        """The slots where the lens is wet, dirty or out of focus."""
+        """Return the slots where the lens is wet, dirty or out of focus."""
         ground, seen = decoded.ground, decoded.seen
         if seen.fine is None:
             return health, frozenset()
@@ -203,7 +207,8 @@ class Opener:
     def _compared(
         self, health: ImageHealth, look: Look, decoded: Decoded
     ) -> tuple[ImageHealth, Look]:
-        """Compare band by band, as stored, with the camera's picture of some minutes ago."""
+        """Compare the picture with the camera's picture of some minutes ago, band by band in stored
+        orientation."""
         job = decoded.job
         rows = as_stored(look.grey, decoded.orientation)
         fault, recent = compare(look.recent, rows, job.time_ms)
@@ -212,9 +217,9 @@ class Opener:
         return health, replace(look, recent=recent)
 
     def _watch(self, decoded: Decoded, last: LastView | None, limits: Limits) -> Watched:
-        """Compare the slots' patches with those of the frames on which they were judged."""
+        """Compare the patches of the slots with those of the frames on which they were judged."""
         grey, ground = decoded.seen.grey, decoded.ground
-        context = (ground, grey.shape)  # grounds are equal only to themselves
+        context = (ground, grey.shape)  # each ground is equal only to itself
         last = last if last and last.memory.context == context else None
         shift = shift_from(last.anchor, grey) if last else None
         grid = self._grounds.grid(ground, (grey.shape[1], grey.shape[0]))
@@ -224,7 +229,8 @@ class Opener:
 
 
 def _is_placed(look: Look, layout_id: str, watched: Watched | None) -> bool:
-    """Whether the camera is known to point where it did: nothing in the picture contradicts it."""
+    """Return whether the camera is known to point where it did, and nothing in the picture
+    contradicts that."""
     place = look.place
     return (
         place is not None
@@ -238,14 +244,14 @@ def _is_placed(look: Look, layout_id: str, watched: Watched | None) -> bool:
 
 
 def _may_wait(look: Look, watched: Watched | None) -> bool:
-    """Whether nothing is remembered of the camera that a move could make wrong."""
+    """Return whether nothing is remembered about the camera that a move could make wrong."""
     nothing = watched is not None and watched.last is None
     return nothing and look.unplaced + 1 < PLACED_EVERY
 
 
 def _anchored(last: LastView, grey: Grey, shift: tuple[float, float] | None) -> LastView:
-    """The remembered view, with a newer anchor where the old one is lost or old. Half of the shift
-    is dropped each time, because errors add up and a mast swings around its position."""
+    """Return the remembered view, with a newer anchor where the old one is lost or old. Half of the
+    shift is dropped each time, because errors add up and a mast swings around its position."""
     if shift is not None and last.anchored < _ANCHORED_FOR:
         return replace(last, anchored=last.anchored + 1)
     x, y = shift or (0.0, 0.0)

@@ -13,14 +13,15 @@ from services.detector.model import Picture
 
 _SCENE_WH = (12, 8)
 _REACH = 1
-"""Patch pixels by which an outline is widened: a vehicle hides the edges of its slot."""
+"""An outline is widened by this many patch pixels, because a vehicle hides the edges of its
+slot."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
     """The patches of a layout's slots in a grey picture of `size_wh` pixels: the edges of their
-    pixels along x and y, [S, PATCH_PX + 1] each, and `weights` [S, PATCH_PX, PATCH_PX], 1 inside
-    the outline and 0 outside."""
+    pixels along x and y, [S, PATCH_PX + 1] each, and `weights` [S, PATCH_PX, PATCH_PX], which are 1
+    inside the outline and 0 outside."""
 
     xs: NDArray[np.float64]
     ys: NDArray[np.float64]
@@ -29,7 +30,7 @@ class Grid:
 
 
 def grid_of(slots: Sequence[LayoutSlot], size_wh: tuple[int, int]) -> Grid:
-    """The rectangle around each outline, cut into PATCH_PX by PATCH_PX pixels."""
+    """Return the rectangle around each outline, divided into PATCH_PX by PATCH_PX pixels."""
     steps = np.linspace(0, 1, PATCH_PX + 1)
     xs = np.empty((len(slots), PATCH_PX + 1))
     ys = np.empty_like(xs)
@@ -45,7 +46,7 @@ def grid_of(slots: Sequence[LayoutSlot], size_wh: tuple[int, int]) -> Grid:
 
 
 def _inside(corners: NDArray[np.float64]) -> Floats:
-    """[PATCH_PX, PATCH_PX]: 1 inside the outline, which is in pixels of the patch."""
+    """Return [PATCH_PX, PATCH_PX]: 1 inside the outline, which is given in pixels of the patch."""
     mask = np.zeros((PATCH_PX, PATCH_PX), np.uint8)
     fixed = np.round((corners - 0.5) * 16).astype(np.int32)
     cv2.fillPoly(mask, [fixed], (1,), shift=4)
@@ -56,9 +57,9 @@ def _inside(corners: NDArray[np.float64]) -> Floats:
 def view_of(
     grey: Picture, grid: Grid, context: Hashable, offset_xy: tuple[float, float] = (0.0, 0.0)
 ) -> View:
-    """The patches of a picture shifted by `offset_xy` pixels right and down from where the outlines
-    were drawn. Each patch pixel is the exact mean of the area it covers: a difference of four sums
-    of the integral picture, interpolated between its points."""
+    """Return the patches of a picture that is shifted by `offset_xy` pixels right and down from
+    where the outlines were drawn. Each patch pixel is the exact mean of the area it covers: it is
+    computed from four sums of the integral picture, interpolated between its points."""
     total = np.asarray(cv2.integral(grey, sdepth=cv2.CV_64F), np.float64)
     xs = np.asarray(np.clip(grid.xs + offset_xy[0], 0, grid.size_wh[0]), np.float64)
     ys = np.asarray(np.clip(grid.ys + offset_xy[1], 0, grid.size_wh[1]), np.float64)
@@ -73,7 +74,7 @@ def view_of(
 def _interpolated(
     total: NDArray[np.float64], xs: NDArray[np.float64], ys: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """[S, Y, X]: the integral picture at each slot's crossings of its xs and ys."""
+    """Return [S, Y, X]: the integral picture where each slot's xs and ys cross."""
     x0 = np.minimum(xs.astype(np.intp), total.shape[1] - 2)
     y0 = np.minimum(ys.astype(np.intp), total.shape[0] - 2)
     fx, fy = (xs - x0)[:, None, :], (ys - y0)[:, :, None]

@@ -43,9 +43,9 @@ def decode(
     *,
     halve: bool = False,
 ) -> Picture:
-    """BGR pixels [H, W, 3], upright. With `halve` at half the size (rounded up), which costs less
-    than half. Raises Invalid: `empty`, `too-many-pixels`, `size-differs` (from the metadata), or
-    `undecodable`."""
+    """Return BGR pixels [H, W, 3], upright. With `halve` the picture has half the size (rounded
+    up), which costs less than half. Raises Invalid: `empty`, `too-many-pixels`, `size-differs`
+    (from the metadata), or `undecodable`."""
     data, size_wh, orientation = _checked(jpeg, max_pixels, expected_wh)
     parts = 2 if halve else 1
     picture, _ = listen(lambda: _pixels(data, size_wh, parts, _COLOUR[parts]))
@@ -56,12 +56,12 @@ def decode(
 def decode_grey(
     jpeg: bytes | None, max_pixels: int, expected_wh: tuple[int, int] | None
 ) -> tuple[Picture, str | None]:
-    """The small grey picture [H, W] for health and change gate, upright, in half the time of a full
-    decode, and libjpeg's complaint about it. Raises Invalid like `decode`."""
+    """Return the small grey picture [H, W] for health and change gate, upright, in half the time of
+    a full decode, and libjpeg's complaint about it. Raises Invalid like `decode`."""
     data, size_wh, orientation = _checked(jpeg, max_pixels, expected_wh)
     parts = next((p for p in (8, 4, 2) if max(size_wh) >= p * LONG_SIDE_PX), 1)
     picture, decoder_text = listen(lambda: _pixels(data, size_wh, parts, _GREY[parts]))
-    if _ends_blank(picture, parts):  # grey alone may be so by chance: the colours tell
+    if _ends_blank(picture, parts):  # grey alone may match by chance, but colours settle it
         decode(jpeg, max_pixels, expected_wh)
     return as_shown(small_grey(picture), orientation), damage_in(decoder_text, jpeg or b"")
 
@@ -69,7 +69,7 @@ def decode_grey(
 def _checked(
     jpeg: bytes | None, max_pixels: int, expected_wh: tuple[int, int] | None
 ) -> tuple[NDArray[np.uint8], tuple[int, int], Orientation]:
-    """The bytes, and the stored size and the orientation in the header."""
+    """Return the bytes, and the stored size and the orientation from the header."""
     if not jpeg:
         raise Invalid("empty", "a frame without a picture")
     size_wh, orientation = header(jpeg)
@@ -86,7 +86,7 @@ def _checked(
 
 
 def _pixels(data: NDArray[np.uint8], size_wh: tuple[int, int], parts: int, flags: int) -> Picture:
-    """Decoded to one of `parts` of its size."""
+    """Return the pixels, decoded at 1/`parts` of the picture's size."""
     try:
         decoded = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
@@ -100,7 +100,8 @@ def _pixels(data: NDArray[np.uint8], size_wh: tuple[int, int], parts: int, flags
 
 
 def _ends_blank(picture: Picture, parts: int) -> bool:
-    """libjpeg leaves areas without data at exactly this grey; a real corner never has it."""
+    """Return whether the last block is blank: libjpeg leaves areas without data at exactly this
+    grey, which a real corner never has."""
     block_px = _BLOCK_PX // parts
     return bool((picture[-block_px:, -block_px:] == _MISSING_GREY).all())
 

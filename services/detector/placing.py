@@ -1,4 +1,4 @@
-"""Detect moved cameras: compare pictures with their layout's reference picture."""
+"""Detect cameras that were moved: compare pictures with their layout's reference picture."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -18,7 +18,8 @@ from parking.vision.turnsearch import find_turn, sides_swapped, turn_words
 from services.detector.bounded import keep
 
 REFERENCES_KEPT: Final = 64
-"""Cached references, about 2 MB each; a dropped one is prepared again in some milliseconds."""
+"""The number of cached references, about 2 MB each. A dropped one is prepared again within
+milliseconds."""
 
 _TORN: Final = "some of its rows are displaced from where the layout's reference picture shows them"
 _SET_UP: Final = "set the camera up again, or turn its pictures back in the cameras file"
@@ -27,8 +28,8 @@ _LONGEST_WAIT: Final = 64
 
 @dataclass(slots=True)
 class _Turn:
-    """How a moved camera is turned, in words; None: not known to be. The search is expensive, so it
-    is repeated after 1, 2, 4 .. 64 pictures."""
+    """How a moved camera is turned, in words; None if that is not known. The search is expensive,
+    so it is repeated only after 1, 2, 4 .. 64 pictures."""
 
     words: str | None = None
     wait: int = 1
@@ -36,7 +37,7 @@ class _Turn:
 
 
 class Placing:
-    """The references in use. Used by the model's thread only."""
+    """The references in use. Only the model's thread uses them."""
 
     def __init__(self) -> None:
         self._references: OrderedDict[tuple[str, int], Reference | None] = OrderedDict()
@@ -52,11 +53,11 @@ class Placing:
         *,
         jumped: bool = False,
     ) -> tuple[ImageHealth, Look]:
-        """Return a healthy picture's health and look, with what is known of the camera's direction.
-        `width_px` is the picture's, for messages; `jumped`: see `placement.step`. Outlines are
-        shares of the picture, so a picture of another shape is scaled to the reference's: a
-        squeezed one fits; one that was cropped, rotated or letterboxed does not. Only a visible fit
-        counts."""
+        """Return a healthy picture's health and look, with what is known about the camera's
+        direction. `width_px` is the picture's width, for messages; for `jumped` see
+        `placement.step`. Outlines are relative to the picture, so a picture of another shape is
+        scaled to the reference's shape. A squeezed picture fits; one that was cropped, rotated or
+        letterboxed does not. Only a visible fit counts."""
         reference = self._reference(layout)
         if reference is None:
             return health, look
@@ -83,8 +84,8 @@ class Placing:
     def _turned(
         self, layout: LayoutPublished, reference: Reference, grey: Grey, move: Move | None
     ) -> str | None:
-        """The health to report for a turned camera: either it was moved, or it was not in place
-        before."""
+        """Return the reason to report for a camera that is turned, whether it was turned just now
+        or has been out of place before; None if it is not known to be turned."""
         turn = self._turns.get(layout.id) or _Turn()
         keep(self._turns, layout.id, turn, REFERENCES_KEPT)
         turn.pictures += 1
@@ -97,17 +98,17 @@ class Placing:
         return turn.words
 
     def picture_of(self, layout: LayoutPublished | None) -> Grey | None:
-        """The layout's reference picture, small and grey; None if it has none."""
+        """Return the layout's reference picture, small and grey; None if it has none."""
         reference = self._reference(layout) if layout and layout.reference else None
         return reference.grey if reference else None
 
     def limits(self, layout: LayoutPublished | None, limits: Thresholds) -> Thresholds:
-        """The limits of health for this camera, from its reference picture."""
+        """Return the health limits for this camera, derived from its reference picture."""
         usual = self.measured(layout)
         return limits_for(usual, limits) if usual else limits
 
     def measured(self, layout: LayoutPublished | None) -> Measured | None:
-        """The layout's reference picture, measured; None if it has none."""
+        """Return the measured reference picture of the layout, or None if it has none."""
         reference = self._reference(layout) if layout and layout.reference else None
         if reference is None or layout is None:
             return None
@@ -118,7 +119,8 @@ class Placing:
         return usual
 
     def explains(self, layout: LayoutPublished, grey: Grey) -> bool:
-        """Whether the camera was moved: the whole picture is shifted in the same way."""
+        """Return whether the camera was moved, that is, whether the whole picture is shifted in the
+        same way."""
         reference = self._reference(layout)
         if reference is None or reference.grey.shape != grey.shape:
             return False
@@ -127,7 +129,8 @@ class Placing:
         return isinstance(found, Move) and explains(reference, field, found)
 
     def same_shape(self, layout: LayoutPublished, grey: Grey) -> bool:
-        """Whether a grey picture has the shape of the layout's reference, if there is one."""
+        """Return whether a grey picture has the shape of the layout's reference, if there is
+        one."""
         reference = self._reference(layout)
         return reference is None or reference.grey.shape == grey.shape
 

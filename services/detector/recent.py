@@ -1,4 +1,4 @@
-"""What is remembered of each camera between frames; bounded, and lost at a restart."""
+"""What is remembered about each camera between frames. It is bounded, and lost at a restart."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Remembered(Generic[T]):
-    """What is remembered of each camera between batches.
+    """What is remembered about each camera between batches.
 
-    A batch may come again (an outage of Kafka, a rebalance). It must then be judged by what was
-    known before it, or a frame would be compared with itself.
+    A batch may be delivered again (after a Kafka outage or a rebalance). It must then be judged by
+    what was known before it, otherwise a frame would be compared with itself.
     """
 
     _settled: dict[str, T] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Remembered(Generic[T]):
     _ends: dict[Place, int] = field(default_factory=dict)
 
     def before(self, records: Sequence[Record]) -> dict[str, T]:
-        """The memory for this batch. The caller adds new views to the same dict."""
+        """Return the memory for this batch. The caller adds new views to the same dict."""
         again = any(r.offset < self._ends.get((r.topic, r.partition), 0) for r in records)
         if not again:
             self._settled = self._latest
@@ -41,7 +41,7 @@ class Remembered(Generic[T]):
 
 
 class Looks(Remembered[Look]):
-    """Each camera's last look, to detect a camera that freezes."""
+    """Each camera's last look, used to detect a frozen camera."""
 
 
 class LastViews(Remembered[LastView]):
@@ -58,7 +58,7 @@ class Shown:
 
 
 class Latest:
-    """The last analysed frame of the most recent cameras."""
+    """The last analysed frame of the cameras seen most recently."""
 
     def __init__(self, cameras: int) -> None:
         self._cameras = cameras

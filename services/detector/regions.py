@@ -1,9 +1,9 @@
-"""Where vehicles are searched: rectangles around the slots that need it, packed into few canvases
+"""Where to search for vehicles: rectangles around the slots that need it, packed into few canvases
 of fixed size. Pure.
 
-A model's time depends on the number of pixels, so it gets only the surroundings of the slots in
+A model's time depends on the number of pixels, so it is given only the surroundings of the slots in
 question, each as large as its slots need. The canvases have fixed sizes because OpenVINO compiles
-each shape (0.7 s), and because equal packing gives equal results.
+each shape (0.7 s), and because identical packing gives identical results.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,29 +25,29 @@ CANVASES_WH: Final = (
     (1280, 736),
     (1280, 960),
 )
-"""Canvas sizes by area, multiples of the model's stride."""
+"""Canvas sizes by area; all are multiples of the model's stride."""
 
 GAP_PX: Final = 16
-"""Between two rectangles of a canvas."""
+"""The gap between two rectangles of a canvas."""
 
 _AROUND: Final = 0.5
-"""Margin around a slot on each side, in its longer sides: for the vehicle in it and its
-neighbours."""
+"""The margin on each side of a slot, as a multiple of its longer side. It leaves room for the
+vehicle in the slot and its neighbours."""
 _ABOVE: Final = 0.25
-"""More margin above: a vehicle rises above the ground it is parked on."""
+"""The additional margin above a slot, because a vehicle rises above the ground it is parked on."""
 _MERGES_UNTIL: Final = 1.1
-"""Two rectangles are joined if the model then gets at most this many times the pixels."""
+"""Two rectangles are joined if the model then gets at most this many times as many pixels."""
 _MANY: Final = 48
 """Beyond this many slots one rectangle around all of them is as good, if they are close
 together."""
 _MOST_APART: Final = 128
-"""Beyond this many slots one rectangle is always used: joining them takes too long."""
+"""Beyond this many slots one rectangle is always used, because joining them would take too long."""
 _OVERLAP_PX: Final = 160
-"""Overlap of the parts of a rectangle that is too large for any canvas."""
+"""How much the parts of a rectangle overlap when it is too large for any canvas."""
 
 
 class Region(NamedTuple):
-    """A rectangle of the picture, pixels, and its scale for the model."""
+    """A rectangle of the picture in pixels, and its scale for the model."""
 
     x0: int
     y0: int
@@ -65,7 +65,7 @@ class Region(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A region and the position of its top left corner on the canvas."""
+    """A region, and the position of its top left corner on the canvas."""
 
     region: Region
     x: int
@@ -83,8 +83,8 @@ class Canvas:
 def regions_about(
     outlines: Sequence[Outline], scales: Sequence[float], size_wh: tuple[int, int]
 ) -> list[Region]:
-    """The surroundings of the outlines (pixels of a picture of `size_wh`), near ones joined.
-    `scales`: how much larger each outline must be shown."""
+    """Return the surroundings of the outlines (in pixels of a picture of `size_wh`), with nearby
+    ones joined. `scales` says how much larger each outline must be shown."""
     around = [_about(o, s, size_wh) for o, s in zip(outlines, scales, strict=True)]
     if len(around) > _MANY:
         together = _union(around)
@@ -95,13 +95,13 @@ def regions_about(
 
 
 def whole(size_wh: tuple[int, int], scale: float) -> list[Region]:
-    """The whole picture, in as many parts as the canvases need."""
+    """Return the whole picture, in as many parts as the canvases need."""
     return _parts(Region(0, 0, *size_wh, scale))
 
 
 def pack(regions: Sequence[Region]) -> list[Canvas]:
-    """Pack the regions into canvases with few pixels in all: the smallest canvas that takes all of
-    them, or a smaller full one and another one for the rest."""
+    """Pack the regions into canvases with as few pixels in all as possible: either the smallest
+    canvas that holds all of them, or a smaller full one and another one for the rest."""
     left = sorted(regions, key=lambda region: -region.shown_wh[1])
     canvases: list[Canvas] = []
     while left:
@@ -130,7 +130,7 @@ def _best(left: Sequence[Region]) -> Canvas:
 
 
 def _fill(size_wh: tuple[int, int], regions: Iterable[Region]) -> Canvas:
-    """Pack as many as fit, in rows: the first row that has room takes a region."""
+    """Pack as many regions as fit, in rows. The first row that has room takes a region."""
     rows: list[list[int]] = []  # [y, height, next x]
     placed = []
     below = 0
@@ -193,7 +193,7 @@ def _union(regions: Sequence[Region]) -> Region:
 
 
 def _parts(region: Region) -> list[Region]:
-    """The region, cut into overlapping halves until each fits a canvas."""
+    """Cut the region into overlapping halves until each part fits a canvas."""
     width, height = region.shown_wh
     if any(width <= w and height <= h for w, h in CANVASES_WH):
         return [region]

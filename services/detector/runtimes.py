@@ -1,4 +1,4 @@
-"""The three runtimes that can run a model, each imported only on use."""
+"""The three runtimes that can run a model. Each is imported only when it is used."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -27,13 +27,13 @@ from services.detector.settings import ModelSettings
 from services.detector.slotnet import SlotNet, blank, read_fusion
 
 _PIXELS_KEPT: Final = 4_000_000
-"""A compiled shape takes some 70 MB for a million pixels of its input. The most recent ones are
-kept up to this many pixels. All canvases (services/detector/regions.py) fit."""
+"""A compiled shape takes some 70 MB per million pixels of its input. The shapes used most recently
+are kept, up to this many pixels in all. All canvases (services/detector/regions.py) fit."""
 _VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "truck", "vehicle"})
 
 
 class UltralyticsDetector:
-    """ports.Detector over ultralytics: slow and large, but it runs .pt files directly."""
+    """A ports.Detector over ultralytics. It is slow and large, but it runs .pt files directly."""
 
     def __init__(self, model_id: str, path: Path) -> None:
         try:
@@ -64,14 +64,14 @@ class UltralyticsDetector:
 
 
 def onnx_forward(path: Path, threads: int, precision: str) -> Forward:
-    """ONNX Runtime on the CPU, always in float32."""
+    """Run a file in ONNX Runtime on the CPU, always in float32."""
     del precision
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Several processes share the cores: a waiting thread must not spin.
+    # Several processes share the cores, so a waiting thread must not spin.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
@@ -79,8 +79,8 @@ def onnx_forward(path: Path, threads: int, precision: str) -> Forward:
 
 
 def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
-    """OpenVINO on the CPU. It compiles each input shape (0.3 s, then a third faster than one
-    dynamic model); the most recent ones are kept."""
+    """Run a file in OpenVINO on the CPU. OpenVINO compiles each input shape (0.3 s, but then a
+    third faster than one dynamic model); the shapes used most recently are kept."""
     import openvino
 
     core = openvino.Core()
@@ -88,7 +88,8 @@ def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
     options: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
-        # Several processes share the cores: a thread pinned to a busy core makes all others wait.
+        # Several processes share the cores, and a thread pinned to a busy core makes all others
+        # wait.
         "ENABLE_CPU_PINNING": False,
     }
     if precision == "f32":
@@ -102,14 +103,14 @@ def openvino_forward(path: Path, threads: int, precision: str) -> Forward:
                 del compiled[next(iter(compiled))]
             model.reshape(blob.shape)
             request = core.compile_model(model, "CPU", options).create_infer_request()
-        compiled[blob.shape] = request  # the most recent last
+        compiled[blob.shape] = request  # the most recently used one is last
         return np.array(request.infer({0: blob})[0], np.float32)
 
     return forward
 
 
 def _pixels(shape: tuple[int, ...]) -> int:
-    """The number of pixels in the whole batch."""
+    """Return the number of pixels in the whole batch."""
     return shape[0] * shape[-2] * shape[-1]
 
 
@@ -117,8 +118,8 @@ FORWARDS: Final = {"onnx": onnx_forward, "openvino": openvino_forward}
 
 
 def load_model(settings: ModelSettings) -> tuple[Detector, Facts]:
-    """The detector, tried once on a blank picture, and the file's metadata. Raises SettingsError
-    when the file is not such a model."""
+    """Return the detector, tried once on a blank picture, and the file's metadata. Raises
+    SettingsError when the file is not such a model."""
     facts = read_facts(settings.file)
     if settings.threshold:
         facts = replace(facts, threshold=settings.threshold)
@@ -126,9 +127,10 @@ def load_model(settings: ModelSettings) -> tuple[Detector, Facts]:
 
 
 def load_slotnet(settings: ModelSettings) -> SlotNet | None:
-    """The slot network, tried once; None if it is switched off. Raises SettingsError.
+    """Return the slot network, tried once; None if it is switched off. Raises SettingsError.
 
-    Always in ONNX Runtime: its batches have any size, and OpenVINO would compile each size.
+    It always runs in ONNX Runtime, because its batches may have any size and OpenVINO would compile
+    each of them.
     """
     path = settings.slots
     if path is None:
@@ -156,13 +158,13 @@ def _forward(
     trial: Floats,
     fits: Callable[[tuple[int, ...]], bool],
 ) -> Forward:
-    """Load the file in the configured runtime and try it once. `name`: of the setting, for
-    errors."""
+    """Load the file in the configured runtime and try it once. `name` is the name of the setting,
+    for errors."""
     threads = threads_for(settings.threads, settings.processes, usable_cores())
     cv2.setNumThreads(threads)
     backend = settings.backend
     if backend == "ultralytics":
-        backend = "onnx"  # it runs vehicle detectors only
+        backend = "onnx"  # the backend runs vehicle detectors only
     try:
         forward = FORWARDS[backend](path, threads, settings.precision)
         shape = forward(trial).shape

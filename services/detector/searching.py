@@ -1,4 +1,4 @@
-"""Search parts of a picture for vehicles, and keep what is known of the rest."""
+"""Search parts of a picture for vehicles, and keep what is known about the rest."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,12 +15,13 @@ Floats = NDArray[np.float32]
 
 NO_BOXES: Final = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 _CUT_WITHIN: Final = 0.02
-"""A box that ends this close to a region's edge, in its sides, is of a vehicle cut by that edge."""
+"""If a box ends this close to a region's edge (relative to the region's sides), its vehicle is cut
+by that edge."""
 
 
 def search(picture: Picture, regions: Sequence[Region], detector: Detector) -> Boxes:
-    """The vehicles of these parts of a BGR picture, normalised to the whole picture, best first.
-    Vehicles cut by a region's edge are left out if their middle is near it. Blocks."""
+    """Return the vehicles in these parts of a BGR picture, normalised to the whole picture, best
+    first. Vehicles cut by a region's edge are left out if their middle is near it. Blocks."""
     found: list[tuple[Floats, Floats]] = []
     for canvas in pack(regions):
         (boxes,) = detector.detect([draw(picture, canvas)], max(canvas.size_wh))
@@ -33,9 +34,9 @@ def search(picture: Picture, regions: Sequence[Region], detector: Detector) -> B
 
 
 def update(known: Boxes, found: Boxes, regions: Sequence[Region], wh: tuple[int, int]) -> Boxes:
-    """What is known of the whole picture after these regions were searched again. Vehicles whose
-    middle is in a region were found again or have left. A vehicle cut by a region's edge could not
-    be found there, so it stays."""
+    """Return what is known about the whole picture after these regions were searched again.
+    Vehicles whose middle is in a region were either found again or have left. A vehicle cut by a
+    region's edge could not be found there, so it stays."""
     if not len(known.scores):
         return found
     middles = (known.xyxy[:, :2] + known.xyxy[:, 2:]) / 2 * np.asarray(wh, np.float32)
@@ -55,7 +56,7 @@ def update(known: Boxes, found: Boxes, regions: Sequence[Region], wh: tuple[int,
 
 
 def draw(picture: Picture, canvas: Canvas) -> Picture:
-    """The canvas [H, W, 3] with its regions, grey between them."""
+    """Return the canvas [H, W, 3] with its regions, and grey between them."""
     width, height = canvas.size_wh
     image = np.full((height, width, 3), PAD_GREY, np.uint8)
     for region, x, y in canvas.placed:
@@ -69,7 +70,7 @@ def draw(picture: Picture, canvas: Canvas) -> Picture:
 def _boxes_in(
     boxes: Boxes, placed: Placed, canvas_wh: tuple[int, int], picture: Picture
 ) -> tuple[Floats, Floats]:
-    """The boxes whose centre is in the region, normalised to the picture."""
+    """Return the boxes whose centre is in the region, normalised to the picture."""
     region, x, y = placed
     w, h = region.shown_wh
     xyxy = boxes.xyxy * np.asarray((*canvas_wh, *canvas_wh), np.float32)
@@ -87,8 +88,9 @@ def _boxes_in(
 
 
 def _cut(shares: Floats, region: Region, wh: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which boxes (shares of the region) end at an edge of the region that is not the picture's,
-    with their middle in the outer fifth on that side: the vehicle extends beyond the region."""
+    """Return which boxes (relative to the region) end at an edge of the region that is not the
+    picture's edge, and have their middle in the outer fifth on that side: their vehicle extends
+    beyond the region."""
     x, y = (shares[:, 0] + shares[:, 2]) / 2, (shares[:, 1] + shares[:, 3]) / 2
     near, outer = _CUT_WITHIN, 0.2
     cut: NDArray[np.bool_] = (
@@ -101,7 +103,7 @@ def _cut(shares: Floats, region: Region, wh: tuple[int, int]) -> NDArray[np.bool
 
 
 def _deduplicate(boxes: Boxes) -> Boxes:
-    """Each vehicle once, best first: two regions may contain the same one."""
+    """Keep each vehicle once, best first, because two regions may contain the same one."""
     if not len(boxes.scores):
         return boxes
     xywh = np.column_stack([boxes.xyxy[:, :2], boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]])

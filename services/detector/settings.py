@@ -68,12 +68,12 @@ class ModelSettings:
     precision: str
     threads: int
     threshold: float
-    """0: the file's own."""
+    """0 uses the file's own threshold."""
     size_px: int
-    """0: by need."""
+    """0 chooses the size as needed."""
     processes: int = 1
     slots: Path | None = None
-    """The slot network; None: boxes alone decide."""
+    """The slot network. None lets boxes alone decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,8 @@ class Settings:
 
 
 def default_slots(model: Path) -> Path | None:
-    """The shipped slot network for the shipped boxes, with which it was fitted; None for others."""
+    """Return the shipped slot network for the shipped boxes, with which it was fitted; None for
+    other boxes."""
     return DEFAULT_SLOT_MODEL if model.resolve() == DEFAULT_MODEL.resolve() else None
 
 
@@ -145,7 +146,8 @@ def _model_file(env: Reader) -> Path:
 
 
 def _slot_model_file(env: Reader) -> Path | None:
-    """It was fitted with the shipped boxes, so it is not a default for others."""
+    """Return the slot network's file. The shipped one was fitted with the shipped boxes, so it is
+    not the default for others."""
     default = default_slots(Path(env.text("MODEL_FILE", str(DEFAULT_MODEL))))
     wanted = env.text("SLOT_MODEL_FILE", str(default or NONE))
     return None if wanted == NONE else _there(env, "SLOT_MODEL_FILE", Path(wanted))

@@ -2,8 +2,8 @@
 
 Boxes show where vehicles stand, but miss dark, small and half hidden ones. The slot network
 (`crops` [N, 4, 96, 96] -> `logit` [N]) judges one slot at a time and finds those, but mistakes a
-vehicle in front of a slot for one in it. The weights of both were fitted on lots that the network
-had not seen, and are in its file.
+vehicle in front of a slot for one in it. The weights of both opinions were fitted on lots that the
+network had not seen, and are stored in its file.
 """
 
 import json
@@ -23,23 +23,24 @@ from services.detector.model import Forward
 from services.detector.onnxfile import onnx_metadata
 
 MOST_CROPS: Final = 64
-"""Most crops in one inference; fewer are not padded."""
+"""The most crops in one inference. Smaller batches are not padded."""
 
 SURE_FREE: Final = -3.0
 SURE_OCCUPIED: Final = 3.0
-"""Answers (logits) beyond which no box is searched, at lots where that has proved right
-(services/detector/trust.py). Half of all answers are beyond 3.5."""
-_NO_BOX, _ANY_BOX = -5.8, 0.0  # logits of a box's score: none there, and one that is half sure
+"""For answers (logits) beyond these limits no box is searched for, at lots where that has proved
+right (services/detector/trust.py). Half of all answers are beyond 3.5."""
+_NO_BOX, _ANY_BOX = -5.8, 0.0  # logits of a box's score: no box, and one that is half certain
 
 _LEAST, _MOST = 0.003, 0.997
 
 DOUBT_FROM: Final = 0.04
-"""Mean doubt of a picture's slots above which its band widens: nine in ten clean pictures of unseen
-lots are below."""
+"""When the mean doubt of a picture's slots exceeds this, the picture's band widens. Nine in ten
+clean pictures of unseen lots stay below it."""
 DOUBT_WIDENS: Final = 15.0
 DOUBT_LEAST: Final = 0.01
-"""Even in a doubtful picture not all slots are unknown: answers this sure are reported."""
-_USUAL_SLOTS, _USUAL_DOUBT = 10, 0.02  # a lot of three slots shows little about the weather
+"""Even in a doubtful picture not all slots are unknown, because answers this certain are
+reported."""
+_USUAL_SLOTS, _USUAL_DOUBT = 10, 0.02  # a lot of three slots says little about the weather
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +57,20 @@ class Fusion:
     high: float
 
     def probability(self, score: float, crop_logit: float, covered: float) -> float:
-        """`score`: of the best box given to the slot, 0 without one; `covered`: share of the slot
-        behind vehicles of other slots, 0..1."""
+        """Return P(occupied). `score` is the score of the best box assigned to the slot, 0 without
+        one; `covered` is the share of the slot behind vehicles of other slots, 0..1."""
         clipped = min(max(score, _LEAST), _MOST)
         z = self.bias + self.box * math.log(clipped / (1 - clipped))
         z += (self.crop + self.covered * covered) * crop_logit
         return 1 / (1 + math.exp(-min(max(z, -50.0), 50.0)))
 
     def sure(self, crop_logits: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Where the slot network is sure."""
+        """Return where the slot network is sure."""
         sure: NDArray[np.bool_] = (crop_logits <= SURE_FREE) | (crop_logits >= SURE_OCCUPIED)
         return sure
 
     def alone(self, crop_logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """P(occupied) from such answers, as if the boxes agreed with them."""
+        """Return P(occupied) from such answers, as if the boxes agreed with them."""
         box = np.where(crop_logits > 0, _ANY_BOX, _NO_BOX)
         z = self.bias + self.box * box + self.crop * crop_logits
         chances: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(z, -50, 50)))
@@ -82,9 +83,9 @@ class Fusion:
 
 
 def doubtful_band(fusion: Fusion, chances: Sequence[float]) -> tuple[float, float]:
-    """The band in which slots are unknown: the fusion's own, or a wider one where the picture's
-    slots are doubtful together. Rain, a bad lens or strong compression make every slot less sure,
-    and some of them wrong. `chances`: P(occupied) of all its slots."""
+    """Return the band in which slots are unknown: the fusion's own, or a wider one where the
+    picture's slots are doubtful as a whole. Rain, a bad lens or strong compression make every slot
+    less certain, and some of them wrong. `chances` is P(occupied) of all its slots."""
     doubt = sum(min(p, 1 - p) for p in chances) + _USUAL_SLOTS * _USUAL_DOUBT
     beyond = max(0.0, doubt / (len(chances) + _USUAL_SLOTS) - DOUBT_FROM)
     low = min(fusion.low, max(DOUBT_LEAST, fusion.low - DOUBT_WIDENS * beyond))
@@ -103,7 +104,7 @@ class SlotNet:
     def logits(
         self, picture: Picture, outlines: Sequence[Outline], *, mirrored: bool = False
     ) -> NDArray[np.float64]:
-        """[N] for normalised outlines on a BGR picture of any size. Blocks."""
+        """Return [N] logits for normalised outlines on a BGR picture of any size. Blocks."""
         if not outlines:
             return np.zeros(0)
         found = []
@@ -115,8 +116,8 @@ class SlotNet:
 
 
 def read_fusion(path: Path, box_model: str) -> Fusion:
-    """The file's metadata. Raises SettingsError when it cannot be read or was fitted with other
-    boxes than those of `box_model` ({stem}@{sha256})."""
+    """Read the file's metadata. Raises SettingsError when it cannot be read or was fitted with
+    boxes other than those of `box_model` ({stem}@{sha256})."""
     try:
         metadata = onnx_metadata(path.read_bytes())
         weights = json.loads(metadata["fusion"])
@@ -139,5 +140,5 @@ def read_fusion(path: Path, box_model: str) -> Fusion:
 
 
 def blank() -> Floats:
-    """An input for trying a network."""
+    """Return an input for trying out a network."""
     return np.zeros((2, 4, CROP_PX, CROP_PX), np.float32)

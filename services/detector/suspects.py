@@ -1,7 +1,7 @@
 """The frames that a detector was processing when it ended. Pure.
 
-They outlive the process in the metadata of the group's committed offsets, as a `Note`. It decides
-which frames are delivered alone, to find the one that crashes detectors (attempts.py).
+They outlive the process as a `Note` in the metadata of the group's committed offsets. The note
+decides which frames are delivered alone, to find the one that crashes detectors (attempts.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,15 @@ from parking.wire.ports import Place, Record
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The metadata of a committed offset. `in_hand`: the partition's owner is processing frames
-    from this offset on. `alone`: how often a frame was delivered alone, by its offset."""
+    """The metadata of a committed offset. `in_hand` says that the partition's owner is processing
+    frames from this offset on. `alone` counts how often a frame was delivered alone, keyed by its
+    offset."""
 
     in_hand: bool = False
     alone: dict[int, int] = msgspec.field(default_factory=dict)
 
     def text(self) -> str:
-        """As metadata; empty when there is nothing to note."""
+        """Return the note as metadata; empty when there is nothing to note."""
         return msgspec.json.encode(self).decode() if self.in_hand or self.alone else ""
 
     @classmethod
@@ -35,7 +36,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Committed(NamedTuple):
-    """A group's next offset of a partition, and its metadata."""
+    """A group's next offset in a partition, and its metadata."""
 
     offset: int
     metadata: str = ""
@@ -43,9 +44,9 @@ class Committed(NamedTuple):
 
 @dataclass(slots=True)
 class Partition:
-    """A partition since it was assigned. `position`: every frame before it is done. `end`: the
-    offset after the last polled record. Frames below `careful_until` are delivered alone. `said`:
-    Kafka has a note that frames are in progress."""
+    """The state of a partition since it was assigned. Every frame before `position` is done. `end`
+    is the offset after the last polled record. Frames below `careful_until` are delivered alone.
+    `said` means that Kafka has a note that frames are in progress."""
 
     position: int
     careful_until: int = 0
@@ -56,21 +57,21 @@ class Partition:
 
     @classmethod
     def after(cls, note: Note, first: int, end: int, most: int) -> "Partition":
-        """The state its last owner left. `first`: the offset to continue from; `end`: the
-        partition's; `most`: frames that a detector takes at once. Later records were not in
-        progress."""
+        """Return the state that the last owner left. `first` is the offset to continue from, `end`
+        the partition's end, and `most` the number of frames that a detector takes at once. Later
+        records were not in progress."""
         alone = {offset: count for offset, count in note.alone.items() if offset >= first}
         if not note.in_hand and not alone:
             return cls(first)
         return cls(first, max(min(first + most, end), *(o + 1 for o in alone), 0), alone)
 
     def polled(self, offset: int) -> None:
-        """This frame waits for delivery."""
+        """Note that this frame is waiting for delivery."""
         self._waiting.add(offset)
         self.end = offset + 1
 
     def done(self, offsets: set[int]) -> None:
-        """Move the position up to the first frame that is not done. Safe to repeat."""
+        """Move the position up to the first frame that is not done. May be repeated safely."""
         self._waiting -= offsets
         self.position = min(self._waiting, default=self.end)
         self.alone = {
@@ -80,14 +81,14 @@ class Partition:
         }
 
     def committed(self, *, in_hand: bool = True) -> Committed:
-        """The offsets to commit."""
+        """Return the offset to commit, with its metadata."""
         return Committed(self.position, Note(in_hand, self.alone).text())
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Frames that are delivered together. `suspect`: the one that is analysed, alone; the others
-    are older ones of its camera. `condemned`: it is dead-lettered instead."""
+    """Frames that are delivered together. `suspect` is the one that is analysed, alone; the others
+    are older ones of its camera. If it is `condemned`, it is dead-lettered instead."""
 
     records: list[Record]
     suspect: Record | None = None
@@ -95,7 +96,7 @@ class Batch:
 
 
 def place_of(record: Record) -> Place:
-    """The record's topic and partition."""
+    """Return the record's topic and partition."""
     return record.topic, record.partition
 
 
@@ -103,8 +104,8 @@ def split(
     records: Sequence[Record], partitions: Mapping[Place, Partition], skip: bool, limit: int
 ) -> list[Batch]:
     """Yield suspected frames one at a time, then all others at once. With `skip` only the newest
-    frame of a camera counts; it comes with those that it replaces. At `limit` deliveries alone a
-    frame is condemned."""
+    frame of a camera counts; it is delivered together with those that it replaces. A frame that is
+    due for its `limit`-th delivery alone is condemned."""
     groups: dict[object, list[Record]] = {}
     others = []
     for record in records:

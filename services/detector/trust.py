@@ -1,8 +1,9 @@
 """How far the slot network is trusted alone, camera by camera. Pure.
 
-At most lots no detected vehicle changes an answer of which the network is sure. At some, seen from
-a low angle, a vehicle in front of a slot looks as if it were in it. Each camera's own pictures show
-which kind of lot it is: whenever a slot is judged both ways, the opinions agree or not.
+At most lots a detected vehicle never changes an answer of which the network is sure. At some lots,
+seen from a low angle, a vehicle in front of a slot looks as if it were in it. Each camera's own
+pictures show which kind of lot it is: whenever a slot is judged both ways, the two opinions either
+agree or differ.
 """
 
 from typing import Final
@@ -15,26 +16,27 @@ from services.detector.slotnet import Fusion
 Floats = NDArray[np.float64]
 
 NEEDED: Final = 40
-"""Slots in a row for which both opinions must have agreed."""
+"""Both opinions must have agreed for this many slots in a row."""
 _SPENDS: Final = 0.1
 """Each slot judged by the network alone uses up this much trust, so that some slots are still
-judged by both: after forty at most."""
+judged both ways: at the latest after forty."""
 _MOST: Final = NEEDED + 4
 
 
 def is_trusted(trust: float) -> bool:
-    """Whether the network's sure answers need no second opinion."""
+    """Return whether the network's sure answers need no second opinion."""
     return trust >= NEEDED
 
 
 def spend(trust: float, slots: int) -> float:
-    """The trust left after this many slots were judged by the network alone."""
+    """Return the trust left after this many slots were judged by the network alone."""
     return trust - _SPENDS * slots
 
 
 def earn(trust: float, fusion: Fusion, crop_logits: Floats, chances: Floats) -> float:
-    """The trust after slots [N] were judged by both: the network's answers, and P(occupied) by both
-    opinions. One sure answer that proved wrong takes all trust away."""
+    """Return the trust after slots [N] were judged both ways: `crop_logits` are the network's
+    answers, `chances` is P(occupied) by both opinions. One sure answer that proved wrong takes all
+    trust away."""
     sure = fusion.sure(crop_logits)
     confirmed = np.where(crop_logits > 0, chances >= fusion.high, chances <= fusion.low)
     if not confirmed[sure].all():

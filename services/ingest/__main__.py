@@ -3,18 +3,18 @@
 In: MQTT `parking/v1/{site}/{device}/...` (see parking/core/topics.py) in two persistent sessions,
 frames and events; HTTP `POST /ingest/v1/frames/{site}/{camera}` with the camera's own API key; and
 the polled cameras (RTSP, MJPEG, HTTP snapshots) of CAMERAS_FILE and parking.cameras, which ingest
-writes when somebody adds one in the page. Out: parking.frames (also a heartbeat every few
+writes when somebody adds one on the web page. Out: parking.frames (also a heartbeat every few
 seconds), parking.gate-events, parking.plates, parking.device-events, parking.dead-letters and
-parking.dead-letters.frames; to devices the end-to-end `ack` of gate events.
+parking.dead-letters.frames; and, to devices, the end-to-end `ack` of gate events.
 
-A message is acknowledged only once Kafka has it (acks=all). An invalid message becomes a dead
-letter with a reason, and an invalid gate event is acked `rejected`. A message above the share of
-its device or site is not written and is acked `rejected`, reason `rate`. While Kafka is down, newer
-frames replace older ones; events wait up to a limit, and then nothing more is read from the broker;
-HTTP answers 503. While the broker is down, ingest reconnects with jitter, for ever. It does the
-same for each polled camera, which is reported offline meanwhile. Outside failures never end the
-process. After a fault of its own its supervisor restarts it, and the broker repeats what was not
-acknowledged.
+A message is acknowledged only once Kafka has it (acks=all). An invalid message is dead-lettered
+with a reason, and an invalid gate event is acked `rejected`. A message that exceeds the rate share
+of its device or site is not written and is acked `rejected` with the reason `rate`. While Kafka is
+down, newer frames replace older ones; events wait up to a limit, and then nothing more is read from
+the broker; HTTP answers 503. While the broker is down, ingest keeps trying to reconnect, with
+jitter. It does the same for each polled camera, which it reports as offline meanwhile. External
+failures never end the process. After an internal fault the supervisor restarts it, and the broker
+redelivers whatever was not acknowledged.
 
 Settings (environment):
 """
@@ -71,7 +71,7 @@ LANES: Mapping[str, Sequence[str]] = {
         *BROKER_TELLS,
     ],
 }
-# Longer than aiokafka's own time-out (40 s), so that a short outage is waited out at once.
+# Longer than aiokafka's own timeout (40 s), so a short outage is waited out in one go.
 _LANE_LIMIT_S = 60.0
 _HTTP_LIMIT_S = 5.0
 _HEARTBEAT_LIMIT_S = 5.0
@@ -88,7 +88,7 @@ async def build(environ: Mapping[str, str]) -> None:
     producers = []
 
     def new_producer(limit_s: float, topics: Sequence[str] = TOPICS) -> SteadyProducer:
-        # One per lane: an outage of one topic must not restart the others.
+        # One task per lane, because an outage of one topic must not restart the others.
         producer = SteadyProducer(settings.kafka, topics, limit_s)
         producers.append(producer)
         return producer
@@ -122,6 +122,7 @@ async def build(environ: Mapping[str, str]) -> None:
             clock=clock,
             decide=handle_pulled,
             known=known,
+            shares=shares,
         )
     setup = None
     if polling is not None and polling.stored is not None:
@@ -161,7 +162,8 @@ async def build(environ: Mapping[str, str]) -> None:
 
 
 class Polling:
-    """The polled cameras, and the turns of all. Raises SettingsError when the file is invalid."""
+    """The polled cameras and the orientation of every camera. Raises SettingsError when the file is
+    invalid."""
 
     def __init__(
         self, settings: Settings, pull: PullSettings, streams: Streams, known: Known
@@ -179,8 +181,9 @@ class Polling:
         self.puller = Puller(self._cameras, source, settings.limits, SystemClock(), known.turns)
 
     def setup(self, producer: SteadyProducer, trial_streams: Streams) -> Setup:
-        """For the routes with which the page adds cameras; needs `stored`. `trial_streams`:
-        video readers of their own for tries, so that a bad camera disturbs no other."""
+        """Build what the routes need with which the page adds cameras; needs `stored`.
+        `trial_streams` are separate video readers for trying out a camera, so that a bad camera
+        disturbs no other."""
         assert self.stored is not None  # noqa: S101 -- the caller has checked
         return Setup(
             self.stored,

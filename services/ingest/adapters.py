@@ -15,11 +15,11 @@ _STOP_LIMIT_S: Final = 3.0
 
 
 class SteadyProducer:
-    """ports.Producer that starts by itself and restarts after a failed or overdue send.
+    """A ports.Producer that starts itself, and restarts after a send fails or takes too long.
 
     An idempotent producer that has given up a batch has a gap in its sequence numbers, and the
-    broker refuses everything after it (aiokafka#1017). Records that are then written twice have the
-    same id.
+    broker refuses everything after it (aiokafka#1017). Records that are written twice because of a
+    restart have the same id.
     """
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str], limit_s: float) -> None:
@@ -30,7 +30,8 @@ class SteadyProducer:
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, messages: Sequence[Outgoing]) -> list[tuple[int, int]]:
-        """See ports.Producer; at most `limit_s` seconds. [] only connects and checks the topics."""
+        """See ports.Producer; takes at most `limit_s` seconds. An empty list only connects and
+        checks the topics."""
         producer = None
         try:
             async with asyncio.timeout(self._limit_s):
@@ -47,7 +48,7 @@ class SteadyProducer:
             raise Retryable(f"Kafka's producer must be recreated: {error!r}") from error
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._discard(self._producer)
 
     async def _started(self) -> AIOKafkaProducer:
@@ -80,12 +81,12 @@ class SteadyProducer:
 
 
 async def _end(producer: AIOKafkaProducer) -> None:
-    """Stop within a time limit: aiokafka's stop() waits for batches that an unreachable Kafka never
-    takes."""
+    """Stop within a time limit, because aiokafka's stop() waits for batches that an unreachable
+    Kafka never accepts."""
     stopping = asyncio.ensure_future(producer.stop())
     done, _ = await asyncio.wait({stopping}, timeout=_STOP_LIMIT_S)
     if not done:
-        # Without its sender it cannot write anything old after the next producer's records.
+        # Without its sender it can't write anything old after the next producer's records.
         sender = producer._sender.sender_task  # noqa: SLF001 -- there is no other way to abandon it
         if sender is not None:
             sender.cancel()

@@ -1,11 +1,12 @@
-"""A lane: from one MQTT session (or the pulled cameras) to Kafka, acknowledged only when durable.
+"""A lane carries messages from one MQTT session (or the polled cameras) to Kafka and acknowledges
+them only once they are durable.
 
     broker --> MqttLink --receive--> Room --run--> Producer (acks=all)
                   ^                                   |
                   +--- reply, then PUBACK in order <--+
 
-Frames and events have a lane each, so that pictures can neither fill the event session's queue at
-the broker nor delay a gate's acknowledgement.
+Frames and events have separate lanes, so that pictures can neither fill the event session's queue
+at the broker nor delay the acknowledgement of gate events.
 """
 
 import asyncio
@@ -44,7 +45,7 @@ Decide = Callable[[Message, Context], Handled]
 
 
 class Link(Protocol):
-    """What a lane needs of its source (mqtt.MqttLink, puller.Puller)."""
+    """What a lane needs from its source (mqtt.MqttLink, puller.Puller)."""
 
     async def run(
         self,
@@ -55,14 +56,14 @@ class Link(Protocol):
         """Connect and pass messages on until `stop` is set."""
 
     def settle(self, delivery: Delivery) -> None:
-        """Acknowledge."""
+        """Acknowledge the delivery."""
 
     def publish(self, reply: Reply) -> None:
-        """Tell a device."""
+        """Send a reply to a device."""
 
 
 class Lane:
-    """Takes messages in, writes the decisions, settles in order."""
+    """Receives messages, writes the decisions and acknowledges the deliveries in order."""
 
     def __init__(  # noqa: PLR0913 -- its collaborators, bound once in __main__
         self,
@@ -97,7 +98,8 @@ class Lane:
         metrics.HANDOVER_SIZE.labels(name).set_function(lambda: len(room))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run both directions until `stop` is set. Ends with an error when either of them ends."""
+        """Run both directions until `stop` is set. Raises an error when either of them ends by
+        itself."""
         self._health.waiting[self._waits_as] = "connecting to Kafka"
         try:
             async with asyncio.TaskGroup() as group:
@@ -113,8 +115,8 @@ class Lane:
         return not self._room.is_full
 
     def receive(self, message: Message, delivery: Delivery) -> Handled:
-        """Decide on a message and queue the decision for Kafka; return it. Never blocks, never
-        raises for a message's content."""
+        """Decide on a message, queue the decision for Kafka and return it. Never blocks, and never
+        raises because of a message's content."""
         if message.topic in BROKER_TELLS:
             self._link.settle(delivery)
             _broker_report(message)
@@ -150,13 +152,13 @@ class Lane:
                 return self._within_letters(message, self._decide(message, self._context))
             metrics.SHARE_EXCEEDED.labels(excess.of, excess.what).inc()
             return limited(message, excess)
-        except Exception as error:  # our own fault on one message must not repeat for ever
+        except Exception as error:  # an internal fault on one message must not repeat for ever
             log.exception("ingest could not handle a message on %s", message.topic[:200])
             return refuse(message, Invalid("internal-error", repr(error)), self._context.limits)
 
     def _within_letters(self, message: Message, handled: Handled) -> Handled:
-        """A refused message above its device's share of dead letters is not stored; its device
-        still gets an answer."""
+        """Do not store a refused message that exceeds its device's share of dead letters. The
+        device still gets an answer."""
         if self._shares is None or handled.outcome != "refused":
             return handled
         size_bytes = sum(len(record.value or b"") for record in handled.outgoing)
@@ -182,8 +184,8 @@ class Lane:
                 self._settle(item)
 
     async def _send(self, batch: Sequence[Item], stop: asyncio.Event) -> list[Item]:
-        """Write until Kafka has everything; return the written part of the batch. After each
-        failure newer frames replace older ones."""
+        """Retry until Kafka has everything; return the part of the batch that was written. After
+        each failure newer frames replace older ones."""
         ceiling_s = FIRST_DELAY_S
         waiting = list(batch)
         while not stop.is_set():
@@ -198,7 +200,7 @@ class Lane:
                 self._health.waiting[self._waits_as] = str(error)
                 waiting, given_way = self._room.thin(waiting)
                 self._give_way(given_way)
-                # Half fixed, half jitter: never at once, never all together.
+                # Half fixed, half jitter: never immediately, and never all lanes at the same time.
                 await self._clock.sleep(ceiling_s * random.uniform(0.5, 1))  # noqa: S311
                 ceiling_s = min(ceiling_s * 2, MAX_DELAY_S)
             else:
@@ -207,7 +209,7 @@ class Lane:
         return []
 
     async def _noticing(self, work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T:
-        """Wait for it. /readyz reports a long wait, and a stop does not wait for Kafka."""
+        """Wait for `work`. /readyz reports a long wait, and a stop does not wait for Kafka."""
         task = asyncio.ensure_future(work)
         try:
             while not (await asyncio.wait({task}, timeout=_SLOW_S))[0]:
@@ -238,8 +240,8 @@ class Lane:
 
 
 def _without(items: Sequence[Item], refused: Refused, now_ms: int) -> list[Item]:
-    """The same items after the write: written ones have nothing left to write, refused ones their
-    dead letters."""
+    """Return the items as they are after the write: written items have nothing left to write, and
+    refused items are left with their dead letters."""
     left, index = [], 0
     for item in items:
         handled, first = item.handled, index
@@ -254,8 +256,8 @@ def _without(items: Sequence[Item], refused: Refused, now_ms: int) -> list[Item]
 
 
 def _broker_report(message: Message) -> None:
-    """Counters that only the broker has: messages dropped because a queue was full, and refused
-    clients. Neither should increase."""
+    """Update the metrics that only the broker can count: messages dropped because a queue was full,
+    and refused clients. Neither should increase."""
     gauge = BROKER_TELLS[message.topic]
     try:
         report = msgspec.json.decode(message.payload)

@@ -1,8 +1,8 @@
-"""One MQTT connection: paho without its thread, its socket watched by asyncio.
+"""One MQTT connection: paho without its thread; asyncio watches the socket.
 
-paho's own network thread is not used: an exception in a callback ends it, its reconnects have no
-jitter, and an acknowledgement from another thread can slip into the next connection, where its mid
-belongs to another message.
+paho's own network thread is not used, because an exception in a callback ends it, its reconnects
+have no jitter, and an acknowledgement from another thread can slip into the next connection, where
+its message id (mid) belongs to another message.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ _MAX_REPLIES: Final = 1_000
 
 
 class Connection:
-    """One connection: one paho client, its socket watched by asyncio. Not usable once closed. The
-    constructor reads the certificate file, so it may raise OSError."""
+    """One connection: one paho client whose socket asyncio watches. It can't be used again once
+    closed. The constructor reads the certificate file, so it may raise OSError."""
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class Connection:
         )
         client.connect_timeout = CONNECT_LIMIT_S
         client.max_queued_messages_set(_MAX_REPLIES)
-        # By default 20 messages go out until the broker has acknowledged one, and the PUBACK of a
-        # gate event would overtake its device's ack. 0: all at once (with any other number paho
-        # scans all of them at each acknowledgement).
+        # By default paho sends 20 messages and then waits for the broker to acknowledge one, so the
+        # PUBACK of a gate event would overtake its device's ack. 0 sends all at once (with any
+        # other number paho scans all of them at each acknowledgement).
         client.max_inflight_messages_set(0)
         client.username_pw_set(settings.username, settings.password)
         if settings.tls:
@@ -68,22 +68,23 @@ class Connection:
     async def open(self) -> None:
         """Connect (at most CONNECT_LIMIT_S) and start reading. Raises OSError."""
         connect = self._client.connect
-        # Resolving, connecting and the TLS handshake block, so only they leave the event loop.
+        # Resolving, connecting and the TLS handshake block, so they run outside the event loop.
         await asyncio.to_thread(connect, self._settings.host, self._settings.port, KEEPALIVE_S)
         opened = self._client.socket()
         if isinstance(opened, socket.socket):
-            # paho leaves Nagle on: a PUBACK behind a reply would wait 40 ms for the broker's ACK.
+            # paho leaves Nagle on, so a PUBACK behind a reply would wait 40 ms for the broker's
+            # ACK.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # From here on the event loop writes, everything from one turn together. Not earlier,
-        # because another thread sends the CONNECT.
+        # From here on the event loop does the writing, and writes everything from one turn
+        # together. It can't start earlier, because another thread sends the CONNECT.
         self._client.on_socket_register_write = lambda *_: self._write(True)
         self._client.on_socket_unregister_write = lambda *_: self._write(False)
         self._write(self._client.want_write())
         self.read(True)
 
     def read(self, wanted: bool) -> None:
-        """Continue reading, or make the broker wait (its window and the socket's buffers fill
-        up)."""
+        """Continue reading, or stop reading so that the broker has to wait once its window and the
+        socket's buffers are full."""
         watched = self._client.socket()
         if watched is None or wanted == self._reading:
             return
@@ -99,28 +100,29 @@ class Connection:
         self._client.ack(mid, 1)
 
     def publish(self, reply: Reply) -> None:
-        """Send at QoS 1. Dropped when the connection ends, because its device will send again."""
+        """Send at QoS 1. The message is dropped when the connection ends, because its device will
+        send again."""
         code = self._client.publish(reply.topic, reply.payload, qos=1).rc
-        if code == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:  # the broker acknowledges none
+        if code == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:  # the broker doesn't acknowledge
             metrics.REPLIES_DROPPED.labels("queue-full").inc()
         elif code != MQTTErrorCode.MQTT_ERR_SUCCESS:
             metrics.REPLIES_DROPPED.labels("not-connected").inc()
 
     def tick(self) -> None:
-        """Keep-alive; call it about once a second."""
+        """Handle keep-alive; call it about once a second."""
         self._client.loop_misc()
 
     def close(self, reason: str) -> None:
-        """End the connection; may be called repeatedly. The session stays at the broker."""
+        """End the connection; may be called repeatedly. The session remains at the broker."""
         self._end(reason)
-        self._client.on_socket_register_write = None  # what waits is written here and now
+        self._client.on_socket_register_write = None  # pending data is written here and now
         self._client.disconnect()
         watched = self._client.socket()
-        if isinstance(watched, socket.socket):  # it did not take the DISCONNECT at once
-            with contextlib.suppress(OSError):  # the other side may have been quicker
+        if isinstance(watched, socket.socket):  # the DISCONNECT was not sent at once
+            with contextlib.suppress(OSError):  # the peer may have closed first
                 watched.shutdown(socket.SHUT_RDWR)
-            # paho then finds the socket unusable and closes it itself. If it were closed outside
-            # paho, later writes would still use it.
+            # paho then finds the socket unusable and closes it itself. If it were closed without
+            # paho's knowledge, later writes would still use it.
             self._client.loop_write()
 
     # ------------------------------------------------------------ called by asyncio and paho
@@ -128,19 +130,19 @@ class Connection:
         try:
             for _ in range(_PACKETS_A_TURN):
                 before = self._messages
-                self._client.loop_read()  # one packet, or what is there of it
+                self._client.loop_read()  # one packet, or the part of it that has arrived
                 watched = self._client.socket()
                 # TLS may hold decrypted bytes that no selector reports.
                 more = isinstance(watched, ssl.SSLSocket) and watched.pending()
                 if not self._reading or (self._messages == before and not more):
                     break
             self._read_on()
-        except Exception as error:  # any broken packet: a new connection, not the end
+        except Exception as error:  # after any broken packet: reconnect, don't exit
             log.warning("MQTT: a packet could not be read", exc_info=True)
             self.close(f"unreadable packet: {error!r}")
 
     def _read_on(self) -> None:
-        """Bytes that TLS has already decrypted wake no selector."""
+        """Read bytes that TLS has already decrypted, because they wake no selector."""
         watched = self._client.socket()
         if self._reading and isinstance(watched, ssl.SSLSocket) and watched.pending():
             self._loop.call_soon(self._readable)
@@ -192,8 +194,8 @@ class Connection:
 
 @contextlib.contextmanager
 def _corked(watched: Any) -> Iterator[None]:
-    """Writes made inside are sent in full segments. paho writes each PUBACK separately, and sending
-    and receiving each costs more than the rest of its handling."""
+    """Send what is written inside in full segments. paho writes each PUBACK separately, and sending
+    and receiving it costs more than the rest of its handling."""
     if watched is None or not hasattr(socket, "TCP_CORK"):
         yield
         return
@@ -201,5 +203,5 @@ def _corked(watched: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        if watched.fileno() >= 0:  # it may have been closed by what was written, or not
+        if watched.fileno() >= 0:  # what was written may have closed it
             watched.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)

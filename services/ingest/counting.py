@@ -6,7 +6,7 @@ from services.ingest.messages import Handled
 
 
 def count(handled: Handled) -> None:
-    """Count once, when the outgoing records are durable."""
+    """Count a message once, when its outgoing records are durable."""
     if handled.outcome == "frame":
         metrics.FRAMES_ACCEPTED.labels(handled.via).inc()
     elif handled.outcome == "repeated":

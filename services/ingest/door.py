@@ -1,4 +1,4 @@
-"""What every HTTP route of ingest does first: check the API key, read the body."""
+"""The first steps of every HTTP route of ingest: check the API key and read the body."""
 
 import asyncio
 from typing import Final
@@ -24,7 +24,7 @@ class Denied(Exception):
 
 
 def require_key(bearer: Bearer, request: Request, scope: str) -> Key:
-    """The request's key. Raises Denied 401, 403 or 429."""
+    """Return the request's key. Raises Denied 401, 403 or 429."""
     address = request.client.host if request.client else "unknown"
     try:
         return bearer.key(request.headers.get("authorization"), address, scope)
@@ -34,7 +34,7 @@ def require_key(bearer: Bearer, request: Request, scope: str) -> Key:
 
 
 def require_camera(key: Key, camera_id: str) -> None:
-    """The key for `frames` must be the camera's own. Raises Denied 403."""
+    """Require that the key for `frames` belongs to this camera. Raises Denied 403."""
     own = key.camera_id
     if own is None:
         detail = "this key's name is not a camera: `parking keys add SITE/CAMERA frames` creates"
@@ -44,7 +44,7 @@ def require_camera(key: Key, camera_id: str) -> None:
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The whole body. Raises Invalid: `too-large`, `cut-off`, `slow-body`."""
+    """Return the whole body. Raises Invalid: `too-large`, `cut-off`, `slow-body`."""
     too_large = Invalid("too-large", f"at most {max_bytes} bytes are allowed")
     if int(request.headers.get("content-length", "0")) > max_bytes:
         raise too_large
@@ -61,7 +61,8 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 
 
 async def read_jpeg(request: Request, max_bytes: int) -> bytes:
-    """The body, which must be declared as a JPEG. Raises Denied 415, and Invalid as read_body."""
+    """Return the body, which must be declared as a JPEG. Raises Denied 415, and Invalid as
+    read_body does."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "image/jpeg":
         raise Denied(415, "not-image-jpeg", "send Content-Type: image/jpeg")
     return await read_body(request, max_bytes)

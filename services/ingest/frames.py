@@ -19,7 +19,8 @@ SLOW_CLOCK: Final = "slow-clock"
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """An event's time, its source, and why it is not the device's."""
+    """An event's time, the source of that time, and, where it is not the device's time, the
+    reason."""
 
     time_ms: int
     source: TimeSource
@@ -27,15 +28,15 @@ class Time:
 
 
 def reported(event: DeviceReported) -> Outgoing:
-    """Return a report as a record."""
+    """Return a device report as a record."""
     return codec.outgoing(event, DEVICE_EVENTS, event.site_id, SOURCE)
 
 
 def choose_time(
     captured_at_ms: int | None, received_at_ms: int, limits: Limits, back_ms: int | None = None
 ) -> Time:
-    """Use the device's time if it is within the limits around receipt (`back_ms`: instead of the
-    usual one), otherwise receipt, with the reason."""
+    """Use the device's time if it is close enough to the time of receipt, otherwise the time of
+    receipt, with the reason. `back_ms` replaces the usual limit into the past."""
     if not captured_at_ms:  # a device without a clock sends 0
         return Time(received_at_ms, "receipt", "no-clock")
     if captured_at_ms < received_at_ms - (limits.clock_back_ms if back_ms is None else back_ms):
@@ -53,8 +54,9 @@ def accept_frame(
     context: Context,
     name: str | None = None,
 ) -> tuple[FrameReceived, Outgoing]:
-    """Turn a checked, stripped and upright picture into event and record. `name`: the part of its
-    id after the camera's; None: its numbers or its hash. Raises Invalid (see jpeg.inspect)."""
+    """Turn a picture that was checked, stripped and turned upright into an event and a record.
+    `name` is the part of its id after the camera's id; if None, the picture's numbers or its hash
+    are used. Raises Invalid (see jpeg.inspect)."""
     limits = context.limits
     turn = context.turns.get(device.device_id, UPRIGHT)
     picture = inspect(payload, limits.frame_max_bytes, limits.frame_max_pixels, turn)
@@ -90,12 +92,14 @@ def accept_frame(
 
 
 def _device_time(captured_at_ms: int | None) -> int | None:
-    """A device without a clock sends 0; one that counts microseconds sends an impossible time."""
+    """Return the device's time, or None if it is no real time: a device without a clock sends 0,
+    and one that counts microseconds sends an impossible time."""
     return captured_at_ms if captured_at_ms and captured_at_ms < TIME_END_MS else None
 
 
 def frozen(event: FrameReceived) -> Outgoing:
-    """The camera sent the picture of `event` again: not a new frame, but it is alive, or frozen."""
+    """Report that the camera sent the picture of `event` again. It is not a new frame; the camera
+    is alive, or its picture is frozen."""
     return reported(
         DeviceReported(
             id=f"{event.camera_id}/frozen/{event.sha256[:ID_HEX]}",
@@ -109,8 +113,9 @@ def frozen(event: FrameReceived) -> Outgoing:
 
 
 def once_a_minute(device_id: str, reason: str, now_ms: int) -> Outgoing:
-    """Report what goes on at a device, once a minute by the event's id: `replay` (somebody sends a
-    frame a second time, not the broker) or `rate` (it was limited)."""
+    """Report what is happening at a device, at most once a minute (the event's id contains the
+    minute): `replay` (somebody other than the broker sent a frame a second time) or `rate` (the
+    device exceeded its share)."""
     return reported(
         DeviceReported(
             id=f"{device_id}/{reason}/{now_ms // 60_000}",

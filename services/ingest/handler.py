@@ -1,8 +1,8 @@
 """Decide on a message from the edge: pure decisions, no I/O, no clock.
 
-`handle_message` takes an MQTT message and returns the records for Kafka, with the answer for the
-device once those are durable. Pictures over HTTP go through the same `handle_frame`. Times are Unix
-milliseconds.
+`handle_message` takes an MQTT message and returns the records for Kafka, and the answer that the
+device gets once those are durable. Pictures over HTTP go through the same `handle_frame`. Times are
+Unix milliseconds.
 """
 
 import dataclasses
@@ -72,13 +72,14 @@ def handle_message(message: Message, context: Context) -> Handled:
 def refuse(
     message: Message, error: Invalid, limits: Limits, device: DeviceTopic | None = None
 ) -> Handled:
-    """Dead-letter the message, without a plate, and answer its sender: otherwise a gate event would
-    be repeated for ever, and an installer would not see what is wrong with the pictures."""
+    """Dead-letter the message, without its plate, and answer its sender. Without an answer a gate
+    event would be repeated for ever, and an installer would not see what is wrong with the
+    pictures."""
     key = None
     if device is not None:
         key = (device.device_id if device.kind == "frame" else device.site_id).encode()
     sender = sender_of(message.topic)
-    reply = _reply(sender, device, error) if sender else None
+    reply = _reply(sender, device, error) if sender and message.via == "mqtt" else None
     payload = message.payload
     if not holds_pictures(message.topic):
         payload = without_plates(payload)
@@ -88,11 +89,12 @@ def refuse(
 
 
 def limited(message: Message, excess: Excess) -> Handled:
-    """Decide on a message above its sender's share: it is not written, and is not dead-lettered.
-    Its device gets an ack, and the device events one report a minute."""
+    """Decide on a message that exceeds its sender's share: it is neither written nor dead-lettered.
+    A device gets an ack (a polled camera gets none), and one report a minute goes to the device
+    events."""
     sender = sender_of(message.topic) or ""
     reply = None
-    if excess.answer:
+    if excess.answer and message.via == "mqtt":
         error = Invalid(RATE, excess.detail)
         try:
             reply = _reply(sender, parse_mqtt_topic(message.topic), error)
@@ -103,22 +105,24 @@ def limited(message: Message, excess: Excess) -> Handled:
 
 
 def refused_of(camera_id: str) -> str:
-    """Handled.frame_of: a camera's refused pictures may be replaced by newer refused ones, or they
-    would fill the queue, but never by a good one."""
+    """Return `Handled.frame_of` for a refused picture. Newer refused pictures of the camera may
+    replace it, because refused pictures would otherwise fill the queue; they never replace a good
+    one."""
     return f"{camera_id} refused"
 
 
 def dead_letter(
     place: str, key: bytes | None, payload: bytes, error: Invalid, now_ms: int, limits: Limits
 ) -> Outgoing:
-    """The dead letter of a message to an MQTT topic or HTTP path (`place`)."""
+    """Return the dead letter of a message that was sent to an MQTT topic or an HTTP path
+    (`place`)."""
     record = Record(place, -1, -1, key, payload)
     return codec.dead_letter(record, error, SOURCE, now_ms, kept_bytes=limits.frame_max_bytes)
 
 
 def kafka_refused(handled: Handled, error: Invalid, now_ms: int) -> Handled:
-    """Decide on a message whose record Kafka will never accept. Raises the error if the refused
-    message was itself the dead letter."""
+    """Decide on a message whose record Kafka will never accept. Raises the error if the message was
+    itself a dead letter."""
     if handled.outcome == "refused":
         raise error
     letters = tuple(codec.refused_letter(m, error, now_ms) for m in handled.outgoing)
@@ -132,7 +136,8 @@ def kafka_refused(handled: Handled, error: Invalid, now_ms: int) -> Handled:
 
 
 def _number(device: DeviceTopic, captured_at_ms: int | None = None) -> Number | None:
-    """A device counts frames and gate events together, but each lane sees its own."""
+    """Return the message's number. A device counts frames and gate events together, but each lane
+    sees only its own."""
     if device.boot_id is None or device.seq is None:
         return None
     sender = f"{device.device_id}/{device.kind}"
@@ -140,9 +145,9 @@ def _number(device: DeviceTopic, captured_at_ms: int | None = None) -> Number | 
 
 
 def handle_frame(device: DeviceTopic, message: Message, context: Context) -> Handled:
-    """Decide on one picture that a device sent, by MQTT or HTTP. Raises Invalid (jpeg.inspect)."""
+    """Decide on one picture that a device sent by MQTT or HTTP. Raises Invalid (jpeg.inspect)."""
     if message.retained:
-        return Handled("ignored")  # of unknown age: as an observation it could be days old
+        return Handled("ignored")  # its age is unknown: it could be days old
     number = _number(device, device.captured_at_ms)
     if number in context.used and not message.redelivered:
         news = once_a_minute(device.device_id, "replay", message.received_at_ms)
@@ -152,8 +157,8 @@ def handle_frame(device: DeviceTopic, message: Message, context: Context) -> Han
     )
     plain = device.boot_id is None
     again = plain and context.last_pictures.get(event.camera_id) == event.sha256
-    # A repeat by the broker (DUP) is written again, because its original may still wait for Kafka.
-    # The repeat waits, too, and has the same id.
+    # A message that the broker redelivers (DUP) is written again, because the original may still be
+    # waiting for Kafka. The repeat waits too, and has the same id.
     if again and not message.redelivered:
         return Handled("repeated", (frozen(event),), event=event, via=message.via)
     return Handled(
@@ -197,7 +202,7 @@ def _gate(device: DeviceTopic, message: Message, context: Context) -> Handled:
     records = [codec.outgoing(event, GATE_EVENTS, event.site_id, SOURCE)]
     if sealed := sealed_event(event, taken):
         records.append(codec.outgoing(sealed, PLATES, event.site_id, SOURCE))
-    # Written and acked even if known: the device repeats an event when its ack was lost.
+    # Written and acked even if known, because the device repeats an event when its ack was lost.
     reply = _reply(device.device_id, device, None)
     return Handled("gate", tuple(records), reply, number=_number(device, payload.captured_at_ms))
 

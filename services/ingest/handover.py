@@ -9,7 +9,7 @@ from typing import Final
 from parking.wire.codec import event_id
 from services.ingest.messages import Handled
 
-# The same number again may be on its way to Kafka.
+# A message with the same number may already be on its way to Kafka.
 MAX_EVENT_BYTES: Final = 16_000_000
 
 
@@ -23,7 +23,8 @@ class Delivery:
 
 
 class AckOrder:
-    """The PUBACKs not yet sent on one connection, in the order of receipt (MQTT 3.1.1, 4.6)."""
+    """The PUBACKs not yet sent on one connection, in the order of receipt (MQTT 3.1.1, section
+    4.6)."""
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
@@ -33,14 +34,14 @@ class AckOrder:
         return len(self._owed)
 
     def received(self, mid: int | None) -> Delivery:
-        """Note a message of this connection."""
+        """Note a message received on this connection."""
         delivery = Delivery(self.epoch, mid)
         if mid is not None:
             self._owed.append(delivery)
         return delivery
 
     def settle(self, delivery: Delivery) -> list[int]:
-        """The delivery is settled; return the mids that may now be acknowledged, in order."""
+        """Mark the delivery as settled; return the mids that may now be acknowledged, in order."""
         delivery.settled = True
         ready = []
         while self._owed and self._owed[0].settled:
@@ -52,7 +53,7 @@ class AckOrder:
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """A decision waiting for Kafka, and the delivery it settles. `sender`: `{site}/{device}`."""
+    """A decision waiting for Kafka, and the delivery it settles. `sender` is `{site}/{device}`."""
 
     handled: Handled
     delivery: Delivery
@@ -60,20 +61,20 @@ class Item:
 
     @property
     def ids(self) -> list[str]:
-        """Of the events that are to be written."""
+        """The ids of the events to be written."""
         return [event_id(message) for message in self.handled.outgoing]
 
     @property
     def size(self) -> int:
-        """Bytes that are to be written."""
+        """The number of bytes to be written."""
         return sum(len(record.value or b"") for record in self.handled.outgoing)
 
 
 class Room:
-    """The queue for Kafka. Frames never fill it: beyond `max_frames` the camera with the most
-    frames loses its oldest. Everything else is kept. At `max_events`, or `max_event_bytes`, the
-    queue is full and its caller must stop reading (messages from the present read may still be
-    added).
+    """The queue for Kafka. Frames never fill it, because beyond `max_frames` the camera with the
+    most frames loses its oldest one. Everything else is kept. At `max_events`, or
+    `max_event_bytes`, the queue is full and the caller must stop reading (messages from the current
+    read may still be added).
 
     Senders take turns, one item each, so a flood from one sender delays another by one item per
     turn. A sender's own items keep their order.
@@ -84,7 +85,7 @@ class Room:
     ) -> None:
         self._max_frames = max_frames
         self._max_events = max_events
-        self._queues: dict[str, deque[Item]] = {}  # by sender, the next one's turn first
+        self._queues: dict[str, deque[Item]] = {}  # by sender; the first has the next turn
         self._count = 0
         self._frames = 0
         self._max_event_bytes = max_event_bytes
@@ -133,15 +134,15 @@ class Room:
             return item
 
     def take(self, limit: int) -> list[Item]:
-        """Up to `limit` items: the oldest of each sender in turn."""
+        """Take up to `limit` items: the oldest of each sender in turn."""
         taken = [self._next() for _ in range(min(limit, self._count))]
         self._frames -= sum(1 for item in taken if item.handled.frame_of)
         self._event_bytes -= sum(item.size for item in taken if not item.handled.frame_of)
         return taken
 
     def thin(self, taken: Iterable[Item]) -> tuple[list[Item], list[Item]]:
-        """Kafka is down: of `taken` and the queue keep only each camera's newest frame. Returns the
-        rest of `taken`, and all dropped frames."""
+        """While Kafka is down, keep only each camera's newest frame of `taken` and the queue.
+        Returns the rest of `taken`, and all dropped frames."""
         taken = list(taken)
         waiting = list(self._all())
         newest = {i.handled.frame_of: i for i in (*taken, *waiting) if i.handled.frame_of}

@@ -1,5 +1,5 @@
-"""Write heartbeats into parking.frames, so that every service can see within seconds that nothing
-comes any more (parking/wire/heartbeats.py)."""
+"""Write heartbeats to parking.frames, so that every service notices within seconds when nothing
+arrives any more (parking/wire/heartbeats.py)."""
 
 import asyncio
 import logging
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatWriter:
-    """Writes to so many partitions; 0: to none. A heartbeat that could not be written is dropped:
-    later, its time would be wrong."""
+    """Writes heartbeats to this many partitions (0 writes none). A heartbeat that could not be
+    written is dropped, because its time would be wrong later."""
 
     partitions: int
     producer: Producer
@@ -26,13 +26,13 @@ class HeartbeatWriter:
     clock: Clock
 
     async def loop(self, stop: asyncio.Event) -> None:
-        """Write them every few seconds until `stop`."""
+        """Write heartbeats every few seconds until `stop` is set."""
         while not stop.is_set():
             await self.write()
             await pause(stop, EVERY_S)
 
     async def write(self) -> None:
-        """Write one to each partition."""
+        """Write one heartbeat to each partition."""
         messages = new_heartbeats(self.partitions, self.clock.now_ms())
         if not messages:
             return

@@ -1,8 +1,8 @@
 """HTTP intake of pictures, for devices that speak only HTTP: `POST /ingest/v1/frames/...`.
 
-202 only once Kafka has the picture; every refusal has a reason, as `{"error": slug, "detail":
-words}`. A key sends the pictures of one camera. A sequence number that was used before, also over
-MQTT, is a replay: counted, reported, and not written.
+The answer is 202 only once Kafka has the picture. Every refusal has a reason, as `{"error": slug,
+"detail": words}`. Each key is valid for the pictures of one camera. A sequence number that was used
+before, also over MQTT, is a replay: it is counted and reported, but not written.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ from services.ingest.uploads import Uploads, upload_routes
 RETRY_AFTER_S: Final = 2
 _MAX_CONCURRENT: Final = 16
 _MAX_EACH: Final = 2
-"""Concurrent pictures per key, so that slow bodies of one key do not block the others."""
+"""Concurrent pictures per key, so that slow bodies sent with one key do not block the others."""
 _STATUS: Final = {"too-large": 413, "bad-camera-id": 404, "slow-body": 408, "empty": 400}
 _RETRY: Final = {"Retry-After": str(RETRY_AFTER_S)}
 _SHOWN: Final = f"{HTTP_FRAMES}/SITE/CAMERA"
@@ -55,7 +55,7 @@ class Accepted(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Objects that the route needs."""
+    """What the route needs."""
 
     keys: KeyFile
     producer: Producer
@@ -64,11 +64,11 @@ class Intake:
     screen_of: Callable[[str], Screen | None] | None = None
     known: Known = field(default_factory=Known)
     routes: Callable[[Bearer], APIRouter] | None = None
-    """More routes (pull/setup.py)."""
+    """Additional routes (pull/setup.py)."""
 
 
 def new_app(intake: Intake, health: Health) -> FastAPI:
-    """The app with the intake and the operations' routes."""
+    """Return the app with the intake and the operational routes."""
     app = FastAPI(
         title="Smart Parking ingest",
         version="1",
@@ -117,7 +117,7 @@ def new_app(intake: Intake, health: Health) -> FastAPI:
 
 
 def _place(room: Places, key: str) -> AbstractContextManager[None]:
-    """Raises Denied 429 or 503."""
+    """Reserve a place for one picture. Raises Denied 429 or 503."""
     try:
         return room.enter(Visitor("", key))
     except Taken as error:
@@ -137,10 +137,11 @@ def _device(
 
 
 async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> Accepted:
-    """Durable in Kafka, as a frame or as a dead letter. Raises Invalid, Retryable or Denied."""
+    """Make the picture durable in Kafka, as a frame or as a dead letter. Raises Invalid, Retryable
+    or Denied."""
     known, now_ms = intake.known, intake.clock.now_ms()
     named = (device.device_id, device.boot_id, device.seq)
-    if named in known.under_way:  # not a replay: a device without an answer sends again
+    if named in known.under_way:  # a device without an answer sends again
         raise Denied(503, "under-way", "the same picture is being written", **_RETRY)
     message = Message(path, body, now_ms, via="http")
     context = Context(intake.limits, known.pictures, known.used, known.clocks, turns=known.turns)
@@ -184,7 +185,7 @@ async def _refused(_: Request, error: Any) -> Response:
 
 
 async def _no_route(request: Request, error: Any) -> Response:
-    """404 and 405 in the form of all other refusals."""
+    """Answer 404 and 405 in the same form as all other refusals."""
     reasons = {404: "not-found", 405: "method-not-allowed"}
     body = {"error": reasons.get(error.status_code, "http-error"), "detail": str(error.detail)}
     if error.status_code == 404:

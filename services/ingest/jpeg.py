@@ -1,11 +1,12 @@
 """Check a JPEG without decoding it, strip its metadata, and write its orientation.
 
 OpenCV fills a truncated picture with grey, or with parts of an earlier picture. So pictures are
-parsed here first: complete from SOI to EOI, of a size and kind that is safe to decode. Only what a
-decoder needs is kept: comments and all application segments are removed (APP0 of JFIF and APP14 of
-Adobe stay, because they define the colours). Of EXIF only the orientation is kept, combined with
-the camera's setting, in a new segment of a few bytes. Bytes after EOI are cut off, and the picture
-is accepted: the ESP32-CAM pads its buffer with zeros or the remains of an earlier picture.
+parsed here first: they must be complete from SOI to EOI, and of a size and kind that is safe to
+decode. Only what a decoder needs is kept: comments and all application segments are removed (APP0
+of JFIF and APP14 of Adobe stay, because they define the colours). Of EXIF only the orientation is
+kept, combined with the camera's setting, in a new segment of a few bytes. Bytes after EOI are cut
+off, and the picture is accepted, because the ESP32-CAM pads its buffer with zeros or the remains of
+an earlier picture.
 """
 
 import re
@@ -29,7 +30,7 @@ _EOI, _SOS, _COM, _APP0, _APP1, _APP14 = 0xD9, 0xDA, 0xFE, 0xE0, 0xE1, 0xEE
 _APPLICATION: Final = range(0xE0, 0xF0)
 _SOF: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SOF_DECODABLE: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive; Huffman
-# Markers that have a length and may come between parts of a picture: tables, DRI, APPn, COM.
+# Markers that have a length and may occur between parts of a picture: tables, DRI, APPn, COM.
 _WITH_LENGTH: Final = frozenset({0xC4, 0xDB, 0xDD, _COM, *_APPLICATION})
 _IDENTIFIERS: Final = {_APP0: b"JFIF\0", _APP14: b"Adobe"}
 _MARKER: Final = re.compile(rb"\xff+([^\x00\xff])")
@@ -38,8 +39,8 @@ _SCANNED_BYTES: Final = 1 << 17
 
 
 class _Scratch(threading.local):
-    """Scratch memory of the search for markers. Allocating it for each picture, page by page from
-    the system, took longer than the search."""
+    """Scratch memory of the search for markers. Allocating it anew for each picture, page by page,
+    took longer than the search itself."""
 
     def __init__(self) -> None:
         self.marked, self.stuffed = (np.empty(_SCANNED_BYTES, np.bool_) for _ in range(2))
@@ -54,8 +55,8 @@ class _Recorded(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG that passed. `data` is what is stored; `width` and `height` are those of the picture
-    as shown; `recorded_at_ms` is replayed footage's time."""
+    """A JPEG that passed the checks. `data` is what is stored; `width` and `height` are those of
+    the picture as displayed; `recorded_at_ms` is the original time of replayed footage."""
 
     data: bytes
     width: int
@@ -68,7 +69,7 @@ class _Walk:
     """What was parsed between SOI and the current position."""
 
     data: bytes
-    kept: list[tuple[int, int]]  # ranges of bytes, joined where they touch
+    kept: list[tuple[int, int]]  # byte ranges, joined where they touch
     width: int = 0
     height: int = 0
     scans: int = 0
@@ -83,10 +84,10 @@ class _Walk:
 
 
 def inspect(data: bytes, max_bytes: int, max_pixels: int, turn: Orientation = UPRIGHT) -> Picture:
-    """Check, strip and turn (`turn`: the camera's setting, applied after its EXIF). Raises Invalid:
-    `empty`, `too-large`, `not-a-jpeg`, `truncated`, `bad-jpeg`, `unsupported-jpeg`,
-    `too-many-pixels`, `too-many-segments` or `too-many-scans`. Takes time in proportion to the
-    length, whatever the content."""
+    """Check, strip and turn a picture (`turn` is the camera's setting, applied after the EXIF
+    orientation). Raises Invalid: `empty`, `too-large`, `not-a-jpeg`, `truncated`, `bad-jpeg`,
+    `unsupported-jpeg`, `too-many-pixels`, `too-many-segments` or `too-many-scans`. The time it
+    takes is proportional to the length, whatever the content."""
     if not data:
         raise Invalid("empty", "no bytes")
     if len(data) > max_bytes:
@@ -104,7 +105,7 @@ def inspect(data: bytes, max_bytes: int, max_pixels: int, turn: Orientation = UP
 
 
 def _next_marker(data: bytes, position: int) -> tuple[int, int]:
-    """The marker at `position` (fill bytes before it are skipped) and the position after it."""
+    """Return the marker at `position`, after any fill bytes, and the position after it."""
     found = _MARKER.match(data, position)
     if found:
         return found.end(), found[1][0]
@@ -114,7 +115,7 @@ def _next_marker(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _segment(walk: _Walk, marker: int, position: int, max_pixels: int) -> int:
-    """Parse the segment whose marker ends at `position`; return the position after it."""
+    """Parse the segment whose marker ends at `position`; return the position after the segment."""
     if marker not in _WITH_LENGTH and marker not in _SOF and marker != _SOS:
         raise Invalid("bad-jpeg", f"marker FF {marker:02X} at byte {position - 2}")
     data = walk.data
@@ -166,7 +167,8 @@ def _frame_header(walk: _Walk, marker: int, body: bytes, max_pixels: int) -> Non
 
 
 def _scan(walk: _Walk, start: int) -> int:
-    """Skip the entropy-coded data that begins at `start`; the position of the next marker."""
+    """Skip the entropy-coded data that begins at `start`; return the position of the next
+    marker."""
     if not walk.width:
         raise Invalid("bad-jpeg", "a scan before the frame header")
     walk.scans += 1
@@ -180,13 +182,15 @@ def _scan(walk: _Walk, start: int) -> int:
 
 
 def _goes_on(code: Any) -> Any:
-    """Whether a scan continues after FF and this byte: a restart, or more fill."""
+    """Return whether a scan continues after FF and this byte, which may be a restart or more
+    fill."""
     return (code == 0xFF) | (code & 0xF8 == 0xD0)
 
 
 def next_marker(data: bytes, start: int) -> int:
-    """The position of the first marker from `start` on within entropy-coded data, -1 if none. There
-    FF may be followed by 00 (stuffing), by a restart number (D0 to D7), or by more fill."""
+    """Return the position of the first marker in entropy-coded data from `start` on, or -1 if there
+    is none. FF in such data may be followed by 00 (stuffing), by a restart number (D0 to D7), or by
+    more fill."""
     codes = np.frombuffer(data, np.uint8)
     for begin in range(start, len(data) - 1, _SCANNED_BYTES):
         part = codes[begin : begin + _SCANNED_BYTES + 1]
@@ -197,7 +201,7 @@ def next_marker(data: bytes, start: int) -> int:
         np.greater(marked, stuffed, out=marked)
         first = int(marked.argmax())
         if marked[first] and not _goes_on(int(second[first])):
-            return begin + first  # enough for most pictures, and faster than listing all
+            return begin + first  # finds most, and is faster than listing all
         (places,) = marked.nonzero()  # few
         found = second[places]
         places = places[~_goes_on(found)]
@@ -224,7 +228,7 @@ def _finish(walk: _Walk, end: int, turn: Orientation) -> Picture:
 
 
 def _recorded(text: bytes) -> int | None:
-    """The original time from a comment; None if the comment cannot be read."""
+    """Return the original time from a comment, or None if the comment cannot be read."""
     try:
         return msgspec.json.decode(text, type=_Recorded).recorded_at_ms
     except UNREADABLE:

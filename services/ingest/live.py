@@ -1,7 +1,7 @@
 """Live pictures of the polled cameras, for the notifier: `GET /ingest/v1/live/{site}/{camera}`.
 
-All viewers of a camera share ingest's one connection to it. While somebody watches, the camera is
-polled faster; the rate of frames to Kafka stays the same.
+All viewers of a camera share ingest's one connection to it. While somebody is watching, the camera
+is polled faster, but the rate of frames to Kafka stays the same.
 """
 
 import asyncio
@@ -27,7 +27,8 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 def live_routes(bearer: Bearer, screen_of: Callable[[str], Screen | None]) -> APIRouter:
-    """The route. `screen_of`: a camera's pictures, None when it is not polled here."""
+    """Return the route. `screen_of` gives a camera's pictures, or None when the camera is not
+    polled here."""
     router = APIRouter()
 
     @router.get(HTTP_LIVE + "/{site}/{camera}", response_class=Response)
@@ -50,14 +51,15 @@ async def _parts(screen: Screen) -> AsyncGenerator[bytes, None]:
     last: Taken | None = None
     async with aclosing(screen.pictures(PING_S)) as shown:
         async for taken in shown:
-            # Repeating the last picture, with its time, shows whether the viewer is still there.
+            # Sending the last picture again, with its time, shows whether the viewer is still
+            # there.
             last = taken or last
             if last is not None:
                 yield part(*last)
 
 
 class _Stream(StreamingResponse):
-    """A viewer that takes nothing for SEND_LIMIT_S is disconnected."""
+    """A streaming response that disconnects a viewer who has accepted nothing for SEND_LIMIT_S."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def bounded(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Inputs and outputs of ingest's decisions, and the messages of devices."""
+"""Inputs and outputs of ingest's decisions, and the messages that devices send."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
@@ -23,20 +23,20 @@ _Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of accepted messages. The clock limits: how far a device's time may be from
-    receipt."""
+    """Limits for messages that are accepted. The clock limits say how far a device's time may be
+    from the time of receipt."""
 
     frame_max_bytes: int = FRAME_MAX_BYTES
     frame_max_pixels: int = 2_000_000
     clock_back_ms: int = 3_600_000
-    gate_back_ms: int = 7 * 86_400_000  # a device keeps gate events in flash through an outage
+    gate_back_ms: int = 7 * 86_400_000  # devices keep gate events in flash through an outage
     clock_ahead_ms: int = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that a device published, or a picture polled from a camera. `redelivered`: the
-    broker has sent it before (DUP)."""
+    """A message that a device published, or a picture polled from a camera. `redelivered` says that
+    the broker has sent it before (DUP)."""
 
     topic: str
     payload: bytes
@@ -57,10 +57,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """The decision. `frame_of`: the camera whose newer frame may replace this one while it waits
-    (refused ones by newer refused ones); `picture`: sha256 of a plain frame, to recognise a repeat;
-    `number`: the device's, to recognise a repeat; `reason`: why it was refused; `via`: how it came;
-    `event`: the picture's."""
+    """A decision. `frame_of` is the camera whose newer frame may replace this one while it waits (a
+    refused frame is replaced only by a newer refused one). `picture` is the sha256 of a plain frame
+    and `number` is the device's number; both are used to recognise a repeat. `reason` says why the
+    message was refused, `via` how it arrived, and `event` is the picture's event."""
 
     outcome: Outcome
     outgoing: tuple[Outgoing, ...] = ()
@@ -75,9 +75,9 @@ class Handled:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a decision needs besides the message: the limits, each plain camera's last picture (its
-    `Handled.picture`), the used numbers and the devices' clocks, all kept by the caller; the
-    rules for plates; and what makes each camera's pictures upright."""
+    """What a decision needs besides the message: the limits; each plain camera's last picture (its
+    `Handled.picture`), the used numbers and the devices' clocks, all kept by the caller; the rules
+    for plates; and the rotation that makes each camera's pictures upright."""
 
     limits: Limits = Limits()
     last_pictures: Mapping[str, str] = field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""MQTT for ingest: a persistent session, acknowledged manually, that always reconnects.
+"""MQTT for ingest: a persistent session with manual acknowledgement that always reconnects.
 
-Every connection (connection.py) has its own paho client. An acknowledgement for an earlier
-connection is counted and not sent, because its mid now belongs to another message.
+Every connection (connection.py) has its own paho client. An acknowledgement that belongs to an
+earlier connection is counted but not sent, because its mid now belongs to another message.
 """
 
 import asyncio
@@ -32,7 +32,8 @@ MAX_DELAY_S: Final = 30.0
 
 
 class MqttLink:
-    """A lane's connection to the broker: reconnects for ever, passes messages on, acknowledges."""
+    """A lane's connection to the broker: it always reconnects, passes messages on and acknowledges
+    them."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class MqttLink:
         has_room: Callable[[], bool],
         stop: asyncio.Event,
     ) -> None:
-        """Run until `stop` is set. `receive` must not block; nothing is read while `has_room()` is
+        """Run until `stop` is set. `receive` must not block. Nothing is read while `has_room()` is
         false."""
         self._receive, self._has_room = receive, has_room
         self._health.waiting[self._waits_as] = "connecting to the MQTT broker"
@@ -71,11 +72,13 @@ class MqttLink:
             lasted_s = await self._session(stop)
             failures = 0 if lasted_s >= _STEADY_S else failures + 1
             ceiling_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(failures, 10))
-            # Full jitter: after a broker's restart clients do not reconnect at the same time.
+            # Full jitter, so that clients do not all reconnect at the same moment after a broker
+            # restart.
             await pause(stop, random.uniform(0, ceiling_s))  # noqa: S311 -- no secret
 
     def settle(self, delivery: Delivery) -> None:
-        """The delivery's effects are durable: acknowledge it, and any deliveries waiting for it."""
+        """Acknowledge a delivery whose effects are durable, and any deliveries that were waiting
+        for it."""
         if delivery.epoch != self._epoch or self._connection is None:
             if delivery.mid is not None:
                 metrics.STALE_ACKS.inc()
@@ -85,15 +88,15 @@ class MqttLink:
         self._regulate()
 
     def publish(self, reply: Reply) -> None:
-        """Send to a device, if connected."""
+        """Send a reply to a device, if connected."""
         if self._connection is None:
             metrics.REPLIES_DROPPED.labels("not-connected").inc()
         else:
             self._connection.publish(reply)
 
     async def _session(self, stop: asyncio.Event) -> float:
-        """One connection from start to end; returns its duration in seconds."""
-        while not self._may_read():  # held messages of an earlier connection
+        """Run one connection from start to end; return its duration in seconds."""
+        while not self._may_read():  # messages held from an earlier connection
             self._health.waiting[self._waits_as] = "not connected: too many messages wait for Kafka"
             await pause(stop, TICK_S)
             if stop.is_set():
@@ -106,7 +109,7 @@ class MqttLink:
         try:
             connection = Connection(self._settings, self._client_id, self._filters, self._deliver)
             await connection.open()
-        except (OSError, ValueError) as error:  # ValueError: no host name at all
+        except (OSError, ValueError) as error:  # ValueError: the host name is empty
             self._health.waiting[self._waits_as] = f"no connection to {where}: {error}"
             return 0.0
         self._connection = connection

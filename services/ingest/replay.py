@@ -1,6 +1,6 @@
-"""Detect repeated messages: the numbers that a device has used, in the sliding window of RFC 4303
-(IPsec), per device and kind of message; and the last picture of each camera without numbers. Pure,
-bounded."""
+"""Detect repeated messages. For each device and kind of message this module keeps the used numbers
+in the sliding window of RFC 4303 (IPsec), and for each camera without numbers the last picture.
+Pure, bounded."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -9,14 +9,14 @@ from parking.core.orientation import Orientation
 from services.ingest.clocks import Clocks
 
 WINDOW: Final = 1024
-"""This many numbers below the highest may still come late, once each; lower ones are too old."""
+"""This many numbers below the highest may still arrive late, once each. Lower ones are too old."""
 
 _MAX_SENDERS: Final = 20_000
 _MAX_CAMERAS: Final = 10_000
 
 
 class Number(NamedTuple):
-    """What identifies a message of a device. `captured_at_ms` 0: the device had no clock."""
+    """What identifies a device's message. `captured_at_ms` is 0 when the device had no clock."""
 
     sender: str
     boot_id: int
@@ -28,7 +28,7 @@ class Number(NamedTuple):
 class _Window:
     boot_id: int
     top: int
-    used: int  # bit n: number `top - n`
+    used: int  # bit n stands for number `top - n`
     newest_ms: int
 
     def holds(self, number: Number) -> bool:
@@ -42,14 +42,15 @@ class _Window:
 
 
 class Used:
-    """The numbers used since this process began; only the most recent of very many senders."""
+    """The numbers used since this process began. Of very many senders, only the most recent are
+    kept."""
 
     def __init__(self, max_senders: int = _MAX_SENDERS) -> None:
         self._max_senders = max_senders
         self._windows: dict[str, _Window] = {}
 
     def __contains__(self, number: object) -> bool:
-        """Whether the message came before, or is too old to decide."""
+        """Return whether the message came before, or is too old to tell."""
         if not isinstance(number, Number):
             return False
         window = self._windows.get(number.sender)
@@ -74,7 +75,7 @@ class Used:
             self._windows.pop(next(iter(self._windows)))
 
     def forget(self, number: Number) -> None:
-        """Forget it: it was not accepted, and may come again."""
+        """Forget a number whose message was not accepted, so that it may come again."""
         window = self._windows.get(number.sender)
         if window is None or window.boot_id != number.boot_id:
             return
@@ -84,20 +85,21 @@ class Used:
 
 
 class Known:
-    """What came before, over MQTT or HTTP: shared by all lanes and the HTTP intake."""
+    """What arrived before, over MQTT or HTTP. All lanes and the HTTP intake share one object."""
 
     def __init__(self) -> None:
         self.used = Used()
         self.clocks = Clocks()
         self.under_way: set[tuple[str, int | None, int | None]] = set()
-        """Camera, boot and sequence number of pictures posted by HTTP that are not in Kafka yet."""
+        """Camera, boot and sequence number of pictures posted by HTTP that are not yet in Kafka."""
         self.pictures: dict[str, str] = {}
-        """sha256 of each plain camera's last picture."""
+        """The sha256 of each plain camera's last picture."""
         self.turns: dict[str, Orientation] = {}
-        """What makes pictures upright, of the cameras that need it. Set from the cameras file."""
+        """The rotation that makes pictures upright, for the cameras that need one. Set from the
+        cameras file."""
 
     def remember(self, camera_id: str, picture: str) -> None:
-        """It is the camera's last."""
+        """Note the camera's last picture."""
         self.pictures.pop(camera_id, None)
         self.pictures[camera_id] = picture
         if len(self.pictures) > _MAX_CAMERAS:

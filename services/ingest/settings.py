@@ -1,4 +1,4 @@
-"""The settings of ingest, all read from the environment at once."""
+"""The settings of ingest, all read from the environment in one go."""
 
 import re
 import ssl
@@ -20,7 +20,7 @@ from services.ingest.pull.networks import PRIVATE, Networks
 from services.ingest.shares import ShareSettings
 
 _DEFAULT_HTTP_PORT = 8081
-# A camera that posts sends a few pictures a second; each has a key of its own.
+# A camera that posts sends a few pictures a second, and each has its own key.
 _RATES = RateLimits(each_requests=10, each_bytes=5_000_000, site_requests=200)
 
 
@@ -39,7 +39,7 @@ class MqttSettings:
 
     @classmethod
     def read(cls, env: Reader) -> "MqttSettings":
-        """From MQTT_*. Plain text needs a loopback host or MQTT_ALLOW_PLAINTEXT=on."""
+        """Read MQTT_*. Plain text needs a loopback host or MQTT_ALLOW_PLAINTEXT=on."""
         host = env.text("MQTT_HOST")
         tls = env.flag("MQTT_TLS", True)
         if not (tls or env.flag("MQTT_ALLOW_PLAINTEXT", False) or is_loopback(host)):
@@ -65,8 +65,8 @@ class MqttSettings:
         return settings
 
     def context(self) -> ssl.SSLContext:
-        """The trusted certificates, from the file's present content. Raises OSError, because the
-        file may just be being replaced."""
+        """Load the trusted certificates from the file's current content. Raises OSError, because
+        the file may be in the middle of being replaced."""
         try:
             return ssl.create_default_context(cafile=self.ca_file or None)
         except (OSError, ValueError) as error:
@@ -75,7 +75,8 @@ class MqttSettings:
 
 @dataclass(frozen=True, slots=True)
 class PullSettings:
-    """Which cameras are polled, and in which networks. `login_key`: for those of the page."""
+    """Which cameras are polled, and in which networks. `login_key` encrypts the logins of cameras
+    that were added on the page."""
 
     cameras_file: Path | None
     credentials_file: Path | None
@@ -85,7 +86,7 @@ class PullSettings:
 
     @classmethod
     def read(cls, env: Reader) -> "PullSettings | None":
-        """From CAMERAS_FILE and CAMERAS_*; None when no camera is polled."""
+        """Read CAMERAS_FILE and CAMERAS_*; None when no camera is polled."""
         path, key = env.text("CAMERAS_FILE", ""), LoginKey.read(env)
         if not path and key is None:
             return None
@@ -172,7 +173,8 @@ def _group(env: Reader) -> str:
 
 
 def check_settings(environ: Mapping[str, str]) -> tuple[PullSettings, Limits]:
-    """The settings of `parking cameras check`. Raises SettingsError with every problem found."""
+    """Read the settings of `parking cameras check`. Raises SettingsError with every problem
+    found."""
     env = Reader(environ)
     pull, limits = PullSettings.read(env), Limits(frame_max_bytes(env), _frame_max_pixels(env))
     if pull is None or pull.cameras_file is None:
@@ -182,8 +184,9 @@ def check_settings(environ: Mapping[str, str]) -> tuple[PullSettings, Limits]:
 
 
 def probe_settings(environ: Mapping[str, str]) -> tuple[Path | None, Networks, float]:
-    """Those of `parking cameras probe`: the credentials file, where cameras may be, and how long
-    an answer may take in seconds. Raises SettingsError with every problem found."""
+    """Read the settings of `parking cameras probe`: the credentials file, the networks in which
+    cameras may be, and how many seconds an answer may take. Raises SettingsError with every problem
+    found."""
     env = Reader(environ)
     found = _reaching(env)
     env.done()

@@ -1,7 +1,8 @@
-"""Each device's and each site's share of ingest's MQTT intake. Pure, bounded.
+"""Each device's and each site's share of what ingest takes by MQTT and polls. Pure, bounded.
 
-A message above the share is neither written nor dead-lettered, so a flood costs Kafka and the
-tracker nothing. Its device gets an ack `rejected`, reason `rate`: keep the event and send it again.
+A message that exceeds the share is neither written nor dead-lettered, so a flood costs Kafka and
+the tracker nothing. Its device gets an ack `rejected` with the reason `rate`, which means: keep the
+event and send it again. A polled camera's next picture comes after its interval.
 """
 
 from collections.abc import Mapping
@@ -18,14 +19,15 @@ Of = Literal["device", "site"]
 What = Literal["events", "frames", "bytes", "letters"]
 
 _ANSWERS: Final = Rate(5, 20)
-"""Acks about refused messages per device; more would be a flood of our own."""
+"""Acks for refused messages per device. More would be a flood of our own."""
 _REPORT_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class ShareSettings:
     """SHARES (on): `off` removes all limits;
-    limits of one device, and of all devices of one site, by MQTT, as PER_SECOND/AT_ONCE (or off):
+    limits of one device, and of all devices of one site, by MQTT or polled, as PER_SECOND/AT_ONCE
+    (or off):
     SHARE_DEVICE_EVENTS (20/200), SHARE_SITE_EVENTS (50/400): gate events, status and telemetry;
     SHARE_DEVICE_FRAMES (20/60), SHARE_SITE_FRAMES (500/1000): pictures;
     SHARE_DEVICE_BYTES (4000000/16000000), SHARE_SITE_BYTES (40000000/80000000): bytes of both;
@@ -36,7 +38,7 @@ class ShareSettings:
 
     @classmethod
     def read(cls, env: Reader) -> "ShareSettings":
-        """From SHARES and SHARE_*."""
+        """Read SHARES and SHARE_*."""
         on = env.flag("SHARES", True)
         rates = {}
         for (of, what), default in _DEFAULTS.items():
@@ -61,8 +63,8 @@ _DEFAULTS: Final[dict[tuple[Of, What], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """A message above a share. `answer`: whether the device gets an ack; `report`: whether it is
-    the device's first in a minute."""
+    """A message that exceeds a share. `answer` says whether the device gets an ack, `report`
+    whether this is the device's first such message in a minute."""
 
     of: Of
     what: What
@@ -72,7 +74,7 @@ class Excess:
 
     @property
     def detail(self) -> str:
-        """Explanation for the device's operator."""
+        """An explanation for the device's operator."""
         return (
             f"this {self.of} sends more than {self.rate.per_s:g} {self.what} a second: "
             "keep the event and send it again later"
@@ -80,7 +82,7 @@ class Excess:
 
 
 class Shares:
-    """The rest of each device's and site's share; one object for all lanes."""
+    """What is left of each device's and site's share. All lanes use one object."""
 
     def __init__(self, settings: ShareSettings) -> None:
         self._buckets = {key: Buckets(rate) for key, rate in settings.rates.items()}
@@ -88,10 +90,11 @@ class Shares:
         self._reports = Buckets(Rate(1000 / _REPORT_MS, 1))
 
     def excess(self, message: Message) -> Excess | None:
-        """Deduct the message from its sender's share; returns Excess when none is left. Messages
-        retained by the broker come once per subscription and are not counted."""
+        """Deduct the message from its sender's share; return Excess when none is left. Not counted
+        are messages retained by the broker, which arrive once per subscription, and ingest's own
+        reports about polled cameras."""
         sender = sender_of(message.topic)
-        if sender is None or message.retained:
+        if sender is None or message.retained or message.via == "pull":
             return None
         now_ms = message.received_at_ms
         what: What = "frames" if holds_pictures(message.topic) else "events"
@@ -111,8 +114,7 @@ class Shares:
         return None
 
     def keeps(self, message: Message, size_bytes: int) -> bool:
-        """Whether a dead letter of this size is within its sender's share; if so, it is
-        deducted."""
+        """Return whether a dead letter of this size fits its sender's share; if so, deduct it."""
         sender, buckets = sender_of(message.topic), self._buckets.get(("device", "letters"))
         if sender is None or buckets is None:
             return True

@@ -1,7 +1,7 @@
-"""Pictures that people upload in the page, to try the system without a camera: `POST
+"""Pictures that people upload on the page, to try the system without a camera: `POST
 /ingest/v1/cameras/{site}/{camera}/picture`. Needs a key of scope `cameras` (the notifier's).
 
-Each upload is a frame of its own, also of the same picture, and counts as taken when it came.
+Each upload is a separate frame, even of the same picture, and counts as taken when it arrived.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _HASH_HEX: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """What the route needs. `room`: how many pictures are taken at a time."""
+    """What the route needs. `room` is how many pictures are handled at a time."""
 
     producer: Producer
     limits: Limits
@@ -40,7 +40,7 @@ class Uploads:
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def take(self, camera_id: str, jpeg: bytes) -> FrameReceived:
-        """Write the picture to Kafka as a frame of the camera. Raises Invalid (jpeg.inspect),
+        """Write the picture to Kafka as a frame of the camera. Raises Invalid (jpeg.inspect) and
         Retryable."""
         now_ms = self.clock.now_ms()
         device = DeviceTopic(site_of(camera_id), camera_id, "frame")
@@ -53,7 +53,7 @@ class Uploads:
 
 
 def upload_routes(bearer: Bearer, uploads: Uploads) -> APIRouter:
-    """The route."""
+    """Return the route."""
     router = APIRouter()
 
     @router.post(HTTP_CAMERAS + "/{site}/{camera}/picture", status_code=202)

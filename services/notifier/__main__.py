@@ -1,21 +1,21 @@
 """The notifier: the live view of the system for browsers and other programs.
 
-Topics in, each instance all partitions, without a group: slot-state, slot-changes, camera-status,
-layouts, sessions; and frames while somebody watches. Topics out, on requests with an API key:
-gate-events, plates, layouts, site-commands. From ingest (LIVE_URL): live pictures of the cameras
-that it polls, while somebody watches; to list, try, add and remove them, on requests. While ingest
-is down, frames from Kafka are shown instead.
+Topics in (each instance reads all partitions, without a group): slot-state, slot-changes,
+camera-status, layouts, sessions; and frames while somebody is watching. Topics out, on requests
+with an API key: gate-events, plates, layouts, site-commands. From ingest (LIVE_URL) come live
+pictures of the cameras that it polls, while somebody is watching; requests to list, try, add and
+remove those cameras go to it. While ingest is down, frames from Kafka are shown instead.
 
-Kafka down: the known state stays readable, /readyz fails, writes answer 503. When Kafka is back,
-the tail continues where it stopped. Postgres down: only history, /api/captures, proposals of
-slots and versions of layouts answer 503; where people sign in (SIGN_IN=required), nobody can, and
-their sign-ins end within a minute. Object store down: only the pictures of past changes do. The
-OpenID Connect provider down: passwords and open sign-ins still work.
-A record that cannot be read is counted and skipped; the persister dead-letters it, so that not
-every instance does. Any other error ends the process; its clients reconnect with their last id, to
-any instance, and miss nothing.
+When Kafka is down, the known state stays readable, /readyz fails and writes answer 503. When Kafka
+is back, the tail continues where it stopped. When Postgres is down, only history, /api/captures,
+slot proposals and layout versions answer 503; where people have to sign in (SIGN_IN=required),
+nobody can, and existing sign-ins end within a minute. When the object store is down, only the
+pictures of past changes answer 503. When the OpenID Connect provider is down, passwords and
+existing sign-ins still work. A record that cannot be read is counted and skipped; the persister
+dead-letters it, so that the notifier's instances do not each dead-letter it too. Any other error
+ends the process; its clients reconnect with their last id, to any instance, and miss nothing.
 
-Several instances run side by side, independent of each other; they share only Kafka.
+Several instances can run side by side, independently of each other; they share only Kafka.
 """
 
 import sys
@@ -30,6 +30,7 @@ from parking.access.oidc_sign_ins import OidcSignIns
 from parking.access.passwords import Passwords
 from parking.access.sign_ins import SignIns
 from parking.access.visitors import visitors
+from parking.runtime.giveback import give_back
 from parking.runtime.heartbeats import Heartbeats
 from parking.runtime.objects import S3Objects, new_client
 from parking.runtime.ops import Health, Loop, SystemClock, http_loop, main, serve
@@ -107,6 +108,7 @@ async def build(environ: Mapping[str, str]) -> None:
                 groups, health, clock, feed.stages_stand_still, heartbeats.has_any
             ).loop,
             "pictures": pictures.run,
+            "memory": partial(give_back, left=lambda: feed.left),
         }
         if live is not None:
             loops["live"] = live.run

@@ -1,4 +1,4 @@
-"""The API's views of accounts, as views.py for all else."""
+"""The API's views of accounts (see views.py for all other views)."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The notifier's adapters: the log in Kafka, and in memory. For Postgres see history.py."""
+"""The notifier's adapters: the log in Kafka and the log in memory. For Postgres see history.py."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -24,14 +24,15 @@ from services.notifier.log import Bounds
 
 REQUEST_LIMIT_S: Final = 10.0
 READ_LIMIT_S: Final = 120.0
-# How long a whole topic may make no progress; reading it may take any time.
+# How long reading a whole topic may make no progress. The reading as a whole may take any time.
 STALL_LIMIT_S: Final = 30.0
 POLL_MS: Final = 500
 BATCH_RECORDS: Final = 1000
 
 
 class KafkaLog:
-    """log.Log over one shared consumer for reads (one at a time) and another one for each tail."""
+    """log.Log over one shared consumer for reads (one at a time) and a separate one for each
+    tail."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -115,7 +116,7 @@ class KafkaLog:
         return self._reached
 
     async def close(self) -> None:
-        """End the shared consumer."""
+        """Close the shared consumer."""
         async with self._lock:
             if self._consumer is not None:
                 await self._consumer.stop()
@@ -134,7 +135,7 @@ class KafkaLog:
 
 
 class LateProducer:
-    """ports.Producer that connects on first use, so that the notifier can start before Kafka and
+    """A ports.Producer that connects on first use, so that the notifier can start before Kafka and
     report why it is not ready."""
 
     def __init__(self, settings: KafkaSettings) -> None:
@@ -156,12 +157,13 @@ class LateProducer:
             raise Retryable(f"Kafka's producer must be recreated: {error!r}") from error
 
     async def _discard(self, producer: AIOKafkaProducer) -> None:
-        """A record refused by Kafka may leave a gap in the producer's numbering."""
+        """Discard the producer, because a record refused by Kafka may leave a gap in its
+        numbering."""
         async with self._lock:
             ours = self._producer is producer
             if ours:
                 self._producer = None
-        if ours:  # otherwise another request did it
+        if ours:  # otherwise another request has done it
             await producer.stop()
 
     async def close(self) -> None:
@@ -219,13 +221,13 @@ class MemoryLog:
             await asyncio.sleep(0.005)
 
     def reached(self) -> Mapping[Place, int]:
-        """See log.Log. There are no transactions here."""
+        """See log.Log. The in-memory broker has no transactions."""
         return {}
 
 
 @asynccontextmanager
 async def _outage(limit_s: float) -> AsyncIterator[None]:
-    """Treat what fails or takes too long inside as an outage: Retryable."""
+    """Treat anything that fails or takes too long inside as an outage: raise Retryable."""
     try:
         async with asyncio.timeout(limit_s):
             yield
@@ -236,7 +238,7 @@ async def _outage(limit_s: float) -> AsyncIterator[None]:
 
 
 async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    """All partitions of a topic, as the brokers now report them."""
+    """Return all partitions of a topic, as the brokers report them now."""
     metadata = await consumer._client.fetch_all_metadata()  # noqa: SLF001 -- no public refresh exists
     partitions: set[int] | None = metadata.partitions_for_topic(topic)
     if not partitions:
@@ -247,7 +249,7 @@ async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition
 def _assign(
     consumer: AIOKafkaConsumer, starts: Mapping[Place, int], ends: Mapping[Place, int] | None = None
 ) -> dict[TopicPartition, int]:
-    """Set the consumer to `starts`; return the ends, for `_next_batch`."""
+    """Position the consumer at `starts`; return the ends, for `_next_batch`."""
     consumer.assign([TopicPartition(*place) for place in starts])
     for place, offset in starts.items():
         consumer.seek(TopicPartition(*place), offset)
@@ -258,7 +260,7 @@ async def _next_batch(
     consumer: AIOKafkaConsumer, unread: dict[TopicPartition, int]
 ) -> list[Record]:
     """Return the next records below their ends, as soon as there are some. Places that were read to
-    their end are removed from `unread`; with the last of them the batch may be empty."""
+    their end are removed from `unread`. When the last one is removed, the batch may be empty."""
     records: list[Record] = []
     while unread and not records:
         batches = await consumer.getmany(*unread, timeout_ms=POLL_MS, max_records=BATCH_RECORDS)

@@ -1,5 +1,5 @@
-"""The polled cameras, through ingest: it alone connects to cameras, and it alone can read their
-logins. Nothing of a request is logged here."""
+"""The polled cameras, accessed through ingest, because only ingest connects to cameras and only
+ingest can read their logins. Nothing of a request is logged here."""
 
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -23,7 +23,7 @@ from services.notifier.views import Accepted
 
 T = TypeVar("T")
 
-ANSWER_LIMIT_S: Final = 60.0  # ingest gives up trying a camera earlier
+ANSWER_LIMIT_S: Final = 60.0  # ingest stops trying a camera earlier
 CONNECT_LIMIT_S: Final = 5.0
 _JSON_MAX_BYTES: Final = 2_000_000
 _JSON: Final = "application/json"
@@ -37,12 +37,12 @@ class _Words(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class PolledCameras:
-    """Ingest's routes about cameras. Each raises Elsewhere, Retryable."""
+    """Ingest's routes for cameras. Each method raises Elsewhere, Retryable."""
 
     ingest: LiveSource
 
     async def sources(self, site_id: str) -> list[CameraSource]:
-        """A site's polled cameras."""
+        """Return a site's polled cameras."""
         body = await self._ask("GET", site_id)
         return _read(body, list[CameraSource])
 
@@ -51,20 +51,20 @@ class PolledCameras:
         return _read(await self._ask("PUT", camera_id, _encode(source)), CameraSource)
 
     async def attempt(self, camera_id: str, source: NewSource) -> bytes:
-        """A picture of a camera that is not stored, as JPEG."""
+        """Return a picture, as JPEG, of a camera that is not stored."""
         return await self._ask("POST", f"{camera_id}/try", _encode(source))
 
     async def find(self, site_id: str) -> list[FoundCamera]:
-        """The ONVIF cameras that answer ingest."""
+        """Return the ONVIF cameras that answer ingest."""
         return _read(await self._ask("POST", f"{site_id}/find"), list[FoundCamera])
 
     async def profiles(self, site_id: str, asked: AskedCamera) -> list[StreamProfile]:
-        """The streams of one of them."""
+        """Return the streams of one such camera."""
         body = await self._ask("POST", f"{site_id}/profiles", _encode(asked))
         return _read(body, list[StreamProfile])
 
     async def upload(self, camera_id: str, jpeg: bytes) -> Accepted:
-        """Make a picture a frame of the camera; its checks are ingest's."""
+        """Make a picture a frame of the camera. Ingest checks the picture."""
         return _read(await self._ask("POST", f"{camera_id}/picture", jpeg, "image/jpeg"), Accepted)
 
     async def remove(self, camera_id: str) -> None:
@@ -116,6 +116,6 @@ def _refusal(status: int, body: bytes) -> Elsewhere:
         words = msgspec.json.decode(body, type=_Words)
     except UNREADABLE:
         return Elsewhere(503, "no-ingest", f"ingest answers {status}")
-    if words.error == "not-found":  # an ingest of before
+    if words.error == "not-found":  # the answer of an older ingest
         return Elsewhere(503, "no-ingest", "this ingest cannot add cameras: update it")
     return Elsewhere(status, words.error, words.detail)

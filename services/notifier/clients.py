@@ -12,18 +12,20 @@ from typing import Final
 from parking.runtime.metrics import SSE_CLOSED, SSE_EVENTS
 
 Sites = frozenset[str] | None
-"""The sites that a client receives; None: all."""
+"""The sites that a client receives; None means all."""
 PIECE_BYTES: Final = 16_384
-"""The most that is written to a client at once: a socket's buffer takes little more than this."""
+"""The most bytes written to a client at once, because a socket's buffer takes little more than
+this."""
 
 
 def sites_of(chosen: str | Sites) -> Sites:
-    """One site, or several."""
+    """Return one site, or several, as Sites."""
     return frozenset({chosen}) if isinstance(chosen, str) else chosen
 
 
 def includes(sites: Sites, site_id: str | None) -> bool:
-    """Whether something of this site (None: of no site) is for a client that receives these."""
+    """Return whether something that belongs to this site (None: to no site) is for a client that
+    receives these sites."""
     return sites is None or site_id is None or site_id in sites
 
 
@@ -49,18 +51,19 @@ class Message:
 
     @property
     def is_large(self) -> bool:
-        """Send in pieces, so that we never hold a client's copy of it."""
+        """Whether to send the message in pieces, so that the client's copy of it is never held
+        here."""
         return len(self.data) > PIECE_BYTES
 
     @cached_property
     def text(self) -> str:
-        """Format it as a WebSocket message."""
+        """Format the message as a WebSocket message."""
         place = f'"{self.id}"' if self.id else "null"
         return f'{{"type":"{self.type}","id":{place},"data":{self.data.decode()}}}'
 
 
 def pieces(messages: Iterable[Message]) -> Iterator[bytes]:
-    """Server-sent events in pieces of about PIECE_BYTES; small events are joined."""
+    """Yield server-sent events in pieces of about PIECE_BYTES; small events are joined."""
     small: list[bytes] = []
     for message in messages:
         if not message.is_large:
@@ -78,14 +81,14 @@ def pieces(messages: Iterable[Message]) -> Iterator[bytes]:
 
 
 def counted(messages: list[Message]) -> list[Message]:
-    """The same, counted as sent."""
+    """Return the messages, and count them as sent."""
     for message in messages:
         SSE_EVENTS.labels(message.type).inc()
     return messages
 
 
 class Client:
-    """One follower: a bounded queue, filtered by site. `closed` is the reason why it was
+    """One follower: a bounded queue, filtered by site. `closed` is the reason for which it was
     disconnected."""
 
     def __init__(self, chosen: str | Sites, queue_messages: int) -> None:
@@ -103,7 +106,7 @@ class Client:
             self.close("slow")
 
     def close(self, reason: str) -> None:
-        """End its stream; queued messages are dropped."""
+        """End the client's stream; queued messages are dropped."""
         if self.closed is None:
             self.closed = reason
             SSE_CLOSED.labels(reason).inc()
@@ -111,8 +114,8 @@ class Client:
         self._queue.put_nowait(None)
 
     def forget(self) -> None:
-        """Start again: drop queued messages, because the next ones replace them all. A client whose
-        queue was too short for that is not slow."""
+        """Drop the queued messages, because the next ones replace them all. A client whose queue
+        was too short for that is not slow."""
         self.closed = None
         self._drop()
 
@@ -121,8 +124,8 @@ class Client:
             self._queue.get_nowait()
 
     async def next(self, timeout_s: float) -> list[Message]:
-        """Return all waiting messages, at least one; [] once the queue is closed. Raises
-        TimeoutError when none came. A burst is then one write to the socket, not hundreds."""
+        """Return all waiting messages, at least one, or [] once the queue is closed. Raises
+        TimeoutError when none arrived. A burst is then one write to the socket, not hundreds."""
         async with asyncio.timeout(timeout_s):
             messages = [await self._queue.get()]
         while not self._queue.empty():

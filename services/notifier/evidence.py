@@ -1,4 +1,4 @@
-"""The stored pictures of a slot's change: the one that caused it, and the one before it."""
+"""The stored pictures of a slot's change: the picture that caused it, and the one before it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ select site_id, camera_id, frame_id, time_ms, evidence_key as object_key,
 from slot_changes where run = 'live' and id = %(change)s
   and (%(sites)s::text[] is null or site_id = any(%(sites)s)) limit 1
 """
-# Rows of captures are deleted before their pictures; those of changes remain.
+# Rows of captures are deleted before their pictures, but the rows of changes remain.
 _BEFORE: Final = """
 select * from (
     (select frame_id, time_ms, object_key from captures
@@ -47,7 +47,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The pictures of a change. `missing`: why there is none after it."""
+    """The pictures of a change. `missing` says why there is no picture after the change."""
 
     before: Stored | None
     after: Stored | None
@@ -55,15 +55,17 @@ class Pictures:
 
 
 class Evidence:
-    """Reads them: their places from Postgres, their bytes from the object store."""
+    """Reads the pictures of changes: Postgres says where they are, the object store has their
+    bytes."""
 
     def __init__(self, history: History, objects: ObjectStore) -> None:
         self._history = history
         self._objects = objects
 
     async def pictures(self, change: str, sites: Sites = None) -> Pictures:
-        """Find the pictures of a change by its id, at one of these sites. The one before is its
-        camera's newest stored one, BEFORE_MAX_MS older at most. Raises NotFound, Retryable."""
+        """Find the pictures of a change by its id, at one of these sites. The picture before the
+        change is its camera's newest stored one, at most BEFORE_MAX_MS older. Raises NotFound,
+        Retryable."""
         rows = await self._history.rows(_AFTER, {"change": change, "sites": _listed(sites)})
         if not rows:
             raise NotFound("no-change", f"there is no change {change!r}, or it was deleted")
@@ -82,7 +84,7 @@ class Evidence:
         return Pictures(_stored(earlier[0]) if earlier else None, after, row["missing"])
 
     async def picture(self, change: str, which: Which, sites: Sites = None) -> bytes:
-        """Read one of a change's pictures, as JPEG. Raises NotFound, Retryable."""
+        """Return one of a change's pictures, as JPEG. Raises NotFound, Retryable."""
         pictures = await self.pictures(change, sites)
         stored = pictures.before if which == "before" else pictures.after
         if stored is None:

@@ -33,16 +33,18 @@ log = logging.getLogger(__name__)
 SNAPSHOT_CHANGES: Final = 50
 CATCH_UP_LIMIT_S: Final = 5.0
 LARGE_SENDS: Final = 8
-"""How many WebSocket clients are sent a large message at the same time: each needs a copy of it."""
+"""How many WebSocket clients are sent a large message at the same time, because each needs a copy
+of it."""
 _json: Final = msgspec.json.Encoder()
 
 
 class Feed:
-    """Fold what the tail reads and serve the followers, all in one event loop."""
+    """Folds what the tail reads and serves the followers, all in one event loop."""
 
     def __init__(self, log_: Log, clock: Clock, limits: Limits) -> None:
         self.state = LiveState()
         self.limits = limits
+        self.left = 0  # how many followers have ended
         self.positions: dict[Place, int] = {}
         self._ring: Ring | None = None
         self._live_from: dict[int, int] = {}
@@ -51,7 +53,7 @@ class Feed:
         self._clients: set[Client] = set()
         self._ended = False
         self.openings = Openings()
-        self._still: dict[str, Any] = {}  # as in a ping
+        self._still: dict[str, Any] = {}  # the same values as in a ping
         self.large_sends = asyncio.Semaphore(LARGE_SENDS)
         self._topic_reads = TopicReads(log_, limits)
         self._read = asyncio.Condition()
@@ -60,9 +62,9 @@ class Feed:
     async def begin(
         self, cluster_id: str, state: LiveState, starts: dict[Place, int], live_from: dict[int, int]
     ) -> None:
-        """The compacted topics were read into `state`; continue from `starts`. Changes before
-        `live_from` (the next offsets of slot-changes at the start) are old: they only fill the
-        ring."""
+        """Start after the compacted topics were read into `state`; continue from `starts`. Changes
+        before `live_from` (the next offsets of slot-changes at the start) are old, so they only
+        fill the ring."""
         changes = {p: offset for (topic, p), offset in starts.items() if topic == SLOT_CHANGES}
         self._ring = Ring(cluster_id, changes, self.limits.ring_changes)
         self._live_from = live_from
@@ -74,19 +76,20 @@ class Feed:
 
     @property
     def ready(self) -> bool:
-        """The state is complete: everything from before the start was folded."""
+        """Whether the state is complete, that is, everything from before the start was folded."""
         ends = {(SLOT_CHANGES, p): end for p, end in self._live_from.items()}
         return self._ring is not None and all(self.positions[p] >= ends[p] for p in ends)
 
     @property
     def ring(self) -> Ring:
-        """Raises Retryable before the start."""
+        """The ring of the last changes. Raises Retryable before the start."""
         if self._ring is None:
             raise Retryable(NOT_READ_YET)
         return self._ring
 
     async def take(self, records: Sequence[Record]) -> None:
-        """Fold records in the order of each partition, and send them to the clients."""
+        """Fold records in the order of each partition, and send the resulting messages to the
+        clients."""
         for record in records:
             self.positions[record.topic, record.partition] = record.offset + 1
             self._take(record)
@@ -95,7 +98,7 @@ class Feed:
                 self._read.notify_all()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait for what the tail reads."""
+        """Wait until the tail has read what `holds` asks for."""
         async with self._read:
             await self._read.wait_for(holds)
 
@@ -130,11 +133,13 @@ class Feed:
                 self._clients.discard(client)
 
     def stands_still(self, since_ms: int | None) -> None:
-        """Kafka has not answered since then (Unix ms), or answers again (None)."""
+        """Note that Kafka has not answered since this time (Unix ms), or that it answers again
+        (None)."""
         self._set_still("still_since_ms", since_ms)
 
     def stages_stand_still(self, since_ms: Mapping[str, int]) -> None:
-        """These stages have made no progress since then (Unix ms), though records wait."""
+        """Note that these stages have made no progress since the given times (Unix ms), although
+        records are waiting."""
         self._set_still("stages_still_since_ms", dict(since_ms) or None)
 
     def _set_still(self, name: str, value: object) -> None:
@@ -143,7 +148,7 @@ class Feed:
         self._publish(self._ping())
 
     def close(self) -> None:
-        """The process ends, so all streams end."""
+        """End all streams, because the process ends."""
         self._ended = True
         for client in tuple(self._clients):
             client.close("shutdown")
@@ -151,16 +156,17 @@ class Feed:
 
     # ------------------------------------------------------------ what clients do
     def client(self, chosen: str | Sites) -> Client:
-        """A queue to pass to `follow`, for callers that need to know when it is disconnected."""
+        """Return a queue to pass to `follow`, for callers that need to know when it is
+        disconnected."""
         return Client(chosen, self.limits.queue_messages)
 
     async def follow(
         self, chosen: str | Sites, last_id: str | None, client: Client | None = None
     ) -> AsyncGenerator[list[Message], None]:
-        """Of one site, several, or all (None): yield a snapshot and every change after it; or, with
-        a `last_id`, the missed changes and every later one. Sends a ping every `ping_s` in any
-        case, because pages set their clocks by it. Ends when the client was too slow or the process
-        ends. Raises Retryable."""
+        """For one site, several or all (None), yield a snapshot and every change after it or, with
+        a `last_id`, the missed changes and every later one. A ping is sent every `ping_s` in any
+        case, because pages set their clocks by it. The stream ends when the client is too slow or
+        the process ends. Raises Retryable."""
         client = client or self.client(chosen)
         SSE_CLIENTS.inc()
         try:
@@ -168,7 +174,7 @@ class Feed:
                 first: list[Message] = []
                 for first in await self._opening(client, last_id, using):
                     yield counted(first)
-            # A client without missed changes, in a system without sites, gets a ping as
+            # In a system without sites, a client that has missed no changes gets a ping as
             # confirmation.
             if not first or self._still:
                 yield counted([self._ping()])
@@ -176,6 +182,7 @@ class Feed:
                 yield counted(messages)
         finally:
             SSE_CLIENTS.dec()
+            self.left += 1
             self._clients.discard(client)
 
     async def _live(self, client: Client) -> AsyncGenerator[list[Message], None]:
@@ -202,8 +209,8 @@ class Feed:
     async def _opening(
         self, client: Client, last_id: str | None, using: ExitStack
     ) -> Iterator[list[Message]]:
-        """Yield a client's first messages. Everything after its attachment is in its queue. `using`
-        is closed once all of it was sent."""
+        """Yield a client's first messages. Everything published after the client was attached is in
+        its queue. `using` is closed once all of the first messages were sent."""
         if not last_id:
             return iter([self._snapshot_for(client, using)])
         plan = self._plan(client, last_id)
@@ -212,7 +219,8 @@ class Feed:
         if isinstance(plan, Reset):
             return iter([self._reset(client, plan, using)])
         self._attach(client)  # no await since the plan was made, so no gap
-        # The present state of what slot-changes does not contain: the client may have missed it.
+        # Send the current state of what slot-changes does not contain, because the client may have
+        # missed it.
         now = handler.current(self.state, client.sites)
         if isinstance(plan, FromRing):
             changes: list[Change] | Reset = plan.changes
@@ -253,8 +261,8 @@ class Feed:
     async def _caught_up(
         self, client: Client, last_id: str, plan: Ahead
     ) -> Reset | FromRing | FromTopic:
-        """Another instance was ahead: wait until this one has read as far, if the log goes that
-        far."""
+        """Wait until this instance has read as far as the instance that was ahead, if the log goes
+        that far."""
         bounds = await self._log.bounds(SLOT_CHANGES)
         if any(offset > bounds[SLOT_CHANGES, p][1] for p, offset in plan.vector.items()):
             return Reset("beyond-the-end")
@@ -267,7 +275,7 @@ class Feed:
             return Reset("not-read-yet")
 
     def _snapshot(self, chosen: Sites) -> Message:
-        """All that a page needs at its start."""
+        """Return all that a page needs when it starts."""
         sites = self.state.site_ids() if chosen is None else sorted(chosen)
         views = [self.state.site_view(site) for site in sites]
         if chosen is None:
@@ -284,7 +292,7 @@ class Feed:
 
 
 def fold(state: LiveState, record: Record) -> handler.Update | None:
-    """Apply a record; one that cannot be read is counted and skipped."""
+    """Apply a record. A record that cannot be read is counted and skipped."""
     try:
         return handler.fold(state, record)
     except Invalid as error:

@@ -1,4 +1,4 @@
-"""What consumer groups have finished, read from Kafka; see stages.Groups."""
+"""What consumer groups have finished, as read from Kafka; see stages.Groups."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -19,7 +19,7 @@ LIMIT_S: Final = 3.0
 
 
 class KafkaGroups:
-    """stages.Groups over two connections, opened again after each failure."""
+    """stages.Groups over two connections, which are reopened after each failure."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -47,7 +47,7 @@ class KafkaGroups:
         return {(p.topic, p.partition): (first[p], end[p]) for p in places}
 
     async def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         admin, self._admin = self._admin, None
         consumer, self._consumer = self._consumer, None
         if admin is not None:

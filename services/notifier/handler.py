@@ -1,4 +1,4 @@
-"""How each topic changes the live state, and the messages that clients get."""
+"""How each topic changes the live state, and the messages that clients receive."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -29,7 +29,8 @@ E = TypeVar("E", bound=Event)
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A message for clients: its type, its JSON and its site; the change if it is one."""
+    """A message for clients: its type, its JSON and its site, and the change if the message is
+    one."""
 
     type: str
     data: bytes
@@ -38,13 +39,13 @@ class Update:
 
 
 def fold(state: LiveState, record: Record) -> Update | None:
-    """Apply a record; return the message for clients, None if there is none. Raises Invalid."""
+    """Apply a record; return the message for clients, or None if there is none. Raises Invalid."""
     return HANDLERS[record.topic](state, record)
 
 
 def readable(record: Record) -> Update | None:
-    """Turn a record of slot-changes into its message, without applying it; None if the record is
-    not a change."""
+    """Turn a record of slot-changes into its message without applying it; return None if the record
+    is not a change."""
     try:
         return _change_update(record)
     except Invalid:
@@ -52,8 +53,8 @@ def readable(record: Record) -> Update | None:
 
 
 def current(state: LiveState, chosen: Collection[str] | None) -> Iterator[Update]:
-    """Cameras, layouts and the number of open sessions at the time of the call; each is encoded
-    when it is needed."""
+    """Yield the cameras, the layouts and the number of open sessions at the time of the call. Each
+    is encoded when it is needed."""
     sites = state.site_ids() if chosen is None else sorted(chosen)
     if chosen is None:
         cameras = state.camera_ids()
@@ -75,7 +76,8 @@ def _shown(event: LayoutPublished | CameraStatusChanged) -> Event:
 
 
 def _slot_change(state: LiveState, record: Record) -> Update | None:
-    """Every change of the log is sent, even one that does not apply: clients decide by version."""
+    """Apply a change. Every change in the log is sent, even one that does not apply, because
+    clients decide by version."""
     update = _change_update(record)
     if update is not None and update.change is not None:
         state.slot_change(update.change)
@@ -116,7 +118,8 @@ def _layout(state: LiveState, record: Record) -> Update | None:
 
 
 def _brief(layout: LayoutPublished) -> LayoutPublished:
-    """Without its picture: tens of kB that no client of the stream uses. GET includes it."""
+    """Return the layout without its picture, which has tens of kB that no client of the stream
+    uses. GET includes it."""
     return replace(layout, reference=None)
 
 

@@ -1,4 +1,4 @@
-"""History from Postgres, read with the reader's role."""
+"""History from Postgres, read with the reader role."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -20,9 +20,9 @@ _NO_TABLES: Final = (
 
 
 class History:
-    """Rows of the past. Connects on first use, so the live state does not need Postgres. Methods
-    raise Retryable while Postgres is down, while its tables do not exist, and when a query took
-    longer than `limit_s`; `reason` says which."""
+    """Past rows. It connects on first use, so the live state does not need Postgres. Methods raise
+    Retryable while Postgres is down, while its tables do not exist, and when a query takes longer
+    than `limit_s`; `reason` says which."""
 
     def __init__(self, database_url: str, limit_s: float = LIMIT_S) -> None:
         self.url = database_url
@@ -44,7 +44,7 @@ class History:
         )
 
     async def rows(self, query: str, arguments: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
-        """Return the rows of the query."""
+        """Run the query and return its rows."""
         try:
             await self._pool.open()
             async with self._pool.connection() as connection:

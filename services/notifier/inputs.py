@@ -8,7 +8,7 @@ from services.notifier.views import InputSizeView
 def input_view(
     layout: LayoutPublished | None, size_wh: tuple[int, int] | None
 ) -> InputSizeView | None:
-    """The same rule as the detector's; None without a layout."""
+    """Return the input size by the detector's own rule; None without a layout."""
     if layout is None:
         return None
     if size_wh is None and not layout.input_size_px:

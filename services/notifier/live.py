@@ -1,5 +1,6 @@
-"""Live pictures of the cameras that ingest polls: one connection to ingest per camera, shared by
-all viewers of this instance, as ingest's one connection to the camera is shared by all instances.
+"""Live pictures of the cameras that ingest polls. There is one connection to ingest per camera,
+shared by all viewers of this instance, just as all instances share ingest's one connection to the
+camera.
 
 Cameras that ingest does not poll (devices that publish) are shown from Kafka (pictures.py), and so
 are all cameras while ingest is down.
@@ -25,7 +26,7 @@ from services.notifier.settings import Limits, LiveSource
 log = logging.getLogger(__name__)
 
 CONNECT_LIMIT_S: Final = 2.0
-SILENCE_S: Final = 15.0  # ingest repeats the last picture earlier
+SILENCE_S: Final = 15.0  # ingest repeats the last picture sooner
 GRACE_S: Final = 2.0  # a reloaded page finds the connection still open
 _CHUNK: Final = 65_536
 Shown = AsyncGenerator[Taken, None]
@@ -62,8 +63,8 @@ class Live:
                 screen.close()
 
     async def frames(self, camera_id: str) -> Shown:
-        """See Pictures.frames: the latest picture, then live ones; without live ones, those from
-        Kafka."""
+        """See Pictures.frames. Yields the latest picture, then live ones. If there are no live
+        ones, yields those from Kafka."""
         screen = await self._watch(camera_id)
         if screen is not None:
             async with aclosing(self._live(camera_id, screen)) as shown:
@@ -81,18 +82,19 @@ class Live:
                 last = latest.jpeg, latest.frame.time_ms
                 yield last
             except (NotFound, Retryable):
-                pass  # none is stored; live ones come anyway
+                pass  # no picture is stored, but live ones come anyway
             async for taken in shown:
                 last = taken or last  # repeated with its own time, so it is not newer
                 if last is not None:
                     yield last
 
     def _time_ms(self, jpeg: bytes, last: Taken) -> int:
-        """For a picture from an older ingest without a time: a repeat is not a new picture."""
+        """Return the time of a picture from an older ingest that sends no time. A repeated picture
+        is not a new one."""
         return last[1] if jpeg == last[0] else self._clock.now_ms()
 
     async def _watch(self, camera_id: str) -> Screen | None:
-        """The camera's live pictures, connected on first use; None if there are none."""
+        """Return the camera's live pictures, connected on first use; None if there are none."""
         async with self._connecting.setdefault(camera_id, asyncio.Lock()):
             current = self._screens.get(camera_id)
             if current is not None and not current.is_closed:
@@ -113,7 +115,7 @@ class Live:
             log.warning("no live pictures from ingest: %s", type(error).__name__)
             return None
         if response.status != 200:
-            if response.status != 404:  # 404: a camera that sends by itself
+            if response.status != 404:  # 404 means that the camera publishes by itself
                 log.warning("no live pictures from ingest: it answers %d", response.status)
             response.close()
             return None
@@ -122,7 +124,7 @@ class Live:
         return screen
 
     async def _read(self, camera_id: str, screen: Screen, response: aiohttp.ClientResponse) -> None:
-        """Show pictures until nobody watches any more or none comes."""
+        """Show pictures until nobody is watching any more or no more pictures arrive."""
         now = asyncio.get_running_loop().time
         watched_s = now()
         last: Taken = (b"", 0)

@@ -1,9 +1,9 @@
 """Snapshots for new clients, encoded once and shared.
 
-A large snapshot is shared for `KEPT_MS`: a client gets it and then the messages published since, so
-clients that arrive between two changes do not each need an encoding of their own. The memory of all
-snapshots still being read is limited: above the limit, the clients that read the oldest one are
-disconnected, and reconnect for a newer one.
+A large snapshot is shared for `KEPT_MS`. A client gets it and then the messages published since, so
+clients that arrive between two changes do not each need their own encoding. The memory of all
+snapshots still being read is limited. Above the limit, the clients that are reading the oldest one
+are disconnected, and reconnect for a newer one.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from services.notifier.clients import Client, Message, Sites, includes, sites_of
 
 KEPT_MS: Final = 4_000
 SHARED_BYTES: Final = 65_536
-"""A smaller one is encoded again after each change."""
+"""A smaller snapshot is encoded again after each change."""
 SINCE_MAX: Final = 256
 SITES_KEPT: Final = 100
 BYTES_MAX: Final = 32_000_000
@@ -35,17 +35,18 @@ class Opening:
 
     @property
     def size_bytes(self) -> int:
-        """Size of the snapshot alone; the messages since are shared with the clients' queues."""
+        """Size of the snapshot alone. The messages since then are shared with the clients'
+        queues."""
         return len(self.message.data)
 
     def messages(self, chosen: str | Sites) -> list[Message]:
-        """The first messages for a client of one site, or of several."""
+        """Return the first messages for a client of one site, or of several."""
         sites = sites_of(chosen)
         return [self.message, *(m for m in self.since if includes(sites, m.site_id))]
 
 
 class Openings:
-    """The snapshots in use, by the sites in them."""
+    """The snapshots in use, keyed by the sites in them."""
 
     def __init__(self, bytes_max: int = BYTES_MAX) -> None:
         self._bytes_max = bytes_max
@@ -58,7 +59,8 @@ class Openings:
         return sum(opening.size_bytes for opening in {*self._current.values(), *self._read})
 
     def get(self, sites: Sites, place: Place, now_ms: int, make: Callable[[], Message]) -> Opening:
-        """Return the sites' snapshot: the present one while it may be shared, or a new one."""
+        """Return the sites' snapshot: the current one while it may be shared, otherwise a new
+        one."""
         opening = self._current.get(sites)
         if opening is None or not _fits(opening, place, now_ms):
             if len(self._current) >= SITES_KEPT:
@@ -69,18 +71,19 @@ class Openings:
         return opening
 
     def published(self, message: Message) -> None:
-        """Add a message for every client that gets the present snapshot."""
+        """Add a message for every client that gets the current snapshot."""
         for sites, opening in tuple(self._current.items()):
             opening.since.append(message)
             if len(opening.since) > SINCE_MAX:
                 del self._current[sites]
 
     def forget(self) -> None:
-        """The state changed without a message: the next client needs a new snapshot."""
+        """Forget the current snapshot, because the state changed without a message."""
         self._current.clear()
 
     def begin(self, opening: Opening, client: Client) -> None:
-        """The client is being sent this snapshot. Other clients may be disconnected for it."""
+        """Note that the client is being sent this snapshot. Other clients may be disconnected to
+        make room for it."""
         if opening not in self._read:
             self._read.append(opening)
         opening.readers.add(client)
@@ -90,7 +93,7 @@ class Openings:
                 slow.close("slow")
 
     def end(self, opening: Opening, client: Client) -> None:
-        """The client has received it, or disconnected."""
+        """Note that the client has received the snapshot, or has disconnected."""
         opening.readers.discard(client)
         if not opening.readers and opening in self._read:
             self._read.remove(opening)

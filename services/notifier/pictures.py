@@ -1,8 +1,8 @@
-"""Pictures of cameras, directly from Kafka: the latest one, the same with its slots drawn in, and
-moving pictures while somebody watches.
+"""Pictures of cameras, read directly from Kafka: the latest one, the same one with its slots drawn
+in, and moving pictures while somebody is watching.
 
 A camera's frames are read and drawn once, whatever the number of viewers. A slow viewer misses
-frames and never delays anyone else.
+frames but never delays anyone else.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Picture:
 
 @dataclass(slots=True)
 class Shelf:
-    """The pictures of one camera. `viewers` > 0: a task reads its frames."""
+    """The pictures of one camera. While `viewers` is above 0, a task reads its frames."""
 
     camera_id: str
     newest: Picture | None = None
@@ -74,7 +74,7 @@ class Pictures:
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run the readers of watched cameras until `stop`."""
+        """Run the readers of watched cameras until `stop` is set."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             await stop.wait()
@@ -86,7 +86,7 @@ class Pictures:
                     shelf.came.notify_all()
 
     async def latest(self, camera_id: str) -> Picture:
-        """The camera's newest picture. Raises NotFound, Retryable."""
+        """Return the camera's newest picture. Raises NotFound, Retryable."""
         shelf = self._shelf(camera_id)
         async with shelf.lock:
             age_ms = self._clock.now_ms() - shelf.read_at_ms
@@ -111,7 +111,7 @@ class Pictures:
         return found
 
     async def overlay(self, camera_id: str, picture: Picture) -> bytes:
-        """The picture with the camera's slots drawn in, in their present states."""
+        """Return the picture with the camera's slots drawn in, in their current states."""
         shelf = self._shelf(camera_id)
         marks = [
             overlay.Mark(polygon, state, slot_id)
@@ -124,8 +124,8 @@ class Pictures:
             return shelf.drawn[2]
 
     async def proposal(self, layout: LayoutPublished) -> LayoutProposal:
-        """The layout moved to fit the camera's newest picture, computed once per picture. Raises
-        NotFound with the reason when there is none, Retryable."""
+        """Return the layout moved to fit the camera's newest picture; it is computed once per
+        picture. Raises NotFound with the reason when there is none, and Retryable."""
         picture = await self.latest(layout.camera_id)
         shelf = self._shelf(layout.camera_id)
         async with shelf.lock:
@@ -141,9 +141,9 @@ class Pictures:
     async def frames(
         self, camera_id: str, *, drawn: bool
     ) -> AsyncGenerator[tuple[bytes, int], None]:
-        """Yield JPEGs of the camera and their times (ms): the latest, then each new one. While none
-        comes the last is repeated, so that proxies keep the stream open. Raises NotFound, Busy,
-        Retryable."""
+        """Yield JPEGs of the camera and their times (ms): the latest, then each new one. While no
+        new one arrives, the last one is repeated, so that proxies keep the stream open. Raises
+        NotFound, Busy, Retryable."""
         shelf = self._enter(camera_id)
         shown: Picture | None = None
         try:
@@ -156,8 +156,8 @@ class Pictures:
             self._leave(shelf)
 
     def check(self, camera_id: str) -> Shelf:
-        """Raises NotFound for an unknown camera, Busy when too many cameras are watched. Viewers
-        are counted by api/streams.py."""
+        """Return the camera's shelf. Raises NotFound for an unknown camera, and Busy when too many
+        cameras are being watched. Viewers are counted by api/streams.py."""
         shelf = self._shelf(camera_id)
         watched = [s for s in self._shelves.values() if s.viewers]
         if self._group is None:
@@ -196,11 +196,12 @@ class Pictures:
             return
 
     async def _follow(self, shelf: Shelf) -> None:
-        """Read the camera's frames until cancelled; outages are waited out."""
+        """Read the camera's frames until cancelled. After an outage, reading continues."""
         while True:
             try:
-                place, end = await self._look(shelf)  # this end: no later one, or frames between
-                start = shelf.newest.offset if shelf.newest else end  # the two would be left out
+                # With a later end than this one, the frames between the two would be left out.
+                place, end = await self._look(shelf)
+                start = shelf.newest.offset if shelf.newest else end
                 async with aclosing(self._log.tail({place: start})) as batches:
                     async for records in batches:
                         await self._put(shelf, records)
@@ -209,9 +210,9 @@ class Pictures:
                 await asyncio.sleep(RETRY_S)
 
     async def _look(self, shelf: Shelf) -> tuple[Place, int]:
-        """Find the newest frame: among the last of its partition (which other cameras may share),
-        or where the camera's status says that the last one is. Returns the place and the end up to
-        which it searched."""
+        """Find the newest frame: among the last frames of its partition (which other cameras may
+        share), or where the camera's status says that the last one is. Returns the place and the
+        end up to which it searched."""
         place, (first, end) = _place(shelf.camera_id, await self._log.bounds(FRAMES))
         status = self._feed.state.statuses.get(shelf.camera_id)
         known = status.frame_ref.offset if status and status.frame_ref else first
@@ -248,8 +249,8 @@ class Pictures:
 
 
 def draw(picture: Picture, marks: Sequence[overlay.Mark]) -> bytes:
-    """The picture with its slots, its camera and its time drawn in. Blocks. Raises NotFound when it
-    cannot be decoded."""
+    """Return the picture with its slots, its camera and its time drawn in. Blocks. Raises NotFound
+    when it cannot be decoded."""
     image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise NotFound("bad-picture", "the camera's last picture cannot be decoded")

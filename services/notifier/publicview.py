@@ -8,10 +8,10 @@ from parking.core.events import SiteSettings, SlotId, SlotKind, Text, TimeMs
 from services.notifier.slotviews import counts_of
 from services.notifier.views import Counts, SlotView, View
 
-# As on the dashboard (dashboard/src/shared/ages.ts).
+# The same as on the dashboard (dashboard/src/shared/ages.ts).
 REFRESH_MS: Final = 2_000
 OLD_INTERVALS: Final = 3
-# Twice the tracker's usual limit: if it ran, it would have called the spaces unknown by then.
+# Twice the tracker's usual limit. A running tracker would have called the spaces unknown by then.
 EXPIRES_MS: Final = 120_000
 EXPIRES_INTERVALS: Final = 10
 
@@ -26,8 +26,8 @@ _REASONS: Final[dict[str, Unseen]] = {
         ("adopted", "moved-zone", "no-frame", "not observed yet", "opened"), "not-set-up"
     ),
 }
-"""Why a space is unknown, as the public is told. All other reasons, such as a camera's refused
-login, are "no-picture": they concern only the operator."""
+"""Why a space is unknown, as the public is told. All other reasons, such as a camera that refuses
+the login, are shown as "no-picture" because they concern only the operator."""
 
 
 class KindView(View, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ def public_site(
     slots: Sequence[SlotView],
     interval_ms: Mapping[str, int],
 ) -> PublicSite:
-    """The view of a site with these slots. `interval_ms`: by camera."""
+    """Return the view of a site with these slots. `interval_ms` is keyed by camera."""
     by_zone = defaultdict[str, list[SlotView]](list)
     for slot in slots:
         by_zone[slot.zone_id].append(slot)
@@ -123,8 +123,9 @@ def _zone(
 
 
 def _ages(slots: Iterable[SlotView], interval_ms: Mapping[str, int]) -> _Ages:
-    """Of the camera, or the cameras together, seen longest ago. One slot that somebody stands in
-    front of does not make a zone old: the tracker calls it unknown in time."""
+    """Return the ages of the camera (or the group of cameras) that was seen longest ago. One slot
+    that is blocked from view does not make a zone old, because the tracker calls it unknown in
+    time."""
     newest_ms = defaultdict[tuple[str, ...], int](int)
     for slot in slots:
         if slot.state in ("free", "occupied") and slot.reason != "corrected":
@@ -151,7 +152,7 @@ def _counts(slots: Iterable[SlotView]) -> Counts:
 
 
 def _kinds(slots: Sequence[SlotView]) -> list[KindView]:
-    """Those that the slots have, in the order of the schema."""
+    """Return the kinds that the slots have, in the order of the schema."""
     by_kind = {kind: [s for s in slots if s.kind == kind] for kind in get_args(SlotKind)}
     return [KindView(kind=kind, counts=_counts(own)) for kind, own in by_kind.items() if own]
 

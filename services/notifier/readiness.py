@@ -1,4 +1,4 @@
-"""Answers wait for the whole state: before that, a 404 would be a guess."""
+"""Answers wait for the complete state, because a 404 before that would be a guess."""
 
 from parking.core.errors import Retryable
 from services.notifier.feed import Feed
@@ -6,7 +6,8 @@ from services.notifier.state import NOT_READ_YET, LiveState
 
 
 def ready_state(feed: Feed) -> LiveState:
-    """The state of all sites. Raises Retryable until everything from before the start was read."""
+    """Return the state of all sites. Raises Retryable until everything from before the start was
+    read."""
     if not feed.ready:
         raise Retryable(NOT_READ_YET)
     return feed.state

@@ -4,7 +4,7 @@ from typing import Final
 
 
 class Refusal(Exception):
-    """`reason` is short and stable, `detail` is for people."""
+    """A refusal. `reason` is short and stable, `detail` is for people."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -21,7 +21,7 @@ class Busy(Refusal):
 
 
 class Elsewhere(Refusal):
-    """Another service refused it; `status`: the HTTP status to pass on."""
+    """Another service refused the request. `status` is the HTTP status to pass on."""
 
     def __init__(self, status: int, reason: str, detail: str) -> None:
         super().__init__(reason, detail)

@@ -1,7 +1,8 @@
-"""Messages for a reconnecting client: the changes it missed, then the present state of the rest.
+"""Messages for a reconnecting client: the changes it missed, then the current state of everything
+else.
 
-Messages are encoded a few at a time, as the client takes them: a client that takes nothing holds
-only references to shared data.
+Messages are encoded a few at a time, as the client accepts them, so a client that accepts nothing
+holds only references to shared data.
 """
 
 import asyncio
@@ -19,12 +20,13 @@ from services.notifier.settings import Limits
 AT_ONCE: Final = 100
 """How many messages are encoded together for a client."""
 TOPIC_READS: Final = 4
-"""How many clients at a time are sent changes read again from Kafka, which they do not share."""
+"""How many clients at a time are sent changes that were read again from Kafka, because such changes
+are not shared between clients."""
 WAIT_LIMIT_S: Final = 5.0
 
 
 class TopicReads:
-    """Read missed changes again from Kafka, for a few clients at a time."""
+    """Reads missed changes again from Kafka, for a few clients at a time."""
 
     def __init__(self, log_: Log, limits: Limits) -> None:
         self._log = log_
@@ -32,8 +34,9 @@ class TopicReads:
         self._places = asyncio.Semaphore(TOPIC_READS)
 
     async def read(self, plan: FromTopic, using: ExitStack) -> list[Change] | Reset:
-        """The missed records, or why they are unavailable. The place is taken until `using` is
-        closed, when the client has been sent them. Raises Retryable."""
+        """Return the missed records, or the reason why they are unavailable. The client's place is
+        taken until `using` is closed, when the client has been sent the records. Raises
+        Retryable."""
         starts = {(SLOT_CHANGES, p): offset for p, offset in plan.vector.items()}
         ends = {(SLOT_CHANGES, p): offset for p, offset in plan.until.items()}
         if missed(plan.vector, plan.until) > self._limits.resume_changes:
@@ -60,7 +63,7 @@ class TopicReads:
 def missed_changes(
     cluster_id: str, vector: Mapping[int, int], changes: Sequence[Change], sites: Sites
 ) -> Iterator[Message]:
-    """Each message with the client's position after it."""
+    """Yield each message with the client's position after it."""
     seen = dict(vector)
     for change in changes:
         seen[change.partition] = change.offset + 1
@@ -70,7 +73,7 @@ def missed_changes(
 
 
 def in_batches(messages: Iterator[Message]) -> Iterator[list[Message]]:
-    """Batches of messages that are encoded together."""
+    """Yield batches of messages that are encoded together."""
     some: list[Message] = []
     for message in messages:
         some.append(message)

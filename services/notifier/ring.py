@@ -1,8 +1,9 @@
 """Positions in parking.slot-changes, and what a reconnecting client needs. Pure.
 
-An event's id is the vector of next offsets of every partition, after a snapshot or a change, with
-the id of its cluster: `{cluster_id}~{partition}:{next},...`. It means "I have everything below", so
-any instance can continue it: from its ring of the last changes, or by reading the topic.
+An event's id is the vector of the next offsets of all partitions after a snapshot or a change,
+together with the id of the cluster: `{cluster_id}~{partition}:{next},...`. It means "I have
+everything below", so any instance can continue from it, either from its ring of the last changes or
+by reading the topic.
 """
 
 import re
@@ -16,7 +17,7 @@ from parking.core.events import SlotChanged
 from services.notifier.clients import Sites, includes, sites_of
 
 Vector = Mapping[int, int]
-"""Partition to next offset."""
+"""Maps each partition to its next offset."""
 
 ID_MAX_CHARS: Final = 4096
 _PLACE: Final = r"[0-9]{1,6}:[0-9]{1,18}"
@@ -35,21 +36,22 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The client cannot be resumed; it gets a snapshot."""
+    """The client's stream cannot be resumed, so it gets a snapshot."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """The client has seen records that this instance has not: another instance was ahead."""
+    """The client has seen records that this instance has not, because another instance was
+    ahead."""
 
     vector: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class FromRing:
-    """Everything it misses is in the ring, in order."""
+    """Everything that the client missed is in the ring, in order."""
 
     vector: dict[int, int]
     changes: list[Change]
@@ -67,13 +69,13 @@ Plan = Reset | Ahead | FromRing | FromTopic
 
 
 def format_id(cluster_id: str, vector: Vector) -> str:
-    """The id of the position after `vector`."""
+    """Return the id of the position after `vector`."""
     places = ",".join(f"{partition}:{offset}" for partition, offset in sorted(vector.items()))
     return f"{cluster_id}~{places}"
 
 
 def parse_id(text: str) -> tuple[str, dict[int, int]] | None:
-    """Parse an id into cluster and vector; None if it is not one of ours."""
+    """Parse an id into cluster and vector; return None if it is not one of ours."""
     match = _ID.fullmatch(text) if len(text) <= ID_MAX_CHARS else None
     if match is None:
         return None
@@ -83,8 +85,9 @@ def parse_id(text: str) -> tuple[str, dict[int, int]] | None:
 
 
 class Ring:
-    """The last changes of all partitions in the order this instance read them, and the vector of
-    next offsets. `floor[p]`: the ring has everything read of p from this offset on."""
+    """The last changes of all partitions in the order in which this instance read them, and the
+    vector of next offsets. The ring has everything read from partition p from offset `floor[p]`
+    on."""
 
     def __init__(self, cluster_id: str, starts: Vector, size: int) -> None:
         self.cluster_id = cluster_id
@@ -99,7 +102,7 @@ class Ring:
         return format_id(self.cluster_id, self.next)
 
     def skip(self, partition: int, offset: int) -> None:
-        """A record was read that is not a change (it could not be decoded)."""
+        """Note that a record was read that is not a change (it could not be decoded)."""
         self.next[partition] = offset + 1
 
     def push(self, change: Change) -> None:
@@ -111,11 +114,12 @@ class Ring:
             self.floor[oldest.partition] = oldest.offset + 1
 
     def latest(self, limit: int, chosen: str | Sites = None) -> list[SlotChanged]:
-        """The last changes, newest first, each only once."""
+        """Return the last changes, newest first, each only once."""
         return list(islice(self._distinct(sites_of(chosen)), limit))
 
     def plan(self, last_id: str, partitions: Collection[int] | None = None) -> Plan:
-        """How to continue after `last_id`. `partitions`: the only ones that the client receives."""
+        """Return how to continue after `last_id`. `partitions` are the only ones that the client
+        receives."""
         parsed = parse_id(last_id)
         if parsed is None:
             return Reset("malformed")
@@ -125,7 +129,7 @@ class Ring:
         if seen.keys() != self.next.keys():
             return Reset("other-partitions")
         chosen = self.next.keys() if partitions is None else partitions
-        # What it does not receive cannot be missed.
+        # A client cannot miss what it does not receive.
         vector = {p: seen[p] if p in chosen else self.next[p] for p in self.next}
         if any(vector[p] > self.next[p] for p in vector):
             return Ahead(vector)
@@ -142,5 +146,5 @@ class Ring:
 
 
 def missed(vector: Vector, until: Vector) -> int:
-    """The number of records between two positions."""
+    """Return the number of records between two positions."""
     return sum(until[partition] - offset for partition, offset in vector.items())

@@ -1,4 +1,4 @@
-"""Settings of the notifier, from the environment."""
+"""Settings of the notifier, read from the environment."""
 
 import re
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class Limits:
 
     @classmethod
     def read(cls, env: Reader) -> "Limits":
-        """From NOTIFIER_*."""
+        """Read NOTIFIER_*."""
         return cls(
             clients=env.integer("NOTIFIER_CLIENTS", 1000, 1, 100_000),
             clients_each=env.integer("NOTIFIER_CLIENTS_EACH", 200, 1, 100_000),
@@ -59,8 +59,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class LiveSource:
-    """Ingest's address, and a key of the scopes `live` and `cameras`. `FRAME_MAX_BYTES` limits its
-    pictures as in Kafka."""
+    """Ingest's address, and a key with the scopes `live` and `cameras`. `FRAME_MAX_BYTES` limits
+    its pictures in the same way as those in Kafka."""
 
     url: str
     key: str = field(repr=False)
@@ -69,7 +69,7 @@ class LiveSource:
 
 @dataclass(frozen=True, slots=True)
 class SignInSettings:
-    """Where people have to sign in. `url`: the accounts' Postgres."""
+    """The settings for places where people have to sign in. `url` is the accounts' Postgres."""
 
     url: str = field(repr=False)
     expiry: Expiry
@@ -80,8 +80,8 @@ class SignInSettings:
 
     @classmethod
     def read(cls, env: Reader, host: str) -> "SignInSettings | None":
-        """Built from the SIGN_IN settings; None: nobody has to sign in. `host`: an address or name
-        under which the server is reached, one beyond this computer if there is any."""
+        """Read the SIGN_IN settings; None means that nobody has to sign in. `host` is an address or
+        name under which the server is reached, one beyond this computer if there is any."""
         chosen = env.choice("SIGN_IN", ("off", "required"), "off")
         if not env.text("SIGN_IN", "") and not is_loopback(host):
             env.problems.append(
@@ -185,7 +185,7 @@ class Settings:
         """Read all settings. Raises SettingsError with every problem."""
         env = Reader(environ)
         kafka, http = KafkaSettings.read(env), _http(env)
-        # A proxy on this computer serves the public names, so they count, too.
+        # A proxy on this computer serves the public names, so they count too.
         named = (name for name in http.allowed_hosts if is_host(name))
         hosts = [http.host, *([http.tls.host] if http.tls else []), *named]
         open_host = next((host for host in hosts if not is_loopback(host)), http.host)
@@ -211,7 +211,7 @@ class Settings:
 
 
 def _http(env: Reader) -> HttpSettings:
-    """Hosts of the allowed pages are accepted as Host names, too."""
+    """Return the HTTP settings. Hosts of the allowed pages are accepted as Host names too."""
     http = HttpSettings.read(env, 8080, has_keys=True)
     hosts = tuple(urlsplit(origin).hostname or "" for origin in _named(env))
     return replace(http, allowed_hosts=(*http.allowed_hosts, *hosts))

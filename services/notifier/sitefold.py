@@ -1,8 +1,8 @@
 """One site's part of the live state, and its views. Pure.
 
-Each view is derived on the first request after a change, and kept until its data changes again: the
-cost of a request depends on what changed since the last one, not on the site's size. Evidence ages,
-which cameras report every few seconds, change no counts.
+Each view is derived on the first request after a change and kept until its data changes again, so
+the cost of a request depends on what has changed since the last one and not on the site's size.
+Evidence ages, which cameras report every few seconds, change no counts.
 """
 
 from collections import Counter
@@ -58,7 +58,7 @@ class _Shown(NamedTuple):
 
 @dataclass(slots=True)
 class SiteFold:
-    """Change it only by its methods: they drop outdated views."""
+    """Folds one site. Change it only through its methods, because they drop outdated views."""
 
     site_id: str
     layouts: dict[str, LayoutPublished] = field(default_factory=dict)
@@ -78,20 +78,20 @@ class SiteFold:
 
     # ------------------------------------------------------------ changes
     def set_layout(self, camera_id: str, layout: LayoutPublished | None) -> None:
-        """Set a camera's layout; None: it has none any more."""
+        """Set a camera's layout; None means that it has none any more."""
         _put(self.layouts, camera_id, layout)
         self._camera_slots.pop(camera_id, None)
         self._drawn = self._counts = self._slot_views = None
         self._touch()
 
     def set_status(self, camera_id: str, status: CameraStatusChanged | None) -> None:
-        """Set a camera's status; None: it has none any more."""
+        """Set a camera's status; None means that it has none any more."""
         _put(self.statuses, camera_id, status)
         self._slot_views = None
         self._touch()
 
     def set_slot(self, slot_id: str, state: SlotStateUpdated | None) -> None:
-        """Set a slot's state; None: it has none any more."""
+        """Set a slot's state; None means that it has none any more."""
         _put(self.slots, slot_id, state)
         self._counts = self._slot_views = None
         self._touch()
@@ -120,21 +120,22 @@ class SiteFold:
     # ------------------------------------------------------------ views
     @property
     def known(self) -> bool:
-        """Whether anything is known of the site."""
+        """Whether anything is known about the site."""
         return bool(self.layouts or self.statuses or self.slots or self.open_sessions)
 
     def camera_ids(self) -> list[str]:
-        """Cameras with a layout or a status."""
+        """Return the cameras with a layout or a status."""
         return sorted({*self.layouts, *self.statuses})
 
     def slot_views(self) -> list[SlotView]:
-        """The site's slots: those in its layouts; without any layout, those with a state."""
+        """Return the site's slots: those in its layouts or, without any layout, those with a
+        state."""
         if self._slot_views is None:
             self._slot_views = self._derived_slots()
         return self._slot_views
 
     def camera_view(self, camera_id: str) -> CameraView | None:
-        """None: nothing is known of it."""
+        """Return a camera's view, or None if nothing is known about it."""
         layout, status = self.layouts.get(camera_id), self.statuses.get(camera_id)
         size_wh = self.sizes_wh.get(camera_id)
         if layout is None and status is None:
@@ -148,12 +149,12 @@ class SiteFold:
         return cached.view
 
     def camera_views(self) -> list[CameraView]:
-        """The views of all its cameras."""
+        """Return the views of all the site's cameras."""
         views = (self.camera_view(camera_id) for camera_id in self.camera_ids())
         return [view for view in views if view is not None]
 
     def summary(self) -> SiteSummary:
-        """The site without its slots."""
+        """Return the site without its slots."""
         if self._summary is None:
             counts, zones = self._counted()
             self._summary = SiteSummary(
@@ -169,7 +170,7 @@ class SiteFold:
         return self._summary
 
     def view(self) -> SiteView:
-        """The site with its slots."""
+        """Return the site with its slots."""
         if self._view is None:
             summary = self.summary()
             parts = {name: getattr(summary, name) for name in SiteSummary.__struct_fields__}
@@ -177,7 +178,7 @@ class SiteFold:
         return self._view
 
     def public_view(self) -> PublicSite | None:
-        """The public view of the site; None unless it is public."""
+        """Return the public view of the site, or None unless it is public."""
         drawn = self._layouts_say()
         if not drawn.settings.public:
             return None
@@ -189,7 +190,7 @@ class SiteFold:
         return self._public
 
     def states(self) -> dict[str, SlotState]:
-        """The state of each visible slot."""
+        """Return the state of each visible slot."""
         ids = self._layouts_say().slots if self.layouts else sorted(self.slots)
         states = ((slot_id, self.slots.get(slot_id)) for slot_id in ids)
         return {slot_id: state.state if state else "unknown" for slot_id, state in states}

@@ -1,7 +1,7 @@
 """Propose a camera's slots from the vehicles that the detector saw, as the persister stored them.
 
-A day is sampled evenly, so a busy camera costs no more than a slow one. A camera without slots is
-searched as a whole, so its boxes are stored, too.
+A day is sampled evenly, so a busy camera costs no more than a slow one. The detector searches the
+whole picture of a camera without slots, so boxes are stored for such a camera too.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ Floats = NDArray[np.float64]
 
 DAY_MS: Final = 86_400_000
 MOST_FRAMES: Final = 288
-"""Frames of a day that are looked at: one in five minutes."""
+"""The most frames of a day that are looked at: one every five minutes."""
 LEAST_STEP_MS: Final = 10_000
-"""Least time between two of them, where less than a day is stored."""
+"""The shortest time between two of them, where less than a day is stored."""
 _REUSED_MS: Final = DAY_MS
-"""A frame repeats the result of one that is at most this much older."""
+"""If a frame repeats an earlier result, that result is at most this much older."""
 
 _FIRST: Final = """
 select min(time_ms) as first_ms from captures
 where camera_id = %(camera)s and time_ms between %(from_ms)s and %(to_ms)s and status = 'analysed'
 """
-# The newest frame of each step that can be believed. One that repeats an earlier result was
-# healthy; the boxes lie at the earlier one.
+# The newest frame of each step that can be trusted. A frame that repeats an earlier result was
+# healthy; the boxes are stored with the earlier one.
 _FRAMES: Final = """
 select chosen.time_ms, chosen.width, chosen.height,
        case when chosen.reused_from is null then chosen.boxes else earlier.boxes end as boxes
@@ -77,8 +77,8 @@ class SlotProposals(View, frozen=True, kw_only=True):
 async def propose_slots(
     history: History, camera_id: str, source: Source, now_ms: int
 ) -> SlotProposals:
-    """From the camera's newest healthy picture of the last day, or from the whole day. Takes a
-    processor for up to some seconds. Raises Retryable."""
+    """Propose slots from the camera's newest healthy picture of the last day, or from the whole
+    day. Takes up to some seconds of processor time. Raises Retryable."""
     rows = await _frames(history, camera_id, source, now_ms)
     return await asyncio.to_thread(proposals_of, camera_id, rows)
 
@@ -98,13 +98,14 @@ async def _frames(
 
 
 def step_ms(span_ms: int) -> int:
-    """The time between two frames of a span, so that there are MOST_FRAMES of them at most."""
+    """Return the time between two frames of a span, so that there are at most MOST_FRAMES of
+    them."""
     return max(LEAST_STEP_MS, span_ms // MOST_FRAMES + 1)
 
 
 def proposals_of(camera_id: str, rows: Sequence[Mapping[str, Any]]) -> SlotProposals:
-    """Proposals from rows of `captures`, in the order of time. Frames without a known result, and
-    those of another size than the newest one, are left out. Blocks."""
+    """Return proposals from rows of `captures`, in chronological order. Frames without a known
+    result, and those of another size than the newest one, are left out. Blocks."""
     known = [row for row in rows if row["boxes"] is not None]
     size_wh = (known[-1]["width"], known[-1]["height"]) if known else (1, 1)
     frames = [row for row in known if (row["width"], row["height"]) == size_wh]

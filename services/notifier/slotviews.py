@@ -15,8 +15,9 @@ def slot_view(
     cameras: list[str],
     evidence: Sequence[CameraStatusChanged] = (),
 ) -> SlotView:
-    """The slot as drawn (`slot`), its state (`current`; at least one of the two exists), and the
-    cameras that see it. `evidence`: the status of each camera that counts now."""
+    """Return the view of a slot: as drawn (`slot`), its state (`current`; at least one of the two
+    exists), and the cameras that see it. `evidence` is the status of each camera that counts
+    now."""
     known = slot or current
     assert known is not None  # noqa: S101 -- a slot is in a layout or has a state, else not here
     return SlotView(
@@ -40,8 +41,8 @@ def slot_view(
 def counts_by_zone(
     slots: Mapping[tuple[str, SlotState], int], zones: Iterable[str]
 ) -> tuple[Counts, dict[str, Counts]]:
-    """Counts of all slots and by zone, from the number of slots per zone and state. A zone of
-    `zones` without slots is included."""
+    """Return the counts of all slots and the counts by zone, from the number of slots per zone and
+    state. A zone in `zones` without slots is included."""
     total: Counter[SlotState] = Counter()
     by_zone: dict[str, Counter[SlotState]] = {zone: Counter() for zone in zones}
     for (zone, state), count in slots.items():
@@ -51,7 +52,7 @@ def counts_by_zone(
 
 
 def counts_of(by_state: Counter[SlotState]) -> Counts:
-    """Counts from the number of slots in each state."""
+    """Return counts from the number of slots in each state."""
     return Counts(
         free=by_state["free"],
         occupied=by_state["occupied"],

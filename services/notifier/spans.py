@@ -1,4 +1,5 @@
-"""Time ranges of the history, in a site's time zone. Pure, except for the time zones' own files."""
+"""Time ranges of the history, in a site's time zone. Pure, except that the time zones are read from
+files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ DAYS_MAX: Final = 92
 POINTS_MAX: Final = 400
 HOUR_MS: Final = 3_600_000
 _MINUTE_MS: Final = 60_000
-# Each divides a day, so that points lie at the same local times every day.
+# Each divides a day evenly, so that points are at the same local times every day.
 _BUCKETS_MS: Final = tuple(
     minutes * _MINUTE_MS for minutes in (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440)
 )
@@ -25,7 +26,7 @@ RANGES: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A range of time: from `from_ms` up to, not including, `to_ms`."""
+    """A range of time from `from_ms` up to, but not including, `to_ms`."""
 
     from_ms: int
     to_ms: int

@@ -1,9 +1,9 @@
 """Check every second or two whether the detector, the tracker and the persister make progress while
-records wait for them (parking/core/stages.py), and whether ingest writes heartbeats. The result is
-shown by /readyz, /metrics and the page.
+records are waiting for them (parking/core/stages.py), and whether ingest writes heartbeats.
+/readyz, /metrics and the page show the result.
 
-Nothing is stopped or restarted because of it, and this service stays ready: it can still serve the
-data it has.
+Nothing is stopped or restarted because of it, and this service stays ready because it can still
+serve the data it has.
 """
 
 import asyncio
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S: Final = 1.5
 UNWRITTEN_MS: Final = 6_500
-"""Ingest is reported when it has written nothing for this long: two heartbeats."""
+"""Ingest is reported as stalled when it has written nothing for this long, which is two
+heartbeats."""
 NAMES: Final = (INGEST, *(stage.name for stage in STAGES))
 
 
@@ -34,21 +35,21 @@ class Groups(Protocol):
     """Two offsets per stage: what its consumer group has finished, and the end of the log."""
 
     async def committed(self, group: str) -> Mapping[Place, int]:
-        """The group's next offsets; empty if the group does not exist. Raises Retryable."""
+        """Return the group's next offsets; empty if the group does not exist. Raises Retryable."""
 
     async def bounds(self, *topics: str) -> Bounds:
-        """The range of every partition of the topics. Raises Retryable."""
+        """Return the range of every partition of the topics. Raises Retryable."""
 
 
 def _never() -> bool:
-    """No heartbeats are written."""
+    """The default for `has_heartbeats`: none has ever arrived."""
     return False
 
 
 @dataclass(slots=True)
 class StageWatch:
-    """Calls `changed` with the stages that finish nothing, each with since when (Unix ms).
-    `has_heartbeats`: whether any has come, ever."""
+    """Calls `changed` with the stages that have stalled, each with the time since when (Unix ms).
+    `has_heartbeats` says whether any heartbeat has ever arrived."""
 
     groups: Groups
     health: Health
@@ -70,7 +71,7 @@ class StageWatch:
             await pause(stop, EVERY_S)
 
     async def look(self) -> None:
-        """Look at all stages once."""
+        """Check all stages once."""
         now_ms = self.clock.now_ms()
         still: dict[str, int] = {}
         try:
@@ -91,8 +92,8 @@ class StageWatch:
         self._report(still, now_ms)
 
     def _ingest_since_ms(self, now_ms: int, bounds: Bounds) -> int | None:
-        """Since when it has written nothing (Unix ms), if it writes heartbeats; None while it does.
-        Heartbeats on their way may still arrive."""
+        """Return since when ingest has written nothing (Unix ms), if it writes heartbeats; None
+        while it does. Heartbeats that are on their way may still arrive."""
         written = {place: end for place, (_, end) in bounds.items() if place[0] == FRAMES}
         if written != self._written:
             self._written, self._written_ms = written, now_ms

@@ -1,7 +1,7 @@
 """The live state of all sites, folded from the log. Pure: events in, views out, no clock, no I/O.
 
-Only a higher version applies, so the order in which topics are read does not matter and reading a
-record twice has no effect. Views are cached by site (sitefold.py), each until its data changes.
+Only a higher version applies, so the order in which topics are read does not matter, and reading a
+record twice has no effect. Views are cached per site (sitefold.py), each until its data changes.
 """
 
 from collections import OrderedDict
@@ -33,14 +33,14 @@ NOT_READ_YET: Final = "the current state is still being read from Kafka"
 
 
 def stay_key(stay: SessionChanged) -> tuple[int, str]:
-    """The order of stays: by their last event."""
+    """Return the sort key of a stay, which is its last event."""
     return stay.time_ms, stay.session_id
 
 
 @dataclass(slots=True)
 class LiveState:
-    """The state after the log so far. `revision` grows with every change, except when only times
-    changed: updated ages are not urgent."""
+    """The state after the log so far. `revision` grows with every change except when only times
+    changed, because updated ages are not urgent."""
 
     layouts: dict[str, LayoutPublished] = field(default_factory=dict)
     statuses: dict[str, CameraStatusChanged] = field(default_factory=dict)
@@ -55,7 +55,8 @@ class LiveState:
 
     # ------------------------------------------------------------ fold
     def slot_state(self, event: SlotStateUpdated) -> bool:
-        """Apply; False when it is not newer than the known state (or belongs to a replay)."""
+        """Apply a slot's state; return False when it is not newer than the known one (or belongs to
+        a replay)."""
         current = self.slots.get((event.site_id, event.slot_id))
         if event.run != LIVE or (current is not None and event.version <= current.version):
             return False
@@ -96,7 +97,7 @@ class LiveState:
         )
 
     def camera_status(self, event: CameraStatusChanged) -> bool:
-        """Apply; False when it is not newer."""
+        """Apply a camera's status; return False when it is not newer."""
         current = self.statuses.get(event.camera_id)
         if event.run != LIVE or (current is not None and event.version <= current.version):
             return False
@@ -107,7 +108,7 @@ class LiveState:
         return True
 
     def layout(self, event: LayoutPublished) -> bool:
-        """Apply; False when it is not newer."""
+        """Apply a layout; return False when it is not newer."""
         if event.version <= self.layout_version(event.camera_id):
             return False
         if event.removed:
@@ -124,19 +125,20 @@ class LiveState:
         return True
 
     def layout_version(self, camera_id: str) -> int:
-        """Version of the camera's newest layout, even one that removed the camera; 0: none."""
+        """Return the version of the camera's newest layout, even of one that removed the camera; 0
+        if there is none."""
         current = self.layouts.get(camera_id)
         return current.version if current else self._removed.get(camera_id, 0)
 
     def was_in_force(self, layout: LayoutPublished) -> bool:
-        """Whether this is, or recently was, the camera's layout, and not another of the same
-        version."""
+        """Return whether this is, or recently was, the camera's layout, and not another layout of
+        the same version."""
         known = (self.layouts.get(layout.camera_id), self._past_layouts.get(layout.id))
         return layout in known
 
     def session(self, event: SessionChanged) -> bool:
-        """Apply; False for a replay's, and for a start after the end, unless the end was a
-        mistake."""
+        """Apply a stay's event; return False for a replay's, and for a start after the end, unless
+        the end was a mistake."""
         begins = event.kind in ("opened", "overstay")
         reopened = event.kind == "opened" and event.reason == "reopened"
         ended = event.session_id in self.closed_sessions
@@ -160,7 +162,7 @@ class LiveState:
         return True
 
     def _note_drift(self, event: SessionChanged) -> None:
-        """Keep reports of drift: the stays themselves go on and end."""
+        """Keep reports of drift; the stays themselves continue and end."""
         if event.reason in _DRIFT:
             self.drifts[event.session_id] = event
             if len(self.drifts) > DRIFT_REPORTS_KEPT:
@@ -169,16 +171,16 @@ class LiveState:
             self.drifts.pop(event.session_id, None)
 
     def picture_size(self, camera_id: str, size_wh: tuple[int, int]) -> None:
-        """The size of a camera's picture in pixels, read from a stored frame."""
+        """Note the size of a camera's picture in pixels, as read from a stored frame."""
         self._site(camera_id.partition("/")[0]).set_size(camera_id, size_wh)
 
     def knows_size(self, camera_id: str) -> bool:
-        """Whether a picture's size is known for the camera."""
+        """Return whether a picture's size is known for the camera."""
         site = self._sites.get(camera_id.partition("/")[0])
         return site is not None and camera_id in site.sizes_wh
 
     def forget(self, table: Literal["layouts", "statuses", "slots"], key: str) -> None:
-        """A compacted topic's record without a value: its key was removed."""
+        """Apply a compacted topic's record without a value: its key was removed."""
         site_id, _, slot_id = key.partition("/")
         self.revision += 1
         site = self._site(site_id)
@@ -194,66 +196,67 @@ class LiveState:
 
     # ------------------------------------------------------------ views
     def site_ids(self) -> list[str]:
-        """Every known site."""
+        """Return every known site."""
         return sorted(site_id for site_id, site in self._sites.items() if site.known)
 
     def slot_views(self, site_id: str) -> list[SlotView]:
-        """The site's slots: those in its layouts; without any layout, those with a state."""
+        """Return the site's slots: those in its layouts or, without any layout, those with a
+        state."""
         site = self._sites.get(site_id)
         return site.slot_views() if site else []
 
     def camera_ids(self, site_id: str | None = None) -> list[str]:
-        """The cameras of a site, or all."""
+        """Return the cameras of a site, or all cameras."""
         if site_id is None:
             return sorted({*self.layouts, *self.statuses})
         site = self._sites.get(site_id)
         return site.camera_ids() if site else []
 
     def camera_view(self, camera_id: str) -> CameraView | None:
-        """None: nothing is known of it."""
+        """Return a camera's view, or None if nothing is known about it."""
         site = self._sites.get(camera_id.partition("/")[0])
         return site.camera_view(camera_id) if site else None
 
     def camera_views(self, site_id: str | None = None) -> list[CameraView]:
-        """The cameras of a site, or all."""
+        """Return the views of a site's cameras, or of all cameras."""
         views = (self.camera_view(camera) for camera in self.camera_ids(site_id))
         return [view for view in views if view is not None]
 
     def site_view(self, site_id: str) -> SiteView | None:
-        """None: nothing is known of it."""
+        """Return a site's view, or None if nothing is known about it."""
         site = self._sites.get(site_id)
         return site.view() if site and site.known else None
 
     def summary(self, site_id: str) -> SiteSummary | None:
-        """The site without its slots."""
+        """Return the site without its slots, or None if nothing is known about it."""
         site = self._sites.get(site_id)
         return site.summary() if site and site.known else None
 
     def public_site(self, site_id: str) -> PublicSite | None:
-        """The public view of a site; None unless the site exists and is public."""
+        """Return the public view of a site, or None unless the site exists and is public."""
         site = self._sites.get(site_id)
         return site.public_view() if site else None
 
     def sessions(self, site_id: str | None, is_open: bool | None) -> list[SessionChanged]:
-        """Sessions, newest first; only the last thousand ended ones are remembered."""
+        """Return sessions, newest first; only the last thousand ended ones are remembered."""
         ended = [] if is_open else list(self.closed_sessions.values())
         going = [] if is_open is False else list(self.open_sessions.values())
         chosen = [s for s in (*ended, *going) if site_id in (None, s.site_id)]
         return sorted(chosen, key=stay_key, reverse=True)
 
     def drift_reports(self, site_id: str | None) -> list[SessionChanged]:
-        """Entries above the capacity and exits without an entry, newest first; only the last 200
-        are remembered."""
+        """Return entries above the capacity and exits without an entry, newest first; only the last
+        200 are remembered."""
         chosen = [s for s in self.drifts.values() if site_id in (None, s.site_id)]
         return sorted(chosen, key=stay_key, reverse=True)
 
     def open_count(self, site_id: str) -> int:
-        """The number of open sessions of the site."""
+        """Return the number of open sessions of the site."""
         site = self._sites.get(site_id)
         return len(site.open_sessions) if site else 0
 
     def drawing(self, camera_id: str) -> list[tuple[str, list[tuple[float, float]], SlotState]]:
-        """What to draw on the camera's picture: (slot_id, polygon, state)."""
+        """Return what to draw on the camera's picture: (slot_id, polygon, state)."""
         layout = self.layouts.get(camera_id)
         if layout is None:
             return []

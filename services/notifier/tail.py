@@ -16,7 +16,7 @@ from services.notifier.log import Log
 from services.notifier.state import NOT_READ_YET, LiveState
 
 WHOLE: Final = (LAYOUTS, CAMERA_STATUS, SLOT_STATE, SESSIONS)
-"""Read whole at the start."""
+"""Topics that are read whole at the start."""
 TAILED: Final = (SLOT_CHANGES, CAMERA_STATUS, LAYOUTS, SESSIONS)
 CHECK_EVERY_S: Final = 10.0
 STUCK_LOOKS: Final = 3
@@ -26,7 +26,7 @@ Took = Callable[[Sequence[Record]], None]
 
 
 def _nothing(_: Sequence[Record]) -> None:
-    """Nobody needs to know."""
+    """The default for `took`: nobody needs to know."""
 
 
 async def follow_log(
@@ -38,7 +38,7 @@ async def follow_log(
     clock: Clock,
     took: Took = _nothing,
 ) -> None:
-    """Read the whole state, then follow the log until `stop`. Outages are waited out; reading then
+    """Read the whole state, then follow the log until `stop` is set. After an outage, reading
     continues where it stopped, without gaps or repeats. `took` is called with all records that were
     taken."""
     health.waiting["state"] = NOT_READ_YET
@@ -57,22 +57,23 @@ async def follow_log(
 
 
 async def start(log_: Log, feed: Feed, took: Took = _nothing) -> bool:
-    """Note the end of slot-changes, then read the compacted topics and the sessions to their ends,
-    in batches, because they contain every record of the last minutes or days, not one per key. The
-    changes are then read from a ring's length before that end. So the ring is full at once, and no
-    change is missed whose state record was not yet written when slot-state was read."""
+    """Note the end of slot-changes, then read the compacted topics and the sessions to their ends.
+    They are read in batches, because they contain every record of the last minutes or days, not one
+    per key. After that, the changes are read from a ring's length before the noted end. So the ring
+    is full at once, and no change is missed whose state record was not yet written when slot-state
+    was read."""
     cluster_id = await log_.cluster_id()
     changes = await log_.bounds(SLOT_CHANGES)
     bounds = await log_.bounds(*WHOLE)
     first = {place: span[0] for place, span in bounds.items()}
     end = {place: span[1] for place, span in bounds.items()}
-    state = LiveState()  # of this attempt; an earlier one may have stopped anywhere
+    state = LiveState()  # for this attempt; an earlier one may have stopped anywhere
     async with aclosing(log_.scan(first, end)) as batches:
         async for records in batches:
             for record in records:
                 fold(state, record)
             took(records)
-            await asyncio.sleep(0)  # the next batch may be at hand already
+            await asyncio.sleep(0)  # the next batch may already be here
     back = max(1, feed.limits.ring_changes // len(changes))
     starts: dict[Place, int] = {
         place: max(span[0], span[1] - back) for place, span in changes.items()
@@ -85,14 +86,15 @@ async def start(log_: Log, feed: Feed, took: Took = _nothing) -> bool:
 
 @dataclass(slots=True)
 class Watch:
-    """Check every few seconds: does Kafka answer (otherwise not ready), is it still the same
-    cluster (otherwise the process ends), and does the tail progress (otherwise not alive)?"""
+    """Checks every few seconds whether Kafka answers (otherwise the notifier is not ready), whether
+    it is still the same cluster (otherwise the process ends), and whether the tail makes progress
+    (otherwise the notifier is not alive)."""
 
     log: Log
     feed: Feed
     health: Health
     _behind: dict[Place, tuple[int, int]] = field(default_factory=dict)
-    """Where a partition waits, and at how many checks in a row."""
+    """Where a partition is waiting, and for how many checks in a row."""
 
     async def loop(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
@@ -102,7 +104,7 @@ class Watch:
                 await self.look()
 
     async def look(self) -> None:
-        """Check once. Raises RuntimeError when Kafka is another cluster."""
+        """Check once. Raises RuntimeError when Kafka is a different cluster."""
         try:
             cluster_id = await self.log.cluster_id()
             bounds = await self.log.bounds(*TAILED)

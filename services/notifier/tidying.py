@@ -1,4 +1,4 @@
-"""Delete expired sign-ins and links, and old lines of the audit log, each hour."""
+"""Delete expired sign-ins and links, and old entries of the audit log, every hour."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ _DAY_MS: Final = 86_400_000
 async def tidy_accounts(
     stop: asyncio.Event, *, sign_ins: SignIns, audit_days: int, clock: Clock
 ) -> None:
-    """Until `stop`. Several instances may do it side by side."""
+    """Run until `stop` is set. Several instances may do it side by side."""
     while not stop.is_set():
         now_ms = clock.now_ms()
         try:

@@ -1,4 +1,4 @@
-"""How a site was used, from the sums that Postgres answers with. Pure."""
+"""How a site was used, computed from the sums that Postgres returns. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -50,8 +50,8 @@ def occupancy(site_id: str, span: Span, rows: Iterable[Row]) -> Occupancy:
 def usage(
     site_id: str, span: Span, hours: Iterable[Row], slots: Iterable[Row], stays: Iterable[Row]
 ) -> Usage:
-    """Put together the rows of three queries: ms by hour and state; ms by slot and state; stays by
-    slot, by zone (no slot_id) and in all (no zone_id)."""
+    """Combine the rows of three queries: ms by hour and state; ms by slot and state; and stays by
+    slot, by zone (no slot_id) and in total (no zone_id)."""
     ended = {(row["zone_id"], row["slot_id"]): _stays(row) for row in stays}
     by_slot = [_slot(row, ended) for row in slots]
     return Usage(
@@ -68,7 +68,7 @@ def usage(
 
 def week_hours(span: Span, rows: Iterable[Row]) -> list[HourUsage]:
     """Sum rows of hour (counted from the start of the range), state and ms by local hour of the
-    week. Changes of the clock are followed to the hour."""
+    week. Clock changes are followed to the hour."""
     zone = zone_of(span.time_zone)
     free_ms: dict[tuple[int, int], int] = defaultdict(int)
     occupied_ms: dict[tuple[int, int], int] = defaultdict(int)

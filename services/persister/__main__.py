@@ -33,6 +33,7 @@ from parking.wire.ports import Outgoing, Record
 from services.persister import settings as settings_module
 from services.persister.adapters import FrameFetcher, PlaceKeeper
 from services.persister.handler import HANDLERS, Tools, handle
+from services.persister.outage import Outage
 from services.persister.postgres import Pool, PostgresEvents, new_pool, prepare
 from services.persister.retention import Retention
 from services.persister.settings import Settings
@@ -58,6 +59,7 @@ class Service:
         self._ready = asyncio.Event()
         self._keeper: PlaceKeeper | None = None
         self._stall = Stall(settings.stall_s)
+        self._outage = Outage(health, self._clock)
         self.heartbeats = Heartbeats(health)
 
     async def persist(self, stop: asyncio.Event) -> None:
@@ -126,7 +128,7 @@ class Service:
             consumer = await _started(starting, gathering)
             events = PostgresEvents(self._pool)
             keeper = PlaceKeeper(
-                consumer, list(HANDLERS), events, self._turned, self.heartbeats.keep
+                consumer, list(HANDLERS), events, self._waits, self.heartbeats.keep
             )
             keeper.subscribe()
             stack.push_async_exit(starting.pop_all())
@@ -161,14 +163,20 @@ class Service:
             try:
                 result = await work(records)
             except Retryable as error:
-                self._health.waiting["effects"] = str(error)
-                self._turned()
+                self._waits(error)
                 raise
-            self._turned()
-            self._health.waiting.pop("effects", None)
+            self._waits(None)
             return result
 
         return watched
+
+    def _waits(self, error: Retryable | None) -> None:
+        """Work was tried: it failed for now, or (None) succeeded. Either is no standstill."""
+        self._turned()
+        if error is None:
+            self._outage.end()
+        else:
+            self._outage.say(error)
 
 
 async def _started(stack: AsyncExitStack, client: Any) -> Any:

@@ -25,9 +25,9 @@ class PlaceKeeper:
     """ports.Consumer that continues from the event store's positions, under a claim.
 
     After every rebalance the partitions stay paused until they are claimed in the event store for
-    the group's new generation and sought to its offsets. Offsets are also committed to Kafka, but
-    only so that tools can show the lag. `waiting` is called for each outage of the event store
-    meanwhile, `assigned` with the numbers of the partitions after each rebalance.
+    the group's new generation and sought to its offsets. A commit to Kafka follows only for lag
+    displays. `waiting` is called with each outage meanwhile, and with None at its end; `assigned`
+    with the numbers of the partitions after each rebalance.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class PlaceKeeper:
         consumer: AIOKafkaConsumer,
         topics: Sequence[str],
         events: EventStore,
-        waiting: Callable[[], None] = lambda: None,
+        waiting: Callable[[Retryable | None], None] = lambda _: None,
         assigned: Callable[[set[int]], None] = lambda _: None,
     ) -> None:
         self._consumer = consumer
@@ -69,8 +69,8 @@ class PlaceKeeper:
         if self._claim is None:
             try:
                 await self._settle()
-            except Retryable:
-                self._waiting()
+            except Retryable as error:
+                self._waiting(error)
                 raise
         claim = self._claim
         records = await self._inner.getmany(timeout_ms, max_records)
@@ -133,6 +133,7 @@ class PlaceKeeper:
         self._done, self._taken = dict(offsets), {}
         self._consumer.resume(*assigned)
         self._claim = claim
+        self._waiting(None)
         log.info("%d partitions owned in generation %d", len(places), generation)
 
     async def _hold(self, claim: Claim, places: list[Place]) -> dict[Place, int]:

@@ -5,9 +5,16 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
-from psycopg import AsyncConnection, DataError, IntegrityError, InterfaceError, OperationalError
-from psycopg.errors import ReadOnlySqlTransaction
-from psycopg_pool import AsyncConnectionPool
+from psycopg import (
+    AsyncConnection,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
+from psycopg.errors import DiskFull
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from parking.core.errors import Fenced, Invalid, Retryable
 from parking.wire.ports import Claim, Place, Row
@@ -28,6 +35,11 @@ Pool = AsyncConnectionPool[Connection]
 _DAY_MS: Final = 86_400_000
 _CONNECT_TIMEOUT_S: Final = 5
 _WAIT_FOR_CONNECTION_S: Final = 10.0
+# Errors that may pass. Internal: the server failed on a file (a quota, a limit of a file's size, a
+# damaged page), or accepts no writes: a standby after a failover, or a provider's answer to a full
+# disk. A restart of the persister would mend none of them.
+_PASSING: Final = (OperationalError, InterfaceError, InternalError)
+_NO_SPACE: Final = ("No space left on device", "Disk quota exceeded", "File too large")
 # A statement that hangs (a lock, a failing disk) becomes an outage that is retried. A process that
 # stops in the middle of a transaction must not lock its partitions' rows for long.
 _OPTIONS: Final = (
@@ -84,9 +96,8 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
             yield connection
     except (DataError, IntegrityError) as error:
         raise Invalid("refused-by-database", _first_line(error)) from error
-    # Read-only: a standby after a failover, or a provider's reaction to a full disk.
-    except (OperationalError, InterfaceError, ReadOnlySqlTransaction) as error:
-        raise Retryable(f"Postgres: {_first_line(error)}") from error
+    except _PASSING as error:
+        raise _outage(error) from error
 
 
 async def prepare(url: str) -> None:
@@ -97,8 +108,8 @@ async def prepare(url: str) -> None:
             url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S, options=options
         ) as connection:
             await migrate(connection)
-    except (OperationalError, InterfaceError) as error:
-        raise Retryable(f"Postgres: {_first_line(error)}") from error
+    except _PASSING as error:
+        raise _outage(error) from error
 
 
 class PostgresEvents:
@@ -234,6 +245,17 @@ def _place_arrays(claim: Claim, places: Sequence[Place]) -> dict[str, Any]:
         "topic_ids": [claim.topic_ids[topic] for topic, _ in places],
         "partitions": [partition for _, partition in places],
     }
+
+
+def _outage(error: Exception) -> Retryable:
+    """The error as an outage, in words for /readyz."""
+    line = _first_line(error)
+    if isinstance(error, DiskFull) or any(words in line for words in _NO_SPACE):
+        detail = f"Postgres has no disk space left; writing continues when it has: {line}"
+        return Retryable(detail, "postgres-full")
+    if isinstance(error, PoolTimeout):
+        line = f"it accepts no connections: {line}"
+    return Retryable(f"Postgres: {line}", "postgres")
 
 
 def _first_line(error: Exception) -> str:

@@ -2,10 +2,16 @@
 
 from collections import Counter
 
-from parking.core.topics import DEAD_LETTERS, DEVICE_EVENTS, GATE_EVENTS
+import pytest
+
+from parking.core.topics import DEAD_LETTERS, DEVICE_EVENTS, FRAMES, GATE_EVENTS
 from parking.runtime import metrics
 from parking.runtime.settings import Reader
+from services.ingest.pull import puller
+from services.ingest.pull.camerafile import Camera
 from services.ingest.shares import Shares, ShareSettings
+from tests.support.cameras import http_cameras
+from tests.support.pulling import pulling
 from tests.support.scripted_mqtt import Bridge, Peer, bridge, count, gate
 from tests.support.waiting import until
 
@@ -82,3 +88,25 @@ async def test_while_kafka_is_slow_an_event_waits_for_one_of_each_sender():
             b.kafka.allowed.release()
         await until(lambda: "b/good/gate/1/1" in b.kafka.ids(GATE_EVENTS))
         assert written(b)["a/bad"] < 1_000, "most of the flood still waits"
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["shares", "negative control: no shares"])
+async def test_polled_cameras_of_one_site_share_the_sites(on: bool, monkeypatch):
+    monkeypatch.setattr(puller, "MAX_SPREAD_S", 0.01)
+    env = {"SHARE_SITE_FRAMES": f"0.001/{BURST}"} if on else {"SHARES": "off"}
+    shares = Shares(ShareSettings.read(Reader(env)))
+    before = count(metrics.SHARE_EXCEEDED, "site", "frames")
+    async with http_cameras() as own:
+        names = [f"flood/cam-{n}" for n in range(10)]
+        cameras = [Camera(name, "mjpeg", own.url("/stream"), 0.005) for name in names]
+        cameras.append(Camera("quiet/cam", "snapshot", own.url("/capture"), 0.05))
+        async with pulling(*cameras, shares=shares) as world:
+            await until(lambda: own.sent > 4 * BURST)
+            seen = len(world.events(FRAMES, "quiet/cam"))
+            await until(lambda: len(world.events(FRAMES, "quiet/cam")) > seen + 2)
+            written = sum(len(world.events(FRAMES, name)) for name in names)
+        reports = [e for name in names for e in world.events(DEVICE_EVENTS, name)]
+    refused = count(metrics.SHARE_EXCEEDED, "site", "frames") - before
+    assert (written == BURST, written > BURST, refused > BURST) == (on, not on, on)
+    assert ("rate" in {e.reason for e in reports}) == on
+    assert "offline" not in {e.kind for e in reports}, "the cameras can be reached"

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg_pool import PoolTimeout
 
 from parking.core.errors import Invalid, Retryable
 from parking.runtime.objects import S3Objects, S3Settings, new_client
@@ -134,15 +135,21 @@ OUTAGES = [
     psycopg.errors.QueryCanceled("canceling statement due to statement timeout"),
     psycopg.errors.AdminShutdown("terminating connection due to administrator command"),
     psycopg.errors.ReadOnlySqlTransaction("cannot execute INSERT in a read-only transaction"),
+    psycopg.errors.InternalError_("could not extend file: Disk quota exceeded"),
+    psycopg.errors.IdleInTransactionSessionTimeout("terminating connection"),
+    PoolTimeout("couldn't get a connection after 10.00 sec"),
 ]
+FULL = (psycopg.errors.DiskFull, psycopg.errors.InternalError_)
 
 
 @pytest.mark.parametrize("error", OUTAGES, ids=lambda error: type(error).__name__)
 async def test_a_full_or_failing_database_is_waited_out(error: Exception):
     pool: Pool = Broken(error)  # type: ignore[assignment] # all that is used of one
-    with pytest.raises(Retryable, match=str(error).split(":", maxsplit=1)[0]):
+    with pytest.raises(Retryable, match=str(error).split(":", maxsplit=1)[0]) as raised:
         async with transaction(pool):
             pass
+    assert ("no disk space left" in str(raised.value)) == isinstance(error, FULL)
+    assert raised.value.reason == ("postgres-full" if isinstance(error, FULL) else "postgres")
 
 
 async def test_negative_control_what_the_database_refuses_for_good_is_not_waited_for():

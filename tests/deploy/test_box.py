@@ -117,7 +117,7 @@ def test_people_sign_in_and_only_the_page_listens_on_the_network() -> None:
     assert "listen_addresses=127.0.0.1" in UNITS["parking-postgres.service"]
     assert "KAFKA_NAME=127.0.0.1" in UNITS["parking-kafka.service"]
     assert "BRIDGE_ADDRESS=127.0.0.1" in UNITS["parking-mosquitto.service"]
-    assert "S3_ADDRESS=127.0.0.1:9000" in (FOLDER / "install").read_text("utf-8")
+    assert "S3_ADDRESS=127.0.0.1:9000" in (FOLDER / "lib").read_text("utf-8")
 
 
 def test_the_page_can_add_ip_cameras_once_their_networks_are_named(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from services.ingest.pull.puller import Puller, Source
 from services.ingest.pull.sources import sources
 from services.ingest.pull.streams import Streams
 from services.ingest.replay import Known
+from services.ingest.shares import Shares
 
 LOOPBACK = Networks.parse(["127.0.0.1/32", "::1/128"])
 MAX_BYTES = 60_000
@@ -49,7 +50,12 @@ class Listed:
 class World:
     """What the puller made of its cameras."""
 
-    def __init__(self, files: Listed, new_source: Callable[[Camera], Source] | None) -> None:
+    def __init__(
+        self,
+        files: Listed,
+        new_source: Callable[[Camera], Source] | None,
+        shares: Shares | None = None,
+    ) -> None:
         self.broker = MemoryBroker()
         self.files = files
         self.health = Health()
@@ -68,6 +74,7 @@ class World:
             clock=clock,
             decide=handle_pulled,
             known=known,
+            shares=shares,
         )
 
     def events(self, topic: str, camera_id: str) -> list[Any]:
@@ -82,9 +89,11 @@ def source(camera: Camera, networks: Networks = LOOPBACK, limit_s: float = LIMIT
 
 @asynccontextmanager
 async def pulling(
-    *cameras: Camera, new_source: Callable[[Camera], Source] | None = None
+    *cameras: Camera,
+    new_source: Callable[[Camera], Source] | None = None,
+    shares: Shares | None = None,
 ) -> AsyncIterator[World]:
-    world, stop = World(Listed(*cameras), new_source), asyncio.Event()
+    world, stop = World(Listed(*cameras), new_source, shares), asyncio.Event()
     running = asyncio.ensure_future(world.lane.run(stop))
     try:
         yield world

@@ -40,11 +40,15 @@ async def test_garbage_from_startup_is_freed():
 
 async def test_readyz_keeps_addresses_for_the_log():
     health = ops.Health(
-        waiting={"kafka": "KafkaConnectionError: Unable to bootstrap from kafka-1.int:9092"}
+        waiting={
+            "kafka": "KafkaConnectionError: Unable to bootstrap from kafka-1.int:9092",
+            "since": "no answer from 10.0.0.7:5432 since 2026-11-30 18:00:07 UTC",
+        }
     )
     transport = httpx.ASGITransport(ops.ops_app(health))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
         answer = await http.get("/readyz")
     assert answer.json()["reasons"] == {
-        "kafka": "KafkaConnectionError: Unable to bootstrap from (address)"
+        "kafka": "KafkaConnectionError: Unable to bootstrap from (address)",
+        "since": "no answer from (address) since 2026-11-30 18:00:07 UTC",
     }

@@ -1,8 +1,11 @@
 """A site's state when parts are removed, and when they come back."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from parking.core import occupancy, removal
 from parking.core.errors import Invalid
 from parking.core.events import (
     CameraStatusChanged,
@@ -124,3 +127,84 @@ def test_the_settings_of_a_site_are_set_in_each_of_its_layouts_and_those_not_nam
     assert public.changed(change.layouts, {"public": True}).layouts == []
     with pytest.raises(Invalid, match="no layout"):
         public.changed([], {"public": True})
+
+
+def late_pictures(t: Teller, *names: str):
+    """Pictures of these cameras, taken before what follows."""
+    return [t.see(name, {"A1": "f"}) for name in names for _ in range(2)]
+
+
+@pytest.mark.parametrize("order", [Removed(camera_ids=["lot/a"]), Removed(whole_site=True)])
+def test_a_picture_under_way_does_not_bring_its_camera_back(order):
+    t = Teller()
+    site = two_cameras(t)
+    late = late_pictures(t, "a")
+    site, _ = step(site, t.command(order))
+    late.append(t.see("a", {"A1": "f"}))  # polled while the removal was on its way
+    for record in late:
+        site, made = step(site, record)
+        assert made == []
+    assert "lot/a" not in site.cameras
+
+
+def test_a_camera_removed_before_its_first_picture_was_analysed_stays_away():
+    t = Teller()
+    early = late_pictures(t, "new")
+    for order in (Removed(camera_ids=["lot/new"]), Removed(whole_site=True)):
+        site, _ = step(two_cameras(t), t.command(order))
+        for record in early:
+            site, made = step(site, record)
+            assert made == []
+        assert "lot/new" not in site.cameras
+
+
+def test_negative_control_without_that_memory_it_comes_back(monkeypatch):
+    monkeypatch.setattr(occupancy, "was_removed", lambda *_: False)
+    t = Teller()
+    site = two_cameras(t)
+    (late, _) = late_pictures(t, "a")
+    site, _ = step(site, t.command(Removed(camera_ids=["lot/a"])))
+    site, made = step(site, late)
+    (status,) = [e for e in made if isinstance(e, CameraStatusChanged)]
+    assert status.camera_id == "lot/a"
+    assert "lot/a" in site.cameras
+
+
+def test_a_layout_or_a_later_picture_brings_it_back_at_once():
+    t = Teller()
+    gone, _ = step(two_cameras(t), t.command(Removed(camera_ids=["lot/a"])))
+    site, _ = step(gone, t.adopt("a", "A1", version=3))
+    site, _ = step(site, t.see("a", {"A1": "f"}, layout_version=3))
+    assert site.cameras["lot/a"].last_frame_at_ms == t.now_ms
+    assert site.removed_at_ms == {}
+    t.pass_ms(removal.UNDER_WAY_MS)
+    site, made = step(gone, t.see("a", {}))  # it still sends: its operator must see that
+    (status,) = [e for e in made if isinstance(e, CameraStatusChanged)]
+    assert (status.camera_id, status.reason) == ("lot/a", "no-layout")
+    assert site.removed_at_ms == {}
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_in_any_order_no_removed_camera_is_left(data):
+    """Pictures of before the removal, delivered at any time after it and among other records."""
+    t = Teller()
+    site = two_cameras(t)
+    late = late_pictures(t, "a", "b")
+    gone = data.draw(st.sampled_from([["lot/a"], ["lot/b"], ["lot/a", "lot/b"]]))
+    removed = t.command(Removed(camera_ids=gone))
+    others = [t.tick(after_ms=60_000), t.gate("exit", 2), t.tick(after_ms=3_600_000)]
+    site, _ = step(site, removed)
+    for record in data.draw(st.permutations([*late, *others])):
+        site, made = step(site, record)
+        named = {e.camera_id for e in made if isinstance(e, CameraStatusChanged)}
+        assert named.isdisjoint(gone)
+    assert sorted(site.cameras) == sorted({"lot/a", "lot/b"} - set(gone))
+
+
+def test_only_the_last_removed_cameras_are_remembered():
+    t = Teller()
+    many = [f"lot/c{n}" for n in range(removal.REMOVED_MEMORY)]
+    site, _ = step(two_cameras(t), t.command(Removed(camera_ids=["lot/a"])))
+    site, _ = step(site, t.command(Removed(camera_ids=many)))
+    assert list(site.removed_at_ms) == many

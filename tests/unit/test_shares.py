@@ -13,6 +13,7 @@ from parking.runtime.settings import Reader
 from parking.wire.codec import from_json
 from services.ingest.handler import limited
 from services.ingest.messages import Message
+from services.ingest.pull.pulled import fetched, reached
 from services.ingest.shares import Shares, ShareSettings
 
 NOW_MS = 1_795_000_000_000
@@ -163,3 +164,30 @@ def test_the_device_gets_a_few_answers_and_the_fleet_one_report_a_minute():
     assert record.topic == DEVICE_EVENTS
     event = from_json(record.value or b"", DeviceReported)
     assert (event.kind, event.reason, event.device_id) == ("heartbeat", "rate", "a/bad")
+
+
+def test_polled_pictures_take_from_the_same_share_as_published_ones():
+    limits = shares(SHARE_SITE_FRAMES="1/10")
+    polled = [fetched(f"a/cam-{n}", "snapshot", b"jpeg", NOW_MS) for n in range(8)]
+    published = [Message(f"parking/v1/a/dev-{n}/frame/1/1/0", b"jpeg", NOW_MS) for n in range(8)]
+    found = [limits.excess(message) for message in (*polled, *published)]
+    assert sum(excess is None for excess in found) == 10
+    assert {(e.of, e.what) for e in found if e} == {("site", "frames")}
+    assert limits.excess(fetched("b/cam", "rtsp", b"jpeg", NOW_MS)) is None
+
+
+def test_ingests_own_reports_about_polled_cameras_are_always_written():
+    limits = shares(SHARE_DEVICE_EVENTS="1/1", SHARE_DEVICE_FRAMES="1/1")
+    told = [reached("a/cam", "timeout", f"1/{n}", NOW_MS) for n in range(10)]
+    assert [limits.excess(one) for one in told] == [None] * 10
+
+
+def test_a_polled_camera_above_its_share_is_reported_and_gets_no_answer():
+    limits = shares(SHARE_DEVICE_FRAMES="1/1")
+    pictures = [fetched("a/cam", "mjpeg", b"jpeg", NOW_MS) for _ in range(10)]
+    decided = [limited(m, excess) for m in pictures if (excess := limits.excess(m))]
+    assert len(decided) == 9
+    assert [handled.reply for handled in decided] == [None] * 9
+    [record] = [record for handled in decided for record in handled.outgoing]
+    event = from_json(record.value or b"", DeviceReported)
+    assert (event.reason, event.device_id) == ("rate", "a/cam")

@@ -11,7 +11,7 @@ from tools.bench.latency import Plan, run
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("--footage", type=Path, default=Path("demo"), help="folder to play (demo)")
     parser.add_argument("--frames", type=int, default=60, help="frames per phase (60)")

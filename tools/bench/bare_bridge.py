@@ -1,8 +1,8 @@
 """A minimal MQTT-to-Kafka bridge: a paho subscriber that feeds an aiokafka producer.
 
-It has no checks, no ids and no order of acknowledgement. `tools.bench.bridge` compares the bridge
-with it. `python -m tools.bench.bare_bridge CLIENT_ID TOPIC FILTER`, settings as services.ingest has
-them.
+It has no checks, no ids and no ordered acknowledgements. `tools.bench.bridge` compares the real
+bridge with it. Usage: `python -m tools.bench.bare_bridge CLIENT_ID TOPIC FILTER`, with the settings
+of services.ingest.
 """
 
 import asyncio

@@ -3,9 +3,9 @@
   python -m tools.bench.bridge                 80 kB pictures, 300 B reports and gate events
   python -m tools.bench.bridge --devices 200   memory while 200 devices send a picture a second
 
-Messages queue in a persistent session without a reader. Then a candidate starts. The bench measures
-the time from the first record in Kafka to the last, and the candidate's CPU time, which a busy
-machine disturbs less. Starts servers of its own on free ports.
+Messages queue up in a persistent session without a reader. Then a candidate starts. The bench
+measures the time from the first record in Kafka to the last, and the candidate's CPU time, which
+varies less on a busy machine. It starts its own servers on free ports.
 """
 
 import argparse
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Messages of one kind: `topic` in Kafka, `suffix` subscribed to."""
+    """Messages of one kind: their `topic` in Kafka and the MQTT `suffix` to subscribe to."""
 
     name: str
     topic: str
@@ -54,7 +54,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Messages a second, and CPU microseconds per message."""
+    """Messages per second, and CPU microseconds per message."""
 
     rate: float
     cpu_us: float
@@ -68,7 +68,7 @@ LOADS = (
 
 
 def picture(size_bytes: int) -> bytes:
-    """Create a JPEG of about that size."""
+    """Create a JPEG of about this size."""
     noise = np.random.default_rng(1).integers(0, 255, (600, 800, 3), np.uint8)
     pictures = (
         cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
@@ -78,7 +78,7 @@ def picture(size_bytes: int) -> bytes:
 
 
 def message(load: Load, device_id: str, seq: int, jpeg: bytes) -> tuple[str, bytes]:
-    """Topic and payload."""
+    """Return the topic and the payload."""
     pad = "x" * 200
     if load.topic == FRAMES:
         return mqtt_topic(device_id, "frame", 1, seq, 1 + seq), jpeg
@@ -90,7 +90,7 @@ def message(load: Load, device_id: str, seq: int, jpeg: bytes) -> tuple[str, byt
 
 
 class Bench:
-    """The servers, and candidates that run in turn."""
+    """The servers, and the candidates, which run in turn."""
 
     def __init__(self, infra: Infra) -> None:
         self.infra = infra
@@ -99,7 +99,7 @@ class Bench:
         self._clients: list[tuple[str, paho.Client]] = []
 
     def connect(self, devices: int) -> None:
-        """The senders."""
+        """Connect the senders."""
         for number in range(devices):
             device_id, password = self.infra.add_device("bench", f"cam-{number}")
             client = paho.Client(CallbackAPIVersion.VERSION2, device_id)
@@ -111,7 +111,7 @@ class Bench:
             self._clients.append((device_id, client))
 
     def send(self, load: Load, count: int, first_seq: int) -> None:
-        """Wait until the broker has them."""
+        """Send messages and wait until the broker has them."""
         sent = []
         for index in range(count):
             device_id, client = self._clients[index % len(self._clients)]
@@ -138,7 +138,7 @@ class Bench:
     @contextmanager
     def candidate(self, kind: str, load: Load, name: str) -> Iterator[subprocess.Popen[str]]:
         """Start the process and wait until it has subscribed. It is killed at the end, so that its
-        session stays."""
+        session persists."""
         env = self.infra.env_for("ingest") | {
             "MQTT_CLIENT_ID": name,
             "PYTHONPATH": str(ROOT),
@@ -188,7 +188,7 @@ async def _ends(consumer: Any) -> dict[Any, int]:
 
 
 async def _rate(count: int, before: dict[Any, int], consumer: Any) -> float:
-    """Wait for `count` more and return messages a second, by the broker's time stamps."""
+    """Wait for `count` more records and return messages per second by the broker's timestamps."""
     deadline = time.monotonic() + LIMIT_S
     while sum((await _ends(consumer)).values()) - sum(before.values()) < count:
         if time.monotonic() > deadline:
@@ -202,7 +202,7 @@ async def _rate(count: int, before: dict[Any, int], consumer: Any) -> float:
 
 
 async def _stamp(consumer: Any, place: Any, offset: int) -> int:
-    """When the broker wrote the record, in milliseconds."""
+    """Return when the broker wrote the record, in milliseconds."""
     consumer.seek(place, offset)
     found = await consumer.getone(place)
     stamp: int = found.timestamp
@@ -210,7 +210,7 @@ async def _stamp(consumer: Any, place: Any, offset: int) -> int:
 
 
 def throughput(bench: Bench, rounds: int, loads: Sequence[Load]) -> str:
-    """The table: medians, and the lowest and highest ratio of a round."""
+    """Return the table: medians, and the lowest and highest ratio of any round."""
     heads = (
         "load",
         "bridge, a second",
@@ -234,7 +234,7 @@ def throughput(bench: Bench, rounds: int, loads: Sequence[Load]) -> str:
 
 
 def memory(bench: Bench, devices: int, seconds: int) -> str:
-    """The bridge's resident memory while every device sends a picture a second."""
+    """Measure the bridge's resident memory while every device sends one picture per second."""
     load, peak = LOADS[0], 0
     with bench.candidate("bridge", load, "memory") as process:
         seen = psutil.Process(process.pid)
@@ -248,7 +248,7 @@ def memory(bench: Bench, devices: int, seconds: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser: Any = argparse.ArgumentParser(
         prog="python -m tools.bench.bridge",
         description=__doc__,

@@ -1,5 +1,5 @@
-"""A group of processes with a limit of memory and of processor time, by Linux's control groups
-(version 1 or 2). Needs root, and a hierarchy that may be written."""
+"""Limit the memory and processor time of a group of processes with Linux control groups (version 1
+or 2). Needs root and a writable hierarchy."""
 
 import os
 import signal
@@ -17,10 +17,10 @@ _END_LIMIT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a group has used. `peak_mb`: the most at any time, with the files that the kernel keeps
-    in memory and gives up when room is needed; `own_mb`: without those, now; `at_limit`: how often
-    the limit was reached; `killed`: processes ended for memory; `throttled`: share of the periods
-    in which the processor time did not suffice."""
+    """What a group has used. `peak_mb` is the peak memory, including the page cache, which the
+    kernel frees when it needs room. `own_mb` is the current memory without it. `at_limit` counts
+    how often the limit was reached, and `killed` the processes that were killed for lack of memory.
+    `throttled` is the share of periods in which the processor time ran out."""
 
     peak_mb: float
     own_mb: float
@@ -33,7 +33,7 @@ class Reading:
 
 class Group:
     """`with Group(name, limit_mb, cores) as group`: processes started by `group.command(...)` share
-    `limit_mb` of memory and `cores` of processor time. Ends them at the end."""
+    `limit_mb` of memory and `cores` of processor time. They are killed when the block ends."""
 
     def __init__(self, name: str, limit_mb: int, cores: float, root: Path = _ROOT) -> None:
         self._v2 = (root / "cgroup.controllers").exists()
@@ -69,13 +69,13 @@ class Group:
             folder.rmdir()
 
     def command(self, command: Sequence[str]) -> tuple[str, ...]:
-        """A command line that joins the group before it becomes this command."""
+        """Return a command line that joins the group before it becomes this command."""
         places = " ".join(f'"{folder}/cgroup.procs"' for folder in self.folders.values())
         script = f'for at in {places}; do echo $$ >"$at"; done; exec "$@"'
         return ("/bin/sh", "-ec", script, "sh", *command)
 
     def read(self) -> Reading:
-        """What the group has used so far."""
+        """Return what the group has used so far."""
         return self._read_v2() if self._v2 else self._read_v1()
 
     def _read_v1(self) -> Reading:

@@ -2,9 +2,10 @@
 
   python -m tools.bench.detector ../shared/data/pklot-ufpr05-day
 
-Whole stage: decode, health, resize, inference, suppression, matching, as the service runs them.
-Bare loop: the model alone, on prepared inputs. ultralytics: its own predict on the same JPEG files,
-including decoding. All alternate on the same pictures in one run; medians count.
+The whole stage is decoding, health, resizing, inference, suppression and matching, as the service
+runs them. The bare loop is the model alone on prepared inputs. For ultralytics it is its own
+predict on the same JPEG files, including decoding. All of them alternate on the same pictures in
+one run, and the medians count.
 """
 
 import argparse
@@ -44,7 +45,7 @@ AT_LEAST = {"bare": 0.85, "ultralytics": 2.0, "int8": 1.6}
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The pictures, their layout, and the input they get."""
+    """The pictures, their layout, and the model's input size for them."""
 
     jpegs: list[bytes]
     layout: Any
@@ -52,7 +53,8 @@ class Scene:
 
 
 def scene(folder: Path, count: int, size_px: int) -> Scene:
-    """The folder's first camera; `size_px` 0: by need."""
+    """Load the scene of the folder's first camera. `size_px` 0 chooses the size that the layout
+    needs."""
     annotations = annotations_of(folder)
     layout = lots.layouts_from_annotations(annotations, "bench", interval_ms=1000, time_ms=0)[0]
     device = layout.camera_id.split("/")[1]
@@ -68,8 +70,9 @@ Turn = Callable[[], int]
 
 
 class Stage:
-    """A Turn: the service's own analyser, searching every picture, as for one poll of several
-    cameras. `slots`: with the slot network, and so with closer looks at pictures in doubt."""
+    """A Turn: the service's own analyser, which searches every picture, as for one poll of several
+    cameras. With `slots` it also runs the slot network and takes closer looks at pictures in
+    doubt."""
 
     def __init__(
         self, backend: str, model: Path, threads: int, pictures: Scene, slots: Path | None = None
@@ -82,7 +85,7 @@ class Stage:
         self._analyser = Analyser(judge, Options(pictures.size_px), lambda: None)
         self._jobs = [Job(jpeg, layout=pictures.layout) for jpeg in pictures.jpegs]
         self.closer_ms: list[float] = []
-        """The time of the last turn's closer looks, for each picture in doubt."""
+        """The time that the last turn's closer looks took, per picture in doubt."""
 
     def __call__(self) -> int:
         """See Turn."""
@@ -96,7 +99,7 @@ class Stage:
 
 
 def bare(backend: str, model: Path, threads: int, pictures: Scene) -> Turn:
-    """The model alone."""
+    """Return a Turn that runs the model alone."""
     forward = FORWARDS[backend](model, threads, "f32")
     decoded = (decode(jpeg, 10**8, None) for jpeg in pictures.jpegs)
     inputs = [letterbox(picture, pictures.size_px)[0] for picture in decoded]
@@ -110,7 +113,8 @@ def bare(backend: str, model: Path, threads: int, pictures: Scene) -> Turn:
 
 
 def ultralytics(model: Path, pictures: Scene) -> Turn:
-    """ultralytics' own predict, as its users call it: the same ONNX file, or weights (.pt)."""
+    """Return a Turn that runs ultralytics' own predict as its users call it, on the same ONNX file
+    or on weights (.pt)."""
     from ultralytics import YOLO
 
     yolo = YOLO(str(model), task="detect")
@@ -134,7 +138,7 @@ class Spent:
 
 
 def in_turns(candidates: dict[str, Turn], rounds: int) -> dict[str, Spent]:
-    """Run every candidate repeatedly."""
+    """Run the candidates in turn, repeatedly."""
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
     for _ in track(range(WARM_UP + rounds), "in turns"):
         for name, turn in candidates.items():
@@ -150,7 +154,7 @@ def in_turns(candidates: dict[str, Turn], rounds: int) -> dict[str, Spent]:
 
 
 def memory_mb(backend: str, model: Path, folder: Path, size_px: int) -> int:
-    """The peak memory of a process that analyses as the service does."""
+    """Return the peak memory of a process that analyses as the service does."""
     command = [sys.executable, "-m", "tools.bench.detector", str(folder), "--memory", backend]
     command += ["--model", str(model), "--size", str(size_px)]
     done = subprocess.run(command, capture_output=True, check=True, timeout=300, text=True)
@@ -158,7 +162,7 @@ def memory_mb(backend: str, model: Path, folder: Path, size_px: int) -> int:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     threads = options.threads or threads_for(0, 1, usable_cores())
     pictures = scene(options.folder, PICTURES, options.size)

@@ -2,8 +2,8 @@
 
   python -m tools.bench.distance PORT TARGET_PORT DELAY_MS     both ports on this machine
 
-DELAY_MS is one way, so a question and its answer take twice that. It adds no limit of its own but
-the time it takes to copy; run it at 0 ms to see that.
+DELAY_MS is one way, so a request and its response take twice that. The proxy adds nothing else but
+the time to copy the data. Run it at 0 ms to measure that.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _MAX_CHUNKS: Final = 256
 
 
 async def serve(port: int, target_port: int, delay_ms: float) -> None:
-    """Carry both ways, until cancelled."""
+    """Forward data both ways until cancelled."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(HOST, target_port, limit=_CHUNK_BYTES)
@@ -35,7 +35,7 @@ async def serve(port: int, target_port: int, delay_ms: float) -> None:
 async def _carry(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float
 ) -> None:
-    """One way; ends when either side does."""
+    """Forward data one way. Ends when either side closes."""
     clock = asyncio.get_running_loop().time
     on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=_MAX_CHUNKS)
 

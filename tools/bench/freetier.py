@@ -1,9 +1,9 @@
 """Measure whether the services fit into the memory and processor time of the smallest instances.
 
-Two groups as deploy/aws has them: the backend (Kafka, the MQTT broker, ingest, tracker, persister,
-notifier) and the detector, each with a limit of memory and of processor time by control groups.
-PostgreSQL, S3 and the simulated cameras run outside, as RDS, S3 and real cameras do. Needs root and
-the recordings of `make bench-capacity`. docs/deploy.md explains the table.
+There are two groups, as in deploy/aws: the backend (Kafka, the MQTT broker, ingest, tracker,
+persister, notifier) and the detector. Control groups limit the memory and processor time of each.
+PostgreSQL, S3 and the simulated cameras run outside, as RDS, S3 and real cameras do. It needs root
+and the recordings of `make bench-capacity`. docs/deploy.md explains the table.
 """
 
 import argparse
@@ -39,7 +39,7 @@ SETS: Final[Mapping[str, tuple[str, ...]]] = {
     "backend": ("kafka", "mqtt", "notifier", "persister", "tracker", "ingest"),
     "detector": ("detector",),
 }
-"""Each in the order of its start: readers before writers."""
+"""Each set in the order of start: readers before writers."""
 KAFKA_HEAP_MB: Final = 256  # as deploy/aws/instance/units/parking-kafka.service
 PICTURES: Final = 24  # of each recording
 START_LIMIT_S: Final = 300.0
@@ -47,21 +47,21 @@ START_LIMIT_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One number of cameras. `start_s`: until all services were ready; `used`: by set, from the
-    first process on."""
+    """One number of cameras. `start_s` is the time until all services were ready. `used` is keyed
+    by set and counts from the first process on."""
 
     point: Point
     start_s: float
     used: Mapping[str, Reading]
 
     def cores(self, group: str) -> float:
-        """The processor time of a set in the window, in cores."""
+        """Return the processor time of a set in the window, in cores."""
         spent_s = sum(self.point.cpu_s.get(name, 0.0) for name in SETS[group])
         return spent_s / self.point.window_s if self.point.window_s else float("nan")
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _parser().parse_args()
     recordings = [
         replace(one, files=one.files[:PICTURES], states=one.states[:PICTURES])
@@ -90,7 +90,7 @@ def measure(count: int, setting: Setting, limit_mb: int, cores: float) -> Result
     with ExitStack() as undo:
         scratch = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="freetier-")))
         groups = {name: undo.enter_context(Group(name, limit_mb, cores)) for name in SETS}
-        # Ends all parts before their groups.
+        # Stops all parts before their groups.
         paths = Paths(scratch / "state", ROOT / ".state" / "cache")
         infra = undo.enter_context(Infra(paths, setting.environ, parts=("postgres", "s3")))
         began_s = time.monotonic()
@@ -113,7 +113,7 @@ def measure(count: int, setting: Setting, limit_mb: int, cores: float) -> Result
 
 
 def _parts(settings: StackSettings, count: int) -> list[tuple[str, Part]]:
-    """What is measured, in the order of its start, with the name of its set."""
+    """Return what is measured in the order of start, each with the name of its set."""
     servers = build(replace(settings, kafka_heap_mb=KAFKA_HEAP_MB), ("kafka", "mqtt"))
     ours = {part.name: part for part in servers}
     more = {"DETECTOR_RECORDS": str(records_at_once(count))}
@@ -139,7 +139,7 @@ async def _run(
 
 
 def table(results: Sequence[Result]) -> str:
-    """Markdown, a row for each set and number of cameras."""
+    """Return Markdown with one row per set and number of cameras."""
     lines = [
         "| Cameras | Set | Peak MB | Own MB | Swap MB | At the limit | Killed | Cores | Throttled |"
         " Age p50, p99 s | Change on the page p50, p99 s | Verdict |",

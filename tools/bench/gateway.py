@@ -1,14 +1,19 @@
-"""A gateway for measurements: the notifier's own, or a textbook one, in a process of its own.
+"""A gateway for measurements, in a process of its own: the notifier's, a textbook one, or raw.
 
-Both serve one site with a given number of slots and changes per second. The textbook one follows
-the documentation of sse-starlette: a queue for each client, each message encoded for it.
+Each serves one site with a given number of slots. Changes begin with SIGUSR1, or at once. The
+textbook one follows the documentation of sse-starlette: a queue for each client, each message
+encoded for it. The raw one is the lower bound: asyncio, one write per client, no queue, no limit.
 """
 
 import argparse
 import asyncio
 import json
+import resource
+import signal
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +24,8 @@ from starlette.types import ASGIApp
 from parking.access.keys import KeyFile
 from parking.core.events import Cause, LayoutPublished, LayoutSlot, SlotChanged, Zone
 from parking.core.topics import LAYOUTS, SLOT_CHANGES
+from parking.runtime.connections import ConnectionLimits
+from parking.runtime.giveback import give_back
 from parking.runtime.memory import MemoryBroker, MemoryProducer
 from parking.runtime.ops import Health, HttpSettings, Loop, SystemClock, http_loop, serve
 from parking.wire import codec
@@ -31,7 +38,17 @@ from services.notifier.tail import follow_log
 
 SITE: Final = "bench"
 _SQUARE: Final = [(0.1, 0.1), (0.3, 0.1), (0.3, 0.3), (0.1, 0.3)]
+_CONNECTIONS: Final = ConnectionLimits(total=20_000, each=20_000)
 _LIMITS: Final = Limits(clients=20_000, clients_each=20_000, clients_kept=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One site's slots and changes a second. `waits`: the changes begin with SIGUSR1."""
+
+    slots: int
+    per_s: float
+    waits: bool = False
 
 
 def _layout(slots: int) -> LayoutPublished:
@@ -66,21 +83,27 @@ def _change(number: int, slots: int) -> SlotChanged:
     )
 
 
-def _pace(slots: int, per_s: float, publish: Any) -> Loop:
+def _pace(load: Load, publish: Any) -> Loop:
+    begin = asyncio.Event()
+
     async def loop(stop: asyncio.Event) -> None:
-        number = 0
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, begin.set)
+        if load.waits:
+            await begin.wait()
+        number, due_s = 0, time.monotonic()
         while not stop.is_set():
             number += 1
-            publish(_change(number, slots))
-            await asyncio.sleep(1 / per_s)
+            publish(_change(number, load.slots))
+            due_s += 1 / load.per_s
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
 
     return loop
 
 
-def ours(slots: int, per_s: float, http: HttpSettings) -> dict[str, Loop]:
+def ours(load: Load, http: HttpSettings) -> dict[str, Loop]:
     """The notifier over memory in place of Kafka."""
     broker, clock, health = MemoryBroker(), SystemClock(), Health()
-    broker.append(codec.outgoing(_layout(slots), LAYOUTS, f"{SITE}/north", "bench"))
+    broker.append(codec.outgoing(_layout(load.slots), LAYOUTS, f"{SITE}/north", "bench"))
     log = MemoryLog(broker)
     feed = Feed(log, clock, _LIMITS)
     pictures = Pictures(log, feed, clock)
@@ -104,14 +127,15 @@ def ours(slots: int, per_s: float, http: HttpSettings) -> dict[str, Loop]:
         "http": http_loop(make_app(parts, (), Path("dashboard")), http),
         "log": follow,
         "pictures": pictures.run,
-        "pace": _pace(slots, per_s, publish),
+        "memory": partial(give_back, left=lambda: feed.left),
+        "pace": _pace(load, publish),
     }
 
 
-def textbook(slots: int, per_s: float, http: HttpSettings) -> dict[str, Loop]:
+def textbook(load: Load, http: HttpSettings) -> dict[str, Loop]:
     """The obvious first implementation."""
     app, queues = FastAPI(), set[asyncio.Queue[SlotChanged]]()
-    state = json.loads(codec.to_json(_layout(slots)))
+    state = json.loads(codec.to_json(_layout(load.slots)))
 
     async def messages(queue: asyncio.Queue[SlotChanged]) -> AsyncIterator[dict[str, str]]:
         queues.add(queue)
@@ -135,7 +159,35 @@ def textbook(slots: int, per_s: float, http: HttpSettings) -> dict[str, Loop]:
         for queue in queues:
             queue.put_nowait(change)
 
-    return {"http": _plain(app, http), "pace": _pace(slots, per_s, publish)}
+    return {"http": _plain(app, http), "pace": _pace(load, publish)}
+
+
+def raw(load: Load, http: HttpSettings) -> dict[str, Loop]:
+    """The least that a gateway can do: write the same bytes to every client."""
+    writers = set[asyncio.StreamWriter]()
+    snapshot = b"event: snapshot\ndata: %s\n\n" % codec.to_json(_layout(load.slots))
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        if b"/readyz" in asked:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + snapshot)
+            writers.add(writer)
+            await reader.read()  # until the client is gone
+            writers.discard(writer)
+        writer.close()
+
+    async def listen(stop: asyncio.Event) -> None:
+        await asyncio.start_server(answer, http.host, http.port, backlog=2_048)
+        await stop.wait()
+
+    def publish(change: SlotChanged) -> None:
+        message = b"event: slot-change\ndata: %s\n\n" % codec.to_json(change)
+        for writer in writers:
+            writer.write(message)
+
+    return {"http": listen, "pace": _pace(load, publish)}
 
 
 def _plain(app: ASGIApp, http: HttpSettings) -> Loop:
@@ -153,19 +205,28 @@ def _plain(app: ASGIApp, http: HttpSettings) -> Loop:
     return loop
 
 
-GATEWAYS: Final = {"ours": ours, "textbook": textbook}
+GATEWAYS: Final = {"ours": ours, "textbook": textbook, "raw": raw}
+
+
+def allow_many_files() -> None:
+    """A connection is a file: allow this process as many as it may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.gateway", description=__doc__)
     parser.add_argument("gateway", choices=sorted(GATEWAYS))
     parser.add_argument("port", type=int)
     parser.add_argument("--slots", type=int, default=1_000)
     parser.add_argument("--per-s", type=float, default=20.0)
+    parser.add_argument("--wait", action="store_true", help="no changes before SIGUSR1")
     given = parser.parse_args()
-    http = HttpSettings("127.0.0.1", given.port)
-    asyncio.run(serve(GATEWAYS[given.gateway](given.slots, given.per_s, http)))
+    allow_many_files()
+    http = HttpSettings("127.0.0.1", given.port, connections=_CONNECTIONS)
+    load = Load(given.slots, given.per_s, given.wait)
+    asyncio.run(serve(GATEWAYS[given.gateway](load, http)))
 
 
 if __name__ == "__main__":

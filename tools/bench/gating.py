@@ -2,11 +2,11 @@
 
   python -m tools.bench.gating ../shared/data/pklot-ufpr05-day --repeats 10 --shake 2
 
-Every picture goes through the detector's own analyser twice, once with every slot judged. A
-transition is a change of a slot's annotation between two recorded frames that the other run shows
-while it lasts. The gate misses it if it does not show it, and is late by the pictures between the
-two. With --repeats 1 the footage is taken as it is. CPU time is of this process; a scene is still
-from its third picture on.
+Every picture goes through the detector's own analyser twice: with the gate, and with every slot
+judged. A transition is a change of a slot's annotation between two recorded frames that the run
+without the gate shows while it lasts. If the run with the gate does not show it, it is missed.
+Otherwise its delay is the number of pictures between the two. With --repeats 1 the footage is used
+as it is. CPU time is that of this process. A scene counts as still from its third picture on.
 """
 
 import argparse
@@ -35,12 +35,12 @@ from tools.bench.pace import Sensor, hold
 
 USUAL = Sensor()
 States = Mapping[str, str]
-"""Slot to its observation in one picture."""
+"""Maps each slot to its observation in one picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One picture of the day: its annotated states, and the number of the recorded frame."""
+    """One picture of the day: its annotated states and the number of the recorded frame."""
 
     jpeg: bytes
     truth: States
@@ -49,27 +49,28 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The gate's cost. `delays`: of each transition, in pictures; None where it was missed.
-    `agreement`: share of all slot states that are the same in both runs."""
+    """The gate's cost. `delays` holds the delay of each transition in pictures, or None if it was
+    missed. `agreement` is the share of all slot states that are the same in both runs."""
 
     delays: list[int | None]
     agreement: float
 
     @property
     def missed(self) -> int:
-        """Transitions never shown."""
+        """The number of transitions that were never shown."""
         return sum(delay is None for delay in self.delays)
 
     @property
     def latest(self) -> int:
-        """The longest delay, pictures."""
+        """The longest delay, in pictures."""
         return max((delay for delay in self.delays if delay is not None), default=0)
 
 
 def shots(
     folder: Path, repeats: int, seed: int, sensor: Sensor = USUAL
 ) -> tuple[LayoutPublished, Iterator[Shot]]:
-    """The folder's first camera at a camera's pace; with one repeat its own pictures."""
+    """Return the first camera of the folder at a real camera's pace. With one repeat, return its
+    own pictures."""
     annotations = annotations_of(folder)
     site_layouts = lots.layouts_from_annotations(annotations, "bench", interval_ms=1000, time_ms=0)
     layout = next(iter(with_references(site_layouts[:1], annotations, read_from(folder))))
@@ -96,7 +97,8 @@ def _shots(
 
 
 class Runner:
-    """One run of the analyser over pictures as they come; without a gate every slot is judged."""
+    """One run of the analyser over pictures as they arrive. Without a gate, every slot is
+    judged."""
 
     def __init__(self, analyser: Analyser, layout: LayoutPublished) -> None:
         self._analyser = analyser
@@ -107,12 +109,12 @@ class Runner:
         self._pictures = 0
         self.outcome: list[States] = []
         self.judged = 0
-        """Slots judged."""
+        """Number of slots judged."""
         self.searched = 0
-        """Pictures in which vehicles were searched."""
+        """Number of pictures in which vehicles were searched for."""
         self.closer = 0
         self.cpu_ms: dict[str, list[float]] = {"changed": [], "second": [], "still": []}
-        """Of the first picture of a scene, of its second, and of the others."""
+        """CPU time for the first picture of a scene, for its second, and for the others."""
 
     def take(self, shot: Shot) -> None:
         """Analyse the next picture."""
@@ -126,7 +128,7 @@ class Runner:
         self._pictures = self._pictures + 1 if shot.recorded == self._recorded else 1
         self._recorded = shot.recorded
         kind = {1: "changed", 2: "second"}.get(self._pictures, "still")
-        if len(self.outcome) > 1:  # nothing is known about the camera at its first pictures
+        if len(self.outcome) > 1:  # nothing is known about the camera at its first two pictures
             self.cpu_ms[kind].append(spent_ms)
         self.judged += found.effort.judged
         self.searched += found.effort.searched != "nothing"
@@ -141,7 +143,7 @@ def _states(found: Finding) -> States:
 def compare(
     truths: Sequence[tuple[int, States]], plain: Sequence[States], gated: Sequence[States]
 ) -> Verdict:
-    """`truths`: of each picture the recorded frame's number and annotation."""
+    """`truths` holds, for each picture, the recorded frame's number and annotation."""
     delays: list[int | None] = []
     for start, slot, state in _transitions(truths):
         end = next(
@@ -167,7 +169,7 @@ def _first(states: Sequence[States], slot: str, state: str, start: int, end: int
 
 
 def accuracy(truths: Sequence[tuple[int, States]], states: Sequence[States]) -> float:
-    """Share of annotated slot states that a run reports."""
+    """Return the share of annotated slot states that a run reports correctly."""
     pairs = [
         (one[s], said.get(s)) for (_, one), said in zip(truths, states, strict=True) for s in one
     ]
@@ -175,7 +177,7 @@ def accuracy(truths: Sequence[tuple[int, States]], states: Sequence[States]) -> 
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     slots = default_slots(options.model)
     settings = ModelSettings(

@@ -1,5 +1,5 @@
-"""The pipeline's functions called in sequence in one process: a frame's cost without brokers,
-sockets and other processes."""
+"""Call the pipeline's functions in sequence in one process, to measure a frame's cost without
+brokers, sockets and other processes."""
 
 import time
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ from services.ingest.messages import Context, Message
 def measure(
     pictures: Sequence[bytes], layout: LayoutPublished, model: ModelSettings, frames: int
 ) -> list[float]:
-    """Milliseconds for each of `frames` frames, the pictures taking turns; the first ones, while
-    the model warms up, are left out."""
+    """Return the milliseconds for each of `frames` frames, with the pictures taking turns. The
+    first frames are left out, while the model warms up."""
     detector, facts = load_model(model)
     options = Options(size_px=model.size_px)
     analyser = Analyser(Judge(facts, load_slotnet(model), detector), options, lambda: None)

@@ -1,9 +1,10 @@
-"""Frame published over MQTT to its change received over SSE, through every process.
+"""Measure from the frame's publication over MQTT to its change on SSE, through every process.
 
-A camera of the footage plays its pictures forwards and backwards, so cars come and go as they do
-there; frames that change a slot are measured. Then the two pictures whose truth differs most
-alternate: half of a lot at once. Both of the tracker's hysteresis counts are 1, so that the
-pipeline alone is measured; at last 2, its default, which adds one frame interval by design.
+A camera of the footage plays its pictures forwards and backwards, so cars come and go as in the
+footage. Frames that change a slot are measured. Then the two pictures whose truth differs most
+alternate, which changes half of a lot at once. Both of the tracker's hysteresis counts are 1, so
+that the pipeline alone is measured. Last, they are 2, the default, which adds one frame interval by
+design.
 """
 
 import asyncio
@@ -32,12 +33,13 @@ from tools.stack.settings import ROOT, Paths
 
 SERVICES = ("ingest", "detector", "tracker", "persister", "notifier")
 QUIET_S = 3.0
-"""Nothing more is expected this long after the last arrival."""
+"""Nothing more is expected once this time has passed since the last arrival."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The measurement to run. `size_px`: the model's input, long side; 0: by need."""
+    """What to measure. `size_px` is the long side of the model's input; 0 means the size that the
+    layout needs."""
 
     footage: Path
     frames: int
@@ -47,7 +49,7 @@ class Plan:
 
 def run(plan: Plan, environ: Mapping[str, str]) -> str:
     """Measure and return the table (Markdown)."""
-    scene = _scene(plan.footage, plan.interval_ms)
+    scene = scene_of(plan.footage, plan.interval_ms)
     layout = scene.layout
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")
@@ -63,14 +65,14 @@ def run(plan: Plan, environ: Mapping[str, str]) -> str:
             device.start()
             try:
                 with Listener(url) as listener:
-                    lot = _Lot(kafka, device, listener, plan)
-                    one = _phase(lot, scene.story, 1)
-                    half = _phase(lot, scene.extremes, 1)
-                    two = _phase(lot, scene.extremes, 2)
+                    lot = Lot(kafka, device, listener, plan)
+                    one = phase(lot, scene.story, 1)
+                    half = phase(lot, scene.extremes, 1)
+                    two = phase(lot, scene.extremes, 2)
                     infra.stop("detector")
                     off = _settings(plan) | {"DETECTOR_GATE": "off"}
                     infra.start_service("detector", off, limit_s=120)
-                    ungated = _phase(lot, scene.story, 1)
+                    ungated = phase(lot, scene.story, 1)
             finally:
                 device.stop()
         model = ModelSettings(
@@ -81,11 +83,11 @@ def run(plan: Plan, environ: Mapping[str, str]) -> str:
 
 
 def _settings(plan: Plan) -> dict[str, str]:
-    """The shipped models, with the requested input size."""
+    """Return the settings for the shipped models with the requested input size."""
     return {"DETECTOR_SIZE": str(plan.size_px)} if plan.size_px else {}
 
 
-class _Scene(NamedTuple):
+class Scene(NamedTuple):
     """A camera's view: all its pictures in order, and the two whose truth differs most."""
 
     layout: LayoutPublished
@@ -93,7 +95,7 @@ class _Scene(NamedTuple):
     extremes: list[bytes]
 
 
-class _Lot(NamedTuple):
+class Lot(NamedTuple):
     """The running camera, and the listener."""
 
     kafka: KafkaSettings
@@ -102,7 +104,7 @@ class _Lot(NamedTuple):
     plan: Plan
 
 
-def _scene(folder: Path, interval_ms: int) -> _Scene:
+def scene_of(folder: Path, interval_ms: int) -> Scene:
     """Of the footage's first camera; pictures of a covered lens are left out."""
     footage = load(folder)
     layout = lots.layouts_from_annotations(
@@ -119,10 +121,10 @@ def _scene(folder: Path, interval_ms: int) -> _Scene:
     counts = [sum(slot["occupied"] or 0 for slot in frame["slots"]) for frame in frames]
     pictures = [(folder / frame["file"]).read_bytes() for frame in frames]
     extremes = [pictures[counts.index(min(counts))], pictures[counts.index(max(counts))]]
-    return _Scene(layout, pictures + pictures[-2:0:-1], extremes)
+    return Scene(layout, pictures + pictures[-2:0:-1], extremes)
 
 
-def _phase(lot: _Lot, pictures: Sequence[bytes], observations: int) -> list[float]:
+def phase(lot: Lot, pictures: Sequence[bytes], observations: int) -> list[float]:
     """Milliseconds from publishing each frame that is the `observations`-th of its kind in a row to
     the first change that names it; frames that changed nothing are left out."""
     kafka, device, listener, plan = lot
@@ -145,7 +147,7 @@ def _phase(lot: _Lot, pictures: Sequence[bytes], observations: int) -> list[floa
     arrived = _arrivals(listener, published)
     if observations == 1:
         return [(arrived[i] - published[i]) * 1000 for i in published if i in arrived]
-    # From the first frame that showed it, one hysteresis earlier than the one that completed it.
+    # Counted from the first frame that showed the change, not from the one that completed it.
     ids = list(published)
     return [
         (arrived[ids[n + observations - 1]] - published[i]) * 1000
@@ -183,14 +185,15 @@ def _table(plan: Plan, measured: tuple[list[float], ...]) -> str:
         "| path | frames | p50 ms | p99 ms | p50 / in one process |",
         "|---|---|---|---|---|",
     ]
-    base = _percentile(alone, 50)
+    base = percentile(alone, 50)
     for name, values in rows:
-        p50, p99 = _percentile(values, 50), _percentile(values, 99)
+        p50, p99 = percentile(values, 50), percentile(values, 99)
         lines.append(f"| {name} | {len(values)} | {p50:.0f} | {p99:.0f} | {p50 / base:.2f} |")
     return "\n".join(lines)
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: int) -> float:
+    """Of at least two values; otherwise nan."""
     if len(values) < 2:
         return float("nan")
     return quantiles(values, n=100, method="inclusive")[percent - 1]

@@ -1,4 +1,4 @@
-"""Measure how long it takes to judge one picture with 1,000 slots: a new camera's first pictures,
+"""Measure how long it takes to judge one picture with 1,000 slots: a new camera's first pictures go
 through the detector's own stage in this process.
 
   python -m tools.bench.manyslots ../shared/data/pklot-ufpr05-day
@@ -31,7 +31,7 @@ _MOST_PIXELS = 20_000_000
 
 
 def mosaic(folder: Path, slots: int, size_wh: tuple[int, int]) -> tuple[bytes, LayoutPublished]:
-    """A JPEG of `size_wh` pixels with so many slots, and its layout."""
+    """Return a JPEG of `size_wh` pixels with this many slots, and its layout."""
     annotations = annotations_of(folder)
     of_camera = lots.layouts_from_annotations(annotations, "bench", interval_ms=1000, time_ms=0)[0]
     device = of_camera.camera_id.split("/")[1]
@@ -66,7 +66,8 @@ def _read(file: Path) -> np.ndarray:
 
 
 def take(judge: Judge, jpeg: bytes, layout: LayoutPublished) -> list[tuple[float, float, Finding]]:
-    """Wall and CPU milliseconds and the finding of a new camera's pictures, one a kind."""
+    """Return wall and CPU milliseconds and the finding for a new camera's pictures, one of each
+    kind."""
     analyser = Analyser(judge, Options(max_pixels=_MOST_PIXELS, gate=Limits()), turned=lambda: None)
     last_views: dict[str, LastView] = {}
     rows = []
@@ -88,7 +89,7 @@ def take(judge: Judge, jpeg: bytes, layout: LayoutPublished) -> list[tuple[float
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench.manyslots",
         description=__doc__,

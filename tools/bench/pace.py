@@ -1,8 +1,8 @@
 """Bring a recorded day to a camera's real pace by repeating each frame with variations.
 
-Between recorded frames that are minutes apart a camera has sent many pictures of a scene that
-hardly changed. They still differ: in sensor noise, exposure and JPEG encoding. This module
-generates such pictures, the same ones for the same seed.
+Between recorded frames that are minutes apart, a real camera sends many pictures of a scene that
+hardly changes. They still differ in sensor noise, exposure and JPEG encoding. This module generates
+such pictures, the same ones for the same seed.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ QUALITY: Final = 85
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """How pictures of one scene differ. `noise`: standard deviation of a pixel's own noise, grey
-    levels; `exposure`: of the gain from picture to picture; `shake_px`: the most that wind moves a
-    picture to each side."""
+    """How pictures of one scene differ. `noise` is the standard deviation of a pixel's noise in
+    grey levels, and `exposure` that of the gain from picture to picture. `shake_px` is the most
+    that wind moves a picture to each side."""
 
     noise: float = 2.5
     exposure: float = 0.02
@@ -28,7 +28,7 @@ class Sensor:
 
 
 def hold(jpeg: bytes, repeats: int, seed: int, sensor: Sensor = Sensor()) -> Iterator[bytes]:
-    """`repeats` pictures of one scene. Raises ValueError when it cannot be decoded."""
+    """Yield `repeats` pictures of one scene. Raises ValueError if the picture cannot be decoded."""
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         raise ValueError("not a picture")

@@ -3,9 +3,9 @@
   python -m tools.bench.persister                  10,000 rows, then 25 s at 100 cameras
   python -m tools.bench.persister --rows 0         only the CPU
 
-Rows are written by the persister's own statements, a second's records in a batch, in time order;
-the tables are vacuumed every 2,000 frames, as autovacuum would. CPU is that of a persister process
-among servers of its own (Kafka, Postgres, S3), fed at the cameras' pace.
+Rows are written by the persister's own statements in time order, with one second's records per
+batch. The tables are vacuumed every 2,000 frames, as autovacuum would. CPU is that of a persister
+process with its own servers (Kafka, Postgres, S3), fed at the cameras' pace.
 """
 
 import argparse
@@ -48,7 +48,8 @@ where c.relkind = 'r' and pg_relation_size(c.oid) > 0 and (c.relname = 'captures
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Of `captures`: rows, and bytes a row of the heap, of the indexes and of all together."""
+    """The size of `captures`: rows, and bytes per row of the heap, of the indexes and of both
+    together."""
 
     rows: int
     heap: float
@@ -58,7 +59,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU ms a frame of the persister, of Postgres and of Kafka and S3 together."""
+    """CPU milliseconds per frame of the persister, of Postgres, and of Kafka and S3 together."""
 
     frames: int
     persister: float
@@ -163,7 +164,7 @@ def _vacuum(url: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.persister", description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000, help="0: skip the sizes")
     parser.add_argument("--seconds", type=float, default=25.0, help="0: skip the CPU")

@@ -1,9 +1,9 @@
 """The persister's load from 100 cameras: frames, detections, changes and camera states, in time
 order.
 
-A picture each interval and camera, spread evenly. Most detections repeat an earlier result
-(`reused_from`), as on a lot that is still; the others hold 40 observations and 25 boxes. Numbers
-have the digits that the detector gives them. The same seed makes the same load.
+Each camera sends one picture per interval, spread evenly. Most detections repeat an earlier result
+(`reused_from`), as on a lot where nothing moves. The others hold 40 observations and 25 boxes.
+Numbers have as many digits as the detector writes. The same seed makes the same load.
 """
 
 import hashlib
@@ -42,8 +42,8 @@ _STAGES: Final = (*_STILL_STAGES, "inference", "slots", "match")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`still`: the share of frames that repeat an earlier result; `change_every`: one frame in so
-    many changes a slot."""
+    """`still` is the share of frames that repeat an earlier result. One frame in `change_every`
+    changes a slot."""
 
     cameras: int = 100
     interval_ms: int = 5_000
@@ -54,12 +54,12 @@ class Load:
 
     @property
     def frames_a_second(self) -> float:
-        """Frames a second of all cameras together."""
+        """Return the frames per second of all cameras together."""
         return self.cameras * 1000 / self.interval_ms
 
 
 class Timed(NamedTuple):
-    """A record and when it is written, Unix milliseconds. `frame_id`: of a frame."""
+    """A record and when it is written (Unix milliseconds). `frame_id` is set for a frame."""
 
     at_ms: int
     message: Outgoing
@@ -67,7 +67,7 @@ class Timed(NamedTuple):
 
 
 class Feed:
-    """The records of a load in the order of their time, from `start_ms` on."""
+    """The records of a load in time order, from `start_ms` on."""
 
     def __init__(self, load: Load, start_ms: int) -> None:
         self._load = load
@@ -113,7 +113,7 @@ class Feed:
         )
 
     def _answers(self, number: int, frame: FrameReceived) -> Iterator[Outgoing]:
-        """The records of detector and tracker for a frame."""
+        """Yield the records of detector and tracker for a frame."""
         partition, offset = self.places.pop(frame.id, (1, 1_000_000 + number))
         ref = FrameRef(frame_id=frame.id, partition=partition, offset=offset)
         detection = self._detection(frame, ref)

@@ -4,8 +4,8 @@
   python -m tools.bench.polled --kinds rtsp --cameras 8 50
 
 Cameras send 1280x720: snapshots on request, MJPEG and H.264 at 10 pictures a second. Ingest runs
-with its readers, Kafka and the broker on this computer. The cameras are another process, which is
-not counted. Starts servers of its own on free ports.
+with its readers, Kafka and the broker on this computer. The cameras are a separate process, which
+is not counted. It starts its own servers on free ports.
 """
 
 import argparse
@@ -39,13 +39,13 @@ URLS: Final[Mapping[str, str]] = {
     "rtsp": "rtsp://{host}:{rtsp}/video",
 }
 WARM_S: Final = 30
-"""Connecting and starting the readers is not measured."""
+"""Time for connecting and starting the readers, which is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of ingest and its readers: CPU milliseconds per second and per picture, the most resident
-    megabytes, and how many of the expected pictures came."""
+    """The cost of ingest and its readers: CPU milliseconds per second and per picture, peak
+    resident megabytes, and how many of the expected pictures arrived."""
 
     cpu_ms_a_second: float
     cpu_ms_a_picture: float
@@ -56,7 +56,7 @@ class Cost:
 
 @contextmanager
 def cameras() -> Iterator[dict[str, int]]:
-    """The simulated cameras; their ports."""
+    """Start the simulated cameras and yield their ports."""
     http, rtsp = free_ports(2)
     command = [sys.executable, "-m", "tools.bench.polled_cameras", str(http), str(rtsp)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -72,7 +72,7 @@ def cameras() -> Iterator[dict[str, int]]:
 
 @contextmanager
 def ingest(infra: Infra, file: Path) -> Iterator[psutil.Process]:
-    """Ingest with the cameras of that file."""
+    """Run ingest with the cameras of that file."""
     env = {"CAMERAS_FILE": str(file), "CAMERAS_NETWORKS": f"{HOST}/32"}
     infra.start_service("ingest", env, limit_s=90)
     try:
@@ -82,7 +82,7 @@ def ingest(infra: Infra, file: Path) -> Iterator[psutil.Process]:
 
 
 def cost(infra: Infra, kind: str, count: int, url: str, seconds: int, folder: Path) -> Cost:
-    """Of `count` cameras of one kind over that many seconds."""
+    """Measure `count` cameras of one kind for that many seconds."""
     interval_s = 5
     entries = [
         {"camera": f"bench/{kind}-{n}", "kind": kind, "url": url, "interval_s": interval_s}
@@ -112,7 +112,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 async def _frames(infra: Infra) -> int:
-    """How many frames Kafka has."""
+    """Return how many frames Kafka has."""
     consumer = new_consumer(KafkaSettings(infra.bootstrap))
     await consumer.start()
     try:
@@ -123,7 +123,7 @@ async def _frames(infra: Infra) -> int:
 
 
 def table(rows: Mapping[tuple[str, int], Cost]) -> str:
-    """In Markdown."""
+    """Return the table in Markdown."""
     heads = (
         "kind",
         "cameras",
@@ -147,7 +147,7 @@ def table(rows: Mapping[tuple[str, int], Cost]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser: Any = argparse.ArgumentParser(
         prog="python -m tools.bench.polled",
         description=__doc__,

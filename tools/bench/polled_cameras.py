@@ -2,8 +2,8 @@
 
   python -m tools.bench.polled_cameras HTTP_PORT RTSP_PORT
 
-Paths: /snapshot, /mjpeg and, by RTSP, /video. A video is two seconds of the demo's cameras, again
-and again, with a key picture each second. Prints "ready" and serves until it is ended.
+Paths: /snapshot, /mjpeg and, by RTSP, /video. A video is two seconds of the demo's cameras in a
+loop, with one key frame per second. Prints "ready" and serves until it is terminated.
 """
 
 import argparse
@@ -36,14 +36,14 @@ _PART: Final = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """What all cameras show: JPEG pictures, and the same as H.264 units by picture."""
+    """What all cameras show: JPEG pictures, and the same pictures as H.264 units."""
 
     jpegs: list[bytes]
     units: list[list[bytes]]
 
 
 def footage(folder: Path = ROOT / "demo") -> Footage:
-    """Two seconds. Sensor noise makes each picture another one."""
+    """Return two seconds of footage. Sensor noise makes each picture different."""
     file = str(next(folder.rglob("*.jpg")))
     scene = np.asarray(cv2.resize(np.asarray(cv2.imread(file)), SIZE), np.float32)
     noise = np.random.default_rng(1)
@@ -71,7 +71,7 @@ def _split(packet: bytes) -> list[bytes]:
 
 
 async def serve_http(film: Footage, reader: Any, writer: asyncio.StreamWriter) -> None:
-    """/snapshot: a picture for each request; /mjpeg: FPS pictures a second."""
+    """Serve /snapshot with one picture per request, and /mjpeg with FPS pictures per second."""
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         for jpeg in itertools.cycle(film.jpegs):
             head = await reader.readuntil(b"\r\n\r\n")
@@ -93,7 +93,7 @@ async def _send_mjpeg(film: Footage, writer: asyncio.StreamWriter) -> None:
 
 
 class Rtsp:
-    """A server of one video over TCP (RFC 2326, RFC 6184)."""
+    """A server for one video over TCP (RFC 2326, RFC 6184)."""
 
     def __init__(self, film: Footage) -> None:
         self._units = film.units
@@ -101,7 +101,7 @@ class Rtsp:
         self._sets = ",".join(base64.b64encode(one).decode() for one in sets)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One camera."""
+        """Serve one connection as a camera."""
         sending: asyncio.Task[None] | None = None
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
@@ -151,7 +151,7 @@ def packets(units: list[bytes], number: int, sequence: "itertools.count[int]") -
 
 
 def _fragments(unit: bytes) -> list[bytes]:
-    """A unit as it is, or as FU-A."""
+    """Yield a unit as it is, or in FU-A fragments."""
     if len(unit) <= _PACKET_BYTES:
         return [unit]
     parts = [unit[i : i + _PACKET_BYTES] for i in range(1, len(unit), _PACKET_BYTES)]
@@ -162,7 +162,7 @@ def _fragments(unit: bytes) -> list[bytes]:
 
 
 async def serve(http_port: int, rtsp_port: int) -> None:
-    """Until it is cancelled."""
+    """Serve until cancelled."""
     film = footage()
     await asyncio.start_server(lambda r, w: serve_http(film, r, w), HOST, http_port)
     await asyncio.start_server(Rtsp(film).serve, HOST, rtsp_port)
@@ -171,7 +171,7 @@ async def serve(http_port: int, rtsp_port: int) -> None:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser: Any = argparse.ArgumentParser(
         prog="python -m tools.bench.polled_cameras",
         description=__doc__,

@@ -4,8 +4,8 @@
   python -m tools.bench.produce --one-way-ms 0 1 5      a proxy that delays between them and Kafka
 
 Each writes the same 80 kB records to one topic, waits for all acknowledgements, and takes turns
-with the others. Starts a Kafka of its own on a free port: on loopback, unless `--one-way-ms` adds a
-delay to every request.
+with the others. The bench starts its own Kafka on a free loopback port. `--one-way-ms` adds a delay
+to every request.
 """
 
 import argparse
@@ -33,7 +33,8 @@ from tools.stack.infra import Infra
 from tools.stack.settings import ROOT, Paths
 
 IN_FLIGHT: Final = 256
-"""The number of records that wait for their acknowledgement at once, as in ingest's batches."""
+"""The number of records that wait for their acknowledgement at the same time, as in ingest's
+batches."""
 
 Keyed = tuple[bytes, bytes]
 """Key and value of a record."""
@@ -42,17 +43,17 @@ Writer = Callable[[str, list[Keyed]], Coroutine[Any, Any, None]]
 
 
 async def ours(bootstrap: str, values: list[Keyed]) -> None:
-    """The producer that every service uses."""
+    """Write with the producer that every service uses."""
     await _by_aiokafka(new_producer(KafkaSettings(bootstrap)), values)
 
 
 async def defaults(bootstrap: str, values: list[Keyed]) -> None:
-    """aiokafka with its defaults: acks=1, batches of 16 kB."""
+    """Write with aiokafka's defaults: acks=1, batches of 16 kB."""
     await _by_aiokafka(AIOKafkaProducer(bootstrap_servers=bootstrap), values)
 
 
 async def safe_defaults(bootstrap: str, values: list[Keyed]) -> None:
-    """aiokafka's batches with our guarantees: acks=all, idempotent."""
+    """Write with aiokafka's batches and our guarantees: acks=all, idempotent."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     await _by_aiokafka(producer, values)
 
@@ -69,7 +70,7 @@ async def _by_aiokafka(producer: Any, values: list[Keyed]) -> None:
 
 
 async def by_librdkafka(bootstrap: str, values: list[Keyed]) -> None:
-    """confluent-kafka with the same guarantees."""
+    """Write with confluent-kafka and the same guarantees."""
     confluent: Any = importlib.import_module("confluent_kafka")
     producer = confluent.Producer(
         {
@@ -87,7 +88,7 @@ async def by_librdkafka(bootstrap: str, values: list[Keyed]) -> None:
 
 
 def measure(bootstrap: str, writers: dict[str, Writer], values: list[Keyed], rounds: int) -> str:
-    """The table."""
+    """Measure all writers and return the table."""
     rates: dict[str, list[float]] = {name: [] for name in writers}
     for _ in track(range(rounds), "writing"):
         for name, write in writers.items():
@@ -103,7 +104,7 @@ def measure(bootstrap: str, writers: dict[str, Writer], values: list[Keyed], rou
 
 @contextmanager
 def farther(near_port: int, far_port: int, one_way_ms: float) -> Iterator[str]:
-    """Kafka's address at a distance, while the block runs."""
+    """Provide an address of Kafka behind the delay while the block runs."""
     command = ["tools.bench.distance", str(far_port), str(near_port), str(one_way_ms)]
     proxy = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, cwd=ROOT)
     try:
@@ -116,8 +117,8 @@ def farther(near_port: int, far_port: int, one_way_ms: float) -> Iterator[str]:
 
 
 def second_way(infra: Infra) -> tuple[int, int]:
-    """Restart Kafka with a second listener, and return the port that it advertises for it. Clients
-    connect to the advertised address, so a proxy must listen there."""
+    """Restart Kafka with a second listener, and return that listener's port and the port that it
+    advertises. Clients connect to the advertised address, so the proxy must listen there."""
     near_port, far_port = free_ports(2)
     kafka, controller = (infra.settings.ports[name] for name in ("kafka", "kafka_controller"))
     infra.stop("kafka")
@@ -134,7 +135,7 @@ def second_way(infra: Infra) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench.produce",
         description=__doc__,

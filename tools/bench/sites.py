@@ -4,9 +4,10 @@ event loop as the number of sites grows.
   python -m tools.bench.sites                                    this code
   python -m tools.bench.sites --before PATH                      compared with another checkout
 
-Nothing else needs to run. Each number is the best of a few runs of: change something, then derive
-and encode the whole answer. `again`: nothing changed since the last request; `a slot`: one slot of
-one site changed; `all cameras`: each camera reported its age, as every 2 s.
+Nothing else needs to run. Each run changes something, then derives and encodes the whole response.
+Each number is the best of a few runs. `again`: nothing has changed since the last request. `a
+slot`: one slot of one site has changed. `all cameras`: each camera has reported its age, as happens
+every 2 s.
 """
 
 import argparse
@@ -35,7 +36,7 @@ _START_MS: Final = 1_795_000_000_000
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench.sites",
         description=__doc__,
@@ -56,7 +57,8 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row per number of sites and kind of answer: milliseconds by case, bytes of the answer."""
+    """Return one row per number of sites and kind of response: milliseconds by case, and bytes of
+    the response."""
     rows = []
     for sites in options.sites:
         world = World(sites, options.slots, options.cameras)
@@ -68,7 +70,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 class World:
-    """A gateway's state of so many sites, and what changes in it."""
+    """A gateway's state with this many sites, and the changes to it."""
 
     def __init__(self, sites: int, slots: int, cameras: int) -> None:
         self.state = LiveState()
@@ -91,12 +93,13 @@ class World:
         return self._encoder.encode([state.summary(site) for site in state.site_ids()])
 
     def views(self) -> bytes:
-        """The sites of a snapshot."""
+        """Return the sites of a snapshot."""
         state = self.state
         return self._encoder.encode([state.site_view(site) for site in state.site_ids()])
 
     def time_ms(self, case: str, answer: Callable[[], bytes], runs: int) -> float:
-        """The least CPU time of the answer after this change; the change itself is not counted."""
+        """Return the shortest CPU time of the response after this change. The change itself is not
+        counted."""
         best = float("inf")
         for _ in range(runs):
             if case == "a slot":
@@ -117,7 +120,7 @@ class World:
 
 
 def table(here: list[dict[str, Any]], before: list[dict[str, Any]] | None) -> str:
-    """Markdown: milliseconds of CPU, and how many times faster than before."""
+    """Return Markdown: milliseconds of CPU, and how many times faster than before."""
     lines = [
         f"| sites | answer | MB | {' | '.join(f'{case}, ms' for case in CASES)} |",
         "|---|---|---|---|---|---|",
@@ -136,7 +139,7 @@ def table(here: list[dict[str, Any]], before: list[dict[str, Any]] | None) -> st
 
 
 def _elsewhere(path: Path) -> list[dict[str, Any]]:
-    """The same measurement with the services of another checkout."""
+    """Run the same measurement with the services of another checkout."""
     program = (
         f"import runpy; runpy.run_path({str(Path(__file__).resolve())!r}, run_name='__main__')"
     )

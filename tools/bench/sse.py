@@ -1,13 +1,16 @@
-"""Measure the event stream: memory per client, and how long a change takes to reach all clients.
+"""Measure the event stream: memory per client, and how long a change takes to reach the clients.
 
-`python -m tools.bench.sse --clients 1000 --slots 1000 --per-s 20` prints a table of the notifier's
-gateway and of a textbook one (tools/bench/gateway.py), each in a process of its own. The clients
-share this process: on two cores they slow the gateway down, as clients elsewhere would not.
+`python -m tools.bench.sse --clients 1000 5000 --slots 1000 --per-s 20` prints a table of the
+notifier's gateway, a textbook one and a raw asyncio writer (tools/bench/gateway.py), each in a
+process of its own, in turn. Memory is measured before the first change, with all clients connected
+and their snapshots read. The clients share the computer with the gateway (tools/bench/
+sse_clients.py).
 """
 
 import argparse
 import asyncio
-import re
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,12 +23,14 @@ from typing import Final
 import httpx
 import psutil
 
-from tools.bench.gateway import GATEWAYS
+from tools.bench.gateway import GATEWAYS, allow_many_files
+from tools.bench.sse_clients import Timed, kept_up
 from tools.stack.checks import HOST, free_ports
 from tools.stack.settings import ROOT
 
-_TIME: Final = re.compile(rb'event: slot-change\r?\n.*?"time_ms":(\d+)', re.S)
-_REQUEST: Final = b"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+_TIMED: Final = 100
+_WARM_UP_S: Final = 2.0
+_NOTHING: Final = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +45,24 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Bytes per client, delivery in milliseconds, and how many events arrived."""
+    """Bytes per idle client, delivery in milliseconds, the share of the events that the timed
+    clients received, and the gateway's share of a core."""
 
     bytes_a_client: float
     p50_ms: float
     p99_ms: float
-    events: int
+    received: float
+    core: float
 
 
 @contextmanager
-def running(gateway: str, slots: int, per_s: float) -> Iterator[tuple[int, psutil.Process]]:
+def running(
+    gateway: str, slots: int, per_s: float, *more: str
+) -> Iterator[tuple[int, psutil.Process]]:
     """A gateway's port and process."""
     port = free_ports(1)[0]
     command = [sys.executable, "-m", "tools.bench.gateway", gateway, str(port)]
-    command += ["--slots", str(slots), "--per-s", str(per_s)]
+    command += ["--slots", str(slots), "--per-s", str(per_s), *more]
     process = subprocess.Popen(command, cwd=ROOT)
     try:
         for _ in range(600):
@@ -71,60 +80,67 @@ def running(gateway: str, slots: int, per_s: float) -> Iterator[tuple[int, psuti
 
 def measure(gateway: str, load: Load) -> Result:
     """Measure one gateway under this load."""
-    with running(gateway, load.slots, load.per_s) as (port, process):
+    with running(gateway, load.slots, load.per_s, "--wait") as (port, process):
+        asyncio.run(_one_time_costs(port))
         before = process.memory_info().rss
-        delays_ms, after = asyncio.run(_clients(port, process, load))
-    cuts = quantiles(delays_ms, n=100)
-    return Result((after - before) / load.clients, cuts[49], cuts[98], len(delays_ms))
+        timed = min(_TIMED, load.clients)
+        with kept_up(port, load.clients - timed):
+            return asyncio.run(_deliver(port, process, load, before))
 
 
-async def _clients(port: int, process: psutil.Process, load: Load) -> tuple[list[float], int]:
-    delays_ms: list[float] = []
-    since_ms = 0.0
+async def _one_time_costs(port: int) -> None:
+    first = Timed(port)
+    await first.connect(3)
+    await asyncio.sleep(_WARM_UP_S)
+    await first.close()
 
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection(HOST, port)
-        writer.write(_REQUEST)
-        rest = b""
-        try:
-            while chunk := await reader.read(65_536):
-                now_ms = time.time_ns() / 1e6
-                rest += chunk
-                found = list(_TIME.finditer(rest))
-                times_ms = [int(match[1]) for match in found] if since_ms else []
-                delays_ms.extend(now_ms - at_ms for at_ms in times_ms if at_ms >= since_ms)
-                rest = rest[found[-1].end() :] if found else rest[-2_000:]
-        finally:
-            writer.close()
 
-    tasks = []
-    for _ in range(load.clients):
-        tasks.append(asyncio.ensure_future(one()))
-        await asyncio.sleep(0.005)
-    await asyncio.sleep(5)  # until all have started
-    since_ms = time.time_ns() / 1e6
+async def _deliver(port: int, process: psutil.Process, load: Load, before: int) -> Result:
+    timed, count = Timed(port), min(_TIMED, load.clients)
+    await timed.connect(count)
+    await asyncio.sleep(_WARM_UP_S)
+    idle = process.memory_info().rss - before
+    process.send_signal(signal.SIGUSR1)
+    await asyncio.sleep(_WARM_UP_S)
+    timed.delays_ms.clear()
+    cpu_s, began_s = _cpu_s(process), time.monotonic()
     await asyncio.sleep(load.seconds)
-    rss: int = process.memory_info().rss
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return delays_ms, rss
+    spent_s = time.monotonic() - began_s
+    delays_ms, core = list(timed.delays_ms), (_cpu_s(process) - cpu_s) / spent_s
+    await timed.close()
+    if timed.ended:
+        raise RuntimeError(f"the gateway ended {timed.ended} streams")
+    cuts = quantiles(delays_ms, n=100) if len(delays_ms) > 1 else [_NOTHING] * 99
+    received = len(delays_ms) / (spent_s * load.per_s * count)
+    return Result(idle / load.clients, cuts[49], cuts[98], received, core)
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.sse", description=__doc__)
-    parser.add_argument("--clients", type=int, default=1_000)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1_000])
     parser.add_argument("--slots", type=int, default=1_000)
     parser.add_argument("--per-s", type=float, default=20.0)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--gateways", nargs="+", choices=GATEWAYS, default=list(GATEWAYS))
     given = parser.parse_args()
-    load = Load(given.clients, given.slots, given.per_s, given.seconds)
-    print("| Gateway | kB a client | p50 ms | p99 ms | events |\n|---|---|---|---|---|")
-    for gateway in GATEWAYS:
-        result = measure(gateway, load)
-        delays = f"{result.p50_ms:.0f} | {result.p99_ms:.0f}"
-        print(f"| {gateway} | {result.bytes_a_client / 1000:.0f} | {delays} | {result.events} |")
+    allow_many_files()
+    print("| Clients | Gateway | kB an idle client | p50 ms | p99 ms | received | core | load |")
+    print("|---|---|---|---|---|---|---|---|")
+    for clients in given.clients:
+        load = Load(clients, given.slots, given.per_s, given.seconds)
+        for gateway in given.gateways:
+            result = measure(gateway, load)
+            cells = (
+                f"{result.bytes_a_client / 1000:.1f} | {result.p50_ms:.0f} | {result.p99_ms:.0f}"
+            )
+            shares = f"{result.received:.0%} | {result.core:.2f} | {os.getloadavg()[0]:.1f}"
+            print(f"| {clients:,} | {gateway} | {cells} | {shares} |", flush=True)
 
 
 if __name__ == "__main__":

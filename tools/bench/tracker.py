@@ -3,9 +3,9 @@
   python -m tools.bench.tracker                       10 sites of 1,000 slots, 25 cameras each
   python -m tools.bench.tracker --sites 2 --slots 100
 
-Starts a Kafka of its own on a free port. A tracker works off detections (40 slots each; a fifth of
-the slots change every other time) and gate events; its own time of the processor is compared with
-the bare step() over the same records. Then it is killed, and another one takes over.
+The bench starts its own Kafka on a free port. A tracker processes detections (40 slots each, of
+which a fifth change every other time) and gate events. Its CPU time is compared with that of the
+bare step() over the same records. Then it is killed, and another one takes over.
 """
 
 import argparse
@@ -94,7 +94,8 @@ class Bench:
 
     @contextmanager
     def tracker(self) -> Iterator[tuple[psutil.Process, float]]:
-        """Start one and wait until it has all partitions. Returns it and the seconds until then."""
+        """Start a tracker and wait until it has all partitions. Yields it and the seconds that
+        took."""
         (port,) = free_ports(1)
         env = self._infra.env_for("tracker") | {"HTTP_PORT": str(port), "PYTHONPATH": str(ROOT)}
         began = time.monotonic()
@@ -112,7 +113,7 @@ class Bench:
         _until(lambda: self._at(topic, ends), f"{topic} worked off")
 
     def bytes_of(self, *topics: str) -> int:
-        """Keys and values of the topics' records."""
+        """Return the size of the topics' records: keys and values in bytes."""
 
         async def work() -> int:
             consumer = new_consumer(self._kafka)
@@ -150,7 +151,7 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`count` items in the events of one topic, which come after those of `before`."""
+    """`count` items in the events of one topic, which come after the events in `before`."""
 
     what: str
     topic: str
@@ -160,7 +161,7 @@ class Load:
 
 
 def measure(plan: Plan, bench: Bench) -> str:
-    """The table (Markdown)."""
+    """Measure and return the table (Markdown)."""
     commands, inputs, gates = (
         list(layouts(plan)),
         list(detections(plan)),
@@ -230,7 +231,7 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench.tracker",
         description=__doc__,

@@ -24,15 +24,15 @@ from parking.core.occupancy import step
 from parking.core.site import Site
 
 SEEN: Final = 40
-"""Slots that a camera sees."""
+"""The number of slots that a camera sees."""
 _PLATE_LENGTH: Final = 7
 _NEAR_BYTES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How large, and how much. `rounds`: detections of each camera; `plates`: known already when
-    the gate events with plates come."""
+    """The size of the load. `rounds` is the number of detections per camera. `plates` are already
+    known when the gate events with plates come."""
 
     sites: int
     slots: int
@@ -42,12 +42,12 @@ class Plan:
 
     @property
     def cameras(self) -> int:
-        """The cameras of each site."""
+        """The number of cameras per site."""
         return -(-self.slots // SEEN)
 
 
 def layouts(plan: Plan) -> Iterator[SiteCommanded]:
-    """Every camera's."""
+    """Yield every camera's layout."""
     for site in range(plan.sites):
         for camera in range(plan.cameras):
             slots = range(camera * SEEN, min((camera + 1) * SEEN, plan.slots))
@@ -64,7 +64,8 @@ def layouts(plan: Plan) -> Iterator[SiteCommanded]:
 
 
 def detections(plan: Plan) -> Iterator[DetectionMade]:
-    """In rounds, one of each camera; a tenth of the slots is occupied, others each two rounds."""
+    """Yield detections in rounds, one per camera. A tenth of the slots is occupied, and every two
+    rounds it is a different tenth."""
     for number in range(plan.rounds):
         for site in range(plan.sites):
             for camera in range(plan.cameras):
@@ -96,21 +97,22 @@ def detections(plan: Plan) -> Iterator[DetectionMade]:
 
 
 def gate_events(plan: Plan) -> Iterator[GateEventReceived]:
-    """For the first site: alternating entries and exits, without plates."""
+    """Yield gate events of the first site: alternating entries and exits, without plates."""
     begin_ms = _now_ms() - plan.gate_events
     for number in range(plan.gate_events):
         yield _passage("site-0/gate", number, begin_ms + number)
 
 
 def known_plates(plan: Plan) -> Iterator[GateEventReceived]:
-    """Of the first site: each plate in and out once."""
+    """Yield gate events of the first site: each plate goes in and out once."""
     begin_ms = _now_ms() - 2 * plan.plates
     for number in range(2 * plan.plates):
         yield _plated(plan, number, begin_ms + number)
 
 
 def plated_events(plan: Plan) -> Iterator[GateEventReceived]:
-    """After `known_plates`: the same plates again, alternating entries and exits."""
+    """Yield what follows `known_plates`: the same plates again, with alternating entries and
+    exits."""
     begin_ms = _now_ms()
     for number in range(plan.gate_events):
         yield _plated(plan, 2 * plan.plates + number, begin_ms + number)
@@ -147,7 +149,7 @@ def _passage(device_id: str, number: int, time_ms: int) -> GateEventReceived:
 
 
 def bare(before: Sequence[Event], events: Sequence[Event]) -> float:
-    """CPU seconds that step() alone takes for the events, after the earlier ones."""
+    """Return the CPU seconds that step() alone takes for the events, after the earlier ones."""
     sites: dict[str, Site] = {}
     for event in before:
         sites[event.site_id], _ = step(sites.get(event.site_id, Site(site_id=event.site_id)), event)

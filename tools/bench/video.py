@@ -1,9 +1,9 @@
-"""Measure the cost of polling RTSP cameras: CPU time and memory of ingest's side, readers included.
+"""Measure the cost of polling RTSP cameras: CPU time and memory of ingest, including its readers.
 
     python -m tools.bench.video --cameras 50 --interval-s 5 --seconds 60
 
-The cameras are one process that sends H.264 (1280x720, 10 pictures a second, a key picture each
-second, about 2 Mbit/s) over TCP; what is measured is the process that polls them and its children.
+The cameras are one process that sends H.264 over TCP (1280x720, 10 pictures per second, one key
+frame per second, about 2 Mbit/s). The process that polls them and its children are measured.
 """
 
 import argparse
@@ -40,7 +40,8 @@ _START_LIMIT_S: Final = 120.0
 
 
 def encoded() -> tuple[list[bytes], list[list[bytes]]]:
-    """Parameter sets, and the NAL units of each picture of a scene in which something moves."""
+    """Return the parameter sets, and the NAL units of each picture of a scene in which something
+    moves."""
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, VideoCodecContext)  # noqa: S101 -- for the type checker
     encoder.width, encoder.height = _SIZE
@@ -63,7 +64,7 @@ def encoded() -> tuple[list[bytes], list[list[bytes]]]:
 
 
 def rtp(units: list[bytes], number: int, sequence: Iterator[int]) -> bytes:
-    """A picture as interleaved packets (FU-A)."""
+    """Return a picture as interleaved packets (FU-A)."""
     out = bytearray()
     for index, unit in enumerate(units):
         parts = [unit]
@@ -82,7 +83,7 @@ def rtp(units: list[bytes], number: int, sequence: Iterator[int]) -> bytes:
 
 
 async def serve(port: "multiprocessing.Queue[int]") -> None:
-    """Cameras that send endlessly."""
+    """Run cameras that send endlessly."""
     sets, pictures = encoded()
     props = ",".join(base64.b64encode(one).decode() for one in sets)
     sdp = (
@@ -124,7 +125,7 @@ def _cameras(port: "multiprocessing.Queue[int]") -> None:
 
 
 async def poll(source: Source, interval_s: float, sizes: list[int]) -> None:
-    """At a pace, as the puller does."""
+    """Poll a source at a fixed pace, as the puller does."""
     due = time.monotonic()
 
     def want() -> Want:
@@ -137,7 +138,7 @@ async def poll(source: Source, interval_s: float, sizes: list[int]) -> None:
 
 
 async def measure(port: int, count: int, interval_s: float, seconds: float) -> str:
-    """The figures, on a line."""
+    """Measure and return the figures on one line."""
     limits = Limits()
     streams = Streams(limits)
     new_source = sources(Networks.parse(["127.0.0.1"]), limits, _LIMIT_S, streams)
@@ -182,7 +183,7 @@ def _cpu_s() -> tuple[float, float]:
 
 
 def main() -> None:
-    """Start the cameras, poll them, print."""
+    """Start the cameras, poll them, and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.video", description=__doc__)
     parser.add_argument("--cameras", type=int, default=50)
     parser.add_argument("--interval-s", type=float, default=5.0)

@@ -31,7 +31,7 @@ _GATE_STABLE_MS = 30
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     set_up_logging("boards", os.environ)
     stop = threading.Event()

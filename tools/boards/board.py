@@ -12,15 +12,15 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MICROPYTHON: Final = Path(sys.executable).with_name("micropython")
-HEAP: Final = "heapsize=4M"  # what a board with 4 MB of PSRAM has
+HEAP: Final = "heapsize=4M"  # as on a board with 4 MB of PSRAM
 WATCHDOG_S: Final = 30.0
 
 
 class Board:
-    """A board with a state folder of its own. `config` None: it is not provisioned yet.
+    """A board with its own state folder. `config` is None while it is not provisioned.
 
-    Call `tend` repeatedly: it restarts the process when the firmware asked for it or crashed, and
-    after `watchdog_s` without a feed, as the hardware would."""
+    Call `tend` repeatedly: it restarts the process when the firmware asks for it or crashes, and
+    after `watchdog_s` without a watchdog feed, as the hardware would."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Board:
 
     @property
     def log(self) -> str:
-        """Its output on the serial line, over all boots."""
+        """The output on its serial line over all boots."""
         path = self.state / "serial.log"
         return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
@@ -80,7 +80,7 @@ class Board:
         return True
 
     def network(self, *, on: bool) -> None:
-        """Disable or restore its Wi-Fi."""
+        """Turn its Wi-Fi on or off."""
         off = self.state / "wifi-off"
         if on:
             off.unlink(missing_ok=True)
@@ -95,7 +95,7 @@ class Board:
         return time.time() - max(fed_s, self._booted_s) > self._watchdog_s
 
     def _provisioned(self, config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """The configuration with the time of provisioning, which never changes."""
+        """Return the configuration with the time of provisioning, which never changes."""
         if config is None:
             return None
         once: dict[str, Any] = {
@@ -109,7 +109,7 @@ class Board:
 
 
 def defaults() -> dict[str, Any]:
-    """The firmware's own defaults, as firmware/app/config.py has them."""
+    """Return the firmware's own defaults from firmware/app/config.py."""
     program = "import sys, json; sys.path.insert(0, 'firmware'); from app import config; "
     program += "print(json.dumps(config.DEFAULTS))"
     done = subprocess.run(

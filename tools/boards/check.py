@@ -1,6 +1,6 @@
 """The firmware's part of `make check`: every file compiles, and the image stays small.
 
-The budget: docs/firmware.md. Prints the size."""
+Prints the size. docs/firmware.md explains the budget."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ BUDGET_BYTES: Final = 48 * 1024  # compiled size of everything that an update re
 
 
 def main() -> None:
-    """Command line; status 1 with the reason."""
+    """Run the command line. Exits with status 1 and prints the reason if a check fails."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             for path in sorted(image.FIRMWARE.rglob("*.py")):

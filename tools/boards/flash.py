@@ -1,10 +1,10 @@
 """Put MicroPython and this firmware on a board (`make flash PORT=/dev/ttyUSB0 IMAGE=FILE`).
 
-IMAGE is a build of MicroPython with the camera module for your board (docs/firmware.md links it).
-The steps: erase and write IMAGE, make room for the ring of gate events, copy the loader and the
-compiled firmware. Without IMAGE the tool asks the board which of its two slots it runs from. The
-firmware goes into the other one, on trial, so that the working one stays. Needs the extra `flash`
-(esptool, mpremote).
+IMAGE is a build of MicroPython with the camera module for your board (docs/firmware.md links to
+it). The tool erases the flash, writes IMAGE, makes room for the ring of gate events, and copies the
+loader and the compiled firmware. Without IMAGE it asks the board which of its two slots it runs
+from. The firmware then goes into the other slot, on trial, so that the working one stays. Needs the
+extra `flash` (esptool, mpremote).
 
   python -m tools.boards.flash --port /dev/ttyUSB0 --image FILE --board ai_thinker
   python -m tools.boards.flash --port /dev/ttyUSB0 --board ai_thinker      only the firmware
@@ -35,7 +35,7 @@ _LOADER: Final = ("boot.py", "journal.py", "partition.py", "slots.py", "__init__
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.boards.flash",
         description=__doc__,
@@ -87,7 +87,7 @@ def _firmware(options: argparse.Namespace, folder: Path) -> None:
 
 
 def look(port: str, folder: Path) -> Sequence[str]:
-    """The command that copies the loader and asks which slot the board runs from."""
+    """Return the command that copies the loader and asks which slot the board runs from."""
     loader = folder / "loader"
     loader.mkdir()
     for name in _LOADER:
@@ -96,8 +96,8 @@ def look(port: str, folder: Path) -> Sequence[str]:
 
 
 def copy(port: str, folder: Path, slot: str, trial: bool, config: Path | None) -> Sequence[str]:
-    """The command that copies the firmware into that slot. One command, because otherwise the board
-    would restart in between and nothing would feed its watchdog."""
+    """Return the command that copies the firmware into that slot. It is one command, because
+    otherwise the board would restart in between and nothing would feed its watchdog."""
     text = (image.FIRMWARE / "app" / "__init__.py").read_text("utf-8")
     settings: dict[str, object] = {}
     exec(compile(text, "app", "exec"), settings)  # noqa: S102 -- our own file: VERSION and RELEASE
@@ -120,8 +120,8 @@ def _mpremote(port: str) -> Sequence[str]:
 
 
 def _stamped(config: Path, board: str, folder: Path) -> Path:
-    """The configuration with its board, whose pins the firmware uses, and the second of its
-    provisioning, from which the boot counter begins."""
+    """Write the configuration with its board, whose pins the firmware uses, and with the second of
+    its provisioning, from which the boot counter begins."""
     settings = json.loads(config.read_text("utf-8"))
     if settings.setdefault("board", board) != board:
         sys.exit(f"flash: {config} is for the board {settings['board']}, not for {board} (BOARD=)")
@@ -138,7 +138,7 @@ def _stamped(config: Path, board: str, folder: Path) -> Path:
 
 
 def _run(*command: str, dry: str | None = None, ask: bool = False) -> str:
-    """Run it. Returns its output if requested."""
+    """Run the command. Returns its output if requested."""
     print("$", shlex.join(command), flush=True)
     if dry:
         return ""

@@ -3,8 +3,8 @@
   python -m tools.boards.image --key release.pem --release 2 --version 0.2.0 --out DIR
   python -m tools.boards.image --new-key release.pem       make a key; prints its update_key
 
-Serve DIR by any web server and publish {"update": "https://host/DIR/"} to the device's `command`
-topic. The key is made and used by the openssl command; keep it off the servers.
+Serve DIR with any web server and publish {"update": "https://host/DIR/"} to the device's `command`
+topic. The openssl command makes and uses the key. Keep the key off the servers.
 """
 
 import argparse
@@ -25,7 +25,7 @@ BOARDS: Final = tuple(sorted(p.stem for p in (FIRMWARE / "boards").glob("[a-z]*.
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.boards.image",
         description=__doc__,
@@ -49,8 +49,8 @@ def main() -> None:
 
 
 def build(source: Path, out: Path, release: int, version: str) -> int:
-    """Compile the files that an update replaces into `out` and write the unsigned manifest; the
-    bytes of all files. Raises CalledProcessError with mpy-cross's output."""
+    """Compile the files that an update replaces into `out` and write the unsigned manifest. Returns
+    the size of all files in bytes. Raises CalledProcessError with mpy-cross's output."""
     files = []
     for path in sources(source):
         name = path.relative_to(source).with_suffix(".mpy")
@@ -69,17 +69,17 @@ def build(source: Path, out: Path, release: int, version: str) -> int:
 
 
 def sources(source: Path = FIRMWARE) -> Sequence[Path]:
-    """The files that an update replaces."""
+    """Return the files that an update replaces."""
     return sorted(path for folder in FOLDERS for path in (source / folder).glob("*.py"))
 
 
 def compile_to(path: Path, out: Path) -> None:
-    """One file by mpy-cross, its line numbers kept for tracebacks."""
+    """Compile one file with mpy-cross, keeping its line numbers for tracebacks."""
     subprocess.run([MPY_CROSS, "-s", path.name, "-o", out, path], check=True, capture_output=True)
 
 
 def sign(out: Path, key: Path) -> None:
-    """Put the signature into the manifest of this folder."""
+    """Add the signature to the manifest in this folder."""
     file = out / "manifest.json"
     body = json.loads(file.read_text("utf-8"))
     signature = _openssl("dgst", "-sha256", "-sign", str(key), stdin=text(body))
@@ -87,7 +87,7 @@ def sign(out: Path, key: Path) -> None:
 
 
 def text(body: dict[str, object]) -> bytes:
-    """The bytes that are signed, as firmware/app/manifest.py reads them."""
+    """Return the signed bytes, as firmware/app/manifest.py computes them."""
     files, boards = body["files"], body["boards"]
     assert isinstance(files, list)  # noqa: S101 -- we wrote it
     assert isinstance(boards, list)  # noqa: S101 -- we wrote it
@@ -97,13 +97,13 @@ def text(body: dict[str, object]) -> bytes:
 
 
 def new_key(path: Path) -> None:
-    """Make an RSA-3072 key; readable by its owner only."""
+    """Make an RSA-3072 key that only its owner can read."""
     path.touch(mode=0o600)
     path.write_bytes(_openssl("genrsa", "3072"))
 
 
 def public_key(path: Path) -> str:
-    """The device's `update_key`: the modulus in hex."""
+    """Return the device's `update_key`: the modulus in hex."""
     output = _openssl("rsa", "-in", str(path), "-noout", "-modulus")
     return output.decode().strip().removeprefix("Modulus=").lower()
 

@@ -3,7 +3,7 @@ was just copied. Paths are relative: a board's own folder is its root."""
 
 from typing import Final
 
-# A running watchdog cannot be stopped, and copying takes longer than its timeout.
+# A running watchdog cannot be stopped, and copying takes longer than its timeout, so feed it.
 FEED: Final = """
 import machine
 wdt = machine.WDT(timeout=60000)
@@ -53,16 +53,17 @@ TRY: Final = _SLOTS + "slots.install()\n"
 
 
 class NotReady(ValueError):
-    """The board cannot take only the firmware. The message gives the reason."""
+    """The board cannot be given the firmware alone. The message gives the reason."""
 
 
 def prepare(slot: str) -> str:
-    """Empty this slot, which is not the working one, and end any trial of it."""
+    """Return the code that empties this slot, which is not the working one, and ends any trial of
+    it."""
     return f"{_SLOTS}slots.cancel()\n{_CLEAR}clear('{slot}')\n"
 
 
 def target(said: str) -> tuple[str, bool]:
-    """Parse LOOK's output: the slot to write, and whether another one works, so that the new one
+    """Parse LOOK's output: the slot to write, and whether the other one works, so that the new one
     goes on trial. Raises NotReady."""
     for line in said.splitlines():
         match line.split():

@@ -1,4 +1,4 @@
-"""Room for the `ring` partition: the table of an ESP32's flash, read, changed and written back.
+"""Make room for the `ring` partition in the partition table of an ESP32's flash.
 
 The file system gives up its last 128 kB. Everything else stays where the board's build of
 MicroPython has it. Pure: bytes in, bytes out.
@@ -24,8 +24,8 @@ class NoRoom(ValueError):
 
 
 def with_ring(table: bytes) -> tuple[bytes, int, int]:
-    """The table with a ring partition, and the position of the file system (offset, new size in
-    bytes). A table that has one is returned unchanged. Raises NoRoom."""
+    """Return the table with a ring partition, and the position of the file system (offset, new size
+    in bytes). A table that already has one is returned unchanged. Raises NoRoom."""
     entries = _entries(table)
     found = [e for e in entries if _label(e) in ("vfs", "ffat")]
     if not found:

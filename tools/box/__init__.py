@@ -1,2 +1,2 @@
-"""The archive of deploy/box's backups, with the standard library only: it runs without an
+"""The archive of deploy/box's backups. It uses only the standard library, so it runs without an
 installation."""

@@ -5,8 +5,8 @@
     python3 tools/box/archive.py migrations FILE
 
 The first member is manifest.json; the others are the folder's files. `pack` deletes each file once
-it is in the archive, so that the disk need not hold everything twice. `unpack` accepts nothing that
-the manifest does not name, and fails if anything is missing or differs.
+it is in the archive, so that the disk does not have to hold everything twice. `unpack` accepts only
+what the manifest names, and fails if anything is missing or differs.
 """
 
 import argparse
@@ -32,12 +32,12 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,60}")
 
 
 class Damaged(Exception):
-    """The archive is not what its manifest says, or no backup at all."""
+    """The archive does not match its manifest, or is no backup at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file: its name, its size in bytes, its SHA-256 in hexadecimal."""
+    """One file: its name, its size in bytes, and its SHA-256 in hexadecimal."""
 
     name: str
     size: int
@@ -46,7 +46,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds; `version`: the release that wrote it; `migrations`: of its database."""
+    """What a backup holds. `version` is the release that wrote it, and `migrations` are those of
+    its database."""
 
     version: str
     created_at: str  # UTC, ISO 8601
@@ -54,7 +55,7 @@ class Manifest:
     parts: tuple[Part, ...]
 
     def to_json(self) -> bytes:
-        """The content of manifest.json."""
+        """Return the content of manifest.json."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode()
 
     @classmethod
@@ -80,8 +81,8 @@ class Manifest:
 
 
 def pack(folder: Path, file: Path, version: str, migrations: Sequence[str]) -> Manifest:
-    """Move all files of a folder into a new archive (mode 600). Raises OSError; then no archive
-    has been written."""
+    """Move all files of a folder into a new archive (mode 600). Raises OSError if that fails; then
+    no archive has been written."""
     paths = sorted(folder.iterdir())
     parts = tuple(Part(path.name, path.stat().st_size, _sha256(path)) for path in paths)
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -106,14 +107,14 @@ def pack(folder: Path, file: Path, version: str, migrations: Sequence[str]) -> M
 
 
 def read_manifest(file: Path) -> Manifest:
-    """The manifest of an archive, without checking its files. Raises Damaged."""
+    """Return the manifest of an archive without checking its files. Raises Damaged."""
     with _opened(file) as archive:
         return _first(archive)
 
 
 def unpack(file: Path, folder: Path) -> Manifest:
-    """Write the files of an archive into an empty folder and check each. Raises Damaged: then the
-    folder is not to be used."""
+    """Write the files of an archive into an empty folder and check each. Raises Damaged; the folder
+    must then not be used."""
     with _opened(file) as archive:
         manifest = _first(archive)
         wanted = {part.name: part for part in manifest.parts}
@@ -163,7 +164,7 @@ def _sha256(path: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line. An error prints one line and sets exit status 1."""
+    """Run the command line. An error prints one line and sets exit status 1."""
     parser = argparse.ArgumentParser(prog="archive.py", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     packing = commands.add_parser("pack")

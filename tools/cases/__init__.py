@@ -1,14 +1,14 @@
 """Inputs from the field, each with its required answer: `make cases`.
 
-A case is a function of a `World`, registered by `@case`, that returns a verdict:
+A case is a function that takes a `World`, is registered by `@case` and returns a verdict:
 
     @case("api", "the same Idempotency-Key with another slot is 409")
     def key_reused(world: World) -> Verdict:
         ...
         return verdict(status == 409, f"the second was {status}")
 
-List its module in `MODULES` (tools/cases/__main__.py). A case that uses `world.api` and the like
-gets a stack, which is started once for all cases at its first use; other cases need none. An
+List its module in `MODULES` (tools/cases/__main__.py). A case that uses `world.api` or the like
+gets a stack, which starts at its first use and serves all cases. Other cases need none. An
 exception counts as a wrong answer.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the answer was right, and the answer on one line."""
+    """Whether the answer was right, and the answer in one line."""
 
     right: bool
     note: str
@@ -30,7 +30,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One input. `group`: its kind; `slow`: takes about a minute, skipped by --quick."""
+    """One input. `group` is its kind. `slow` cases take about a minute and are skipped by
+    --quick."""
 
     group: str
     right: str
@@ -44,7 +45,7 @@ CASES: Final[list[Case]] = []
 def case(
     group: str, right: str, *, slow: bool = False
 ) -> "Callable[[Callable[[World], Verdict]], Callable[[World], Verdict]]":
-    """Register a function as a case. `right`: the right answer, in words."""
+    """Register a function as a case. `right` states the right answer in words."""
 
     def register(run: "Callable[[World], Verdict]") -> "Callable[[World], Verdict]":
         CASES.append(Case(group, right, run, slow))

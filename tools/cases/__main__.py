@@ -22,7 +22,7 @@ MODULES: Final = ("api", "ends", "files", "jpegs", "outlines", "seeing")
 
 
 def main() -> int:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.cases",
         description=__doc__,

@@ -21,7 +21,7 @@ _UPGRADE = {
     "api", "the same Idempotency-Key for another slot is 409, and the first request stays in force"
 )
 def key_reused(world: World) -> Verdict:
-    """Two slots, one key."""
+    """Send one key for two slots."""
     world.layout("keys", "A01", "A02")
     paths = [f"/api/sites/keys/slots/{slot}/close" for slot in ("A01", "A02")]
     headers = {"Idempotency-Key": "k-1"}
@@ -38,7 +38,7 @@ def key_reused(world: World) -> Verdict:
 
 @case("api", "a media type in another case is accepted: 202")
 def media_type(world: World) -> Verdict:
-    """`Application/Json`."""
+    """Send `Application/Json`."""
     world.layout("media", "A01")
     answer = world.api.post(
         "/api/sites/media/slots/A01/close",
@@ -50,7 +50,7 @@ def media_type(world: World) -> Verdict:
 
 @case("api", "HEAD is answered wherever GET is: 200 without a body")
 def head(world: World) -> Verdict:
-    """The page, JSON, a probe, an endless stream."""
+    """Try the page, JSON, a probe and an endless stream."""
     paths = ("/", "/api/sites", "/healthz", "/openapi.json", "/api/events")
     answers = {path: world.api.head(path) for path in paths}
     right = all(a.status_code == 200 and not a.content for a in answers.values())
@@ -67,7 +67,7 @@ def nul_in_a_reason(world: World) -> Verdict:
 
 @case("api", "half of a surrogate pair is refused: 422")
 def surrogate(world: World) -> Verdict:
-    """JSON can express it, UTF-8 cannot."""
+    """JSON can express it, but UTF-8 cannot."""
     world.layout("half", "A01")
     answer = world.api.post(
         "/api/sites/half/slots/A01/close",
@@ -79,7 +79,7 @@ def surrogate(world: World) -> Verdict:
 
 @case("api", "a plate's hash with a NUL or other free text is refused: 422")
 def plate(world: World) -> Verdict:
-    """A hash is a hash."""
+    """Only a hash is accepted as a hash."""
     world.layout("plates", "A01")
     answers = [
         world.api.post("/api/sessions/entry", json={"site_id": "plates", "plate_hash": given})
@@ -90,7 +90,7 @@ def plate(world: World) -> Verdict:
 
 
 def _hash(number: int) -> str:
-    """A hash as a device computes it from a plate."""
+    """Return a hash as a device computes it from a plate."""
     return f"{number:064x}"
 
 
@@ -108,7 +108,7 @@ def _upgraded(world: World, host: str, origin: str | None) -> int:
     "api", "/ws: 101 for its own page and for programs, 403 or 421 for others, no ERROR in the log"
 )
 def origins(world: World) -> Verdict:
-    """A name that somebody else may point at this server is not our own."""
+    """Somebody else may point a name at this server, so such a name is not our own."""
     own = f"{HOST}:{world.settings.ports['notifier']}"
     status = [
         _upgraded(world, own, f"http://{own}"),
@@ -137,7 +137,7 @@ def mistyped(world: World) -> Verdict:
 
 @case("api", "JSON and scripts are compressed for clients that accept it")
 def compressed(world: World) -> Verdict:
-    """gzip."""
+    """Send gzip."""
     answer = world.api.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
     return verdict(answer.headers.get("content-encoding") == "gzip", dict(answer.headers))
 
@@ -148,7 +148,7 @@ def compressed(world: World) -> Verdict:
     slow=True,
 )
 def keep_alive(world: World) -> Verdict:
-    """Proxies keep connections for 60 s."""
+    """Proxies keep connections open for 60 s."""
     ports = [world.settings.ports[name] for name in ("notifier", "ingest")]
     open_ = [http.client.HTTPConnection(HOST, port, timeout=10) for port in ports]
     for one in open_:
@@ -166,7 +166,7 @@ def keep_alive(world: World) -> Verdict:
 
 @case("api", "entries that arrive after their exits leave no stay open")
 def late_entry(world: World) -> Verdict:
-    """Two gates, one of which was offline."""
+    """Use two gates, one of which was offline."""
     site, now = "late", int(time.time() * 1000)
     world.layout(site, "A1")
     for direction, back_ms in (("exit", 600_000), ("entry", 1_200_000)):
@@ -196,7 +196,7 @@ _BAD: list[tuple[str, dict[str, Any], int]] = [
 
 @case("api", "bad strings and numbers in a layout are 422 with every error")
 def bad_layouts(world: World) -> Verdict:
-    """Each one alone."""
+    """Send each one alone."""
     odd = []
     for what, more, count in _BAD:
         answer = world.layout("bad", "A1", **more)
@@ -207,7 +207,7 @@ def bad_layouts(world: World) -> Verdict:
 
 @case("api", "ids that no URL can address, or with letters outside ASCII, are 422")
 def bad_ids(world: World) -> Verdict:
-    """`..`, umlauts, a line break at the end."""
+    """Send `..`, umlauts, and a line break at the end."""
     answers = {
         slot: world.layout("ids", slot).status_code for slot in ("..", ".", "Plätze-1", "A1\n")
     }
@@ -216,7 +216,7 @@ def bad_ids(world: World) -> Verdict:
 
 @case("api", "names in every script, map coordinates and 1,000 slots are accepted; 1,001 are not")
 def good_layouts(world: World) -> Verdict:
-    """Real names are unusual, too."""
+    """Real names can be unusual, too."""
     names = {"site_name": "Parkhaus Süd 🅿️", "camera_name": "北"}
     plan = [[500000.0, 5800000.0], [500002.5, 5800000], [500002.5, 5800005], [500000, 5800005]]
     slot = {"slot_id": "A1", "zone_id": "Z", "polygon": SQUARE}
@@ -243,7 +243,7 @@ def good_layouts(world: World) -> Verdict:
 
 @case("api", "NaN and infinity in a polygon are refused: 400 or 422")
 def not_numbers(world: World) -> Verdict:
-    """JSON has neither; 1e999 is beyond a double."""
+    """JSON has neither, and 1e999 exceeds a double."""
     usual = json.dumps({"slots": [{"slot_id": "A", "zone_id": "Z", "polygon": [[0.1, 0.4]]}]})
     answers = []
     for odd in ("1e999", "NaN", "Infinity"):

@@ -1,5 +1,5 @@
-"""One camera without a stack: its pictures go through the detector's analysis, the results through
-the tracker's fold."""
+"""One camera without a stack. Its pictures go through the detector's analysis, and the results
+through the tracker's fold."""
 
 from parking.core.errors import Invalid
 from parking.core.events import DetectionMade, FrameRef, LayoutPublished, TickElapsed
@@ -39,18 +39,18 @@ class Watched:
         return found
 
     def see(self, jpeg: bytes, after_ms: int) -> str:
-        """The picture's health, or the reason if it is refused."""
+        """Return the picture's health, or the reason if it is refused."""
         try:
             return self.find(jpeg, after_ms).health.status
         except Invalid as error:
             return error.reason
 
     def states(self) -> dict[str, str]:
-        """The tracker's state of each slot."""
+        """Return the tracker's state of each slot."""
         return {slot_id: str(slot.state) for slot_id, slot in self._site.slots.items()}
 
     def condition(self) -> tuple[str, str]:
-        """The camera's last reported status and reason."""
+        """Return the camera's last reported status and reason."""
         camera = self._site.cameras[self._layout.camera_id]
         return camera.status, camera.reason
 

@@ -1,4 +1,4 @@
-"""Removed cameras and slots, and commands that report their effects."""
+"""Remove cameras and slots, and check that commands report their effects."""
 
 from tools.cases import Verdict, case, verdict
 from tools.cases.world import World
@@ -22,7 +22,7 @@ def empty_layout(world: World) -> Verdict:
 
 @case("ends", "a camera can be removed, with the slots that only it sees and their counts")
 def camera_gone(world: World) -> Verdict:
-    """Replaced by hand: the new one sees two of the old one's three slots."""
+    """A camera is replaced by hand. The new one sees two of the old one's three slots."""
     world.layout("lot2", "A1", "A2", "A3", camera="old")
     world.layout("lot2", "A1", "A2", camera="new")
     world.until(lambda: len(world.site("lot2").get("cameras", [])) == 2)
@@ -39,7 +39,7 @@ def camera_gone(world: World) -> Verdict:
 
 @case("ends", "a site can be removed, and comes back as a new one")
 def site_gone(world: World) -> Verdict:
-    """Its stays are ended."""
+    """The site's open stays are ended."""
     world.layout("lot3", "A1")
     world.api.post("/api/sessions/entry", json={"site_id": "lot3"})
     world.until(lambda: world.site("lot3").get("open_sessions") == 1)
@@ -64,7 +64,7 @@ def no_such_slot(world: World) -> Verdict:
 
 @case("ends", "a command reports its effect, and when nothing changed")
 def refusals(world: World) -> Verdict:
-    """The same command twice."""
+    """Send the same command twice."""
     world.layout("effects", "A1")
     world.until(lambda: world.site("effects").get("counts", {}).get("total") == 1)
     status, said = world.command("tools.cli", "slot", "close", "effects", "A1", "--reason", "paint")

@@ -17,7 +17,7 @@ _CAMERAS = {"cameras": [{"camera": "demo/gate", "kind": "snapshot", "url": "http
 
 @case("files", "annotations with a byte-order mark and CRLF are read")
 def marked(world: World) -> Verdict:
-    """As a Windows editor saves them."""
+    """Read files as a Windows editor saves them."""
     folder = world.folder / "marked"
     folder.mkdir()
     frame = _FRAME | {"slots": [_FRAME["slots"][0] | {"id": "A1"}]}  # type: ignore[index]
@@ -29,7 +29,7 @@ def marked(world: World) -> Verdict:
 
 @case("files", "Latin-1, another root, missing fields: one clear line each, never a traceback")
 def odd(world: World) -> Verdict:
-    """In annotations, layouts and cameras files."""
+    """Try annotations, layouts and cameras files."""
     wrong = []
     text = json.dumps({"frames": [_FRAME]}, ensure_ascii=False)
     contents = {
@@ -58,7 +58,7 @@ def odd(world: World) -> Verdict:
 
 @case("files", "every error of a cameras file at once, in words")
 def all_at_once(world: World) -> Verdict:
-    """Four in one file."""
+    """Put four errors into one file."""
     bad = _CAMERAS["cameras"][0] | {"camera": "Demo", "kind": "ftp", "interval_s": "5", "passwd": 1}
     file = world.folder / "cameras.json"
     file.write_text(json.dumps({"cameras": [bad]}), "utf-8")

@@ -1,4 +1,4 @@
-"""Odd but real JPEGs to the HTTP intake: each is stored, or refused with its reason."""
+"""Odd but real JPEGs for the HTTP intake: each is stored or refused with a reason."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tools.cases.world import World
 
 
 def _picture(width: int = 640, height: int = 480, *flags: int, grey: bool = False) -> bytes:
-    """A unique picture: it contains the time."""
+    """Make a unique picture, which contains the time."""
     image = np.full((height, width, 3), (90, 120, 90), np.uint8)
     for x in range(0, width, 37):
         y = (x * 7) % max(height, 1)
@@ -27,7 +27,7 @@ def _picture(width: int = 640, height: int = 480, *flags: int, grey: bool = Fals
 
 
 def _without_tables(jpeg: bytes) -> bytes:
-    """As UVC webcams send them: no Huffman tables, APP0 "AVI1"."""
+    """Make a JPEG as UVC webcams send it: no Huffman tables, APP0 "AVI1"."""
     out, at = bytearray(b"\xff\xd8\xff\xe0\x00\x10AVI1" + bytes(10)), 2
     while jpeg[at + 1] != 0xDA:
         length = int.from_bytes(jpeg[at + 2 : at + 4], "big")
@@ -67,7 +67,7 @@ _ODD: Final[dict[str, Callable[[], bytes]]] = {
 
 @case("jpegs", "every malformed JPEG is stored and can be viewed, or is refused with its reason")
 def odd_jpegs(world: World) -> Verdict:
-    """Sent with the camera's own key."""
+    """Send them with the camera's own key."""
     world.layout("t", "A1", camera="cam")
     headers = {"Content-Type": "image/jpeg"}
     headers |= {"Authorization": f"Bearer {world.key('t/cam', 'frames')}"}

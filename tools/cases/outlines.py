@@ -21,7 +21,7 @@ def _with(polygons: Sequence[Sequence[tuple[float, float]]]) -> LayoutPublished:
 
 @case("outlines", "a closed ring is accepted; duplicates and slots too small to see are refused")
 def outlines(world: World) -> Verdict:
-    """A layout before it is published."""
+    """Check a layout before it is published."""
     del world
     square = [(0.4, 0.4), (0.5, 0.4), (0.5, 0.5), (0.4, 0.5)]
     line = [(0.1, 0.5), (0.9, 0.5), (0.9, 0.5004), (0.1, 0.5004)]
@@ -40,7 +40,7 @@ def outlines(world: World) -> Verdict:
 
 @case("outlines", "checking 1,000 outlines of 64 corners takes under a second of work")
 def many_corners(world: World) -> Verdict:
-    """Side by side, and all in the same place."""
+    """Place slots side by side, and all in the same place."""
     del world
     took_s = []
     for apart in (1.0, 0.0):

@@ -1,5 +1,5 @@
-"""Pictures that must not be trusted, and some that must: damaged pictures of the demo, through the
-detector's own analysis and the tracker's own fold. They need no stack."""
+"""Pictures that must not be trusted, and some that must. Damaged pictures of the demo go through
+the detector's own analysis and the tracker's own fold. These cases need no stack."""
 
 import json
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def _frame(number: int) -> Picture:
 
 @cache
 def demo_layout() -> LayoutPublished:
-    """The layout of the demo's north camera, with its reference picture."""
+    """Return the layout of the demo's north camera, with its reference picture."""
     annotations = json.loads((_DEMO / "annotations.json").read_text("utf-8"))
     layouts = layouts_from_annotations(annotations, "demo", interval_ms=1000, time_ms=1)
     north = [one for one in layouts if one.camera_id == "demo/north"]
@@ -102,7 +102,7 @@ def _spoilt(data: bytes, at: float, length: int) -> bytes:
 
 @case("seeing", "a torn picture between good ones is damaged, and no slot changes")
 def torn(world: World) -> Verdict:
-    """Each kind once, five minutes after a good one."""
+    """Send each kind once, five minutes after a good picture."""
     del world
     wrong = []
     bad: dict[str, bytes] = {name: _jpeg(change(_frame(20))) for name, change in _DAMAGES.items()}
@@ -122,7 +122,7 @@ def torn(world: World) -> Verdict:
 
 @case("seeing", "consecutive torn pictures make the camera degraded; the first good one ends it")
 def torn_in_a_row(world: World) -> Verdict:
-    """With the tracker's own limits."""
+    """Use the tracker's own limits."""
     del world
     camera = _camera()
     for number in (17, 18, 19):
@@ -162,7 +162,7 @@ def _clock(picture: Picture, second: int) -> Picture:
     "a frozen picture with a running clock is frozen; a live one with hardly any noise is not",
 )
 def frozen(world: World) -> Verdict:
-    """Ten pictures each, a second apart."""
+    """Send ten pictures each, one second apart."""
     del world
     rng = np.random.default_rng(5)
     still, live = _camera(), _camera()
@@ -267,18 +267,18 @@ def _masked(picture: Picture) -> Picture:
 
 
 _CAR: Final = np.array((531.0, 367.0, 640.0, 524.0))
-"""A parked car of the demo's picture 3, in B05: its box in pixels."""
+"""The box in pixels of a car that is parked in B05 in the demo's picture 3."""
 
 
 def _outline(slot_id: str) -> NDArray[np.float64]:
-    """In pixels of the demo's pictures."""
+    """Return a slot's outline in pixels of the demo's pictures."""
     (slot,) = (one for one in demo_layout().slots if one.slot_id == slot_id)
     return np.asarray(slot.polygon) * _frame(3).shape[1::-1]
 
 
 @case("seeing", "a car on the line between two spaces: neither is free; in one of them: one is")
 def astride(world: World) -> Verdict:
-    """Both spaces name each other."""
+    """Both slots must name each other."""
     del world
     wrong = []
     car, pair = Donor(_CAR, _outline("B05")), (_outline("B03"), _outline("B04"))

@@ -1,5 +1,5 @@
-"""The stack that cases talk to. It starts at the first use, with its own folder and ports, and ends
-with the program."""
+"""The stack that cases talk to. It starts at its first use, with its own folder and ports, and
+stops with the program."""
 
 import json
 import signal
@@ -56,12 +56,12 @@ class World:
     # ------------------------------------------------------------ the stack
     @property
     def folder(self) -> Path:
-        """A folder for files."""
+        """Return a folder for files."""
         return Path(self._folder.name)
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """The stack's folder and ports."""
+        """Return the variables that set the stack's folder and ports."""
         ports = zip(PORTS, free_ports(len(PORTS)), strict=True)
         names = [name for name in services.NEEDS if name not in self._without.split(",")]
         own = {"STATE": str(self.folder / "state"), "DEMO": "off", "SERVICES": ",".join(names)}
@@ -71,7 +71,8 @@ class World:
 
     @cached_property
     def settings(self) -> StackSettings:
-        """The running stack's settings. Starts it and waits until it is ready."""
+        """Return the running stack's settings. Starts it first if needed and waits until it is
+        ready."""
         log = self.folder / "stack.log"
         with log.open("wb") as out:
             self._process = subprocess.Popen(
@@ -91,24 +92,24 @@ class World:
 
     @cached_property
     def tool_environment(self) -> dict[str, str]:
-        """The variables that `eval "$(python -m tools.stack env)"` sets."""
+        """Return the variables that `eval "$(python -m tools.stack env)"` sets."""
         return {**self.environment, **services.env_for("tool", self.settings)}
 
     def key(self, name: str, *scopes: str) -> str:
-        """A new API key."""
+        """Create and return a new API key."""
         return KeyFile(services.key_file(self.settings.paths)).add(name, *scopes)
 
     # ------------------------------------------------------------ requests
     @cached_property
     def api(self) -> httpx.Client:
-        """A client of the notifier, with a key that may write."""
+        """Return a client for the notifier, with a key that may write."""
         url = f"http://{HOST}:{self.settings.ports['notifier']}"
         headers = {"Authorization": f"Bearer {self.key('cases', 'write', 'devices')}"}
         return httpx.Client(base_url=url, headers=headers, timeout=30)
 
     @property
     def ingest_url(self) -> str:
-        """The URL for pictures."""
+        """Return the URL that takes pictures."""
         return f"http://{HOST}:{self.settings.ports['ingest']}"
 
     def layout(self, site: str, *slots: str, camera: str = "c", **more: Any) -> httpx.Response:
@@ -131,12 +132,12 @@ class World:
         return self.api.put(f"/api/cameras/{site}/{camera}/layout", json=usual | more)
 
     def site(self, site: str) -> dict[str, Any]:
-        """A site as the API shows it; {} when there is none."""
+        """Return a site as the API shows it, or {} if there is none."""
         answer = self.api.get(f"/api/sites/{site}")
         return dict(answer.json()) if answer.status_code == 200 else {}
 
     def until(self, holds: Any, limit_s: float = _SEEN_LIMIT_S) -> bool:
-        """Whether the condition becomes true in time."""
+        """Return whether the condition becomes true in time."""
         end_s = time.monotonic() + limit_s
         while not holds():
             if time.monotonic() > end_s:
@@ -145,7 +146,8 @@ class World:
         return True
 
     def command(self, *arguments: str, alone: bool = False) -> tuple[int, str]:
-        """`python -m ...`: its exit status and output. `alone`: it needs no stack."""
+        """Run `python -m ...` and return its exit status and output. `alone` means that it needs no
+        stack."""
         done = subprocess.run(
             [sys.executable, "-m", *arguments],
             env=self.environment if alone else self.tool_environment,

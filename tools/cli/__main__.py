@@ -1,7 +1,7 @@
 """Smart Parking's command line: make topics, publish layouts, command slots, manage API keys,
 replay dead letters, choose the detector's runtime, check cameras.
 
-It connects to Kafka as the services do: set KAFKA_BOOTSTRAP (and KAFKA_SECURITY, ... where needed).
+It connects to Kafka as the services do. Set KAFKA_BOOTSTRAP (and KAFKA_SECURITY, ... where needed).
 `python -m tools.stack env` prints the values of the embedded stack.
 """
 
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def cure(error: Exception) -> str:
-    """A hint for an error that has none."""
+    """Return a hint for an error that has none."""
     text = str(error)
     return next((f"\n  {words}" for sign, words in _CURES.items() if sign in text), "")
 
@@ -107,7 +107,8 @@ def _keys() -> KeyFile:
 
 
 def _layouts(options: argparse.Namespace) -> list[LayoutPublished]:
-    """One layout from a file, or a folder's cameras from its annotations.json."""
+    """Return one layout from a file, or one for each camera of a folder from its
+    annotations.json."""
     path: Path = options.path
     now_ms = time.time_ns() // 1_000_000
     if not path.is_dir():
@@ -118,7 +119,7 @@ def _layouts(options: argparse.Namespace) -> list[LayoutPublished]:
         annotations, lots.slug(site_id), interval_ms=options.interval_ms, time_ms=now_ms
     )
     from parking.vision.reference import (
-        with_references,  # OpenCV is slow to import, and only this needs it
+        with_references,  # OpenCV is slow to import and only needed here
     )
 
     return list(with_references(found, annotations, read_from(path)))

@@ -18,8 +18,9 @@ _LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
 
 
 async def allow(settings: KafkaSettings, acls: Sequence[Acl], users: Mapping[str, str]) -> None:
-    """Set all `acls`. `users` maps a service to its Kafka user where the names differ. Setting one
-    again changes nothing. Raises Invalid when Kafka refuses, Retryable when it does not answer."""
+    """Set all `acls`. `users` maps a service to its Kafka user where the names differ. Setting an
+    ACL again changes nothing. Raises Invalid if Kafka refuses and Retryable if it does not
+    answer."""
     admin = AIOKafkaAdminClient(**settings.client())
     try:
         await admin.start()

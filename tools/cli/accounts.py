@@ -1,4 +1,4 @@
-"""`parking accounts`: who may sign in on the page, without the page."""
+"""`parking accounts`: manage who may sign in on the page, from the command line."""
 
 import argparse
 import asyncio

@@ -65,9 +65,9 @@ async def apply_topics(
     smaller: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[str]:
     """Create the missing topics of the settings' run and set the size limit, age limit and
-    compaction of the existing ones. Returns the names of the new ones. `smaller`: limits that
-    replace the standard ones, by topic. Raises Invalid, before any change, when a topic has a
-    different partition count: changing that is a migration, not an update."""
+    compaction of the existing ones. Returns the names of the new ones. `smaller` holds limits that
+    replace the standard ones, keyed by topic. Raises Invalid, before any change, if a topic has a
+    different partition count, because changing that is a migration and not an update."""
     wanted = wanted_topics(settings)
     for name, limits in (smaller or {}).items():
         partitions, config = wanted[settings.named(name)]
@@ -97,7 +97,7 @@ async def apply_topics(
 
 
 async def delete_run(settings: KafkaSettings) -> None:
-    """Delete a replay's topics. Raises Invalid("bad-run") for the live ones."""
+    """Delete a replay's topics. Raises Invalid("bad-run") if asked to delete the live ones."""
     if settings.run == LIVE:
         raise Invalid("bad-run", "the live topics are not deleted")
     admin = AIOKafkaAdminClient(**settings.client())
@@ -115,7 +115,7 @@ def _compare(name: str, partitions: int, expected: int) -> None:
 
 
 async def _set_limits(admin: AIOKafkaAdminClient, configs: Mapping[str, Mapping[str, str]]) -> None:
-    """Set `configs` (by topic). Other settings that an operator made for a topic stay."""
+    """Set `configs` (by topic). Other settings that an operator made for a topic are kept."""
     if not configs:
         return
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in configs]
@@ -148,8 +148,9 @@ async def publish_layouts(
 ) -> list[LayoutPublished]:
     """Check all layouts, then write each as its camera's next version with the command that makes
     the tracker adopt it. An unchanged layout is not written again. Returns the layouts in force.
-    `follow_s`: how long to wait for the tracker to adopt all. Raises Invalid (nothing is written,
-    or the tracker refused one) or Retryable."""
+    `follow_s` is how long to wait for the tracker to adopt them all. Raises Invalid if a layout is
+    invalid (nothing is written) or the tracker refused one, and Retryable if Kafka or the tracker
+    does not respond."""
     for site_id in {layout.site_id for layout in layouts}:
         faults = lots.check_site([other for other in layouts if other.site_id == site_id])
         if faults:
@@ -180,8 +181,8 @@ async def publish_layouts(
 
 
 async def layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublished]:
-    """Return each camera's highest version in parking.layouts. A tombstone does not reset it:
-    readers that saw the version before it still require a higher one. Raises Retryable."""
+    """Return each camera's highest version in parking.layouts. A tombstone does not reset it,
+    because readers that saw the version before it still require a higher one. Raises Retryable."""
     consumer = new_consumer(settings)
     try:
         await consumer.start()
@@ -195,7 +196,7 @@ async def layouts_in_force(settings: KafkaSettings) -> dict[str, LayoutPublished
         try:
             layout = codec.decode(record) if record.value else None
         except Invalid:
-            continue  # as every reader does it
+            continue  # as every reader does
         if isinstance(layout, LayoutPublished):
             before = layouts_now.get(layout.camera_id)
             if before is None or before.version < layout.version:
@@ -223,8 +224,8 @@ async def command_site(
 async def command_and_follow(
     settings: KafkaSettings, site_id: str, command: Command, issued_by: str, limit_s: float
 ) -> Effect:
-    """Send one command and wait for its effect. Raises Invalid when no layout names the site or the
-    slot, Retryable when the tracker does not reach it in time."""
+    """Send one command and wait for its effect. Raises Invalid if no layout names the site or the
+    slot, and Retryable if the tracker does not reach the command in time."""
     layouts_now = await layouts_in_force(settings)
     lots.require(layouts_now.values(), site_id, getattr(command, "slot_id", None))
     message, _ = _command(site_id, command, issued_by)
@@ -239,8 +240,8 @@ async def change_site(
     issued_by: str,
     limit_s: float | None,
 ) -> list[Effect]:
-    """Remove or rename a part of a site and wait for the tracker. With `limit_s` None, do not wait.
-    Raises Invalid or Retryable."""
+    """Remove or rename a part of a site and wait for the tracker. If `limit_s` is None, do not
+    wait. Raises Invalid or Retryable."""
     newest = await layouts_in_force(settings)
     lots.require(newest.values(), site_id)
     site = [one for one in newest.values() if one.site_id == site_id and not one.removed]

@@ -4,8 +4,8 @@
     parking cameras discover [--profiles --credentials logins.json --login NAME]
     parking cameras probe 192.168.1.20 --credentials logins.json --login NAME
 
-`check` polls each camera once, as ingest does, and prints the result. The exit status is 1 when a
-camera failed and 2 when the files or settings are wrong. Without options, ingest's settings apply
+`check` polls each camera once, as ingest does, and prints the result. The exit status is 1 if a
+camera failed and 2 if the files or settings are wrong. Without options, ingest's settings apply
 (CAMERAS_..., FRAME_MAX_BYTES, FRAME_MAX_PIXELS). `discover` sends one WS-Discovery multicast and
 lists the cameras that answer within a few seconds; with `--profiles` it also probes each. `probe`
 asks a camera over ONVIF for its profiles and prints their stream and snapshot addresses.
@@ -51,7 +51,7 @@ class Tried:
     took_ms: int = 0
 
     def row(self) -> tuple[str, ...]:
-        """The cells of its table row."""
+        """Return the cells of its table row."""
         size = str(self.size_bytes) if self.size_bytes else ""
         took = str(self.took_ms) if self.size_bytes else ""
         one = self.camera

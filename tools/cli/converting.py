@@ -1,4 +1,4 @@
-"""`parking layout convert`: files with drawn slots, from one format into another."""
+"""`parking layout convert`: convert files with drawn slots from one format into another."""
 
 import argparse
 import re
@@ -19,7 +19,7 @@ _EXAMPLE: Final = "formats: " + "; ".join(TITLES.values())
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Convert a file with slots of this or another program."""
+    """Convert a slots file of this or another program."""
     path: Path = options.path
     file = _read(path, options.size, options.picture)
     for note in file.notes:
@@ -99,7 +99,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def options_of(action: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     action.add_argument("path", type=Path, help="a file with slots; its format is recognised")
     action.add_argument("--to", choices=("layout", *WRITERS), default="layout")
     action.add_argument("--out", type=Path, metavar="FILE", help="default: print it")

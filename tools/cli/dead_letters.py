@@ -1,4 +1,4 @@
-"""`parking dead-letters`: list and show dead letters, replay them once the cause is fixed."""
+"""`parking dead-letters`: list and show dead letters, and replay them once the cause is fixed."""
 
 import argparse
 import asyncio
@@ -78,12 +78,12 @@ def parser(of: argparse.ArgumentParser) -> None:
 
 
 def show_all(options: argparse.Namespace) -> None:
-    """List them, one per line."""
+    """List dead letters, one per line."""
     asyncio.run(_show_all(kafka(), _selected(options)))
 
 
 def show(options: argparse.Namespace) -> None:
-    """Show one in full."""
+    """Show one dead letter in full."""
     named(options.letter)
     letter, sent = asyncio.run(_one(kafka(), options.letter))
     event, value = letter.event, letter.record.value or b""
@@ -217,7 +217,7 @@ class When:
             self._time_ms = int(found.timestamp() * 1000)
 
     def __call__(self, now_ms: int) -> int:
-        """Unix milliseconds."""
+        """Return the time in Unix milliseconds."""
         return self._time_ms if self._ago_ms is None else now_ms - self._ago_ms
 
 

@@ -109,7 +109,7 @@ def _tell_device(options: argparse.Namespace, secrets: Secrets, address: Address
     if not (options.config and _written(options.config, as_text(config))):
         say(as_text(config))
     if options.qr:
-        import segno  # imported here because only this needs it
+        import segno  # imported here because it is only needed here
 
         config.pop("ca", None)  # too long for a QR code that a phone can read
         segno.make(as_text(config), error="l").terminal(compact=True)

@@ -1,4 +1,4 @@
-"""Compare the existing topics with those that this version needs."""
+"""Compare the existing topics with the ones that this version needs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from parking.runtime.kafka import KafkaSettings
 _OURS: Final = "parking."
 _OWN: Final = tuple(rights.own for rights in RIGHTS.values() if rights.own)
 
-# A topic's number of partitions and its settings.
+# A topic's partition count and its settings.
 Shape = tuple[int, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference. `detail` names the actual and the required value."""
+    """One difference. `detail` states the actual and the required value."""
 
     topic: str
     kind: Literal["missing", "partitions", "setting", "unknown"]
@@ -57,7 +57,7 @@ def compare(wanted: Mapping[str, Shape], there: Mapping[str, Shape]) -> list[Dri
 
 
 def wanted_topics(settings: KafkaSettings) -> dict[str, Shape]:
-    """The topics of the settings' run, by their names in Kafka."""
+    """Return the topics of the settings' run, keyed by their names in Kafka."""
     return {
         settings.named(name): (
             topic.partitions,
@@ -68,14 +68,14 @@ def wanted_topics(settings: KafkaSettings) -> dict[str, Shape]:
 
 
 async def drift(settings: KafkaSettings) -> list[Drift]:
-    """Compare the topics of the settings' run with the list. Changes nothing. Raises Retryable or
-    Invalid when Kafka does not answer or does not allow it."""
+    """Compare the topics of the settings' run with the list. Changes nothing. Raises Retryable if
+    Kafka does not answer and Invalid if it does not allow it."""
     wanted = wanted_topics(settings)
     admin = AIOKafkaAdminClient(**settings.client())
     try:
         await admin.start()
         names = await admin.list_topics()
-        # A replay owns no names before it starts: those with its prefix are enough.
+        # A replay owns no names before it starts, so those with its prefix are enough.
         mine = [n for n in names if n in wanted or (settings.run == LIVE and n.startswith(_OURS))]
         there = await _shapes(admin, mine) if mine else {}
     except KafkaError as error:

@@ -2,7 +2,7 @@
 
 A command is a record in parking.site-commands. The events it causes carry its id as their cause. A
 refused command becomes a dead letter that names its partition and offset. The tracker's committed
-offset shows when it has passed the command.
+offset shows when it has processed the command.
 """
 
 import asyncio
@@ -60,8 +60,8 @@ async def send_and_follow(
     settings: KafkaSettings, messages: Sequence[Outgoing], limit_s: float = EFFECT_LIMIT_S
 ) -> list[Effect]:
     """Write the records in order and wait for the effects of the commands among them. Raises
-    Retryable when they could not be written, or with reason `no-effect-yet` when the tracker did
-    not reach them in time: then they are written and will be applied."""
+    Retryable if they could not be written. If the tracker did not reach them in time, it raises
+    Retryable with the reason `no-effect-yet`; they are then written and will be applied."""
     producer, consumer = new_producer(settings), new_consumer(settings)
     admin = AIOKafkaAdminClient(**settings.client())
     try:
@@ -84,7 +84,7 @@ async def send_and_follow(
 
 
 class _Follower:
-    """Waits until the tracker has passed every command, and collects the effects."""
+    """Waits until the tracker has processed every command, and collects the effects."""
 
     def __init__(
         self, settings: KafkaSettings, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient
@@ -94,7 +94,7 @@ class _Follower:
         self.effects: dict[str, Effect] = {}
 
     def expect(self, message: Outgoing, at: tuple[int, int]) -> None:
-        """Wait for this record's effect if it is a command. `at`: its partition and offset."""
+        """Wait for this record's effect if it is a command. `at` is its partition and offset."""
         if message.topic != SITE_COMMANDS:
             return
         partition, offset = at
@@ -146,7 +146,7 @@ class _Follower:
 
 
 def describe(effect: Effect) -> list[str]:
-    """Return the command's effects, one per line; [] when it changed nothing. Raises the Invalid
+    """Return the command's effects, one per line, or [] if it changed nothing. Raises the Invalid
     with which the tracker refused it."""
     if effect.refused is not None:
         raise effect.refused

@@ -24,7 +24,7 @@ _AT_ONCE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How to reach the cameras. `login`: the same for all."""
+    """How to reach the cameras. `login` is the same for all."""
 
     networks: Networks
     limit_s: float
@@ -33,14 +33,14 @@ class How:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """A camera's profiles, or why there are none."""
+    """A camera's profiles, or the reason why there are none."""
 
     url: str
     profiles: Sequence[Profile] = ()
     fault: str = ""
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The rows of the table."""
+        """Return the rows of the table."""
         if not self.profiles:
             return [(self.url, self.fault, "", "", "", "", "")]
         return [(self.url, *_cells(profile)) for profile in self.profiles]
@@ -60,7 +60,7 @@ def reaching(parser: argparse.ArgumentParser) -> None:
 
 
 def overrides(options: argparse.Namespace) -> dict[str, str]:
-    """The settings that the options replace."""
+    """Return the settings that the options override."""
     given = {
         "CAMERAS_CREDENTIALS_FILE": options.credentials,
         "CAMERAS_NETWORKS": options.networks,
@@ -76,7 +76,7 @@ def stop(error: SettingsError) -> NoReturn:
 
 
 def read_how(options: argparse.Namespace, environ: Mapping[str, str]) -> How:
-    """From options and settings. Raises SettingsError."""
+    """Read it from options and settings. Raises SettingsError."""
     file, networks, limit_s = probe_settings(dict(environ) | overrides(options))
     if not options.login:
         return How(networks, limit_s)
@@ -87,7 +87,7 @@ def read_how(options: argparse.Namespace, environ: Mapping[str, str]) -> How:
 
 
 def url_of(camera: str) -> str:
-    """A device service's URL, from that or from a host."""
+    """Return a device service's URL, given that URL or a host."""
     if "://" in camera:
         return camera
     host = f"[{camera}]" if camera.count(":") > 1 and not camera.startswith("[") else camera

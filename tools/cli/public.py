@@ -1,4 +1,4 @@
-"""`parking site public`: set what a site shows to drivers, without a key, at `/p/SITE`."""
+"""`parking site public`: set what a site shows to drivers at `/p/SITE`, which needs no key."""
 
 import argparse
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ def named(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def changed(site: Layouts, values: Mapping[str, Any]) -> Change:
-    """Return the change of the site's settings; those not among the values stay."""
+    """Return the change of the site's settings; settings that are not among the values stay."""
     before = site_settings(site) or SiteSettings()
     return changes.with_settings(site, replace(before, **values))
 

@@ -1,4 +1,4 @@
-"""`parking camera`, `site`, `zone`, `slot`: remove and rename them."""
+"""`parking camera`, `site`, `zone`, `slot`: remove and rename cameras, sites, zones and slots."""
 
 import argparse
 from collections.abc import Callable, Iterable

@@ -25,7 +25,7 @@ Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # no
 
 
 def parser(groups: Actions, more: Callable[[Actions], None]) -> None:
-    """Add the commands. `more`: adds further actions of `slot`."""
+    """Add the commands. `more` adds further actions of `slot`."""
     _slot_parser(groups.add_parser("slot", help="close, open, correct, remove a slot"), more)
     site = groups.add_parser("parameters", help="set a site's tracker parameters")
     site.description = "Sets all parameters at once: one that is not given returns to its default."
@@ -44,7 +44,7 @@ def parser(groups: Actions, more: Callable[[Actions], None]) -> None:
 
 
 def wait_options(of: argparse.ArgumentParser) -> None:
-    """How long a command waits for its effect."""
+    """Add the options that set how long a command waits for its effect."""
     of.add_argument(
         "--wait-s",
         type=float,
@@ -55,7 +55,7 @@ def wait_options(of: argparse.ArgumentParser) -> None:
 
 
 def limit_s(options: argparse.Namespace) -> float | None:
-    """How long to wait; None: not at all."""
+    """Return how long to wait, or None to not wait at all."""
     return float(options.wait_s) or None
 
 
@@ -101,7 +101,7 @@ def say(text: str) -> None:
 
 
 def kafka() -> KafkaSettings:
-    """Where Kafka is. Raises SettingsError."""
+    """Return the settings for reaching Kafka. Raises SettingsError."""
     env = Reader(os.environ)
     settings = KafkaSettings.read(env)
     env.done()
@@ -109,7 +109,7 @@ def kafka() -> KafkaSettings:
 
 
 def run(work: Awaitable[Any]) -> Any:
-    """Run it within a minute. Raises Retryable when Kafka cannot be reached."""
+    """Run it for at most one minute. Raises Retryable if Kafka is unreachable."""
 
     async def bounded() -> Any:
         return await asyncio.wait_for(work, timeout=_LIMIT_S)
@@ -126,7 +126,7 @@ def run(work: Awaitable[Any]) -> Any:
 
 
 def _command(options: argparse.Namespace, command: admin.Command, already: str) -> None:
-    """Send the command and print its effects. `already`: why it may have changed nothing."""
+    """Send the command and print its effects. `already` says why it may have changed nothing."""
     wait_s, site = limit_s(options), options.site
     if wait_s is None:
         say(f"sent, not waited for: {run(admin.command_site(kafka(), site, command, 'cli'))}")

@@ -29,7 +29,8 @@ def apply(options: argparse.Namespace) -> None:
 
 
 def diff(_: argparse.Namespace) -> None:
-    """Print how the topics differ from the definition in this version; exit status 1 if they do."""
+    """Print how the topics differ from the definitions in this version. Exits with status 1 if they
+    do."""
     found = sites_cli.run(drift(sites_cli.kafka()))
     for one in found:
         say(str(one))
@@ -62,7 +63,7 @@ def acls_list(_: argparse.Namespace) -> None:
 
 
 def acls_apply(options: argparse.Namespace) -> None:
-    """Grant each service its rights, to the user of the same name."""
+    """Grant each service its rights, for the user of the same name."""
     users = dict(pair.partition("=")[::2] for pair in options.user)
     unknown = users.keys() - RIGHTS.keys()
     if unknown or not all(users.values()):

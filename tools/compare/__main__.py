@@ -9,9 +9,9 @@
 A and B are run folders or archives of tools.record (an archive: the live changes). --truth names a
 folder with annotations.json about the same pictures (parking/core/lots.py).
 
-Per slot it prints changes, flips (free to occupied or back, ignoring unknown in between), the time
-during which the two showed different states, and with --truth how often the shown state was right.
-Unknown counts neither as right nor as wrong and is listed separately.
+For each slot it prints changes, flips (free to occupied or back, ignoring unknown in between), how
+long the two showed different states, and with --truth how often the shown state was right. Unknown
+counts neither as right nor as wrong and is listed separately.
 
 --limits FILE (TOML or JSON) says when the comparison fails:
   fail_if = ["b.accuracy < 0.98", "b.flips > a.flips", "seconds_different > 3600"]
@@ -51,7 +51,7 @@ _CANNOT: Final = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.b is None and options.truth is None:
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         limits = [*options.fail_if, *(_limits(options.limits) if options.limits else [])]
         result, recording = _compared(options)
         checked = check(limits, numbers(result))
-        # A pipe or a CI log has no width of its own.
+        # A pipe or a CI log has no width.
         console = Console(width=None if sys.stdout.isatty() else 120)
         show(result, checked, console, every=options.all)
         _write(options, result, recording, checked)
@@ -80,7 +80,7 @@ def _compared(options: argparse.Namespace) -> tuple[Result, Recording | None]:
         labels = truth(options.truth, frames_in(recording))
     if options.b is not None:
         return compare(a, open_account(options.b, os.environ), labels), recording
-    # The run is B, the side of limits that name none: the annotations are always right.
+    # The run is B, the side that limits without a side refer to: annotations are always right.
     return compare(of_truth(labels or {}, a, "annotations"), a, labels), recording
 
 

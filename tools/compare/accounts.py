@@ -18,7 +18,7 @@ Seen = dict[str, Mapping[str, tuple[str, float]]]
 
 
 def is_run(path: Path) -> bool:
-    """Whether it is a run's folder."""
+    """Return whether it is a run's folder."""
     return (path / FACTS).is_file()
 
 
@@ -48,7 +48,7 @@ def of_live(recording: Recording, source: str) -> Account:
 
 
 def of_truth(truth: Truth, like: Account, name: str) -> Account:
-    """Turn annotations into a side: a label holds until the next one."""
+    """Turn annotations into a side, in which a label holds until the next one."""
     return Account(
         name,
         {

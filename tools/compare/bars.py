@@ -18,7 +18,7 @@ _MOST_TICKS: Final = 7
 
 
 def bars(rows: Mapping[str, Timeline], span_ms: tuple[int, int]) -> str:
-    """One bar per row, with its content in words for screen readers."""
+    """Draw one bar per row, with its content in words for screen readers."""
     height = ROW_PX * len(rows)
     parts = [
         f'<svg class="bars" viewBox="0 0 {WIDTH} {height}" preserveAspectRatio="none" '
@@ -39,7 +39,7 @@ def bars(rows: Mapping[str, Timeline], span_ms: tuple[int, int]) -> str:
 def marks(
     differences: Sequence[Difference], links: Mapping[Difference, str], span_ms: tuple[int, int]
 ) -> str:
-    """Mark where the two sides differ, below the bars; a link if there is a picture."""
+    """Mark where the two sides differ, below the bars, with a link if there is a picture."""
     parts = []
     for difference in differences:
         left = _x(difference.from_ms, span_ms) / WIDTH * 100
@@ -55,7 +55,7 @@ def marks(
 
 
 def spans(timeline: Timeline, span_ms: tuple[int, int]) -> Iterator[tuple[int, int, Shown]]:
-    """The shown states with start and end, within the span."""
+    """Yield the shown states with start and end, within the span."""
     start, end = span_ms
     edges = [start, *(s.at_ms for s in timeline.shown if start < s.at_ms < end)]
     for at, until in zip(edges, [*edges[1:], end], strict=True):
@@ -63,7 +63,7 @@ def spans(timeline: Timeline, span_ms: tuple[int, int]) -> Iterator[tuple[int, i
 
 
 def axis(span_ms: tuple[int, int]) -> str:
-    """The time axis over the bars, with round times."""
+    """Draw the time axis above the bars, with round times."""
     start, end = span_ms
     step = next((s for s in _STEPS_MS if (end - start) / s <= _MOST_TICKS), _STEPS_MS[-1])
     long = end - start > 86_400_000
@@ -82,7 +82,7 @@ def _x(time_ms: int, span_ms: tuple[int, int]) -> float:
 
 
 def _words(rows: Mapping[str, Timeline], span_ms: tuple[int, int]) -> str:
-    """The bars in words, for screen readers."""
+    """Describe the bars in words, for screen readers."""
     sentences = []
     for name, timeline in rows.items():
         states = [f"{one.state} from {clock(at)}" for at, _, one in spans(timeline, span_ms)]

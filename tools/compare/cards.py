@@ -12,7 +12,7 @@ Shots = Mapping[Difference, Shot]
 
 
 def pictures(result: Result, shots: Shots) -> str:
-    """The section of the page; empty if nothing differs."""
+    """Return this section of the page, or "" if nothing differs."""
     found = len(result.differences)
     if not found:
         return ""
@@ -66,7 +66,7 @@ def _side_row(side: str, one: Shown, truth: bool | None) -> str:
 
 
 def _seen_rows(seen: Sequence[tuple[str, float] | None]) -> list[str]:
-    """The detector's observation of this picture; once if both sides agree."""
+    """Return the detector's observation of this picture, only once if both sides agree."""
     caption = dict(zip(("A", "B"), seen, strict=True))
     if seen[0] == seen[1]:
         caption = {"": seen[0]}

@@ -21,14 +21,14 @@ _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
 }
 _LIMIT: Final = re.compile(r"\s*([\w.]+)\s*(<=|>=|==|!=|<|>)\s*([\w.]+)\s*")
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
-# A name without a side is that of the newer run: `accuracy` is b's.
+# A name without a side refers to the newer run: `accuracy` is b's.
 _SHORT: Final = ("accuracy", "flips", "changes", "unknown_share", "wrong")
 _OF_TRUTH: Final = ("accuracy", "unknown_share", "wrong", "true_flips")
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A limit, whether it failed, and the numbers compared."""
+    """A limit, whether it failed, and the numbers that were compared."""
 
     limit: str
     fails: bool
@@ -47,8 +47,8 @@ def limits_of(file: Mapping[str, Any]) -> list[str]:
 
 
 def check(limits: Iterable[str], numbers: Mapping[str, float]) -> list[Checked]:
-    """Check every limit. Raises Invalid("bad-limit") naming each one that cannot be checked: an
-    unknown number is not a pass."""
+    """Check every limit. Raises Invalid("bad-limit") naming each one that cannot be checked,
+    because an unknown number is not a pass."""
     checked, faults = [], []
     for limit in limits:
         try:

@@ -24,7 +24,7 @@ _OTHER: Final = ' class="other"'
 
 
 def page(result: Result, shots: Shots, checked: Sequence[Checked]) -> str:
-    """Return the whole page. `shots`: pictures of the shown differences."""
+    """Return the whole page. `shots` holds pictures of the shown differences."""
     title = f"{result.a.name} and {result.b.name}, compared"
     style = _STYLE.read_text("utf-8")
     body = "".join(
@@ -180,7 +180,7 @@ def _row(result: Result, slot: SlotResult, links: Mapping[Difference, str]) -> s
 
 
 def of_labels(labels: Sequence[tuple[int, bool]]) -> Timeline:
-    """Return the truth as a timeline: a label holds until the next."""
+    """Return the truth as a timeline in which a label holds until the next one."""
     return timeline(Shown(at_ms, "occupied" if occ else "free") for at_ms, occ in labels)
 
 
@@ -206,7 +206,7 @@ def _unknown(slot: SlotResult) -> list[str]:
 
 # ---------------------------------------------------------------- settings
 def _other_settings(result: Result) -> str:
-    """The settings in which the two sides differ, for the page's head."""
+    """Return the settings in which the two sides differ, for the top of the page."""
     rows = [
         f"<li><code>{escape(name)}</code> {_pair(*figures)}</li>"
         for name, figures in _named(result)

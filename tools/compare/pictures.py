@@ -26,7 +26,8 @@ _MAX_PIXELS: Final = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A crop as a data URI, `size_wh` pixels. `outline`: the slot's corners in it, pixels."""
+    """A crop as a data URI of `size_wh` pixels. `outline` holds the slot's corners in it, in
+    pixels."""
 
     frame: FrameReceived
     uri: str
@@ -46,8 +47,8 @@ class Album:
                 self._frames.setdefault(kept.event.camera_id, []).append(kept)
 
     def shot(self, difference: Difference) -> Shot | None:
-        """Return the camera that sees the slot largest and its first picture since the two sides
-        differ; None when it has no picture during the difference."""
+        """Choose the camera that sees the slot largest and return its first picture of the
+        difference, or None if it has no picture during it."""
         best: tuple[float, Kept, Polygon] | None = None
         for camera_id, frames in self._frames.items():
             kept = _first(frames, difference)
@@ -59,8 +60,8 @@ class Album:
         return self._cut(best[1], best[2]) if best else None
 
     def _polygon(self, camera_id: str, key: tuple[str, str], kept: Kept) -> Polygon | None:
-        """Return the slot's outline in the layout in force at that time, or in the first one for
-        earlier times."""
+        """Return the slot's outline in the layout that was in force at that time, or in the first
+        layout if none was in force yet."""
         site_id, slot_id = key
         ours = [
             (layout.at_ms, layout.event)
@@ -99,7 +100,7 @@ def _first(frames: Iterable[Kept], difference: Difference) -> Kept | None:
 
 
 def _box(points: NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:
-    """Return a square with the slot and a margin, moved inside the picture at its edges."""
+    """Return a square around the slot with a margin, moved so that it stays inside the picture."""
     low, high = points.min(axis=0), points.max(axis=0)
     side = min(width, height, round(max(_LEAST_PX, (high - low).max() * (1 + 2 * _AROUND))))
     x, y = (low + high - side) / 2

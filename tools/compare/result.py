@@ -17,14 +17,14 @@ from tools.compare.timeline import (
 )
 
 Truth = Mapping[Key, list[tuple[int, bool]]]
-"""slot -> (moment, occupied), in order."""
+"""Maps each slot to (moment, occupied) in order."""
 
 _NOTHING: Final = Timeline()
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side's numbers of a slot, or of all."""
+    """One side's numbers for one slot or for all slots."""
 
     changes: int = 0
     flips: int = 0
@@ -38,7 +38,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class SlotResult:
-    """One slot: both sides, their differences, and the flips of the truth."""
+    """One slot: both sides, their differences, and the number of true flips."""
 
     key: Key
     a: Side
@@ -49,12 +49,12 @@ class SlotResult:
 
     @property
     def seconds_different(self) -> float:
-        """How long the two showed different states."""
+        """How long the two showed different states, in seconds."""
         return sum(difference.seconds for difference in self.differences)
 
     @property
     def true_flips(self) -> int | None:
-        """How often the labels change; None without labels."""
+        """How often the labels change, or None without labels."""
         if not self.truth:
             return None
         states = [occupied for _, occupied in self.truth]
@@ -73,13 +73,13 @@ class Result:
 
     @property
     def differences(self) -> list[Difference]:
-        """All differences, longest first."""
+        """All differences, the longest first."""
         found = [difference for slot in self.slots for difference in slot.differences]
         return sorted(found, key=lambda d: (-d.seconds, d.from_ms, d.key))
 
     @property
     def labelled(self) -> bool:
-        """Whether there is truth to compare with."""
+        """Whether there is a truth to compare with."""
         return any(slot.truth for slot in self.slots)
 
     def total(self, side: str) -> Side:
@@ -122,7 +122,7 @@ def _side(shown: Timeline, labels: list[tuple[int, bool]], span_ms: tuple[int, i
 
 # ---------------------------------------------------------------- numbers with names
 def numbers(result: Result) -> dict[str, float]:
-    """Return the numbers that a limit may name. Those of the truth need a truth."""
+    """Return the numbers that a limit may name. Those about the truth need one."""
     slots = result.slots
     found: dict[str, float] = {
         "slots": len(slots),
@@ -146,13 +146,13 @@ def numbers(result: Result) -> dict[str, float]:
 
 
 def _share(result: Result) -> float:
-    """The share of all slots' time that differs."""
+    """Return the share of all slots' time in which the two differ."""
     whole = len(result.slots) * (result.to_ms - result.from_ms) / 1000
     return sum(slot.seconds_different for slot in result.slots) / whole if whole else 0.0
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """Everything, for the JSON file."""
+    """Return everything, for the JSON file."""
     return {
         "format": "smart-parking-comparison",
         "version": 1,

@@ -1,4 +1,4 @@
-"""The comparison in the terminal."""
+"""Show the comparison in the terminal."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,8 @@ from tools.compare.words import MISSING, duration, percent, span
 
 
 def show(result: Result, checked: Sequence[Checked], console: Console, *, every: bool) -> None:
-    """Print slots that differ (`every`: all), totals, and the limits' results."""
+    """Print the slots that differ (or all, if `every`), the totals, and the results of the
+    limits."""
     console.print(f"A  {result.a.name}   {_settings(result.a.settings)}", highlight=False)
     console.print(f"B  {result.b.name}   {_settings(result.b.settings)}", highlight=False)
     console.print(span(result.from_ms, result.to_ms), highlight=False)

@@ -1,6 +1,6 @@
 """A slot's states over time, and where two accounts of it differ. Pure.
 
-Times are Unix milliseconds of the recording. A state holds from its time on, that time included.
+Times are Unix milliseconds of the recording. A state holds from its time on, including that time.
 """
 
 from bisect import bisect_right
@@ -18,7 +18,7 @@ UNSEEN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A state and its start. `confidence`: of the change; None for annotations."""
+    """A state and its start. `confidence` is that of the change, or None for annotations."""
 
     at_ms: int
     state: str
@@ -70,7 +70,8 @@ class Difference:
 
 
 def timeline(shown: Iterable[Shown]) -> Timeline:
-    """Build it from states in the order they were reported. The last one of the same time wins."""
+    """Build it from states in the order they were reported. Of several at the same time, the last
+    wins."""
     kept: list[Shown] = []
     for one in shown:
         if kept and kept[-1].at_ms >= one.at_ms:
@@ -110,7 +111,8 @@ def differences(key: Key, a: Timeline, b: Timeline, from_ms: int, to_ms: int) ->
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How often the state shown at a labelled picture was right. `unknown`: no state was shown."""
+    """How often the state shown at a labelled picture was right. `unknown` counts those that showed
+    none."""
 
     right: int = 0
     wrong: int = 0
@@ -123,12 +125,12 @@ class Score:
 
     @property
     def unknown_share(self) -> float | None:
-        """The share of labels with unknown shown; None without labels."""
+        """The share of labels at which unknown was shown, or None without labels."""
         return self.unknown / self.labels if self.labels else None
 
     @property
     def accuracy(self) -> float | None:
-        """The share of shown states that are right; None if none was shown."""
+        """The share of shown states that are right, or None if none was shown."""
         said = self.right + self.wrong
         return self.right / said if said else None
 
@@ -139,7 +141,7 @@ class Score:
 
 
 def score(shown: Timeline, truth: Iterable[tuple[int, bool]]) -> Score:
-    """Score against labels: (time, occupied)."""
+    """Score it against labels of the form (time, occupied)."""
     counts = {"right": 0, "wrong": 0, "unknown": 0}
     for time_ms, occupied in truth:
         state = shown.at(time_ms).state
@@ -151,8 +153,8 @@ def score(shown: Timeline, truth: Iterable[tuple[int, bool]]) -> Score:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One side of a comparison: its name, each slot's states, and its span.
-    `seen`: frame id -> slot -> (state, confidence) as that side's detector saw it."""
+    """One side of a comparison: its name, each slot's states, and its span. `seen` maps frame id
+    and slot to (state, confidence) as that side's detector saw it."""
 
     name: str
     slots: Mapping[Key, Timeline]

@@ -9,24 +9,24 @@ MISSING: Final = "-"
 
 
 def clock(time_ms: int, *, day: bool = False) -> str:
-    """A time, UTC."""
+    """Format a time, UTC."""
     form = "%Y-%m-%d %H:%M:%S" if day else "%H:%M:%S"
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime(form)
 
 
 def span(from_ms: int, to_ms: int) -> str:
-    """A span, UTC. The day appears once if both ends share it."""
+    """Format a span, UTC. The day appears once if both ends share it."""
     same = time_day(from_ms) == time_day(to_ms)
     return f"{clock(from_ms, day=True)} to {clock(to_ms, day=not same)} UTC"
 
 
 def time_day(time_ms: int) -> int:
-    """Days since 1970, UTC."""
+    """Return the days since 1970, UTC."""
     return time_ms // 86_400_000
 
 
 def duration(seconds: float) -> str:
-    """A duration."""
+    """Format a duration."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7_200:
@@ -35,22 +35,22 @@ def duration(seconds: float) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share of one."""
+    """Format a share of one as a percentage."""
     return MISSING if share is None else f"{share * 100:.{digits}f} %"
 
 
 def pair_of_percent(a: float | None, b: float | None) -> tuple[str, str]:
-    """Two shares with one unit."""
+    """Format two shares with one unit."""
     return percent(a).removesuffix(" %"), percent(b)
 
 
 def confidence(value: float | None) -> str:
-    """A confidence."""
+    """Format a confidence."""
     return "" if value is None else f"{value:.2f}"
 
 
 def shown(one: Shown) -> str:
-    """A state and its confidence, or the reason for unknown."""
+    """Format a state and its confidence, or the reason for unknown."""
     if one.state == "unknown":
         return f"unknown ({one.reason})" if one.reason else "unknown"
     sure = confidence(one.confidence)

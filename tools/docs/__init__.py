@@ -1,1 +1,1 @@
-"""The documents: their links, and the site that `make docs` builds from them."""
+"""Check the documents' links and build the site of `make docs`."""

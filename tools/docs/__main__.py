@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> int:
-    """Return 0, or 1 after naming each broken link, or mkdocs' own exit status."""
+    """Return 0, or 1 after reporting each broken link, or mkdocs' own exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.docs", description=main.__doc__)
     parser.add_argument("--check", action="store_true", help="check, write nothing")
     parser.add_argument("--settings", action="store_true", help="write docs/settings.md only")

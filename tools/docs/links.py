@@ -1,4 +1,4 @@
-"""Find links in Markdown and the broken ones. Reads files; needs no network."""
+"""Find the links in Markdown files and report the broken ones. Needs no network."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ _OUTSIDE: Final = re.compile(r"^[a-z][a-z0-9+.-]*:", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link in `page`: a path relative to that page and an anchor; each may be empty."""
+    """A link in `page`: a path relative to that page, and an anchor. Either may be empty."""
 
     page: Path
     line: int
@@ -26,7 +26,7 @@ class Link:
 
 
 def markdown_files(root: Path) -> list[Path]:
-    """All Markdown files that git tracks or would track, sorted. Raises CalledProcessError when
+    """All Markdown files that git tracks or would track, sorted. Raises CalledProcessError if
     `root` is not a git checkout."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", "*.md"]
     listed = subprocess.run(command, cwd=root, capture_output=True, check=True).stdout
@@ -35,7 +35,8 @@ def markdown_files(root: Path) -> list[Path]:
 
 
 def links(page: Path, text: str) -> Iterator[Link]:
-    """The links of a page to other files and to headings; code and other sites are skipped."""
+    """Yield a page's links to other files and to headings. Code and links to other sites are
+    skipped."""
     plain = _CODE.sub(lambda code: re.sub(r"[^\n]", " ", code[0]), text)
     for found in _LINK.finditer(plain):
         target = found["target"]
@@ -45,7 +46,8 @@ def links(page: Path, text: str) -> Iterator[Link]:
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors that headings get: lower case, spaces as hyphens, a number when repeated."""
+    """Return the anchors that headings get: lower case, hyphens for spaces, and a number if
+    repeated."""
     found = set(_ANCHOR.findall(text))
     plain = re.sub(r"^( *)(```|~~~).*?^\1\2 *$", "", text, flags=re.M | re.S)
     for heading in _HEADING.findall(plain):

@@ -1,4 +1,4 @@
-"""Write docs/settings.md: what each service reads from its environment, from the code."""
+"""Write docs/settings.md from the code: what each service reads from its environment."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -49,7 +49,7 @@ HTTP_SITE_BYTES_PER_S     the same in bytes (50000000)
 HTTP_BURST_S              seconds' worth of a share that may come at once (10)
 LOG_FORMAT                text or json (text)
 LOG_LEVEL                 DEBUG, INFO, WARNING or ERROR (INFO)"""
-"""What every service reads."""
+"""The settings that every service reads."""
 
 
 class Recording(Mapping[str, str]):
@@ -84,11 +84,11 @@ SERVICES: Final[Mapping[str, tuple[str, Callable[[Mapping[str, str]], object]]]]
     "notifier": (_plain(notifier.Settings.__doc__), notifier.Settings.from_env),
     "analytics": (_plain(analytics.Settings.__doc__), analytics.Settings.from_env),
 }
-"""Of each service: its help text, and what reads its settings."""
+"""For each service, its help text and the function that reads its settings."""
 
 
 def names_read(read: Callable[[Mapping[str, str]], object]) -> list[str]:
-    """The names that a service looks for in an empty environment, in order."""
+    """Return the names that a service looks up in an empty environment, in order."""
     environment = Recording()
     with suppress(SettingsError):  # required ones are missing
         read(environment)
@@ -96,7 +96,7 @@ def names_read(read: Callable[[Mapping[str, str]], object]) -> list[str]:
 
 
 def page() -> str:
-    """docs/settings.md."""
+    """Return the text of docs/settings.md."""
     sections = [_INTRODUCTION, f"## Every service\n\n```text\n{COMMON}\n```\n"]
     for service, (text, _) in SERVICES.items():
         sections.append(f"## {service}\n\n```text\n{text}\n```\n")

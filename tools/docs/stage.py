@@ -8,8 +8,8 @@ from tools.docs.links import links, markdown_files
 
 
 def stage(root: Path, folder: Path) -> list[Path]:
-    """Fill `folder`, emptied first, with the pages below `root` at the same paths, and with every
-    file they link to, so that each link works on the site too. Return the pages' paths in it."""
+    """Empty `folder`, then fill it with the pages below `root` at the same paths and with every
+    file they link to, so that each link works on the site too. Returns the pages' paths in it."""
     shutil.rmtree(folder, ignore_errors=True)
     pages = [page for page in markdown_files(root) if not page.is_relative_to(root / ".github")]
     for page in pages:
@@ -30,7 +30,8 @@ def _copy(root: Path, linked: Path, folder: Path) -> None:
 
 
 def _without_folders(page: Path, text: str) -> str:
-    """A site has no folder listings: a link to one leads to its README, or becomes plain text."""
+    """Make each link to a folder lead to its README, or turn it into plain text, because a site has
+    no folder listings."""
     for link in links(page, text):
         linked = page.parent / link.path
         if not link.path or not linked.is_dir():

@@ -12,7 +12,7 @@ from tools.evaluate import health, looks, straddling, usual
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.evaluate",
         description=__doc__,

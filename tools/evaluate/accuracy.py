@@ -3,8 +3,9 @@
   python -m tools.evaluate.accuracy --data ../shared/data --folds runs --out runs/accuracy
 
 Each data set is judged by models that have not seen its lot (`--folds`: the output of `make
-train`), with a fusion fitted on the other sets. No data of a set influences any choice for it.
-Prints a Markdown table; --out gets it as JSON, with plots and a picture of the worst errors.
+train`), with a fusion fitted on the other sets. No data of a set influences any choice made for it.
+Prints a Markdown table. --out gets the same numbers as JSON, with plots and a picture of the worst
+errors.
 """
 
 import argparse
@@ -31,7 +32,7 @@ FIELDS = ("accuracy", "balanced", "f1", "auc", "ece", "unknown", "wrong")
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     frames = data_sets(options.data)
     band = tuple(options.band)

@@ -14,25 +14,26 @@ Floats = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
 LORRY: Final = 1.7
-"""Size of a lorry, in cars."""
+"""The size of a lorry, relative to a car."""
 _NEAR: Final = 1.25
-"""Neighbours lie at most this far apart, in square roots of the smaller slot's area."""
+"""Neighbours are at most this far apart, in units of the square root of the smaller slot's area."""
 _ALIKE: Final = (0.5, 2.0)
-"""A slot's area over that of the vehicle's own slot: otherwise the copy would be out of scale."""
+"""Limits for a slot's area relative to that of the vehicle's own slot. Beyond them the copy would
+be out of scale."""
 _MARGIN: Final = 0.08
-"""Added around a vehicle's box, for its shadow, in box sizes."""
+"""The margin added around a vehicle's box for its shadow, in box sizes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Donor:
-    """A parked vehicle: its box [4] and its slot's outline [K, 2], pixels."""
+    """A parked vehicle: its box [4] and its slot's outline [K, 2], in pixels."""
 
     xyxy: Floats
     outline: Floats
 
 
 def side_by_side(outlines: Sequence[Floats], free: Sequence[int]) -> list[tuple[int, int]]:
-    """Each free slot with its nearest free neighbour, each pair once, in order."""
+    """Return each free slot with its nearest free neighbour, each pair once, in order."""
     pairs: dict[tuple[int, int], None] = {}
     middles = np.array([outline.mean(axis=0) for outline in outlines])
     for slot in free:
@@ -46,7 +47,7 @@ def side_by_side(outlines: Sequence[Floats], free: Sequence[int]) -> list[tuple[
 
 
 def nearest(donors: Sequence[Donor], outlines: Sequence[Floats]) -> Donor | None:
-    """The donor whose slot is most like the pair's in size, and then in place."""
+    """Return the donor whose slot is most like the pair's in size, then in position."""
     area = float(np.mean([polygon_area(outline) for outline in outlines]))
     place = np.mean([outline.mean(axis=0) for outline in outlines], axis=0)
     alike = [one for one in donors if _ALIKE[0] <= area / polygon_area(one.outline) <= _ALIKE[1]]
@@ -58,9 +59,9 @@ def nearest(donors: Sequence[Donor], outlines: Sequence[Floats]) -> Donor | None
 def composed(
     picture: Picture, donor: Donor, pair: Sequence[Floats], share: float, size: float = 1.0
 ) -> tuple[Picture, Floats] | None:
-    """The picture with a copy of the donor `share` of the way from the first slot's middle to the
-    second's, and the copy's place [4]; None where it would leave the picture. `size`: relative to
-    the donor, besides the perspective."""
+    """Return the picture with a copy of the donor, and the copy's box [4]. The copy stands at
+    `share` of the way from the first slot's middle to the second's. Returns None if it would leave
+    the picture. `size` scales the copy relative to the donor, in addition to the perspective."""
     first, second = (outline.mean(axis=0) for outline in pair)
     area = float(np.mean([polygon_area(outline) for outline in pair]))
     scale = (area / polygon_area(donor.outline)) ** 0.5
@@ -72,7 +73,7 @@ def composed(
     patch = picture[cut[1] : cut[3], cut[0] : cut[2]]
     ground = np.array([(low[0] + high[0]) / 2, high[1] - 0.35 * span[1]])
     off = (ground - donor.outline.mean(axis=0)) * scale
-    # The ground under the copy: a larger vehicle rises and spreads from there.
+    # The ground under the copy. A larger vehicle grows up and sideways from there.
     under = first + share * (second - first) + off
     wanted = np.maximum(np.round((cut[2:] - cut[:2]) * scale * size).astype(int), 4)
     corner = np.round(under - (ground - cut[:2]) * scale * size).astype(int)
@@ -87,7 +88,7 @@ def composed(
 
 
 def _mask(width: int, height: int) -> NDArray[Any]:
-    """An ellipse with soft edges, [H, W, 1]."""
+    """Return an ellipse with soft edges, [H, W, 1]."""
     mask = np.zeros((height, width), np.float32)
     axes = (max(1, int(width * 0.48)), max(1, int(height * 0.48)))
     cv2.ellipse(mask, (width // 2, height // 2), axes, 0, 0, 360, 1.0, -1)

@@ -1,8 +1,8 @@
 """Damage a picture on purpose: twelve kinds, five strengths, reproducible.
 
-Each kind takes a BGR picture `[H, W, 3]`, a strength of 1 (mild) to 5 (severe) and a generator, and
-gives a picture of the same shape. Lengths are shares of the picture's width, so that a kind means
-the same at every size. The numbers for each strength are in one table beside its kind.
+Each kind takes a BGR picture `[H, W, 3]`, a strength from 1 (mild) to 5 (severe) and a generator,
+and returns a picture of the same shape. Lengths are shares of the picture's width, so that a kind
+means the same at every size. The numbers for each strength are in a table next to its kind.
 """
 
 import zlib
@@ -31,7 +31,7 @@ def corrupt(picture: Picture, kind: str, strength: int, seed: str) -> Picture:
 
 
 def dark(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
-    """Night without lamps: gamma and gain down, a sensor's noise up."""
+    """Night without lamps: gamma and gain go down, and sensor noise goes up."""
     gamma, gain, noise = _pick(
         strength, (1.6, 0.7, 3), (2.0, 0.45, 5), (2.4, 0.28, 7), (2.8, 0.16, 9), (3.0, 0.08, 10)
     )
@@ -86,7 +86,8 @@ def cover_whole(picture: Picture, strength: int, rng: np.random.Generator) -> Pi
 
 
 def moved(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
-    """The camera was pushed: one of shift, turn, zoom or all three, edges filled by mirroring."""
+    """The camera was pushed: a shift, a turn, a zoom or all three, with edges filled by
+    mirroring."""
     matrix = moved_by(picture, strength, rng)
     size_wh = (picture.shape[1], picture.shape[0])
     return _same(
@@ -97,7 +98,8 @@ def moved(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
 
 
 def moved_by(picture: Picture, strength: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """`[2, 3]`: where `moved` puts each point, in pixels. Shifts are shares of the width."""
+    """Return the matrix `[2, 3]` by which `moved` moves each point, in pixels. Shifts are shares of
+    the width."""
     shift, turn_deg, zoom = _pick(
         strength,
         (0.012, 1.2, 0.025),
@@ -143,7 +145,7 @@ def rain(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
 
 
 def glare(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
-    """Headlights (a low sun) that shine into the lens: burnt-out discs with halos."""
+    """Headlights or a low sun shine into the lens: burnt-out discs with halos."""
     lamps, size = _pick(strength, (1, 0.04), (2, 0.06), (2, 0.1), (3, 0.15), (4, 0.25))
     height, width = picture.shape[:2]
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
@@ -155,7 +157,7 @@ def glare(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
 
 
 def jpeg(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
-    """Compressed far too much."""
+    """Far too much compression."""
     del rng
     quality = _pick(strength, 25, 15, 9, 5, 2)
     _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))
@@ -178,7 +180,7 @@ def wet(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
 
 def torn(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
     """A decoder's output for an incomplete picture: displaced rows, the last row repeated, a band
-    twice, or one colour. A higher strength affects more rows."""
+    shown twice, or one flat colour. A higher strength affects more rows."""
     height, width = picture.shape[:2]
     rows = round(height * _pick(strength, 0.12, 0.2, 0.3, 0.4, 0.5) / 16) * 16
     start = round(float(rng.uniform(0.3, 1.0)) * (height - rows) / 16) * 16
@@ -213,7 +215,8 @@ KINDS: Final[dict[str, Kind]] = {
 
 
 def _covered(picture: Picture, share: float, rng: np.random.Generator) -> Picture:
-    """A blob over about `share` of the picture, growing from a random edge, its border soft."""
+    """Return a blob over about `share` of the picture, growing from a random edge, with a soft
+    border."""
     height, width = picture.shape[:2]
     side = float(rng.uniform(0, 4))
     along = side % 1

@@ -42,7 +42,7 @@ _QUALITY: Final = 95
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A labelled frame. `truth`: slot_id -> occupied, of the slots that have a label."""
+    """A labelled frame. `truth` maps slot_id to occupied, for the slots that have a label."""
 
     name: str
     folder: Path
@@ -51,14 +51,15 @@ class Frame:
     layout: LayoutPublished
 
     def picture(self) -> Picture:
-        """BGR pixels."""
+        """Return the BGR pixels."""
         return decoded((self.folder / self.labels["file"]).read_bytes())
 
 
 @dataclass(slots=True)
 class Tally:
-    """The counts for one kind at one strength. Slots: right, wrong, unknown, spoilt; frames: by
-    health. `wrong_by_set` and `slots_by_set` show whether one set dominates."""
+    """The counts for one kind at one strength. Slots are counted as right, wrong, unknown or
+    spoilt, and frames by health. `wrong_by_set` and `slots_by_set` show whether one set
+    dominates."""
 
     slots: Counter[str] = field(default_factory=Counter)
     health: Counter[str] = field(default_factory=Counter)
@@ -67,11 +68,11 @@ class Tally:
     ok_slots: int = 0
 
     def share(self, what: str) -> float:
-        """Share of the slots, 0..1."""
+        """Return a share of the slots, 0..1."""
         return self.slots[what] / max(1, sum(self.slots[k] for k in ("right", "wrong", "unknown")))
 
     def row(self) -> dict[str, Any]:
-        """Return the frame as a JSON object."""
+        """Return the shares and counts as a JSON object."""
         sets = {n: round(self.wrong_by_set[n] / c, 4) for n, c in sorted(self.slots_by_set.items())}
         return {
             **{k: round(self.share(k), 4) for k in ("right", "wrong", "unknown", "spoilt")},
@@ -83,7 +84,7 @@ class Tally:
 
 
 def add_parser(commands: Any) -> None:
-    """The command `health`."""
+    """Add the command `health`."""
     parser = commands.add_parser("health", help="frames damaged on purpose", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets")
     parser.add_argument("--out", type=Path, required=True, help="folder for the report")
@@ -132,7 +133,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _one(options: argparse.Namespace, frames: Sequence[Frame]) -> dict[str, Analyser]:
-    """The same models for every data set."""
+    """Return the same models for every data set."""
     slots = options.slots or default_slots(options.model)
     settings = _settings(options, options.model, slots)
     analyser = _analyser(settings, load_slotnet(settings))
@@ -140,7 +141,7 @@ def _one(options: argparse.Namespace, frames: Sequence[Frame]) -> dict[str, Anal
 
 
 def _unseen(options: argparse.Namespace) -> dict[str, Analyser]:
-    """By data set: models that have not seen its lot."""
+    """Return, keyed by data set, models that have not seen its lot."""
     folds = Folds(options.folds, options.model, options.threads, options.size)
     lots, _, fusion = unseen(data_sets(options.data), folds)
     return {
@@ -163,8 +164,8 @@ def _analyser(settings: ModelSettings, slotnet: SlotNet | None) -> Analyser:
 
 
 def sample(data: Path, count: int, seed: int) -> list[Frame]:
-    """Draw the same number of frames from each set below `data`, by the seed. A small set gives all
-    its frames."""
+    """Draw the same number of frames from each set below `data`, using the seed. A small set
+    contributes all its frames."""
     drawn = random.Random(seed)  # noqa: S311 -- a sample, not a secret
     sets = [file.parent for file in sorted(data.glob("*/annotations.json"))]
     found: list[Frame] = []
@@ -197,7 +198,8 @@ Analyse = Callable[[Sequence[Job], dict[str, Any]], list[Finding | Invalid]]
 def measure(
     frames: Sequence[Frame], analyse: Mapping[str, Analyse], kinds: Sequence[str]
 ) -> dict[tuple[str, int], Tally]:
-    """Tallies by kind and strength; ("clean", 0) is the first. `analyse`: by data set."""
+    """Return the tallies by kind and strength. ("clean", 0) comes first. `analyse` is keyed by data
+    set."""
     tallies: dict[tuple[str, int], Tally] = {}
     for number, frame in enumerate(frames):
         _progress(number, len(frames))
@@ -236,7 +238,7 @@ def count(
     tally: Tally, frame: Frame, finding: Finding | Invalid, clean_wrong: set[str] | None
 ) -> set[str]:
     """Add one finding to the tally and return the wrong slots. All slots of a refused frame are
-    unknown. `clean_wrong` None: this is the clean frame."""
+    unknown. `clean_wrong` is None for the clean frame itself."""
     if isinstance(finding, Invalid):
         states, status = {}, finding.reason
     else:

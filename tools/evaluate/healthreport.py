@@ -1,4 +1,4 @@
-"""The report on damaged frames: one HTML page without any other file, and a sheet of examples."""
+"""The report on damaged frames: one self-contained HTML page, and a sheet of examples."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,8 @@ def write_report(
     example: tuple[str, Picture],
     kinds: Sequence[str],
 ) -> None:
-    """Write `health.html` and `examples.png`. `rows`: as health.Tally.row, by kind and strength."""
+    """Write `health.html` and `examples.png`. `rows` are as from health.Tally.row, by kind and
+    strength."""
     about = ", ".join(f"{name}: {value}" for name, value in head.items())
     page = _PAGE.format(about=html.escape(about), rows="\n".join(map(_row, rows, rows.values())))
     (folder / "health.html").write_text(page, "utf-8")
@@ -39,7 +40,7 @@ def write_report(
 
 
 def sheet(name: str, picture: Picture, kinds: Sequence[str]) -> Picture:
-    """The picture in each kind (a row) and strength (a column), mildest first."""
+    """Return a sheet of the picture in each kind (row) and strength (column), the mildest first."""
     lines = []
     for kind in kinds:
         cells = []

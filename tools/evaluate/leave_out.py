@@ -1,4 +1,4 @@
-"""Which data sets are left out together: those that share a camera show the same lot.
+"""Decide which data sets are left out together. Sets that share a camera show the same lot.
 
 `python -m tools.evaluate.leave_out DATA` prints one lot per line, its sets separated by commas.
 """
@@ -24,8 +24,8 @@ def without(frames: Mapping[str, Sequence[Frame]]) -> dict[str, list[str]]:
 
 
 def sources(names: Iterable[str]) -> dict[str, list[str]]:
-    """Return the data sets of each source (who published them), keyed by the source: the first word
-    of a set's name. Cross-dataset results in the literature leave a whole source out."""
+    """Return the data sets of each source (the publisher), keyed by the first word of a set's name,
+    which is the source. Cross-dataset results in the literature leave a whole source out."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(name.split("-", 1)[0], []).append(name)
@@ -37,7 +37,7 @@ def _share(seen: set[str], names: Sequence[str], cameras: Mapping[str, set[str]]
 
 
 def main(data: Path) -> None:
-    """Command line."""
+    """Run the command line."""
     for names in without(data_sets(data)).values():
         print(",".join(names))
 

@@ -1,8 +1,8 @@
 """Find cameras whose normal look is judged unhealthy. Tests health only, without networks.
 
-Each frame gets a camera's look and is compared with a reference picture of the same camera and
-look, as in the detector: once with fixed thresholds, once with the reference's. Adding fog to each
-look shows whether fog is still detected.
+Each frame is given a camera's look and compared with a reference picture of the same camera and
+look, as in the detector: once with fixed thresholds and once with the reference's. Adding fog to
+each look shows whether fog is still detected.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def _bytes(levels: NDArray[Any]) -> Grey:
 
 
 def thermal(grey: Grey) -> Grey:
-    """Warm is bright, soft and of little contrast."""
+    """A thermal camera: warm is bright, and the picture is soft with little contrast."""
     return _bytes(np.asarray(cv2.GaussianBlur(255.0 - grey, (0, 0), 1.6)) * 0.45 + 70)
 
 
@@ -44,7 +44,7 @@ LOOKS: Final[dict[str, Callable[[Grey], Grey]]] = {
 
 
 def add_parser(commands: Any) -> None:
-    """The command `looks`."""
+    """Add the command `looks`."""
     parser = commands.add_parser("looks", help="cameras' normal looks", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets")
     parser.add_argument("--every", type=int, default=4, help="use every n-th frame (4)")
@@ -72,8 +72,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def look_at(cameras: Sequence[Sequence[Grey]]) -> Counter[str]:
-    """Counts over all cameras, each frame with the camera's first healthy other frame as its
-    reference: `pairs`, and how many of them are judged unhealthy, with and without added fog."""
+    """Count over all cameras, using the camera's first other healthy frame as each frame's
+    reference. Returns `pairs`, and how many of them are judged unhealthy with and without added
+    fog."""
     counts: Counter[str] = Counter()
     for greys in cameras:
         usual = [_usual(grey) for grey in greys]

@@ -27,8 +27,8 @@ class Measures(NamedTuple):
 
 
 def measures(probability: Floats, occupied: Truth, unknown: Truth) -> Measures:
-    """`probability` [N] of "occupied", `occupied` [N], `unknown` [N]: slots that would be reported
-    as unknown."""
+    """Measure `probability` [N] of "occupied" against `occupied` [N]. `unknown` [N] marks slots
+    that would be reported as unknown."""
     said = probability >= 0.5
     right = said == occupied
     sides = [
@@ -49,7 +49,8 @@ def measures(probability: Floats, occupied: Truth, unknown: Truth) -> Measures:
 
 
 def auc(probability: Floats, occupied: Truth) -> float:
-    """Chance that an occupied slot scores above a free one (ties count half); NaN without both."""
+    """Return the chance that an occupied slot scores above a free one (ties count half), or NaN
+    unless there are both."""
     positive, negative = int(occupied.sum()), int((~occupied).sum())
     if not positive or not negative:
         return float("nan")
@@ -63,8 +64,8 @@ def auc(probability: Floats, occupied: Truth) -> float:
 
 
 def ece(probability: Floats, occupied: Truth) -> float:
-    """Expected calibration error: the difference between the confidence in each of ten bins and its
-    share of correct answers, weighted by size."""
+    """Return the expected calibration error: the difference between the confidence in each of ten
+    bins and its share of correct answers, weighted by size."""
     confidence = np.maximum(probability, 1 - probability)
     right = (probability >= 0.5) == occupied
     bins = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
@@ -85,17 +86,17 @@ class Story(NamedTuple):
     flips: int
     """Changes shown beyond the true ones."""
     late: list[int]
-    """Frames from a true change until it was shown, of each that was."""
+    """For each true change that was shown, the frames until it was shown."""
     missed: int
     """True changes whose state was not shown before the next one."""
     moot: int
-    """True changes to a state that was already shown: the change before was missed."""
+    """True changes to a state that was already shown, because the change before it was missed."""
 
 
 def story(shown: NDArray[np.int8], truth: NDArray[np.int8], days: float) -> Story:
     """`shown` and `truth` are [frames, slots]: 0 free, 1 occupied, -1 unknown or unlabelled (kept
-    as before). A true change is shown by a change to its state within that state's life; every
-    other change that is shown is a flip."""
+    as before). A true change counts as shown when the shown state changes to its state while that
+    state lasts. Every other change that is shown is a flip."""
     late: list[int] = []
     all_shown = missed = moot = 0
     for column in range(truth.shape[1]):
@@ -116,7 +117,7 @@ def story(shown: NDArray[np.int8], truth: NDArray[np.int8], days: float) -> Stor
 
 
 def _held(states: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Replace unknown by the state before it; at the beginning by the next one."""
+    """Replace unknown by the state before it, and at the beginning by the next state."""
     known = np.flatnonzero(states >= 0)
     if not len(known):
         return np.zeros_like(states)

@@ -26,16 +26,17 @@ from tools.train.labels import Frame
 
 UNWEIGHED = Fusion(0, 0, 1, 0, 0.5, 0.5)
 MORE_PX = (1280, 1600)
-"""Further input sizes. The fusion is fitted on their answers and on those of the size by need."""
+"""Further input sizes. The fusion is fitted on the answers at these and at the size that the layout
+needs."""
 
 
 class Judged(NamedTuple):
     """The labelled slots of one data set, in the order of its frames."""
 
     opinions: Opinions
-    """Scores of whole pictures at several input sizes: the fusion is fitted on these."""
+    """Scores of whole pictures at several input sizes. The fusion is fitted on these."""
     first: Opinions
-    """Scores of whole pictures at the input size by need."""
+    """Scores of whole pictures at the input size that the layout needs."""
     frame: NDArray[np.intp]
     """[N]: index of the frame."""
     slot: list[str]
@@ -47,17 +48,18 @@ class Judged(NamedTuple):
 
 
 def box_model(path: Path, threads: int) -> Detector:
-    """The vehicle model as the detector runs it."""
+    """Open the vehicle model as the detector runs it."""
     return load_model(ModelSettings(path, "openvino", "f32", threads, 0, 0, 1))[0]
 
 
 def slot_forward(path: Path, threads: int) -> Forward:
-    """The slot network."""
+    """Open the slot network."""
     return onnx_forward(path, threads, "f32")
 
 
 def judged(frames: Sequence[Frame], boxes: Detector, forward: Forward, size_px: int = 0) -> Judged:
-    """All labelled slots. `size_px`: input of the first look; 0: by need."""
+    """Judge all labelled slots. `size_px` is the input size of the first look; 0 means what the
+    layout needs."""
     net = SlotNet("", UNWEIGHED, forward)
     facts: list[tuple[bool, int, str, float, float]] = []
     first: list[Opinion] = []
@@ -109,11 +111,11 @@ class Shown(NamedTuple):
     chance: NDArray[np.float64]
     """[N]: P(occupied)."""
     unknown: NDArray[np.bool_]
-    """[N]: reported as unknown, by the band of the picture."""
+    """[N]: reported as unknown, according to the picture's band."""
     first: NDArray[np.float64]
     """[N]: P(occupied) without closer looks."""
     closer: float
-    """Share of the pictures with a closer look."""
+    """Share of the pictures that needed a closer look."""
     sure: float
     """Share of the slots for which no vehicle search ran."""
 
@@ -121,7 +123,7 @@ class Shown(NamedTuple):
 def shown(
     frames: Sequence[Frame], said: Judged, fusion: Fusion, boxes: Detector, forward: Forward
 ) -> Shown:
-    """Picture by picture, by the detector's own judge, every slot judged."""
+    """Judge picture by picture with the detector's own judge, every slot judged."""
     net = SlotNet("", fusion, forward)
     judge = Judge(Facts(), net, boxes)
     chance, first = np.zeros(len(said.frame)), np.zeros(len(said.frame))
@@ -147,7 +149,7 @@ def shown(
 
 
 def layout_of(frame: Frame) -> LayoutPublished:
-    """The frame's slots as a layout, named by their place in the list."""
+    """Return the frame's slots as a layout, named by their index in the list."""
     size = (frame.annotation["width"], frame.annotation["height"])
     slots = [
         LayoutSlot(

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: plots as SVG, the worst errors as one JPEG."""
+"""Pictures of an evaluation: plots as SVG, and the worst errors as one JPEG."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -23,7 +23,7 @@ _HEAD = (
 
 
 def bars(parts: Mapping[str, Mapping[str, float]], title: str, out: Path) -> None:
-    """Accuracy of each part, from 0.8 to 1."""
+    """Plot the accuracy of each part, from 0.8 to 1."""
     step = (WIDTH - 2 * PAD) / max(1, len(parts))
     drawn = [f"<title>{escape(title)}</title>", _text(WIDTH / 2, 24, title)]
     for number, (name, one) in enumerate(parts.items()):
@@ -42,7 +42,7 @@ def bars(parts: Mapping[str, Mapping[str, float]], title: str, out: Path) -> Non
 def calibration(
     said: Mapping[str, Judged], chances: Mapping[str, NDArray[np.float64]], out: Path
 ) -> None:
-    """Reported probability against the share that is occupied, all sets together."""
+    """Plot the reported probability against the share that is occupied, for all sets together."""
     chance = np.concatenate([chances[name] for name in said])
     occupied = np.concatenate([said[name].opinions.occupied for name in said])
     bins = np.minimum((chance * 10).astype(int), 9)
@@ -67,7 +67,7 @@ def worst(
     chances: Mapping[str, NDArray[np.float64]],
     out: Path,
 ) -> None:
-    """The most certain errors, each with its outline, the set, the truth and the detector's
+    """Draw the most confident errors, each with its outline, the set, the truth and the detector's
     answer."""
     errors: list[tuple[float, str, int]] = []
     for name, one in said.items():

@@ -27,7 +27,7 @@ from tools.evaluate.opinions import Judged, Shown
 from tools.train.labels import Frame
 
 STEP_DAYS: Final = 5 / 60 / 24
-"""Of the sequences here, which have a frame every five minutes."""
+"""The time step of the sequences here, which have a frame every five minutes."""
 
 _STEP_MS: Final = 1000
 _CODES: Final = {"free": 0, "occupied": 1}
@@ -35,15 +35,15 @@ States = NDArray[np.int8]
 
 
 class Hysteresis(NamedTuple):
-    """The tracker's default."""
+    """The tracker's default hysteresis."""
 
     enter_observations: int = ParametersSet().enter_observations
     exit_observations: int = ParametersSet().exit_observations
 
 
 def stages(frames: Sequence[Frame], said: Judged, rule: Shown) -> dict[str, Any]:
-    """Flips a slot-day and delays of true changes, of the observations, of the shown states, and of
-    what would be shown if every observation were right."""
+    """Return flips per slot-day and delays of true changes, for the observations, for the shown
+    states, and for what would be shown if every observation were right."""
     slots = sorted(set(said.slot))
     truth = np.full((len(frames), len(slots)), -1, np.int8)
     seen, confidence = truth.copy(), np.zeros(truth.shape)
@@ -64,7 +64,8 @@ def stages(frames: Sequence[Frame], said: Judged, rule: Shown) -> dict[str, Any]
 
 
 def shown(seen: States, confidence: NDArray[np.float64]) -> States:
-    """The state shown after each frame [frames, slots], by the tracker's fold; -1 unknown."""
+    """Return the state shown after each frame [frames, slots], by the tracker's fold; -1 means
+    unknown."""
     site, count = Site(site_id="evaluate"), seen.shape[1]
     slots = [SlotRef(slot_id=f"s{number}", zone_id="Z") for number in range(count)]
     order = LayoutAdopted(camera_id="evaluate/c", version=1, interval_ms=_STEP_MS, slots=slots)

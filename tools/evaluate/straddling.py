@@ -1,12 +1,12 @@
-"""Measure how often one vehicle over two slots is reported, rightly and wrongly.
+"""Measure how often one vehicle over two slots is reported correctly and incorrectly.
 
-Wrongly: in every labelled frame, each slot reported as straddled. No label marks a vehicle that
-stands over two slots, so every such finding counts as wrong, though some are right. Rightly: in
-composed pictures (tools/evaluate/astride.py): a vehicle of the frame is copied between two free
+Incorrect reports are those in labelled frames. No label marks a vehicle that stands over two slots,
+so every such finding counts as wrong, though some are right. Correct reports are those in composed
+pictures (tools/evaluate/astride.py), in which a vehicle of the frame is copied between two free
 slots.
 
-With --folds the models have not seen the lot; the weights of their fusion are those of the shipped
-slot network.
+With --folds the models have not seen the lot. Their fusion has the weights of the shipped slot
+network.
 """
 
 import argparse
@@ -39,15 +39,16 @@ KINDS: Final = {
     "a car on the line": (0.5, 1.0),
     "a lorry on the line": (0.5, LORRY),
 }
-"""How far the copy stands from the first slot's middle to the second's, and its size in cars."""
+"""How far the copy is from the first slot's middle towards the second's, and its size relative to a
+car."""
 _SURE: Final = 0.5
 _NEAR: Final = 0.02
-"""Slots that hold this share of the copy are judged again, as after the change gate."""
+"""Slots that contain this share of the copy are judged again, as after the change gate."""
 _QUALITY: Final = 92
 
 
 def add_parser(commands: Any) -> None:
-    """The command `straddling`."""
+    """Add the command `straddling`."""
     parser = commands.add_parser(
         "straddling", help="one vehicle over two slots", description=__doc__
     )
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
             judged = _judged(judge, picture, ground)
             seen = judge.observations(ground, judged)
             of_set.update(reported(seen, [s["occupied"] for s in frame.annotation["slots"]]))
-            # Shuffled by the frame's name, so that a part of the frames gives a part of the pairs.
+            # Seeded by the frame's name, so that fewer frames give a subset of the pairs.
             drawn = random.Random(frame.path.name)  # noqa: S311 -- a sample, not a secret
             pairs = _pairs(frame, drawn)[: options.pairs]
             for kind, both in _composed(judge, picture, (frame, ground), judged.known, pairs):
@@ -91,7 +92,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def reported(seen: list[Observation], occupied: list[int | None]) -> Counter[str]:
-    """Count the labelled slots of a frame: `slots`, `straddled`, and `free` of these, by label."""
+    """Count the labelled slots of a frame: `slots`, `straddled`, and those of them labelled
+    `free`."""
     counts: Counter[str] = Counter()
     for one, label in zip(seen, occupied, strict=True):
         if label is not None:
@@ -102,7 +104,7 @@ def reported(seen: list[Observation], occupied: list[int | None]) -> Counter[str
 
 
 def outcome(both: tuple[Observation, Observation]) -> list[str]:
-    """What is right about the two slots of a composed picture, besides that it is one of the
+    """Name what is right about the two slots of a composed picture, besides counting it in
     `pictures`."""
     first, second = both
     right = ["pictures"]
@@ -154,7 +156,8 @@ def _composed(
     known: Known,
     pairs: list[tuple[int, int]],
 ) -> Iterator[tuple[str, tuple[Observation, Observation]]]:
-    """Each kind of vehicle over each pair: what the detector then reports for the two slots."""
+    """Yield, for each kind of vehicle over each pair, what the detector then reports for the two
+    slots."""
     frame, ground = of
     donors = _donors(frame, ground, known)
     for pair in pairs:
@@ -178,7 +181,7 @@ def _composed(
 
 
 def _donors(frame: Frame, ground: Ground, known: Known) -> list[Donor]:
-    """The frame's sure vehicles, in pixels."""
+    """Return the vehicles in the frame that are certain, in pixels."""
     match = match_boxes(known.boxes.xyxy, known.boxes.scores, ground.outlines)
     pixels: Floats = known.boxes.xyxy.astype(np.float64) * np.tile(ground.size_wh, 2)
     return [

@@ -1,5 +1,5 @@
-"""Models on lots they have never seen: for each lot the pair trained without it, with a fusion
-fitted on the answers for the other lots."""
+"""Models for lots they have never seen: for each lot, the pair that was trained without it, with a
+fusion fitted on the answers for the other lots."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,19 +17,19 @@ from tools.train.labels import Frame
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """The models trained without a lot, below `folder` (the output of `python -m
+    """The models that were trained without a lot, below `folder` (the output of `python -m
     tools.train.slots`)."""
 
     folder: Path
     boxes: Path = DEFAULT_MODEL
-    """Where no fold has its own vehicle model."""
+    """The vehicle model where no fold has its own."""
     threads: int = 2
     size_px: int = 0
-    """Input of the vehicle model; 0: by need."""
+    """Input size of the vehicle model; 0 means what the layout needs."""
     band: tuple[float, float] = (0.3, 0.7)
 
     def boxes_of(self, lot: str) -> Path:
-        """The vehicle model for a lot."""
+        """Return the vehicle model for a lot."""
         own = self.folder / f"boxes-without-{lot}.onnx"
         if own.exists():
             return own
@@ -38,12 +38,13 @@ class Folds:
         return self.boxes
 
     def slots_of(self, lot: str) -> Path:
-        """The slot network for a lot."""
+        """Return the slot network for a lot."""
         return self.folder / f"without-{lot}.onnx"
 
 
 class Unseen(NamedTuple):
-    """By data set: its lot, the answers for its slots, and the fusion fitted on the other lots."""
+    """Keyed by data set: its lot, the answers for its slots, and the fusion fitted on the other
+    lots."""
 
     lot: dict[str, str]
     said: dict[str, Judged]
@@ -55,8 +56,8 @@ def unseen(
     folds: Folds,
     groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Unseen:
-    """Judge every data set by models that have not seen its lot. `groups`: other groups of data
-    sets that were left out together, by the name of their fold."""
+    """Judge every data set by models that have not seen its lot. `groups` holds other groups of
+    data sets that were left out together, keyed by the name of their fold."""
     together = without(frames) if groups is None else groups
     lot_of = {name: lot for lot, names in together.items() for name in names}
     said = {

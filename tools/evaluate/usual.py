@@ -1,8 +1,8 @@
-"""Measure each verdict of health: false alarms on undamaged pictures and hits on damaged ones,
-with today's limits, with the reference picture's, and with those that a first day has taught.
+"""Measure each health verdict: false alarms on undamaged pictures and hits on damaged ones, with
+today's limits, with the reference picture's, and with those learned on a first day.
 
-A camera's frames are dealt out in turn: one half is its first day, the other half is judged. Only
-cameras with enough frames have a day. Tests health only, without networks.
+A camera's frames are dealt out in turn: one half is its first day, and the other half is judged.
+Only cameras with enough frames get a first day. Tests health only, without networks.
 """
 
 import argparse
@@ -54,7 +54,7 @@ ALL: Final[dict[str, Callable[[Grey], Grey]]] = LOOKS | {"soft": soft, "masked":
 
 
 def add_parser(commands: Any) -> None:
-    """The command `usual`."""
+    """Add the command `usual`."""
     parser = commands.add_parser("usual", help="cameras' first days", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets")
     parser.add_argument("--rendered", type=Path, nargs="*", default=[], help="rendered sets")
@@ -77,8 +77,8 @@ def run(options: argparse.Namespace) -> None:
 
 # ---------------------------------------------------------------- all frames at hand
 def false_alarms(folders: Mapping[str, Sequence[Path]]) -> str:
-    """Undamaged pictures that today's limits call unhealthy, by verdict: whole frames, and windows
-    of half their size in which every labelled slot is free."""
+    """Return the undamaged pictures that today's limits call unhealthy, by verdict. These are whole
+    frames, and windows of half their size in which every labelled slot is free."""
     lines = ["| pictures | count | dark | covered | fogged | blurred | damaged |", "|---" * 7 + "|"]
     for name, sets in folders.items():
         found: dict[str, Counter[str]] = {"frames": Counter(), "empty windows": Counter()}
@@ -134,7 +134,7 @@ def _cameras(folders: Sequence[Path]) -> dict[str, list[Grey]]:
 
 
 def learn(shown: Sequence[Measured], reference: Measured | None) -> LookLearned:
-    """A first day of these pictures, spread over it."""
+    """Learn a first day from these pictures, spread over the day."""
     day = LookLearned(
         id="day", site_id="s", time_ms=0, camera_id="s/c", basis="", began_ms=0, seen_ms=0
     )
@@ -147,7 +147,7 @@ def learn(shown: Sequence[Measured], reference: Measured | None) -> LookLearned:
 
 
 def _spread(greys: Sequence[Grey]) -> Sequence[Grey]:
-    """The pictures of a first day: some of these, evenly spread."""
+    """Return the pictures of a first day: some of these, evenly spread."""
     return greys[:: max(1, len(greys) // _SAMPLES)]
 
 
@@ -156,7 +156,7 @@ def _limits(reference: Measured | None) -> Thresholds:
 
 
 def _reference(greys: Sequence[Grey]) -> Measured | None:
-    """The first picture that can be a layout's reference."""
+    """Return the first picture that can be a layout's reference."""
     for grey in greys:
         try:
             reference = read_reference(make_reference(np.dstack([grey] * 3)))
@@ -168,7 +168,7 @@ def _reference(greys: Sequence[Grey]) -> Measured | None:
 
 
 def by_look(cameras: Mapping[str, Sequence[Grey]], every: int) -> str:
-    """For each look the share of pictures called unhealthy, undamaged and damaged."""
+    """Return, for each look, the share of pictures called unhealthy, undamaged and damaged."""
     head = ["look", "cameras learnt", "pictures"]
     head += [f"false alarms, {hold}" for hold in HOLDS] + [f"hits, {hold}" for hold in HOLDS]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
@@ -218,8 +218,8 @@ def _look_at(greys: Sequence[Grey], every: int, counts: Counter[str]) -> None:
 
 
 def damaged_from_the_start(cameras: Mapping[str, Sequence[Grey]]) -> str:
-    """First days of damage only: how many are taken as usual so that the damage is not reported,
-    with a clear reference picture and without one."""
+    """Return how many first days with nothing but damage are taken as usual, so that the damage is
+    not reported, with a clear reference picture and without one."""
     lines = ["| damaged from the start | days | spared, with a reference | without one |"]
     lines.append("|---" * 4 + "|")
     for kind in ("fog", "defocus", "motion", "cover-whole"):

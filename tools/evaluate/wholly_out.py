@@ -3,11 +3,11 @@
   python -m tools.evaluate.wholly_out --data ../shared/data \\
       --base ../shared/models/yolo11n_rebuilt.pt --rendered runs/scenes --out runs/wholly-out
 
-For each source a slot network is trained on the other sources and on the rendered scenes, and
-judges the source that it has not seen, with a fusion fitted on the others' answers. The boxes come
-from the base weights, which have seen none of them. `--lots` also leaves out single lots, by the
-same recipe, to show what the rest of a lot's source is worth. What is trained is kept below --out.
-Needs the extra [train].
+For each source, a slot network is trained on the other sources and on the rendered scenes. It
+judges the source that it has not seen, with a fusion fitted on the answers for the others. The
+boxes come from the base weights, which have seen none of the sources. `--lots` also leaves out
+single lots in the same way, to show what the rest of a lot's source contributes. Trained networks
+are kept below --out. Needs the extra [train].
 """
 
 import argparse
@@ -34,7 +34,7 @@ FIELDS = ("accuracy", "balanced", "unknown", "wrong")
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     torch.set_num_threads(options.threads)
     frames = data_sets(options.data)
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _boxes(base: Path, out: Path) -> Path:
-    """The base weights as a vehicle model: it has seen no set of ours."""
+    """Return the base weights as a vehicle model, which has seen none of our sets."""
     if not out.exists():
         export(base, out, SIZE_PX)
         annotate(out, {"model_id": "boxes-base", "license": "AGPL-3.0"})
@@ -71,7 +71,7 @@ class Answers(NamedTuple):
 
 
 By = dict[str, dict[str, Answers]]
-"""Answers by fold and data set."""
+"""Answers, keyed by fold and data set."""
 
 
 def judge(
@@ -80,8 +80,9 @@ def judge(
     by_source: Mapping[str, Sequence[str]],
     lots: Mapping[str, Sequence[str]],
 ) -> By:
-    """Judge every set by the fold that left out its source, and those of `lots` also by their own.
-    Every fusion is fitted on the answers that the sources' folds gave for the other sets."""
+    """Judge every set with the fold that left out its source, and the sets in `lots` also with
+    their own fold. Every fusion is fitted on the answers that the sources' folds gave for the other
+    sets."""
     seen = unseen(frames, folds, by_source)
     boxes = box_model(folds.boxes, folds.threads)
     found: By = {}
@@ -98,7 +99,8 @@ def judge(
 
 
 def table(answers: Mapping[str, Mapping[str, Answers]]) -> str:
-    """The results as Markdown; a fold of several sets also gets a row of all their slots."""
+    """Return the results as Markdown. A fold of several sets also gets a row for all their
+    slots."""
     lines = [f"| left out | set | slots | {' | '.join(FIELDS)} |"]
     lines.append("|---" * (3 + len(FIELDS)) + "|")
     for fold, sets in answers.items():

@@ -5,16 +5,16 @@
   python -m tools.propose --boxes detections.jsonl --out proposals
   python -m tools.propose --evaluate ../shared/data/* demo --out runs/propose
 
-FOLDER holds JPEG pictures of one camera, or a folder for each camera, or an annotations.json with
-the pictures it names. The camera must not have moved. A slot that stays empty in the recording is
+FOLDER holds JPEG pictures of one camera, or one folder per camera, or an annotations.json with the
+pictures it names. The cameras must not have moved. A slot that stays empty in the recording is
 found only as a gap in a row, so record a busy day.
 
 For each camera below --out: NAME.layout.json (edit it, then `parking layout check FILE` and
-`parking layout publish FILE`, see docs/cameras.md; each slot's `confidence` is for you; readers
-ignore it), NAME.jpg (the proposals over the median picture) and
-NAME-MODEL-SIZE-PICTURES.boxes.jsonl (the detections, reused by the next run over the
-same pictures; PICTURES is their digest). Everything that stands still is proposed, including cars
-along a street and double-parked ones. Use --region to exclude them.
+`parking layout publish FILE`, see docs/cameras.md; each slot's `confidence` is only for you, and
+readers ignore it), NAME.jpg (the proposals over the median picture) and
+NAME-MODEL-SIZE-PICTURES.boxes.jsonl (the detections, reused by the next run over the same pictures;
+PICTURES is their digest). Every place where vehicles stand is proposed, including along a street
+and double-parked. Use --region to exclude them.
 """
 
 import argparse
@@ -52,7 +52,7 @@ from tools.simulator.footage import Shot
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line. An error prints one line and sets exit status 1."""
+    """Run the command line. An error prints one line and sets exit status 1."""
     options = _parser().parse_args(arguments)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def _look(
     options: argparse.Namespace, shots: dict[str, list[Shot]], out: Path
 ) -> dict[str, list[Frame]]:
     """Return the detections of every camera's pictures. They are computed once per model and input
-    size, then read from a file while the pictures stay the same."""
+    size, then read from a file for as long as the pictures stay the same."""
     analyser = None
     found = {}
     by = f"{model_id(DEFAULT_MODEL)}-{options.size}"

@@ -1,4 +1,5 @@
-"""A simple baseline: DBSCAN over the centres of all boxes; a cluster's mean box is a slot."""
+"""A simple baseline: DBSCAN over the centres of all boxes, with each cluster's mean box as a
+slot."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,12 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 REACH: Final = 0.35
-"""Centres are neighbours within this share of the root of their box's area; of 0.06 to 0.3 the
-best on the sets of docs/decisions/0013."""
+"""Centres are neighbours if they are within this share of the square root of their box's area. The
+value was chosen on the sets of docs/decisions/0013."""
 
 
 def cluster_means(frames: Sequence[ArrayLike], size_wh: tuple[int, int]) -> list[Floats]:
-    """Outlines [4, 2], normalised: one for each cluster seen in two frames and 2 % of all."""
+    """Return outlines [4, 2], normalised, one for each cluster that is seen in at least two frames
+    and in 2 % of all frames."""
     boxes = np.concatenate([np.asarray(f, np.float64).reshape(-1, 4) for f in frames])
     if not len(boxes):
         return []
@@ -28,7 +30,7 @@ def cluster_means(frames: Sequence[ArrayLike], size_wh: tuple[int, int]) -> list
 
 
 def dbscan(boxes_xyxy: Floats, least: int, reach: float) -> NDArray[np.intp]:
-    """The cluster of each box, -1 for none."""
+    """Return the cluster of each box, or -1 for none."""
     centres = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
     size = np.sqrt(np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1))
     neighbours = [

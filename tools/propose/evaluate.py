@@ -21,8 +21,8 @@ _SAME_SLOT_IOU = 0.3
 
 @dataclass(slots=True)
 class States:
-    """How often the detected state of a slot was the annotated one: in proposed outlines, and in
-    the annotated outlines of the same slots and frames."""
+    """How often the detected state of a slot matched the annotation: with proposed outlines, and
+    with the annotated outlines of the same slots and frames."""
 
     seen: int = 0
     right: int = 0
@@ -31,7 +31,7 @@ class States:
 
 @dataclass(slots=True)
 class Results:
-    """Scores by method and rule, of each camera in turn, and the states."""
+    """Scores by method and rule for each camera in turn, and the states."""
 
     scores: dict[tuple[str, str], list[Score]] = field(default_factory=dict)
     cameras: list[dict[str, Any]] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Results:
         compare_states(camera, ours, self.states)
 
     def table(self) -> str:
-        """Markdown."""
+        """Return the table in Markdown."""
         lines = [
             "| camera | method | match by | proposed | in region | precision | in region "
             "| recall | of used slots |",
@@ -79,14 +79,14 @@ class Results:
         return "\n".join(lines)
 
     def totals(self) -> list[dict[str, Any]]:
-        """All cameras together, by method and rule."""
+        """Return the scores of all cameras together, by method and rule."""
         return [
             {"camera": "all", "method": method, **total(scores).numbers()}
             for (method, _), scores in sorted(self.scores.items(), reverse=True)
         ]
 
     def numbers(self) -> dict[str, Any]:
-        """Everything, for JSON."""
+        """Return everything, for JSON."""
         states = {
             "seen": self.states.seen,
             "right": self.states.right,
@@ -97,8 +97,8 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One camera's frames, the truth of its slots, and each picture's states by slot (None where
-    unlabelled)."""
+    """One camera's frames, the truth of its slots, and each picture's states keyed by slot (None
+    where unlabelled)."""
 
     frames: Sequence[Frame]
     truth: Truth
@@ -107,14 +107,16 @@ class Camera:
 
 
 def _as_on_the_page(sightings: Sequence[Floats], frames: Sequence[Frame]) -> list[Floats]:
-    """As services/notifier/slotproposals.py: from boxes alone, without the pictures' edges."""
+    """Propose as services/notifier/slotproposals.py does: from boxes alone, without the pictures'
+    edges."""
     times_ms = [frame.time_ms if frame.time_ms else n * 1000 for n, frame in enumerate(frames)]
     found = propose([one[:, :4] for one in sightings], frames[0].size_wh, options_for(times_ms))
     return [np.array(one.polygon) for one in found]
 
 
 def annotated_cameras(folder: Path, frames: Mapping[str, Sequence[Frame]]) -> dict[str, Camera]:
-    """The cameras of a folder with annotations.json for which there are frames. Raises Invalid."""
+    """Return the cameras of a folder with annotations.json for which there are frames. Raises
+    Invalid."""
     annotations = load(folder).annotations
     layouts = layouts_from_annotations(annotations, "x", interval_ms=1000, time_ms=0)
     found = {}
@@ -134,8 +136,9 @@ def annotated_cameras(folder: Path, frames: Mapping[str, Sequence[Frame]]) -> di
 
 
 def compare_states(camera: Camera, outlines: Sequence[Floats], states: States) -> None:
-    """Apply the detector's rule to the proposed outlines, each standing for the annotated slot that
-    it overlaps most, and to the annotated outlines. Adds the results to `states`."""
+    """Apply the detector's rule to the proposed outlines and to the annotated outlines. Each
+    proposed outline stands for the annotated slot that it overlaps most. Adds the results to
+    `states`."""
     if not outlines:
         return
     table = ious(outlines, camera.truth.outlines, camera.frames[0].size_wh)

@@ -1,4 +1,4 @@
-"""Proposals drawn over a picture, for a person to judge."""
+"""Draw proposals over a picture, for a person to judge."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,8 +17,8 @@ _BLACK: Final = (0, 0, 0)
 
 
 def draw(picture: Picture, proposals: Sequence[Proposal]) -> Picture:
-    """A copy with each outline, its name and its confidence in percent. Neighbouring rows differ in
-    colour; single places are vermilion, filled gaps are pink and thin."""
+    """Return a copy with each outline, its name and its confidence in percent. Neighbouring rows
+    differ in colour. Single places are vermilion, and filled gaps are thin and pink."""
     canvas = picture.copy()
     height, width = canvas.shape[:2]
     zones = list(dict.fromkeys(one.zone_id for one in proposals))

@@ -1,9 +1,9 @@
 """A recording: one camera's pictures and their detections, stored as JSON lines.
 
-A line has the form of a parking.detections record, of which `camera_id`, `time_ms`, `width`,
-`height`, `health.status` and `boxes` [{"xyxy", "confidence"}] are read, so records of the running
-system can replace pictures. Lines written here also hold `picture`, its name, and `edges`, how much
-edge there is in each direction inside each box.
+A line has the form of a parking.detections record. Only `camera_id`, `time_ms`, `width`, `height`,
+`health.status` and `boxes` [{"xyxy", "confidence"}] are read, so records of the running system can
+replace pictures. Lines written here also hold `picture`, the picture's name, and `edges`, the
+amount of edge in each direction inside each box.
 """
 
 import hashlib
@@ -33,13 +33,13 @@ Floats = NDArray[np.float64]
 BINS: Final = 18
 MAX_PIXELS: Final = 100_000_000
 _MEDIAN_OF: Final = 25
-"""The number of pictures, spread over the recording, for the median picture."""
+"""The number of pictures, spread over the recording, that the median picture is made from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The result for one picture: sightings [N, 4 + B] (boxes xyxy, normalised, and edges), scores
-    [N]."""
+    """The result for one picture: sightings [N, 4 + B] (normalised xyxy boxes, and edges) and
+    scores [N]."""
 
     picture: str
     time_ms: int | None
@@ -48,13 +48,14 @@ class Frame:
     scores: Floats
 
     def sure(self, least: float) -> Floats:
-        """The sightings with at least this score."""
+        """Return the sightings with at least this score."""
         return self.sightings[self.scores >= least]
 
 
 def cameras(folder: Path) -> dict[str, list[Shot]]:
-    """Every camera's pictures in the order of time: as in annotations.json, or all JPEG files of
-    the folder, or of each folder in it, by name. Raises Invalid when there are none."""
+    """Return every camera's pictures in time order. They are those of annotations.json or, without
+    that file, all JPEG files in the folder or in each of its folders, by name. Raises Invalid if
+    there are none."""
     if (folder / "annotations.json").is_file():
         return load(folder).shots
     found: dict[str, list[Shot]] = {}
@@ -67,7 +68,8 @@ def cameras(folder: Path) -> dict[str, list[Shot]]:
 
 
 def digest(shots: Iterable[Shot]) -> str:
-    """A digest of the pictures. It changes when one is added, removed, renamed or replaced."""
+    """Return a digest of the pictures. It changes when one is added, removed, renamed or
+    replaced."""
     found = hashlib.sha256()
     for shot in shots:
         picture = hashlib.sha256(shot.path.read_bytes()).hexdigest()
@@ -76,7 +78,7 @@ def digest(shots: Iterable[Shot]) -> str:
 
 
 def open_analyser(size_px: int, threads: int) -> Analyser:
-    """The detector's own stages with the shipped model. `threads` 0: automatic."""
+    """Open the detector's own stages with the shipped model. `threads` 0 means automatic."""
     settings = ModelSettings(DEFAULT_MODEL, "openvino", "f32", threads, 0, size_px, 1)
     model, facts = load_model(settings)
     return Analyser(Judge(facts, None, model), Options(size_px, MAX_PIXELS), lambda: None)
@@ -103,12 +105,12 @@ def look(analyser: Analyser, device: str, shots: Iterable[Shot]) -> Iterator[dic
 
 
 def edges(grey: Picture, boxes_xyxy: Floats) -> Floats:
-    """How much edge there is in each of BINS directions over 0..pi (x right, y down) inside each
+    """Return the amount of edge in each of BINS directions over 0..pi (x right, y down) inside each
     box, as shares [N, BINS]."""
     across = cv2.Sobel(grey, cv2.CV_32F, 1, 0)
     down = cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     strength = np.hypot(across, down)
-    direction = np.arctan2(down, across) + np.pi / 2  # an edge runs square to its gradient
+    direction = np.arctan2(down, across) + np.pi / 2  # an edge is perpendicular to its gradient
     bins = (direction % np.pi / np.pi * BINS).astype(int) % BINS
     height, width = grey.shape
     shares = np.zeros((len(boxes_xyxy), BINS))
@@ -126,8 +128,8 @@ def _grey(jpeg: bytes) -> Picture:
 
 
 def read_frames(records: Iterable[Mapping[str, Any]]) -> dict[str, list[Frame]]:
-    """Frames by device, in the order of time where it is known. Those of bad health are left out,
-    and records without boxes (ticks). Raises Invalid."""
+    """Return the frames keyed by device, in time order where times are known. Frames of bad health
+    and records without boxes (ticks) are left out. Raises Invalid."""
     found: dict[str, list[Frame]] = {}
     try:
         for record in records:
@@ -157,13 +159,13 @@ def _frame(record: Mapping[str, Any]) -> Frame:
 
 
 def far_apart(frames: Sequence[Frame]) -> bool:
-    """Tell whether the usual time between frames is minutes or more; False where times are
+    """Return whether the usual time between frames is minutes or more. False if times are
     unknown."""
     return are_apart([frame.time_ms for frame in frames if frame.time_ms is not None])
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
-    """Records from a file of JSON lines. Raises Invalid."""
+    """Read records from a file of JSON Lines. Raises Invalid."""
     try:
         return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
@@ -171,12 +173,12 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
 
 
 def write_lines(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Records as JSON lines."""
+    """Write records as JSON Lines."""
     file.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
 
 
 def median_picture(shots: Sequence[Shot]) -> Picture:
-    """The lot's usual look, [H, W, 3] BGR. Pictures of another size than the first's are
+    """Return the lot's usual look, [H, W, 3] BGR. Pictures that differ in size from the first are
     left out. Raises Invalid."""
     chosen = np.linspace(0, len(shots) - 1, _MEDIAN_OF).astype(int)
     read = [cv2.imread(str(shots[index].path)) for index in dict.fromkeys(chosen.tolist())]

@@ -18,23 +18,23 @@ IOUS: Final = (0.5, 0.3)
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """A camera's annotated slots: outlines [S][4, 2] normalised, and which were occupied at least
-    once in the recording."""
+    """A camera's annotated slots: their outlines [S][4, 2], normalised, and which were occupied at
+    least once in the recording."""
 
     outlines: list[Floats]
     used: NDArray[np.bool_]
 
     @property
     def region(self) -> Floats:
-        """The region of the annotations: their convex hull [K, 2]."""
+        """Return the region of the annotations: their convex hull [K, 2]."""
         points = np.concatenate(self.outlines).astype(np.float32)
         return np.asarray(cv2.convexHull(points), np.float64).reshape(-1, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The share of proposals that are slots, and of slots that were proposed. `inside`: proposals
-    within the region of the annotations; beyond it nobody annotated."""
+    """The share of proposals that are slots, and of slots that were proposed. `inside` counts
+    proposals within the annotated region, because nothing is annotated beyond it."""
 
     rule: str
     proposals: int
@@ -45,7 +45,7 @@ class Score:
     matched_used: int
 
     def numbers(self) -> dict[str, Any]:
-        """Everything, for JSON."""
+        """Return everything, for JSON."""
         return {
             **asdict(self),
             "precision": _share(self.matched, self.proposals),
@@ -60,7 +60,7 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def total(scores: Sequence[Score]) -> Score:
-    """All cameras together."""
+    """Return the score of all cameras together."""
     counts = [
         sum(column)
         for column in zip(*(list(asdict(one).values())[1:] for one in scores), strict=True)
@@ -69,7 +69,8 @@ def total(scores: Sequence[Score]) -> Score:
 
 
 def score(outlines: Sequence[Floats], truth: Truth, size_wh: tuple[int, int]) -> list[Score]:
-    """By IoU >= 0.5, IoU >= 0.3, and by centres: each proposal is given to one slot at most."""
+    """Score by IoU >= 0.5, by IoU >= 0.3, and by centres. Each proposal is assigned to at most one
+    slot."""
     region = truth.region
     middles = np.array([outline.mean(axis=0) for outline in outlines]).reshape(-1, 2)
     inside = int(points_in_polygon(middles, region).sum()) if len(middles) else 0
@@ -85,7 +86,7 @@ def score(outlines: Sequence[Floats], truth: Truth, size_wh: tuple[int, int]) ->
             Score(
                 rule,
                 len(outlines),
-                # an annotated slot's proposal may have its middle just outside
+                # a proposal for an annotated slot may have its middle just outside
                 max(inside, len(slots)),
                 len(truth.outlines),
                 int(truth.used.sum()),
@@ -97,7 +98,7 @@ def score(outlines: Sequence[Floats], truth: Truth, size_wh: tuple[int, int]) ->
 
 
 def pairs(table: Floats, least: float) -> list[tuple[int, int]]:
-    """Rows and columns paired off one to one, the best first."""
+    """Pair rows and columns one to one, the best first."""
     table = table.copy()
     found = []
     while table.size and table.max() >= least:
@@ -108,7 +109,7 @@ def pairs(table: Floats, least: float) -> list[tuple[int, int]]:
 
 
 def ious(first: Sequence[Floats], second: Sequence[Floats], size_wh: tuple[int, int]) -> Floats:
-    """Intersection over union [N, S] of outlines, taken as convex."""
+    """Return the intersection over union [N, S] of outlines, taken as convex."""
     a = [_hull(outline * size_wh) for outline in first]
     b = [_hull(outline * size_wh) for outline in second]
     table = np.zeros((len(a), len(b)))
@@ -127,7 +128,7 @@ def _hull(points: Floats) -> NDArray[np.float32]:
 
 
 def _nearness(middles: Floats, slots: Sequence[Floats]) -> Floats:
-    """1 / (1 + distance of centres) [N, S] where the centre is in the slot, else 0."""
+    """Return 1 / (1 + distance of centres) [N, S] where the centre is in the slot, else 0."""
     table = np.zeros((len(middles), len(slots)))
     for column, slot in enumerate(slots):
         if len(middles):

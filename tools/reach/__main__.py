@@ -14,7 +14,7 @@ RANGES: Final = Path(__file__).resolve().parents[2] / "deploy" / "cloudflare" / 
 
 
 def cloudflare() -> tuple[IPv4Network, ...]:
-    """Cloudflare's IPv4 ranges, from deploy/cloudflare/ranges.txt."""
+    """Return Cloudflare's IPv4 ranges, from deploy/cloudflare/ranges.txt."""
     return tuple(map(IPv4Network, RANGES.read_text("utf-8").split()))
 
 

@@ -1,4 +1,4 @@
-"""Read a VPC's network from AWS (EC2, RDS and MSK), with describe calls only."""
+"""Read a VPC's network from AWS (EC2, RDS and MSK), using only describe calls."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from tools.reach.network import Group, Network, Node, Rule, Subnet
 
-Client = Callable[[str], Any]  # boto3's, by the service's name
+Client = Callable[[str], Any]  # boto3's client function, which takes the service's name
 _NAME_PREFIX: Final = "parking-"
 
 
 def read(client: Client, vpc_id: str, outside: Mapping[str, Sequence[IPv4Network]]) -> Network:
-    """The network of `vpc_id`; `outside` as in Network. Machines are named by their Name tag.
-    Raises botocore's errors."""
+    """Return the network of `vpc_id`. `outside` is as in Network. Machines are named by their Name
+    tag. Raises botocore's errors."""
     ec2 = client("ec2")
     mine = [{"Name": "vpc-id", "Values": [vpc_id]}]
     groups = {

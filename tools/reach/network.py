@@ -1,4 +1,4 @@
-"""Which machines can reach which in a network of security groups, routes and endpoints. Pure."""
+"""Compute which machines can reach which through security groups, routes and endpoints. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Matrix = dict[tuple[str, str], Ports]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of a security group. Its peer is a network, a group or a prefix list (of S3)."""
+    """One rule of a security group. Its peer is a network, a group or a prefix list (for S3)."""
 
     protocol: str
     first: int
@@ -42,7 +42,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """Where a subnet's route table leads. `internet`: to an internet gateway; `nat`: to a NAT."""
+    """Where a subnet's route table leads. `internet` is an internet gateway, and `nat` a NAT
+    gateway."""
 
     network: IPv4Network
     internet: bool = False
@@ -52,8 +53,8 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One kind of machine: `public` when it has a public address. `where`: its own addresses, or
-    its subnets where those are not known."""
+    """One kind of machine: `public` if it has a public address. `where` holds its own addresses, or
+    its subnets if the addresses are unknown."""
 
     name: str
     groups: frozenset[str]
@@ -64,8 +65,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """All parts of a VPC. `outside`: names of known networks outside it, for example
-    Cloudflare's."""
+    """All parts of a VPC. `outside` names known networks outside it, for example Cloudflare's."""
 
     nodes: tuple[Node, ...]
     groups: Mapping[str, Group]
@@ -89,7 +89,7 @@ def matrix(network: Network) -> Matrix:
 
 
 def lines(found: Matrix) -> list[str]:
-    """The matrix as sorted text, one pair a line."""
+    """Return the matrix as sorted text, one pair per line."""
     return sorted(
         f"{source} -> {target}: {', '.join(sorted(map(_words, ports)))}"
         for (source, target), ports in found.items()
@@ -109,7 +109,7 @@ def _from_outside(network: Network, name: str, node: Node) -> Ports:
 
 
 def _allows(network: Network, allowed: IPv4Network, name: str) -> bool:
-    """Whether a rule for `allowed` lets (any address of) `name` in."""
+    """Return whether a rule for `allowed` lets (any address of) `name` in."""
     if name != INTERNET:
         return any(allowed.overlaps(one) for one in network.outside[name])
     inside = [subnet.network for subnet in network.subnets.values()]
@@ -153,7 +153,7 @@ def _rules(network: Network, node: Node, way: str) -> Iterator[Rule]:
 def _both(
     left: Iterable[tuple[str, int, int]], right: Iterable[tuple[str, int, int]]
 ) -> frozenset[tuple[str, int, int]]:
-    """The ports that both sides allow."""
+    """Return the ports that both sides allow."""
     pairs = [(one, other) for one in left for other in right]
     found = set()
     for (one, first, last), (other, low, high) in pairs:

@@ -5,10 +5,10 @@
   python -m tools.record some.zip --site demo --frames 3:120-180   those frames, with their records
   python -m tools.record tuesday.zip --check                    verify the file and list its content
 
-It records frames, gate and device events, commands, layouts and ticks, and, unless excluded, the
-live detections and changes. Running services are not affected: it joins no consumer group and
-writes nothing to Kafka. Kafka keeps frames for only a day, so record in time; it keeps detections
-for a week (--without-frames).
+It records frames, gate and device events, commands, layouts and ticks and, unless excluded, the
+live detections and changes. Running services are not affected, because it joins no consumer group
+and writes nothing to Kafka. Kafka keeps frames for only a day, so record in time. It keeps
+detections for a week (--without-frames).
 
 KAFKA_BOOTSTRAP is Kafka's address (KAFKA_SECURITY, ... as for the services).
 Exit status: 0 success, 1 failure or a damaged file, 2 bad arguments.
@@ -40,7 +40,7 @@ _RANGE: Final = re.compile(r"(\d{1,4}):(\d{1,18})-(\d{1,18})")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if not options.check and (not options.site or not (options.start or options.frames)):
@@ -91,7 +91,7 @@ def _record(options: argparse.Namespace) -> None:
 
 
 def describe(recording: Recording) -> str:
-    """A summary of a recording, for people."""
+    """Return a summary of a recording, for people."""
     counts: dict[str, int] = {}
     for kept in recording.records:
         counts[kept.event.TYPE] = counts.get(kept.event.TYPE, 0) + 1
@@ -103,7 +103,7 @@ def describe(recording: Recording) -> str:
 
 
 def moment(time_ms: int) -> str:
-    """A time for people, UTC."""
+    """Format a time for people, UTC."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -120,7 +120,7 @@ class When:
             self._time_ms = int(found.timestamp() * 1000)
 
     def __call__(self, now_ms: int) -> int:
-        """Unix milliseconds."""
+        """Return the time in Unix milliseconds."""
         return self._time_ms if self._ago_ms is None else now_ms - self._ago_ms
 
 

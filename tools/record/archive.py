@@ -48,7 +48,8 @@ class FileFacts(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """The archive's table of contents. `from_ms`, `to_ms`: the window, in the broker's time."""
+    """The archive's table of contents. `from_ms` and `to_ms` are the window in the broker's
+    time."""
 
     format: Literal["smart-parking-recording"] = FORMAT
     version: int = VERSION
@@ -98,7 +99,7 @@ class ArchiveWriter:
         self._partial.unlink(missing_ok=True)
 
     def add(self, kept: Kept, jpeg: bytes | None = None, *, before: bool = False) -> None:
-        """One record, with its picture if it is a frame."""
+        """Add one record, with its picture if it is a frame."""
         file = None
         if jpeg is not None and isinstance(kept.event, FrameReceived):
             file = f"frames/{kept.event.camera_id}/{kept.partition}-{kept.offset:012}.jpg"
@@ -120,7 +121,7 @@ class ArchiveWriter:
     def finish(
         self, sites: Sequence[str], window_ms: tuple[int, int], notes: Sequence[str] = ()
     ) -> Manifest:
-        """Write what is left and give the file its name."""
+        """Write what is left and give the file its final name."""
         for name in sorted(self._lines):
             lines = self._lines[name]
             lines.seek(0)
@@ -158,7 +159,7 @@ class ArchiveWriter:
 
 
 def _member(name: str, method: int) -> zipfile.ZipInfo:
-    """Omit the time of writing, so that the same window gives the same bytes."""
+    """Omit the time of writing, so that the same window always gives the same bytes."""
     info = zipfile.ZipInfo(name)
     info.compress_type = method
     info.external_attr = 0o644 << 16
@@ -235,7 +236,7 @@ def _file_faults(archive: zipfile.ZipFile, manifest: Manifest) -> Iterator[str]:
 
 
 def _sha256(archive: zipfile.ZipFile, name: str) -> str:
-    """The file's, or why there is none."""
+    """Return the file's digest, or the reason why there is none."""
     digest = hashlib.sha256()
     try:
         with archive.open(name) as file:

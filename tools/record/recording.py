@@ -1,6 +1,6 @@
 """A recording as values: the events of some sites in a window of time, in the order of the log.
 
-Pure: other modules read it (from an archive, a folder, S3) and use it (in a replay).
+Pure. Other modules read it (from an archive, a folder or S3) and use it (in a replay).
 """
 
 from collections.abc import Callable, Iterable
@@ -37,15 +37,16 @@ KINDS: Final[dict[str, tuple[type[Event], ...]]] = {
     DETECTIONS: (DetectionMade, TickElapsed),
     SLOT_CHANGES: (SlotChanged,),
 }
-"""What a recording may hold of each topic. Also the order of records of one millisecond: a layout
-goes before its adoption, and both go before a picture."""
+"""What a recording may hold for each topic. The order also applies to records of the same
+millisecond: a layout precedes its adoption, and both precede a picture."""
 
 _RANK: Final = {topic: rank for rank, topic in enumerate(KINDS)}
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One record. `at_ms`: the broker's time, which orders the log; `file`: a picture's."""
+    """One record. `at_ms` is the broker's time, which orders the log. `file` is that of a
+    picture."""
 
     topic: str
     partition: int
@@ -56,14 +57,15 @@ class Kept:
 
     @property
     def order(self) -> tuple[int, int, int, int]:
-        """Sorts records of several topics in order of arrival."""
+        """The key that sorts records of several topics in order of arrival."""
         return (self.at_ms, _RANK[self.topic], self.partition, self.offset)
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """`before`: the state when the window began (layouts, commands, connections, the last change of
-    each slot); `records`: the window, in order; `picture`: a frame's bytes, by `file`."""
+    """`before` is the state when the window began (layouts, commands, connections, the last change
+    of each slot). `records` is the window, in order. `picture` returns a frame's bytes for its
+    `file`."""
 
     name: str
     sites: tuple[str, ...]
@@ -73,11 +75,12 @@ class Recording:
     notes: tuple[str, ...] = ()
 
     def of(self, *topics: str) -> Iterable[Kept]:
-        """The window's records of these topics."""
+        """Return the window's records of these topics."""
         return (kept for kept in self.records if kept.topic in topics)
 
     def span_ms(self) -> tuple[int, int]:
-        """First and last `time_ms` of observations in the window; (0, 0) if there are none."""
+        """Return the first and last `time_ms` of observations in the window, or (0, 0) if there are
+        none."""
         times = [kept.event.time_ms for kept in self.of(FRAMES, DETECTIONS)]
         times = times or [kept.event.time_ms for kept in self.records]
         return (min(times), max(times)) if times else (0, 0)

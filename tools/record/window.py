@@ -28,7 +28,7 @@ from tools.record.recording import KINDS, Kept
 
 _STALL_MS: Final = 30_000
 _LATE_MS: Final = 15 * 60_000
-"""How long after a range's last picture records about its pictures are still searched."""
+"""How long after a range's last picture to keep searching for records about its pictures."""
 Progress = Callable[[str, int, int], None]
 """Called with (topic, records read, records to read)."""
 
@@ -71,12 +71,12 @@ class _Window:
         self._of_range: set[str] = set()
 
     async def take(self, topic: str) -> None:
-        """Read the topic's window; for topics that hold state also the records before it."""
+        """Read the topic's window and, for topics that hold state, also the records before it."""
         places = await assign_all(self._consumer, topic)
         begins = await self._consumer.beginning_offsets(places)
         starts, ends = await self._bounds(places)
         if topic == FRAMES:
-            # A lagging detector reports in the window on frames that came before it.
+            # In the window, a lagging detector reports on frames that came before it.
             wanted = {
                 p: min(starts[p], self._seen_from.get(p.partition, starts[p])) for p in places
             }
@@ -154,7 +154,7 @@ class _Window:
         return starts, await self._at(places, self._wanted.to_ms)
 
     async def _at(self, places: list[TopicPartition], moment_ms: int) -> dict[TopicPartition, int]:
-        """The offsets of the first records from this time on, or the end offsets."""
+        """Return the offsets of the first records from this time on, or the end offsets."""
         ends = await self._consumer.end_offsets(places)
         found = await self._consumer.offsets_for_times(dict.fromkeys(places, moment_ms))
         return {place: found[place].offset if found.get(place) else ends[place] for place in places}
@@ -186,7 +186,7 @@ class _Window:
     async def _read(
         self, topic: str, ranges: dict[TopicPartition, tuple[int, int]]
     ) -> AsyncIterator[Record]:
-        """Records of our sites, partition after partition, each in order."""
+        """Yield the records of our sites, partition after partition, each in order."""
         total = sum(max(0, end - start) for start, end in ranges.values())
         done = 0
         for place, (start, end) in ranges.items():
@@ -232,8 +232,8 @@ class _Window:
 
 
 def _scene_key(kept: Kept) -> object:
-    """The key by which records of the state before the window replace each other; None drops the
-    record."""
+    """Return the key by which records of the state before the window replace each other. None drops
+    the record."""
     event = kept.event
     if isinstance(event, SlotChanged):
         return (event.site_id, event.slot_id)
@@ -245,8 +245,9 @@ def _scene_key(kept: Kept) -> object:
 async def record(
     settings: KafkaSettings, wanted: Wanted, out: ArchiveWriter, progress: Progress
 ) -> tuple[Wanted, list[str]]:
-    """Fill the archive. Returns the selection (with the window of a range of frames) and notes.
-    Raises Retryable when Kafka is unavailable or stalls, Invalid when the range does not exist."""
+    """Fill the archive. Returns the selection (including the window of a range of frames) and
+    notes. Raises Retryable if Kafka is unavailable or stalls, and Invalid if the range does not
+    exist."""
     consumer = new_consumer(settings)
     try:
         await consumer.start()

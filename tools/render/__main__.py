@@ -3,9 +3,10 @@
   python -m tools.render --out demo                        the demo: two cameras, an afternoon
   python -m tools.render --out runs/scenes --scenes 60     60 random lots, one picture each
 
-Needs the extra [render] (make .venv/.render). With an LLVM library (DRJIT_LIBLLVM_PATH names it
-where it is not found by itself) a picture of 960x640 takes about 7 s on two cores, without one
-about half a minute. Existing pictures are not rendered again, so an interrupted run continues.
+Needs the extra [render] (make .venv/.render). With an LLVM library, a picture of 960x640 takes
+about 7 s on two cores. Without one it takes about half a minute. (Set DRJIT_LIBLLVM_PATH if the
+library is not found automatically.) Existing pictures are not rendered again, so an interrupted run
+continues.
 """
 
 import argparse
@@ -32,7 +33,7 @@ class Studio:
     """The output folder of one run, and how its pictures are rendered."""
 
     def __init__(self, out: Path, quality: Any, seed: int) -> None:
-        """`quality` is a shot.Quality; nothing is rendered yet."""
+        """`quality` is a shot.Quality. Nothing is rendered yet."""
         self._out, self._quality, self._seed = out, quality, seed
         self._parts = out / "parts"
         self._parts.mkdir(parents=True, exist_ok=True)
@@ -40,7 +41,8 @@ class Studio:
     def moment(
         self, stage: Any, cameras: Sequence[Camera], moment: Moment, index: int
     ) -> list[dict[str, Any]]:
-        """Photograph one moment with each camera, unless that is done; return the annotations."""
+        """Photograph one moment with each camera unless that has been done, and return the
+        annotations."""
         from tools.render.shot import Photographer
 
         rendered = []
@@ -148,7 +150,7 @@ def _choose_variant(variant: str) -> str:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.render",
         description=__doc__,
@@ -165,7 +167,7 @@ def main() -> None:
     width, height = (int(part) for part in options.size.split("x"))
     started = datetime.now().astimezone()
     print(f"mitsuba {mi.__version__}, {_choose_variant(options.variant)}; {started:%H:%M}")
-    # mitsuba's types exist only once a variant is chosen, so what uses them is imported after that.
+    # mitsuba's types exist only once a variant is chosen, so modules that use them come later.
     from tools.render.shot import Quality
 
     studio = Studio(options.out, Quality((width, height), options.spp, options.seed), options.seed)

@@ -1,4 +1,5 @@
-"""Procedural cars: a lofted body and a lofted cabin, windows and trim by where a face lies."""
+"""Procedural cars: a lofted body and a lofted cabin. A face's position decides whether it is window
+or trim."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +14,7 @@ STATIONS = 49
 
 @dataclass(frozen=True)
 class Shape:
-    """Measures of one kind of car, metres; x runs from the nose (0) to the tail (length)."""
+    """Dimensions of one kind of car in metres. x runs from the nose (0) to the tail (length)."""
 
     length: float
     width: float
@@ -46,7 +47,7 @@ SHAPES = {
 
 @cache
 def build(kind: str) -> tuple[Mesh, ...]:
-    """Return a car's meshes, its centre over the origin and its nose towards +x.
+    """Return a car's meshes, with its centre over the origin and its nose towards +x.
 
     The material `paint` takes the car's own colour; the others are shared by all cars.
     """
@@ -81,7 +82,7 @@ def _body(shape: Shape) -> list[Mesh]:
     half = shape.width / 2 * (0.8 + 0.2 * _ease(u, -0.02, 0.16) * (1 - _ease(u, 0.86, 1.04)))
     bottom = 0.2 + 0.12 * (1 - _ease(u, 0, 0.12)) + 0.14 * _ease(u, 0.88, 1)
     top = bottom + (top - bottom) * (0.82 + 0.18 * ends)
-    # One side of the section from the floor's middle over the sill to the bonnet's middle.
+    # One side of the section, from the middle of the floor over the sill to that of the bonnet.
     wide = np.array([0, 0.9, 0.985, 1.0, 1.0, 0.985, 0.95, 0.87, 0.6, 0])
     high = np.array([0, 0, 0.08, 0.22, 0.55, 0.78, 0.92, 0.985, 1.0, 1.012])
     wide, high = np.r_[wide, -wide[-2::-1]], np.r_[high, high[-2::-1]]
@@ -109,7 +110,7 @@ def _cap(ring: Floats, material: str) -> Mesh:
 
 
 def _cabin(shape: Shape) -> list[Mesh]:
-    """Loft the cabin; faces in a window's place are glass."""
+    """Loft the cabin. Faces where a window is are glass."""
     foot, roof, roof_end, tail = shape.cabin
     u = np.unique(np.r_[np.linspace(foot, tail, 40), roof, roof_end, shape.glass_to])
     rise = shape.height - shape.belt
@@ -120,7 +121,7 @@ def _cabin(shape: Shape) -> list[Mesh]:
     wide = np.array([1.0, 0.99, 0.95, 0.91, 0.86, 0.82, 0.74, 0.45, 0.0])
     high, wide = np.r_[high, high[-2::-1]], np.r_[wide, -wide[-2::-1]]
     half = shape.width / 2 * 0.93
-    # Where the section is low (at the screens) it is as wide as the belt: the screens slope.
+    # At the screens, which slope, the section is low and as wide as the belt.
     share = (lift / rise)[:, None]
     y = (
         half

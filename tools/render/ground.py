@@ -47,7 +47,7 @@ def _to_pixels(site: Site, corners: Floats) -> NDArray[np.int32]:
 
 
 def _noise(rng: np.random.Generator, size: tuple[int, int], cells: tuple[int, ...]) -> Floats32:
-    """Return smooth noise of several scales (pixels a cell), about -1..1."""
+    """Return smooth noise of several scales (pixels per cell), about -1..1."""
     total = np.zeros(size, np.float32)
     for cell in cells:
         small = rng.normal(0, 0.5, (size[0] // cell + 2, size[1] // cell + 2)).astype(np.float32)
@@ -60,7 +60,7 @@ def _box(x0: float, y0: float, x1: float, y1: float) -> Floats:
 
 
 def lot_bounds(site: Site) -> tuple[float, float, float, float]:
-    """Return the least rectangle around all slots: x0, y0, x1, y1."""
+    """Return the smallest rectangle around all slots: x0, y0, x1, y1."""
     corners = np.concatenate([slot.plan for slot in site.slots])
     (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
     return float(x0), float(y0), float(x1), float(y1)

@@ -1,4 +1,5 @@
-"""Sun, sky and lamps of a moment, as mitsuba emitters. The sky is painted here: it renders fast."""
+"""Sun, sky and lamps of a moment, as mitsuba emitters. The sky is painted here, so it renders
+fast."""
 
 from typing import Any
 
@@ -12,7 +13,7 @@ from tools.render.site import Site
 from tools.render.story import Light
 
 EXTINCTION = np.array([0.10, 0.17, 0.33])
-"""What clear air takes from red, green and blue of a sun in the zenith."""
+"""How much of red, green and blue clear air takes from a sun at the zenith."""
 SUN_POWER = 3.2
 LAMP_POWER = 9.0
 LAMP_COLOUR = np.array([1.0, 0.82, 0.55])
@@ -24,7 +25,7 @@ def _rgb(colour: Floats) -> dict[str, Any]:
 
 
 def sunlight(light: Light) -> Floats:
-    """Return the sun's power on a surface that faces it, RGB."""
+    """Return the sun's power on a surface that faces it, as RGB."""
     if light.overcast or light.sun_elevation_deg <= 0:
         return np.zeros(3)
     elevation = light.sun_elevation_deg
@@ -51,7 +52,7 @@ def direct(light: Light, site: Site) -> dict[str, Any]:
 
 
 def sky(light: Light, seed: int) -> dict[str, Any]:
-    """Return the sky around: brighter near the horizon and the sun, with thin clouds."""
+    """Return the surrounding sky: brighter near the horizon and the sun, with thin clouds."""
     rows, columns = SKY_SIZE
     up = np.linspace(1, -1, rows)[:, None] * np.ones(columns)
     height = np.sin(np.clip(up, 0, 1) * np.pi / 2)[..., None] ** 0.5

@@ -1,4 +1,4 @@
-"""Builds a mitsuba scene of one moment and renders it, with each pixel's vehicle or person."""
+"""Build the mitsuba scene of one moment, with the vehicle or person that each pixel belongs to."""
 
 import tempfile
 from pathlib import Path
@@ -20,10 +20,10 @@ OWNER_SIGN = "-of-"
 
 
 class Stage:
-    """A site made ready for rendering: what never moves is written once."""
+    """A site made ready for rendering. What never moves is written once."""
 
     def __init__(self, site: Site) -> None:
-        """Prepare the ground and the surroundings; needs mitsuba's variant to be set."""
+        """Prepare the ground and the surroundings. mitsuba's variant must be set already."""
         self.site = site
         self._folder = tempfile.TemporaryDirectory(prefix="parking-render-")
         self._files: dict[str, list[tuple[str, str]]] = {}
@@ -68,7 +68,7 @@ class Stage:
             self._place(
                 content, name, lambda _: props.gate(x, lanes), ("gate", (0.0, 0.0), 0.0, {})
             )
-        # The optimiser would merge meshes of one material: then a pixel's owner is lost.
+        # The optimiser would merge meshes of one material, and a pixel's owner would be lost.
         return mi.load_dict(content, optimize=False)
 
     def _place(self, content: dict[str, Any], name: str, make: Any, place: tuple[Any, ...]) -> None:
@@ -104,7 +104,7 @@ class Stage:
 
 
 def write_ply(path: Path, meshes: list[Mesh], smooth: bool) -> None:
-    """Write meshes as one binary PLY; flat faces get corners of their own."""
+    """Write meshes as one binary PLY. Flat faces get their own corners."""
     vertices, faces, first = [], [], 0
     for mesh in meshes:
         points, triangles = mesh.vertices, mesh.faces
@@ -129,7 +129,7 @@ def write_ply(path: Path, meshes: list[Mesh], smooth: bool) -> None:
 
 
 def _normals(position: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return vertex normals, weighted by the area of the faces around."""
+    """Return vertex normals, weighted by the area of the adjacent faces."""
     a, b, c = (position[index[:, i]] for i in range(3))
     face = np.cross(b - a, c - a)
     normal = np.zeros_like(position)
@@ -146,7 +146,7 @@ def _open_lanes(moment: Moment) -> frozenset[str]:
 
 
 def owner_of(shape_id: str) -> str:
-    """Return the vehicle or person that a shape belongs to, or nothing."""
+    """Return the vehicle or person that a shape belongs to, or ""."""
     owner = shape_id.partition(OWNER_SIGN)[2]
     return "" if owner in ("site", "gate") else owner
 

@@ -1,7 +1,8 @@
 """One photograph: direct light and sky rendered separately, denoised with the known surfaces.
 
-The light on a surface is smooth where its picture is not: dividing by the surface's own colour
-before the filter keeps lines, leaves and number plates sharp at a few samples a pixel.
+The light on a surface is smooth even where the picture of the surface is not. So dividing by the
+surface's own colour before filtering keeps lines, leaves and number plates sharp with only a few
+samples per pixel.
 """
 
 from dataclasses import dataclass
@@ -20,12 +21,13 @@ from tools.render.story import Moment
 
 Floats32 = NDArray[np.float32]
 DARKEST = 0.06
-"""Least colour to divide by: what a dark surface shows is a reflection, not its colour."""
+"""The smallest colour value to divide by, because what a dark surface shows is a reflection and not
+its colour."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One rendered view: linear light `[H, W, 3]`, and who is seen where."""
+    """One rendered view: linear light `[H, W, 3]`, and who is visible where."""
 
     light: Floats32
     owner: NDArray[np.int32]
@@ -53,7 +55,7 @@ class Photographer:
         self._soft = stage.scene(moment, lights.sky(moment.light, seed))
 
     def shoot(self, camera: Camera, quality: Quality) -> Shot:
-        """Render one view and find whose pixel each is."""
+        """Render one view and find which vehicle or person each pixel belongs to."""
         path = {"type": "path", "max_depth": 3}
         soft = _render(self._soft, path, sensor(camera, quality.size_wh), quality)
         guides = _render(
@@ -92,8 +94,8 @@ class Photographer:
 
 
 def _number(shape: mi.Shape, place: int) -> int:
-    """Return what `shape_index` writes for a shape: its place in the scene, from 1, or, in the
-    compiled variants, its number in their registry."""
+    """Return what `shape_index` writes for a shape: its position in the scene, counted from 1 or,
+    in the compiled variants, its number in their registry."""
     if mi.variant().startswith("scalar"):
         return place
     return int(dr.reinterpret_array(mi.UInt32, mi.ShapePtr(shape))[0])
@@ -107,7 +109,8 @@ def _render(scene: mi.Scene, integrator: dict[str, Any], view: mi.Sensor, how: Q
 
 
 def smooth(picture: Floats32, guide: Floats32, rounds: int = 4) -> Floats32:
-    """Average over ever wider neighbours with a like guide (an edge-avoiding wavelet filter)."""
+    """Average over ever wider neighbourhoods of similar guide values (an edge-avoiding wavelet
+    filter)."""
     picture = np.minimum(picture, np.percentile(picture, 99.8))
     for turn in range(rounds):
         step = 2**turn
@@ -124,7 +127,7 @@ def smooth(picture: Floats32, guide: Floats32, rounds: int = 4) -> Floats32:
 
 
 def _moved(picture: Floats32, move: Floats32) -> Floats32:
-    """Return the picture moved by whole pixels, its edge repeated."""
+    """Return the picture moved by whole pixels, with its edge repeated."""
     dx, dy = int(move[0, 2]), int(move[1, 2])
     pad = ((max(dy, 0), max(-dy, 0)), (max(dx, 0), max(-dx, 0)), (0, 0))
     height, width = picture.shape[:2]
@@ -148,7 +151,7 @@ def develop(light: Floats32, brightness: float, rng: np.random.Generator) -> NDA
 
 
 def cover(size_wh: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return what a camera sees with a cloth over its lens: dim, brown, without detail."""
+    """Return what a camera sees with a cloth over its lens: dim and brown, without detail."""
     width, height = size_wh
     folds = cv2.resize(
         rng.normal(0, 1, (4, 6)).astype(np.float32), size_wh, interpolation=cv2.INTER_CUBIC

@@ -13,7 +13,7 @@ AISLE = 7.0
 
 @dataclass(frozen=True)
 class Slot:
-    """One parking slot: corners in metres, and where a car that stands in it points."""
+    """One parking slot: its corners in metres, and where a car that stands in it points."""
 
     slot_id: str
     zone_id: str
@@ -22,14 +22,14 @@ class Slot:
 
     @property
     def centre(self) -> Floats:
-        """Return the middle of the slot, metres."""
+        """Return the middle of the slot in metres."""
         middle: Floats = self.plan.mean(axis=0)
         return middle
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera: metres; `fov_deg` is horizontal."""
+    """A pinhole camera, in metres. `fov_deg` is horizontal."""
 
     name: str
     position: tuple[float, float, float]
@@ -71,7 +71,7 @@ class Site:
 
 
 def row(zone: str, start: tuple[float, float], count: int, turn: tuple[float, float]) -> list[Slot]:
-    """Return `count` slots side by side from `start`, to the east, deep to the north.
+    """Return `count` slots side by side from `start` towards the east. They extend to the north.
 
     `turn` is the row's lean from the perpendicular and the heading of its cars (radians).
     """
@@ -118,7 +118,7 @@ def demo_site() -> Site:
 
 
 def random_site(seed: int) -> Site:
-    """Return a lot that varies in every way: for training only."""
+    """Return a lot that varies in every way, for training only."""
     rng = np.random.default_rng(seed)
     lean = float(rng.choice([0.0, 0.0, 0.35, 0.6, -0.35]))
     count, rows = int(rng.integers(6, 15)), int(rng.integers(1, 5))
@@ -144,7 +144,7 @@ def random_site(seed: int) -> Site:
 
 
 def _random_camera(rng: np.random.Generator, width: float, depth: float, name: str) -> Camera:
-    """Return a camera at a random side of the lot that looks over it."""
+    """Return a camera at a random side of the lot, looking over it."""
     side = rng.integers(4)
     back = rng.uniform(3, 9)
     along = rng.uniform(0.15, 0.85)

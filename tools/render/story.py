@@ -13,7 +13,8 @@ STEP = timedelta(minutes=3)
 COVERED = range(36, 44)
 """Frames on which the camera `south` is covered."""
 HOLD = 4
-"""Least frames between two changes of a slot: the tracker needs two observations of each."""
+"""The minimum number of frames between two changes of a slot, because the tracker needs two
+observations of each state."""
 LANES_Y = (6.9, 10.1)
 """Where arriving (eastbound) and leaving (westbound) cars drive, metres."""
 
@@ -59,7 +60,7 @@ class Light:
     overcast: bool = False
     lamps: bool = False
     brightness: float = 1.0
-    """How bright the camera shows it: a camera does not make dusk look like noon."""
+    """How bright the camera shows it, because a camera does not make dusk look like noon."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class GateEvent:
 
 
 def random_car(rng: np.random.Generator, name: str) -> Car:
-    """Return a car of random kind and colour, nowhere yet."""
+    """Return a car of random kind and colour, not placed yet."""
     kinds = list(SHAPES)
     kind = str(rng.choice(kinds, p=np.array([26, 24, 14, 22, 8, 6]) / 100))
     weights = np.array(COLOUR_WEIGHTS) / sum(COLOUR_WEIGHTS)
@@ -94,7 +95,7 @@ def random_car(rng: np.random.Generator, name: str) -> Car:
 
 
 def park(rng: np.random.Generator, car: Car, slot: Slot, slack: float = 1.0) -> Car:
-    """Return the car in the slot, not quite straight, nose in or backed in."""
+    """Return the car in the slot, not quite straight, either nose in or backed in."""
     x, y = slot.centre + rng.normal(0, (0.08, 0.16), 2) * slack
     heading = slot.heading_rad + rng.normal(0, 0.022) * slack + np.pi * (rng.random() < 0.25)
     return replace(car, position=(x, y), heading_rad=float(heading), slot_id=slot.slot_id)
@@ -121,7 +122,8 @@ class DemoStory:
         return random_car(self._rng, f"car-{self._born:02d}")
 
     def _plan(self) -> list[Moment]:
-        """Return all moments. An arrival is visible driving on the frame before it is parked."""
+        """Return all moments. An arriving car is visible driving on the frame before it is
+        parked."""
         moments = []
         arriving: tuple[Car, Slot] | None = None
         walkers = self._walkers()
@@ -161,7 +163,7 @@ class DemoStory:
         return car, slot
 
     def _leave(self, index: int) -> Car | None:
-        """Let a car that was parked long enough drive towards the exit."""
+        """Let a car that has been parked long enough drive towards the exit."""
         ready = [s for s in self._parked if index - self._changed.get(s, -9) >= 2 * HOLD]
         if not ready or len(self._parked) < 9:
             return None
@@ -174,7 +176,7 @@ class DemoStory:
         return replace(car, position=(x, LANES_Y[1]), heading_rad=np.pi, slot_id=None)
 
     def _light(self, index: int) -> Light:
-        """Return the sinking sun; the lamps go on before it sets."""
+        """Return the sinking sun. The lamps go on before it sets."""
         done = index / max(self._frames - 1, 1)
         elevation = 44 * (1 - done) ** 1.15 + 1.2
         brightness = 0.55 + 0.45 * min(1.0, elevation / 18)
@@ -201,7 +203,7 @@ def random_person(rng: np.random.Generator, at: tuple[float, float], heading: fl
 
 
 def random_moment(site: Site, seed: int) -> Moment:
-    """Return one moment of a random lot: for training only."""
+    """Return one moment of a random lot, for training only."""
     rng = np.random.default_rng([seed, 1])
     share = rng.uniform(0.25, 0.95)
     cars = [

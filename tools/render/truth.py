@@ -1,4 +1,4 @@
-"""The exact truth beside the pictures, in the form that parking/core/lots.py reads."""
+"""The exact truth for the pictures, in the form that parking/core/lots.py reads."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tools.render.site import Camera, Site
 from tools.render.story import START, STEP, GateEvent, Moment
 
 LEAST_PIXELS = 40
-"""Smaller visible parts of a vehicle get no box."""
+"""Visible parts of a vehicle that are smaller get no box."""
 BEYOND = 0.02
 """How far beyond the picture's edge a slot's corner may be, as a share of its size."""
 
@@ -36,7 +36,8 @@ def people(owner: NDArray[np.int32], names: tuple[str, ...]) -> int:
 def slots(
     site: Site, camera: Camera, moment: Moment, size_wh: tuple[int, int]
 ) -> list[dict[str, Any]]:
-    """Return the slots that this camera sees whole, with their outlines in pixels and the truth."""
+    """Return the slots that are wholly in this camera's view, with their outlines in pixels and the
+    truth."""
     taken = {car.slot_id for car in moment.cars if car.slot_id}
     seen = []
     size = np.array(size_wh)

@@ -20,10 +20,10 @@ s3:SITE/CAMERA@DAY (S3_* as for the persister; DATABASE_URL for the pictures' ti
 --settings FILE    the same as TOML, in tables [detector] and [tracker].
 
 In this process, the same recording and settings give the same files, byte for byte. With --kafka
-the real services replay it on the Kafka of KAFKA_BOOTSTRAP, in topics, groups and a table of the
-run's own (prefix replay.NAME.), which are deleted afterwards. Live data is not touched.
-All times are those of the recording, so dwell and hysteresis work as they did live.
-Exit status: 0 success, 1 failure, 2 bad arguments.
+the real services replay it on the Kafka cluster at KAFKA_BOOTSTRAP, in the run's own topics, groups
+and table (prefix replay.NAME.), which are deleted afterwards. Live data is not touched. All times
+are those of the recording, so dwell and hysteresis work as they did live. Exit status: 0 success, 1
+failure, 2 bad arguments.
 """
 
 import argparse
@@ -49,7 +49,7 @@ from tools.replay.sources import open_source
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     options = _parser().parse_args(arguments)
     try:
         facts = replay(options)

@@ -1,8 +1,8 @@
-"""Read the evidence of a camera and a day (S3) as a recording.
+"""Read the evidence (S3) of one camera and one day as a recording.
 
-It holds only stored frames: by default those that changed a slot. With Postgres each frame gets the
-time and values of its row and is checked against it. Without it, pictures are taken in the order of
-their ids, one interval apart, and the layout must be given as a file.
+It holds only stored frames, by default those that changed a slot. With Postgres, each frame gets
+the time and values of its row and is checked against them. Without it, pictures are taken in the
+order of their ids, one interval apart, and the layout must be given as a file.
 """
 
 import hashlib
@@ -36,14 +36,14 @@ _ROWS: Final = """
     where camera_id = %s and time_ms >= %s and time_ms < %s
       and object_key is not null and sha256 is not null
     order by time_ms"""
-# The last one of that day or before; if there is none, the first after it.
+# The last one of that day or earlier or, if there is none, the first one after it.
 _LAYOUT: Final = """
     select body from layouts where camera_id = %s
     order by time_ms >= %s, abs(time_ms - %s), version desc limit 1"""
 
 
 def is_captures(source: str) -> bool:
-    """Whether a source means captures in S3."""
+    """Return whether a source means captures in S3."""
     return source.startswith("s3:")
 
 
@@ -53,8 +53,8 @@ def read_captures(
     database_url: str = "",
     layout_file: Path | None = None,
 ) -> Recording:
-    """Read `s3:{site}/{device}@{YYYY-MM-DD}` (UTC). Raises Invalid with a message for people,
-    Retryable when S3 or Postgres is unavailable."""
+    """Read `s3:{site}/{device}@{YYYY-MM-DD}` (UTC). Raises Invalid with a message for people, and
+    Retryable if S3 or Postgres is unavailable."""
     match = _NAME.fullmatch(source)
     if match is None:
         raise Invalid("bad-source", f"{source!r} is not s3:SITE/CAMERA@YYYY-MM-DD")
@@ -111,7 +111,7 @@ class _Store:
 
 
 Frames = Sequence[tuple[Kept, str]]
-"""Return the rows, each with the sha256 of its object."""
+"""The rows, each with the SHA-256 of its object."""
 
 
 def _from_rows(database_url: str, camera_id: str, start_ms: int) -> tuple[Frames, LayoutPublished]:

@@ -1,7 +1,8 @@
-"""The settings of a replay that differ from today's. Pure.
+"""The settings of a replay that differ from the current ones. Pure.
 
-Names in capitals are the detector's (MODEL_FILE, DETECTOR_...; `python -m services.detector
---help`), the others the tracker's parameters of a site (`ParametersSet` in parking/core/events.py).
+Names in capitals are the detector's settings (MODEL_FILE, DETECTOR_...; see `python -m
+services.detector --help`). The others are the tracker's parameters of a site (`ParametersSet` in
+parking/core/events.py).
 """
 
 import re
@@ -27,7 +28,8 @@ _DETECTOR: Final = re.compile(r"(?:SLOT_)?MODEL_FILE|FRAME_MAX_PIXELS|DETECTOR_[
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`detector`: environment variables; `tracker`: parameters that override the recorded ones."""
+    """`detector` holds environment variables. `tracker` holds parameters that override the recorded
+    ones."""
 
     detector: Mapping[str, str] = field(default_factory=dict)
     tracker: Mapping[str, Any] = field(default_factory=dict)
@@ -69,7 +71,7 @@ def choice(given: Iterable[str], file: Mapping[str, Any] | None = None) -> Choic
 
 
 def _of_file(file: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables [detector] and [tracker], or names at the top."""
+    """Read the tables [detector] and [tracker], or names at the top level."""
     values: dict[str, Any] = {}
     for name, value in file.items():
         if isinstance(value, Mapping) and name in ("detector", "tracker"):

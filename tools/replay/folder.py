@@ -1,7 +1,7 @@
 """Read a folder with annotations.json as a recording of its cameras.
 
-Pictures keep their original times. Those without a time are one interval apart. Time
-passes (ticks) by the cameras' interval, so that a gap in the footage becomes silence.
+Pictures keep their original times. Those without a time are one interval apart. Time advances (by
+ticks) in steps of the cameras' interval, so a gap in the footage becomes silence.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ _USUAL: Final = ParametersSet()
 
 
 def read_folder(folder: Path, interval_ms: int | None = None) -> Recording:
-    """Read the folder's pictures, layouts and ticks. `interval_ms`: the cameras' interval (default:
-    the usual interval between its pictures). Raises Invalid with a message for people."""
+    """Read the folder's pictures, layouts and ticks. `interval_ms` is the cameras' interval
+    (default: the usual interval between the pictures). Raises Invalid with a message for people."""
     footage = load(folder)
     interval_ms = interval_ms or _usual_interval_ms(footage)
     frames: list[Kept] = []
@@ -85,7 +85,7 @@ def _frame(path: Path, camera_id: str, number: int, time_ms: int) -> FrameReceiv
 
 
 def _gates(footage: Footage, frames: list[Kept]) -> Iterator[Kept]:
-    """The footage's gate events, each at its frame's time."""
+    """Yield the footage's gate events, each at its frame's time."""
     first = next(iter(footage.shots))
     times_ms = [kept.at_ms for kept in frames if kept.file and kept.file.split("/")[1] == first]
     for number, (index, direction) in enumerate(footage.gate, 1):
@@ -116,7 +116,7 @@ def _usual_interval_ms(footage: Footage) -> int:
 
 
 def _ticks(site_id: str, times_ms: Iterable[int], interval_ms: int) -> Iterator[Kept]:
-    """Return one tick per interval until silence is certain. A long night needs no more."""
+    """Yield one tick per interval until silence is certain. A long night needs no more."""
     number = 0
     silent_ms = max(_USUAL.silence_ms, _USUAL.silence_intervals * interval_ms) + 2 * interval_ms
     for before, after in pairwise(sorted(set(times_ms))):
@@ -128,7 +128,7 @@ def _ticks(site_id: str, times_ms: Iterable[int], interval_ms: int) -> Iterator[
 
 # ---------------------------------------------------------------- truth
 Labels = dict[str, bool]
-"""Return slot -> occupied. Slots without a label are left out."""
+"""Maps each slot to whether it is occupied. Slots without a label are left out."""
 
 
 def truth_of(folder: Path, frames: Iterable[FrameReceived]) -> dict[str, Labels]:

@@ -45,7 +45,7 @@ class Refused(Struct, frozen=True, kw_only=True):
 
 
 class Played(Struct, frozen=True, kw_only=True):
-    """The results of a run. `outputs`: the tracker's, in order."""
+    """The results of a run. `outputs` are those of the tracker, in order."""
 
     model_id: str
     detections: list[DetectionMade]
@@ -126,7 +126,7 @@ class RecordedWatcher:
         """Ignore it."""
 
     async def look(self, kept: Kept, frame: FrameReceived) -> DetectionMade:
-        """Raise: such a script holds no pictures."""
+        """Raise an error, because such a script holds no pictures."""
         raise TypeError(f"a script without a model has picture {kept.file} of {frame.id}")
 
 
@@ -154,7 +154,7 @@ async def play(
 
 
 async def _seen(kept: Kept, watcher: Watcher, played: Played) -> Event | None:
-    """Return the record as the tracker gets it; None when it is not for the tracker."""
+    """Return the record as the tracker gets it, or None if it is not for the tracker."""
     if kept.topic == LAYOUTS:
         watcher.take_layout(kept)
         return None
@@ -168,7 +168,7 @@ async def _seen(kept: Kept, watcher: Watcher, played: Played) -> Event | None:
 
 
 def as_record(message: Outgoing, kept: Kept) -> Record:
-    """A message as it would be read at this record's position."""
+    """Return a message as it would be read at this record's position."""
     return Record(
         message.topic,
         max(0, kept.partition),
@@ -181,11 +181,11 @@ def as_record(message: Outgoing, kept: Kept) -> Record:
 
 
 class _NoClock(Clock):
-    """A clock that never advances: no output of a replay may depend on today's date."""
+    """A clock that never advances, because no output of a replay may depend on today's date."""
 
     def now_ms(self) -> int:
         """Always 0."""
         return 0
 
     async def sleep(self, seconds: float) -> None:
-        """Does not wait."""
+        """Return without waiting."""

@@ -1,9 +1,9 @@
 """Replay with the real services on a real Kafka, in topics of the run's own.
 
-The tracker chooses its own order across topics that are filled at once. So the script is sent one
-record at a time: it waits for a picture's detection, and before a record of another topic it waits
-until everything before is processed. This is slower than in one process and gives the same changes;
-use it to test the services themselves.
+The tracker chooses its own order across topics that are filled at the same time. So the script is
+sent one record at a time. It waits for each picture's detection and, before a record of another
+topic, until everything before it has been processed. This is slower than in one process and gives
+the same changes. Use it to test the services themselves.
 """
 
 import asyncio
@@ -171,9 +171,9 @@ async def play_on_kafka(
     environ: Mapping[str, str],
     tell: Callable[[int], None],
 ) -> Played:
-    """Play a script in the run that `kafka` names. Its topics are created before and deleted after.
-    Raises Invalid when the run already exists or a service ends, Retryable when Kafka is
-    unavailable.
+    """Play a script in the run that `kafka` names. Its topics are created before and deleted
+    afterwards. Raises Invalid if the run already exists or a service ends, and Retryable if Kafka
+    is unavailable.
     """
     if kafka.run == LIVE:
         raise Invalid("bad-run", "a replay is not played into the live topics: name a run")
@@ -223,8 +223,8 @@ async def _play(
 
 
 async def _follow(consumer: AIOKafkaConsumer, *topics: str) -> None:
-    """Read the topics from the beginning. A new topic is not known to all brokers at once. Raises
-    Retryable when it stays unknown."""
+    """Read the topics from the beginning. A new topic does not become known to all brokers at once.
+    Raises Retryable if it stays unknown."""
     deadline = time.monotonic() + _LIMIT_S
     while True:
         try:
@@ -237,7 +237,7 @@ async def _follow(consumer: AIOKafkaConsumer, *topics: str) -> None:
 
 
 async def _result(kafka: KafkaSettings) -> Played:
-    """Return all records of the run's topics. The first record of an id wins, as for every
+    """Return all records of the run's topics. For each id the first record wins, as for every
     reader."""
     consumer = new_consumer(kafka)
     events: dict[str, list[Any]] = {}
@@ -261,7 +261,7 @@ async def _result(kafka: KafkaSettings) -> Played:
 
 
 def _overstays(steps: Sequence[Kept]) -> bool:
-    """Whether parameters in the script end a stay or report an overstay by time."""
+    """Return whether parameters in the script end a stay or report an overstay after some time."""
     orders = [s.event.command for s in steps if isinstance(s.event, SiteCommanded)]
     return any(
         isinstance(order, ParametersSet)
@@ -271,7 +271,8 @@ def _overstays(steps: Sequence[Kept]) -> bool:
 
 
 def _passed_over(event: Event) -> bool:
-    """Telemetry changes nothing in the tracker, and waiting for it would take long."""
+    """Return whether to go on without waiting: telemetry changes nothing in the tracker, and
+    waiting for it would take long."""
     return isinstance(event, DeviceReported) and event.kind not in ("online", "offline")
 
 

@@ -23,7 +23,7 @@ PROGRAMS: Final = {"detector": "services.detector", "tracker": "services.tracker
 
 
 def service_env(environ: Mapping[str, str], chosen: Choice, run: str) -> dict[str, str]:
-    """The environment of a replay's services: this process's Kafka settings, only the chosen
+    """Return the environment of a replay's services: this process's Kafka settings, only the chosen
     detector settings and ALWAYS, and the run's name."""
     kept = {
         name: value
@@ -61,7 +61,7 @@ class Process:
             raise Invalid("service-ended", f"the replay's {self._service} exited: {self._tail()}")
 
     async def stop(self) -> None:
-        """End it, by force if need be."""
+        """Stop it, by force if necessary."""
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return

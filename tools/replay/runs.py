@@ -43,8 +43,8 @@ E = TypeVar("E", bound=Event)
 
 
 class RunFacts(Struct, frozen=True, kw_only=True):
-    """run.json. `source`: the source's name on the command line; `from_ms`, `to_ms`: the span
-    replayed."""
+    """run.json. `source` is the source's name on the command line. `from_ms` and `to_ms` are the
+    span that was replayed."""
 
     format: Literal["smart-parking-run"] = FORMAT
     version: Literal[1] = 1
@@ -61,7 +61,7 @@ class RunFacts(Struct, frozen=True, kw_only=True):
 
 
 def write_run(folder: Path, facts: RunFacts, played: Played) -> RunFacts:
-    """Write the folder, whole or not at all. It replaces an earlier run of the same name."""
+    """Write the folder completely or not at all. It replaces an earlier run of the same name."""
     if folder.exists() and not (folder / FACTS).is_file() and any(folder.iterdir()):
         raise Invalid("not-a-run", f"{folder} contains something else and is not replaced")
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.part")

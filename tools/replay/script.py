@@ -34,8 +34,8 @@ from tools.record.recording import Kept, Recording
 from tools.replay.choice import Choice
 
 Eyes = Literal["model", "recorded"]
-"""The source of detections: the model of the chosen settings, or the recording (enough to try the
-tracker's parameters, and fast)."""
+"""The source of detections: the model in the chosen settings, or the recording, which is fast and
+enough to try the tracker's parameters."""
 
 _ISSUER: Final = "replay"
 
@@ -43,7 +43,7 @@ _ISSUER: Final = "replay"
 def script(
     recording: Recording, chosen: Choice, eyes: Eyes = "model", *, every_frame: bool = False
 ) -> list[Kept]:
-    """Return the records to play, in order. Raises Invalid (`no-frames`, `no-detections`) when the
+    """Return the records to play, in order. Raises Invalid (`no-frames`, `no-detections`) if the
     recording has none of the requested kind."""
     scene = list(_scene(recording, chosen))
     window = [_with_choice(kept, chosen) for kept in _window(recording, eyes, every_frame)]
@@ -51,7 +51,7 @@ def script(
 
 
 def _scene(recording: Recording, chosen: Choice) -> Iterator[Kept]:
-    """Return layouts and their adoption, commands and connections, then each slot's shown state.
+    """Yield layouts and their adoption, commands and connections, then each slot's shown state.
     Like an operator's correction, that state holds until the cameras confirm or change it."""
     before = recording.before
     if chosen.tracker:
@@ -99,7 +99,7 @@ def _window(recording: Recording, eyes: Eyes, every_frame: bool) -> list[Kept]:
         raise Invalid("no-frames", f"{recording.name} contains no pictures{hint}")
     places = {
         kept.event.id: kept.order for kept in reversed(own_detections)
-    }  # the first of an id wins
+    }  # the first record of an id wins
     if places and not every_frame:
         frames = [kept for kept in frames if kept.event.id in places]
     return [kept for kept, _ in sorted(_placed([*records, *frames], places), key=_by_place)]
@@ -147,8 +147,8 @@ def played_span_ms(steps: Iterable[Kept], recording: Recording) -> tuple[int, in
 
 
 def live_changes(recording: Recording) -> tuple[list[SlotChanged], list[SlotChanged]]:
-    """Return the recorded changes: the last of each slot before the window, and those in it. Raises
-    Invalid("no-changes")."""
+    """Return the recorded changes: the last one of each slot before the window, and those in the
+    window. Raises Invalid("no-changes")."""
     before = [k.event for k in recording.before if isinstance(k.event, SlotChanged)]
     inside = [k.event for k in recording.of(SLOT_CHANGES) if isinstance(k.event, SlotChanged)]
     if not before and not inside:

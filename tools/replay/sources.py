@@ -15,9 +15,9 @@ def open_source(
     interval_ms: int | None = None,
     layout: Path | None = None,
 ) -> Recording:
-    """Open an archive, a folder or captures. Raises Invalid, Retryable."""
+    """Open an archive, a folder or captures. Raises Invalid or Retryable."""
     if source.startswith("s3:"):
-        # Imported here: nothing else needs the libraries of S3 and Postgres.
+        # Imported here, because nothing else needs the libraries for S3 and Postgres.
         from parking.runtime.objects import S3Settings
         from tools.replay.captures import read_captures
 

@@ -18,8 +18,7 @@ FRAME_MS = 500
 
 
 def main() -> int:
-    """Take the pictures. Returns 1 if the page cannot be reached or shows nothing within
-    minutes."""
+    """Take the pictures. Returns 1 if the page is unreachable or shows nothing within minutes."""
     parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="the running dashboard")
     parser.add_argument("--site", default="demo")
@@ -39,13 +38,13 @@ def main() -> int:
 
 
 def convert(shots: Path, out: Path) -> list[Path]:
-    """Write the PNGs of pictures.mjs below `shots` as WebP: two still ones, and one that moves."""
+    """Convert the PNGs of pictures.mjs below `shots` to WebP: two stills and one animation."""
     out.mkdir(parents=True, exist_ok=True)
     still = {"desk.png": "dashboard.webp", "phone.png": "dashboard-phone.webp"}
     for source, target in still.items():
         cv2.imwrite(str(out / target), _read(shots / source), [cv2.IMWRITE_WEBP_QUALITY, 85])
     moving = cv2.Animation()
-    # Half the size: the README shows it that small.
+    # Half the size, because the README shows it that small.
     moving.frames = [
         cv2.resize(_read(path), None, fx=0.625, fy=0.625, interpolation=cv2.INTER_AREA)
         for path in sorted(shots.glob("moving-*.png"))

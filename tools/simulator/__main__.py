@@ -34,7 +34,7 @@ CONNECT_TIMEOUT_S = 60.0
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     set_up_logging("simulator", os.environ)
     stop = threading.Event()
@@ -72,8 +72,8 @@ def play(
     options: argparse.Namespace,
     stop: threading.Event,
 ) -> None:
-    """Picture k of the story at start + k intervals, seen by every camera at its pace. The first
-    round begins with scene --begin; more follow unless --once."""
+    """Show picture k of the story at start + k intervals to every camera, each at its own pace. The
+    first round begins with scene --begin. More rounds follow unless --once is given."""
     started_s = time.monotonic()
     sent_s = float("-inf")
     index = options.begin * options.hold % footage.length - 1
@@ -106,7 +106,7 @@ def _pictures(
     footage: Footage, index: int, names: Sequence[str], sensors: Sensors | None
 ) -> Iterator[tuple[str, bytes]]:
     """Restart these cameras' pictures of the scene with new sensors. A camera with fewer pictures
-    waits for the others once."""
+    waits once for the others."""
     for name in names:
         shots = footage.shots[name]
         shot = shots[index % len(shots)]
@@ -124,7 +124,7 @@ def _pass_gate(footage: Footage, devices: Mapping[str, Device], index: int) -> N
 
 
 def _drain(devices: Mapping[str, Device], stop: threading.Event) -> None:
-    """After --once: until every gate event has its ack, at most a minute."""
+    """After --once, wait until every gate event has its ack, for at most one minute."""
     limit_s = time.monotonic() + 60
     while not stop.is_set() and time.monotonic() < limit_s:
         if not any([device.pump(time.monotonic()) for device in devices.values()]):

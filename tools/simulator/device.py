@@ -1,7 +1,7 @@
-"""One simulated device: behaves like firmware/ on an ESP32-CAM, over a paho client.
+"""One simulated device. It behaves like firmware/ on an ESP32-CAM, using a paho client.
 
-The boot counter survives in a file, as in flash. Frames are never queued: the newest replaces one
-that the broker has not taken yet. Gate events wait in order, one in flight, until ingest's
+The boot counter survives in a file, as in flash. Frames are never queued: a new one replaces one
+that the broker has not accepted yet. Gate events wait in order, one in flight, until ingest's
 end-to-end `ack` names them.
 """
 
@@ -27,7 +27,7 @@ ACK_TIMEOUT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """The broker's address and the certificate authority to trust ("" for none)."""
+    """The broker's address, and the certificate authority to trust ("" if none)."""
 
     host: str
     port: int
@@ -65,8 +65,8 @@ class Device:
         self._lock = threading.Lock()
         self._waiting: deque[_GateEvent] = deque()
         self._in_flight: MQTTMessageInfo | None = None
-        # A clean session: what must survive is in the device's ring, and old commands are stale.
-        # Both brokers make a device's client id its user name: no other can take its place.
+        # A clean session, because events survive in the device's ring and old commands are stale.
+        # Both brokers require the client id to be the user name, so no other can take its place.
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=device_id)
         self._client.username_pw_set(device_id, password)
         if broker.ca_file:
@@ -98,12 +98,12 @@ class Device:
 
     @property
     def connected(self) -> bool:
-        """Whether the broker accepted us."""
+        """Whether the broker has accepted the connection."""
         return self._client.is_connected()
 
     def frame(self, jpeg: bytes, captured_at_ms: int, *, wait_s: float = 0.0) -> bool:
-        """Send a picture. False when it was dropped: not connected, or the one before it is still
-        on its way (`wait_s` waits that long for it first)."""
+        """Send a picture. Returns False if it was dropped because the device is not connected or
+        the previous picture is still being sent (after waiting up to `wait_s` for that one)."""
         with self._lock:
             before, self._seq = self._in_flight, self._seq + 1
             seq = self._seq
@@ -126,14 +126,14 @@ class Device:
         return True
 
     def gate(self, direction: str, captured_at_ms: int, gate: str = "main") -> None:
-        """Queue a gate event; `pump` sends it."""
+        """Queue a gate event, which `pump` sends."""
         with self._lock:
             self._seq += 1
             body = {"direction": direction, "gate": gate, "captured_at_ms": captured_at_ms}
             self._waiting.append(_GateEvent(self._seq, json.dumps(body)))
 
     def pump(self, now_s: float) -> int:
-        """Send the oldest gate event, again when its ack is late. Returns the number waiting."""
+        """Send the oldest gate event, and again if its ack is late. Returns the number waiting."""
         with self._lock:
             event = self._waiting[0] if self._waiting else None
             if event and self.connected and now_s - event.sent_at_s >= ACK_TIMEOUT_S:
@@ -184,7 +184,7 @@ class Device:
                 if body["result"] == "rejected":
                     reason = f"{body.get('reason')} ({body.get('detail')})"
                     log.warning("%s: our %s was refused: %s", self.device_id, body["of"], reason)
-                # `rate`: too many at once; the event is kept and sent again after ACK_TIMEOUT_S.
+                # `rate`: too many at once. The event is kept and sent again after ACK_TIMEOUT_S.
                 if body["of"] == "gate" and body.get("reason") != "rate":
                     self._acked(int(body["boot_id"]), int(body["seq"]), str(body["result"]))
             elif "interval_ms" in body:
@@ -205,19 +205,20 @@ class Device:
 
 
 def _without_delay(_: Client, __: Any, connection: Any) -> None:
-    """Small packets (acks, gate events) must not wait for each other."""
+    """Send small packets (acks, gate events) at once, instead of letting them wait for each
+    other."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _next_boot(path: Path) -> int:
-    """Count the boot, as the firmware does in flash. If killed in the middle, the old count
+    """Count the boot, as the firmware does in flash. If it is killed in the middle, the old count
     stays."""
     try:
         boot_id = int(path.read_text("utf-8")) + 1
     except FileNotFoundError:
         boot_id = 1
     except ValueError:
-        # Ids must never repeat: the clock's seconds are above any count of boots.
+        # Ids must never repeat, and the clock's seconds are above any count of boots.
         boot_id = int(time.time())
         log.warning("%s cannot be read: this boot is number %d", path, boot_id)
     path.parent.mkdir(parents=True, exist_ok=True)

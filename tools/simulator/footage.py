@@ -23,7 +23,7 @@ GATE_DEVICE = "gate-1"
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One picture of a camera; `recorded_at_ms` when the footage tells."""
+    """One picture of a camera. `recorded_at_ms` is set if the footage says when it was taken."""
 
     path: Path
     recorded_at_ms: int | None
@@ -31,7 +31,8 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """What a folder holds. `shots`: device -> its pictures in order; `gate`: (frame, direction)."""
+    """The content of a folder. `shots` maps each device to its pictures in order. `gate` holds
+    (frame, direction)."""
 
     site_id: str
     annotations: Mapping[str, Any]
@@ -40,19 +41,19 @@ class Footage:
 
     @property
     def device_ids(self) -> list[str]:
-        """All devices that play it: the cameras, and the gate where there are gate events."""
+        """All devices that play it: the cameras, and the gate if there are gate events."""
         names = [*self.shots, *([GATE_DEVICE] if self.gate else [])]
         return [f"{self.site_id}/{name}" for name in names]
 
     @property
     def length(self) -> int:
-        """Frames of the longest camera: one round."""
+        """The number of frames of the camera that has most, which make one round."""
         return max(len(shots) for shots in self.shots.values())
 
     def passed(self, index: int) -> list[str]:
-        """The gate's passages at the scene's picture `index`, counted across rounds. Before a new
-        round, vehicles leave (or come) until the gate's count is as at the start, because the same
-        afternoon repeats."""
+        """Return the gate's passages at the scene's picture `index`, counted across rounds. Before
+        a new round, vehicles leave (or enter) until the gate's count is what it was at the start,
+        because the same afternoon repeats."""
         round_, frame = divmod(index, self.length)
         directions = [direction for _, direction in self.gate]
         more = directions.count("entry") - directions.count("exit")
@@ -61,7 +62,7 @@ class Footage:
 
     @property
     def gap_ms(self) -> int | None:
-        """The usual time between two pictures of a camera, as recorded; None: unknown."""
+        """The usual time between two pictures of a camera, as recorded, or None if unknown."""
         gaps = [
             after.recorded_at_ms - before.recorded_at_ms
             for shots in self.shots.values()
@@ -71,7 +72,7 @@ class Footage:
         return (round(median(gaps)) or None) if gaps else None
 
     def held(self, pictures: int) -> "Footage":
-        """The same story, with this many consecutive pictures of each scene."""
+        """Return the same story with this many consecutive pictures of each scene."""
         shots = {
             device: [shot for shot in some for _ in range(pictures)]
             for device, some in self.shots.items()
@@ -86,7 +87,7 @@ class Footage:
 
 
 def load(folder: Path) -> Footage:
-    """Read a folder. Raises Invalid with a message for people when it cannot be played."""
+    """Read a folder. Raises Invalid with a message for people if it cannot be played."""
     file, annotations = folder / NAME, load_annotations(folder, Annotated)
     try:
         site_id = slug(str((annotations.get("site") or {}).get("id") or folder.resolve().name))
@@ -109,7 +110,8 @@ def load(folder: Path) -> Footage:
 
 
 def with_recorded_at(jpeg: bytes, recorded_at_ms: int | None) -> bytes:
-    """The picture with its original time in a comment segment, which ingest reads and strips."""
+    """Return the picture with its original time in a comment segment, which ingest reads and
+    strips."""
     if recorded_at_ms is None:
         return jpeg
     text = b'parking:{"recorded_at_ms":%d}' % recorded_at_ms

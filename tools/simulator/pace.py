@@ -1,8 +1,8 @@
-"""When the recorded scene moves on, and which cameras take a picture of it. No clock, no network.
+"""Decide when the recorded scene moves on and which cameras take a picture of it. Pure.
 
-All cameras look at one scene: without a command each takes every picture of it, at the same moment
+All cameras look at one scene. Without a command, each takes every picture of it, at the same moment
 as its neighbours. A camera with a commanded interval takes the scene's current picture at that
-interval: a slower one skips pictures, a faster one repeats them.
+interval, so a slower one skips pictures and a faster one repeats them.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ INTERVAL_MS: Final = 5_000
 
 @dataclass(slots=True)
 class Pace:
-    """Seconds are of any one clock. `index`: the scene's picture, -1 before the first."""
+    """Seconds may come from any one clock. `index` is the scene's picture, -1 before the first."""
 
     interval_s: float
     next_s: float
@@ -23,7 +23,7 @@ class Pace:
     _due_s: dict[str, float] = field(default_factory=dict)
 
     def moves(self, now_s: float) -> bool:
-        """Whether the scene moves on to its next picture now. Lost time is not caught up."""
+        """Return whether the scene moves on to its next picture now. Lost time is not made up."""
         if now_s < self.next_s:
             return False
         self.index += 1
@@ -31,7 +31,8 @@ class Pace:
         return True
 
     def due(self, now_s: float, moved: bool, commanded_ms: Mapping[str, int | None]) -> list[str]:
-        """The cameras that send now; `commanded_ms`: each one's own interval, None for none."""
+        """Return the cameras that send now. `commanded_ms` holds each one's own interval, or
+        None."""
         names = []
         for name, interval_ms in commanded_ms.items():
             if interval_ms is None:
@@ -47,5 +48,5 @@ class Pace:
         return names
 
     def wait_s(self, now_s: float) -> float:
-        """The time until something is due, seconds, 0 or more."""
+        """Return the seconds until something is due, 0 or more."""
         return max(0.0, min([self.next_s, *self._due_s.values()]) - now_s)

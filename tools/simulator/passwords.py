@@ -16,7 +16,7 @@ from tools.simulator.footage import load
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line. An error prints one line and sets exit status 1."""
+    """Run the command line. An error prints one line and sets exit status 1."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.simulator.passwords",
         description=__doc__,

@@ -1,8 +1,8 @@
 """A camera's sensor: adds new noise to each picture of a still scene.
 
-A frozen camera sends the same JPEG byte for byte. So each repeated picture gets its own sensor
-noise. The light stays that of the footage: a varying exposure would make the demo's covered camera
-look dark.
+A frozen camera sends the same JPEG byte for byte, so each repeated picture gets its own sensor
+noise. The light stays that of the footage, because a varying exposure would make the demo's covered
+camera look dark.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,8 @@ class Sensors:
         self._seeds = count(1)
 
     def taken(self, camera: str, scene: Path) -> bytes:
-        """Return one more picture of this file's scene. Raises Invalid when it is not a picture."""
+        """Return one more picture of this file's scene. Raises Invalid if the file is not a
+        picture."""
         seen, pictures = self._scenes.get(camera, (None, iter(())))
         if seen != scene:
             pictures = hold(scene.read_bytes(), 1_000_000, next(self._seeds), _SENSOR)

@@ -104,7 +104,7 @@ def show_status(settings: StackSettings, _: argparse.Namespace) -> int:
 
 
 def stop(settings: StackSettings, _: argparse.Namespace) -> int:
-    """End the stack that runs here and wait until it has ended."""
+    """Stop the stack that runs here and wait until it has stopped."""
     lock = Lock(settings.paths.state)
     holder = lock.holder()
     if holder is None:
@@ -134,7 +134,7 @@ def clean(settings: StackSettings, options: argparse.Namespace) -> int:
 
 
 def env(settings: StackSettings, options: argparse.Namespace) -> int:
-    """Print `export NAME=value` lines, only what differs from the caller's environment."""
+    """Print `export NAME=value` lines, for only what differs from the caller's environment."""
     settings = dataclasses.replace(settings, lan=settings.lan or remembered(settings.paths.lan))
     for name, value in services.env_for(options.service, settings).items():
         if os.environ.get(name) != value:
@@ -143,7 +143,7 @@ def env(settings: StackSettings, options: argparse.Namespace) -> int:
 
 
 def fetch(settings: StackSettings, _: argparse.Namespace) -> int:
-    """Only download. This works while a stack runs here."""
+    """Only download. This works even while a stack runs here."""
     download(settings)
     return 0
 
@@ -198,7 +198,7 @@ async def _come_up(settings: StackSettings, supervisor: Supervisor, console: Con
     console.say(f"everything is running, after {time.monotonic() - began:.1f} s; Ctrl-C stops it")
     if "notifier" in settings.services:
         console.say(f"open http://{HOST}:{settings.ports['notifier']}")
-    # Last, where they are seen: keys are shown once, and the services read new ones by themselves.
+    # Last, where they are seen, because keys are shown once. Services read new ones by themselves.
     show_lan(settings, console)
     _show_first_key(settings)
     if settings.sign_in == "required" and "notifier" in settings.services:
@@ -213,7 +213,7 @@ def _show_first_key(settings: StackSettings) -> None:
 
 
 async def _show_setup_code(settings: StackSettings) -> None:
-    """Only while there is no account."""
+    """Show the setup code, but only while there is no account."""
     url = postgres.accounts_url(settings.paths, settings.ports["postgres"])
     async with await psycopg.AsyncConnection.connect(url) as connection:
         found = await connection.execute("select 1 from accounts.accounts limit 1")

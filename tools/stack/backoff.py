@@ -1,14 +1,15 @@
-"""The wait before an ended process is started again, and when to give up. Pure."""
+"""How long to wait before restarting a process that ended, and when to give up. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
 
-SETTINGS_FAULT: Final = 2  # a service's exit status for bad settings: a restart cannot help
+SETTINGS_FAULT: Final = 2  # a service's exit status for bad settings, which a restart cannot fix
 
 
 @dataclass(slots=True)
 class Backoff:
-    """Doubling waits; a process that lived `calm_s` starts from the first wait again."""
+    """Waits that double. After a process lived for `calm_s`, they start from the first wait
+    again."""
 
     first_s: float = 0.5
     longest_s: float = 15.0
@@ -17,7 +18,7 @@ class Backoff:
     failures: int = 0
 
     def after_exit(self, status: int, lived_s: float) -> float | None:
-        """Seconds to wait before the next start, or None: give up."""
+        """Return the seconds to wait before the next start, or None to give up."""
         if status == SETTINGS_FAULT:
             return None
         self.failures = 1 if lived_s >= self.calm_s else self.failures + 1

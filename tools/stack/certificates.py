@@ -1,7 +1,7 @@
 """The certificate of the stack's address on the local network, and the authority that signs it.
 
-Both are created here, once. Devices and phones trust the authority, which stays; the server's
-certificate is renewed when the address changes or before it expires.
+Both are created here, once. Devices and phones trust the authority, which never changes. The
+server's certificate is renewed when the address changes and before it expires.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ from parking.access.secret_files import write_private
 AUTHORITY_DAYS: Final = 3650
 SERVER_DAYS: Final = 397  # browsers accept no more
 RENEW_DAYS: Final = 30
-_PAST: Final = dt.timedelta(days=1)  # for devices whose clock is behind
+_PAST: Final = dt.timedelta(days=1)  # for devices whose clocks are slow
 
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """The files, all PEM, in one private folder."""
+    """The files, all in PEM form, in one private folder."""
 
     folder: Path
 
@@ -47,8 +47,8 @@ class Certificates:
         return self.folder / "server.key"
 
     def prepare(self, names: tuple[str, ...], now: dt.datetime | None = None) -> bool:
-        """Create what is missing, renew what no longer fits. `names`: addresses and DNS names.
-        Return whether the server's certificate is new."""
+        """Create what is missing and renew what no longer fits. `names` holds addresses and DNS
+        names. Returns whether the server's certificate is new."""
         now = now or dt.datetime.now(dt.UTC)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority_key = self._authority_key
@@ -64,7 +64,7 @@ class Certificates:
         return True
 
     def fingerprint(self) -> str:
-        """SHA-256 of the server's certificate, as browsers show it."""
+        """Return the SHA-256 of the server's certificate, as browsers show it."""
         return _certificate(self.chain).fingerprint(hashes.SHA256()).hex(":").upper()
 
     @property
@@ -152,7 +152,8 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _alternative(names: tuple[str, ...]) -> x509.SubjectAlternativeName:
-    """An address is listed as a DNS name too: some TLS libraries of boards compare only those."""
+    """List each address as a DNS name too, because some boards' TLS libraries compare only
+    those."""
     general: list[x509.GeneralName] = []
     for name in names:
         with contextlib.suppress(ValueError):

@@ -54,7 +54,7 @@ async def healthz(port: int) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return free ports, below the range that the system gives to outgoing connections. Otherwise a
+    """Return free ports below the range that the system uses for outgoing connections. Otherwise a
     client that keeps retrying the port of a stopped server could connect to itself."""
     found: set[int] = set()
     while len(found) < count:
@@ -94,7 +94,7 @@ def _is_free(port: int, host: str = HOST) -> bool:
 
 
 def _holder(port: int) -> str:
-    """` by NAME (pid N)` if the system lets us see it."""
+    """Return ` by NAME (pid N)` if the system lets us see it."""
     try:
         for one in psutil.net_connections("tcp"):
             if one.pid and one.status == psutil.CONN_LISTEN and one.laddr[1:] == (port,):

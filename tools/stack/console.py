@@ -27,13 +27,13 @@ class Console:
         logs.mkdir(parents=True, exist_ok=True)
 
     def say(self, text: str, level: str = "info") -> None:
-        """Write a line of the supervisor's own."""
+        """Write a line from the supervisor itself."""
         text = one_line(text)
         self._store("stack", f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}")
         self._print("stack", text, level)
 
     def line(self, name: str, text: str, quiet: bool) -> None:
-        """Write a line of a process. A quiet process's lines are shown only when they report
+        """Write a line from a process. Lines of a quiet process are shown only when they report
         trouble."""
         text = one_line(text)
         self._store(name, text)
@@ -56,12 +56,12 @@ class Console:
             text = f"{_paint(name, out)} {text}"
         try:
             print(text, file=out, flush=True)
-        except OSError:  # `make run | head`, a closed terminal: the files still get every line
+        except OSError:  # `make run | head` or a closed terminal: the files still get every line
             self._out = None
 
     def _store(self, name: str, text: str) -> None:
-        """Append to the log file. A failure (a full disk) is reported once and otherwise ignored: a
-        process whose output nobody reads would block forever."""
+        """Append to the log file. A failure (a full disk) is reported once and otherwise ignored,
+        because a process whose output nobody reads would block forever."""
         try:
             self._append(name, text)
             self._unwritable = ""
@@ -94,5 +94,5 @@ def _paint(name: str, out: TextIO) -> str:
 
 
 def standard_output() -> TextIO:
-    """The console of `python -m tools.stack run`."""
+    """Return the console of `python -m tools.stack run`."""
     return sys.stdout

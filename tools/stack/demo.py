@@ -19,14 +19,14 @@ from tools.stack.settings import ROOT, StackSettings
 from tools.stack.supervisor import Part
 
 FOOTAGE: Final = ROOT / "demo"
-PICTURE_MS: Final = 50  # one picture from camera to page, on two busy cores
+PICTURE_MS: Final = 50  # time for one picture from camera to page, on two busy cores
 HOLD: Final = 2  # pictures of each scene: the tracker needs two, and cars should come and go
 BEGIN: Final = 4  # in the project's own footage nothing happens before this
 
 
 def footage(settings: StackSettings) -> Path | None:
-    """Return the folder to play: the chosen one, or the project's own; None for none. Raises
-    StackError when it cannot be played."""
+    """Return the folder to play: the chosen one or the project's own, or None to play nothing.
+    Raises StackError if it cannot be played."""
     if not settings.demo:
         return None
     folder = settings.footage or FOOTAGE
@@ -42,22 +42,22 @@ def footage(settings: StackSettings) -> Path | None:
 
 
 def interval_ms(folder: Path) -> int:
-    """The interval between pictures: five seconds, or the recorded interval if that is shorter;
-    longer if two cores could not analyse as many."""
+    """Return the interval between pictures: five seconds, or the recorded interval if that is
+    shorter. It is longer if two cores could not analyse that many pictures."""
     played = load(folder)
     wanted_ms = min(INTERVAL_MS, max(1000, played.gap_ms or INTERVAL_MS))
     return max(wanted_ms, PICTURE_MS * len(played.shots))
 
 
 def hold(folder: Path) -> int:
-    """Consecutive pictures of each scene: one for a recording that is as dense as a camera's
-    stream."""
+    """Return the number of consecutive pictures of each scene. It is one for a recording that is as
+    dense as a camera's stream."""
     gap_ms = load(folder).gap_ms
     return HOLD if gap_ms is None or gap_ms > INTERVAL_MS else 1
 
 
 def env_for_service(service: str, settings: StackSettings) -> dict[str, str]:
-    """The settings that the footage requires of a service, unless the caller set them."""
+    """Return the settings that the footage requires of a service, unless the caller set them."""
     folder = footage(settings)
     if service != "detector" or folder is None:
         return {}
@@ -69,8 +69,9 @@ def env_for_service(service: str, settings: StackSettings) -> dict[str, str]:
 
 
 def parts(settings: StackSettings, folder: Path) -> list[Part]:
-    """The players: simulated boards for the requested number of devices (the gate first, then the
-    cameras, then further cameras that the site does not have), the simulator for the rest."""
+    """Return the players: simulated boards for the requested number of devices (the gate first,
+    then the cameras, then further cameras that the site does not have), and the simulator for the
+    rest."""
     played = load(folder)
     names = sorted(played.device_ids, key=lambda device: not device.endswith(f"/{GATE_DEVICE}"))
     more = range(len(names) + 1, settings.boards + 1)
@@ -95,7 +96,7 @@ def parts(settings: StackSettings, folder: Path) -> list[Part]:
 
 
 def _part(settings: StackSettings, name: str, program: Sequence[str]) -> Part:
-    """A player as a part. It connects by itself as soon as the broker is up."""
+    """Return a player as a part. It connects by itself as soon as the broker is up."""
     env = _environment(settings) | {
         "MQTT_HOST": "127.0.0.1",
         "MQTT_PORT": str(settings.ports["mqtt"]),
@@ -124,7 +125,7 @@ def publish_layouts(settings: StackSettings, folder: Path) -> None:
     if published.exists() and published.read_text("utf-8") == digest:
         return
     command = [sys.executable, "-m", "tools.cli", "layout", "publish", str(folder)]
-    # It is durable once written; on a busy computer the tracker may need a while to reach it.
+    # A layout is durable once written. On a busy computer the tracker may reach it much later.
     command += ["--interval-ms", str(interval_ms(folder)), "--wait-s", "0"]
     if folder == FOOTAGE:  # rendered, so nobody is seen; a real lot is its operator's to publish
         command.append("--public")

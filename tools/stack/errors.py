@@ -1,6 +1,6 @@
-"""What the embedded stack raises."""
+"""The error that the embedded stack raises."""
 
 
 class StackError(Exception):
-    """The stack cannot start or continue; the message gives the reason and what to do, in plain
+    """The stack cannot start or continue. The message gives the reason and what to do, in plain
     words."""

@@ -1,4 +1,4 @@
-"""The stack as a Python object: the supervisor in a thread of its own, for tests and tools.
+"""The stack as a Python object, with the supervisor in its own thread, for tests and tools.
 
     with Infra(Paths(state, cache), environ) as infra:
         infra.bootstrap, infra.dsn, infra.s3, infra.mqtt_port
@@ -48,7 +48,7 @@ class S3(NamedTuple):
 
 
 def build(settings: StackSettings, names: Sequence[str] = PARTS) -> list[Part]:
-    """The infrastructure's parts, with everything they need downloaded and prepared."""
+    """Return the infrastructure's parts, with everything they need downloaded and prepared."""
     env = settings.python_env
     paths = settings.paths
     wanted: list[Part] = []
@@ -81,19 +81,20 @@ def _archives(paths: Paths) -> dict[jars.Jar, Path]:
 
 
 def used_ports(settings: StackSettings, names: Sequence[str]) -> dict[str, int]:
-    """The ports these parts and services will listen on, by setting."""
+    """Return the ports that these parts and services will listen on, keyed by setting."""
     used = [port for name in names for port in _INFRA_PORTS.get(name, (name,))]
     return {name: settings.ports[name] for name in used}
 
 
 def lan_ports(settings: StackSettings) -> dict[str, int]:
-    """The ports that are open on the local network, by setting."""
+    """Return the ports that are open on the local network, keyed by setting."""
     doors = ["mqtts", *(door for name, door in services.DOORS.items() if name in settings.services)]
     return {name: settings.ports[name] for name in doors}
 
 
 class Infra:
-    """Real servers for tests: ports chosen by the system, a state folder of the caller's."""
+    """Real servers for tests, with ports chosen by the system and a state folder of the
+    caller's."""
 
     def __init__(
         self,
@@ -141,12 +142,12 @@ class Infra:
     # ------------------------------------------------------------ addresses and files
     @property
     def dsn(self) -> str:
-        """PostgreSQL, as the database's owner."""
+        """Return PostgreSQL's address, as the database's owner."""
         return postgres.database_url(self.settings.paths, self.settings.ports["postgres"])
 
     @property
     def s3(self) -> S3:
-        """The object store with its bucket."""
+        """Return the object store with its bucket."""
         paths, port = self.settings.paths, self.settings.ports["s3"]
         return S3(
             f"http://{HOST}:{port}",
@@ -158,28 +159,28 @@ class Infra:
 
     @property
     def mqtt_bridge(self) -> tuple[str, str]:
-        """User name and password of the bridge."""
+        """Return the bridge's user name and password."""
         return mqtt.BRIDGE, (self.settings.paths.secrets / "mqtt_bridge").read_text("utf-8")
 
     @property
     def keys_file(self) -> Path:
-        """The API keys' file that the services started here read."""
+        """Return the file of API keys that services started here read."""
         return services.key_file(self.settings.paths)
 
     def add_device(self, site: str, device: str) -> tuple[str, str]:
-        """User name and password of a device, which is added to the broker."""
+        """Add a device to the broker and return its user name and password."""
         return f"{site}/{device}", mqtt.add_device(self.settings.paths, f"{site}/{device}")
 
     def env_for(self, service: str) -> dict[str, str]:
-        """The environment a service would get here."""
+        """Return the environment that a service would get here."""
         return services.env_for(service, self.settings)
 
     def url(self, service: str) -> str:
-        """The URL of a service started here."""
+        """Return the URL of a service started here."""
         return f"http://{HOST}:{self.settings.ports[service]}"
 
     def log(self, name: str) -> str:
-        """The output of a part so far."""
+        """Return the output of a part so far."""
         path = self.settings.paths.logs / f"{name}.log"
         return path.read_text("utf-8") if path.exists() else ""
 
@@ -187,7 +188,7 @@ class Infra:
     def start_service(
         self, service: str, env: Mapping[str, str] | None = None, limit_s: float = 60.0
     ) -> None:
-        """Start a service as a process of its own and wait until it is ready."""
+        """Start a service as a separate process and wait until it is ready."""
         self.run_part(services.part(service, self.settings, self._parts, env or {}), limit_s)
 
     def run_part(self, part: Part, limit_s: float = 60.0) -> None:
@@ -197,33 +198,33 @@ class Infra:
         self.wait_healthy(part.name, limit_s=limit_s)
 
     def stop(self, name: str) -> None:
-        """End a part cleanly; it stays ended until `start`."""
+        """Stop a part cleanly. It stays stopped until `start`."""
         self._call(self._supervisor.stop(name))
 
     def start(self, name: str, limit_s: float = 60.0) -> None:
-        """Start a part again that was stopped."""
+        """Start a part that was stopped, and wait until it is ready."""
         self._call(self._start(self._built[name]))
         self.wait_healthy(name, limit_s=limit_s)
 
     def kill(self, name: str, number: Signals = SIGKILL) -> int:
-        """Send a signal to a part's process and return its pid. A process that ends is started
-        again."""
+        """Send a signal to a part's process and return its pid. A process that ends is
+        restarted."""
         return self._call(self._signal(name, number))
 
     def wait_healthy(self, *names: str, limit_s: float = 120.0) -> None:
-        """Wait until all are healthy. Raises StackError when one is not healthy in time."""
+        """Wait until all are healthy. Raises StackError if one is not healthy in time."""
         self._call(self._supervisor.healthy(names, limit_s), limit_s + 10.0)
 
     def wait_restarted(self, name: str, starts: int, limit_s: float = 60.0) -> None:
-        """Wait until a part is healthy in its `starts`-th life at least."""
+        """Wait until a part is healthy in at least its `starts`-th life."""
         self._call(self._restarted(name, starts, limit_s), limit_s + 10.0)
 
     def starts(self, name: str) -> int:
-        """How often a part was started."""
+        """Return how often a part was started."""
         return self._supervisor.units[name].starts
 
     def pid(self, name: str) -> int:
-        """The pid of a part's process. Raises StackError when it does not run."""
+        """Return the pid of a part's process. Raises StackError if it is not running."""
         process = self._supervisor.units[name].process
         if process is None or process.returncode is not None:
             raise StackError(f"{name} is not running")

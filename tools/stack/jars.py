@@ -33,11 +33,11 @@ class Jar:
 
     @property
     def is_s3proxy(self) -> bool:
-        """S3Proxy's one archive holds all it needs; all others are Kafka's class path."""
+        """S3Proxy's single archive holds all that it needs. All others are Kafka's class path."""
         return self.coordinate == S3PROXY
 
     def path_in(self, repository: Path) -> Path:
-        """Where a local Maven repository keeps it."""
+        """Return where a local Maven repository keeps it."""
         group, name, version, *classifier = self.coordinate.split(":")
         file = "-".join((name, version, *classifier)) + ".jar"
         return repository.joinpath(*group.split("."), name, version, file)
@@ -50,15 +50,15 @@ class Jar:
 
 
 def locked() -> list[Jar]:
-    """The pinned archives, in class path order."""
+    """Return the pinned archives in class path order."""
     lines = LOCK_FILE.read_text("utf-8").splitlines()
     return [Jar(*line.split()) for line in lines if line and not line.startswith("#")]
 
 
 def fetch(repository: Path, progress: Progress) -> dict[Jar, Path]:
-    """Every pinned archive as a local file, downloaded where it is missing or damaged.
+    """Return every pinned archive as a local file, downloading those that are missing or damaged.
 
-    Raises StackError when one cannot be downloaded or its hash differs from the pinned one.
+    Raises StackError if one cannot be downloaded or its hash differs from the pinned one.
     """
     resolver = PythonResolver(progress_callback=progress)
     context = MavenContext(resolver, repo_cache=repository, timeout=60)
@@ -74,7 +74,7 @@ def _fetch_one(jar: Jar, context: MavenContext, path: Path) -> None:
     path.unlink(missing_ok=True)  # perhaps torn by an interrupted download
     try:
         jar.download(context)
-    except Exception as error:  # jgo raises many kinds; each means that the download failed
+    except Exception as error:  # jgo raises many kinds, all for a failed download
         raise StackError(f"cannot download {jar.coordinate} from Maven: {error}") from error
     if _sha256(path) != jar.sha256:
         path.unlink()
@@ -90,7 +90,7 @@ def _sha256(path: Path) -> str:
 def _lock(repository: Path) -> None:
     """Resolve the versions above and write jars.txt."""
     context = MavenContext(repo_cache=repository, timeout=60)
-    # Kafka alone: resolved together with the binding, log4j's POM would lower some versions.
+    # Kafka alone, because together with the binding, log4j's POM would lower some versions.
     _, nodes = context.resolver.get_dependency_list([context.create_dependency(KAFKA)])
     names = [f"{n.dep.groupId}:{n.dep.artifactId}:{n.dep.version}" for n in nodes]
     jars = [Jar(name, "") for name in [KAFKA, *names, LOG_BINDING, S3PROXY]]

@@ -22,7 +22,7 @@ from tools.stack.settings import StackSettings
 from tools.stack.supervisor import Part
 
 # 512 MB of heap: the defaults for the cleaner and the groups suit far larger machines.
-# Broker session: after a kill -9, the broker can register again only once its old session is over.
+# Broker session: after a kill -9, the broker can register only once its old session is over.
 _PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1
@@ -54,7 +54,7 @@ broker.session.timeout.ms=5000
 broker.heartbeat.interval.ms=1000
 """
 # Kafka stores mostly pictures: about 350 MB an hour in the demo. The last hour or two of a camera
-# are enough here; production's limit (2 GB a partition) would come to 24 GB.
+# are enough here; production's limit (2 GB per partition) would come to 24 GB.
 SMALLER: Final = {FRAMES: {"retention.bytes": "100000000"}}
 _LOGGING: Final = """\
 status=error
@@ -71,7 +71,8 @@ logger.raft.level=error
 
 
 def java(heap_mb: int, class_path: Sequence[Path], *arguments: str) -> tuple[str, ...]:
-    """A Java command line. Small heaps get the collector and compiler that need least memory."""
+    """Return a Java command line. Small heaps get the collector and compiler that need least
+    memory."""
     return (
         str(JAVA),
         f"-Xmx{heap_mb}m",
@@ -87,7 +88,7 @@ def java(heap_mb: int, class_path: Sequence[Path], *arguments: str) -> tuple[str
 
 
 def part(settings: StackSettings, class_path: Sequence[Path], env: Mapping[str, str]) -> Part:
-    """Format the log folder once, write the configuration, describe the process."""
+    """Format the log folder once, write the configuration, and describe the process."""
     data = private_folder(settings.paths.data / "kafka")
     home = private_folder(settings.paths.state / "kafka")
     properties = home / "server.properties"
@@ -132,8 +133,8 @@ def part(settings: StackSettings, class_path: Sequence[Path], env: Mapping[str, 
 
 
 async def _ready_for_groups(client: KafkaSettings) -> None:
-    """Make Kafka create its offsets topic, which it does for the first group, before a service
-    needs it. Raises KafkaError until it exists."""
+    """Make Kafka create its offsets topic before a service needs it, which it does for the first
+    group. Raises KafkaError until the topic exists."""
     connection = AIOKafkaAdminClient(**client.client())
     await connection.start()
     try:
@@ -153,7 +154,8 @@ def _format(tool: Sequence[str], properties: Path) -> None:
 
 
 def _escaped(path: Path) -> str:
-    """A path as a Java properties value. log.dirs splits at commas, so a comma is an error."""
+    """Return a path as a Java properties value. log.dirs splits at commas, so a comma is an
+    error."""
     if "," in str(path):
         raise StackError(
             f"Kafka cannot keep its log below a folder with a comma in its name: {path}"

@@ -15,7 +15,7 @@ from tools.stack.settings import StackSettings
 
 def open_to_lan(settings: StackSettings, console: Console) -> None:
     """Prepare the certificates, or, without LAN, note that the stack is for this machine only.
-    Raises StackError when a port is taken there."""
+    Raises StackError if a port is taken there."""
     lan = settings.lan
     remember(settings.paths.lan, lan)
     if lan is None:
@@ -26,7 +26,7 @@ def open_to_lan(settings: StackSettings, console: Console) -> None:
 
 
 def show_lan(settings: StackSettings, console: Console, out: TextIO = sys.stdout) -> None:
-    """Say what is open where and, on a terminal, show the page's address as a QR code."""
+    """Print what is open where and, on a terminal, show the page's address as a QR code."""
     lan, ports = settings.lan, settings.ports
     if lan is None:
         return
@@ -38,11 +38,11 @@ def show_lan(settings: StackSettings, console: Console, out: TextIO = sys.stdout
     shown = f"\n  The page, for phones on this network: {url}\n  It asks people to sign in.\n"
     if out.isatty():
         shown += qr_code(url)
-    print(shown, file=out, flush=True)  # at once: no other line may come between
+    print(shown, file=out, flush=True)  # at once, so that no other line comes in between
 
 
 def doors(settings: StackSettings, lan: Lan) -> list[str]:
-    """One line for each fact to print."""
+    """Return one line for each fact to print."""
     ports, files = settings.ports, mqtt.certificates(settings.paths)
     named = f" (also {lan.name}, where multicast DNS works)" if lan.name else ""
     lines = [
@@ -63,7 +63,8 @@ def doors(settings: StackSettings, lan: Lan) -> list[str]:
 
 
 def qr_code(url: str) -> str:
-    """A QR code of half blocks for a terminal, dark on light whatever the terminal's colours."""
+    """Return a QR code of half blocks for a terminal, dark on light whatever the terminal's
+    colours."""
     rows = [list(row) for row in segno.make(url, error="l").matrix_iter(border=2)]
     rows += [[0] * len(rows[0])] * (len(rows) % 2)
     lines = []

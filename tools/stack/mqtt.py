@@ -21,12 +21,13 @@ _SOURCE: Final = Path(__file__).parent / "mqtt_broker"
 
 
 def passwords(paths: Paths) -> PasswordFile:
-    """The users of the embedded broker."""
+    """Return the users of the embedded broker."""
     return PasswordFile(paths.secrets / "mqtt_passwords")
 
 
 def add_device(paths: Paths, device_id: str) -> str:
-    """The password of a device (`{site}/{device}`). The first call adds it to the broker."""
+    """Return the password of a device (`{site}/{device}`). The first call adds the device to the
+    broker."""
     secret = paths.secrets / "devices" / f"{device_id.replace('/', '~')}"
     known = secret.exists()
     password = made_once(secret)
@@ -36,12 +37,12 @@ def add_device(paths: Paths, device_id: str) -> str:
 
 
 def certificates(paths: Paths) -> Certificates:
-    """The certificates for the local network."""
+    """Return the certificates for the local network."""
     return Certificates(paths.secrets / "lan")
 
 
 def part(settings: StackSettings, env: Mapping[str, str]) -> Part:
-    """Install the broker's packages once, describe the process."""
+    """Install the broker's packages once and describe the process."""
     program = install(settings.paths.cache, env)
     users = passwords(settings.paths)
     if not users.path.exists():
@@ -76,7 +77,8 @@ def part(settings: StackSettings, env: Mapping[str, str]) -> Part:
 
 
 def install(cache: Path, env: Mapping[str, str]) -> Path:
-    """The broker's program with its npm packages beside it, installed again when either changed."""
+    """Return the broker's program with its npm packages beside it. Installs it again if either
+    changed."""
     files = sorted(_SOURCE.glob("*.mjs")) + sorted(_SOURCE.glob("package*.json"))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     home = cache / "mqtt_broker" / digest

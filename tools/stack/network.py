@@ -1,7 +1,7 @@
 """The address that the stack opens to the local network (`make run LAN=1` or HOST=ADDRESS).
 
-`make` hands HOST over as LAN_HOST, and only from its command line: some shells export a HOST of
-their own.
+`make` passes HOST on as LAN_HOST, and only from its command line, because some shells export their
+own HOST.
 """
 
 import ipaddress
@@ -16,14 +16,14 @@ import psutil
 
 from parking.runtime.settings import Reader
 
-_ELSEWHERE: Final = ("192.0.2.1", 9)  # an address of documentation; nothing is sent to it
+_ELSEWHERE: Final = ("192.0.2.1", 9)  # a documentation address; nothing is sent to it
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
 class Lan:
-    """Where the three doors are: the page and API, MQTT and ingest, all with TLS. `name`: this
-    machine's name by multicast DNS, "" if it has none; `others`: its further addresses."""
+    """Where the three doors are: the page and API, MQTT, and ingest, all with TLS. `name` is this
+    machine's multicast DNS name, or "" if it has none. `others` holds its other addresses."""
 
     address: str
     name: str = ""
@@ -36,7 +36,8 @@ class Lan:
 
 
 def read_lan(env: Reader) -> Lan | None:
-    """From LAN and LAN_HOST; None if neither is set. Adds a problem for an unsafe address."""
+    """Read LAN and LAN_HOST. Returns None if neither is set. Adds a problem for an unsafe
+    address."""
     wanted = env.flag("LAN", False)
     host = env.text("LAN_HOST", "")
     if not (wanted or host):
@@ -51,7 +52,8 @@ def read_lan(env: Reader) -> Lan | None:
 
 
 def refusal(address: str, own: Mapping[str, str]) -> str:
-    """Why the stack must not open to this address; "" if it may. `own`: interfaces by address."""
+    """Return why the stack must not open to this address, or "" if it may. `own` maps this
+    machine's addresses to interfaces."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -74,7 +76,7 @@ def refusal(address: str, own: Mapping[str, str]) -> str:
 
 
 def default_address() -> str:
-    """The address that the default route uses; "" without one. Sends nothing."""
+    """Return the address that the default route uses, or "" without one. Sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(_ELSEWHERE)
@@ -84,7 +86,7 @@ def default_address() -> str:
 
 
 def own_addresses() -> dict[str, str]:
-    """This machine's IPv4 addresses, without 127.*, and the interface of each."""
+    """Return this machine's IPv4 addresses, without 127.*, and the interface of each."""
     return {
         one.address: interface
         for interface, addresses in psutil.net_if_addrs().items()
@@ -94,13 +96,13 @@ def own_addresses() -> dict[str, str]:
 
 
 def local_name(hostname: str) -> str:
-    """The name in multicast DNS; "" if the host's name cannot be one."""
+    """Return the name in multicast DNS, or "" if the host's name cannot be one."""
     first = hostname.split(".")[0].lower()
     return f"{first}.local" if _NAME.fullmatch(first) and first != "localhost" else ""
 
 
 def remember(file: Path, lan: Lan | None) -> None:
-    """Store the running stack's address, for `env` in other terminals."""
+    """Store the running stack's address for `env` in other terminals."""
     file.unlink(missing_ok=True)
     if lan is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +110,8 @@ def remember(file: Path, lan: Lan | None) -> None:
 
 
 def remembered(file: Path) -> Lan | None:
-    """The address of the stack that runs here; None if it is open to this machine only."""
+    """Return the address of the stack that runs here, or None if it is open only to this
+    machine."""
     try:
         address, name = file.read_text("utf-8").split("\n")[:2]
     except (FileNotFoundError, ValueError):

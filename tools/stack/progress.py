@@ -23,7 +23,7 @@ OneDownload = Callable[[str, int], AbstractContextManager[Advance]]
 
 @contextmanager
 def download_progress() -> Iterator[OneDownload]:
-    """Give a function (file name, bytes) -> context manager that counts the received bytes."""
+    """Provide a function (file name, bytes) -> context manager that counts the received bytes."""
     columns = (
         TextColumn("{task.description:<34.34}"),
         BarColumn(),

@@ -2,7 +2,8 @@
 
     python -m tools.stack.servers CACHE KAFKA [S3PROXY]
 
-CACHE: a local Maven repository; what is missing there is downloaded. KAFKA, S3PROXY: new folders.
+CACHE is a local Maven repository, into which missing archives are downloaded. KAFKA and S3PROXY are
+new folders.
 """
 
 import shutil
@@ -16,7 +17,8 @@ from tools.stack.progress import download_progress
 
 
 def copy(cache: Path, kafka: Path, s3proxy: Path | None) -> None:
-    """Copy them. Raises StackError when one cannot be downloaded, OSError when a folder exists."""
+    """Copy the archives. Raises StackError if one cannot be downloaded, and OSError if a folder
+    exists."""
     with download_progress() as progress:
         archives = jars.fetch(cache, progress)
     for folder, wanted in ((kafka, False), (s3proxy, True)):
@@ -28,7 +30,7 @@ def copy(cache: Path, kafka: Path, s3proxy: Path | None) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Command line. An error prints one line and sets exit status 1."""
+    """Run the command line. An error prints one line and sets exit status 1."""
     if len(arguments) not in (2, 3) or arguments[0].startswith("-"):
         sys.exit(__doc__)
     cache, kafka, *more = map(Path, arguments)

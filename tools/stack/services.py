@@ -28,12 +28,12 @@ NEEDS: Final = {
 
 
 def key_file(paths: Paths) -> Path:
-    """The hashed API keys that ingest and notifier read."""
+    """Return the file of hashed API keys that ingest and notifier read."""
     return paths.secrets / "api_keys"
 
 
 def env_for(service: str, settings: StackSettings) -> dict[str, str]:
-    """The whole environment of a service (or of a tool that uses the same servers)."""
+    """Return the whole environment of a service (or of a tool that uses the same servers)."""
     paths, ports = settings.paths, settings.ports
     common = {
         "KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}",
@@ -52,7 +52,7 @@ def env_for(service: str, settings: StackSettings) -> dict[str, str]:
 def part(
     service: str, settings: StackSettings, infra: tuple[str, ...], env: Mapping[str, str]
 ) -> Part:
-    """A service as a part. `env` overrides its environment."""
+    """Return a service as a part. `env` overrides its environment."""
     environment = {**env_for(service, settings), **env}
     port = int(environment["HTTP_PORT"])
 
@@ -79,7 +79,7 @@ def part(
 
 
 def _on_lan(service: str, settings: StackSettings) -> dict[str, str]:
-    """What differs while the stack is open to the local network."""
+    """Return what differs while the stack is open to the local network."""
     lan, ports = settings.lan, settings.ports
     if lan is None:
         return {}
@@ -122,7 +122,8 @@ def _ingest(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def _cameras_key(paths: Paths) -> Path:
-    """The file with the key to the logins of cameras that are added in the page, created once."""
+    """Return the file with the key to the logins of cameras that are added in the page. It is
+    created once."""
     file = paths.secrets / "cameras_key"
     if not file.exists():
         write_private(file, secrets.token_hex(32))
@@ -160,17 +161,17 @@ def _notifier(paths: Paths, ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def setup_code(paths: Paths) -> Path:
-    """The file with the code that the page asks for when it creates the administrator."""
+    """Return the file with the code that the page asks for when it creates the administrator."""
     file = paths.secrets / "setup_code"
     made_once(file)
     return file
 
 
 def _live_key(paths: Paths) -> Path:
-    """The file with the notifier's own key to ingest, created once."""
+    """Return the file with the notifier's own key for ingest. It is created once."""
     secret = paths.secrets / "live_key"
     keys = KeyFile(key_file(paths))
-    # One from an earlier version has only the scope `live`.
+    # A key from an earlier version has only the scope `live`.
     if not (secret.exists() and keys.check(secret.read_text("utf-8").strip(), "cameras")):
         keys.remove(NOTIFIERS_KEY)
         write_private(secret, keys.add(NOTIFIERS_KEY, "live", "cameras"))

@@ -32,7 +32,7 @@ PORTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The stack's folders: `state` is its own, several stacks may share `cache`."""
+    """The stack's folders. `state` is its own; several stacks may share `cache`."""
 
     state: Path
     cache: Path
@@ -49,17 +49,17 @@ class Paths:
 
     @property
     def run(self) -> Path:
-        """Pid files, the status file."""
+        """The folder of pid files and the status file."""
         return self.state / "run"
 
     @property
     def lan(self) -> Path:
-        """The address of the running stack on the local network."""
+        """The file with the running stack's address on the local network."""
         return self.run / "lan"
 
     @property
     def data(self) -> Path:
-        """What Kafka, PostgreSQL and S3 store."""
+        """The folder in which Kafka, PostgreSQL and S3 store their data."""
         return self.state / "data"
 
 
@@ -82,8 +82,8 @@ class StackSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "StackSettings":
-        """STATE, PORT_*, SERVICES, DEMO, DEVICES, FOOTAGE, LOG_FORMAT, KAFKA_HEAP_MB, SIGN_IN,
-        LAN, LAN_HOST.
+        """Read STATE, PORT_*, SERVICES, DEMO, DEVICES, FOOTAGE, LOG_FORMAT, KAFKA_HEAP_MB, SIGN_IN,
+        LAN and LAN_HOST.
 
         Raises SettingsError with every bad value.
         """
@@ -126,7 +126,7 @@ class StackSettings:
 
 
 def _sign_in(env: Reader, lan: Lan | None) -> str:
-    """Whether people sign in: always where the stack is open to the local network."""
+    """Return whether people sign in. They always do if the stack is open to the local network."""
     usual = "off" if lan is None else "required"
     chosen = env.choice("SIGN_IN", ("off", "required"), usual)
     if lan is not None and chosen == "off":
@@ -135,12 +135,12 @@ def _sign_in(env: Reader, lan: Lan | None) -> str:
 
 
 def port_setting(name: str) -> str:
-    """The environment variable that sets a port."""
+    """Return the environment variable that sets a port."""
     return f"PORT_{name.upper()}"
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for child processes, without variables that would point them to other
+    """Return the environment for child processes, without variables that would point them to other
     servers."""
     foreign = (
         "AWS_",

@@ -1,4 +1,5 @@
-"""Free space on the disk with the stack's data: when it is too little, and when enough again."""
+"""Free space on the disk that holds the stack's data: when it is too little, and when it is enough
+again."""
 
 import shutil
 from dataclasses import dataclass
@@ -13,14 +14,14 @@ ENOUGH_BYTES: Final = 250 * _MB
 @dataclass(slots=True)
 class Space:
     """The free bytes of a folder's file system. A process that ends while fewer than `low` are free
-    is started again only once there are `enough`; earlier it would only end again."""
+    is restarted only once there are `enough`, because before that it would only end again."""
 
     folder: Path
     low_bytes: int = LOW_BYTES
     enough_bytes: int = ENOUGH_BYTES
 
     def free_bytes(self) -> int:
-        """The current value; the parent folder's value while this folder does not exist yet."""
+        """The current value, or the parent folder's value while this folder does not exist yet."""
         folder = self.folder
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
@@ -35,6 +36,6 @@ class Space:
         return self.free_bytes() >= self.enough_bytes
 
     def reason(self) -> str:
-        """A message for people."""
+        """Describe it for people."""
         free, enough = self.free_bytes() // _MB, self.enough_bytes // _MB
         return f"the disk of {self.folder} is full ({free} MB free): it continues at {enough} MB"

@@ -1,4 +1,4 @@
-"""What runs: the supervisor's status file, and a table of it for people."""
+"""Show what is running: the supervisor's status file, and a table of it for people."""
 
 import contextlib
 import json
@@ -15,13 +15,14 @@ from tools.stack.supervisor import Supervisor
 
 
 def forget(paths: Paths) -> None:
-    """Delete the status file of the previous run at a start."""
+    """Delete the status file of the previous run when a new run starts."""
     _file(paths).unlink(missing_ok=True)
 
 
 def write(paths: Paths, supervisor: Supervisor) -> None:
-    """Replace the status file. Called at every change. On a full disk the old file stays until the
-    next change: a write error must not fail the callers, which wait for processes."""
+    """Replace the status file. It is called at every change. On a full disk the old file stays
+    until the next change, because a write error must not fail the callers, which wait for
+    processes."""
     path = _file(paths)
     parts = {
         name: {"state": unit.state, "starts": unit.starts, "port": unit.part.port}
@@ -35,7 +36,7 @@ def write(paths: Paths, supervisor: Supervisor) -> None:
 
 
 def table(paths: Paths) -> Iterator[str]:
-    """The lines of `make status`; raises nothing when nothing runs."""
+    """Yield the lines of `make status`. Raises nothing if nothing runs."""
     holder = Lock(paths.state).holder()
     if holder is None:
         yield "nothing is running here; `make run` starts it"

@@ -1,8 +1,8 @@
-"""Kafka's topics and users for Strimzi, and the rights as a table, generated from the lists in
+"""Generate Kafka's topics and users for Strimzi, and the rights as a table, from the lists in
 parking/core/topics.py and parking/core/rights.py.
 
 `python -m tools.stack.strimzi [topics|users|acls] > deploy/kafka/FILE.yaml`; `make schemas` writes
-the files, tests compare them.
+the files, and tests compare them.
 """
 
 import json
@@ -13,7 +13,8 @@ from parking.core.topics import TOPICS, Topic
 
 
 def manifests() -> str:
-    """Every topic, with three replicas; two must have a record before it is acknowledged."""
+    """Return every topic with three replicas, of which two must have a record before it is
+    acknowledged."""
     return "---\n".join(map(_manifest, TOPICS.values()))
 
 
@@ -36,7 +37,7 @@ def _manifest(topic: Topic) -> str:
 
 
 def users() -> str:
-    """A KafkaUser for each service, with SCRAM and its rights."""
+    """Return a KafkaUser for each service, with SCRAM and its rights."""
     return "---\n".join(map(_user, RIGHTS))
 
 
@@ -65,7 +66,7 @@ def _user(service: str) -> str:
 
 
 def table() -> str:
-    """Every right as one line: service, resource, name (a prefix ends in *), operation."""
+    """Return every right as one line: service, resource, name (a prefix ends in *), operation."""
     lines = ["# Written by `make schemas` from parking/core/rights.py."]
     for service in RIGHTS:
         lines.append(f"{service}:")

@@ -1,4 +1,4 @@
-"""Start processes in order, check their health, restart them, end them cleanly.
+"""Start processes in order, check their health, restart them, and end them cleanly.
 
 Each process leads a session of its own, so that Ctrl-C reaches only the supervisor and a process's
 children end with it. Each process has one task. A process that cannot be kept
@@ -27,17 +27,17 @@ from tools.stack.space import Space
 
 SPACE_POLL_S: Final = 2.0
 WATCH_EVERY_S: Final = 5.0
-MISSED_CHECKS: Final = 6  # failed checks in a row until the process counts as stuck: 30 s
+MISSED_CHECKS: Final = 6  # consecutive failed checks until a process counts as stuck: 30 s
 LINE_LIMIT_BYTES: Final = 65_536
 
 
 async def always_well() -> None:
-    """The check of parts that have none."""
+    """The check for parts that have none of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process: how to start it, check it and end it."""
+    """One process, with how to start, check and stop it."""
 
     name: str
     command: tuple[str, ...]
@@ -86,7 +86,8 @@ class Supervisor:
         self._space = space or Space(run_dir)
 
     def start(self, part: Part) -> None:
-        """Start a part and keep it running. Returns at once. It must not be running already."""
+        """Start a part and keep it running. Returns at once. The part must not be running
+        already."""
         known = self.units.get(part.name)
         if known is not None and known.state not in {"stopped", "failed"}:
             raise StackError(f"{part.name} is already {known.state}")
@@ -94,8 +95,8 @@ class Supervisor:
         self.units[part.name] = Unit(part, self._backoff(), task)
 
     async def healthy(self, names: Iterable[str], limit_s: float = math.inf) -> None:
-        """Wait until all are healthy. Raises StackError naming those that are not, at the limit or
-        when a part is given up."""
+        """Wait until all are healthy. Raises StackError naming those that are not, when the limit
+        is reached or a part is given up."""
         pending = [self.units[name] for name in names]
         deadline = time.monotonic() + limit_s
         while late := [unit for unit in pending if not unit.healthy.is_set()]:
@@ -106,7 +107,7 @@ class Supervisor:
             await asyncio.sleep(POLL_S)
 
     async def stop(self, name: str) -> None:
-        """Stop a part for good: its signal, a bounded wait, then SIGKILL."""
+        """Stop a part for good: send its signal, wait for a limited time, then send SIGKILL."""
         unit = self.units[name]
         unit.stopping = True
         if unit.process is not None:
@@ -140,7 +141,8 @@ class Supervisor:
             await asyncio.gather(*(self.stop(name) for name in names))
 
     async def _keep(self, name: str) -> None:
-        """Report any error here and give up on the part: nobody awaits this task."""
+        """Keep a part running. Any error is reported here and the part given up, because nobody
+        awaits this task."""
         unit = self.units[name]
         try:
             await self._keep_running(unit)
@@ -169,8 +171,8 @@ class Supervisor:
             await asyncio.sleep(wait_s)
 
     async def _waited_for_space(self, unit: Unit, status: int) -> bool:
-        """After a process ended on a full disk, wait without limit until there is space. It has not
-        failed, and its restart count is reset."""
+        """If a process ended because the disk was full, wait without limit until there is space.
+        This does not count as a failure, and the restart count is reset."""
         if status == SETTINGS_FAULT or not self._space.is_low():
             return False
         self._set(unit, "no space")
@@ -183,7 +185,7 @@ class Supervisor:
         return True
 
     async def _live(self, unit: Unit) -> int:
-        """One life of the process, from start to end; its exit status."""
+        """Live through one life of the process, from start to end. Returns its exit status."""
         process = await self._spawn(unit)
         output = asyncio.create_task(self._pump(unit, process))
         guard = asyncio.create_task(self._guard(unit, process))
@@ -218,7 +220,7 @@ class Supervisor:
         return process
 
     async def _guard(self, unit: Unit, process: asyncio.subprocess.Process) -> None:
-        """Report when the process is healthy. End it when it does not become or stay healthy."""
+        """Report when the process is healthy. End it if it does not become or stay healthy."""
         name = unit.part.name
         try:
             if await until_ready(unit.part.ready, process.pid, unit.part.start_limit_s):
@@ -235,7 +237,7 @@ class Supervisor:
         await self._end(unit, process)
 
     async def _gets_stuck(self, unit: Unit) -> None:
-        """Check it until it has failed the check for too long; forever if it has no check."""
+        """Check it until the check has failed for too long. Runs forever if it has no check."""
         missed = 0
         while missed < MISSED_CHECKS:
             await asyncio.sleep(WATCH_EVERY_S)
@@ -267,7 +269,7 @@ class Supervisor:
                 )
 
     async def _pump(self, unit: Unit, process: asyncio.subprocess.Process) -> None:
-        """Forward the process's output line by line. An endless line is cut."""
+        """Forward the process's output line by line. An endless line is cut off."""
         assert process.stdout is not None  # noqa: S101 -- requested with PIPE; mypy cannot know
         rest = b""
         while chunk := await process.stdout.read(LINE_LIMIT_BYTES):

@@ -1,7 +1,8 @@
 """Usage: python unroot.py COMMAND... -- run as root, become `nobody` and run the command.
 
-PostgreSQL refuses to run as root. `nobody` alone could not enter a clone below /root or a private
-folder, so it keeps root's right to bypass file permissions (CAP_DAC_OVERRIDE), and only that.
+PostgreSQL refuses to run as root. But `nobody` could not enter a clone below /root or a private
+folder, so the process keeps root's right to bypass file permissions (CAP_DAC_OVERRIDE), and only
+that.
 """
 
 import ctypes
@@ -19,7 +20,7 @@ _CAPABILITY_VERSION_3: Final = 0x20080522
 
 
 def main(command: list[str]) -> None:
-    """Drop root, keep the one right, and exec the command."""
+    """Drop root, keep this one right, and exec the command."""
     user = pwd.getpwnam(USER)
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
     if libc is not None:

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def check(folder: str) -> list[str]:
-    """Every fault found."""
+    """Return every problem found."""
     parts = components()
     licences = installed_licences(parts)
     licences += [(part.name, part.licence) for part in parts if part.kind == "npm"]
@@ -64,7 +64,7 @@ def check(folder: str) -> list[str]:
 
 
 def tracked() -> list[Path]:
-    """The files that git knows."""
+    """Return the files that git tracks."""
     command = ["git", "-C", str(ROOT), "ls-files", "-z"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return [ROOT / name for name in listed.stdout.split("\0") if name]

@@ -20,8 +20,8 @@ _ECOSYSTEMS: Final = {"pypi": "PyPI", "npm": "npm", "maven": "Maven"}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Component:
-    """A package at one version. `kind`: pypi, npm or maven; `name`: as its registry spells it
-    (Maven: group:artifact); `hashes`: SHA-256 of its files, where the lock file has them."""
+    """A package at one version. `kind` is pypi, npm or maven. `name` is spelt as in its registry
+    (Maven: group:artifact). `hashes` are the SHA-256 of its files, if the lock file has them."""
 
     kind: str
     name: str
@@ -43,7 +43,7 @@ class Component:
 
 
 def components(root: Path = ROOT) -> list[Component]:
-    """All of them, sorted, each once. Parts that only development needs are marked."""
+    """Return all of them, sorted, each once. Parts that only development needs are marked."""
     found: dict[tuple[str, str, str], Component] = {}
     for component in (*_python(root), *_npm(root), *_maven(root)):
         key = (component.kind, component.name, component.version)
@@ -53,7 +53,7 @@ def components(root: Path = ROOT) -> list[Component]:
 
 
 def canonical(name: str) -> str:
-    """A Python package's name as PyPI compares it."""
+    """Return a Python package's name as PyPI compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -89,7 +89,8 @@ def _maven(root: Path) -> Iterator[Component]:
 
 
 def cyclonedx(parts: list[Component], version: str) -> dict[str, Any]:
-    """A software bill of materials, CycloneDX 1.6; the same for the same lock files."""
+    """Return a software bill of materials (CycloneDX 1.6), always the same for the same lock
+    files."""
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -117,6 +118,6 @@ def _entry(part: Component) -> dict[str, Any]:
     }
     if part.licence:
         entry["licenses"] = [{"expression": part.licence}]
-    if len(part.hashes) == 1:  # only one of several files (wheels of each platform) is installed
+    if len(part.hashes) == 1:  # of several files (wheels per platform) only one is installed
         entry["hashes"] = [{"alg": "SHA-256", "content": part.hashes[0]}]
     return entry

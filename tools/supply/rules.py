@@ -28,7 +28,7 @@ KNOWN: Final[Mapping[str, str]] = {
 
 
 def licence_of(distribution: Distribution) -> str:
-    """The licence in its metadata; empty if there is none."""
+    """Return the licence in its metadata, or "" if there is none."""
     data = distribution.metadata
     if "License-Expression" in data:
         return data["License-Expression"]
@@ -42,8 +42,8 @@ def licence_of(distribution: Distribution) -> str:
 
 
 def installed_licences(parts: Iterable[Component]) -> list[tuple[str, str]]:
-    """(package, licence) of the pinned Python packages that are installed here. Other installed
-    packages do not matter."""
+    """Return (package, licence) of the pinned Python packages that are installed here. Other
+    installed packages do not matter."""
     pinned = {part.name for part in parts if part.kind == "pypi"}
     return [
         (name, licence_of(distribution))
@@ -63,12 +63,12 @@ def licence_faults(licences: Iterable[tuple[str, str]]) -> list[str]:
 
 # ---------------------------------------------------------------- advisories
 def advisories(folder: Path) -> list[dict[str, Any]]:
-    """OSV records (https://ossf.github.io/osv-schema), one JSON file each, from a folder."""
+    """Read OSV records (https://ossf.github.io/osv-schema) from a folder, one JSON file each."""
     return [json.loads(file.read_text("utf-8")) for file in sorted(folder.glob("**/*.json"))]
 
 
 def known_faults(parts: Iterable[Component], records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The parts that an advisory affects, unless it was withdrawn."""
+    """Return the parts that an advisory affects, unless it was withdrawn."""
     by_name: dict[tuple[str, str], list[Component]] = {}  # lock files hold several versions of some
     for part in parts:
         by_name.setdefault((part.ecosystem, part.name), []).append(part)
@@ -95,8 +95,8 @@ def _affected(
 
 
 def _within(version: str, events: Iterable[Mapping[str, str]]) -> bool:
-    """Whether the events, in order, leave this version affected. A version that cannot be compared
-    counts as affected: a person must check it."""
+    """Return whether the events, in order, leave this version affected. A version that cannot be
+    compared counts as affected, because a person must check it."""
     inside = False
     try:
         ours = Version(version)
@@ -129,7 +129,7 @@ SECRETS: Final = {
 
 
 def secrets_in(text: str) -> list[str]:
-    """Find parts of a file that look like real secrets, with their lines."""
+    """Find parts of a file that look like real secrets, with their line numbers."""
     return [
         f"line {text.count(chr(10), 0, match.start()) + 1}: {kind}"
         for kind, pattern in SECRETS.items()

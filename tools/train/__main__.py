@@ -3,11 +3,11 @@
   python -m tools.train --data ../shared/data --base ../shared/models/yolo11n_rebuilt.pt --out runs
   python -m tools.train ... --leave-out acpds      a model that has not seen a lot
 
-The base weights change only a little: few steps at a small rate, with a frozen backbone and the
-same classes. Longer training at a larger rate learns these lots and forgets others
-(docs/decisions/0014-*). The result of every step is stored below --out and reused: labels, and the
-epochs of an interrupted training. Needs the extra [train] (make .venv/.train). On two cores it
-takes two minutes plus some more for the labels; a GPU is used if torch finds one.
+The base weights change only a little: training takes few steps at a small rate, with a frozen
+backbone and the same classes. Longer training at a larger rate learns these lots and forgets others
+(docs/decisions/0014-*). The result of every step is stored below --out and reused, including labels
+and the epochs of an interrupted training. Needs the extra [train] (make .venv/.train). On two cores
+it takes two minutes, plus a few more for the labels. A GPU is used if torch finds one.
 """
 
 import argparse
@@ -27,11 +27,11 @@ SIZES_PX = (640, 960, 1280)
 SEQUENCES = ("pklot-ufpr04-seq", "pklot-ufpr05-day")
 LABEL_SIZE_PX = 1920
 EVERY = 3
-"""Neighbours in a sequence look the same."""
+"""Take every n-th frame, because neighbours in a sequence look the same."""
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     sets = sorted(path.parent for path in options.data.glob("*/annotations.json"))
     seen = [folder for folder in sets if folder.name not in options.leave_out]
@@ -60,8 +60,8 @@ def main() -> None:
 
 
 def finish(model: Path, seen: Sequence[Path], sets: Sequence[Path], size_px: int) -> str:
-    """Choose threshold and calibration on the sets it was trained on, write them into the file, and
-    return the table of all sets (Markdown)."""
+    """Choose threshold and calibration on the sets that the model was trained on, write them into
+    its file, and return the table of all sets (Markdown)."""
     detector = open_model(model)
     frames: dict[str, list[Frame]] = {folder.name: frames_of(folder) for folder in sets}
     known = {folder.name for folder in seen}

@@ -1,6 +1,6 @@
 """Augment crops in batches with the effects of light, weather, lenses and careless drawing.
 
-Every draw comes from one generator, so that a training can be repeated.
+Every random value comes from one generator, so that a training run can be repeated.
 """
 
 import math
@@ -19,14 +19,16 @@ Tensor = Any  # torch.Tensor; torch is absent where types are checked
 
 
 def views(stored: Tensor, margin: float) -> Tensor:
-    """Stored crops [N, S, S, 4] (uint8, BGR and mask) as network input, nothing changed."""
+    """Turn stored crops [N, S, S, 4] (uint8, BGR and mask) into network input without
+    augmentation."""
     zoom = torch.full((len(stored),), margin / STORED_MARGIN)
     zero = torch.zeros_like(zoom)
     return _sampled(stored, _matrix(zoom, zero, torch.ones_like(zoom), zero, zero))
 
 
 class Augment:
-    """Stored crops [N, S, S, 4] to network input [N, 4, CROP_PX, CROP_PX], changed at random."""
+    """Turns stored crops [N, S, S, 4] into network input [N, 4, CROP_PX, CROP_PX], changed at
+    random."""
 
     def __init__(self, generator: torch.Generator) -> None:
         self._generator = generator
@@ -56,7 +58,7 @@ class Augment:
         return self._within(count, low, high).view(-1, 1, 1, 1)
 
     def _light(self, picture: Tensor) -> Tensor:
-        """Exposure, contrast, saturation, white balance."""
+        """Change exposure, contrast, saturation and white balance."""
         count = len(picture)
         picture = picture.clamp(1e-3, 1) ** torch.exp(self._each(count, -0.5, 0.5))
         mean = picture.mean((1, 2, 3), keepdim=True)
@@ -68,14 +70,14 @@ class Augment:
         return picture * torch.exp(tint)
 
     def _coarse(self, picture: Tensor) -> Tensor:
-        """A far slot, or a blurred lens: few pixels, drawn large."""
+        """Imitate a distant slot or a blurred lens: few pixels, drawn large."""
         side = int(torch.randint(20, 56, (1,), generator=self._generator))
         small = functional.interpolate(picture[None], size=(side, side), mode="area")
         size = (CROP_PX, CROP_PX)
         return functional.interpolate(small, size=size, mode="bilinear", align_corners=False)[0]
 
     def _shadow(self, picture: Tensor) -> Tensor:
-        """Darker beyond a line."""
+        """Darken everything beyond a line."""
         angle, place, depth = (
             float(self._within(1, low, high))
             for low, high in ((0, 6.283), (-0.7, 0.7), (0.3, 0.65))
@@ -99,7 +101,7 @@ def _matrix(
 
 
 def _sampled(stored: Tensor, matrix: Tensor) -> Tensor:
-    """RGB and mask, 0..1, as the matrices [N, 2, 3] place them."""
+    """Return RGB and mask, 0..1, placed by the matrices [N, 2, 3]."""
     crops = stored.float().permute(0, 3, 1, 2)[:, [2, 1, 0, 3]] / 255
     size = [len(stored), 4, CROP_PX, CROP_PX]
     grid = functional.affine_grid(matrix, size, align_corners=False)

@@ -2,9 +2,9 @@
 
 It has three sources. Annotated slots cover few kinds of lots, each in its author's drawing style.
 So outlines are also placed around the vehicles that the base model sees, even where there is no
-slot: on the ground under a vehicle (occupied), behind it, beside it, and where nothing stands
-(free). From those the network learns that a vehicle in front covers a slot without standing in it.
-Rendered lots add the same with exact truth.
+slot: on the ground under a vehicle (occupied), and behind it, beside it or where nothing stands
+(free). From these the network learns that a vehicle in front can cover a slot without standing in
+it. Rendered lots add the same with exact truth.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from tools.train.labels import Floats, Frame, Predict
 
 STORED_PX: Final = 144
 STORED_MARGIN: Final = 2.2
-"""Wider than the network's input: augmentation shifts, turns and scales within."""
+"""Wider than the network's input, because augmentation shifts, turns and scales within it."""
 
 SURE: Final = 0.45
 POSSIBLE: Final = 0.04
@@ -32,8 +32,8 @@ Crops = NDArray[np.uint8]
 
 
 class Examples(NamedTuple):
-    """`crops` [N, STORED_PX, STORED_PX, 4] BGR and mask, `occupied` [N] 0 or 1, `group` [N]: where
-    each is from; groups weigh the same in training."""
+    """`crops` [N, STORED_PX, STORED_PX, 4] are BGR and mask, `occupied` [N] is 0 or 1, and `group`
+    [N] is where each comes from."""
 
     crops: Crops
     occupied: NDArray[np.float32]
@@ -48,7 +48,7 @@ class _Example:
 
 
 def annotated(frames: Iterable[Frame]) -> Iterator[_Example]:
-    """Every labelled slot."""
+    """Yield every labelled slot."""
     for frame in frames:
         picture = read(frame)
         for slot, outline in zip(frame.annotation["slots"], frame.polygons, strict=True):
@@ -59,8 +59,8 @@ def annotated(frames: Iterable[Frame]) -> Iterator[_Example]:
 def placed(
     frames: Sequence[Frame], predict: Predict, seed: int, each: int = PLACED_PER_FRAME
 ) -> Iterator[_Example]:
-    """Outlines placed around vehicles, `each` per frame, shaped like slots of these frames or like
-    random rectangles on the ground."""
+    """Yield outlines placed around vehicles, `each` per frame, shaped like slots of these frames or
+    like random rectangles on the ground."""
     rng = np.random.default_rng(seed)
     shapes = [outline for frame in frames for outline in frame.polygons]
     for frame in frames:
@@ -87,8 +87,8 @@ class Placer:
         size_wh: Sequence[int],
         rng: np.random.Generator,
     ) -> None:
-        """`boxes` [N, 4] xyxy in pixels, `scores` [N]; a place with a weak box is never labelled
-        free."""
+        """`boxes` [N, 4] are xyxy in pixels, with `scores` [N]. A place with a weak box is never
+        labelled free."""
         self._boxes, self._scores, self._rng = boxes, scores, rng
         self._size = np.asarray(size_wh[:2], float)
         whole = (
@@ -97,11 +97,11 @@ class Placer:
             & (boxes[:, 3] < self._size[1] - EDGE_PX)
         )
         self.sure = np.flatnonzero((scores > SURE) & whole)
-        """The vehicles for outlines: confident ones, not cut off by the edge."""
+        """The vehicles to place outlines around: confident ones that the edge does not cut off."""
 
     def place(self, shape: Floats | None) -> tuple[Floats, bool] | None:
-        """An outline [K, 2] in pixels and whether a vehicle stands on it; None where that is not
-        certain, or the outline would leave the picture."""
+        """Return an outline [K, 2] in pixels and whether a vehicle stands on it, or None if that is
+        not certain or the outline would leave the picture."""
         rng = self._rng
         box = int(rng.choice(self.sure))
         x0, _, x1, y1 = self._boxes[box]
@@ -119,7 +119,7 @@ class Placer:
         return None if occupied is None else (outline, occupied)
 
     def _ground(self) -> Floats:
-        """A rectangle on the ground, seen from somewhere."""
+        """Return a rectangle on the ground, seen from a random position."""
         rng = self._rng
         turn, lean, height = rng.uniform(-0.5, 0.5), rng.uniform(-1, 1), rng.uniform(0.3, 0.9)
         half = lean * height / 2
@@ -129,7 +129,8 @@ class Placer:
         return np.asarray(corners @ [[cos, sin], [-sin, cos]], np.float64)
 
     def _sized(self, shape: Floats, box: int) -> Floats | None:
-        """About as wide as the vehicle and no higher. None: too flat to be seen."""
+        """Scale the shape to about the width of the vehicle and at most its height. Returns None if
+        it is too flat to be seen."""
         x0, y0, x1, y1 = self._boxes[box]
         rng = self._rng
         shape = shape * ((x1 - x0) * rng.uniform(0.85, 1.3) / np.ptp(shape[:, 0]))
@@ -141,8 +142,8 @@ class Placer:
         return np.asarray(shape, np.float64)
 
     def _shift(self, size: Floats, box: int) -> Floats:
-        """The offset from the place under the vehicle: hardly any, behind, beside, or anywhere
-        near."""
+        """Return the offset from the place under the vehicle: hardly any, behind, beside, or
+        anywhere near."""
         rng, (width, height) = self._rng, size
         kind = rng.random()
         if kind < 0.42:
@@ -156,8 +157,8 @@ class Placer:
         return np.asarray(rng.uniform(-2, 2, 2) * size, np.float64)
 
     def _occupied(self, centre: Floats, size: Floats, box: int) -> bool | None:
-        """True: the vehicle it was placed around stands on it; False: none does, not even a
-        suspected one."""
+        """Return True if the vehicle that it was placed around stands on it, False if none does,
+        not even a suspected one, and None if neither is certain."""
         x0, y0, x1, y1 = self._boxes.T
         away_x = np.abs(centre[0] - (x0 + x1) / 2) / np.maximum(size[0], 0.7 * (x1 - x0))
         away_y = np.abs(centre[1] - (y1 - 0.51 * size[1])) / np.maximum(size[1], 0.35 * (y1 - y0))
@@ -178,8 +179,8 @@ def gathered(examples: Iterable[_Example]) -> Examples:
 
 
 def joined(examples: Mapping[str, Examples], left_out: Collection[str]) -> Examples:
-    """Return all examples but those of the data sets `left_out`. Raises KeyError for an unknown
-    one: a slip of the pen must not train on what is to be judged."""
+    """Return all examples except those of the data sets `left_out`. Raises KeyError for an unknown
+    one, because a typo must not train the network on what it will be judged on."""
     for name in left_out:
         examples[name]
     seen = [some for name, some in examples.items() if name not in left_out]
@@ -187,7 +188,7 @@ def joined(examples: Mapping[str, Examples], left_out: Collection[str]) -> Examp
 
 
 def read(frame: Frame) -> Crops:
-    """The picture, BGR. Raises FileNotFoundError."""
+    """Read the picture as BGR. Raises FileNotFoundError."""
     picture = cv2.imread(str(frame.path))
     if picture is None:
         raise FileNotFoundError(frame.path)

@@ -1,4 +1,5 @@
-"""Weights to the shipped ONNX file: one class, dynamic size and batch, facts in its metadata."""
+"""Export weights to the shipped ONNX file: one class, dynamic size and batch, facts in its
+metadata."""
 
 import json
 import shutil
@@ -15,7 +16,8 @@ VEHICLES = frozenset({"car", "motorcycle", "bus", "truck"})
 
 
 def export(weights: Path, out: Path, size_px: int) -> None:
-    """Write `out`; no suppression inside, because the detector does it over all runtimes alike."""
+    """Write `out` without suppression, because the detector does that in the same way for all
+    runtimes."""
     from ultralytics import YOLO
 
     model: Any = YOLO(str(weights))
@@ -29,8 +31,8 @@ def export(weights: Path, out: Path, size_px: int) -> None:
 
 
 def one_class(path: Path, classes: Sequence[int]) -> None:
-    """Replace the scores of all classes, output [N, 4 + classes, A], by the best of `classes`:
-    [N, 5, A]. A vehicle is a vehicle."""
+    """Replace the scores of all classes, output [N, 4 + classes, A], with the best score of
+    `classes`: [N, 5, A]. The kind of vehicle does not matter."""
     model = onnx.load(str(path))
     graph = model.graph
     (old,) = graph.output
@@ -60,8 +62,8 @@ def one_class(path: Path, classes: Sequence[int]) -> None:
 
 
 def annotate(path: Path, facts: Mapping[str, Any]) -> None:
-    """Put `facts` into the file's metadata (strings as they are, the rest as JSON), beside what
-    names the matching rule. The exporter's own paths and dates are removed."""
+    """Put `facts` into the file's metadata (strings as they are, the rest as JSON), together with
+    the name of the matching rule. The exporter's own paths and dates are removed."""
     model = onnx.load(str(path))
     kept = {p.key: p.value for p in model.metadata_props if p.key in {"names", "stride"}}
     texts = {key: v if isinstance(v, str) else json.dumps(v) for key, v in facts.items()}

@@ -1,4 +1,4 @@
-"""Fine-tuning by ultralytics: seeded, and resumed where it was interrupted."""
+"""Fine-tune with ultralytics. Training is seeded and resumes where it was interrupted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ import yaml
 
 BATCH = 8
 HELD_LAYERS = 10
-"""The backbone, frozen: it was trained on far more pictures of vehicles than there are here."""
+"""The backbone is frozen, because it was trained on far more pictures of vehicles than there are
+here."""
 
 _ENDED = -1
 """The epoch in the checkpoint of a finished training. Without it ultralytics would start a new
@@ -18,7 +19,8 @@ training on a dataset that it downloads."""
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to train. `rate`: the first learning rate, lower when good weights are only continued."""
+    """How to train. `rate` is the initial learning rate, which is lower if good weights are only
+    trained further."""
 
     epochs: int
     size_px: int
@@ -27,7 +29,7 @@ class Plan:
 
 
 def fit(data: tuple[Path, frozenset[str]], weights: Path, runs: Path, plan: Plan) -> Path:
-    """Train from `weights`, whose classes are kept; returns the last weights. `data`: the dataset
+    """Train from `weights`, whose classes are kept. Returns the last weights. `data` is the dataset
     (images/, labels/) and its excluded sets. An interrupted run below `runs` continues after its
     last epoch."""
     from ultralytics import YOLO
@@ -77,7 +79,7 @@ def fit(data: tuple[Path, frozenset[str]], weights: Path, runs: Path, plan: Plan
 
 
 def _dataset(data: tuple[Path, frozenset[str]], runs: Path, names: Mapping[int, str]) -> Path:
-    """The training's description: which pictures, and the base's own classes."""
+    """Write the description of the training: which pictures it uses, and the base's own classes."""
     dataset, unseen = data
     pictures = sorted((dataset / "images").glob("*.jpg"))
     seen = [str(path) for path in pictures if path.name.split("_", 1)[0] not in unseen]
@@ -91,7 +93,8 @@ def _dataset(data: tuple[Path, frozenset[str]], runs: Path, names: Mapping[int, 
 
 
 def _quick_convolutions() -> None:
-    """Inner products in bfloat16 where the processor has them: twice as fast; sums stay float32."""
+    """Compute inner products in bfloat16 if the processor has it: twice as fast, with sums in
+    float32."""
     import torch
 
     torch.backends.mkldnn.conv.fp32_precision = "bf16"
@@ -99,7 +102,7 @@ def _quick_convolutions() -> None:
 
 
 def predictor(weights: Path, size_px: int) -> Any:
-    """labels.Predict over a COCO model: boxes of vehicles, whatever kind."""
+    """Return a labels.Predict over a COCO model: boxes of vehicles of any kind."""
     from ultralytics import YOLO
 
     model: Any = YOLO(str(weights))

@@ -1,7 +1,7 @@
-"""Fit the weights of the boxes' and the slot network's answers.
+"""Fit the weights of the answers from the boxes and from the slot network.
 
-Fitted on answers for lots that the network had not seen; on others it would seem better than it is.
-Every data set weighs the same, however many slots it has.
+They are fitted on answers for lots that the network has not seen, because on others it would seem
+better than it is. Every data set has the same weight, however many slots it has.
 """
 
 import json
@@ -15,7 +15,7 @@ from services.detector.closer import Opinion
 from services.detector.slotnet import Fusion
 
 PULL: Final = 0.01
-"""Weight of the pull of each coefficient towards 0, against 1 for each data set."""
+"""The weight of the pull of each coefficient towards 0, relative to 1 for each data set."""
 
 LEAST, MOST = 0.003, 0.997
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ class Opinions(NamedTuple):
 
     @property
     def design(self) -> Floats:
-        """One row a slot, in the order of `fitted`'s coefficients."""
+        """Return one row per slot, in the order of `fitted`'s coefficients."""
         clipped = np.clip(self.said.scores, LEAST, MOST)
         box = np.log(clipped / (1 - clipped))
         crop = self.said.logits
@@ -38,7 +38,7 @@ class Opinions(NamedTuple):
 
 
 def fitted(sets: Mapping[str, Opinions], band: tuple[float, float] = (0.5, 0.5)) -> Fusion:
-    """Logistic regression by Newton's method. `band`: the range of unknown."""
+    """Fit by logistic regression with Newton's method. `band` is the range reported as unknown."""
     design = np.concatenate([one.design for one in sets.values()])
     wanted = np.concatenate([one.occupied for one in sets.values()]).astype(float)
     counts = [len(one.occupied) for one in sets.values()]
@@ -57,12 +57,12 @@ def fitted(sets: Mapping[str, Opinions], band: tuple[float, float] = (0.5, 0.5))
 
 
 def probabilities(fusion: Fusion, opinions: Opinions) -> Floats:
-    """P(occupied) [N], as the detector computes it."""
+    """Return P(occupied) [N], as the detector computes it."""
     return np.array(fusion.probabilities(opinions.said))
 
 
 def facts(fusion: Fusion, box_models: list[str]) -> dict[str, str]:
-    """The metadata of the network's file (services/detector/slotnet.py reads it)."""
+    """Return the metadata for the network's file (services/detector/slotnet.py reads it)."""
     weights = {name: getattr(fusion, name) for name in ("bias", "box", "crop", "covered")}
     return {
         "fusion": json.dumps(weights),

@@ -1,10 +1,10 @@
 """Vehicle boxes for frames that carry only slot annotations.
 
-The base model's own boxes at a large input, compared with the annotations: a box in an occupied
-slot is a vehicle, a box in a slot annotated free is a mistake and is dropped, and an occupied slot
-without a box gets one, placed as the boxes of its camera usually lie about their slots. Boxes
-outside all slots (the street, unmarked places) stay when the model is confident. Rendered frames
-bring exact boxes and need none of this.
+The base model's own boxes at a large input size are compared with the annotations. A box in an
+occupied slot is a vehicle. A box in a slot annotated as free is a mistake and is dropped. An
+occupied slot without a box gets one, placed as the boxes of its camera usually are relative to
+their slots. Boxes outside all slots (the street, unmarked places) are kept if the model is
+confident. Rendered frames come with exact boxes and need none of this.
 """
 
 from collections import Counter, defaultdict
@@ -25,11 +25,12 @@ OUTSIDE_SCORE: Final = 0.25
 USUAL_SCORE: Final = 0.2
 LONG_SIDE: Final = 1600
 CAR: Final = 2
-"""The class of every vehicle, from the base's own list: its knowledge of cars is kept."""
+"""The class used for every vehicle. It is from the base's own list, so its knowledge of cars is
+kept."""
 
 Floats = NDArray[np.float64]
 Predict = Callable[[Path], tuple[Floats, Floats]]
-"""A picture's vehicles: boxes [N, 4] xyxy in pixels, scores [N]."""
+"""Returns a picture's vehicles: boxes [N, 4] xyxy in pixels, and scores [N]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Frame:
 
     @property
     def polygons(self) -> list[Floats]:
-        """Outlines of the slots, pixels."""
+        """Return the outlines of the slots in pixels."""
         return [np.asarray(s["polygon"], np.float64) for s in self.annotation["slots"]]
 
 
@@ -57,7 +58,7 @@ class _Seen:
 
 
 def frames_of(folder: Path, every: int = 1) -> list[Frame]:
-    """The frames of a data set, each `every`-th (neighbours in a sequence look the same); except
+    """Return every `every`-th frame of a data set (neighbours in a sequence look the same), except
     those on which the camera is covered."""
     frames = annotations_of(folder)["frames"]
     seen = [frame for frame in frames[::every] if not frame.get("covered")]
@@ -65,13 +66,13 @@ def frames_of(folder: Path, every: int = 1) -> list[Frame]:
 
 
 def data_sets(data: Path) -> dict[str, list[Frame]]:
-    """The frames of every data set below `data`, by its name."""
+    """Return the frames of every data set below `data`, keyed by its name."""
     folders = sorted(path.parent for path in data.glob("*/annotations.json"))
     return {folder.name: frames_of(folder) for folder in folders}
 
 
 def label(frames: Iterable[Frame], predict: Predict) -> Iterator[tuple[Frame, Floats]]:
-    """Each frame with its boxes [N, 4], pixels. One data set at a time."""
+    """Yield each frame with its boxes [N, 4] in pixels, one data set at a time."""
     seen = []
     offsets: dict[str, list[Floats]] = defaultdict(list)
     for frame in frames:
@@ -99,7 +100,8 @@ def label(frames: Iterable[Frame], predict: Predict) -> Iterator[tuple[Frame, Fl
 
 
 def _offset(box: Floats, polygon: Floats) -> Floats:
-    """How far a box's corners lie from its slot's bounding box, in the latter's sizes."""
+    """Return how far a box's corners are from its slot's bounding box, relative to that box's
+    size."""
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     return np.concatenate([(box[:2] - low) / (high - low), (box[2:] - high) / (high - low)])
 
@@ -126,8 +128,8 @@ def _boxes(one: _Seen, usual: Floats) -> Floats:
 
 
 def write_yolo(labelled: Iterable[tuple[Frame, Floats]], out: Path) -> Counter[str]:
-    """Pictures (at most LONG_SIDE long) and label files in ultralytics' form below `out`; frames
-    written, by data set."""
+    """Write pictures (at most LONG_SIDE long) and label files in ultralytics' format below `out`.
+    Returns the number of frames written, by data set."""
     (out / "images").mkdir(parents=True, exist_ok=True)
     (out / "labels").mkdir(exist_ok=True)
     counts: Counter[str] = Counter()

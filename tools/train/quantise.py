@@ -4,9 +4,9 @@
 
 Convolutions are calibrated on labelled frames and written as ONNX with QuantizeLinear and
 DequantizeLinear (QDQ) nodes, which ONNX Runtime and OpenVINO both turn into integer arithmetic. The
-detection head's last layers stay in float: a box's edge wants more than 256 steps. The file keeps
-its metadata. Afterwards both files judge the same frames at the same sizes, and the table shows
-accuracy and speed of the new one. Needs the extra [train].
+detection head's last layers stay in float, because a box's edge needs more than 256 steps. The file
+keeps its metadata. Afterwards both files judge the same frames at the same sizes, and the table
+shows the accuracy and speed of the new one. Needs the extra [train].
 """
 
 import argparse
@@ -42,13 +42,13 @@ OPERATORS: Final = ("Conv", "MatMul")
 
 
 class Calibration(CalibrationDataReader):  # type: ignore[misc]  # it has no types
-    """Frames as the detector feeds them, at turning sizes."""
+    """Frames as the detector feeds them, cycling through the sizes."""
 
     def __init__(self, name: str, frames: Sequence[Frame], sizes_px: Sequence[int]) -> None:
         self._inputs = self._read(name, frames, sizes_px)
 
     def get_next(self) -> Mapping[str, NDArray[np.float32]] | None:
-        """The next input, None at the end."""
+        """Return the next input, or None at the end."""
         return next(self._inputs, None)
 
     @staticmethod
@@ -88,9 +88,10 @@ def quantise(model: Path, out: Path, frames: Sequence[Frame], sizes_px: Sequence
 
 
 def kept_in_float(graph: Any) -> list[str]:
-    """Names of nodes to leave alone. The first convolution: its three channels are too few for
-    integer arithmetic to pay. The last ones of each branch of the head, from which no other
-    convolution reads: a box's edge and a score want more than 256 steps."""
+    """Return the names of nodes to leave alone. One is the first convolution, because its three
+    channels are too few for integer arithmetic to pay off. The others are the last ones of each
+    branch of the head, from which no other convolution reads, because a box's edge and a score need
+    more than 256 steps."""
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
@@ -109,13 +110,14 @@ def kept_in_float(graph: Any) -> list[str]:
 
 
 def _learned(convolution: Any) -> bool:
-    """Not the one that only sums up a distribution over a box's edge (`dfl`)."""
+    """Return False for the convolution that only sums up a distribution over a box's edge
+    (`dfl`)."""
     return "/dfl/" not in convolution.name
 
 
 # ---------------------------------------------------------------- accuracy and speed
 def compare(models: Sequence[Path], frames: Sequence[Frame], sizes_px: Sequence[int]) -> str:
-    """Accuracy by set, every size counting the same, and the loss in points (Markdown)."""
+    """Return accuracy by set, every size counting the same, and the loss in points (Markdown)."""
     accuracies: list[dict[str, float]] = []
     for model in models:
         threshold = read_facts(model).threshold
@@ -139,7 +141,8 @@ def _line(name: str, before: float, after: float) -> str:
 
 
 def speed(models: Sequence[Path], sizes_px: Sequence[int], rounds: int) -> str:
-    """Both files in both runtimes, in turns (Markdown), and the ratio of the best."""
+    """Time both files in both runtimes, in turns. Returns a table (Markdown) and the ratio of the
+    fastest times."""
     threads = threads_for(0, 1, usable_cores())
     rows = measure(Plan(tuple(models), (threads,), tuple(sizes_px), rounds))
     best = {model.stem: [_best(rows, model.stem, size) for size in sizes_px] for model in models}
@@ -153,7 +156,7 @@ def _best(rows: Sequence[Row], model: str, size_px: int) -> float:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.train.quantise",
         description=__doc__,

@@ -18,12 +18,12 @@ from tools.train.labels import Frame
 
 Floats = NDArray[np.float64]
 PULL: Final = 0.001
-"""Weight of the pull towards an unchanged score, against 1 for each data set."""
+"""The weight of the pull towards an unchanged score, relative to 1 for each data set."""
 
 
 class Scores(NamedTuple):
-    """The labelled slots of some frames: the best box's score of each, and whether it is occupied.
-    `frame_ms`: median time of one frame, resizing and suppression included."""
+    """The labelled slots of some frames: the score of each one's best box, and whether it is
+    occupied. `frame_ms` is the median time for one frame, including resizing and suppression."""
 
     score: Floats
     occupied: NDArray[np.bool_]
@@ -31,7 +31,7 @@ class Scores(NamedTuple):
 
 
 def open_model(path: Path) -> Detector:
-    """The model as the detector runs it."""
+    """Open the model as the detector runs it."""
     return load_model(ModelSettings(path, "openvino", "f32", 0, 0, 640, 1))[0]
 
 
@@ -63,12 +63,12 @@ def scores(model: Detector, frames: Iterable[Frame], size_px: int) -> dict[str, 
 
 
 def accuracy(one: Scores, threshold: float) -> float:
-    """Share of slots that are called what they are."""
+    """Return the share of slots that are classified correctly."""
     return float(((one.score >= threshold) == one.occupied).mean())
 
 
 def best_threshold(groups: Mapping[str, Scores]) -> float:
-    """The threshold with the best accuracy, every data set counting the same."""
+    """Return the threshold with the best accuracy, with every data set counting the same."""
     steps = np.round(np.arange(0.05, 0.71, 0.01), 2)
     means = [np.mean([accuracy(one, t) for one in groups.values()]) for t in steps]
     best = np.flatnonzero(np.asarray(means) >= max(means) - 1e-9)
@@ -76,8 +76,9 @@ def best_threshold(groups: Mapping[str, Scores]) -> float:
 
 
 def calibrate(groups: Mapping[str, Scores]) -> tuple[float, float]:
-    """(a, b) of P(occupied) = 1 / (1 + exp(-(a * logit(score) + b))): logistic regression by
-    Newton's method, every data set weighing the same, with a weak pull towards a = 1."""
+    """Return (a, b) of P(occupied) = 1 / (1 + exp(-(a * logit(score) + b))), by logistic regression
+    with Newton's method. Every data set has the same weight, and there is a weak pull towards a =
+    1."""
     clipped = [np.clip(one.score, 0.001, 0.999) for one in groups.values()]
     x = np.concatenate([np.log(s / (1 - s)) for s in clipped])
     y = np.concatenate([one.occupied for one in groups.values()]).astype(float)

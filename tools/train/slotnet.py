@@ -22,7 +22,7 @@ from tools.train.augment import Augment, views
 from tools.train.examples import Examples
 
 LAYERS: Final = 7
-"""Of YOLO11n: to the end of stride 16, 0.33 million weights."""
+"""The layers of YOLO11n up to the end of stride 16: 0.33 million weights."""
 
 BATCH: Final = 64
 SMOOTHING: Final = 0.02
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to train. An epoch is `per_epoch` examples, drawn with replacement."""
+    """How to train. An epoch has `per_epoch` examples, drawn with replacement."""
 
     epochs: int = 18
     per_epoch: int = 3000
@@ -44,7 +44,7 @@ class SlotNet(nn.Module):  # type: ignore[misc]  # torch is absent where types a
     """[N, 4, S, S] RGB and mask, 0..1 -> [N] logit of "occupied"."""
 
     def __init__(self, base: Path) -> None:
-        """`base`: YOLO weights (.pt) whose first layers are taken."""
+        """`base` holds YOLO weights (.pt), of which the first layers are used."""
         super().__init__()
         from ultralytics import YOLO
 
@@ -61,7 +61,7 @@ class SlotNet(nn.Module):  # type: ignore[misc]  # torch is absent where types a
         )
 
     def forward(self, crops: Any) -> Any:
-        """Features of the whole crop and of the slot's own ground."""
+        """Compute the features of the whole crop and of the slot's own ground."""
         seen = self.body(crops)
         mask = functional.avg_pool2d(crops[:, 3:], 16)
         everywhere = seen.mean((2, 3))
@@ -88,8 +88,8 @@ def _with_mask(conv: Any) -> Any:
 
 
 def chances(examples: Examples) -> Floats:
-    """How likely each example is drawn: groups by the root of their size, free and occupied ones
-    of a group alike."""
+    """Return how likely each example is drawn: groups by the square root of their size, and free
+    and occupied examples of a group equally."""
     weight = np.zeros(len(examples.occupied))
     for group in np.unique(examples.group):
         of_group = examples.group == group
@@ -101,8 +101,8 @@ def chances(examples: Examples) -> Floats:
 
 
 def fit(examples: Examples, base: Path, plan: Plan, title: str) -> SlotNet:
-    """Train; returns the running mean of the weights. The same seed and machine give the same
-    result. `title`: the progress bar's label."""
+    """Train the network. Returns the running mean of the weights. The same seed and machine give
+    the same result. `title` is the progress bar's label."""
     torch.manual_seed(plan.seed)
     rng = np.random.default_rng(plan.seed)
     augment = Augment(torch.Generator().manual_seed(plan.seed))
@@ -144,7 +144,7 @@ def _follow(mean: Any, net: Any, keep: float) -> None:
 
 
 def logits(net: SlotNet, examples: Examples) -> Floats:
-    """The trained network's answers [N]."""
+    """Return the trained network's answers [N]."""
     found = []
     with torch.no_grad():
         for start in range(0, len(examples.crops), 256):
@@ -154,7 +154,7 @@ def logits(net: SlotNet, examples: Examples) -> Floats:
 
 
 def export(net: SlotNet, out: Path) -> None:
-    """Write ONNX: `crops` [N, 4, CROP_PX, CROP_PX] -> `logit` [N], any N."""
+    """Write ONNX: `crops` [N, 4, CROP_PX, CROP_PX] -> `logit` [N], for any N."""
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
         net.eval(),

@@ -1,14 +1,14 @@
-"""Train the slot network, and measure it on lots it never saw.
+"""Train the slot network and measure it on lots that it has never seen.
 
   python -m tools.train.slots --data ../shared/data --base ../shared/models/yolo11n_rebuilt.pt \\
       --rendered runs/scenes --out runs
 
-First one network for each lot, trained on all the others; from their answers the fusion with the
-boxes is fitted (`--boxes`: the vehicle model it is for). Then the network that ships, trained on
-everything, gets that fusion into its file. A vehicle model that has not seen a lot is taken for it
-where --out holds one, boxes-without-LOT.onnx (`python -m tools.train --leave-out ...`). Data sets
-that share a camera are left out together. Every network is kept below --out and is not trained
-again. Needs the extra [train]; a network takes six minutes on two cores.
+First, one network is trained for each lot, on all the other lots. The fusion with the boxes is
+fitted on their answers (`--boxes`: the vehicle model it is for). Then the shipped network is
+trained on everything, and that fusion is written into its file. If --out holds a vehicle model that
+has not seen a lot, boxes-without-LOT.onnx (`python -m tools.train --leave-out ...`), it is used for
+that lot. Data sets that share a camera are left out together. Every network is kept below --out and
+is not trained again. Needs the extra [train]. Each network takes six minutes on two cores.
 """
 
 import argparse
@@ -32,13 +32,13 @@ from tools.train.slotnet import Plan, export, fit
 
 LABEL_SIZE_PX = 1920
 SEQUENCES = {"pklot-ufpr05-day": 4, "pklot-ufpr04-seq": 2}
-"""Neighbours in a sequence look the same: outlines are placed only in every n-th frame."""
+"""Neighbours in a sequence look the same, so outlines are placed only in every n-th frame."""
 
 FILE = "parking-slots.onnx"
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _arguments()
     torch.set_num_threads(options.threads)
     frames = data_sets(options.data)
@@ -70,7 +70,8 @@ def train(
 
 
 def cut(options: argparse.Namespace, frames: Mapping[str, list[Frame]]) -> dict[str, Examples]:
-    """By data set: its slots, and outlines placed about its vehicles. Kept below --out."""
+    """Return, keyed by data set, its slots and outlines placed around its vehicles. Kept below
+    --out."""
     predict = predictor(options.base, LABEL_SIZE_PX)
     found = {}
     for name, some in frames.items():

@@ -1,4 +1,4 @@
-"""Reads parking.cameras whole, then follows it."""
+"""Reads the whole of parking.cameras, then follows it."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ async def follow_cameras(
     health: Health,
 ) -> None:
     """Follow the topic until `stop` is set. After an outage it is read again from its start. Until
-    it has been read once, /readyz says why not."""
+    it has been read once, /readyz says why it has not."""
 
     def say(reason: str) -> None:
         if not stored.ready:

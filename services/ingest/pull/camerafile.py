@@ -3,13 +3,13 @@
     {"cameras": [{"camera": "demo/gate", "kind": "snapshot", "url": "http://192.168.1.20/capture",
                   "interval_s": 5, "credential": "gate"}]}
 
-A camera that publishes by itself needs no entry, but may have one, to turn its pictures:
+A camera that publishes by itself needs no entry, but may have one that turns its pictures:
 
     {"camera": "demo/yard", "kind": "device", "rotate": 90}
 
-Names and passwords are in a separate file (mode 600): {"gate": {"username": "u",
-"password": "p"}}. A URL may contain `{username}` and `{password}`, for cameras that need them
-there. Every fault is reported, without values that could be secrets.
+Names and passwords are in a separate file (mode 600): {"gate": {"username": "u", "password": "p"}}.
+A URL may contain `{username}` and `{password}`, for cameras that need them there. All faults are
+reported, but without values that could be secrets.
 """
 
 import re
@@ -72,9 +72,10 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera to poll, or (kind `device`) only to turn. `tls_sha256`: its certificate's, pinned;
-    `turn`: what makes its pictures upright, after their EXIF orientation; `onvif`: its device
-    service, which gives the URL of the `profile` (None: a small one), instead of `url`."""
+    """A camera to poll, or (kind `device`) only one whose pictures are turned. `tls_sha256` is the
+    fingerprint of its pinned certificate; `turn` makes its pictures upright, after their EXIF
+    orientation; `onvif` replaces `url`: it is the address of the device service, which gives the
+    URL of the `profile` (None: a small one)."""
 
     camera_id: str
     kind: Kind
@@ -88,22 +89,22 @@ class Camera:
 
     @property
     def parts(self) -> SplitResult:
-        """The URL, taken apart."""
+        """The URL, split into its parts."""
         return urlsplit(self.url or self.onvif)
 
     @property
     def host(self) -> str:
-        """A name or an address."""
+        """The host: a name or an address."""
         return self.parts.hostname or ""
 
     @property
     def port(self) -> int:
-        """The URL's, or the usual one."""
+        """The URL's port, or the default one."""
         return self.parts.port or _PORTS[self.parts.scheme]
 
     @property
     def shown(self) -> str:
-        """The URL for logs and tables: without its query."""
+        """The URL for logs and tables, without its query."""
         return f"{self.parts.scheme}://{self.parts.netloc}{self.parts.path}"
 
     @property
@@ -117,7 +118,7 @@ class Camera:
 
 
 def read_credentials(text: bytes) -> dict[str, Credential]:
-    """The logins by name. Raises SettingsError with every fault."""
+    """Return the logins by name. Raises SettingsError with every fault."""
     problems: list[str] = []
     found: dict[str, Credential] = {}
     raw = _json(text, "the credentials file", problems)
@@ -135,7 +136,7 @@ def read_credentials(text: bytes) -> dict[str, Credential]:
 
 
 def read_cameras(text: bytes, credentials: Mapping[str, Credential]) -> dict[str, Camera]:
-    """The cameras by id. Raises SettingsError with every fault."""
+    """Return the cameras by id. Raises SettingsError with every fault."""
     problems: list[str] = []
     raw = _json(text, "the cameras file", problems)
     entries = raw.get("cameras") if isinstance(raw, dict) and set(raw) == {"cameras"} else None
@@ -175,7 +176,7 @@ def read_cameras(text: bytes, credentials: Mapping[str, Credential]) -> dict[str
 
 
 def polled(camera_id: str, source: NewSource, login: Credential | None) -> Camera:
-    """A camera that is not in the file. Raises Invalid("bad-camera") with every fault."""
+    """Return a camera that is not in the file. Raises Invalid("bad-camera") with every fault."""
     logins = {_LOGIN: login} if login else {}
     entry = _Entry(
         camera=camera_id,
@@ -192,7 +193,7 @@ def polled(camera_id: str, source: NewSource, login: Credential | None) -> Camer
 
 
 def _lacks_address(value: object) -> bool:
-    """Whether an entry that has other faults is of a polled camera without an address."""
+    """Return whether an entry that has other faults is of a polled camera without an address."""
     if not isinstance(value, dict) or value.get("kind") not in _SCHEMES:
         return False
     return not (value.get("url") or value.get("onvif"))

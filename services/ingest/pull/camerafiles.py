@@ -1,4 +1,4 @@
-"""The cameras file and the credentials file on disk, read again when either changes."""
+"""The cameras file and the credentials file on disk, reloaded when either changes."""
 
 import stat
 from pathlib import Path
@@ -11,7 +11,7 @@ _MAX_BYTES: Final = 1_000_000
 
 
 class DiskFiles:
-    """puller.CameraFiles. `credentials` None: no camera needs a login."""
+    """puller.CameraFiles on disk. Without `credentials` no camera needs a login."""
 
     def __init__(self, cameras: Path, credentials: Path | None) -> None:
         self._cameras = cameras
@@ -19,8 +19,8 @@ class DiskFiles:
         self._stamp: object = None
 
     def read(self) -> dict[str, Camera] | None:
-        """All cameras, or None when neither file has changed since the last call, even if that call
-        raised. Raises SettingsError with every fault."""
+        """Return all cameras, or None when neither file has changed since the last call, even if
+        that call raised an error. Raises SettingsError with every fault."""
         stamp = [_stamp(path) for path in (self._cameras, self._credentials) if path]
         if stamp == self._stamp:
             return None
@@ -41,7 +41,8 @@ class DiskFiles:
 
 
 def read_logins(path: Path) -> dict[str, Credential]:
-    """The credentials file. Raises SettingsError with every fault, also if others can read it."""
+    """Read the credentials file. Raises SettingsError with every fault, and when other users can
+    read the file."""
     text = _text(path)
     mode = path.stat().st_mode
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and not str(path).startswith("/run/secrets/"):

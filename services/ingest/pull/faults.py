@@ -1,4 +1,4 @@
-"""Why a poll failed, as a slug and in words without secrets."""
+"""Why a poll failed: a slug, and a text without secrets."""
 
 import errno
 import socket
@@ -11,7 +11,8 @@ from services.ingest.pull.networks import Forbidden
 
 
 class CameraFault(Exception):
-    """A poll without a picture. `reason`: a short, stable slug; `detail`: for the installer."""
+    """A poll that returned no picture. `reason` is a short, stable slug; `detail` is for the
+    installer."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -34,8 +35,8 @@ _WORDS: Final = {
 
 
 def fault_of(error: Exception) -> CameraFault:
-    """Translate a network error. The error's own text may contain an address with a password and is
-    never shown."""
+    """Translate a network error. The error's own text may contain an address with a password, so it
+    is never shown."""
     for one in _chain(error):
         if isinstance(one, CameraFault):
             return one
@@ -55,7 +56,7 @@ def fault_of(error: Exception) -> CameraFault:
 
 
 def status_fault(protocol: str, status: int, *, has_login: bool) -> CameraFault:
-    """Translate an answer without a picture. `protocol`: HTTP or RTSP, which use the same
+    """Translate an answer without a picture. `protocol` is HTTP or RTSP, which use the same
     numbers."""
     status_line = f"{protocol} {status}"
     if status in (401, 403):

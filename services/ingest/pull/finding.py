@@ -18,7 +18,8 @@ ASK_LIMIT_S: Final = 45.0
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Where cameras may be, how long an answer of one may take, and where to send the request."""
+    """The networks in which cameras may be, how long a camera may take to answer, and where to send
+    the request."""
 
     networks: Networks
     limit_s: float
@@ -26,8 +27,9 @@ class Finder:
     wait_s: float = WAIT_S
 
     async def find(self) -> list[FoundCamera]:
-        """The cameras that answer within some seconds, in allowed networks. A service's host is the
-        one that answered: a login must not go to a host that an answer names. Raises Retryable."""
+        """Return the cameras in allowed networks that answer within some seconds. The host of a
+        service is always the one that answered, because a login must not go to a host that an
+        answer names. Raises Retryable."""
         try:
             found = await onvif.discover(self.wait_s, self.group)
         except OSError as error:
@@ -42,8 +44,8 @@ class Finder:
         ]
 
     async def profiles(self, asked: AskedCamera) -> list[StreamProfile]:
-        """A camera's streams, with their addresses. Raises Invalid, CameraFault."""
-        # Its address must be one that could be polled.
+        """Return a camera's streams, with their addresses. Raises Invalid, CameraFault."""
+        # The address must be one that could be polled.
         source = NewSource(version=0, kind="snapshot", url=asked.service)
         polled("none/none", source, asked.login)
         device = OnvifDevice(asked.service, self.networks, self.limit_s, asked.login)

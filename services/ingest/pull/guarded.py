@@ -14,7 +14,7 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 async def numeric(host: str, port: int) -> list[str]:
-    """The addresses of a name."""
+    """Return the addresses of a name."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
@@ -23,8 +23,8 @@ async def numeric(host: str, port: int) -> list[str]:
 async def connect(
     camera: Camera, networks: Networks, resolve: Resolve
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the first address that is allowed and answers. Raises OSError (Forbidden when none
-    is allowed) and CameraFault("tls")."""
+    """Connect to the first address that is allowed and answers. Raises OSError (Forbidden when no
+    address is allowed) and CameraFault("tls")."""
     context = _tls(camera)
     host, port = camera.host, camera.port
     failed: OSError | None = None

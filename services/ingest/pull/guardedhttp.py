@@ -1,8 +1,8 @@
-"""HTTP to cameras, only to addresses that were checked.
+"""HTTP to cameras, but only to addresses that were checked.
 
-The address is checked at the socket, so neither a redirect nor a changed name leads elsewhere.
+The address is checked at the socket, so neither a redirect nor a changed DNS entry leads elsewhere.
 Redirects are not followed. Heads that aiohttp's parser would refuse are repaired first (heads.py).
-A password is sent itself only to a camera that offers Basic and no Digest.
+The password itself is sent only to a camera that offers Basic but not Digest.
 """
 
 import asyncio
@@ -47,8 +47,8 @@ class _Tolerant(ResponseHandler):
 
 
 async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    """The whole body, decompressed, which some cameras make necessary without being asked. Raises
-    Invalid("too-large"), zlib.error and what aiohttp raises. The caller limits the time."""
+    """Return the whole body, decompressed, because some cameras compress it without being asked.
+    Raises Invalid("too-large"), zlib.error and what aiohttp raises. The caller limits the time."""
     too_large = Invalid("too-large", f"at most {max_bytes} bytes per answer are allowed")
     if (response.content_length or 0) > max_bytes:
         raise too_large
@@ -59,14 +59,14 @@ async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     if response.headers.get("Content-Encoding", "").lower() not in _ENCODED:
         return body
     data = zlib.decompressobj(47).decompress(body, max_bytes + 1)
-    if len(data) > max_bytes:  # a small body must not become a large one
+    if len(data) > max_bytes:  # a small body must not expand into a large one
         raise too_large
     return data
 
 
 class GuardedHttp:
-    """One camera's HTTP. `tls_sha256`: its certificate's, pinned; `resolver`: how names are looked
-    up; None: aiohttp's own."""
+    """One camera's HTTP. `tls_sha256` is the fingerprint of its pinned certificate. `resolver`
+    looks up names; None uses aiohttp's own."""
 
     def __init__(
         self,
@@ -87,8 +87,8 @@ class GuardedHttp:
     async def answer(
         self, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """The start of the answer to a GET, or a POST of `body`, within the time limit, whatever
-        its status. Raises aiohttp's errors, OSError and TimeoutError."""
+        """Yield the start of the answer to a GET, or to a POST of `body`, within the time limit,
+        whatever its status. Raises aiohttp's errors, OSError and TimeoutError."""
         async with self._session() as session:
             async with asyncio.timeout(self._limit_s):
                 response = await self._ask(session, url, body, headers or {})
@@ -136,9 +136,9 @@ class GuardedHttp:
             resolver=self._resolver,
             socket_factory=self._socket,
             use_dns_cache=False,
-            force_close=True,  # small cameras have few connections, and drop idle ones
+            force_close=True,  # small cameras allow few connections, and drop idle ones
         )
-        # aiohttp has no public way to look at a head before its parser does.
+        # aiohttp has no public way to see a head before its parser does.
         connector._factory = factory  # noqa: SLF001 -- see above
         async with aiohttp.ClientSession(
             connector=connector,
@@ -146,12 +146,13 @@ class GuardedHttp:
             headers=_HEADERS,
             timeout=aiohttp.ClientTimeout(total=None, sock_read=self._limit_s),
             middlewares=digest,
-            auto_decompress=False,  # the caller does, within bounds
+            auto_decompress=False,  # the caller decompresses, within bounds
         ) as session:
             yield session
 
     def _socket(self, info: Any) -> socket.socket:
-        """The moment when the address is known and nothing has been sent yet."""
+        """Create the socket at the moment when the address is known and nothing has been sent
+        yet."""
         family, kind, protocol, _, address = info
         self._networks.check(str(address[0]))
         return socket.socket(family, kind, protocol)

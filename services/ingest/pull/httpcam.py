@@ -1,7 +1,7 @@
 """Cameras that speak HTTP: one picture per request, or an MJPEG stream.
 
-Pictures are passed on without decoding. Limits for a camera: its address (guardedhttp.py), the time
-to each picture, and its size.
+Pictures are passed on without decoding. Three things are limited: the camera's address
+(guardedhttp.py), the time until each picture, and the picture's size.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _CHUNK: Final = 65_536
 
 
 class HttpCamera:
-    """A snapshot or MJPEG camera. `resolver`: how names are looked up; None: aiohttp's own."""
+    """A snapshot or MJPEG camera. `resolver` looks up names; None uses aiohttp's own."""
 
     def __init__(
         self,
@@ -41,8 +41,8 @@ class HttpCamera:
         self._http = GuardedHttp(networks, limit_s, camera.credential, camera.tls_sha256, resolver)
 
     async def pictures(self, want: Callable[[], str]) -> AsyncGenerator[bytes, None]:
-        """See puller.Source. A snapshot camera gives one picture. Unwanted pictures of a stream are
-        read, too, so that the next picture is a new one."""
+        """See puller.Source. A snapshot camera gives one picture. Pictures of a stream that are not
+        wanted are read too, so that the next picture is a new one."""
         try:
             if self._camera.kind == "snapshot":
                 yield await self._snapshot()
@@ -52,14 +52,15 @@ class HttpCamera:
         except Invalid as error:
             raise CameraFault(error.reason, error.detail) from None
         except (OSError, aiohttp.ClientError, ValueError, zlib.error) as error:
-            raise fault_of(error) from None  # its text may contain the address, and with it a login
+            raise fault_of(error) from None  # its text may contain the address, and so a login
 
     async def _snapshot(self) -> bytes:
         async with asyncio.timeout(self._limit_s), self._answer() as response:
             return self._picture(await read_body(response, self._max_bytes), response)
 
     def _picture(self, body: bytes, response: aiohttp.ClientResponse) -> bytes:
-        """The JPEG in an answer: plain, after other data, or in a stream of one."""
+        """Return the JPEG in an answer: plain, after other data, or in a stream with a single
+        picture."""
         if not body.startswith(b"\xff\xd8"):
             kind = response.content_type[:60]
             found = Splitter(self._max_bytes).feed(body)
@@ -75,7 +76,7 @@ class HttpCamera:
         async with self._answer() as response:
             check_type(response.headers.get("Content-Type", ""))
             splitter = Splitter(self._max_bytes)
-            due = now() + self._limit_s  # of the next whole picture: bytes alone are not enough
+            due = now() + self._limit_s  # for the next whole picture; bytes alone don't count
             while True:
                 async with asyncio.timeout_at(due):
                     chunk = await response.content.read(_CHUNK)
@@ -92,14 +93,16 @@ class HttpCamera:
                     return
 
     def _count(self, splitter: Splitter) -> None:
-        """Endless or non-JPEG pictures are skipped; many in a row end in the time limit."""
+        """Count pictures that are skipped because they are endless or no JPEG. Many in a row end in
+        the time limit."""
         if splitter.damaged:
             PULL_FAILURES.labels(self._camera.camera_id, "truncated").inc(splitter.damaged)
             splitter.damaged = 0
 
     @asynccontextmanager
     async def _answer(self) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """The start of an answer with status 200, within the time limit. Raises CameraFault."""
+        """Yield the start of an answer with status 200, within the time limit. Raises
+        CameraFault."""
         async with self._http.answer(self._camera.secret_url) as response:
             if response.status != 200:
                 has_login = self._camera.credential is not None

@@ -1,8 +1,8 @@
 """What an ONVIF camera offers: its clock, its media services, profiles and addresses. Pure.
 
-A camera's own addresses are used for scheme, port and path only. Their host is always the one that
-was asked: a camera often says 0.0.0.0, its address before it was moved, or one behind a router, and
-a login must not go to a machine that an answer names.
+A camera's own addresses are used for scheme, port and path only. Their host is always replaced by
+the one that was asked, because a camera often gives 0.0.0.0, its address before it was moved, or
+one behind a router, and because a login must not go to a machine that an answer names.
 """
 
 import re
@@ -25,7 +25,7 @@ _MEDIA2: Final = f"{_ONVIF}/ver20/media/wsdl"
 _SCHEMA: Final = f"{_ONVIF}/ver10/schema"
 _MAX_PROFILES: Final = 16
 _ENOUGH_PIXELS: Final = 1280 * 720
-# Some cameras write a login into the query, others into the path, joined by _.
+# Some cameras put a login into the query, others into the path, joined by _.
 _LOGIN: Final = re.compile(
     r"(?<![a-z])(user(?:name)?|usr|login|pass(?:word|wd)?|pwd|psw)=(.*?)(?=_[a-z]+=|[&/;]|$)", re.I
 )
@@ -38,7 +38,7 @@ CAPABILITIES: Final = Call(_DEVICE, "GetCapabilities", "<Category>Media</Categor
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A media service of version 1 or 2 (2 knows H.265)."""
+    """A media service, version 1 or 2 (version 2 supports H.265)."""
 
     url: str
     version: int
@@ -48,7 +48,7 @@ class Service:
         return Call(self._namespace, "GetProfiles", "<Type>All</Type>" if self._is_2 else "")
 
     def stream(self, token: str) -> Call:
-        """The address of a profile's stream, over TCP."""
+        """Ask for the address of a profile's stream, over TCP."""
         named = f"<ProfileToken>{escape(token)}</ProfileToken>"
         if self._is_2:
             return Call(self._namespace, "GetStreamUri", f"<Protocol>RTSP</Protocol>{named}")
@@ -59,7 +59,7 @@ class Service:
         return Call(self._namespace, "GetStreamUri", inner)
 
     def snapshot(self, token: str) -> Call:
-        """The address of its single pictures."""
+        """Ask for the address of its single pictures."""
         named = f"<ProfileToken>{escape(token)}</ProfileToken>"
         return Call(self._namespace, "GetSnapshotUri", named)
 
@@ -74,8 +74,9 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One of a camera's streams. Addresses contain no login (`{username}` and `{password}` at
-    most), and are empty if the camera gives none. `codec` and sizes are as the camera says."""
+    """One of a camera's streams. Addresses contain no login (at most `{username}` and
+    `{password}`), and are empty if the camera gives none. `codec` and sizes are what the camera
+    reports."""
 
     token: str
     name: str
@@ -88,7 +89,7 @@ class Profile:
 
 
 def clock_skew_s(answer: Element, now_s: float) -> float:
-    """How far the camera's clock is ahead; 0 if it does not say so."""
+    """Return how far the camera's clock is ahead, or 0 if the answer does not say."""
     utc = soap.find(answer, "UTCDateTime")
     fields = ("Year", "Month", "Day", "Hour", "Minute", "Second")
     try:
@@ -99,7 +100,7 @@ def clock_skew_s(answer: Element, now_s: float) -> float:
 
 
 def date_skew_s(date: str, now_s: float) -> float:
-    """The same from the Date header of an HTTP answer."""
+    """Return the same from the Date header of an HTTP answer."""
     try:
         return parsedate_to_datetime(date).timestamp() - now_s
     except (ValueError, OverflowError):
@@ -107,7 +108,7 @@ def date_skew_s(date: str, now_s: float) -> float:
 
 
 def media_services(answer: Element, asked: str) -> list[Service]:
-    """The media services, version 2 first, from GetServices or GetCapabilities."""
+    """Return the media services from GetServices or GetCapabilities, version 2 first."""
     found: list[Service] = []
     for one in soap.every(answer, "Service"):
         version = {_MEDIA: 1, _MEDIA2: 2}.get(soap.text(one, "Namespace"))
@@ -122,7 +123,7 @@ def media_services(answer: Element, asked: str) -> list[Service]:
 
 
 def profiles_in(answer: Element) -> list[Profile]:
-    """The profiles, without addresses."""
+    """Return the profiles, without addresses."""
     found: list[Profile] = []
     for one in soap.every(answer, "Profiles"):
         token = one.get("token", "")
@@ -140,7 +141,7 @@ def profiles_in(answer: Element) -> list[Profile]:
 def with_addresses(
     profile: Profile, stream: str, snapshot: str, asked: str, login: Credential | None
 ) -> Profile:
-    """The profile with the addresses from GetStreamUri and GetSnapshotUri."""
+    """Return the profile with the addresses from GetStreamUri and GetSnapshotUri."""
     return replace(
         profile,
         stream=_address(stream, asked, ("rtsp", "rtsps"), login),
@@ -149,18 +150,18 @@ def with_addresses(
 
 
 def uri_in(answer: Element) -> str:
-    """The address in an answer to either; "" without one."""
+    """Return the address in an answer to either call, or "" if there is none."""
     return soap.text(answer, "Uri")
 
 
 def web_url(url: str, asked: str) -> str:
-    """A service's address at the host that was asked; "" if it is unusable."""
+    """Return a service's address at the host that was asked, or "" if it is unusable."""
     return _address(url.split()[0] if url.split() else "", asked, ("http", "https"), None)
 
 
 def choose(profiles: Sequence[Profile], wanted: str | None, kind: str) -> Profile | None:
-    """The profile with this name or token; otherwise the largest of at most 1280x720, or else the
-    smallest, that has an address for `kind` (`rtsp` or `snapshot`)."""
+    """Return the profile with this name or token. Without a name, return the largest profile of at
+    most 1280x720, or else the smallest, that has an address for `kind` (`rtsp` or `snapshot`)."""
     usable = [one for one in profiles if address_for(one, kind)]
     if wanted is not None:
         return next((one for one in usable if wanted in (one.token, one.name)), None)
@@ -171,7 +172,7 @@ def choose(profiles: Sequence[Profile], wanted: str | None, kind: str) -> Profil
 
 
 def address_for(profile: Profile, kind: str) -> str:
-    """The profile's address for a kind of camera."""
+    """Return the profile's address for a kind of camera."""
     return profile.stream if kind == "rtsp" else profile.snapshot
 
 
@@ -195,7 +196,7 @@ def _address(url: str, asked: str, schemes: Sequence[str], login: Credential | N
 
 
 def _without_login(part: str, login: Credential | None) -> str:
-    """A path or query with placeholders for a login in it."""
+    """Return a path or query in which placeholders replace a login."""
 
     def place(found: re.Match[str]) -> str:
         name = "username" if found[1][0].lower() in "ul" else "password"

@@ -1,8 +1,8 @@
 """Which addresses ingest may connect to: protection against requests to the wrong machine. Pure.
 
-A camera's name, or a redirect, may lead to the cloud's metadata service, to this machine's own
-servers or to a neighbour's. So the address is checked where the connection is made, and the checked
-address is used: a later look-up of the name does not matter.
+A camera's host name, or a redirect, may lead to the cloud's metadata service, to this machine's own
+servers or to a neighbour's. So the address is checked where the connection is made, and exactly
+that address is used, so a later lookup of the name does not matter.
 """
 
 import errno
@@ -15,7 +15,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
-# Where clouds answer with credentials, beyond the link-local 169.254.169.254.
+# Addresses besides the link-local 169.254.169.254 at which clouds hand out credentials.
 _METADATA: Final = frozenset(
     map(
         ip_address,
@@ -25,7 +25,8 @@ _METADATA: Final = frozenset(
 
 
 class Forbidden(OSError):
-    """The address may not be connected to. An OSError (EACCES), as any connection that fails."""
+    """Connecting to this address is not allowed. It is an OSError (EACCES), like any connection
+    that fails."""
 
     def __init__(self, words: str) -> None:
         super().__init__(errno.EACCES, words)
@@ -33,18 +34,20 @@ class Forbidden(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The allowed networks. Loopback, link-local, multicast and the like are allowed only by a
-    network inside their range (`0.0.0.0/0` is not), metadata services only as single addresses."""
+    """The allowed networks. Loopback, link-local, multicast and similar addresses are allowed only
+    by a network inside their range (`0.0.0.0/0` is not), metadata services only as single
+    addresses."""
 
     allowed: tuple[Network, ...]
 
     @classmethod
     def parse(cls, names: Sequence[str]) -> "Networks":
-        """From `10.0.0.0/8`, `192.168.1.20`, ... Raises ValueError with the invalid one."""
+        """Parse `10.0.0.0/8`, `192.168.1.20`, and so on. Raises ValueError with the invalid one."""
         return cls(tuple(ip_network(name.strip()) for name in names))
 
     def check(self, address: str) -> None:
-        """Raises Forbidden, with words for people, unless `address` (numeric) is allowed."""
+        """Raises Forbidden, with an explanation for people, unless `address` (numeric) is
+        allowed."""
         try:
             found = _plain(ip_address(address.partition("%")[0]))
         except ValueError:
@@ -54,7 +57,7 @@ class Networks:
 
 
 def _plain(address: Address) -> Address:
-    """An IPv4 address written as IPv6 (`::ffff:127.0.0.1`) counts as that IPv4 address."""
+    """Return the IPv4 address for one that is written as IPv6 (`::ffff:127.0.0.1`)."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
 

@@ -1,8 +1,9 @@
 """Find ONVIF cameras: send one WS-Discovery request by multicast and collect the answers.
 
-Written here because it is one datagram each way: the available libraries either need a whole SOAP
-stack for it or are no longer maintained (docs/decisions/0015-cameras-that-are-asked.md). Answers
-are untrusted text, so they are searched for a few short values and never parsed as XML.
+This is our own code because it takes one datagram each way, and the available libraries either need
+a whole SOAP stack for it or are no longer maintained
+(docs/decisions/0015-cameras-that-are-asked.md). Answers are untrusted text, so they are searched
+for a few short values and never parsed as XML.
 """
 
 import asyncio
@@ -33,26 +34,26 @@ _UNSAFE: Final = re.compile(r"[^\x21-\x7e]")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Found:
-    """A camera that answered: its address, its own name for itself, its service's URL."""
+    """A camera that answered: its address, the name it gives itself, and the URL of its service."""
 
     address: str
     model: str
     service: str
 
     def row(self) -> tuple[str, str, str]:
-        """As the table shows it."""
+        """The row that the table shows."""
         return self.address, self.model, self.service
 
 
 def answer(data: bytes, address: str, question: str) -> Found | None:
-    """Parse an answer; None if it is not one to the request `asked` (its id)."""
+    """Parse an answer; return None if it does not answer the request with the id `question`."""
     text = data[:_MAX_BYTES].decode("utf-8", "replace")
     places = _ADDRESSES.search(text)
     if places is None or f"uuid:{question}" not in text:
         return None
     names = dict.fromkeys(unquote(name) for name in _SCOPE.findall(text))
     service = places[1].split()[0] if places[1].split() else ""
-    # Shown on a terminal, so without control characters.
+    # The text is shown on a terminal, so control characters are removed.
     return Found(address, _shown(" / ".join(names)), _shown(service))
 
 
@@ -67,7 +68,7 @@ class _Answers(asyncio.DatagramProtocol):
         self.unsent: OSError | None = None
 
     def error_received(self, exc: Exception) -> None:
-        """asyncio calls it when the request cannot be sent."""
+        """asyncio calls this when the request cannot be sent."""
         self.unsent = exc if isinstance(exc, OSError) else self.unsent
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
@@ -77,7 +78,7 @@ class _Answers(asyncio.DatagramProtocol):
 
 
 async def discover(wait_s: float, group: tuple[str, int] = GROUP) -> list[Found]:
-    """Ask once, listen for `wait_s` seconds. Raises OSError when the request cannot be sent."""
+    """Ask once and listen for `wait_s` seconds. Raises OSError when the request cannot be sent."""
     question = str(uuid.uuid4())
     loop = asyncio.get_running_loop()
     transport, answers = await loop.create_datagram_endpoint(

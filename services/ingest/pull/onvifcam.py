@@ -1,7 +1,7 @@
 """Ask an ONVIF camera for its streams, and poll one of them.
 
-Every request, also to addresses that the camera returned, goes through GuardedHttp. A login is
-proved by digests (WS-Security and, if the camera asks, HTTP), by the camera's own clock.
+Every request, also to addresses that the camera returned, goes through GuardedHttp. The login is
+sent only as digests (WS-Security and, if the camera asks, HTTP), timed by the camera's own clock.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _ALL_S: Final = 60.0
 
 
 class OnvifDevice:
-    """A camera's ONVIF services. `url`: of its device service."""
+    """A camera's ONVIF services. `url` is the address of its device service."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class OnvifDevice:
         self._date = ""
 
     async def profiles(self) -> list[Profile]:
-        """Its profiles with their addresses. Raises CameraFault."""
+        """Return the camera's profiles with their addresses. Raises CameraFault."""
         try:
             async with asyncio.timeout(_ALL_S):
                 return await self._profiles()
@@ -58,7 +58,7 @@ class OnvifDevice:
         except SoapFault as fault:
             raise self._refused(fault) from None
         except (OSError, aiohttp.ClientError, ValueError, zlib.error) as error:
-            raise fault_of(error) from None  # its text may contain the address, and with it a login
+            raise fault_of(error) from None  # its text may contain the address, and so a login
 
     async def _profiles(self) -> list[Profile]:
         await self._read_clock()
@@ -69,7 +69,7 @@ class OnvifDevice:
             except SoapFault as error:
                 if error.denied:
                     raise
-                fault = fault or error  # a version 2 that does not work: use version 1
+                fault = fault or error  # version 2 does not work, so use version 1
                 continue
             if found:
                 return [await self._addressed(service, profile) for profile in found]
@@ -78,7 +78,8 @@ class OnvifDevice:
         raise CameraFault("no-video", "the camera has no video profile")
 
     async def _read_clock(self) -> None:
-        """Without a login, as ONVIF requires; some cameras refuse that, but send the date."""
+        """Read the clock without a login, as ONVIF requires. Some cameras refuse that, but send the
+        date."""
         self._skew_s, self._date = 0.0, ""
         try:
             clock = await self._call(self._url, media.CLOCK, signed=False)
@@ -93,7 +94,7 @@ class OnvifDevice:
             except SoapFault as fault:
                 if fault.denied or call is media.CAPABILITIES:
                     raise
-                continue  # older cameras do not know GetServices
+                continue  # older cameras do not support GetServices
             if found:
                 return found
         raise CameraFault("no-video", "the camera has no media service")
@@ -104,7 +105,7 @@ class OnvifDevice:
         return media.with_addresses(profile, stream, snapshot, self._url, self._login)
 
     async def _uri(self, service: Service, call: Call) -> str:
-        """An address, "" where the camera has none, as many have no snapshots."""
+        """Return an address, or "" where the camera has none; many have no snapshots."""
         try:
             return media.uri_in(await self._call(service.url, call))
         except SoapFault as fault:
@@ -144,8 +145,9 @@ class OnvifDevice:
 
 
 class OnvifCamera:
-    """A camera whose address is asked for, once, and again after each fault: it may have
-    changed. `device`: its services; `source_of`: polls the camera at the address."""
+    """A camera that is asked for its address once, and again after each fault, because the address
+    may have changed. `device` gives access to its services; `source_of` polls the camera at the
+    address."""
 
     def __init__(
         self, camera: Camera, device: OnvifDevice, source_of: Callable[[Camera], Source]

@@ -1,8 +1,8 @@
 """Filter an RTSP camera's answers on their way to FFmpeg. Pure.
 
-FFmpeg follows a redirect to any address, loses sync at interleaved packets shorter than their
-header, and requests every track. So answers are parsed and rewritten: a redirect is a fault, a
-login with a new nonce is repeated, and the description contains one video track.
+FFmpeg follows redirects to any address, loses sync at interleaved packets shorter than their
+header, and requests every track. So answers are parsed and rewritten: a redirect becomes a fault, a
+request is repeated with a new nonce, and the description contains only one video track.
 """
 
 import re
@@ -12,7 +12,7 @@ from services.ingest.pull.faults import CameraFault, status_fault
 from services.ingest.pull.heads import END, MAX_HEAD_BYTES, fields_of, joined, value_of
 
 MAX_BODY_BYTES: Final = 65_536
-_SHORTEST_PACKET: Final = 8  # of RTCP; RTP is longer
+_SHORTEST_PACKET: Final = 8  # for RTCP; RTP packets are longer
 _STATUS: Final = re.compile(rb"RTSP/1\.\d\s+(\d{3})\b")
 _REQUEST: Final = re.compile(rb"[A-Z_]{3,20} \S+ RTSP/1\.\d")
 _TEXT: Final = re.compile(rb"[A-Z_]{1,20}([ /]|\Z)")
@@ -21,7 +21,7 @@ _PREFERRED: Final = ("H264", "H265", "JPEG")
 
 
 class Passage:
-    """One connection. `status` is the last error's, 0 without one."""
+    """One connection. `status` is that of the last error, or 0 if there was none."""
 
     def __init__(self, *, has_login: bool) -> None:
         self._has_login = has_login
@@ -30,11 +30,11 @@ class Passage:
         self.status = 0
 
     def ask(self, data: bytes) -> None:
-        """Note FFmpeg's requests. After PLAY video can follow, and redirects no longer matter."""
+        """Note FFmpeg's requests. After PLAY, video can follow, and redirects no longer matter."""
         self._playing = self._playing or b"PLAY " in data
 
     def feed(self, data: bytes) -> bytes:
-        """The complete part that FFmpeg may read. Raises CameraFault."""
+        """Return the complete part that FFmpeg may read. Raises CameraFault."""
         self._buffer += data
         out = bytearray()
         at = 0
@@ -45,7 +45,8 @@ class Passage:
         return bytes(out)
 
     def _end(self, at: int) -> int | None:
-        """Where the packet or message that starts at `at` ends; None while more is needed."""
+        """Return where the packet or message that starts at `at` ends, or None while more data is
+        needed."""
         buffer = self._buffer
         if len(buffer) - at < 4:
             return None
@@ -55,7 +56,7 @@ class Passage:
         if buffer[at] in b"\r\n":
             return at + 1
         if self._playing and not _TEXT.match(buffer, at):
-            following = buffer.find(b"$", at)  # remains of a packet
+            following = buffer.find(b"$", at)  # the rest of a packet
             return following if following >= 0 else len(buffer)
         head = END.search(buffer, at)
         if head is None:
@@ -90,7 +91,7 @@ class Passage:
         if b"sdp" in value_of(fields, b"content-type").lower():
             body = one_track(body.decode("utf-8", "replace")).encode()
         fields = [
-            # Otherwise FFmpeg repeats no request with a new nonce.
+            # Otherwise FFmpeg would not repeat the request with a new nonce.
             (name, value + b", stale=true")
             if name.lower() == b"www-authenticate"
             else (name, value)
@@ -106,8 +107,8 @@ class Passage:
 
 
 def one_track(sdp: str) -> str:
-    """The description with only its first H.264 or H.265 video, or else its first JPEG video.
-    Raises CameraFault("no-video")."""
+    """Return the description with only its first H.264 or H.265 video or, failing that, its first
+    JPEG video. Raises CameraFault("no-video")."""
     session, *media = re.split(r"^(?=m=)", sdp, flags=re.M)
     codecs = [_codec(one) for one in media]
     for codec in _PREFERRED:

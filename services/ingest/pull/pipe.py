@@ -1,4 +1,4 @@
-"""The protocol between ingest and a reader of video (video.py): a length, then that many bytes of
+"""The protocol between ingest and a video reader (video.py): a length, then that many bytes of
 msgpack."""
 
 import struct
@@ -10,7 +10,7 @@ LENGTH: Final = struct.Struct(">I")
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
-    """To the reader: open `stream` at `url`; decode its last key picture; end it."""
+    """An order to the reader: open `stream` at `url`, decode its last key picture, or end it."""
 
     kind: Literal["open", "decode", "close"]
     stream: int
@@ -18,9 +18,9 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
 
 
 class News(msgspec.Struct, frozen=True, array_like=True):
-    """From the reader. `key`: a key picture has come. `picture`: `data` is its JPEG. `damaged`:
-    it cannot be decoded completely. `end`: no more follows, for the reason in `text`; "" if
-    requested."""
+    """News from the reader. `key`: a key picture has arrived. `picture`: `data` is its JPEG.
+    `damaged`: it cannot be decoded completely. `end`: nothing more follows, for the reason in
+    `text`, which is empty if the end was requested."""
 
     kind: Literal["ready", "key", "picture", "damaged", "end"]
     stream: int = 0
@@ -29,6 +29,6 @@ class News(msgspec.Struct, frozen=True, array_like=True):
 
 
 def packed(message: Order | News) -> bytes:
-    """As it goes through the pipe."""
+    """Return the message as it goes through the pipe."""
     body = msgspec.msgpack.encode(message)
     return LENGTH.pack(len(body)) + body

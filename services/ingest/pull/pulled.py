@@ -1,7 +1,8 @@
 """Decide on the result of a poll, a picture or a failure: pure decisions, no I/O, no clock.
 
-A polled picture is a plain frame (its id is the camera and the picture's sha256) and is handled as
-all frames are. Whether a camera is reachable is reported as a device does with its last will.
+A polled picture is a plain frame (its id is the camera and the picture's sha256) and is handled
+like every other frame. Whether a camera is reachable is reported in the same way as a device does
+it with its last will.
 """
 
 from collections.abc import Mapping
@@ -19,15 +20,16 @@ from services.ingest.messages import Context, Handled, Limits, Message
 from services.ingest.pull.faults import CameraFault
 
 Kind = Literal["snapshot", "mjpeg", "rtsp", "device"]
-"""`device`: it publishes by itself and is not polled; the cameras file only turns its pictures."""
+"""`device`: the camera publishes by itself and is not polled; the cameras file only turns its
+pictures."""
 VIA: Final[Mapping[str, Via]] = {"snapshot": "snapshot", "mjpeg": "mjpeg", "rtsp": "rtsp"}
 _TEXT_CHARS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Reached(Message):
-    """A polled camera became reachable or unreachable. `cause` makes the id: the puller's start and
-    a number within it."""
+    """A polled camera became reachable or unreachable. The id is made from `cause`: the puller's
+    start, and a number counted from then."""
 
     online: bool = False
     reason: str = ""
@@ -35,19 +37,20 @@ class Reached(Message):
 
 
 def reached(camera_id: str, reason: str | None, cause: str, now_ms: int) -> Reached:
-    """The camera's report: online, or offline with the `reason`."""
+    """Return the camera's report: online, or offline with the `reason`."""
     online = reason is None
     topic = f"{PULLED}/{camera_id}"
     return Reached(topic, b"", now_ms, via="pull", online=online, reason=reason or "", cause=cause)
 
 
 def fetched(camera_id: str, kind: Kind, jpeg: bytes, received_at_ms: int) -> Message:
-    """A picture as a message for the lane."""
+    """Return a picture as a message for the lane."""
     return Message(f"{PULLED}/{camera_id}", jpeg, received_at_ms, via=VIA[kind])
 
 
 def checked(jpeg: bytes, limits: Limits, turn: Orientation) -> bytes:
-    """A picture for viewers: whole, upright, without the rest of its EXIF. Raises CameraFault."""
+    """Return a picture for viewers: whole, upright, and without the rest of its EXIF. Raises
+    CameraFault."""
     try:
         return inspect(jpeg, limits.frame_max_bytes, limits.frame_max_pixels, turn).data
     except Invalid as error:
@@ -55,7 +58,7 @@ def checked(jpeg: bytes, limits: Limits, turn: Orientation) -> bytes:
 
 
 def handle_pulled(message: Message, context: Context) -> Handled:
-    """Decide on a picture or a report. Never raises for its content."""
+    """Decide on a picture or a report. Never raises because of its content."""
     camera_id = message.topic.removeprefix(f"{PULLED}/")
     if isinstance(message, Reached):
         return _reached(camera_id, message)

@@ -30,14 +30,15 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY_S: Final = 1.0
 MAX_DELAY_S: Final = 60.0
-# Cameras lock an account after a few wrong logins, also for the operator.
+# Cameras lock an account after a few wrong logins, and that locks out the operator too.
 WRONG_LOGIN_DELAY_S: Final = 300.0
-# Up to this interval a stream stays open between pictures; above it, it is opened for each.
+# Up to this interval a stream stays open between pictures. For longer intervals it is opened for
+# each picture.
 HELD_PACE_S: Final = 10.0
 LIVE_PACE_S: Final = 0.2
 MAX_SPREAD_S: Final = 3.0
 FAILURES_TO_OFFLINE: Final = 3
-# A damaged picture in a stream is skipped; this many in a row end the connection.
+# A damaged picture in a stream is skipped. This many in a row end the connection.
 DAMAGED_MOST: Final = 3
 RELOAD_S: Final = 2.0
 
@@ -49,19 +50,20 @@ class Source(Protocol):
     """One camera's pictures (httpcam.HttpCamera, rtspcam.RtspCamera)."""
 
     def pictures(self, want: Callable[[], Want]) -> AsyncGenerator[bytes, None]:
-        """Yield JPEGs while `want()` returns `picture`. At `nothing` the connection is kept, at
-        `end` it is closed. Each wait is limited. Raises CameraFault when nothing comes."""
+        """Yield JPEGs while `want()` returns `picture`. At `nothing` the connection is kept; at
+        `end` it is closed. Each wait is limited. Raises CameraFault when nothing arrives."""
 
 
 class CameraFiles(Protocol):
-    """The cameras and their logins, from their files."""
+    """The cameras and their logins, as read from their files."""
 
     def read(self) -> dict[str, Camera] | None:
         """All cameras, or None when nothing has changed. Raises SettingsError."""
 
 
 class Pull:
-    """One camera's task: polls at the camera's interval, reports when it goes online or offline."""
+    """One camera's task: polls at the camera's interval, and reports when the camera goes online or
+    offline."""
 
     def __init__(self, camera: Camera, source: Source, puller: "Puller") -> None:
         self.camera = camera
@@ -75,8 +77,8 @@ class Pull:
         self._fault: CameraFault | None = None
 
     async def run(self) -> None:
-        """Run until cancelled. Starts at a random time within the first interval, not at once with
-        all others."""
+        """Run until cancelled. The first poll is at a random time within the first interval, so
+        that not all cameras start at once."""
         spread_s = min(self.camera.interval_s, MAX_SPREAD_S)
         await asyncio.sleep(random.uniform(0, spread_s))  # noqa: S311 -- no secret
         while True:
@@ -91,13 +93,13 @@ class Pull:
                 await self._wait(self._pause_s())
 
     def leave(self) -> None:
-        """It is no longer in the cameras file, nor in the page's cameras."""
+        """Note that the camera is no longer in the cameras file, nor among the page's cameras."""
         if self._reported is not None:
             self._puller.tell(self.camera.camera_id, "it is no longer polled")
         _forget(self.camera.camera_id)
 
     async def _connection(self) -> None:
-        """Poll while the connection is worth keeping. Raises CameraFault."""
+        """Poll for as long as the connection is worth keeping. Raises CameraFault."""
         started_s, pictures = _now_s(), 0
         async with aclosing(self._source.pictures(self._want)) as given:
             async for jpeg in given:
@@ -114,11 +116,12 @@ class Pull:
         return "nothing" if self.camera.interval_s <= HELD_PACE_S else "end"
 
     def _take(self, jpeg: bytes) -> None:
-        """Pass a picture to the viewers, and to Kafka when it is due. Raises CameraFault when it is
-        not acceptable."""
+        """Pass a picture to the viewers, and to Kafka when one is due. Raises CameraFault when the
+        picture is not acceptable."""
         now_s = _now_s()
         if now_s >= self._due_s:
-            # Counted from when it was due, to keep the interval; missed ones are not made up for.
+            # Counted from when it was due, to keep the interval. Missed pictures are not made up
+            # for.
             late = now_s - self._due_s > self.camera.interval_s
             self._due_s = (now_s if late else self._due_s) + self.camera.interval_s
             handled = self._puller.receive(self.camera, jpeg)
@@ -137,7 +140,8 @@ class Pull:
         self._tell(None)
 
     def _refused(self, reason: str) -> None:
-        """Count a damaged picture. Raises CameraFault when no intact one followed."""
+        """Count a damaged picture. Raises CameraFault when too many came without an intact one
+        between them."""
         self._damaged += 1
         if self.camera.kind == "snapshot" or self._damaged >= DAMAGED_MOST:
             self._damaged = 0
@@ -145,7 +149,7 @@ class Pull:
         metrics.PULL_FAILURES.labels(self.camera.camera_id, reason).inc()
 
     def _failed(self, fault: CameraFault) -> float:
-        """Count and report the fault; return how long to wait, in seconds."""
+        """Count and report the fault; return how many seconds to wait."""
         camera_id = self.camera.camera_id
         metrics.PULL_FAILURES.labels(camera_id, fault.reason).inc()
         metrics.PULL_UP.labels(camera_id).set(0)
@@ -158,7 +162,7 @@ class Pull:
         ceiling_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(self._failures - 1, 10))
         if fault.reason == "wrong-password":
             ceiling_s = WRONG_LOGIN_DELAY_S
-        # Half fixed, half jitter: never at once, never all cameras of a switch together.
+        # Half fixed, half jitter: never immediately, and never all cameras of a switch together.
         return ceiling_s * random.uniform(0.5, 1)  # noqa: S311 -- no secret
 
     def _pause_s(self) -> float:
@@ -167,14 +171,16 @@ class Pull:
         return max(0.0, self._due_s - _now_s())
 
     async def _wait(self, seconds: float) -> None:
-        """A viewer does not wait for the next poll; a failing camera is left alone."""
+        """Wait. A viewer does not have to wait for the next poll, but a failing camera is left
+        alone."""
         if self._fault is not None:
             await asyncio.sleep(seconds)
         else:
             await self.screen.watched_within(seconds)
 
     def _tell(self, fault: CameraFault | None) -> None:
-        """Report online, or offline with the fault; once, and again when the reason changes."""
+        """Report the camera as online, or as offline with the fault. It is reported once, and again
+        when the reason changes."""
         state = fault.reason if fault else ""
         words = str(fault) if fault else None
         if state != self._reported and self._puller.tell(self.camera.camera_id, words):
@@ -182,8 +188,8 @@ class Pull:
 
 
 class Puller:
-    """All polled cameras; a lane's source (bridge.Link), with nothing to acknowledge. `turns`: kept
-    as the cameras file says, for all lanes."""
+    """All polled cameras. It is a lane's source (bridge.Link) that has nothing to acknowledge.
+    `turns` is kept up to date with the cameras file, for all lanes."""
 
     def __init__(
         self,
@@ -208,8 +214,8 @@ class Puller:
     async def run(
         self, receive: Receive, has_room: Callable[[], bool], stop: asyncio.Event
     ) -> None:
-        """Run until `stop`; applies changes of the files. Raises what a camera's task raises, which
-        is our own fault."""
+        """Run until `stop` is set, and apply changes of the files. Raises what a camera's task
+        raises, which is an internal fault."""
         self._receive, self._has_room = receive, has_room
         stopped = asyncio.ensure_future(stop.wait())
         try:
@@ -225,28 +231,29 @@ class Puller:
             stopped.cancel()
 
     def refresh(self) -> None:
-        """Apply changes now. No picture of a removed camera is taken after this."""
+        """Apply changes now. After this, no picture of a removed camera is accepted."""
         if self._group is not None:
             self._reload(self._group)
 
     def settle(self, delivery: Delivery) -> None:
-        """Nobody waits for it."""
+        """Do nothing, because nobody waits for it."""
 
     def publish(self, reply: Reply) -> None:
-        """A polled camera gets no answers."""
+        """Do nothing, because a polled camera gets no answers."""
 
     def receive(self, camera: Camera, jpeg: bytes) -> Handled:
-        """Send to Kafka; while Kafka is down and too many wait, pictures are dropped."""
+        """Send a picture to Kafka. While Kafka is down and too many are waiting, pictures are
+        dropped."""
         taken = fetched(camera.camera_id, camera.kind, jpeg, self._clock.now_ms())
         return self._receive(taken, Delivery(0, None)) if self._has_room() else Handled("ignored")
 
     def checked(self, jpeg: bytes, turn: Orientation) -> Taken:
-        """The picture for viewers. Raises CameraFault."""
+        """Return the picture for viewers. Raises CameraFault."""
         return checked(jpeg, self._limits, turn), self._clock.now_ms()
 
     def tell(self, camera_id: str, reason: str | None) -> bool:
-        """Report that a camera is online, or offline for this reason. False when the queue is full;
-        the caller tries again later."""
+        """Report that a camera is online, or offline for this reason. Returns False when the queue
+        is full; the caller tries again later."""
         if not self._has_room():
             return False
         self._tellings += 1
@@ -257,7 +264,7 @@ class Puller:
         return True
 
     def screen(self, camera_id: str) -> Screen | None:
-        """Where to watch a camera's pictures; None when it is not polled here."""
+        """Return where to watch a camera's pictures, or None when it is not polled here."""
         found = self._pulls.get(camera_id)
         return found[0].screen if found else None
 
@@ -294,6 +301,6 @@ def _now_s() -> float:
 
 
 def _forget(camera_id: str) -> None:
-    """Remove the metrics of cameras that left the file."""
+    """Remove the metrics of cameras that are no longer in the file."""
     metrics.PULL_UP.remove_by_labels({"camera": camera_id})
     metrics.PULL_FAILURES.remove_by_labels({"camera": camera_id})

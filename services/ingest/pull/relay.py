@@ -1,7 +1,7 @@
-"""A relay between a camera and FFmpeg: the checked connection, and one on 127.0.0.1.
+"""A relay between a camera and FFmpeg. It joins the checked connection to one on 127.0.0.1.
 
-FFmpeg cannot be restricted to the checked address, nor pin a certificate. So it connects here, and
-all data to and from the camera passes through.
+FFmpeg can neither be restricted to the checked address nor pin a certificate. So it connects here,
+and all data to and from the camera passes through the relay.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ _CHUNK: Final = 65_536
 
 
 class Relay:
-    """One connection. `unkeyed`: bytes since the last key picture, set to 0 by the code that sees
-    one; more than `max_unkeyed` are a fault."""
+    """One connection. `unkeyed` counts the bytes since the last key picture; the code that sees a
+    key picture sets it to 0. More than `max_unkeyed` bytes are a fault."""
 
     def __init__(
         self,
@@ -36,7 +36,8 @@ class Relay:
         self.unkeyed = 0
 
     async def run(self, stream: Stream) -> None:
-        """Run until FFmpeg or the camera ends it; `stream` fails with the error."""
+        """Run until FFmpeg or the camera ends the connection; `stream` then fails with the
+        error."""
         try:
             await self._run(stream)
         except (CameraFault, OSError) as error:
@@ -58,7 +59,7 @@ class Relay:
             task.result()
 
     def close(self) -> None:
-        """Let go of the camera."""
+        """Close the connection to the camera."""
         self._listener.close()
         self._to_camera.close()
 
@@ -95,11 +96,11 @@ class Relay:
             except TimeoutError:
                 stream.hang()
                 raise CameraFault("decoder-hung", "its video is not read in time") from None
-            await asyncio.sleep(0)  # what is there already is read without a pause
+            await asyncio.sleep(0)  # data already received is read without a pause
 
 
 async def finish(relaying: "asyncio.Task[None]", limit_s: float) -> None:
-    """Give it time to end by itself, then end it."""
+    """Give the task time to end by itself, then end it."""
     await asyncio.wait({relaying}, timeout=limit_s)
     relaying.cancel()
     await asyncio.gather(relaying, return_exceptions=True)

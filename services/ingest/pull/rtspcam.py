@@ -1,8 +1,8 @@
-"""RTSP cameras: key pictures of a stream, each decoded only when one is wanted.
+"""RTSP cameras: the key pictures of a stream, decoded only when a picture is wanted.
 
     camera <-- checked connection --> relay.py, passage.py <-- 127.0.0.1 --> FFmpeg in video.py
 
-All waiting happens here, with time limits; a stream that hangs cannot hang a decoder.
+All waiting happens here, with time limits, so a stream that hangs cannot hang a decoder.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from services.ingest.pull.relay import Relay, finish
 from services.ingest.pull.streams import UNDECODABLE, Stream, Streams
 
 MAX_KEY_GAP_BYTES: Final = 64_000_000
-# Cameras send a key picture every few seconds, some every ten or more.
+# Cameras send a key picture every few seconds, some only every ten seconds or more.
 _KEY_LIMITS: Final = 3
 _DAMAGED_MOST: Final = 3
-_DECODE_LIMIT_S: Final = 15.0  # a busy machine is no hanging decoder
+_DECODE_LIMIT_S: Final = 15.0  # a busy machine must not look like a hanging decoder
 _LEAVE_LIMIT_S: Final = 1.0
-_MAX_LOGIN_CHARS: Final = 127  # FFmpeg's
+_MAX_LOGIN_CHARS: Final = 127  # FFmpeg's limit
 _ENDS: Final = {
     "EOFError": ("cut-off", "the camera ended the connection"),
     "IndexError": ("no-video", "it offers no video"),
@@ -34,7 +34,7 @@ _ENDS: Final = {
 
 
 class RtspCamera:
-    """puller.Source of one RTSP camera; the readers are shared."""
+    """The puller.Source of one RTSP camera; all cameras share the readers."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class RtspCamera:
         self._resolve = resolve
 
     async def pictures(self, want: Callable[[], str]) -> AsyncGenerator[bytes, None]:
-        """See puller.Source. A key picture that cannot be decoded completely is skipped;
+        """See puller.Source. A key picture that cannot be decoded completely is skipped.
         `_DAMAGED_MOST` of them in a row are a fault."""
         damaged = 0
         passage = Passage(has_login=self._camera.credential is not None)

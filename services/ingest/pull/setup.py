@@ -1,7 +1,7 @@
 """The page's cameras, for the notifier: list, find, try, change, remove (`/ingest/v1/cameras/...`).
 
-Only ingest opens connections to cameras (pull/networks.py limits where to), and only ingest knows
-the key to their logins. Needs a key of scope `cameras`.
+Only ingest opens connections to cameras (pull/networks.py limits where to), and only ingest has the
+key to their logins. The routes need an API key with the scope `cameras`.
 """
 
 import asyncio
@@ -43,8 +43,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What these routes need. `room`: how many cameras are tried or searched at a time; `trying`:
-    the sites for which they are, one each."""
+    """What these routes need. `room` limits how many cameras are tried or searched for at a time;
+    `trying` holds the sites for which that happens, at most one at a time for each site."""
 
     stored: StoredCameras
     cameras: AllCameras
@@ -59,7 +59,7 @@ class Setup:
     trying: set[str] = field(default_factory=set)
 
     def sources(self, site_id: str) -> list[CameraSource]:
-        """All polled cameras of a site: of the page, then of the file."""
+        """Return all polled cameras of a site: first those of the page, then those of the file."""
         in_file = self.cameras.in_file
         added = [one for one in self.stored.all() if one.site_id == site_id]
         names = {one.camera_id for one in added}
@@ -84,7 +84,7 @@ class Setup:
             return self.stored.view(event, in_file=False)
 
     async def remove(self, camera_id: str) -> None:
-        """Stop polling it. Raises Invalid("no-source"), Retryable."""
+        """Stop polling a camera. Raises Invalid("no-source"), Retryable."""
         async with self.lock:
             self._require_ready()
             if self.stored.find(camera_id) is None:
@@ -93,7 +93,7 @@ class Setup:
 
     @asynccontextmanager
     async def turn(self, site_id: str) -> AsyncIterator[None]:
-        """A place to try a camera, or to search. Raises Denied."""
+        """Reserve a place to try a camera or to search for cameras. Raises Denied."""
         if self.room.locked() or site_id in self.trying:
             raise Denied(503, "busy", "another camera is being tried: try again soon")
         self.trying.add(site_id)
@@ -104,7 +104,8 @@ class Setup:
             self.trying.discard(site_id)
 
     async def attempt(self, camera_id: str, source: NewSource) -> bytes:
-        """One picture, polled as ingest will. Raises Invalid, CameraFault, Retryable."""
+        """Return one picture, polled in the same way as ingest will poll it. Raises Invalid,
+        CameraFault, Retryable."""
         if source.keep_login:
             self._require_ready()
         camera = polled(camera_id, source, self.stored.login(camera_id, source))
@@ -132,7 +133,7 @@ class Setup:
 
 
 def setup_routes(bearer: Bearer, setup: Setup | None) -> APIRouter:
-    """The routes; without `setup` they say what is missing."""
+    """Return the routes; without `setup` they answer with what is missing."""
     router = APIRouter()
     path = HTTP_CAMERAS + "/{site}/{camera}"
 
@@ -187,7 +188,7 @@ def setup_routes(bearer: Bearer, setup: Setup | None) -> APIRouter:
 
 @asynccontextmanager
 async def _answering() -> AsyncIterator[None]:
-    """Our exceptions as answers."""
+    """Turn our exceptions into answers."""
     try:
         yield
     except CameraFault as fault:
@@ -218,7 +219,7 @@ def _of_file(camera: Camera) -> CameraSource | None:
 
 
 async def _body(request: Request, of: type[T]) -> T:
-    """Raises Invalid, whose words contain no value of the body."""
+    """Return the body. Raises Invalid, whose text contains no value of the body."""
     return read(await read_body(request, _BODY_MAX_BYTES), of)
 
 

@@ -1,7 +1,8 @@
-"""SOAP 1.2 as ONVIF uses it: write requests, read answers. Pure.
+"""SOAP 1.2 as ONVIF uses it: write requests and read answers. Pure.
 
-Answers are untrusted: bounded by the caller, and refused if they define anything (a DTD), which
-SOAP forbids. Elements are found by their local names, because cameras differ in the rest.
+Answers are untrusted. The caller limits their length, and they are refused if they define anything
+(a DTD), which SOAP forbids. Elements are found by their local names, because cameras differ in
+everything else.
 """
 
 import hashlib
@@ -25,8 +26,8 @@ _TEXT_CHARS: Final = 120
 
 
 class SoapFault(Exception):
-    """The camera refused a request. `denied`: for want of the right login; the text is the
-    camera's own, fit to be shown."""
+    """The camera refused a request. `denied` means that the right login was missing; the text is
+    the camera's own and is fit to be shown."""
 
     def __init__(self, text: str, *, denied: bool) -> None:
         super().__init__(text)
@@ -35,7 +36,7 @@ class SoapFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request: `name` in a service's `namespace`, with `inner` XML."""
+    """A request: `name` in a service's `namespace`, with the XML `inner`."""
 
     namespace: str
     name: str
@@ -43,24 +44,24 @@ class Call:
 
     @property
     def content_type(self) -> str:
-        """Of the HTTP request."""
+        """The content type of the HTTP request."""
         return f'application/soap+xml; charset=utf-8; action="{self.namespace}/{self.name}"'
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What proves a login (WS-Security UsernameToken, PasswordDigest). `time_s`: Unix seconds by
-    the camera's clock, because a camera refuses other times."""
+    """The proof of a login (WS-Security UsernameToken, PasswordDigest). `time_s` is in Unix seconds
+    by the camera's clock, because a camera refuses other times."""
 
     login: Credential
     time_s: float
     nonce: bytes
 
     def header(self) -> str:
-        """The XML of the SOAP header. It does not contain the password."""
+        """Return the XML of the SOAP header. It does not contain the password."""
         created = datetime.fromtimestamp(self.time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         secret = self.nonce + created.encode() + self.login.password.encode()
-        # The standard's own hash, of a nonce and the password.
+        # The standard's own hash of a nonce, the time and the password.
         digest = b64encode(hashlib.sha1(secret, usedforsecurity=False).digest()).decode()
         return (
             f'<Security xmlns="{_OASIS}wssecurity-secext-1.0.xsd"><UsernameToken>'
@@ -75,7 +76,7 @@ class Signature:
 
 
 def request(call: Call, signature: Signature | None = None) -> bytes:
-    """The body of the HTTP request."""
+    """Return the body of the HTTP request."""
     header = f"<s:Header>{signature.header()}</s:Header>" if signature else ""
     body = f'<{call.name} xmlns="{call.namespace}">{call.inner}</{call.name}>'
     envelope = f'<s:Envelope xmlns:s="{_ENVELOPE}">{header}<s:Body>{body}</s:Body></s:Envelope>'
@@ -83,7 +84,7 @@ def request(call: Call, signature: Signature | None = None) -> bytes:
 
 
 class _NoDefinitions(ElementTree.TreeBuilder):
-    """Refuses entities, and with them their expansion, before they are read."""
+    """Refuses entities, and so their expansion, before they are read."""
 
     def doctype(self, *_: str | None) -> None:
         """Called at the start of a DTD."""
@@ -91,8 +92,8 @@ class _NoDefinitions(ElementTree.TreeBuilder):
 
 
 def answer(data: bytes) -> Element:
-    """The element inside the answer's body. Raises SoapFault, and Invalid("not-onvif")."""
-    # Safe from entities by _NoDefinitions; the caller bounds the length.
+    """Return the element inside the answer's body. Raises SoapFault, and Invalid("not-onvif")."""
+    # _NoDefinitions protects against entities; the caller limits the length.
     parser = ElementTree.XMLParser(target=_NoDefinitions())  # noqa: S314 -- see above
     try:
         parser.feed(data)
@@ -116,32 +117,32 @@ def _fault(fault: Element) -> SoapFault:
 
 
 def local(element: Element) -> str:
-    """Its name without the namespace."""
+    """Return the element's name without the namespace."""
     return element.tag.rpartition("}")[2]
 
 
 def every(element: Element, *names: str) -> Iterator[Element]:
-    """All elements inside that have one of the names."""
+    """Yield all elements inside that have one of the names."""
     return (one for one in element.iter() if local(one) in names and one is not element)
 
 
 def find(element: Element, *names: str) -> Element | None:
-    """The first of them."""
+    """Return the first element inside that has one of the names."""
     return next(every(element, *names), None)
 
 
 def text(element: Element | None, *names: str) -> str:
-    """The text of the first of them, "" without one."""
+    """Return the text of the first such element, or "" if there is none."""
     found = find(element, *names) if element is not None else None
     return (found.text or "").strip() if found is not None else ""
 
 
 def number(element: Element | None, *names: str) -> int:
-    """The same as a whole number from 0 to 999999; 0 if it is none."""
+    """Return the same text as a whole number from 0 to 999999, or 0 if it is none."""
     value = text(element, *names).partition(".")[0]
     return int(value) if value.isascii() and value.isdigit() and len(value) < 7 else 0
 
 
 def shown(words: str) -> str:
-    """A camera's words for a terminal or a log: short, printable, in one line."""
+    """Return a camera's text for a terminal or a log: short, printable, and on one line."""
     return "".join(c if c.isprintable() else " " for c in words[:_TEXT_CHARS]).strip()

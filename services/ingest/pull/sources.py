@@ -15,8 +15,8 @@ from services.ingest.pull.streams import Streams
 def sources(
     networks: Networks, limits: Limits, limit_s: float, streams: Streams
 ) -> Callable[[Camera], Source]:
-    """A source for a camera, with these limits; its address may come over ONVIF. All RTSP cameras
-    share the readers of video."""
+    """Return a source for a camera, with these limits; ONVIF may supply the camera's address. All
+    RTSP cameras share the video readers."""
 
     def source_of(camera: Camera) -> Source:
         if camera.onvif and not camera.url:

@@ -1,4 +1,4 @@
-"""The cameras that were added in the page: parking.cameras as a table."""
+"""The cameras that were added on the page: parking.cameras as a table."""
 
 import logging
 from typing import Any, Final
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 
 class StoredCameras:
-    """The latest record of each camera. `ready`: the topic was read to its end. `changed`: since
-    somebody last cleared it."""
+    """The latest record of each camera. `ready` means that the topic was read to its end, `changed`
+    that something changed since somebody last cleared it."""
 
     def __init__(self, key: LoginKey) -> None:
         self.ready = False
@@ -40,28 +40,29 @@ class StoredCameras:
             self.take(event)
 
     def take(self, event: CameraConfigured) -> None:
-        """Apply an event; only a higher version counts."""
+        """Apply an event if its version is higher."""
         if event.version > self.version(event.camera_id):
             self._latest[event.camera_id] = event
             self.changed = True
 
     def version(self, camera_id: str) -> int:
-        """Of the latest record, also of a removed camera; 0: there was never one."""
+        """Return the version of the latest record, even of a removed camera; 0 if there never was
+        one."""
         latest = self._latest.get(camera_id)
         return latest.version if latest else 0
 
     def find(self, camera_id: str) -> CameraConfigured | None:
-        """The camera's record; None if there is none, or it was removed."""
+        """Return the camera's record, or None if there is none or the camera was removed."""
         latest = self._latest.get(camera_id)
         return latest if latest and not latest.removed else None
 
     def all(self) -> list[CameraConfigured]:
-        """All that were not removed, by name."""
+        """Return all cameras that were not removed, by name."""
         return [one for _, one in sorted(self._latest.items()) if not one.removed]
 
     def cameras(self) -> dict[str, Camera]:
-        """Those that can be polled; the others are logged. None before the topic's end is read: an
-        earlier version may be there first."""
+        """Return the cameras that can be polled; the others are logged. Returns None before the
+        topic's end has been read, because an earlier version may come first."""
         found: dict[str, Camera] = {}
         for event in self.all() if self.ready else ():
             try:
@@ -71,7 +72,7 @@ class StoredCameras:
         return found
 
     def view(self, event: CameraConfigured, *, in_file: bool) -> CameraSource:
-        """For the page."""
+        """Return the camera as the page shows it."""
         fault = IN_FILE if in_file else None
         try:
             self._camera(event)
@@ -88,16 +89,16 @@ class StoredCameras:
         )
 
     def login(self, camera_id: str, source: NewSource) -> Credential | None:
-        """The login to use. Raises Invalid("sealed-otherwise") when the stored one may not be kept
-        with this address."""
+        """Return the login to use. Raises Invalid("sealed-otherwise") when the stored login may not
+        be kept with this address."""
         stored = self.find(camera_id)
         if not source.keep_login or stored is None or stored.sealed is None:
             return source.login
         return self._key.reveal(stored.sealed, camera_id, source.url)
 
     def configured(self, camera_id: str, source: NewSource, now_ms: int) -> CameraConfigured:
-        """The next version. Raises Invalid: `bad-camera`, `sealed-otherwise`, `source-changed`,
-        `too-many`."""
+        """Return the camera's next version. Raises Invalid: `bad-camera`, `sealed-otherwise`,
+        `source-changed`, `too-many`."""
         self.require_version(camera_id, source.version)
         if self.find(camera_id) is None:
             self._require_room(site_of(camera_id))
@@ -119,7 +120,7 @@ class StoredCameras:
             raise Invalid("too-many", f"at most {MAX_CAMERAS} cameras can be added")
 
     def removed(self, camera_id: str, now_ms: int) -> CameraConfigured:
-        """The last version of a camera that is there: without its address and login."""
+        """Return the last version of an existing camera, without its address and login."""
         stored = self._latest[camera_id]
         return CameraConfigured(
             **self._head(camera_id, now_ms),
@@ -130,7 +131,8 @@ class StoredCameras:
         )
 
     def require_version(self, camera_id: str, version: int) -> None:
-        """Raises Invalid("source-changed") when another version is in force; 0: no camera is."""
+        """Raises Invalid("source-changed") when another version is in force; 0 means that there
+        must be no camera."""
         stored = self.find(camera_id)
         in_force = stored.version if stored else 0
         if version == in_force:
@@ -163,13 +165,13 @@ class StoredCameras:
 
 
 def record_of(event: CameraConfigured) -> Outgoing:
-    """For parking.cameras."""
+    """Return the record for parking.cameras."""
     return codec.outgoing(event, CAMERAS, event.camera_id, SOURCE)
 
 
 class AllCameras:
-    """puller.CameraFiles: the cameras file and the page's cameras. A camera in both is polled as
-    the file says."""
+    """puller.CameraFiles over the cameras file and the page's cameras. A camera that is in both is
+    polled as the file says."""
 
     def __init__(self, files: CameraFiles | None, stored: StoredCameras | None) -> None:
         self._files = files
@@ -177,8 +179,8 @@ class AllCameras:
         self.in_file: dict[str, Camera] = {}
 
     def read(self) -> dict[str, Camera] | None:
-        """All cameras, or None when nothing has changed. Raises SettingsError for an invalid file;
-        the page's cameras are then read at the next call."""
+        """Return all cameras, or None when nothing has changed. Raises SettingsError for an invalid
+        file; the page's cameras are then read at the next call."""
         fresh = self._files.read() if self._files else None
         changed = self._stored is not None and self._stored.ready and self._stored.changed
         if fresh is None and not changed:

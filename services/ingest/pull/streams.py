@@ -1,8 +1,8 @@
-"""Readers of video (video.py): processes that each read a few cameras' streams for ingest.
+"""Video readers (video.py): processes that each read the streams of a few cameras for ingest.
 
 A large C library parses the camera's bytes. So it runs in a process that can neither end ingest nor
 see its environment, with limited memory, and is replaced when it hangs or dies. Only the cameras of
-that process are affected, and the camera whose picture it was then gets a process of its own.
+that process are affected, and the camera whose picture was being decoded then gets its own process.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from services.ingest.pull.pipe import LENGTH, News, Order, packed
 UNDECODABLE: Final = "undecodable"
 STREAMS_A_READER: Final = 8
 _MAX_NEWS_BYTES: Final = 64_000_000
-_START_LIMIT_S: Final = 20.0  # importing FFmpeg on a busy machine
+_START_LIMIT_S: Final = 20.0  # time to import FFmpeg on a busy machine
 _END_LIMIT_S: Final = 5.0
 
 
@@ -39,14 +39,14 @@ class Stream:
 
     async def key(self) -> None:
         """Wait for the next key picture. Raises EOFError with the reader's reason when the stream
-        ends, or the fault passed to `fail`."""
+        ends, or the fault that was passed to `fail`."""
         while not self._has_key:
             await self._wait()
         self._has_key = False
 
     async def jpeg(self, limit_s: float) -> bytes:
-        """The last key picture. Raises CameraFault (`undecodable`, `decoder-hung`), and as
-        `key`."""
+        """Return the last key picture. Raises CameraFault (`undecodable`, `decoder-hung`), and the
+        same as `key`."""
         if self._fault is not None:
             raise self._fault
         self._answers.clear()
@@ -68,22 +68,22 @@ class Stream:
         return answer.data
 
     def close(self) -> None:
-        """Ask the reader to close the camera; `ended` is set when it has."""
+        """Ask the reader to close the camera; `ended` is set when the reader has done so."""
         if self._reader.lives:  # it keeps a stream that ended by itself until it hears this
             self._reader.send(Order("close", self._number))
 
     def fail(self, fault: Exception) -> None:
-        """Tasks that wait for a picture get this fault, unless there was one before."""
+        """Give this fault to the tasks that wait for a picture, unless there was one before."""
         self._fault = self._fault or fault
         self._changed.set()
 
     def hang(self) -> None:
-        """The reader makes no progress for it: replace the reader."""
+        """Replace the reader, because it makes no progress with this stream."""
         self._reader.blamed.add(self.camera_id)
         self._reader.kill()
 
     def take(self, news: News) -> None:
-        """From the reader."""
+        """Take news from the reader."""
         if news.kind == "key":
             self._has_key = True
         elif news.kind == "end":
@@ -101,7 +101,7 @@ class Stream:
 
 
 class Reader:
-    """One process. `blamed`: the cameras that may not share one."""
+    """One process. `blamed` holds the cameras that may not share a process."""
 
     def __init__(self, child: asyncio.subprocess.Process, blamed: set[str]) -> None:
         self.streams: dict[int, Stream] = {}
@@ -112,11 +112,11 @@ class Reader:
 
     @property
     def lives(self) -> bool:
-        """Whether it can take a stream."""
+        """Whether the reader can accept a stream."""
         return self._listening is not None and not self._listening.done()
 
     async def start(self) -> None:
-        """Wait until it is ready. Raises CameraFault."""
+        """Wait until the reader is ready. Raises CameraFault."""
         try:
             async with asyncio.timeout(_START_LIMIT_S):
                 await self._news()
@@ -126,19 +126,20 @@ class Reader:
         self._listening = asyncio.create_task(self._listen())
 
     def send(self, order: Order) -> None:
-        """A dead process is noticed when reading from it."""
+        """Send an order. A dead process is noticed only when reading from it."""
         assert self._child.stdin is not None  # noqa: S101 -- asked for at the start
         self._child.stdin.write(packed(order))
 
     def kill(self) -> None:
-        """End it at once; its streams fail."""
+        """Kill the process at once; its streams fail."""
         with contextlib.suppress(ProcessLookupError):
             self._child.kill()
 
     async def end(self) -> None:
-        """End it and wait, with a time limit."""
+        """End the process and wait for it, with a time limit."""
         self.kill()
-        # Not wait(): it never returns while a pipe is paused with a half-read answer.
+        # wait() is not used, because it never returns while a pipe is paused with a half-read
+        # answer.
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(_END_LIMIT_S):
                 if self._listening is not None:
@@ -220,7 +221,7 @@ class Streams:
             stderr=asyncio.subprocess.DEVNULL,
             env={
                 "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-                "MALLOC_ARENA_MAX": "2",  # its threads would hold memory each
+                "MALLOC_ARENA_MAX": "2",  # otherwise each thread would hold memory
             },
             close_fds=True,
         )

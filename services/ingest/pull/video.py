@@ -1,4 +1,4 @@
-"""The reader of video, a process of its own: FFmpeg (PyAV) reads a few cameras' RTSP streams and
+"""The video reader, a separate process: FFmpeg (PyAV) reads the RTSP streams of a few cameras and
 decodes the key pictures that are wanted.
 
     stdin: Orders --> main thread, decodes --> stdout: News
@@ -25,16 +25,16 @@ from av.video.stream import VideoStream
 
 from services.ingest.pull.pipe import LENGTH, News, Order, packed
 
-_MEMORY_BYTES: Final = 3 * 2**30  # of address space, mostly used by libraries
+_MEMORY_BYTES: Final = 3 * 2**30  # address space, mostly used by libraries
 _STACK_BYTES: Final = 2**20
 _MAX_DECODED_PIXELS: Final = 64_000_000
-_QUALITIES: Final = (3, 6, 14)  # FFmpeg's scale, best first
+_QUALITIES: Final = (3, 6, 14)  # on FFmpeg's scale, best first
 _LAMBDA: Final = 118  # FFmpeg's unit of quality
 _OPTIONS: Final = {
     "rtsp_transport": "tcp",
     "protocol_whitelist": "rtsp,rtp,tcp",
     "allowed_media_types": "video",
-    "analyzeduration": "0",  # a picture is shown as soon as it is there
+    "analyzeduration": "0",  # a picture is shown as soon as it arrives
     "probesize": "32",
     "fflags": "nobuffer",
 }
@@ -46,7 +46,7 @@ class Damaged(Exception):
 
 
 class Stream:
-    """One camera's stream; `run` in its own thread, `decode` in the main one."""
+    """One camera's stream. `run` has its own thread; `decode` runs in the main one."""
 
     def __init__(self, number: int, url: str, tell: Tell) -> None:
         self._number = number
@@ -70,13 +70,14 @@ class Stream:
                         self._key = packet
                         self._tell(News("key", self._number))
         except (av.FFmpegError, IndexError, MemoryError, ValueError) as error:
-            reason = type(error).__name__  # its text contains the address, and with it a login
+            reason = type(error).__name__  # its text contains the address, and so a login
         else:
             reason = "" if self.closed else "EOFError"
         self._tell(News("end", self._number, text=reason))
 
     def decode(self, max_pixels: int, max_bytes: int) -> bytes:
-        """The last key picture as JPEG, scaled down where the limits require it. Raises Damaged."""
+        """Return the last key picture as a JPEG, scaled down where the limits require it. Raises
+        Damaged."""
         packet, decoder = self._key, self._decoder
         if packet is None or decoder is None:
             raise Damaged("there is no key picture")
@@ -95,7 +96,7 @@ class Stream:
 
 
 def _decoder_like(other: VideoCodecContext) -> VideoCodecContext:
-    """A decoder of single pictures, independent of earlier ones."""
+    """Return a decoder of single pictures that does not depend on earlier ones."""
     decoder = av.CodecContext.create(other.name, "r")
     assert isinstance(decoder, VideoCodecContext)  # noqa: S101 -- for the type checker
     decoder.extradata = other.extradata
@@ -105,7 +106,7 @@ def _decoder_like(other: VideoCodecContext) -> VideoCodecContext:
 
 
 def jpeg_of(frame: VideoFrame, max_pixels: int, max_bytes: int) -> bytes:
-    """A JPEG of at most this many pixels and bytes. Raises Damaged."""
+    """Return a JPEG of at most this many pixels and bytes. Raises Damaged."""
     scale = min(1.0, (max_pixels / (frame.width * frame.height)) ** 0.5)
     width, height = max(1, int(frame.width * scale)), max(1, int(frame.height * scale))
     picture = frame.reformat(width, height, "yuvj420p")
@@ -122,7 +123,7 @@ def jpeg_of(frame: VideoFrame, max_pixels: int, max_bytes: int) -> bytes:
 
 
 def serve(source: BinaryIO, target: BinaryIO, max_pixels: int, max_bytes: int) -> None:
-    """Until the source ends."""
+    """Serve orders until the source ends."""
     lock = threading.Lock()
     streams: dict[int, Stream] = {}
 
@@ -153,7 +154,7 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     threading.stack_size(_STACK_BYTES)
     av.logging.set_level(av.logging.ERROR)
-    av.logging.set_skip_repeated(False)  # of each picture it counts
+    av.logging.set_skip_repeated(False)  # messages are counted for each picture
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # standard output is for answers
+    os.dup2(2, 1)  # standard output is reserved for answers
     serve(sys.stdin.buffer, answers, int(sys.argv[1]), int(sys.argv[2]))

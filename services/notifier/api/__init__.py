@@ -1,1 +1,1 @@
-"""The HTTP interface: routes, bodies, errors. Only here is an HTTP status raised."""
+"""The HTTP interface: routes, bodies and errors. HTTP statuses are raised only here."""

@@ -1,4 +1,5 @@
-"""The access matrix: what each route needs. A route that is not listed here refuses everybody.
+"""The access matrix: the rights that each route needs. A route that is not listed here refuses
+everybody.
 
 `parking/access/rights.py` decides; `gate.py` applies it to every request.
 """
@@ -39,7 +40,7 @@ def _accounts(what: str = "") -> Need:
 
 
 ACCESS: Final = {
-    # The page, and what programs read about the API.
+    # The page, and what programs read to learn about the API.
     ("GET", "/{path:path}"): _OPEN,
     ("GET", "/source"): _OPEN,
     ("GET", "/openapi.json"): _OPEN,
@@ -49,7 +50,7 @@ ACCESS: Final = {
     ("GET", "/healthz"): _OPEN,
     ("GET", "/readyz"): _OPEN,
     ("GET", "/metrics"): Need(Reach.ALL, Role.VIEWER, "read"),
-    # Signing in. These check passwords, codes and links themselves.
+    # Signing in. These routes check passwords, codes and links themselves.
     ("GET", "/api/sign-in"): _ENTRANCE,
     ("POST", "/api/sign-in"): _ENTRANCE,
     ("DELETE", "/api/sign-in"): _ENTRANCE,

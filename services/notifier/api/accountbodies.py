@@ -1,4 +1,4 @@
-"""What clients send to sign in and to manage accounts, as bodies.py for all else."""
+"""What clients send to sign in and to manage accounts (see bodies.py for all other bodies)."""
 
 from typing import Annotated
 

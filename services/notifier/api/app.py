@@ -148,7 +148,7 @@ SHAPES: Final[list[Any]] = [
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of the application."""
+    """The parts from which the application is built."""
 
     feed: Feed
     pictures: Pictures
@@ -179,13 +179,14 @@ def make_app(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
 
 
 def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> FastAPI:
-    """Routes in order: the API, health and metrics, and the dashboard for all other paths."""
+    """The order of the routes is: the API, health and metrics, and the dashboard for all other
+    paths."""
     app = FastAPI(
         title="Smart Parking",
         version="1",
         description=DESCRIPTION,
         openapi_tags=[{"name": name, "description": text} for name, text in TAGS.items()],
-        docs_url=None,  # its page loads scripts from elsewhere, which our CSP forbids
+        docs_url=None,  # its page loads external scripts, which our CSP forbids
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name.strip("_"),
     )
@@ -236,7 +237,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(cors_origins),
-            allow_credentials=True,  # the cookie of a sign-in, from pages of the same site
+            allow_credentials=True,  # the sign-in cookie, from pages of the same site
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=[
                 "Authorization",

@@ -38,8 +38,8 @@ Command = SlotCommand | Recounted | Removed
 
 
 def event_id(site_id: str, idempotency_key: str | None) -> str:
-    """The event id, the same for every try with the same key; without a key each request gets its
-    own. Raises Invalid."""
+    """Return the event id. It is the same for every attempt with the same key; without a key each
+    request gets its own. Raises Invalid."""
     if idempotency_key is None:
         return f"{site_id}/api/{uuid.uuid4()}"
     if not _KEY.fullmatch(idempotency_key):
@@ -50,8 +50,8 @@ def event_id(site_id: str, idempotency_key: str | None) -> str:
 def gate_event(
     passage: Passage, direction: str, idempotency_key: str | None, now_ms: int, plates: SitePlates
 ) -> tuple[GateEventReceived, PlateSealed | None]:
-    """A passage reported by a client, and its plate where the site keeps it. Its time is used if it
-    is near now, as for a device."""
+    """Return a passage reported by a client, and its plate where the site keeps plates. Its time is
+    used if it is close to now, as for a device."""
     given_ms = passage.time_ms
     reason = None
     if given_ms is None:
@@ -79,7 +79,7 @@ def gate_event(
 def site_command(
     site_id: str, command: Command, idempotency_key: str | None, who: str, now_ms: int
 ) -> SiteCommanded:
-    """A command to the site's tracker."""
+    """Return a command to the site's tracker."""
     return SiteCommanded(
         id=event_id(site_id, idempotency_key),
         site_id=site_id,
@@ -91,8 +91,8 @@ def site_command(
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What a camera's next layout is compared with: its present one, its newest version number
-    (even of a removed one), and the site's other cameras' layouts."""
+    """What a camera's next layout is compared with: its current one, its newest version number
+    (even of a removed layout), and the layouts of the site's other cameras."""
 
     in_force: LayoutPublished | None
     version: int
@@ -100,7 +100,7 @@ class Before:
 
 
 def before(state: LiveState, camera_id: str) -> Before:
-    """The present layouts, as a value that a thread may read while the state changes."""
+    """Return the current layouts as a value that a thread may read while the state changes."""
     site = [one for one in state.layouts.values() if one.site_id == site_of(camera_id)]
     others = tuple(one for one in site if one.camera_id != camera_id)
     return Before(state.layouts.get(camera_id), state.layout_version(camera_id), others)
@@ -109,9 +109,9 @@ def before(state: LiveState, camera_id: str) -> Before:
 def layout(
     present: Before, camera_id: str, body: dict[str, Any], now_ms: int
 ) -> tuple[LayoutPublished, list[str]]:
-    """Return the camera's next layout and every fault of it, as `parking layout publish` finds them
+    """Return the camera's next layout and all its faults, as `parking layout publish` finds them
     (`lots.check_new`); `present.in_force` itself if nothing changes. Takes about a second of CPU
-    time for 1,000 slots with 64 corners. Raises Invalid for what is not a layout at all."""
+    time for 1,000 slots with 64 corners. Raises Invalid if the body is no layout at all."""
     site_id = site_of(camera_id)
     version = present.version + 1
     own = {
@@ -142,7 +142,7 @@ def layout(
 
 
 def change(state: LiveState, site_id: str, decided: Change, who: str, now_ms: int) -> Written:
-    """A removal or renaming as records. Raises Invalid with every fault."""
+    """Return a removal or renaming as records. Raises Invalid with every fault."""
     site = [one for one in state.layouts.values() if one.site_id == site_id]
     versions = {one.camera_id: state.layout_version(one.camera_id) for one in decided.layouts}
     command = site_command(site_id, Removed(), None, who, now_ms)
@@ -150,7 +150,8 @@ def change(state: LiveState, site_id: str, decided: Change, who: str, now_ms: in
 
 
 def layout_body_schema() -> dict[str, Any]:
-    """The JSON Schema of the body: a LayoutPublished without what the path and the notifier set."""
+    """Return the JSON Schema of the body: a LayoutPublished without what the path and the notifier
+    set."""
     template = "#/components/schemas/{name}"
     _, parts = msgspec.json.schema_components([LayoutPublished], ref_template=template)
     schema = dict(parts["LayoutPublished"])

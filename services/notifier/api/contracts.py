@@ -1,5 +1,5 @@
-"""Serve the contracts for programs (the AsyncAPI document, the events' schemas), and the documents
-for people to which the page links."""
+"""Serve the contracts for programs (the AsyncAPI document and the events' schemas), and the
+documents for people to which the page links."""
 
 from pathlib import Path
 from typing import Final
@@ -16,8 +16,8 @@ _TYPES: Final = {".json": "application/json", ".yaml": "application/yaml"}
 
 
 def contract_routes(folder: Path = FOLDER, docs: Path = DOCS) -> APIRouter:
-    """`/schemas/...`, so that the documents' references to each other work, `/asyncapi.yaml`, and
-    `/docs/NAME.md` as plain text."""
+    """Return the routes `/schemas/...` (so that the documents' references to each other work),
+    `/asyncapi.yaml`, and `/docs/NAME.md` as plain text."""
     router = APIRouter()
     known = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in _TYPES}
 

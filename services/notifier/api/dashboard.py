@@ -1,4 +1,4 @@
-"""The built dashboard's files, and a plain page when it was not built."""
+"""The files of the built dashboard, and a plain page when it was not built."""
 
 from pathlib import Path
 from typing import Final
@@ -15,11 +15,11 @@ folder: <code>make dashboard</code>, then load this page again.</p>
 <p>The API works: <a href="/api/sites">/api/sites</a>, <a href="/openapi.json">/openapi.json</a>,
 <a href="/readyz">/readyz</a>.</p></html>
 """
-# The build puts a content hash into the names of files in assets/.
+# The build puts a content hash into the names of the files in assets/.
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 ASK_AGAIN: Final = "no-cache"
 OTHERS: Final = ("api", "ws", "healthz", "readyz", "metrics", "openapi.json", "asyncapi.yaml")
-# The page keeps its state behind a #, so it has only one path.
+# The page keeps its state after a #, so it has only one path.
 PAGES: Final = ("", "index.html")
 NOT_FOUND: Final = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Not found - Smart Parking</title>
@@ -37,9 +37,9 @@ operator gives you its source code. On this server the address is not set
 
 
 def dashboard_routes(folder: Path, source_url: str = "") -> APIRouter:
-    """`/source` redirects to the source code (AGPL-3.0, section 13). Other paths: a file of
-    `folder`, its index.html for the page itself. Missing files: a page for people, JSON for
-    programs."""
+    """Return the routes. `/source` redirects to the source code (AGPL-3.0, section 13). Other paths
+    answer with a file of `folder`, or with its index.html for the page itself. For missing files
+    people get a page and programs get JSON."""
     router = APIRouter()
     root = folder.resolve()
 
@@ -70,8 +70,8 @@ def dashboard_routes(folder: Path, source_url: str = "") -> APIRouter:
 
 
 def _file(root: Path, path: str) -> Path | None:
-    """The file below `root` of that path; None if there is none, or if the path cannot be a file's:
-    a part of it may be too long, or contain a NUL."""
+    """Return the file at that path below `root`, or None if there is none or if the path cannot be
+    a file's, because a part of it is too long or contains a NUL."""
     try:
         file = (root / path).resolve()
         return file if file.is_relative_to(root) and file.is_file() else None

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with the schemas of our own classes, in a form that client
+"""The OpenAPI document: FastAPI's own, with the schemas of our classes added, in a form that client
 generators understand (checked with openapi-python-client and openapi-typescript, docs/api.md)."""
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ answer to the handshake.""",
 
 
 def describe(app: FastAPI, types: list[Any], more: Mapping[str, Any]) -> None:
-    """Put the schemas of `types` (and those they use) and `more` into the document."""
+    """Add the schemas of `types` (and of those they use) and `more` to the document."""
     default = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -89,8 +89,8 @@ def _versioned(path: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Replace `prefixItems` and `items: false`, which few generators know: a tuple of equal parts
-    becomes an array of fixed length."""
+    """Replace `prefixItems` and `items: false`, which few generators support: a tuple of equal
+    parts becomes an array of fixed length."""
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if not isinstance(value, dict):

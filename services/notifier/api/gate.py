@@ -1,8 +1,8 @@
 """The one place that decides whether a request may pass: every request goes through the gate.
 
 The gate finds the request's route, its row in the access matrix (access.py), who sent it (an API
-key, or the cookie of a sign-in) and the sites it names. It checks streams again while they last, so
-that a revocation ends them. What changes something is written to the audit log.
+key, or the cookie of a sign-in) and the sites it names. It checks streams repeatedly while they
+last, so that a revocation ends them. Requests that change something are written to the audit log.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ SAFE: Final = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What the gate needs; `sign_ins` None: nobody has to sign in (SIGN_IN=off)."""
+    """What the gate needs. If `sign_ins` is None, nobody has to sign in (SIGN_IN=off)."""
 
     bearer: Bearer
     clock: Clock
@@ -51,7 +51,7 @@ class Guard:
     recheck_s: float = RECHECK_S
 
     async def sender(self, connection: HTTPConnection) -> Identity:
-        """Who sent it. Raises KeyRefused, Retryable."""
+        """Return who sent the request. Raises KeyRefused, Retryable."""
         authorization = connection.headers.get("authorization")
         if bearer(authorization):
             return of_key(self.bearer.known(authorization, address_of(connection.scope)))
@@ -61,7 +61,8 @@ class Guard:
         return await self.sign_ins.identity(token) or NOBODY
 
     async def admitted(self, connection: HTTPConnection, need: Need) -> Identity:
-        """The sender, who may send this. Raises KeyRefused, ApiError 401 or 403, Retryable."""
+        """Return the sender, who is allowed to send this request. Raises KeyRefused, ApiError 401
+        or 403, Retryable."""
         sites = named_sites(connection)
         if self.sign_ins is None and ANYBODY.may_all(need, sites):
             return ANYBODY
@@ -85,8 +86,8 @@ class Guard:
         return ApiError(403, "no-right", f"{identity.name!a} may not do this {where}")
 
     def _require_own_page(self, connection: HTTPConnection) -> None:
-        """A browser sends the cookie by itself, for whatever page: changes must come from ours.
-        Raises ApiError 403."""
+        """Require that a change comes from our own page, because a browser sends the cookie by
+        itself for any page. Raises ApiError 403."""
         headers, method = connection.headers, connection.scope.get("method", "GET")
         if self.sign_ins is None or method in SAFE or bearer(headers.get("authorization")):
             return
@@ -101,7 +102,7 @@ class Guard:
 
 
 class Routes:
-    """The application's routes, in its order: which one will take a request."""
+    """The application's routes in their order, to find out which one will take a request."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self._routes: list[tuple[re.Pattern[str], frozenset[str], str]] = []
@@ -111,8 +112,8 @@ class Routes:
             self._routes.append((compile_path(path)[0], methods, path))
 
     def find(self, scope: Scope) -> str | None:
-        """The path of the route, as in ACCESS; None if there is none. Puts its parameters into the
-        scope."""
+        """Return the path of the route as in ACCESS, or None if there is none. Adds the route's
+        parameters to the scope."""
         method = _method(scope)
         for pattern, methods, path in self._routes:
             found = pattern.match(scope["path"]) if method in methods else None
@@ -123,7 +124,7 @@ class Routes:
 
 
 class Gate:
-    """An application behind the gate. `routes`: all that it has."""
+    """An application behind the gate. `routes` are all routes that it has."""
 
     def __init__(self, app: ASGIApp, guard: Guard, routes: Routes) -> None:
         self._app = app
@@ -133,7 +134,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check and serve one request or one WebSocket."""
         path = self._routes.find(scope) if scope["type"] in ("http", "websocket") else None
-        if path is None:  # no such route: the application answers
+        if path is None:  # no such route, so the application answers
             await self._app(scope, receive, send)
             return
         need, connection = ACCESS.get((_method(scope), path)), HTTPConnection(scope)
@@ -155,7 +156,7 @@ class Gate:
     async def _noted(
         self, sign_ins: SignIns, need: Need, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Write what succeeded to the audit log, before its answer is sent."""
+        """Write a successful request to the audit log before its answer is sent."""
         sites = sorted(named_sites(HTTPConnection(scope)))
         sender: Identity = scope[SENDER]
         site = sites[0] if sites else None
@@ -171,7 +172,7 @@ class Gate:
         await self._app(scope, receive, noting)
 
     async def _while_allowed(self, need: Need, scope: Scope, receive: Receive, send: Send) -> None:
-        """A stream, until it ends or its sender may no longer have it."""
+        """Serve a stream until it ends or its sender is no longer allowed to have it."""
         work = asyncio.ensure_future(self._app(scope, receive, send))
         try:
             while not (await asyncio.wait({work}, timeout=self._guard.recheck_s))[0]:
@@ -196,7 +197,7 @@ class Gate:
 
 
 async def note(sign_ins: SignIns, entry: Entry) -> None:
-    """Write to the audit log; while it cannot be written, to the process's log."""
+    """Write to the audit log or, while that cannot be written, to the process's log."""
     try:
         await sign_ins.store.note(entry)
     except Retryable as error:
@@ -204,7 +205,7 @@ async def note(sign_ins: SignIns, entry: Entry) -> None:
 
 
 def named_sites(connection: HTTPConnection) -> frozenset[str]:
-    """The sites in its path and query."""
+    """Return the sites named in the path and the query."""
     query = connection.query_params
     of_cameras = [camera.partition("/")[0] for camera in query.getlist("camera")]
     in_path = [connection.path_params["site"]] if "site" in connection.path_params else []
@@ -233,12 +234,12 @@ async def _refuse(
 
 
 async def _end(scope: Scope, send: Send) -> None:
-    """End a stream that was begun. A client that takes nothing is disconnected."""
+    """End a stream that has begun. A client that accepts nothing is disconnected."""
     message: Message = {"type": "http.response.body", "body": b"", "more_body": False}
     if scope["type"] == "websocket":
         message = {"type": "websocket.close", "code": 1008, "reason": "signed out"}
     abort: Callable[[], None] | None = scope.get(ABORT)
-    with suppress(RuntimeError):  # it had ended by itself
+    with suppress(RuntimeError):  # it had already ended
         try:
             async with asyncio.timeout(END_LIMIT_S):
                 await send(message)

@@ -1,8 +1,8 @@
-"""Detect an Idempotency-Key used for a different request. That is a mistake of the client and gets
-409; the tracker alone would ignore the second request silently.
+"""Detect an Idempotency-Key that is used again for a different request. That is a client error and
+gets 409; the tracker alone would silently ignore the second request.
 
-Stored in this process for its last KEYS_KEPT keys. An instance that did not see the first request,
-or was restarted since, cannot detect it. The tracker still applies only the first one.
+Each process remembers its last KEYS_KEPT keys. An instance that did not see the first request, or
+was restarted since, cannot detect the error, but the tracker still applies only the first request.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ IdempotencyKey = Annotated[
 
 
 class UsedKeys:
-    """Requests by the event id of their key (commands.event_id); bounded."""
+    """Requests keyed by the event id of their key (commands.event_id); bounded."""
 
     def __init__(self, limit: int = KEYS_KEPT) -> None:
         self._limit = limit
@@ -35,7 +35,7 @@ class UsedKeys:
 
     def claim(self, event_id: str, kind: str, request: object) -> None:
         """Note that the key is used for this request (its action and content), before it is
-        written. Raises ApiError 409 when it was used for another one."""
+        written. Raises ApiError 409 when it was used for another request."""
         print_ = hashlib.sha256(msgspec.json.encode((kind, request))).digest()[:16]
         if self._requests.setdefault(event_id, print_) != print_:
             detail = (

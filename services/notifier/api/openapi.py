@@ -21,7 +21,7 @@ FILE: Final = Path(__file__).parents[3] / "schemas" / "openapi.json"
 
 
 def application() -> FastAPI:
-    """An application without data."""
+    """Return an application without data."""
     broker, clock = MemoryBroker(), ManualClock()
     log = MemoryLog(broker)
     feed = Feed(log, clock, Limits())
@@ -43,12 +43,12 @@ def generated() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The document as stored in the file."""
+    """Return the document as it is stored in the file."""
     return json.dumps(generated(), indent=2, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m services.notifier.api.openapi", description=__doc__
     )

@@ -1,10 +1,10 @@
-"""Which pages may open a WebSocket here, and change something with the cookie. Pure.
+"""Which pages may open a WebSocket here, and which may change something with the cookie. Pure.
 
-Browsers let any page open a WebSocket to anywhere, and leave the check of the Origin to the server.
-Programs send none. A page counts as our own if Origin and Host agree, but only under a name that
-nobody else can point at this server: an address, localhost, or a local network name. A public name
-must be set (CORS_ORIGINS), or any site whose name somebody points at this computer would count as
-ours. The setting also works behind a proxy that changes or strips the port.
+Browsers let any page open a WebSocket to any server, and leave it to the server to check the
+Origin. Programs send no Origin. A page counts as our own if Origin and Host agree, but only under a
+name that nobody else can point at this server: an address, localhost, or a local network name. A
+public name must be set (CORS_ORIGINS), otherwise any site whose name somebody points at this
+computer would count as ours. The setting also works behind a proxy that changes or strips the port.
 """
 
 from collections.abc import Collection
@@ -28,8 +28,8 @@ _OTHER_SITE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SentBy:
-    """What a browser says of the page that sends a request: the headers Origin and Sec-Fetch-Site
-    (not sent over plain http), and the Host it is sent to."""
+    """What a browser says about the page that sends a request: the headers Origin and
+    Sec-Fetch-Site (not sent over plain HTTP), and the Host to which the request is sent."""
 
     origin: str | None
     fetch_site: str | None
@@ -37,7 +37,7 @@ class SentBy:
 
 
 def may_read(origin: str | None, host: str, named: Collection[str]) -> bool:
-    """Whether a page of this Origin may read. `host`: the request's Host header."""
+    """Return whether a page of this Origin may read. `host` is the request's Host header."""
     if origin is None or (own := _normal(origin)) is None:
         return origin is None
     if _is_named(own, named):
@@ -47,11 +47,11 @@ def may_read(origin: str | None, host: str, named: Collection[str]) -> bool:
 
 
 def refusal_of_change(sent_by: SentBy, named: Collection[str]) -> str:
-    """Why this page may not change anything with the cookie; "": it may.
+    """Return why this page may not change anything with the cookie, or "" if it may.
 
     A page at another origin of the same site (app.example.org and api.example.org) may if it is
     named. The cookie alone does not prove that, because browsers send it for every page of the
-    site. From another site the cookie is never sent.
+    site. The cookie is never sent from another site.
     """
     origin, fetched = sent_by.origin, sent_by.fetch_site
     is_named = origin is not None and _is_named(_normal(origin), named)
@@ -68,7 +68,7 @@ def _is_named(own: tuple[str, str, int] | None, named: Collection[str]) -> bool:
 
 
 def _normal(origin: str) -> tuple[str, str, int] | None:
-    """(scheme, host, port); None if it is not a web origin."""
+    """Return (scheme, host, port), or None if it is not a web origin."""
     try:
         parts = urlsplit(origin.strip().lower())
         port = parts.port

@@ -1,8 +1,8 @@
 """Lists in pages, newest first.
 
-A page's `Link: <...>; rel="next"` is the address of the next, older one; without it there is none.
-The cursor is the position of the page's last row, so rows added meanwhile neither shift nor repeat
-the next page.
+A page's `Link: <...>; rel="next"` is the address of the next, older page. If it is missing, there
+is no further page. The cursor is the position of the page's last row, so rows added meanwhile
+neither shift the next page nor repeat rows in it.
 """
 
 import base64
@@ -34,7 +34,7 @@ class PageEnd(msgspec.Struct, frozen=True, array_like=True):
 
 
 def pages(type_: Any, description: str) -> Responses:
-    """The responses of a route that answers with `page`."""
+    """Return the responses of a route that answers with `page`."""
     responses = returns(type_, description)
     link = {
         "description": '<...>; rel="next", when there may be older ones',
@@ -45,7 +45,8 @@ def pages(type_: Any, description: str) -> Responses:
 
 
 def place_after(cursor: str | None) -> PageEnd | None:
-    """The position after which a page begins; None: it is the first. Raises ApiError 422."""
+    """Return the position after which a page begins, or None for the first page. Raises ApiError
+    422."""
     if cursor is None:
         return None
     try:
@@ -60,8 +61,8 @@ def place_after(cursor: str | None) -> PageEnd | None:
 
 
 def page(request: Request, rows: Sequence[object], end: PageEnd | None) -> Response:
-    """The rows, with the address of the next page. `end`: the last row's position; None: no more
-    rows can follow."""
+    """Return the rows, with the address of the next page. `end` is the last row's position; None
+    means that no more rows can follow."""
     if end is None:
         return json_response(rows)
     cursor = base64.urlsafe_b64encode(msgspec.json.encode(end)).decode().rstrip("=")

@@ -1,4 +1,5 @@
-"""Publish a layout only over the version that its author saw: ETag and If-Match."""
+"""Publish a layout only if the version in force is the one that its author saw: ETag and
+If-Match."""
 
 import re
 from typing import Annotated, Final
@@ -23,12 +24,13 @@ IfMatch = Annotated[
 
 
 def etag(layout: LayoutPublished) -> str:
-    """A camera's layout as an ETag: its version."""
+    """Return a camera's layout as an ETag, which is its version."""
     return f'"{layout.version}"'
 
 
 def expected_version(if_match: str | None) -> int | None:
-    """The version that the client saw; None if it sent none, or accepts any. Raises Invalid."""
+    """Return the version that the client saw, or None if it sent none or accepts any. Raises
+    Invalid."""
     if if_match is None or if_match.strip() == "*":
         return None
     found = _VERSION.fullmatch(if_match.strip())
@@ -38,7 +40,7 @@ def expected_version(if_match: str | None) -> int | None:
 
 
 def require_site(feed: Feed, site_id: str) -> LiveState:
-    """The state, which has this site. Raises ApiError 404, Retryable."""
+    """Return the state, which must have this site. Raises ApiError 404, Retryable."""
     state = ready_state(feed)
     if site_id not in state.site_ids():
         raise ApiError(404, "no-site", f"there is no site {site_id!r}")
@@ -46,7 +48,7 @@ def require_site(feed: Feed, site_id: str) -> LiveState:
 
 
 def require_version(state: LiveState, camera_id: str, expected: int | None) -> None:
-    """Raises ApiError 412 when another version than the expected one is in force."""
+    """Raises ApiError 412 when a version other than the expected one is in force."""
     layout = state.layouts.get(camera_id)
     version = layout.version if layout else 0
     if expected is not None and version != expected:

@@ -30,7 +30,7 @@ _ROLES: Final = {"roles": {"demo": "operator"}}
 
 
 def account_routes(entrance: Entrance) -> APIRouter:
-    """All of them."""
+    """Return all routes about accounts."""
     router = APIRouter()
     _accounts(router, entrance)
     _changes(router, entrance)
@@ -167,7 +167,7 @@ async def _link(entrance: Entrance, name: str) -> Response:
 
 
 def _signed_in(type_: Any, example: dict[str, Any]) -> dict[str, Any]:
-    """The request's body, of a route that no key may use."""
+    """Describe the request's body, for a route that no key may use."""
     return {**takes(type_, example), "security": [{"cookie": []}]}
 
 

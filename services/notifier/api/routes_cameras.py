@@ -1,5 +1,5 @@
 """Routes about polled cameras (list, find, try, add, change, stop) and about uploaded pictures.
-Ingest does it; a login goes to it and never comes back."""
+Ingest does the work. A login is passed to ingest and never comes back."""
 
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ from services.notifier.refusals import NotFound
 from services.notifier.views import Accepted
 
 UPLOADED: Final = "api"
-"""FrameReceived.via of an uploaded picture."""
+"""The FrameReceived.via of an uploaded picture."""
 _KEY: Final[dict[str, Any]] = {"security": [{"key": []}]}
 _EXAMPLE: Final = {
     "version": 0,
@@ -49,7 +49,7 @@ _ASKED: Final = {
 
 
 def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRouter:
-    """All of them; `cameras` None: ingest's address is not known."""
+    """Return all of them. `cameras` is None when ingest's address is not known."""
     router = APIRouter()
     path = "/api/cameras/{site}/{device}/source"
 
@@ -148,8 +148,8 @@ def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRoute
 
 
 async def _require_still(pictures: Pictures, camera_id: str) -> None:
-    """Raises ApiError 409 for a camera whose newest picture was not uploaded: it would be mixed
-    with the camera's own."""
+    """Raises ApiError 409 for a camera whose newest picture was not uploaded, because the upload
+    would be mixed with the camera's own pictures."""
     try:
         newest = await pictures.latest(camera_id)
     except NotFound:

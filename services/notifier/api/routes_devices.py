@@ -1,6 +1,6 @@
 """Routes about devices: list, add, renew and revoke.
 
-All need a key with scope `devices`: its holder decides who may publish as a camera.
+All need a key with the scope `devices`, because its holder decides who may publish as a camera.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ Site = Annotated[str, Path(pattern=PART)]
 Device = Annotated[str, Path(pattern=PART)]
 Http = Annotated[bool, Query(description="create a key to post pictures, if it has none")]
 
-# From each device to its newest rows, by indexes alone.
+# Finds each device's newest rows using indexes alone.
 _REPORTS: Final = """
 select known.device_id, last.time_ms as last_seen_ms, status.kind as state,
        status.time_ms as state_since_ms, status.reason as state_reason,
@@ -70,7 +70,7 @@ where known.site_id = %(site)s
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What these routes need; `devices` and `address` are None if not set."""
+    """What these routes need. `devices` and `address` are None if they are not set."""
 
     devices: Devices | None
     address: Address | None
@@ -78,7 +78,7 @@ class Fleet:
     history: History | None
 
     async def views(self, site: str) -> list[DeviceView]:
-        """Every device that may connect or has reported, by name."""
+        """Return every device that may connect or has reported, by name."""
         known, posting = await self._file(
             lambda devices: (set(devices.names(site)), set(devices.posting(site)))
         )
@@ -91,7 +91,7 @@ class Fleet:
         ]
 
     async def secret(self, change: Callable[[Devices], Secrets], device_id: str) -> Response:
-        """A device's new password, and key, with the rest of its configuration."""
+        """Answer with a device's new password and key, and the rest of its configuration."""
         if self.address is None:
             detail = "DEVICE_MQTT_URL is not set: the broker's address for devices is unknown"
             raise ApiError(503, "no-address", detail)
@@ -99,7 +99,7 @@ class Fleet:
         return json_response(DeviceSecret(**configuration(device_id, secrets, self.address)), 201)
 
     async def forget(self, device_id: str) -> Response:
-        """Revoke."""
+        """Revoke a device."""
         await self._file(lambda devices: devices.revoke(device_id))
         return Response(status_code=204)
 
@@ -116,7 +116,8 @@ class Fleet:
             raise ApiError(_STATUS.get(error.reason, 422), error.reason, error.detail) from error
 
     async def _reports(self, site: str) -> Any:
-        """Empty while Postgres is down: revoking a device must not depend on it."""
+        """Return the devices' reports. They are empty while Postgres is down, because revoking a
+        device must not depend on it."""
         if self.history is None:
             return []
         try:
@@ -187,7 +188,8 @@ def _view(
     reports: Mapping[str, Any],
     camera: CameraStatusChanged | None,
 ) -> DeviceView:
-    """`doors`: whether the broker and the HTTP intake know it; `report`: a row of `_REPORTS`."""
+    """Return a device's view. `doors` says whether the broker and the HTTP intake know it; `report`
+    is a row of `_REPORTS`."""
     facts = {key: reports[key] for key in _FACTS if reports.get(key) is not None}
     telemetry = reports.get("telemetry") or {}
     facts |= {key: telemetry[key] for key in _TELEMETRY if key in telemetry}

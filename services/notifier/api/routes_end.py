@@ -1,8 +1,9 @@
 """The routes that remove and rename: cameras, slots, zones, sites.
 
 Each publishes the next version of the layouts concerned. A removal is also a command to the
-tracker, which reports the end and removes the records from the compacted topics. The author is in
-parking.site-commands (`issued_by`) and in the log. History in Postgres and evidence stay.
+tracker, which reports the end and removes the records from the compacted topics. The author is
+recorded in parking.site-commands (`issued_by`) and in the log. History in Postgres and the evidence
+are kept.
 """
 
 import logging
@@ -66,8 +67,8 @@ def _removals(router: APIRouter, writer: Writer) -> None:
         status_code=202,
         tags=["cameras"],
         summary="Remove a camera and the slots that no other camera sees",
-        description="A camera that still sends reappears without a layout: revoke its device "
-        "first. To keep a camera out of service, publish a layout without slots.",
+        description="A camera that still sends half a minute later reappears without a layout: "
+        "revoke its device first. To keep a camera out of service, publish a layout without slots.",
         responses=_DONE,
         openapi_extra=_KEY,
     )

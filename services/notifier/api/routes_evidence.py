@@ -15,7 +15,7 @@ Change = Annotated[str, Query(max_length=300, pattern="^[^\\x00]+$", description
 
 
 def evidence_routes(evidence: Evidence | None) -> APIRouter:
-    """Both of them. They need Postgres and the object store."""
+    """Return both routes. They need Postgres and the object store."""
     router = APIRouter()
 
     @router.get(

@@ -42,7 +42,7 @@ where time_ms between %(from_ms)s and %(to_ms)s
   and {_OLDER}
 order by time_ms desc, frame_id desc limit %(limit)s
 """  # noqa: S608 -- names of our own code only
-# The newest of each of its cameras, and of these the newest.
+# Takes the newest rows of each of the site's cameras, and of these the newest.
 _CAPTURES_OF_SITE: Final = f"""
 select newest.* from cameras c cross join lateral (
   select {_CAPTURE} from captures
@@ -55,7 +55,7 @@ order by time_ms desc, frame_id desc limit %(limit)s
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which rows: between two times, newest first, up to a limit, after a cursor."""
+    """Which rows to read: between two times, newest first, up to a limit, after a cursor."""
 
     from_ms: TimeMs = 0
     to_ms: TimeMs = LATEST_MS
@@ -63,7 +63,7 @@ class Window:
     cursor: Cursor = None
 
     def chosen(self) -> dict[str, Any]:
-        """Convert to the queries' arguments. Raises ApiError 422 for an invalid cursor."""
+        """Return the arguments of the queries. Raises ApiError 422 for an invalid cursor."""
         times = {"from_ms": self.from_ms, "to_ms": self.to_ms, "limit": self.limit}
         place = place_after(self.cursor)
         if place is None:
@@ -72,7 +72,7 @@ class Window:
 
 
 def history_routes(history: History | None) -> APIRouter:
-    """Return the routes about history. Only these need Postgres."""
+    """Return the routes about history. Only these routes need Postgres."""
     router = APIRouter()
 
     @router.get(
@@ -109,7 +109,7 @@ def history_routes(history: History | None) -> APIRouter:
     ) -> Response:
         past = require(history)
         if camera is not None and site not in (None, site_of(camera)):
-            return json_response([])  # and not a search of all that the camera ever took
+            return json_response([])  # instead of searching all that the camera ever took
         query = _CAPTURES if site is None or camera is not None else _CAPTURES_OF_SITE
         rows = await past.rows(query, {"site": site, "camera": camera} | window.chosen())
         return _page(request, rows, window.limit, "frame_id")

@@ -1,4 +1,4 @@
-"""The routes that stream, and the pictures."""
+"""The routes that stream, and the routes for pictures."""
 
 import logging
 from collections.abc import Collection
@@ -44,7 +44,8 @@ above the one you have."""
 def live_routes(
     feed: Feed, pictures: Pictures, live: Live | None, keys: KeyFile, origins: Collection[str]
 ) -> APIRouter:
-    """Return the live routes. `origins`: whose pages may read here, besides our own."""
+    """Return the live routes. `origins` are the origins whose pages may read here, besides our
+    own."""
     router = APIRouter()
     doors = Doors.of(feed.limits, keys)
 
@@ -79,7 +80,7 @@ def live_routes(
         try:
             with doors.clients.enter(websocket.scope):
                 await sse.speak(websocket, feed, chosen, last_event_id)
-        except ApiError as error:  # no place: nothing was accepted yet
+        except ApiError as error:  # there is no place, and nothing was accepted yet
             await _refuse(websocket, error)
 
     @router.get(
@@ -134,7 +135,7 @@ def _only_own_pages(websocket: WebSocket, origins: Collection[str]) -> None:
 
 
 async def _refuse(websocket: WebSocket, error: ApiError | Retryable) -> None:
-    """Refuse the handshake as any other request, with one line in the log."""
+    """Refuse the handshake like any other request, with one line in the log."""
     log.info("/ws refused: %s", error)
     await websocket.send_denial_response(error_response(error))
 

@@ -1,7 +1,7 @@
 """The routes to sign in with an OpenID Connect provider.
 
-The page sends the browser to the provider; the provider sends it back to the page, with a code in
-the address; the page posts the code. So both requests come from our own page, like every other
+The page sends the browser to the provider. The provider sends it back to the page with a code in
+the address, and the page posts the code. So both requests come from our own page, like every other
 sign-in, and the page shows what went wrong. A cookie binds the answer to the browser.
 """
 
@@ -32,7 +32,7 @@ _ERRORS: Final = errors(400, 401, 403, 404, 408, 413, 415, 429)
 
 
 def oidc_routes(entrance: Entrance) -> APIRouter:
-    """All of them."""
+    """Return all of them."""
     router = APIRouter()
 
     @router.post(
@@ -75,7 +75,7 @@ def oidc_routes(entrance: Entrance) -> APIRouter:
         try:
             done = await oidc.finish(secret, returned, redirect, where)
         except SignInRefused as refused:
-            if refused.status != 429:  # beyond the limit nothing is written any more
+            if refused.status != 429:  # beyond the limit nothing more is written
                 await entrance.note(request, "unknown", f"sign-in failed {how}", refused.detail)
             raise
         target = f"subject {done.subject}{', linked now' if done.linked else ''}"
@@ -88,7 +88,7 @@ def oidc_routes(entrance: Entrance) -> APIRouter:
 
 
 def _there(entrance: Entrance) -> OidcSignIns:
-    """Raises ApiError 404 where there is no provider."""
+    """Return the provider. Raises ApiError 404 where there is none."""
     entrance.there()
     if entrance.oidc is None:
         raise ApiError(404, "no-provider", "no OpenID Connect provider is set up (OIDC_ISSUER)")
@@ -96,8 +96,8 @@ def _there(entrance: Entrance) -> OidcSignIns:
 
 
 def _redirect(request: Request) -> str:
-    """The page's address, to which the provider sends the browser back. The gate checked that the
-    origin is our own page's. Raises ApiError 400."""
+    """Return the page's address, to which the provider sends the browser back. The gate has checked
+    that the origin is our own page's. Raises ApiError 400."""
     origin = request.headers.get("origin", "").rstrip("/")
     if not origin:
         raise ApiError(400, "no-origin", "the browser sent no Origin: use another browser")

@@ -1,4 +1,5 @@
-"""The routes that show plates. They need a key with scope `plates`; each access is logged."""
+"""The routes that show plates. They need a key with the scope `plates`, and each access is
+logged."""
 
 import logging
 from typing import Annotated, Any, Final
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 Session = Annotated[str, Query(min_length=1, max_length=300, description="its session_id")]
 
-# Of several passages at a gate in the same millisecond, use the one whose id the session has.
+# If several passages at a gate have the same millisecond, use the one whose id the session has.
 _SEALED: Final = """
 select s.session_id, entry.id as entry_id, entry.sealed as entry_sealed,
        leaving.id as exit_id, leaving.sealed as exit_sealed
@@ -98,7 +99,7 @@ def plate_routes(plates: Plates, history: History | None, feed: Feed) -> APIRout
 
 
 def _keeping(plates: Plates, site: str) -> SitePlates:
-    """The rule of a site that keeps plates. Raises ApiError 404."""
+    """Return the rule of a site that keeps plates. Raises ApiError 404."""
     rule = plates.of(site)
     if rule.rule != "text":
         raise ApiError(404, "no-plates", f"site {site!r} keeps no plates")

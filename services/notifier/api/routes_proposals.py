@@ -1,4 +1,4 @@
-"""The route that proposes slots from where vehicles stood."""
+"""The route that proposes slots, based on where vehicles stood."""
 
 import asyncio
 from typing import Annotated
@@ -20,7 +20,8 @@ ChosenSource = Annotated[
 
 
 def proposal_routes(feed: Feed, history: History | None, clock: Clock) -> APIRouter:
-    """It needs Postgres. One request at a time is computed: each needs a processor for a while."""
+    """Return the route. It needs Postgres. Only one request is computed at a time, because each
+    needs a processor for a while."""
     router = APIRouter()
     turn = asyncio.Lock()
 

@@ -1,8 +1,9 @@
 """What anybody may read without a key: the counts of public sites, and the page that shows them.
 
-The page polls: 10,000 phones with an event stream each would hold 10,000 connections and be sent
-every change, while a poll needs no connection between two requests, costs 304 when nothing changed,
-and can be answered by any cache in front (`max-age`). The answer is encoded once a change.
+The page polls, because 10,000 phones with an event stream each would hold 10,000 connections and be
+sent every change. A poll needs no connection between two requests, costs only a 304 when nothing
+has changed, and can be answered by any cache in front (`max-age`). The answer is encoded once per
+change.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from services.notifier.feed import Feed
 from services.notifier.publicview import PublicSite
 from services.notifier.readiness import ready_state
 
-# Less than the page's pause of 5 s, so that each poll brings news.
+# Less than the page's polling interval of 5 s, so that each poll brings news.
 CACHE_CONTROL: Final = "public, max-age=2"
 _json: Final = msgspec.json.Encoder()
 
@@ -39,7 +40,7 @@ class _Encodings:
         self._known: dict[str, _Encoded] = {}
 
     def of(self, site_id: str, view: PublicSite) -> _Encoded:
-        """The view as JSON with its ETag."""
+        """Return the view as JSON, with its ETag."""
         known = self._known.get(site_id)
         if known is None or known.view is not view:
             body = _json.encode(view)
@@ -49,7 +50,8 @@ class _Encodings:
 
 
 def public_routes(feed: Feed, dashboard_dir: Path) -> APIRouter:
-    """The counts, and the driver view at `/p/{site}` (`/p/{site}/wall` for a display)."""
+    """Return the routes for the counts, and for the driver view at `/p/{site}` (`/p/{site}/wall`
+    for a display)."""
     router = APIRouter()
     _counts(router, feed)
     _pages(router, feed, dashboard_dir / "driver" / "index.html", dashboard_dir / "p" / "sw.js")
@@ -82,7 +84,7 @@ def _counts(router: APIRouter, feed: Feed) -> None:
 
 
 def _public(feed: Feed, site: str) -> PublicSite:
-    """The view of a public site. Raises ApiError 404, Retryable."""
+    """Return the view of a public site. Raises ApiError 404, Retryable."""
     view = ready_state(feed).public_site(site)
     if view is None:
         raise ApiError(404, "not-public", f"there is no public site {site[:100]!r}")
@@ -90,7 +92,7 @@ def _public(feed: Feed, site: str) -> PublicSite:
 
 
 def _names(if_none_match: str | None, etag: str) -> bool:
-    """Whether the header names the ETag; a cache that compresses may have weakened it."""
+    """Return whether the header names the ETag; a cache that compresses may have weakened it."""
     given = (one.strip().removeprefix("W/") for one in (if_none_match or "").split(","))
     return any(one in ("*", etag) for one in given)
 
@@ -118,7 +120,7 @@ def _pages(router: APIRouter, feed: Feed, shell: Path, worker: Path) -> None:
 
 
 def _built(file: Path, status: int = 200) -> Response:
-    """A file of the built dashboard; its name does not change with its content."""
+    """Return a file of the built dashboard; its name does not change with its content."""
     headers = {"Cache-Control": ASK_AGAIN}
     if not file.is_file():
         return HTMLResponse(NOT_BUILT, 404, headers=headers)
@@ -126,7 +128,7 @@ def _built(file: Path, status: int = 200) -> Response:
 
 
 def _manifest(site_id: str, name: str) -> dict[str, object]:
-    """What a phone needs to install the page as an app."""
+    """Return what a phone needs to install the page as an app."""
     icons = [
         {"src": "/favicon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"},
         {

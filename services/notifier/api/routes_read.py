@@ -27,7 +27,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 def read_routes(feed: Feed, pictures: Pictures) -> APIRouter:
-    """The live state."""
+    """Return the routes for the live state."""
     router = APIRouter()
     _site_routes(router, feed)
     _camera_routes(router, feed, pictures)

@@ -31,10 +31,10 @@ _ERRORS: Final = errors(400, 401, 403, 408, 409, 413, 415, 429)
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """What these routes need. `sign_ins` None: nobody has to sign in. `setup_code` "": the
-    administrator is created with `parking accounts`. `secure`: the cookie is for https only, even
-    if a proxy hides that the request came that way. `oidc`: the provider that signs people in,
-    too."""
+    """What these routes need. If `sign_ins` is None, nobody has to sign in. If `setup_code` is "",
+    the administrator is created with `parking accounts`. With `secure` the cookie is for HTTPS
+    only, even if a proxy hides that the request came over HTTPS. `oidc` is the provider that also
+    signs people in."""
 
     sign_ins: SignIns | None
     clock: Clock
@@ -43,13 +43,13 @@ class Entrance:
     oidc: OidcSignIns | None = None
 
     def there(self) -> SignIns:
-        """Raises ApiError 404 where nobody has to sign in."""
+        """Return the sign-ins. Raises ApiError 404 where nobody has to sign in."""
         if self.sign_ins is None:
             raise ApiError(404, "no-sign-in", "sign-in is off on this server (SIGN_IN=off)")
         return self.sign_ins
 
     async def state(self, request: Request) -> SignInState:
-        """What the page needs to know first."""
+        """Return what the page needs to know first."""
         if self.sign_ins is None:
             return SignInState(required=False)
         who, provider = sender(request), self.oidc.label if self.oidc else None
@@ -61,12 +61,12 @@ class Entrance:
         return SignInState(required=True, setup="code" if self.setup_code else "command")
 
     async def sign_in(self, request: Request, credentials: Credentials) -> Response:
-        """Check them, and answer with the cookie. Raises SignInRefused."""
+        """Check the credentials and answer with the cookie. Raises SignInRefused."""
         name, where = credentials.name.strip().lower(), address_of(request.scope)
         try:
             token = await self.there().sign_in(name, credentials.password, where)
         except SignInRefused as refused:
-            if refused.status == 401:  # beyond the limit nothing is written any more
+            if refused.status == 401:  # beyond the limit nothing more is written
                 await self.note(request, name, "sign-in failed")
             raise
         await self.note(request, name, "sign in")
@@ -81,14 +81,14 @@ class Entrance:
                 await self.note(request, sender(request).name, "sign out")
 
     async def open(self, request: Request, name: str) -> Response:
-        """Sign in, and answer with the cookie."""
+        """Sign somebody in, and answer with the cookie."""
         sign_ins = self.there()
         token = await sign_ins.open(name, address_of(request.scope))
         await self.note(request, name, "sign in")
         return self.admit(request, name, token)
 
     def admit(self, request: Request, name: str, token: str) -> Response:
-        """The answer with the cookie."""
+        """Return the answer with the cookie."""
         answer = json_response(SignedIn(name=name))
         answer.set_cookie(
             COOKIE,
@@ -102,7 +102,7 @@ class Entrance:
         return answer
 
     def is_secure(self, request: Request) -> bool:
-        """Whether cookies are for https only."""
+        """Return whether cookies are for HTTPS only."""
         return self.secure or request.url.scheme == "https"
 
     async def note(self, request: Request, who: str, what: str, target: str = "") -> None:
@@ -113,7 +113,7 @@ class Entrance:
 
 
 def sign_in_routes(entrance: Entrance) -> APIRouter:
-    """All of them."""
+    """Return all of them."""
     router = APIRouter()
     _coming_and_going(router, entrance)
     _passwords(router, entrance)
@@ -200,5 +200,5 @@ def _passwords(router: APIRouter, entrance: Entrance) -> None:
 
 
 def _open(type_: Any, example: dict[str, str]) -> dict[str, Any]:
-    """The request's body, of a route without a key."""
+    """Describe the request's body, for a route without a key."""
     return {**takes(type_, example), "security": []}

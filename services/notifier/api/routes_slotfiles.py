@@ -1,4 +1,5 @@
-"""Files with drawn slots: read for the editor, and written from its drawing. Nothing is stored."""
+"""Files with drawn slots: the editor reads them, and they are written from its drawing. Nothing is
+stored."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -31,7 +32,7 @@ T = TypeVar("T")
 _MEDIA: Final = {"xml": "application/xml", "csv": "text/csv", "json": "application/json"}
 _LONGEST_NAME: Final = 500
 _PLACES: Final = 4
-"""Files held at a time; more are refused."""
+"""How many files are held at a time; further files are refused."""
 
 Pixels = Annotated[int, Query(ge=1, le=100_000, description="of the camera's picture")]
 Picture = Annotated[
@@ -57,7 +58,7 @@ _FILE: Final[dict[str, Any]] = {
 
 
 class _Desk:
-    """Bounds the memory and the processors that files need."""
+    """Limits the memory and the processors that files need."""
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(_PLACES)
@@ -65,20 +66,21 @@ class _Desk:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """A place for one file. Raises ApiError 503 when all are taken."""
+        """Reserve a place for one file. Raises ApiError 503 when all are taken."""
         if self._places.locked():
             raise ApiError(503, "busy", "other files are being converted", {"Retry-After": "2"})
         async with self._places:
             yield
 
     async def convert(self, work: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
-        """Do the work in a thread, one at a time."""
+        """Do the work in a thread, one piece of work at a time."""
         async with self._turn:
             return await asyncio.to_thread(work, *arguments, **more)
 
 
 def slot_file_routes() -> APIRouter:
-    """One file at a time is converted, because each needs a processor for a while."""
+    """Return the routes. Only one file is converted at a time, because each needs a processor for a
+    while."""
     router = APIRouter()
     desk = _Desk()
 

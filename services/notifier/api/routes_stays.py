@@ -1,4 +1,4 @@
-"""The routes that read vehicles' stays, from memory."""
+"""The routes that read the stays of vehicles from memory."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ by page moves to the front, as does its newest record on the event stream."""
 
 
 def stay_routes(feed: Feed) -> APIRouter:
-    """Return the route for stays."""
+    """Return the routes for stays."""
     router = APIRouter()
 
     @router.get(

@@ -1,6 +1,6 @@
-"""The routes that say how a site was used, computed from the slot changes in Postgres.
+"""The routes that report how a site was used, computed from the slot changes in Postgres.
 
-The sums are formed there: a month of a large lot has hundreds of thousands of changes.
+Postgres computes the sums, because a month of a large lot has hundreds of thousands of changes.
 """
 
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from services.notifier.spans import DAYS_MAX, HOUR_MS, Span, days_span, named_sp
 from services.notifier.usage import occupancy, usage
 from services.notifier.usageviews import Occupancy, Usage
 
-# A slot's changes of the range, and those before it from the last one to free or closed on: these
-# contain its state at the start, and the start of a stay that ends in the range. A removed slot's
-# last change is to unknown: it counts up to then.
+# Selects a slot's changes in the range, and the earlier ones starting with the last change to free
+# or closed. These contain its state at the start of the range, and the start of a stay that ends in
+# the range. The last change of a removed slot is to unknown, so it counts up to then.
 _CHANGES: Final = """
 with changes as (
     select s.slot_id, s.zone_id, s.kind, c.time_ms, c.version, c.id, c.to_state, c.reason
@@ -74,7 +74,8 @@ select slot_id, zone_id, kind,
        coalesce(sum(until_ms - since_ms) filter (where state = 'closed'), 0)::bigint as closed_ms
 from intervals group by 1, 2, 3 order by 1
 """  # noqa: S608 -- as above
-# Unknown in between does not end a stay. One whose start was not seen has no length.
+# If a slot is unknown in between, that does not end a stay. A stay whose start was not seen has no
+# length.
 _STAYS: Final = f"""{_CHANGES}, known as (
     select *, lag(to_state) over (partition by slot_id order by time_ms, version, id) as was
     from changes where to_state <> 'unknown'
@@ -92,8 +93,8 @@ group by grouping sets ((), (zone_id), (zone_id, slot_id))
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """The days asked for, before the site's time zone is known: a name, or the first and the last
-    day. `time_zone`: for a site that has none."""
+    """The requested days, before the site's time zone is known: a name, or the first and the last
+    day. `time_zone` is for a site that has none."""
 
     name: str
     days: tuple[date, date] | None
@@ -133,7 +134,7 @@ ChosenSite = Annotated[str, Query(pattern=PART)]
 
 
 def usage_routes(feed: Feed, history: History | None, clock: Clock) -> APIRouter:
-    """Both of them. They need Postgres."""
+    """Return both routes. They need Postgres."""
     router = APIRouter()
 
     @router.get(
@@ -158,7 +159,7 @@ def usage_routes(feed: Feed, history: History | None, clock: Clock) -> APIRouter
         past = require(history)
         span = days.span(_time_zone(feed, site, days), clock.now_ms())
         arguments = _arguments(site, span, HOUR_MS)
-        # One after the other: a request takes one connection of the few there are.
+        # One after the other, because a request may take only one of the few connections.
         hours, slots, stays = [
             await past.rows(query, arguments) for query in (_HOURS, _SLOTS, _STAYS)
         ]

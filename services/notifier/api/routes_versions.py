@@ -1,4 +1,5 @@
-"""The routes that read the versions of a camera's layout. PUT of an older one rolls back."""
+"""The routes that read the versions of a camera's layout. A PUT of an older version rolls back to
+it."""
 
 from typing import Annotated, Final
 
@@ -13,7 +14,7 @@ from services.notifier.history import History
 from services.notifier.views import LayoutVersion
 
 MOST: Final = 100
-# Versions count within one log: those of a wiped Kafka are not among them.
+# Versions count within one log, so those of a Kafka that was wiped are not included.
 _VERSIONS: Final = """
 select l.version, l.time_ms, jsonb_array_length(l.body->'slots') as slots,
        coalesce((l.body->>'removed')::boolean, false) as removed
@@ -29,7 +30,7 @@ where c.camera_id = %(camera)s and l.version = %(version)s
 
 
 def version_routes(history: History | None) -> APIRouter:
-    """Both of them. They need Postgres."""
+    """Return both routes. They need Postgres."""
     router = APIRouter()
 
     @router.get(

@@ -1,5 +1,5 @@
-"""The routes that change something (access.py: who may). Each writes events to Kafka
-(acks=all) and answers once they are durable. Their effects appear on the event stream."""
+"""The routes that change something (access.py says who may). Each writes events to Kafka (acks=all)
+and answers once they are durable. Their effects appear on the event stream."""
 
 import asyncio
 from base64 import b64encode
@@ -55,7 +55,7 @@ _PASSAGE: Final = {"site_id": "demo", "gate_id": "main"}
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Objects that the writing routes need."""
+    """What the writing routes need."""
 
     feed: Feed
     producer: Producer
@@ -66,7 +66,7 @@ class Writer:
     used: UsedKeys = field(default_factory=UsedKeys)
 
     async def send(self, *messages: Outgoing) -> None:
-        """Write; raises Retryable when Kafka did not accept it in time."""
+        """Write the messages. Raises Retryable when Kafka did not accept them in time."""
         try:
             async with asyncio.timeout(SEND_LIMIT_S):
                 holding(map(codec.event_id, messages))
@@ -80,7 +80,7 @@ class Writer:
     async def command(
         self, request: Request, command: commands.SlotCommand, idempotency_key: str | None
     ) -> Response:
-        """A command to the slot in the path."""
+        """Send a command to the slot in the path."""
         site_id, slot_id = request.path_params["site"], command.slot_id
         who = sender(request).name
         known = {slot.slot_id for slot in ready_state(self.feed).slot_views(site_id)}
@@ -91,7 +91,7 @@ class Writer:
     async def recount(
         self, request: Request, number_in: int, idempotency_key: str | None
     ) -> Response:
-        """The number of vehicles inside, as a command to the site in the path."""
+        """Send the number of vehicles inside, as a command to the site in the path."""
         site_id = request.path_params["site"]
         who = sender(request).name
         require_site(self.feed, site_id)
@@ -110,9 +110,9 @@ class Writer:
         self, camera_id: str, body: dict[str, Any], who: str, expected: int | None = None
     ) -> LayoutPublished:
         """Write the layout as the next version, then the command that makes the tracker adopt it.
-        Raises ApiError 412 unless the version in force before is `expected`, if given. Of two
-        instances that choose the same version, the second sees it in the log and takes the next.
-        A layout that a later version has replaced already is not written again."""
+        Raises ApiError 412 unless the version in force before is `expected`, if given. If two
+        instances choose the same version, the second one sees that in the log and takes the next. A
+        layout that a later version has already replaced is not written again."""
         for _ in range(LAYOUT_TRIES):
             present, now_ms = commands.before(self.feed.state, camera_id), self.clock.now_ms()
             layout, faults = await asyncio.to_thread(
@@ -134,15 +134,15 @@ class Writer:
         )
 
     async def last_picture(self, camera_id: str) -> str:
-        """The camera's last picture as a layout's reference, in base64. Raises ApiError 404 when
-        none is stored, Invalid when it is not healthy."""
+        """Return the camera's last picture as a layout's reference, in base64. Raises ApiError 404
+        when none is stored, and Invalid when it is not healthy."""
         picture = await self.pictures.latest(camera_id)
         reference = await asyncio.to_thread(lambda: make_reference(decoded(picture.jpeg)))
         return b64encode(reference).decode()
 
     async def in_force(self, layout: LayoutPublished) -> None:
-        """Wait until a written layout is the camera's. Raises ApiError 409 when another one of the
-        same version came first."""
+        """Wait until a written layout is the camera's layout. Raises ApiError 409 when another
+        layout with the same version came first."""
         await self.read_back(layout)
         if not self.feed.state.was_in_force(layout):
             raise ApiError(409, "layout-race", "others publish layouts of this camera just now")

@@ -25,8 +25,8 @@ REASON_MAX_BYTES: Final = 123
 
 
 class Stream(EventSourceResponse):
-    """An endless body, for as long as the client has a place. A client that takes nothing for
-    `send_timeout_s` is disconnected; pings are part of the content."""
+    """An endless body that lasts as long as the client has a place. A client that accepts nothing
+    for `send_timeout_s` is disconnected; pings are part of the content."""
 
     def __init__(self, content: AsyncGenerator[bytes, None], door: Door, **more: Any) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ class Stream(EventSourceResponse):
                 if SEND_LIMIT in scope:
                     scope[SEND_LIMIT].seconds = None
                 await super().__call__(scope, receive, send)
-        except ApiError as error:  # no place: nothing was sent yet
+        except ApiError as error:  # there is no place, and nothing was sent yet
             answer = json_response(error.body, error.status, error.headers)
             await answer(scope, receive, send)
         except SendTimeoutError:
@@ -51,22 +51,23 @@ class Stream(EventSourceResponse):
 async def events(
     feed: Feed, chosen: str | Sites, last_id: str | None
 ) -> AsyncGenerator[bytes, None]:
-    """The body of `GET /api/events`. Clients reconnect after 1 to 3 s, not all at once."""
+    """Yield the body of `GET /api/events`. Clients reconnect after 1 to 3 s, so that they do not
+    all reconnect at once."""
     yield b"retry: %d\n\n" % (1000 + secrets.randbelow(2000))
     client = feed.client(chosen)
     async with aclosing(feed.follow(chosen, last_id, client)) as batches:
         async for batch in batches:
             for piece in pieces(batch):
-                if client.closed:  # what is left of a large message would be kept for it alone
+                if client.closed:  # the rest of a large message would be kept for it alone
                     return
                 yield piece
-                await asyncio.sleep(0)  # a connection that just ended is known before the next
+                await asyncio.sleep(0)  # lets the server notice that a connection has ended
 
 
 async def speak(socket: WebSocket, feed: Feed, chosen: str | Sites, last_id: str | None) -> None:
-    """The same over a WebSocket. Messages from the client are ignored but must be read: the
-    server reads nothing after an unread message, not even a pong. The client's disconnect ends
-    the stream."""
+    """Serve the same over a WebSocket. Messages from the client are ignored but must be read,
+    because the server reads nothing after an unread message, not even a pong. The client's
+    disconnect ends the stream."""
     await socket.accept()
     async with asyncio.TaskGroup() as group:
         tasks = {
@@ -99,7 +100,7 @@ async def _tell(socket: WebSocket, feed: Feed, chosen: str | Sites, last_id: str
 
 async def _send(socket: WebSocket, message: Message, large: asyncio.Semaphore) -> None:
     """Send a message. A large one is copied to the socket's buffer, so only a few clients at a time
-    are sent one, each until its buffer is empty again."""
+    are sent a large message, each until its buffer is empty again."""
     if not message.is_large:
         await socket.send_text(message.text)
         return
@@ -114,7 +115,7 @@ async def _hear(socket: WebSocket) -> None:
 
 
 async def mjpeg(pictures: AsyncGenerator[tuple[bytes, int], None]) -> AsyncGenerator[bytes, None]:
-    """JPEGs as a stream of STREAM_TYPE, in pieces."""
+    """Yield JPEGs as a stream of STREAM_TYPE, in pieces."""
     yield START
     async with aclosing(pictures) as shown:
         async for jpeg, time_ms in shown:

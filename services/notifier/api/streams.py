@@ -25,7 +25,7 @@ class Door:
     send_timeout_s: float
 
     def enter(self, scope: Scope) -> AbstractContextManager[None]:
-        """A place, taken before anything is sent. Raises ApiError 429 or 503."""
+        """Reserve a place before anything is sent. Raises ApiError 429 or 503."""
         try:
             return self.places.enter(self.visitor_of(scope))
         except Taken as error:
@@ -43,7 +43,7 @@ class Doors:
 
     @classmethod
     def of(cls, limits: Limits, keys: KeyFile) -> "Doors":
-        """With the limits from the settings."""
+        """Return the places for the limits in the settings."""
         clients = Places(limits.clients, limits.clients_each, limits.clients_kept)
         viewers = Places(limits.viewers, limits.viewers_each, limits.viewers_kept)
         who, limit_s = visitors(keys), limits.send_timeout_s

@@ -1,5 +1,5 @@
-"""Common to all routes: JSON by msgspec, errors in one form, bounded bodies, safe headers, and
-OpenAPI schemas from the same classes that the code uses."""
+"""Code that all routes share: JSON by msgspec, errors in one form, bounded bodies, safe headers,
+and OpenAPI schemas from the same classes that the code uses."""
 
 import asyncio
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ _REF: Final = "#/components/schemas/{name}"
 
 
 class ApiError(Exception):
-    """An error as an answer; see views.Error."""
+    """An error to answer with; see views.Error."""
 
     def __init__(
         self,
@@ -63,13 +63,14 @@ class ApiError(Exception):
 def json_response(
     body: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Any msgspec value as JSON. Live data is never cached."""
+    """Return any msgspec value as JSON. Live data is never cached."""
     headers = {"Cache-Control": "no-store", **(headers or {})}
     return Response(_json.encode(body), status, headers, "application/json")
 
 
 async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_BYTES) -> T:
-    """The request's body, bounded and validated. Raises ApiError 408, 413, 415, 400 or 422."""
+    """Return the request's body, bounded and validated. Raises ApiError 408, 413, 415, 400 or
+    422."""
     _require_type(request, "application/json", "not-json")
     body = await read_bytes(request, limit_bytes)
     try:
@@ -80,8 +81,8 @@ async def read_json(request: Request, cls: type[T], limit_bytes: int = BODY_MAX_
 
 
 async def read_jpeg(request: Request, limit_bytes: int) -> bytes:
-    """The request's body, declared as a JPEG and bounded; nothing else is checked. Raises ApiError
-    408, 413 or 415."""
+    """Return the request's body, which is declared as a JPEG and bounded; nothing else is checked.
+    Raises ApiError 408, 413 or 415."""
     _require_type(request, "image/jpeg", "not-image-jpeg")
     return await read_bytes(request, limit_bytes)
 
@@ -92,7 +93,7 @@ def _require_type(request: Request, wanted: str, error: str) -> None:
 
 
 async def read_bytes(request: Request, limit_bytes: int) -> bytes:
-    """The request's body, bounded. Raises ApiError 408, 413."""
+    """Return the request's body, bounded. Raises ApiError 408, 413."""
     try:
         async with asyncio.timeout(BODY_LIMIT_S):
             return await read_at_most(request.stream(), limit_bytes)
@@ -105,7 +106,7 @@ async def read_bytes(request: Request, limit_bytes: int) -> bytes:
 
 
 def error_response(error: ApiError | KeyRefused | Retryable) -> Response:
-    """The answer to a request that was refused, or that has to wait."""
+    """Return the answer to a request that was refused or has to wait."""
     if isinstance(error, ApiError):
         return json_response(error.body, error.status, error.headers)
     if isinstance(error, KeyRefused):
@@ -115,7 +116,7 @@ def error_response(error: ApiError | KeyRefused | Retryable) -> Response:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Every error, including the framework's own, in the form of views.Error."""
+    """Give every error, including the framework's own, the form of views.Error."""
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError | KeyRefused | Retryable)  # noqa: S101 -- registered for these
@@ -158,7 +159,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 class Outermost:
-    """Set the security headers on every answer, and map versioned paths."""
+    """Sets the security headers on every answer, and maps versioned paths."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -166,7 +167,7 @@ class Outermost:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
 
-        # /api/v1 is the path to use; the one without the version stays its alias.
+        # /api/v1 is the path to use; the one without the version remains its alias.
         if scope["type"] == "http" and f"{scope['path']}/".startswith("/api/v1/"):
             scope = {**scope, "path": f"/api{scope['path'][7:]}"}
 
@@ -186,29 +187,29 @@ DONE: Final[Responses] = {204: {"description": "Done"}}
 
 
 def returns(type_: Any, what: str, status: int = 200) -> Responses:
-    """`responses=` of a route that answers with JSON of this type."""
+    """Return `responses=` for a route that answers with JSON of this type."""
     return {status: {"description": what, "content": _content(type_)}} | errors(422, 503)
 
 
 def streams(media_type: str, what: str) -> Responses:
-    """`responses=` of a route that answers with something other than JSON."""
+    """Return `responses=` for a route that answers with something other than JSON."""
     schema = {"type": "string", "format": "binary"}
     return {200: {"description": what, "content": {media_type: {"schema": schema}}}}
 
 
 def errors(*statuses: int) -> Responses:
-    """`responses=` of errors."""
+    """Return `responses=` for errors."""
     return {s: {"description": _WORDS[s], "content": _content(Error)} for s in statuses}
 
 
 def takes(type_: Any, example: Mapping[str, Any]) -> dict[str, Any]:
-    """`openapi_extra=` of a route that reads JSON of this type, with a key."""
+    """Return `openapi_extra=` for a route that reads JSON of this type, with a key."""
     content = {"application/json": {**_content(type_)["application/json"], "example": example}}
     return {"requestBody": {"required": True, "content": content}, "security": [{"key": []}]}
 
 
 def takes_jpeg() -> dict[str, Any]:
-    """`openapi_extra=` of a route that reads a JPEG, with a key."""
+    """Return `openapi_extra=` for a route that reads a JPEG, with a key."""
     content = {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
     return {"requestBody": {"required": True, "content": content}, "security": [{"key": []}]}
 

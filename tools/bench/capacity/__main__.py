@@ -1,8 +1,8 @@
 """Measure how many cameras this computer serves with this code, earlier code and a plain loop.
 
-Simulated cameras play recorded lots: each recorded picture stands for its five minutes and is sent
+Simulated cameras play recorded lots. Each recorded picture stands for five minutes and is sent
 every few seconds with different noise, exposure and shake. The number of cameras rises until the
-p99 age of a frame passes 5 s or a change of scene is lost. docs/performance.md explains the table.
+p99 age of a frame exceeds 5 s or a change of scene is lost. docs/performance.md explains the table.
 """
 
 import argparse
@@ -27,14 +27,14 @@ from tools.stack.settings import ROOT
 ROWS: Final = ("current", "before", "naive")
 BEFORE: Final = "0c2e994"
 STARTS: Final = {"naive": 32, "before": 4, "current": 100}
-"""Where each row's search begins. Rows are measured in this order, and the last gets the remaining
-time."""
+"""The number of cameras at which each row's search begins. Rows are measured in this order, and the
+last one gets the remaining time."""
 _AROUND_S: Final = 30.0
 Measure = Callable[[int, Setting], Point]
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     options = _parser().parse_args()
     began_s = time.monotonic()
     recordings = scenes.load(options.data)
@@ -84,7 +84,7 @@ def _fill(
 def _measures(
     options: argparse.Namespace, scratch: Path, report: Report, undo: ExitStack
 ) -> Iterator[tuple[str, Measure]]:
-    """Return how to measure each requested row, and a note for each row that cannot be measured."""
+    """Yield how to measure each requested row, and a note for each row that cannot be measured."""
     if "current" in options.rows:
         yield "current", lambda count, setting: stack.measure("current", ROOT, count, setting)
     if "before" in options.rows:

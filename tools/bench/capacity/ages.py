@@ -1,13 +1,14 @@
-"""Compute the age of shown states and the lost changes of scene. Pure.
+"""Compute how old the shown states are and which changes of scene were lost. Pure.
 
 The age of a frame is the time from its sending until it, or a newer frame of its camera, is
-reported: a record in parking.detections (by the broker's time), or for the plain loop the end of
-its work. With one picture every 5 s, a page's content is therefore between that age and 5 s older.
-A frame without a report counts with the time until the end of the measurement.
+reported. The report is a record in parking.detections (by the broker's time) or, for the plain
+loop, the end of its work. With one picture every 5 s, what a page shows is therefore between that
+age and 5 s older. For a frame without a report, the time until the end of the measurement counts.
 
 A change of scene is the first picture of the next recorded picture. If cars came or went between
-the two, it is seen when one of those slots is judged on a picture of the new scene; otherwise when
-any picture of the new scene is reported. It is lost if this does not happen during the measurement.
+the two, the change is seen when one of those slots is judged on a picture of the new scene.
+Otherwise it is seen when any picture of the new scene is reported. It is lost if this does not
+happen during the measurement.
 """
 
 from bisect import bisect_left
@@ -19,12 +20,12 @@ from typing import Final
 
 AGE_LIMIT_S: Final = 5.0
 ReportsByCamera = Mapping[str, Sequence["FrameReport"]]
-"""By camera, in order of `seq`."""
+"""Keyed by camera, in order of `seq`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One picture of a camera. `dropped`: the camera had no room for it."""
+    """One picture of a camera. `dropped` means that the camera had no room for it."""
 
     camera_id: str
     seq: int
@@ -35,8 +36,9 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class FrameReport:
-    """The report on one frame. `judged`: the slots judged on this frame itself (None: all of them);
-    `spent_ms`: the detector's time for it, without waiting; `load_level`: as in events.Effort."""
+    """The report on one frame. `judged` names the slots judged on this frame itself (None means
+    all). `spent_ms` is the detector's time for it, without waiting. `load_level` is as in
+    events.Effort."""
 
     camera_id: str
     seq: int
@@ -48,8 +50,8 @@ class FrameReport:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The measured window: frames sent from `start_ms` to before `end_ms`. Reports on them count up
-    to `closed_ms`."""
+    """The measured window: frames sent from `start_ms` to before `end_ms`. Reports on them count
+    until `closed_ms`."""
 
     start_ms: int
     end_ms: int
@@ -62,7 +64,8 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of scene. `slots`: where cars came or went; `seen_after_ms` None: lost."""
+    """One change of scene. `slots` are those where cars came or went. `seen_after_ms` is None if
+    the change was lost."""
 
     camera_id: str
     seq: int
@@ -72,7 +75,7 @@ class Change:
 
 
 def by_camera(reports: Iterable[FrameReport]) -> ReportsByCamera:
-    """In order, as the functions here want them."""
+    """Group the reports by camera, in order, as the functions here need them."""
     per_camera: dict[str, list[FrameReport]] = {}
     for report in sorted(reports, key=lambda report: report.seq):
         per_camera.setdefault(report.camera_id, []).append(report)
@@ -80,7 +83,7 @@ def by_camera(reports: Iterable[FrameReport]) -> ReportsByCamera:
 
 
 def ages_s(sent: Iterable[Sent], per_camera: ReportsByCamera, window: Window) -> list[float]:
-    """The age of every frame of the window, seconds."""
+    """Return the age of every frame in the window, in seconds."""
     known = {camera_id: _known_from(reports) for camera_id, reports in per_camera.items()}
     ages = []
     for frame in sent:
@@ -93,7 +96,7 @@ def ages_s(sent: Iterable[Sent], per_camera: ReportsByCamera, window: Window) ->
 
 
 def _known_from(reports: Sequence[FrameReport]) -> tuple[Sequence[int], Sequence[int]]:
-    """Sequence numbers, and when each or a newer one was first reported."""
+    """Return the sequence numbers, and when each or a newer one was first reported."""
     times: list[int] = []
     for report in reversed(reports):
         times.append(min(report.at_ms, times[-1]) if times else report.at_ms)
@@ -106,8 +109,8 @@ def changes(
     window: Window,
     moved: Callable[[str, int], frozenset[str]],
 ) -> list[Change]:
-    """The changes of scene whose first picture is of the window. `moved`: the slots of a camera
-    that differ between a scene and the one before it."""
+    """Return the changes of scene whose first picture is in the window. `moved` returns the slots
+    of a camera that differ between a scene and the one before it."""
     frames: dict[str, list[Sent]] = {}
     for frame in sent:
         frames.setdefault(frame.camera_id, []).append(frame)
@@ -138,7 +141,7 @@ def _seen(
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """Interpolated; nan for less than two values."""
+    """Return the interpolated percentile, or nan for fewer than two values."""
     if len(values) < 2:
         return float("nan")
     return quantiles(values, n=100, method="inclusive")[percent - 1]

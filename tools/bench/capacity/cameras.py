@@ -1,9 +1,9 @@
-"""The simulated cameras, all in one light process: they send prepared bytes on time.
+"""The simulated cameras, all in one lightweight process that sends prepared bytes on time.
 
-`python -m tools.bench.capacity.cameras PLAN LOG`. Prints `{"started_ms"}` once all are connected,
-then sends until it is ended. LOG gets one line per picture: number of the camera, sequence number,
-time of sending (ms), scene, and whether it was sent (1) or dropped because the broker had not taken
-the one before (0). Like a real device it keeps no queue.
+`python -m tools.bench.capacity.cameras PLAN LOG`. Prints `{"started_ms"}` once all cameras are
+connected, then sends until it is terminated. LOG gets one line per picture: camera number, sequence
+number, time of sending (ms), scene, and whether it was sent (1) or dropped because the broker had
+not yet accepted the previous one (0). Like a real device it keeps no queue.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ class Cameras:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     plan, log = Plan.read(Path(sys.argv[1])), Path(sys.argv[2])

@@ -1,4 +1,5 @@
-"""The course of one measurement, the same for every row: warm up, measure, wait for the last."""
+"""The course of one measurement, the same for every row: warm up, measure, wait for the last
+reports."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -18,20 +19,20 @@ from tools.bench.capacity.usage import Usage
 
 WINDOW_S: Final = 60.0
 WARM_UP_LIMIT_S: Final = 90.0
-"""Time limit until every camera was judged once."""
+"""Time limit until every camera has been judged once."""
 SETTLE_LIMIT_S: Final = 90.0
-"""Time limit for the backlog to clear; after it the measurement starts anyway."""
+"""Time limit for the backlog to clear. After it the measurement starts anyway."""
 DRAIN_S: Final = 10.0
-"""The cameras continue this long after the window, and reports in this time count."""
+"""The cameras continue for this long after the window, and reports in this time count."""
 _LEAST_WARM_UP_S: Final = 10.0
 _LOOK_EVERY_MS: Final = 2000
 
 
 class Rig(Protocol):
-    """The system under test, with cameras that already send."""
+    """The system under test, with cameras that are already sending."""
 
     async def poll(self) -> Sequence[FrameReport]:
-        """Return the reports since the last call; waits at most about half a second for one."""
+        """Return the reports since the last call. Waits at most about half a second for one."""
 
     def sent(self) -> Sequence[Sent]:
         """Every frame sent so far, in order for each camera."""
@@ -42,8 +43,8 @@ class Rig(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """The result. `stopped_early`: it failed before the window was over, so that changes of
-    scene had no time to be seen; `why`: it failed before the window began, which is then the
+    """The result. `stopped_early`: it failed before the window was over, so some changes of scene
+    had no time to be seen. `why`: it failed before the window began, and the window is then the
     warm-up."""
 
     window: Window
@@ -55,8 +56,8 @@ class Outcome:
 
 
 class Course:
-    """One measurement. `cameras`: their ids; `started_ms`: since when they send; `to_the_end`: also
-    when it has failed already."""
+    """One measurement. `cameras` are their ids and `started_ms` is when they began to send.
+    `to_the_end`: continue even if it has already failed."""
 
     def __init__(
         self,
@@ -75,8 +76,8 @@ class Course:
         self._reports: list[FrameReport] = []
 
     async def run(self, window_s: float) -> Outcome:
-        """Returns early when the p99 of the ages can no longer come below the limit, unless it
-        goes to the end."""
+        """Run the measurement. Returns early when the p99 of the ages can no longer fall below the
+        limit, unless `to_the_end` is set."""
         before = self._rig.usage()
         if why := await self._warm_up():
             window = Window(self._started_ms, now_ms(), now_ms())
@@ -101,7 +102,7 @@ class Course:
         return Outcome(window, self._reports, before, after, stopped_early)
 
     async def _warm_up(self) -> str:
-        """Wait until every camera was judged once, then for a while until the backlog is gone.
+        """Wait until every camera has been judged once, then for a while until the backlog is gone.
         Returns why it failed, or an empty string."""
         warm_s: float | None = None
         while True:
@@ -120,7 +121,7 @@ class Course:
                 return ""
 
     def _settled(self) -> bool:
-        """Whether all frames of one interval were reported soon."""
+        """Whether all frames of the last interval were reported quickly."""
         now, half_s = now_ms(), AGE_LIMIT_S / 2
         edge_ms = now - round(half_s * 1000)
         recent = Window(edge_ms - round(self._interval_s * 1000), edge_ms, now)

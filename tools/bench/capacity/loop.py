@@ -1,4 +1,4 @@
-"""The plain loop as a rig (tools/bench/capacity/naive.py), run by a Python that has ultralytics."""
+"""The plain loop (tools/bench/capacity/naive.py) as a rig, run by a Python that has ultralytics."""
 
 import asyncio
 import json
@@ -25,13 +25,13 @@ _POLL_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """The interpreter that runs it (a Python with ultralytics) and its weights."""
+    """The interpreter that runs the loop (a Python with ultralytics) and its weights."""
 
     python: str
     weights: Path
 
     def missing(self, environ: Mapping[str, str]) -> str:
-        """Why it cannot run; empty if it can."""
+        """Return why it cannot run, or "" if it can."""
         if not self.weights.is_file():
             return f"no weights at {self.weights} (--weights FILE)"
         if which(self.python) is None:
@@ -49,7 +49,7 @@ class Loop:
 
 
 class LoopRig:
-    """The loop with its log. What it sends itself follows from the plan."""
+    """The loop with its log. What it sends follows from the plan."""
 
     def __init__(self, plan: Plan, log: Path, pid: int, started_ms: int) -> None:
         self._plan = plan
@@ -59,7 +59,7 @@ class LoopRig:
         self._started_ms = started_ms
 
     async def poll(self) -> Sequence[FrameReport]:
-        """Every picture is judged in full."""
+        """Return the reports since the last call. Every picture is judged in full."""
         await asyncio.sleep(_POLL_S)
         *lines, self._rest = (self._rest + self._log.read()).split("\n")
         reports = []
@@ -70,7 +70,7 @@ class LoopRig:
         return reports
 
     def sent(self) -> Sequence[Sent]:
-        """Every picture so far, on time to the millisecond."""
+        """Return every picture so far, each on time to the millisecond."""
         plan, passed_s = self._plan, (now_ms() - self._started_ms) / 1000
         frames = []
         for camera in plan.cameras:
@@ -81,7 +81,8 @@ class LoopRig:
         return frames
 
     def usage(self) -> dict[str, Usage]:
-        """The one process, this one, and the rest of the machine."""
+        """Return the usage of the loop's one process, of this process, and of the rest of the
+        machine."""
         return with_others({**usage({"loop": self._pid}), "bench": alone(os.getpid())})
 
     def close(self) -> None:
@@ -134,7 +135,7 @@ async def _run(
 
 
 def _outlines(setting: Setting) -> list[list[list[list[float]]]]:
-    """By recording, its slots' outlines in pixels."""
+    """Return the outlines of each recording's slots in pixels, keyed by recording."""
     return [
         [slot["polygon"] for slot in recording.annotations["frames"][0]["slots"]]
         for recording in setting.recordings
@@ -142,6 +143,6 @@ def _outlines(setting: Setting) -> list[list[list[list[float]]]]:
 
 
 def _environment(environ: Mapping[str, str], scratch: Path) -> dict[str, str]:
-    """ultralytics writes its settings into the scratch folder, and asks no server anything."""
+    """Make ultralytics write its settings into the scratch folder and contact no server."""
     own = {"PYTHONPATH": str(ROOT), "YOLO_CONFIG_DIR": str(scratch), "YOLO_OFFLINE": "true"}
     return {**environ, **own, "YOLO_AUTOINSTALL": "false"}

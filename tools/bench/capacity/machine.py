@@ -1,4 +1,4 @@
-"""The machine of the figures, and how a fast one is limited."""
+"""The machine that the figures were measured on, and how a fast one is limited."""
 
 import os
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ _CPUINFO: Final = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`cores`: those that everything measured may use; `wide`: it has AVX-512 or AMX."""
+    """`cores` are those that everything measured may use. `wide` means that it has AVX-512 or
+    AMX."""
 
     processor: str
     flags: tuple[str, ...]
@@ -18,7 +19,7 @@ class Machine:
 
     @property
     def wide(self) -> bool:
-        """Whether it calculates much faster than a plain one with as many cores."""
+        """Whether it calculates much faster than a plain machine with as many cores."""
         return any(flag.startswith(("avx512", "amx")) for flag in self.flags)
 
     def __str__(self) -> str:
@@ -28,7 +29,7 @@ class Machine:
 
 
 def parse(cpuinfo: str, cores: int) -> Machine:
-    """Selected lines of /proc/cpuinfo."""
+    """Parse selected lines of /proc/cpuinfo."""
     lines = [line.partition(":") for line in cpuinfo.splitlines()]
     values = {name.strip(): value.strip() for name, _, value in reversed(lines)}
     flags = set(values.get("flags", "").split())
@@ -37,8 +38,8 @@ def parse(cpuinfo: str, cores: int) -> Machine:
 
 
 def settle() -> tuple[Machine, str]:
-    """Pin this process and its children to one core where cores are wide. Returns the machine and a
-    note about it."""
+    """Pin this process and its children to one core if the cores are wide. Returns the machine and
+    a note about it."""
     allowed = sorted(os.sched_getaffinity(0))
     text = _CPUINFO.read_text("utf-8") if _CPUINFO.exists() else ""
     machine = parse(text, len(allowed))

@@ -1,12 +1,12 @@
 """The plain alternative: YOLO11n at 640 px on every picture, one slot after the other.
 
-The loop of ultralytics' `solutions.ParkingManagement`: a slot is occupied when the centre of a box
-is in it. Its tracker and its drawing are left out, which is to its favour, and so are the camera,
-the broker and the database: the newest picture of each camera lies ready, cameras take turns.
+This is the loop of ultralytics' `solutions.ParkingManagement`: a slot is occupied when the centre
+of a box is in it. Its tracker and drawing are left out, which is in its favour. So are the camera,
+the broker and the database: the newest picture of each camera is ready, and cameras take turns.
 
-`python -m tools.bench.capacity.naive PLAN SLOTS WEIGHTS LOG`, by a Python that has ultralytics.
-Prints `{"started_ms"}`, then works until it is ended. LOG gets a line a picture: number of the
-camera, number of the picture, time of the result (ms), milliseconds spent.
+Run `python -m tools.bench.capacity.naive PLAN SLOTS WEIGHTS LOG` with a Python that has
+ultralytics. It prints `{"started_ms"}`, then works until it is terminated. LOG gets one line per
+picture: camera number, picture number, time of the result (ms), milliseconds spent.
 """
 
 import json
@@ -41,7 +41,8 @@ class Queue:
             self._pictures = mmap.mmap(pack.fileno(), 0, access=mmap.ACCESS_READ)
 
     def take(self, passed_s: float) -> tuple[int, int, bytes] | None:
-        """The next camera that has a new picture: its number, `seq`, JPEG. None when none has."""
+        """Take the next camera that has a new picture. Returns its number, `seq` and the JPEG, or
+        None if no camera has one."""
         count = len(self._plan.cameras)
         for number in ((self._next + step) % count for step in range(count)):
             seq = self._plan.cameras[number].newest(passed_s, self._plan.interval_s)
@@ -51,7 +52,7 @@ class Queue:
         return None
 
     def picture(self, number: int, seq: int) -> bytes:
-        """A camera's picture, with a variant of its own each time."""
+        """Return a camera's picture in a newly drawn variant."""
         camera = self._plan.cameras[number]
         scene = camera.scene_at(camera.due_s(seq - 1, self._plan.interval_s))
         offset, length = self._plan.place(camera, scene, self._variants[number].draw())
@@ -59,13 +60,14 @@ class Queue:
 
 
 def judge(boxes: Any, slots: list[Any]) -> list[bool]:
-    """Whether each slot is occupied. `boxes` [N, 4]: x1, y1, x2, y2, pixels; `slots`: outlines."""
+    """Return whether each slot is occupied. `boxes` [N, 4] are x1, y1, x2, y2 in pixels; `slots`
+    are outlines."""
     middles = [(int((x1 + x2) / 2), int((y1 + y2) / 2)) for x1, y1, x2, y2 in boxes]
     return [any(cv2.pointPolygonTest(slot, m, False) >= 0 for m in middles) for slot in slots]
 
 
 def search_of(weights: str) -> Callable[[bytes], Any]:
-    """JPEG to boxes, as ultralytics does it with its own defaults."""
+    """Return a function from JPEG to boxes, as ultralytics does it with its own defaults."""
     from ultralytics import YOLO
 
     model = YOLO(weights)
@@ -79,7 +81,7 @@ def search_of(weights: str) -> Callable[[bytes], Any]:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     plan = Plan.read(Path(sys.argv[1]))

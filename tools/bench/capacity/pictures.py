@@ -1,9 +1,9 @@
-"""The cameras' pictures, prepared before the measurement in one file.
+"""The cameras' pictures, prepared in one file before the measurement.
 
-Each recorded picture gets VARIANTS pictures of the same scene: other noise, another exposure (as in
-tools/bench/pace.py), up to SHAKE_PX of shake. A camera picks one of them at random, never the same
-twice in a row. There are two thousand to generate, so noise comes from precomputed fields at a
-random offset, and pixels stay integers.
+Each recorded picture becomes VARIANTS pictures of the same scene, with different noise and exposure
+(as in tools/bench/pace.py) and up to SHAKE_PX of shake. A camera picks one of them at random, never
+the same one twice in a row. There are two thousand to generate, so noise is taken from precomputed
+fields at a random offset, and pixels stay integers.
 """
 
 import json
@@ -30,28 +30,28 @@ Places = list[list[list[tuple[int, int]]]]
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Fields of a sensor's noise [H, W, 3], int16, larger than a picture by _ROOM_PX. The same in
-    all colours: see tools/bench/pace.py."""
+    """Fields of sensor noise [H, W, 3], int16, larger than a picture by _ROOM_PX. The noise is the
+    same in all colours (see tools/bench/pace.py)."""
 
     fields: list[NDArray[np.int16]]
 
     @classmethod
     def make(cls, size_wh: tuple[int, int], seed: int) -> "Noise":
-        """For pictures up to this size."""
+        """Make fields for pictures up to this size."""
         rng, (width, height) = np.random.default_rng(seed), size_wh
         shape = (height + _ROOM_PX, width + _ROOM_PX, 1)
         grey = (rng.standard_normal(shape, np.float32) * Sensor().noise for _ in range(_FIELDS))
         return cls([np.repeat(one.round().astype(np.int16), 3, axis=2) for one in grey])
 
     def draw(self, size_wh: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int16]:
-        """One field from a random place on. Pictures may be no larger than the fields."""
+        """Cut one field from a random place. Pictures may be no larger than the fields."""
         width, height = size_wh
         x, y = rng.integers(0, _ROOM_PX, 2)
         return self.fields[rng.integers(len(self.fields))][y : y + height, x : x + width]
 
 
 def kept(files: Sequence[Sequence[Path]], folder: Path) -> tuple[Path, Places]:
-    """Return the file of pictures below `folder` and its index, creating it if missing."""
+    """Return the file of pictures below `folder` and its index, creating them if missing."""
     folder.mkdir(parents=True, exist_ok=True)
     pack, index = folder / "pictures.bin", folder / "pictures.json"
     if not index.exists():
@@ -60,8 +60,8 @@ def kept(files: Sequence[Sequence[Path]], folder: Path) -> tuple[Path, Places]:
 
 
 def prepare(files: Sequence[Sequence[Path]], pack: Path) -> Places:
-    """Write the variants of every recorded picture into `pack`; offset and length of each, by
-    sequence, picture and variant."""
+    """Write the variants of every recorded picture into `pack`. Returns the offset and length of
+    each, by sequence, picture and variant."""
     flat = [file for sequence in files for file in sequence]
     noise = Noise.make((1920, 1200), 0)
     places: list[list[tuple[int, int]]] = []
@@ -78,7 +78,7 @@ def prepare(files: Sequence[Sequence[Path]], pack: Path) -> Places:
 
 
 def variants(jpeg: bytes, noise: Noise, seed: int) -> list[bytes]:
-    """VARIANTS pictures of one scene. Raises ValueError when it cannot be decoded."""
+    """Return VARIANTS pictures of one scene. Raises ValueError if the picture cannot be decoded."""
     scene = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if scene is None:
         raise ValueError("not a picture")

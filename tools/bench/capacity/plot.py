@@ -1,4 +1,4 @@
-"""The plot of a run: p99 age and the share of the processor over the number of cameras, as SVG."""
+"""The plot of a run: p99 age and CPU share against the number of cameras, as SVG."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -24,23 +24,23 @@ Series = Mapping[str, Sequence[Point]]
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """One panel: where it begins, the largest number of cameras, how a value becomes 0..1."""
+    """One panel: where it begins, the largest number of cameras, and how a value maps to 0..1."""
 
     left: float
     most: int
     up: Callable[[float], float]
 
     def x(self, cameras: int) -> float:
-        """Doublings are equally far apart."""
+        """Return the x position. Doublings are equally far apart."""
         return self.left + math.log2(max(1, cameras)) / math.log2(max(2, self.most)) * PANEL
 
     def y(self, value: float) -> float:
-        """Up is more; kept inside the panel."""
+        """Return the y position. Larger values are higher up, and all stay inside the panel."""
         return HEIGHT - PAD - min(max(self.up(value), 0.0), 1.0) * (HEIGHT - 2 * PAD)
 
 
 def draw(series: Series) -> str:
-    """The SVG. Hollow marks are numbers of cameras that were not served."""
+    """Return the SVG. Hollow marks are numbers of cameras that were not served."""
     most = max((point.cameras for points in series.values() for point in points), default=2)
     ages = Axes(PAD, most, _age_up)
     shares = Axes(2 * PAD + PANEL, most, lambda share: share)
@@ -61,7 +61,7 @@ def draw(series: Series) -> str:
 
 
 def write(series: Series, out: Path) -> None:
-    """Draw it into a file."""
+    """Draw it to a file."""
     out.write_text(draw(series), "utf-8")
 
 

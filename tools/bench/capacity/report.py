@@ -14,7 +14,7 @@ from tools.bench.capacity.search import Reached
 
 @dataclass(slots=True)
 class Case:
-    """One row at one interval: what was tried, and what was reached (None: not searched)."""
+    """One row at one interval: what was tried, and what was reached (None if not searched)."""
 
     row: str
     interval_s: float
@@ -28,7 +28,8 @@ class Case:
 
     @property
     def best(self) -> Point | None:
-        """The most cameras that were served; the only point of a search for nothing."""
+        """Return the point with the most cameras that were served. A case without a search has only
+        one point."""
         served = [point for point in self.points if point.served]
         if served or self.reached is not None:
             return max(served, key=lambda point: point.cameras, default=None)
@@ -37,14 +38,14 @@ class Case:
 
 @dataclass(slots=True)
 class Report:
-    """A whole run. `notes`: what to know about it, rows that were left out included."""
+    """A whole run. `notes` says what to know about it, including which rows were left out."""
 
     machine: str
     notes: list[str] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
-        """capacity.md, capacity.json and capacity.svg."""
+        """Write capacity.md, capacity.json and capacity.svg."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "capacity.md").write_text(self.markdown(), "utf-8")
         series = {case.name: case.points for case in self.cases if case.points}
@@ -150,7 +151,7 @@ def _percent(share: float) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no nan."""
+    """Replace nan, which JSON does not have."""
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, 4)
     if isinstance(value, Mapping):

@@ -11,8 +11,9 @@ from tools.bench.capacity.plan import BOOT
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One row of the code with one number of cameras. Times in seconds unless noted; `failures` is
-    empty if it was served. `page_s`: ages of slot changes as an SSE listener got them."""
+    """One row of the code with one number of cameras. Times are in seconds unless noted. `failures`
+    is empty if it was served. `page_s` are the ages of slot changes when an SSE listener received
+    them."""
 
     row: str
     interval_s: float
@@ -41,50 +42,50 @@ class Point:
 
     @property
     def served(self) -> bool:
-        """Whether nothing was too old and nothing lost."""
+        """Whether nothing was too old and nothing was lost."""
         return not self.failures
 
     @property
     def stack_cpu_s(self) -> float:
-        """CPU of everything except `apart`: the simulated cameras, the bench itself, other
+        """CPU time of everything except `apart`: the simulated cameras, the bench itself and other
         programs."""
         return sum(cpu for name, cpu in self.cpu_s.items() if name not in self.apart)
 
     @property
     def cpu_share(self) -> float:
-        """Share of all cores, 0..1, without `apart`."""
+        """Share of all cores, 0..1, excluding `apart`."""
         return self.stack_cpu_s / self.window_s / self.cores if self.window_s else float("nan")
 
     @property
     def stack_memory_mb(self) -> float:
-        """Resident memory without `apart`."""
+        """Resident memory, excluding `apart`."""
         return sum(mb for name, mb in self.memory_mb.items() if name not in self.apart)
 
     @property
     def others_share(self) -> float:
-        """Share of all cores, 0..1, that other programs used: if it is high, the figures mean
+        """Share of all cores, 0..1, that other programs used. If it is high, the figures mean
         little."""
         seconds = self.cpu_s.get("others", float("nan"))
         return seconds / self.window_s / self.cores if self.window_s else float("nan")
 
     def cpu_s_a_camera_hour(self, name: str | None = None) -> float:
-        """CPU seconds for one camera in an hour: of one process or of the stack."""
+        """CPU seconds per camera and hour, of one process or of the whole stack."""
         seconds = self.stack_cpu_s if name is None else self.cpu_s.get(name, float("nan"))
         hours = self.window_s * self.cameras / 3600
         return seconds / hours if hours else float("nan")
 
     def cpu_ms_a_frame(self, name: str | None = None) -> float:
-        """CPU milliseconds per sent frame."""
+        """CPU milliseconds per frame sent."""
         seconds = self.stack_cpu_s if name is None else self.cpu_s.get(name, float("nan"))
         return seconds / self.frames * 1000 if self.frames else float("nan")
 
     def changes_lost(self) -> list[Change]:
-        """The changes never seen."""
+        """The changes that were never seen."""
         return [change for change in self.changes if change.seen_after_ms is None]
 
 
 def failures(age_p99_s: float, page_p99_s: float, found: Sequence[Change]) -> list[str]:
-    """Why a number of cameras counts as not served, in words; empty if it is served."""
+    """Return why a number of cameras counts as not served, in words. Empty if it is served."""
     reasons = []
     if age_p99_s > AGE_LIMIT_S:
         reasons.append(f"p99 age {age_p99_s:.1f} s")
@@ -96,15 +97,15 @@ def failures(age_p99_s: float, page_p99_s: float, found: Sequence[Change]) -> li
 
 
 def spent_ms(reports: Sequence[FrameReport]) -> tuple[float, float, int]:
-    """Mean milliseconds of the detector for a frame without judged slots and for one with some, and
-    the number of the first kind."""
+    """Return the detector's mean milliseconds for a frame without judged slots and for one with
+    some, and the number of frames without."""
     still = [one.spent_ms for one in reports if one.judged is not None and not one.judged]
     changed = [one.spent_ms for one in reports if one.judged is None or one.judged]
     return _mean(still), _mean(changed), len(still)
 
 
 def as_json(point: Point) -> dict[str, Any]:
-    """All numbers of a point, for a file."""
+    """Return all numbers of a point, for a file."""
     names = [name for name in Point.__dataclass_fields__ if name not in {"changes", "apart"}]
     body = {name: getattr(point, name) for name in names}
     body["changes"] = [

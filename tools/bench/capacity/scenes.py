@@ -28,7 +28,7 @@ class Recording:
     states: Sequence[Mapping[str, int | None]]
 
     def changed(self, before: int, after: int) -> frozenset[str]:
-        """The slots that are free in one of two pictures and occupied in the other."""
+        """Return the slots that are free in one of two pictures and occupied in the other."""
         old, new = (self.states[number % len(self.states)] for number in (before, after))
         return frozenset(
             slot
@@ -38,7 +38,7 @@ class Recording:
 
 
 def load(data: Path) -> list[Recording]:
-    """Both sequences below `data`. Raises FileNotFoundError."""
+    """Load both sequences below `data`. Raises FileNotFoundError."""
     recordings = []
     for name in SEQUENCES:
         folder = data / name
@@ -53,8 +53,8 @@ def load(data: Path) -> list[Recording]:
 def layouts(
     recordings: Sequence[Recording], cameras: Sequence[Camera], interval_s: float
 ) -> list[LayoutPublished]:
-    """One layout per camera, with a reference picture. Four cameras of a site see different slots,
-    so each slot's name begins with its camera's."""
+    """Return one layout per camera, with a reference picture. The four cameras of a site see
+    different slots, so each slot's name begins with its camera's name."""
     now_ms, interval_ms = time.time_ns() // 1_000_000, round(interval_s * 1000)
     patterns = []
     for recording in recordings:
@@ -68,7 +68,7 @@ def layouts(
 
 
 def slot_name(camera_id: str, slot_id: str) -> str:
-    """The name of a recorded slot in this camera's layout."""
+    """Return the name of a recorded slot in this camera's layout."""
     return f"{camera_id.split('/')[1]}-{slot_id}"
 
 

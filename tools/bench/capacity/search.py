@@ -1,4 +1,5 @@
-"""The largest number of cameras that is served: doubling, then halving, over a fixed grid. Pure."""
+"""Find the largest number of cameras that is served: double, then halve, over a fixed grid.
+Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ GRID: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """`cameras`: the largest number served (0: none). `open_end`: larger numbers were not tried,
-    because time or the grid ended. `open_start`: all tries failed, and no time was left for smaller
-    numbers."""
+    """`cameras` is the largest number served (0 if none). `open_end`: larger numbers were not
+    tried, because the time or the grid ran out. `open_start`: all tries failed, and no time was
+    left for smaller numbers."""
 
     cameras: int
     open_end: bool = False
@@ -24,8 +25,8 @@ class Reached:
 def search(
     start: int, serves: Callable[[int], bool], may_go_on: Callable[[], bool], grid: Sequence[int]
 ) -> Reached:
-    """Try numbers of the grid from the one nearest below `start`: steps double until one serves
-    and one does not, then the middle between the two is tried."""
+    """Try numbers of the grid, starting with the largest up to `start`. Steps double until one
+    number is served and one is not. Then the middle between the two is tried."""
     good, bad = -1, len(grid)
     place = max((n for n, count in enumerate(grid) if count <= start), default=0)
     step, tried = 1, False
@@ -35,7 +36,7 @@ def search(
             good = place
         else:
             bad = place
-        if bad == len(grid) or good == -1:  # still one-sided: further away
+        if bad == len(grid) or good == -1:  # all tries went one way: go further
             place = min(good + step, len(grid) - 1) if good >= 0 else max(bad - step, 0)
             step *= 2
         else:

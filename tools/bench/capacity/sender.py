@@ -1,7 +1,7 @@
 """The minimal part of MQTT 3.1.1 that a camera needs: connect, publish at QoS 1, read the PUBACKs.
 
-One connection per camera in one event loop: a hundred clients with a thread each would use more CPU
-than the measured services.
+There is one connection per camera, all in one event loop, because a hundred clients with a thread
+each would use more CPU than the measured services.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class Sender:
 
     @classmethod
     async def connect(cls, address: tuple[str, int], device_id: str, password: str) -> "Sender":
-        """Raises ConnectionError when the broker refuses the device."""
+        """Connect a device. Raises ConnectionError if the broker refuses it."""
         reader, writer = await asyncio.open_connection(*address)
         head = _text("MQTT") + bytes((4, _USER_PASSWORD_CLEAN)) + struct.pack(">H", _KEEPALIVE_S)
         body = head + _text(device_id) + _text(device_id) + _text(password)
@@ -41,11 +41,11 @@ class Sender:
 
     @property
     def busy(self) -> bool:
-        """Whether the broker has not acknowledged the last message yet."""
+        """Whether the broker has yet to acknowledge the last message."""
         return self._acked != self._packet
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Hand a message to the connection; does not wait."""
+        """Hand a message to the connection. Does not wait."""
         self._packet = self._packet % 65535 + 1
         name = _text(topic) + struct.pack(">H", self._packet)
         kind = _PUBLISH_QOS1 | (_RETAIN if retain else 0)
@@ -53,19 +53,19 @@ class Sender:
         self._writer.writelines((head, payload))
 
     async def listen(self) -> None:
-        """Take acknowledgements until the connection ends. Raises IncompleteReadError then."""
+        """Take acknowledgements until the connection ends, then raise IncompleteReadError."""
         while True:
             kind, body = await _packet(self._reader)
             if kind == _PUBACK:
                 (self._acked,) = struct.unpack(">H", body[:2])
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._writer.close()
 
 
 def length_bytes(length: int) -> bytes:
-    """MQTT's variable length."""
+    """Encode MQTT's variable-length integer."""
     coded = bytearray()
     while True:
         length, low = divmod(length, 128)
@@ -80,7 +80,7 @@ def _text(text: str) -> bytes:
 
 
 async def _packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """The next packet's kind and body."""
+    """Return the next packet's type and body."""
     kind = (await reader.readexactly(1))[0] >> 4
     length, shift = 0, 0
     while True:

@@ -17,7 +17,7 @@ from tools.bench.capacity.usage import spent
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Pictures, pace, the machine. `environ`: what every process inherits."""
+    """Pictures, pace and machine. `environ` is what every process inherits."""
 
     recordings: Sequence[Recording]
     pack: Path
@@ -28,11 +28,11 @@ class Setting:
     environ: Mapping[str, str]
 
     def cast(self, count: int) -> list[Camera]:
-        """The cameras of a measurement."""
+        """Return the cameras of a measurement."""
         return cast(count, [len(one.files) for one in self.recordings], self.interval_s)
 
     def plan(self, cameras: list[Camera], host: str = "", port: int = 0) -> Plan:
-        """The plan of these cameras."""
+        """Return the plan for these cameras."""
         return Plan(self.interval_s, host, port, BOOT, str(self.pack), self.places, cameras)
 
     def point(
@@ -43,15 +43,15 @@ class Setting:
         outcome: Outcome,
         page_s: Mapping[str, float] | None = None,
     ) -> Point:
-        """Turn a measurement into a point. `page_s`: of each frame that changed a slot, the time
-        (Unix seconds) when the first such change reached the page."""
+        """Turn a measurement into a point. `page_s` holds, for each frame that changed a slot, the
+        time (Unix seconds) when its first change reached the page."""
         head = (row, self.interval_s, len(cameras))
         window = outcome.window
         per_camera = by_camera(outcome.reports)
         ages = ages_s(sent, per_camera, window)
         measured = [frame for frame in sent if window.holds(frame.at_ms)]
         moved = Moved(self.recordings, cameras)
-        # A measurement that was stopped early had no time to see them.
+        # A measurement that was stopped early had no time to see the changes.
         found = [] if outcome.stopped_early else changes(sent, per_camera, window, moved)
         page = _page_ages(measured, page_s or {})
         inside = [t for t in outcome.reports if window.holds(t.at_ms)]
@@ -83,14 +83,14 @@ class Setting:
 
 
 class Moved:
-    """The slots of a camera where cars came or went between a scene and the one before it."""
+    """Finds the slots of a camera where cars came or went between a scene and the one before it."""
 
     def __init__(self, recordings: Sequence[Recording], cameras: Sequence[Camera]) -> None:
         self._recordings = recordings
         self._cameras = {camera.camera_id: camera for camera in cameras}
 
     def __call__(self, camera_id: str, scene: int) -> frozenset[str]:
-        """`scene`: how many changes the camera has had."""
+        """`scene` is how many changes the camera has had."""
         camera = self._cameras[camera_id]
         place = camera.first + scene
         slots = self._recordings[camera.sequence].changed(place - 1, place)

@@ -16,7 +16,8 @@ class NoSuchTree(Exception):
 
 @contextmanager
 def checked_out(commit: str, scratch: Path, environ: Mapping[str, str]) -> Iterator[Path]:
-    """A git worktree of the commit, removed with the block. Raises NoSuchTree."""
+    """Provide a git worktree of the commit, which is removed when the block ends. Raises
+    NoSuchTree."""
     tree = scratch / "before"
     done = _git("worktree", "add", "--detach", str(tree), commit)
     if done.returncode != 0:
@@ -29,7 +30,7 @@ def checked_out(commit: str, scratch: Path, environ: Mapping[str, str]) -> Itera
 
 
 def _check(tree: Path, environ: Mapping[str, str]) -> None:
-    """Check that the services' modules come from there: an installed copy must not win."""
+    """Check that the services' modules are imported from there, and not from an installed copy."""
     program = "import parking, services.detector as d; print(parking.__file__, d.__file__)"
     done = subprocess.run(
         [sys.executable, "-c", program],

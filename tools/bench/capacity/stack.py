@@ -1,4 +1,4 @@
-"""One number of cameras on a whole stack of its own, started for it and ended with it."""
+"""Measure one number of cameras on a whole stack that is started and stopped for it."""
 
 import asyncio
 import tempfile
@@ -28,8 +28,8 @@ _START_LIMIT_S: Final = 180.0
 
 
 def measure(row: str, tree: Path, count: int, setting: Setting) -> Point:
-    """Measure the services of a source tree with `count` cameras. The servers (Kafka, the MQTT
-    broker, PostgreSQL, S3) are started as this code does, for every tree."""
+    """Measure the services of a source tree with `count` cameras. For every tree, the servers
+    (Kafka, the MQTT broker, PostgreSQL, S3) are started in the way of this code."""
     cameras = setting.cast(count)
     with tempfile.TemporaryDirectory(prefix="capacity-") as scratch:
         paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")
@@ -61,8 +61,8 @@ async def _run(
 
 
 def page_times(arrivals: Sequence[Arrival], offset_s: float) -> dict[str, float]:
-    """Return by frame the time (Unix seconds) when its first slot change reached the page.
-    `offset_s`: how far the wall clock is ahead of the monotonic one."""
+    """Return, keyed by frame, the time (Unix seconds) when its first slot change reached the page.
+    `offset_s` is how far the wall clock is ahead of the monotonic clock."""
     found: dict[str, float] = {}
     for event, _, data, at_s in arrivals:
         if event == "slot-change" and data["cause"]["kind"] == "frame":
@@ -71,13 +71,13 @@ def page_times(arrivals: Sequence[Arrival], offset_s: float) -> dict[str, float]
 
 
 def environment(tree: Path) -> dict[str, str]:
-    """The environment in which Python imports the project's modules from this tree."""
+    """Return the environment in which Python imports the project's modules from this tree."""
     return {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
 
 
 def records_at_once(count: int) -> int:
-    """DETECTOR_RECORDS as `make run` sets it: the newest picture of a camera can win only among
-    those that are taken at once."""
+    """Return DETECTOR_RECORDS as `make run` sets it. The detector can prefer a camera's newest
+    picture only among those that it takes at once."""
     return min(500, max(32, 4 * count))
 
 

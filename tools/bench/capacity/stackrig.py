@@ -27,7 +27,8 @@ _CONNECT_LIMIT_S: Final = 60.0
 
 
 def frame_report(record: Record) -> FrameReport | None:
-    """The report on a frame in a record of parking.detections; None for other records."""
+    """Return the report on a frame from a record of parking.detections, or None for other
+    records."""
     try:
         event = codec.decode(record)
     except Invalid:
@@ -53,7 +54,7 @@ class SentLog:
         self.frames: list[Sent] = []
 
     def read(self) -> Sequence[Sent]:
-        """Read all frames up to now."""
+        """Read all frames logged since the last call."""
         *lines, self._rest = (self._rest + self._file.read()).split("\n")
         for line in lines:
             number, seq, at_ms, scene, sent = map(int, line.split())
@@ -67,7 +68,7 @@ class SentLog:
 
 
 class StackRig:
-    """A stack with cameras that send. `pids`: the processes that are measured."""
+    """A stack with cameras that send. `pids` are the processes that are measured."""
 
     def __init__(self, consumer: AIOKafkaConsumer, log: SentLog, pids: Mapping[str, int]) -> None:
         self._consumer = consumer
@@ -75,7 +76,7 @@ class StackRig:
         self.pids = dict(pids)
 
     async def poll(self) -> Sequence[FrameReport]:
-        """The detector's reports since the last call."""
+        """Return the detector's reports since the last call."""
         batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
         records = [to_record(message) for batch in batches.values() for message in batch]
         return [one for record in records if (one := frame_report(record))]
@@ -85,8 +86,8 @@ class StackRig:
         return self._log.read()
 
     def usage(self) -> dict[str, Usage]:
-        """The stack's processes, the cameras, this one (which reads the topic and the page) and the
-        rest of the machine."""
+        """Return the usage of the stack's processes, of the cameras, of this process (which reads
+        the topic and the page) and of the rest of the machine."""
         return with_others({**usage(self.pids), "bench": alone(os.getpid())})
 
 
@@ -94,8 +95,8 @@ class StackRig:
 async def sending(
     plan: Plan, folder: Path, kafka: KafkaSettings, environ: Mapping[str, str]
 ) -> AsyncIterator[tuple[StackRig, int]]:
-    """A rig whose cameras send, and their start (Unix ms); they end with the block. The caller
-    names the processes to measure."""
+    """Provide a rig whose cameras send, and when they started (Unix ms). They stop when the block
+    ends. The caller names the processes to measure."""
     log = folder / "sent.log"
     log.touch()
     plan.write(folder / "plan.json")

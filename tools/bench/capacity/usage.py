@@ -1,4 +1,4 @@
-"""CPU time and memory of processes, children included."""
+"""CPU time and memory of processes, including their children."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,26 +9,27 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """One process and its children: CPU seconds since its start, resident MB."""
+    """One process and its children: CPU seconds since its start, and resident MB."""
 
     cpu_s: float
     memory_mb: float
 
 
 def usage(pids: Mapping[str, int]) -> dict[str, Usage]:
-    """By name; zeros for a process that has ended."""
+    """Return the usage by name, with zeros for a process that has ended."""
     return {name: _of_family(pid) for name, pid in pids.items()}
 
 
 def alone(pid: int) -> Usage:
-    """One process without its children."""
+    """Return the usage of one process without its children."""
     process = psutil.Process(pid)
     times = process.cpu_times()
     return Usage(times.user + times.system, process.memory_info().rss / 1e6)
 
 
 def with_others(measured: Mapping[str, Usage]) -> dict[str, Usage]:
-    """The measured processes, and as `others` all else that ran on the cores we may use."""
+    """Return the measured processes and, as `others`, everything else that ran on the cores we may
+    use."""
     cores = psutil.cpu_times(percpu=True)
     used = [cores[number] for number in os.sched_getaffinity(0) if number < len(cores)]
     busy_s = sum(sum(one) - one.idle - getattr(one, "iowait", 0.0) for one in used)
@@ -37,7 +38,7 @@ def with_others(measured: Mapping[str, Usage]) -> dict[str, Usage]:
 
 
 def spent(before: Mapping[str, Usage], after: Mapping[str, Usage]) -> dict[str, float]:
-    """CPU seconds between two readings, by name."""
+    """Return the CPU seconds between two readings, by name."""
     return {
         name: max(0.0, after[name].cpu_s - before[name].cpu_s) for name in before if name in after
     }
@@ -54,7 +55,7 @@ def _of_family(pid: int) -> Usage:
 
 
 def _of(process: psutil.Process) -> tuple[float, float] | None:
-    """Children that have ended are in their parent's times."""
+    """CPU seconds and resident MB. A parent's times include its children that have ended."""
     try:
         with process.oneshot():
             times, memory = process.cpu_times(), process.memory_info()

@@ -44,7 +44,7 @@ export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
             <p className="camera-edit">
               <a className="button button-small" href={slotsAddress(shown.camera_id)}>
                 {say(shown.layout_version > 0 ? "cameras.edit" : "cameras.draw")}
-                <span className="visually-hidden">: {shown.name}</span>
+                <span className="visually-hidden">{say("cameras.which", { camera: shown.name })}</span>
               </a>
             </p>
             {shown.health === "moved" && <MovedPanel key={`${shown.camera_id} moved`} camera={shown} />}

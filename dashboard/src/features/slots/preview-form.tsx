@@ -1,3 +1,4 @@
+import { say } from "../../shared/language";
 import type { usePreview } from "./use-preview";
 
 /** Switches the preview on, and tells what the detector sees. */
@@ -6,10 +7,10 @@ export function PreviewForm({ previewing }: { previewing: ReturnType<typeof useP
   if (!known) return null;
   return (
     <section className="card slots-form" aria-labelledby="preview-title">
-      <h2 id="preview-title">Try the spaces</h2>
+      <h2 id="preview-title">{say("preview.title")}</h2>
       <label className="slots-check">
         <input type="checkbox" checked={on} onChange={toggle} />
-        Colour them by what the detector sees in this picture
+        {say("preview.switch")}
       </label>
       <p className={fault ? "small fault" : "small"} role="status" data-testid="preview-words">
         {on ? words : ""}

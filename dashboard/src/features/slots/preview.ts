@@ -1,5 +1,6 @@
 /** What the detector says of the spaces while they are drawn. Pure. */
 import type { ApiError } from "../../shared/api";
+import { say } from "../../shared/language";
 import type { DrawnSlot } from "./drawing";
 import type { Faults } from "./faults";
 import type { Outline } from "./outlines";
@@ -57,12 +58,12 @@ export function retryAfterMs({ status, message }: ApiError): number | null {
 
 /** The result in words, for the status line. */
 export function previewWords(judged: Judged, slots: readonly DrawnSlot[], health: string): string {
-  if (!slots.length) return "Draw a space, and the detector says what it sees there.";
-  if (health !== "ok") return `The detector does not trust this picture: it is ${health}.`;
+  if (!slots.length) return say("preview.drawFirst");
+  if (health !== "ok") return say("preview.notTrusted", { health });
   const counts = { free: 0, occupied: 0, unknown: 0 };
   for (const slot of slots) {
     const seen = seenAt(judged, slot);
     if (seen) counts[seen] += 1;
   }
-  return `The detector sees ${counts.free} free, ${counts.occupied} occupied, ${counts.unknown} in doubt.`;
+  return say("preview.counts", counts);
 }

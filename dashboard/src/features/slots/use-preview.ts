@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import { send, type ApiError } from "../../shared/api";
 import { isKeyMissing, withKey } from "../../shared/api-key";
+import { say } from "../../shared/language";
 import type { Drawing } from "./drawing";
 import type { Faults } from "./faults";
 import {
@@ -23,8 +24,6 @@ interface Answer {
   fault: ApiError | null;
 }
 
-const KEY_WORDS =
-  "This needs an API key: enter it under Propose spaces or Publish, then switch this on again.";
 const NO_ANSWER: Answer = { judged: NOTHING, health: "ok", fault: null };
 
 /** Asks the detector about the drawn spaces on the shown picture, while it is switched on. One request at a
@@ -78,7 +77,7 @@ export function usePreview(cameraId: string, offset: number | null, { slots }: D
     toggle,
     known: offset !== null,
     judged: on ? answer.judged : NOTHING,
-    words: isKeyMissing() ? KEY_WORDS : words,
+    words: isKeyMissing() ? say("preview.needsKey") : words,
     fault: fault !== null,
   };
 }
