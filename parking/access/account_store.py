@@ -8,13 +8,13 @@ from parking.access.rights import EVERY, Grants, Role
 from parking.core.errors import Invalid
 
 SIGN_INS_EACH = 50
-"""Of an account at a time; the next one ends the oldest."""
+"""How many sign-ins an account may have at a time. The next one ends the oldest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person. `has_password`: False until the invitation is used. `linked`: signs in with the
-    OpenID Connect provider."""
+    """A person. `has_password` is False until the invitation is used. `linked` means that the
+    person signs in with the OpenID Connect provider."""
 
     name: str
     grants: Grants
@@ -51,65 +51,68 @@ class Expiry:
 
 class AccountStore(Protocol):
     """Each method is atomic and durable when it returns. All raise Retryable while the store is
-    down. Tokens come as their hashes."""
+    down. Tokens are passed as hashes."""
 
     async def accounts(self) -> Sequence[Account]:
-        """All, by name."""
+        """All accounts, sorted by name."""
 
     async def create_first(self, name: str, password_hash: str, now_ms: int) -> bool:
         """Create the administrator, unless there is an account. Returns whether it was created."""
 
     async def add(self, name: str, grants: Grants, now_ms: int) -> None:
-        """An account without a password. Raises Invalid `account-exists`."""
+        """Add an account without a password. Raises Invalid `account-exists`."""
 
     async def grant(self, name: str, grants: Grants) -> None:
         """Replace its roles. Raises Invalid `no-account`, `last-admin`."""
 
     async def remove(self, name: str) -> None:
-        """With its sign-ins and links. Raises Invalid `no-account`, `last-admin`."""
+        """Remove the account with its sign-ins and links. Raises Invalid `no-account`,
+        `last-admin`."""
 
     async def password_hash(self, name: str) -> str | None:
-        """None: no such account, or it has no password yet."""
+        """The hash, or None if there is no such account or it has no password yet."""
 
     async def set_password(self, name: str, password_hash: str) -> None:
-        """Also ends its sign-ins and its links. Raises Invalid `no-account`."""
+        """Set the password, and end the account's sign-ins and links. Raises Invalid
+        `no-account`."""
 
     async def sign_in(self, token: str, name: str, address: str, now_ms: int) -> None:
         """Open a sign-in. Raises Invalid `no-account`."""
 
     async def signed_in(self, token: str, expiry: Expiry, now_ms: int) -> Account | None:
-        """The account of a sign-in that has not expired; notes its use."""
+        """Return the account of a sign-in that has not expired, and note its use."""
 
     async def sign_out(self, token: str) -> None:
-        """End a sign-in; without one, nothing happens."""
+        """End a sign-in. If there is none, nothing happens."""
 
     async def add_link(self, token: str, name: str, expires_at_ms: int) -> None:
-        """It replaces the account's other links. Raises Invalid `no-account`."""
+        """Add a link, which replaces the account's other links. Raises Invalid `no-account`."""
 
     async def use_link(self, token: str, password_hash: str, now_ms: int) -> str | None:
-        """Set the password of the link's account, and return its name; None: used or expired."""
+        """Set the password of the link's account and return its name, or None if the link was used
+        or has expired."""
 
     async def subject_account(self, issuer: str, subject: str) -> str | None:
         """The name of the account that is linked to this subject of an OpenID Connect issuer."""
 
     async def link_subject(self, name: str, issuer: str, subject: str) -> bool:
-        """Link an account to a subject, for good: a link to another issuer is replaced. False:
-        there is no such account, or it has another subject of this issuer, or the subject has
+        """Link an account to a subject permanently. A link to another issuer is replaced. Returns
+        False if there is no such account, it has another subject of this issuer, or the subject has
         another account."""
 
     async def note(self, entry: Entry) -> None:
         """Add a line to the audit log."""
 
     async def audit(self, limit: int, before_id: int | None) -> Sequence[Entry]:
-        """Its lines, newest first; `before_id`: only older ones."""
+        """Lines of the audit log, newest first. `before_id` restricts them to older ones."""
 
     async def tidy(self, expiry: Expiry, audit_before_ms: int, now_ms: int) -> None:
         """Delete expired sign-ins and links, and old lines of the audit log."""
 
 
 def require_admin(accounts: Sequence[Account]) -> None:
-    """What is left after a change must include somebody who can sign in and manage accounts. Raises
-    Invalid."""
+    """Require that the accounts left after a change include somebody who can sign in and manage
+    accounts. Raises Invalid."""
     if not any(account.is_admin and account.has_password for account in accounts):
         detail = "this is the last administrator who can sign in: make another account admin first"
         raise Invalid("last-admin", detail)

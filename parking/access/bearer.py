@@ -19,7 +19,7 @@ _LOGIN: Final = {"WWW-Authenticate": "Bearer"}
 
 
 class KeyRefused(Exception):
-    """A refusal: its HTTP status, a stable reason, words for people, headers."""
+    """A refusal with its HTTP status, a stable reason, words for people, and headers."""
 
     def __init__(
         self, status: int, reason: str, detail: str, headers: Mapping[str, str] | None = None
@@ -32,8 +32,8 @@ class KeyRefused(Exception):
 
 
 class Failures:
-    """Attempts within the last `window_ms`, by who made them: an address, an account, or both;
-    bounded."""
+    """Attempts within the last `window_ms`, keyed by who made them: an address, an account, or
+    both. Bounded."""
 
     def __init__(
         self, clock: Clock, limit: int, window_ms: int, kept: int = ADDRESSES_KEPT
@@ -45,7 +45,7 @@ class Failures:
         self._times: OrderedDict[str, list[int]] = OrderedDict()
 
     def wait_s(self, who: str) -> int:
-        """How many seconds they have to wait until their next attempt; 0: none."""
+        """How many seconds they must wait before their next attempt, or 0."""
         now_ms = self._clock.now_ms()
         times = [time for time in self._times.get(who, ()) if time > now_ms - self._window_ms]
         if len(times) < self._limit:
@@ -53,28 +53,29 @@ class Failures:
         return max(1, (times[-self._limit] + self._window_ms - now_ms + 999) // 1000)
 
     def add(self, who: str) -> None:
-        """Count one attempt. It counts from its start, so that many at once are limited, too."""
+        """Count one attempt. It counts from its start, so that concurrent attempts are limited,
+        too."""
         times = self._times.setdefault(who, [])
         self._times.move_to_end(who)
         times.append(self._clock.now_ms())
         del times[: -self._limit]
-        if len(self._times) > self._kept:  # the one without attempts for longest
+        if len(self._times) > self._kept:  # the one whose last attempt is oldest
             self._times.popitem(last=False)
 
     def take_back(self, who: str) -> None:
-        """Take back the last counted attempt: it was not a failure."""
+        """Take back the last counted attempt, because it was not a failure."""
         if self._times.get(who):
             self._times[who].pop()
 
 
 class Attempts:
-    """Wrong keys by client address within the last minute; bounded."""
+    """Wrong keys within the last minute, keyed by client address. Bounded."""
 
     def __init__(self, clock: Clock) -> None:
         self._failures = Failures(clock, WRONG_LIMIT, WINDOW_MS)
 
     def too_many(self, address: str) -> bool:
-        """Count one more attempt; return whether the address is over the limit."""
+        """Count one more attempt, and return whether the address is over the limit."""
         over = self._failures.wait_s(address) > 0
         self._failures.add(address)
         return over

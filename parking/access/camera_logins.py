@@ -31,8 +31,8 @@ class LoginKey:
 
     @classmethod
     def read(cls, env: Reader) -> "LoginKey | None":
-        """From CAMERAS_KEY[_FILE]; None if it is not set. Faults go to `env.problems`, without the
-        key."""
+        """Read CAMERAS_KEY[_FILE]. Returns None if it is not set. Faults are added to
+        `env.problems`, without the key."""
         text = env.secret("CAMERAS_KEY", optional=True)
         if not text:
             return None

@@ -27,9 +27,9 @@ _PORTS: Final = {"mqtt": 1883, "mqtts": 8883, "http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The broker's address for devices; `ca`: the certificate (PEM) by which they verify it, ""
-    if it has none of its own; `post_url`: where devices with a key post their pictures, "" if
-    not set."""
+    """The broker's address for devices. `ca` is the certificate (PEM) with which they verify it, or
+    "" if it has none of its own. `post_url` is where devices with a key post their pictures, or ""
+    if not set."""
 
     host: str
     port: int
@@ -39,7 +39,8 @@ class Address:
 
     @classmethod
     def read(cls, env: Reader) -> "Address | None":
-        """From DEVICE_MQTT_URL, DEVICE_CA_FILE and DEVICE_HTTP_URL; None without the first."""
+        """Read DEVICE_MQTT_URL, DEVICE_CA_FILE and DEVICE_HTTP_URL. Returns None without the
+        first."""
         url = env.text("DEVICE_MQTT_URL", "")
         ca_file = env.text("DEVICE_CA_FILE", "")
         plain = env.flag("MQTT_ALLOW_PLAINTEXT", False)
@@ -56,8 +57,9 @@ class Address:
     def of(
         cls, url: str, ca_file: Path | None = None, *, plain: bool = False, post: str = ""
     ) -> "Address":
-        """`mqtts://host[:port]` and, in `post`, ingest as `https://host[:port]`; `mqtt://` and
-        `http://`, unencrypted, for this machine only, unless `plain`. Raises Invalid."""
+        """Parse `mqtts://host[:port]` and, in `post`, ingest's `https://host[:port]`. The
+        unencrypted `mqtt://` and `http://` are allowed only for this machine, unless `plain`.
+        Raises Invalid."""
         host, port, tls = _taken_apart(url, "mqtts", "broker.example:8883", plain)
         if post:
             _taken_apart(post, "https", "ingest.example", plain)
@@ -71,8 +73,8 @@ class Address:
 
 
 def _taken_apart(url: str, safe: str, example: str, plain: bool) -> tuple[str, int, bool]:
-    """Host, port and whether it is encrypted. `safe`: the encrypted scheme; the unencrypted one
-    lacks its s."""
+    """Host, port and whether it is encrypted. `safe` is the encrypted scheme, and the unencrypted
+    one is the same without the s."""
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme, 0)
@@ -90,8 +92,8 @@ def _taken_apart(url: str, safe: str, example: str, plain: bool) -> tuple[str, i
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """A device's credentials, shown this once: its password at the broker and, if it posts by HTTP,
-    its API key."""
+    """A device's credentials, shown only once: its password for the broker and, if it posts by
+    HTTP, its API key."""
 
     password: str
     api_key: str = ""
@@ -107,18 +109,18 @@ class Devices:
         self._keys = keys
 
     def names(self, site_id: str | None = None) -> list[str]:
-        """Every device, or a site's."""
+        """All devices, or those of a site."""
         users = self._file.users() if self._file.path.exists() else []
         devices = [user for user in users if _DEVICE.fullmatch(user)]
         return [name for name in devices if site_id in (None, name.split("/")[0])]
 
     def posting(self, site_id: str | None = None) -> list[str]:
-        """Every device that has an API key, or a site's."""
+        """All devices that have an API key, or those of a site."""
         cameras = self._keys.cameras() if self._keys else []
         return [name for name in cameras if site_id in (None, name.split("/")[0])]
 
     def add(self, device_id: str, *, http: bool = False) -> Secrets:
-        """Add a device for the broker; `http`: for ingest's HTTP intake, too."""
+        """Add a device for the broker and, if `http`, for ingest's HTTP intake."""
         if not _DEVICE.fullmatch(device_id):
             detail = f"{device_id!r} is not {{site}}/{{device}} of a-z, 0-9 and -, 40 each at most"
             raise Invalid("bad-device", detail)
@@ -131,14 +133,14 @@ class Devices:
             return self._renewed(device_id, http)
 
     def rotate(self, device_id: str, *, http: bool = False) -> Secrets:
-        """Replace a known device's password, and its key if it has one; `http`: it gets one in any
-        case. Its connection ends, and its old credentials stop working."""
+        """Replace a known device's password, and its key if it has one. If `http`, it gets a key in
+        any case. Its connection ends, and its old credentials stop working."""
         with self._alone():
             self._require(device_id)
             return self._renewed(device_id, http or device_id in self.posting())
 
     def revoke(self, device_id: str) -> None:
-        """Revoke it, for MQTT and HTTP: its connection ends and it cannot reconnect."""
+        """Revoke a device for MQTT and HTTP. Its connection ends and it cannot reconnect."""
         with self._alone():
             if self._keys is not None and device_id in self.posting():
                 self._keys.remove(device_id)
@@ -148,7 +150,7 @@ class Devices:
                 self._file.remove(device_id)
 
     def _alone(self) -> AbstractContextManager[None]:
-        """Lock from the check to the write: of two who add the same device, one gets the
+        """Lock from the check to the write, so that if two add the same device, one gets the
         conflict."""
         return locked(self._file.path.parent)
 
@@ -169,8 +171,8 @@ class Devices:
 
 
 def configuration(device_id: str, secrets: Secrets, address: Address) -> dict[str, Any]:
-    """The firmware's configuration (firmware/app/config.py): everything except the Wi-Fi, and the
-    board where it is not the default one."""
+    """The firmware's configuration (firmware/app/config.py): everything except the Wi-Fi and a
+    board other than the default one."""
     config: dict[str, Any] = {
         "device_id": device_id,
         "password": secrets.password,

@@ -1,12 +1,12 @@
 """API keys, stored as hashes in a file that ingest and notifier read (KEYS_FILE).
 
-One line per key: `name scopes sha256`, then the sites that it is limited to, if any. A key is 32
-random bytes, so a plain SHA-256 cannot be reversed by search. The key is shown once, when it is
-created (`parking keys add NAME`). The file is read again when it changes, so a removed key stops
-working without a restart.
+There is one line per key: `name scopes sha256`, then the sites to which it is limited, if any. A
+key is 32 random bytes, so a plain SHA-256 cannot be reversed by search. The key is shown once, when
+it is created (`parking keys add NAME`). The file is reloaded when it changes, so a removed key
+stops working without a restart.
 
-A key that sends pictures belongs to one camera: its name is the camera's, `site/device`, and it has
-no other rights.
+A key that sends pictures belongs to one camera. It has the camera's name, `site/device`, and no
+other rights.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class Key:
     named after; `read`: read what needs a sign-in; `write`: that, and layouts, slots, passages;
     `devices`: list devices and manage their credentials; `live`: watch the cameras that ingest
     polls, `cameras`: add and change them, both for the notifier; `plates`: see the plates of
-    vehicles). `sites`: those that it is for; `*`: all."""
+    vehicles). `sites` are those for which it is valid, and `*` means all."""
 
     name: str
     scopes: frozenset[str]
@@ -43,13 +43,13 @@ class Key:
 
     @property
     def camera_id(self) -> str | None:
-        """The one camera whose pictures it may send; None also for keys from before they named
-        one."""
+        """The one camera whose pictures it may send, or None. It is also None for keys from before
+        keys named a camera."""
         return self.name if "/" in self.name else None
 
 
 class KeyFile:
-    """The keys of a file. If the file does not exist, no key is known and every check fails."""
+    """The keys in a file. If the file does not exist, no key is known and every check fails."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -70,8 +70,8 @@ class KeyFile:
         )
 
     def add(self, name: str, *scopes: str, sites: Collection[str] = ()) -> str:
-        """Create a key, store its hash, return the key, which is never shown again. `sites`: the
-        only ones that it is for. Raises Invalid."""
+        """Create a key, store its hash and return the key, which is never shown again. `sites`
+        limits it to these sites. Raises Invalid."""
         _require_fit(name, scopes)
         _require_sites(scopes, sites)
         with locked(self._path.parent):
@@ -81,7 +81,7 @@ class KeyFile:
             return self._write(name, scopes, sites)
 
     def renew(self, camera_id: str) -> str:
-        """Create the camera's new key; it replaces an existing one."""
+        """Create a new key for the camera, which replaces an existing one."""
         _require_fit(camera_id, ("frames",))
         with locked(self._path.parent):
             return self._write(camera_id, ("frames",))
@@ -97,13 +97,13 @@ class KeyFile:
         return [key.camera_id for key in self._keys.values() if key.camera_id]
 
     def without_camera(self) -> list[str]:
-        """Names of `frames` keys from earlier versions that name no camera; they no longer work."""
+        """Names of `frames` keys from earlier versions that name no camera and no longer work."""
         self._refresh()
         keys = self._keys.values()
         return [key.name for key in keys if "frames" in key.scopes and not key.camera_id]
 
     def remove(self, name: str) -> bool:
-        """Remove a key; False when there was none of that name."""
+        """Remove a key. Returns False if there was none with that name."""
         with locked(self._path.parent):
             if name not in self.names():
                 return False

@@ -1,7 +1,7 @@
-"""OpenID Connect without I/O: what the provider is sent, and what its answers must prove.
+"""OpenID Connect without I/O: what is sent to the provider, and what its answers must prove.
 
-The authorization code flow with PKCE. Authlib builds the requests and checks the id_token's claims;
-joserfc checks its signature.
+It uses the authorization code flow with PKCE. Authlib builds the requests and checks the id_token's
+claims; joserfc checks its signature.
 """
 
 import hmac
@@ -40,7 +40,7 @@ ALGORITHMS: Final = (
     "ES384",
     "ES512",
 )  # fmt: skip -- one word list
-"""With public keys: the client's secret signs nothing."""
+"""Only public-key algorithms, because the client's secret signs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class _Keys(msgspec.Struct, frozen=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Who signed in at the provider. `sub` never changes; an address may."""
+    """Who signed in at the provider. `sub` never changes, but an address may."""
 
     sub: str
     email: str = ""
@@ -96,8 +96,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to sign in. `secret`: 256 random bits in a cookie of the browser that began it. What
-    the provider sees is derived from it, so no process has to remember the attempt."""
+    """One attempt to sign in. `secret` is 256 random bits in a cookie of the browser that began it.
+    What the provider sees is derived from it, so no process has to remember the attempt."""
 
     secret: str
 
@@ -108,17 +108,17 @@ class Attempt:
 
     @property
     def state(self) -> str:
-        """Comes back with the code: proves that the answer belongs to this browser."""
+        """Returned with the code, it proves that the answer belongs to this browser."""
         return self._derived("state")
 
     @property
     def nonce(self) -> str:
-        """Comes back in the id_token: proves that the token was issued for this attempt."""
+        """Returned in the id_token, it proves that the token was issued for this attempt."""
         return self._derived("nonce")
 
     @property
     def verifier(self) -> str:
-        """Sent with the code: proves that the code is not used by somebody else (PKCE)."""
+        """Sent with the code, it proves that the code is not used by somebody else (PKCE)."""
         return self._derived("verifier")
 
     def _derived(self, what: str) -> str:
@@ -127,7 +127,7 @@ class Attempt:
 
 
 def is_safe_address(url: str, *, local: bool = True) -> bool:
-    """Whether it is https; `local`: or http on this computer."""
+    """Whether the address is https or, if `local`, http on this computer."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -144,7 +144,8 @@ def metadata_address(provider: Provider) -> str:
 
 
 def read_metadata(body: bytes, provider: Provider) -> Metadata:
-    """Raises Invalid if it is another issuer's, or names an address without encryption."""
+    """Parse the metadata. Raises Invalid if it is another issuer's or names an unencrypted
+    address."""
     metadata = _read(body, Metadata, "the metadata")
     if metadata.issuer != provider.issuer:
         detail = f"the metadata names the issuer {metadata.issuer[:200]!a}, not {provider.issuer}"
@@ -199,8 +200,8 @@ def token_request(
 
 
 def is_refused_code(status: int, body: bytes) -> bool:
-    """Whether this answer to the code says that the code is the fault: it was used, has expired, or
-    is not ours."""
+    """Whether this answer says that the code is at fault, because it was used, has expired or is
+    not ours."""
     try:
         return status == 400 and msgspec.json.decode(body, type=_Refusal).error == "invalid_grant"
     except UNREADABLE:
@@ -215,9 +216,9 @@ def read_tokens(body: bytes) -> Tokens:
 def read_person(
     tokens: Tokens, keys: bytes, metadata: Metadata, expected: tuple[Provider, str], now_ms: int
 ) -> Person:
-    """Who signed in, by an id_token whose signature, issuer, audience, times and nonce are right.
-    `keys`: the provider's, as JSON; `expected`: the provider, and the attempt's nonce. Raises
-    Invalid."""
+    """Who signed in, according to an id_token with a valid signature, issuer, audience, times and
+    nonce. `keys` are the provider's, as JSON. `expected` is the provider and the attempt's nonce.
+    Raises Invalid."""
     provider, nonce = expected
     allowed = [a for a in metadata.id_token_signing_alg_values_supported if a in ALGORITHMS]
     if not allowed:

@@ -1,7 +1,7 @@
 """OpenID Connect over HTTP: a few bounded requests to the provider, each with a time-out.
 
-Redirects are not followed, and a body larger than MOST_BYTES is refused. The metadata is kept for
-KEPT_MS; the keys are fetched for every sign-in, so a new key needs no restart.
+Redirects are not followed, and a body larger than MOST_BYTES is refused. The metadata is cached for
+KEPT_MS. The keys are fetched for every sign-in, so a new key needs no restart.
 """
 
 from collections.abc import Mapping
@@ -46,8 +46,7 @@ class OidcClient:
         self._busy = 0
 
     async def address(self, attempt: Attempt, redirect: str) -> str:
-        """Where the browser goes to sign in, and then comes back to `redirect`. Raises
-        Retryable."""
+        """Where the browser goes to sign in before it returns to `redirect`. Raises Retryable."""
         return authorization_address(await self._metadata(), self.provider, attempt, redirect)
 
     async def person(self, attempt: Attempt, code: str, redirect: str) -> Person:

@@ -1,8 +1,8 @@
-"""Sign in with an OpenID Connect provider: who comes back, and which account is theirs.
+"""Sign in with an OpenID Connect provider: who returns from it, and which account is theirs.
 
-The provider only says who somebody is. An administrator invited them under their e-mail address,
-and gave the roles. The first sign-in links the account to the provider's subject; from then on only
-that subject opens it, whatever address it has.
+The provider only says who somebody is. An administrator has invited them by e-mail address and
+assigned the roles. The first sign-in links the account to the provider's subject. From then on only
+that subject can use it, whatever address it has.
 """
 
 import hmac
@@ -25,7 +25,7 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Who signed in. `linked`: the account has this subject from now on."""
+    """Who signed in. `linked` means that the account was linked to this subject just now."""
 
     name: str
     token: str
@@ -54,8 +54,8 @@ class OidcSignIns:
     async def finish(
         self, secret: str, returned: Returned, redirect: str, address: str
     ) -> Admitted:
-        """Sign in whoever came back. `secret`: from the browser's cookie; `redirect`: as begun;
-        `address`: the browser's. Raises SignInRefused, Retryable."""
+        """Sign in whoever returned. `secret` is from the browser's cookie, `redirect` is the same
+        as in `begin`, and `address` is the browser's. Raises SignInRefused, Retryable."""
         self.sign_ins.take("", address)
         try:
             attempt = _attempt(secret, returned, self.label)
@@ -95,7 +95,7 @@ class OidcSignIns:
 
 
 def _attempt(secret: str, returned: Returned, label: str) -> Attempt:
-    """The attempt that this is the answer to. Raises SignInRefused."""
+    """The attempt to which this is the answer. Raises SignInRefused."""
     attempt = Attempt(secret)
     right = hmac.compare_digest(attempt.state.encode(), returned.state.encode())
     if not secret or not right:

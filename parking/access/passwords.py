@@ -1,4 +1,4 @@
-"""Passwords of accounts: argon2id hashes, computed a few at a time beside the event loop."""
+"""Passwords of accounts: argon2id hashes, computed a few at a time outside the event loop."""
 
 import asyncio
 from typing import Final
@@ -11,7 +11,7 @@ from parking.core.errors import Invalid, Retryable
 LEAST: Final = 12
 MOST: Final = 200
 AT_ONCE: Final = 2
-"""Each takes 64 MiB of memory and about a tenth of a second."""
+"""Each hash takes 64 MiB of memory and about a tenth of a second."""
 WAITING: Final = 16
 _OBVIOUS: Final = (
     "password",
@@ -46,12 +46,12 @@ class Passwords:
         self._nobodys = ""
 
     async def hash(self, password: str) -> str:
-        """Raises Retryable when too many are waiting."""
+        """Hash a password. Raises Retryable if too many are waiting."""
         return await self._in_turn(password, None)
 
     async def fits(self, password: str, hash_: str | None) -> bool:
-        """Whether it is the password of this hash. Takes as long for an account without one (None),
-        so that the time does not show which accounts exist. Raises Retryable."""
+        """Whether the password matches this hash. It takes as long for an account without one
+        (None), so that the time does not reveal which accounts exist. Raises Retryable."""
         if hash_ is None:
             self._nobodys = self._nobodys or await self.hash("the password of no account")
         found = await self._in_turn(password, hash_ or self._nobodys)

@@ -1,17 +1,17 @@
-"""Number plates: which are passed on, and in what form. PLATES_FILE sets it for each site.
+"""Number plates: which are passed on, and in what form. PLATES_FILE configures this for each site.
 
     {"demo": {"plates": "text", "key": "64 hex digits", "distance": 1}}
 
 - `none`: nothing of a plate is passed on.
-- `hash`: a keyed hash of it. Only equal plates match.
-- `text`: also hashes that nearly equal plates share, and the plate itself, encrypted, for people
-  with the right to see it.
+- `hash`: a keyed hash of the plate. Only equal plates match.
+- `text`: also hashes that nearly equal plates share, and the encrypted plate itself for people with
+  the right to see it.
 
-A site that is not in the file has no key: hashes from its devices are passed on unchanged, and
-plates are not.
+A site that is not in the file has no key, so hashes from its devices are passed on unchanged and
+plates are not passed on.
 
 Everything is derived from (key, event, plate), without randomness, so repeating it gives the same
-result. Plates are compared by their letters and digits only, in upper case.
+result. Plates are compared only by their letters and digits, in upper case.
 """
 
 import hmac
@@ -31,7 +31,7 @@ from parking.runtime.settings import Reader
 
 _NONCE_BYTES: Final = 12
 _TOKEN_BYTES: Final = 6
-# With fewer characters than this nearly any two plates are within one edit.
+# With fewer characters than this, almost any two plates are within one edit.
 _NEAR_CHARS: Final = 4
 _KEY_BYTES: Final = 32
 # Random keys of 32 bytes have fewer distinct bytes than this about once in 10^30.
@@ -60,7 +60,7 @@ more as base64. No plate is that long, so no plate is mistaken for a hash."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A site's entry in the file. `distance` 0: only look-alikes are near."""
+    """A site's entry in the file. If `distance` is 0, only look-alikes are near."""
 
     plates: Literal["none", "hash", "text"]
     key: str | None = None
@@ -69,7 +69,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What is passed on of a plate. `sealed`: written next to the gate event."""
+    """What is passed on of a plate. `sealed` is written next to the gate event."""
 
     plate_hash: str | None = None
     plate_near: list[str] = field(default_factory=list)
@@ -88,8 +88,8 @@ class SitePlates:
             self._subkeys = {use: hmac.digest(key, _use(use), "sha256") for use in _USES}
 
     def take(self, event_id: str, plate: str | None, plate_hash: str | None) -> Taken:
-        """What is passed on of a reading: a plate, or its device's hash. A device's own hash is
-        hashed again, because it may have no salt."""
+        """What is passed on of a reading, which is a plate or the device's hash of one. A device's
+        hash is hashed again, because it may have no salt."""
         if self.rule == "none":
             return Taken()
         if not self._subkeys:
@@ -118,7 +118,7 @@ class SitePlates:
             raise Invalid("sealed-otherwise", detail) from error
 
     def _seal(self, event_id: str, read: str) -> str:
-        # Derived from the plate and its event: the same nonce means the same text, and reveals
+        # Derived from the plate and its event, so the same nonce means the same text and reveals
         # nothing.
         nonce = self._hash("nonce", f"{event_id}\n{read}")[:_NONCE_BYTES]
         cipher = AESGCM(self._subkey("seal"))
@@ -156,8 +156,8 @@ class Plates:
 
     @classmethod
     def read(cls, env: Reader) -> "Plates":
-        """From PLATES_FILE (mode 600); unset: no sites. Faults go to `env.problems`, without
-        keys."""
+        """Read PLATES_FILE (mode 600). If it is unset, there are no sites. Faults are added to
+        `env.problems`, without keys."""
         text = env.secret("PLATES", optional=True)
         if not text:
             return cls()
@@ -186,7 +186,7 @@ def sealed_event(event: GateEventReceived, taken: Taken) -> PlateSealed | None:
 
 
 def without_plates(payload: bytes) -> bytes:
-    """A device's message for the dead letters: without a plate, and empty where that is not
+    """A device's message for the dead letters without its plate. It is empty if that is not
     certain."""
     if b"plate" not in payload.lower() and b"\\u" not in payload:  # a name may be escaped
         return payload

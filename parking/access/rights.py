@@ -22,7 +22,7 @@ class Role(IntEnum):
 
     @property
     def word(self) -> str:
-        """As it is written in JSON and in Postgres."""
+        """The role as written in JSON and in Postgres."""
         return self.name.lower()
 
 
@@ -51,8 +51,9 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a request needs: a role, or for a key a scope ("": no key may send it). `what`: the
-    action's name in the audit log; "": not logged. `stream`: checked again while it lasts."""
+    """What a request needs: a role or, for a key, a scope ("" if no key may send it). `what` is the
+    action's name in the audit log, or "" if it is not logged. A `stream` is checked again while it
+    lasts."""
 
     reach: Reach
     role: Role = Role.VIEWER
@@ -72,23 +73,23 @@ class Identity:
 
     @property
     def label(self) -> str:
-        """Its name, in logs."""
+        """The sender's name in logs."""
         return f"key {self.name}" if self.kind == "key" else self.name
 
     @property
     def sites(self) -> frozenset[str] | None:
-        """The sites that it may see; None: all of them."""
+        """The sites that the sender may see, or None for all of them."""
         return None if EVERY in self.grants else frozenset(self.grants)
 
     def may(self, need: Need, site_id: str) -> bool:
-        """Whether it may do this at a site; at `*`: at all sites."""
+        """Whether the sender may do this at a site, or at all sites if it is `*`."""
         granted = max(self.grants.get(site_id, 0), self.grants.get(EVERY, 0))
         if self.kind == "key":
             return granted > 0 and need.scope in self.scopes
         return granted >= need.role
 
     def may_all(self, need: Need, named: Collection[str]) -> bool:
-        """Whether it may send a request that names these sites."""
+        """Whether the sender may make a request that names these sites."""
         if need.reach in (Reach.OPEN, Reach.ENTRANCE):
             return True
         if need.reach is Reach.ACCOUNT:
@@ -110,16 +111,16 @@ ANYBODY: Final = Identity("nobody", grants={EVERY: Role.VIEWER})
 def of_key(key: Key) -> Identity:
     """A key that may write may read, too."""
     scopes = key.scopes | {"read"} if "write" in key.scopes else key.scopes
-    # The scopes decide; the role only says at which sites.
+    # The scopes decide. The role only tells at which sites.
     grants = dict.fromkeys(key.sites, Role.VIEWER)
     return Identity("key", key.name, grants, frozenset(scopes))
 
 
 def read_grants(roles: Mapping[str, str]) -> Grants:
-    """From Postgres; roles of a newer version are left out."""
+    """Read roles from Postgres. Roles of a newer version are left out."""
     return {site: ROLES[word] for site, word in roles.items() if word in ROLES}
 
 
 def write_grants(grants: Grants) -> dict[str, str]:
-    """The reverse."""
+    """The reverse of `read_grants`."""
     return {site: role.word for site, role in grants.items()}

@@ -14,7 +14,7 @@ from typing import Final
 
 from parking.core.errors import Invalid
 
-# The passwords have 192 random bits: stretching would add no protection, and would slow down a
+# The passwords have 192 random bits, so stretching would add no protection and would slow down a
 # reconnect storm of devices.
 _ITERATIONS: Final = 1000
 
@@ -32,8 +32,9 @@ def private_folder(path: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file's content atomically: a reader sees the old or the new, never a part. A new
-    file is its owner's only; an existing one keeps its owner and mode (a broker reads it)."""
+    """Replace a file's content atomically, so that a reader sees the old or the new content but
+    never a part. A new file is accessible only to its owner. An existing one keeps its owner and
+    mode, because a broker may read it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -61,7 +62,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _as_before(new: Path, path: Path) -> None:
     """Copy owner, group and mode of the replaced file, so that its readers can still read it.
-    Raises Invalid, and leaves the old one."""
+    Raises Invalid and leaves the old file if this is not possible."""
     before, mode = path.stat(), path.stat().st_mode & 0o777
     try:
         os.chown(new, before.st_uid, before.st_gid)
@@ -111,14 +112,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def made_once(path: Path) -> str:
-    """The secret in this file; a new one on first use."""
+    """The secret in this file, which is created on first use."""
     if not path.exists():
         write_private(path, new_password())
     return path.read_text("utf-8")
 
 
 class PasswordFile:
-    """MQTT users and their password hashes, in mosquitto's format; broker.mjs reads it, too."""
+    """MQTT users and their password hashes in mosquitto's format. broker.mjs reads the file,
+    too."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -128,7 +130,7 @@ class PasswordFile:
         return sorted(line.rpartition(":")[0] for line in self._lines())
 
     def set(self, user: str, password: str) -> None:
-        """Add a user, or change a known one's password; running brokers apply it."""
+        """Add a user, or change a known user's password. Running brokers apply it."""
         salt = os.urandom(12)
         digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
         entry = f"{user}:$7${_ITERATIONS}${_b64(salt)}${_b64(digest)}\n"
@@ -136,7 +138,7 @@ class PasswordFile:
             write_private(self.path, "".join([*self._others(user), entry]))
 
     def remove(self, user: str) -> None:
-        """Remove a user; its next connection is refused."""
+        """Remove a user, whose next connection is refused."""
         with locked(self.path.parent):
             write_private(self.path, "".join(self._others(user)))
 

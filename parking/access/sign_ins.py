@@ -1,7 +1,7 @@
 """Sign-in: exchanges names and passwords for tokens, and looks up the account of a token.
 
-A token is 256 random bits in a cookie; the store has only its hash. What a token stands for is
-kept for KEPT_MS, and while the store is down for STALE_MS, so a revocation reaches every process
+A token is 256 random bits in a cookie, and the store has only its hash. The account of a token is
+cached for KEPT_MS, or for STALE_MS while the store is down, so a revocation reaches every process
 within a minute. Wrong passwords are limited per account, per address, and for both together.
 """
 
@@ -26,7 +26,7 @@ STALE_MS: Final = 40_000
 TOKENS_KEPT: Final = 10_000
 WINDOW_MS: Final = 600_000
 EACH_PAIR: Final = 10
-"""Wrong passwords for one account from one address: others cannot keep its owner out."""
+"""Wrong passwords for one account from one address. Others cannot lock its owner out."""
 EACH_ACCOUNT: Final = 100
 EACH_ADDRESS: Final = 30
 LINK_MS: Final = 3 * 86_400_000
@@ -35,7 +35,7 @@ _SITE: Final = re.compile(PART)
 
 
 class SignInRefused(KeyRefused):
-    """As for keys: status, reason, detail, headers."""
+    """The same for sign-ins: status, reason, detail and headers."""
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class SignIns:
 
     # ------------------------------------------------------------ who is it
     async def identity(self, token: str) -> Identity | None:
-        """Whom the token stands for; None: it has ended. Raises Retryable."""
+        """Whom the token stands for, or None if it has ended. Raises Retryable."""
         key, now_ms = hashed(token), self._clock.now_ms()
         known = self._known.get(key)
         if known is not None and now_ms - known.at_ms < KEPT_MS:
@@ -82,7 +82,7 @@ class SignIns:
         return self._known[key].identity
 
     def forget(self) -> None:
-        """Something changed: ask the store again."""
+        """Ask the store again, because something changed."""
         self._known.clear()
 
     # ------------------------------------------------------------ in and out
@@ -109,7 +109,7 @@ class SignIns:
 
     # ------------------------------------------------------------ passwords
     async def create_first(self, name: str, password: str, right_code: bool, address: str) -> str:
-        """Create the administrator; returns the name as stored. Raises Invalid, SignInRefused,
+        """Create the administrator and return the name as stored. Raises Invalid, SignInRefused,
         Retryable."""
         self.take("", address)
         if not right_code:
@@ -127,7 +127,8 @@ class SignIns:
         return name
 
     async def change_password(self, name: str, old: str, new: str, address: str) -> None:
-        """Its own; ends its sign-ins. Raises Invalid, SignInRefused, Retryable."""
+        """Change an account's own password and end its sign-ins. Raises Invalid, SignInRefused,
+        Retryable."""
         self.take(name, address)
         if not await self._fits(name, old, address):
             raise SignInRefused(403, "wrong-password", "the current password is wrong")
@@ -135,20 +136,20 @@ class SignIns:
         await self.set_password(name, new)
 
     async def set_password(self, name: str, new: str) -> None:
-        """Ends its sign-ins. Raises Invalid, Retryable."""
+        """Set an account's password and end its sign-ins. Raises Invalid, Retryable."""
         require_good(new, name)
         await self.store.set_password(name, await self._passwords.hash(new))
         self.forget()
 
     async def link(self, name: str) -> tuple[str, int]:
-        """A token to set the account's password with, once, and when it expires (Unix ms). Raises
-        Invalid, Retryable."""
+        """A token with which the account's password can be set once, and when it expires (Unix ms).
+        Raises Invalid, Retryable."""
         token, until_ms = secrets.token_urlsafe(32), self._clock.now_ms() + LINK_MS
         await self.store.add_link(hashed(token), name, until_ms)
         return token, until_ms
 
     async def use_link(self, token: str, password: str, address: str) -> str:
-        """Set the password; returns the account's name. Raises Invalid, SignInRefused,
+        """Set the password and return the account's name. Raises Invalid, SignInRefused,
         Retryable."""
         require_good(password, "")
         self.take("", address)
@@ -166,7 +167,8 @@ class SignIns:
         return name
 
     async def _fits(self, name: str, password: str, address: str) -> bool:
-        """Whether it is the account's password. An outage is not a wrong one. Raises Retryable."""
+        """Whether it is the account's password. An outage does not count as a wrong one. Raises
+        Retryable."""
         try:
             hash_ = await self.store.password_hash(name) if _NAME.fullmatch(name) else None
             return await self._passwords.fits(password[:1000], hash_)
@@ -181,8 +183,8 @@ class SignIns:
         return [(self._by_address, address), (self._by_account, name), (self._by_pair, pair)]
 
     def take(self, name: str, address: str) -> None:
-        """Count a try as failed until it is given back; name "": by its address only. Raises
-        SignInRefused 429."""
+        """Count an attempt as failed until it is given back. If the name is "", it counts only by
+        its address. Raises SignInRefused 429."""
         waits = [failures.wait_s(who) for failures, who in self._limits(name, address)]
         if max(waits):
             detail = f"too many failed tries: try again in {max(waits)} s"
@@ -191,23 +193,23 @@ class SignIns:
             failures.add(who)
 
     def give_back(self, name: str, address: str) -> None:
-        """It succeeded, or an outage prevented it."""
+        """Take back an attempt that succeeded or that an outage prevented."""
         for failures, who in self._limits(name, address):
             failures.take_back(who)
 
 
 def identity_of(account: Account) -> Identity:
-    """For decisions."""
+    """The account as the sender of requests."""
     return Identity("account", account.name, account.grants)
 
 
 def hashed(token: str) -> str:
-    """As it is stored."""
+    """The token's hash, as it is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def fit_name(name: str) -> str:
-    """In the form in which it is stored. Raises Invalid."""
+    """The name in the form in which it is stored. Raises Invalid."""
     name = name.strip().lower()
     if not _NAME.fullmatch(name):
         detail = "a name has up to 60 characters: a-z 0-9 . _ @ -, a letter or digit first"
@@ -216,7 +218,7 @@ def fit_name(name: str) -> str:
 
 
 def fit_grants(roles: Mapping[str, str]) -> Grants:
-    """From outside. Raises Invalid."""
+    """Check roles that come from outside. Raises Invalid."""
     for site, word in roles.items():
         if site != EVERY and not _SITE.fullmatch(site):
             raise Invalid("bad-role", f"{site[:60]!a} is not a site's id, nor * for all sites")

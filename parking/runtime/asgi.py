@@ -1,5 +1,5 @@
 """Behaviour common to all our HTTP servers: HEAD for every GET, compressed answers, rejection of
-requests with two lengths or a foreign host name, answers sent in pieces with a time-out, and a way
+requests with two lengths or a foreign host name, answers sent in chunks with a time-out, and a way
 to drop a connection."""
 
 import asyncio
@@ -49,13 +49,13 @@ _COMPRESSED: Final = (
 
 @dataclass(slots=True)
 class SendLimit:
-    """How long one piece of an answer may wait for its client, in seconds; None: no limit."""
+    """How long one piece of an answer may wait for its client, in seconds, or None for no limit."""
 
     seconds: float | None = SEND_LIMIT_S
 
 
 class Habits:
-    """An application with this behaviour."""
+    """Wraps an application with this behaviour."""
 
     def __init__(self, app: ASGIApp, allowed_hosts: Collection[str] = ()) -> None:
         self._app = app
@@ -98,7 +98,8 @@ class Habits:
 
 
 def _wrong_host(host: str) -> ASGIApp:
-    """Reject: a page of another site whose name points at this computer could read everything."""
+    """Reject the request, because a page of another site whose name points at this computer could
+    read everything."""
     detail = f"{host[:100]!a} is not a name of this server: add it to ALLOWED_HOSTS"
     log.info("refused: %s", detail)
     HTTP_DROPPED.labels("wrong-host").inc()
@@ -135,7 +136,7 @@ def _bounded(scope: Scope, send: Send) -> Send:
 
 
 async def _drained() -> None:
-    """Used where the server provides no DRAIN: does not wait."""
+    """Used if the server provides no DRAIN. Does not wait."""
 
 
 async def _socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,7 +155,7 @@ async def _socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
 
 
 async def _head(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer as GET, without the body. An endless stream is ended before it begins."""
+    """Answer like GET but without the body. An endless stream is ended before it begins."""
     begun = asyncio.Event()
 
     async def without_body(message: Message) -> None:
@@ -224,7 +225,7 @@ class _Zipped:
         self._squeeze: zlib._Compress | None = None
 
     def begin(self, start: Message) -> None:
-        """Delay the head until it is known whether the body is one piece."""
+        """Delay the head until it is known whether the body is a single piece."""
         headers = MutableHeaders(scope=start)
         headers["content-encoding"] = "gzip"
         etag = headers.get("etag", "")

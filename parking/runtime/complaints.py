@@ -47,7 +47,7 @@ def listen(
 
 
 def _file() -> io.FileIO:
-    """A file in memory, where the system supports it; a container may have no writable disk."""
+    """A file in memory if the system supports it, because a container may have no writable disk."""
     if hasattr(os, "memfd_create"):
         return io.FileIO(os.memfd_create("heard"), "r+")
     number, path = tempfile.mkstemp()
@@ -56,8 +56,8 @@ def _file() -> io.FileIO:
 
 
 def damage_in(text: bytes, jpeg: bytes) -> str | None:
-    """The complaint that means that a part of the picture is wrong, in libjpeg's words. Padding
-    before the end does not count: a few bytes, or any number of bytes with one value."""
+    """The complaint, in libjpeg's words, that shows that a part of the picture is wrong. Padding
+    before the end does not count, which is a few bytes or any number of bytes with one value."""
     for found in _DAMAGE.finditer(text):
         extra = int(found[2] or 0)
         if extra and (extra < _PADDING or (found[3] == b"d9" and _is_padded(jpeg, extra))):

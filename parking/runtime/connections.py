@@ -1,7 +1,7 @@
-"""Limit the connections of our HTTP servers: how many, how long for a request, how much is
-buffered.
+"""Limit the connections of our HTTP servers: how many there are, how long a request may take, and
+how much is buffered.
 
-uvicorn limits none of these: a client that sends half a request line keeps its socket for ever.
+uvicorn limits none of these, so a client that sends half a request line keeps its socket for ever.
 """
 
 import asyncio
@@ -17,16 +17,18 @@ from parking.runtime.metrics import HTTP_DROPPED
 from parking.runtime.places import Places, Taken, Visitor
 
 SEND_BUFFER_BYTES: Final = 131_072
-"""The kernel's buffer per connection; it grows to megabytes for a client that reads nothing."""
+"""The kernel's buffer per connection, which otherwise grows to megabytes for a client that reads
+nothing."""
 WRITE_BUFFER_BYTES: Final = 16_384
-"""Our buffer per connection: above this a sender waits."""
+"""Our buffer per connection. Above this, a sender waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """`total` connections, `each` per address. `header_s`: from the first byte of a request, or
-    from the start of the connection, to the end of its headers. `body_s`: from there to the end of
-    its body. Between requests uvicorn's keep-alive time-out applies."""
+    """At most `total` connections, and `each` per address. `header_s` limits the time from the
+    first byte of a request, or from the start of the connection, to the end of the headers.
+    `body_s` limits the time from there to the end of the body. Between requests uvicorn's
+    keep-alive time-out applies."""
 
     total: int = 4_000
     each: int = 1_000
@@ -35,7 +37,7 @@ class ConnectionLimits:
 
 
 def protocol(limits: ConnectionLimits) -> type[H11Protocol]:
-    """Return the protocol for uvicorn's `http=`; one server's connections are counted together."""
+    """Return the protocol for uvicorn's `http=`. One server's connections are counted together."""
     places = Places(limits.total, limits.each)
 
     class Bounded(_Bounded):
@@ -50,7 +52,7 @@ class _Bounded(H11Protocol):
     """uvicorn's protocol with the limits."""
 
     def bind(self, limits: ConnectionLimits, places: Places) -> None:
-        """Before the connection is made."""
+        """Set the limits before the connection is made."""
         self._limits = limits
         self._places = places
         self._place = ExitStack()
@@ -81,7 +83,7 @@ class _Bounded(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some of a request, or more than one."""
+        """Called with a part of a request, or with more than one request."""
         super().data_received(data)
         self._look()
 
@@ -98,7 +100,7 @@ class _Bounded(H11Protocol):
         self._look()
 
     def _look(self) -> None:
-        """What the client owes us now."""
+        """Check which part the client must send next."""
         if self.transport.is_closing():
             return
         state, begun = self.conn.their_state, bool(self.conn.trailing_data[0])

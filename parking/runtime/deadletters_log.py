@@ -1,8 +1,8 @@
 """Read dead letters from Kafka and send their originals again.
 
-Order for a batch: claim its originals, send those that nobody else claimed first, mark them as
+For each batch, claim the originals, send those that nobody else claimed first, and mark them as
 sent. If a process ends between the last two steps, the next replay after CLAIM_MS sends them again.
-Delivery is at least once, as everywhere, and every reader keeps the first of an id.
+Delivery is at least once, as everywhere, and every reader keeps the first record of an id.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -38,16 +38,16 @@ from parking.wire.deadletters import (
 )
 from parking.wire.ports import Consumer, Producer, Record
 
-# A dead letter has its service's time, a search by time uses the broker's, and clocks differ.
+# A dead letter has its service's time, but a search by time uses the broker's, and clocks differ.
 _CLOCKS_MS: Final = 3_600_000
 _POLL_MS: Final = 500
 
 
 @dataclass(slots=True)
 class Outcome:
-    """The outcome of the selected dead letters, by name; `sent` has the dead letters themselves.
-    `doubled`: another dead letter is about the same original; `elsewhere`: another replay claimed
-    them."""
+    """The outcome of the selected dead letters, by name; `sent` holds the dead letters themselves.
+    For those in `doubled`, another dead letter is about the same original. Those in `elsewhere`
+    were claimed by another replay."""
 
     sent: list[Letter] = field(default_factory=list)
     before: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Outcome:
     refused: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: "Outcome") -> None:
-        """Count another batch in."""
+        """Add the outcome of another batch."""
         self.sent += other.sent
         self.before += other.before
         self.doubled += other.doubled
@@ -65,7 +65,7 @@ class Outcome:
 
 
 class Replay:
-    """Send originals again, each once. `run` is this replay's unique name; `again`: also send what
+    """Send originals again, each once. `run` is this replay's unique name. `again` also sends what
     was sent before. `marks_log` reads the marks from the start."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Replay:
             await self._read_marks()
 
     def plan(self, letters: Sequence[Letter]) -> tuple[list[Letter], Outcome]:
-        """Decide which dead letters to send, and why not the others; writes nothing. An original
+        """Decide which dead letters to send, and why not the others. Writes nothing. An original
         from an earlier batch of this replay is not sent twice, even with `again`."""
         outcome = Outcome()
         todo: list[Letter] = []
@@ -103,8 +103,9 @@ class Replay:
         return todo, outcome
 
     async def send(self, letters: Sequence[Letter]) -> Outcome:
-        """Send the dead letters that are due; durable on return. Raises Invalid for marks of
-        another version, Retryable when Kafka is unreachable: then start again."""
+        """Send the dead letters that are due. They are durable on return. Raises Invalid for marks
+        of another version, and Retryable if Kafka is unreachable, after which the caller must start
+        again."""
         todo, outcome = self.plan(letters)
         if not todo:
             return outcome
@@ -164,7 +165,7 @@ async def opened_replay(
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Selected dead letters, in the order of their topics. `read` of `total` records were read so
-    far; `unreadable` of this batch are not dead letters that this version can read."""
+    far, and `unreadable` records of this batch are not dead letters that this version can read."""
 
     letters: list[Letter]
     read: int
@@ -175,7 +176,7 @@ class Batch:
 async def read_letters(
     settings: KafkaSettings, selection: Selection, batch_size: int = 100
 ) -> AsyncGenerator[Batch, None]:
-    """Yield the selected dead letters, up to the present end. Raises Retryable."""
+    """Yield the selected dead letters up to the current end. Raises Retryable."""
     consumer = new_consumer(settings)
     try:
         await _started(consumer)

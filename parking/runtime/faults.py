@@ -1,7 +1,7 @@
 """Points where a test may kill or freeze the process: between an effect and its acknowledgement.
 
-Set `FAULT=point:kill` or `FAULT=point:freeze`; with `:3` appended only the third time counts.
-Without it a point does nothing. `grep -rnw 'fault(' services` lists the points.
+Set `FAULT=point:kill` or `FAULT=point:freeze`. With `:3` appended, only the third time counts. If
+FAULT is not set, a point does nothing. `grep -rnw 'fault(' services` lists the points.
 """
 
 import os
@@ -18,8 +18,8 @@ _passed: Counter[str] = Counter()
 
 
 def holding(names: Iterable[str]) -> None:
-    """Note what this task works on, by name. A point writes it out before it ends the process, so
-    that a test can count what is processed again."""
+    """Note the names of what this task is working on. A point writes them out before it ends the
+    process, so that a test can count what is processed again."""
     if "FAULT" in os.environ:
         _in_hand.set(tuple(names))
 

@@ -42,7 +42,7 @@ class _Server:
 
 
 class _Handshake(asyncio.Protocol):
-    """A connection until its handshake ends. `uvicorns`: what uvicorn gives each protocol."""
+    """A connection until its handshake ends. `uvicorns` is what uvicorn passes to each protocol."""
 
     def __init__(self, server: _Server, **uvicorns: Any) -> None:
         self._server = server
@@ -61,7 +61,7 @@ class _Handshake(asyncio.Protocol):
         self._task = asyncio.ensure_future(self._open(opened, place))
 
     def data_received(self, data: bytes) -> None:
-        """The first request may come together with the handshake's end."""
+        """Called with data. The first request may arrive together with the end of the handshake."""
         self._early += data
 
     async def _open(

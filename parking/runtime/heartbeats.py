@@ -1,8 +1,8 @@
-"""Say within ten seconds, in every service, that no heartbeat comes any more, and since when.
+"""Report within ten seconds, in every service, that no more heartbeats arrive, and since when.
 
-/readyz names it under `still`, and parking_still_seconds{what="heartbeat"} grows. Nothing is ended
-or restarted for it, and the service stays ready. While Kafka does not answer, pulse.py says that,
-and no service is blamed.
+/readyz lists it under `still`, and parking_still_seconds{what="heartbeat"} grows. Nothing is
+stopped or restarted because of it, and the service stays ready. While Kafka does not answer,
+pulse.py reports that instead, and no service is blamed.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 1.0
 WHAT: Final = "heartbeat"
 _WRITERS: Final = {FRAMES: "ingest", DETECTIONS: "the detector", CAMERA_STATUS: "the tracker"}
-"""In the order in which a heartbeat passes them."""
+"""The topics in the order in which a heartbeat passes through them."""
 _BEFORE: Final = {
     FRAMES: "it, or this service,",
     DETECTIONS: "it, ingest, or this service,",
@@ -37,7 +37,7 @@ _BEFORE: Final = {
 
 @dataclass(slots=True)
 class Heartbeats:
-    """What a service knows of the heartbeats that it has finished with."""
+    """What a service knows about the heartbeats that it has finished with."""
 
     health: Health
     clock: Clock = field(default_factory=SystemClock)
@@ -46,7 +46,7 @@ class Heartbeats:
     _said: str = ""
 
     def passed(self, records: Sequence[Record]) -> None:
-        """The service has finished these records."""
+        """Note that the service has finished these records."""
         now_ms = self.clock.now_ms()
         for record in records:
             event = heartbeats.read(record)
@@ -57,7 +57,7 @@ class Heartbeats:
                 HEARTBEAT_SECONDS.labels(record.topic).set(max(0, now_ms - event.time_ms) / 1000)
 
     def watching(self, handle: Handle) -> Handle:
-        """The handler of a service, whose finished heartbeats are noted."""
+        """Wrap a service's handler so that finished heartbeats are noted."""
 
         async def watched(records: Sequence[Record]) -> list[Outgoing]:
             outgoing = await handle(records)
@@ -67,21 +67,21 @@ class Heartbeats:
         return watched
 
     def keep(self, partitions: set[int]) -> None:
-        """After a rebalance: only these partitions are this service's."""
+        """Keep only these partitions, which are this service's after a rebalance."""
         self._freshness.keep(partitions)
 
     def has_any(self) -> bool:
-        """Whether any heartbeat has come, ever."""
+        """Whether any heartbeat has ever arrived."""
         return self._freshness.known
 
     async def loop(self, stop: asyncio.Event) -> None:
-        """Look every second until `stop`."""
+        """Check every second until `stop` is set."""
         while not stop.is_set():
             self.look()
             await pause(stop, LOOK_EVERY_S)
 
     def look(self) -> None:
-        """Say what is silent in /readyz, the metrics and, once, the log."""
+        """Report which places are silent in /readyz, in the metrics and, once, in the log."""
         if KAFKA_AWAY in self.health.waiting:
             self._freshness.restart(self.clock.now_ms())
         silent = self._silent()
@@ -105,7 +105,8 @@ class Heartbeats:
 
 
 def _words(silent: dict[Place, int], since_ms: int) -> str:
-    """Name the first topic on a heartbeat's way that has none: what follows cannot have any."""
+    """Name the first topic on a heartbeat's way that has none, because later topics cannot have any
+    either."""
     first = next(topic for topic in _WRITERS if any(place[0] == topic for place in silent))
     numbers = ", ".join(str(number) for topic, number in sorted(silent) if topic == first)
     since = utc(since_ms)

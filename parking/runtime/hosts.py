@@ -1,8 +1,8 @@
 """Which Host headers our servers accept. Pure.
 
-A browser sends the name in its address bar. Anybody can point a public name of theirs at this
+A browser sends the name in its address bar. Anybody can point their own public name at this
 computer (DNS rebinding), and the browser then treats their page as ours. So only names that nobody
-else can use that way are accepted by default; others must be set (ALLOWED_HOSTS).
+else can use that way are accepted by default. Others must be set (ALLOWED_HOSTS).
 """
 
 import ipaddress
@@ -16,7 +16,7 @@ _WITH_PORT: Final = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^:\[\]/@\s]+)(?::\d{1
 
 
 def is_host(name: str) -> bool:
-    """Whether this can be a host's name or an IPv4 address; without a port."""
+    """Whether this can be a host name or an IPv4 address, without a port."""
     return len(name) <= 253 and _HOST.fullmatch(name) is not None
 
 
@@ -31,7 +31,7 @@ def is_safe_from_rebinding(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether it names this machine."""
+    """Whether the name means this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -39,8 +39,8 @@ def is_loopback(host: str) -> bool:
 
 
 def is_allowed(header: str, named: Collection[str]) -> bool:
-    """Whether a request with this Host header is accepted. HTTP/1.0 needs no Host; browsers always
-    send one."""
+    """Whether a request with this Host header is accepted. HTTP/1.0 requires no Host header, but
+    browsers always send one."""
     if not header:
         return True
     match = _WITH_PORT.fullmatch(header.strip().lower())

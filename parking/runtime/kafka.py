@@ -1,8 +1,8 @@
-"""The Kafka adapters of the ports in parking/wire/ports.py, over aiokafka with safe settings.
+"""The Kafka adapters for the ports in parking/wire/ports.py, using aiokafka with safe settings.
 
 aiokafka's defaults are unsafe and slow here: acks=1 and auto-commit lose records, `latest` skips
-records written before the first start, and a 16 kB batch makes each frame a request of its own.
-Every client of the project is created here (or in kafkalog.py).
+records written before the first start, and a 16 kB batch makes each frame a separate request. Every
+Kafka client of the project is created here (or in kafkalog.py).
 """
 
 import asyncio
@@ -29,8 +29,8 @@ from parking.runtime.settings import Reader, frame_max_bytes, read_run, require_
 from parking.wire.ports import Outgoing, Place, Record
 
 _TOO_LARGE: Final = (failures.MessageSizeTooLargeError, failures.RecordListTooLargeError)
-# This producer can write no more: its numbering has a gap (aiokafka#1017), or another owner took
-# over.
+# This producer cannot write any more, because its numbering has a gap (aiokafka#1017) or another
+# owner took over.
 _PRODUCER_ENDED: Final = (
     failures.InvalidProducerEpoch,
     failures.OutOfOrderSequenceNumber,
@@ -49,7 +49,8 @@ _MUST_BE_MENDED: Final[dict[type[KafkaError], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class KafkaSettings:
-    """How to reach Kafka. `frame_max_bytes` sizes requests; `run`: `live`, or a replay's name."""
+    """How to reach Kafka. `frame_max_bytes` determines the size of requests. `run` is `live` or a
+    replay's name."""
 
     bootstrap: str
     security: str = "PLAINTEXT"
@@ -84,7 +85,7 @@ class KafkaSettings:
         )
 
     def named(self, name: str) -> str:
-        """The run's own name of a topic, group or application."""
+        """The run's name for a topic, group or application."""
         return of_run(name, self.run)
 
     def client(self) -> dict[str, Any]:
@@ -103,8 +104,8 @@ class KafkaSettings:
 
 
 def new_producer(settings: KafkaSettings, **more: Any) -> AIOKafkaProducer:
-    """An idempotent acks=all producer that takes whole frames. Not started. A record does not wait
-    for others; records that arrive during a request share the next one."""
+    """An idempotent acks=all producer that accepts whole frames. Not started. A record does not
+    wait for others, and records that arrive during a request share the next one."""
     return AIOKafkaProducer(
         acks="all",
         enable_idempotence=True,
@@ -125,7 +126,7 @@ def new_consumer(
     **more: Any,
 ) -> AIOKafkaConsumer:
     """A consumer from the earliest record, with manual commits only. Not started. Kafka answers
-    after `gather_ms` or with 4 MB; 0: as soon as there is a record."""
+    after `gather_ms` or with 4 MB. If `gather_ms` is 0, it answers as soon as there is a record."""
     gather = {"fetch_min_bytes": _GATHER_BYTES, "fetch_max_wait_ms": gather_ms} if gather_ms else {}
     return AIOKafkaConsumer(
         *topics,
@@ -142,7 +143,7 @@ def new_consumer(
 
 
 def to_record(message: Any) -> Record:
-    """aiokafka's record as ours."""
+    """Convert aiokafka's record to ours."""
     return Record(
         topic=message.topic,
         partition=message.partition,
@@ -190,7 +191,7 @@ class KafkaProducer:
                 partition=message.partition,
                 headers=list(message.headers),
             )
-        except _TOO_LARGE as error:  # before it was sent; the others continue
+        except _TOO_LARGE as error:  # raised before it was sent, so the others continue
             begun = asyncio.get_running_loop().create_future()
             begun.set_exception(error)
         except _PRODUCER_ENDED:
@@ -201,7 +202,7 @@ class KafkaProducer:
 
 
 def _outage(topic: str, error: KafkaError) -> Retryable:
-    """Explain an error that waiting alone will not fix; sending continues once somebody fixes
+    """Explain an error that waiting alone will not fix. Sending continues once somebody has fixed
     it."""
     words = _MUST_BE_MENDED.get(type(error), "Kafka did not accept a record")
     return Retryable(f"{topic}: {words}: {error!r}")
@@ -231,7 +232,7 @@ class KafkaConsumer:
         try:
             await self._consumer.commit(ours)
         except (CommitFailedError, IllegalStateError):
-            return  # a rebalance took the partitions: the new owner reads these records again
+            return  # a rebalance took the partitions, so the new owner reads these records again
         except KafkaError as error:
             raise Retryable(f"Kafka did not accept the commit: {error!r}") from error
 
@@ -248,7 +249,7 @@ class OnAssigned(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._assigned = assigned
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Nothing: the failed commit drops unfinished work."""
+        """Do nothing, because the failed commit drops unfinished work."""
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Report the new places to the service."""
@@ -258,8 +259,8 @@ class OnAssigned(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
 
 
 async def assign_all(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicPartition]:
-    """Give a started consumer without a group every partition of the topics. Raises Retryable when
-    a topic does not exist yet."""
+    """Assign every partition of the topics to a started consumer without a group. Raises Retryable
+    if a topic does not exist yet."""
     places: list[TopicPartition] = []
     for topic in topics:
         partitions = await _partitions(consumer, topic)
@@ -270,7 +271,7 @@ async def assign_all(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicPart
 
 async def read_to_end(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> list[Record]:
     """Return everything from the consumer's position up to the end offsets seen now. The consumer
-    continues from there. Used to read a compacted topic whole, before its first use."""
+    continues from there. It is used to read a whole compacted topic before its first use."""
     ends = await consumer.end_offsets(list(places))
     records: list[Record] = []
     while any([await consumer.position(place) < ends[place] for place in places]):

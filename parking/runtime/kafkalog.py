@@ -16,13 +16,13 @@ from parking.wire.partitioning import partitioner
 from parking.wire.ports import Outgoing, Place, Record
 
 _TRANSACTION_MS = 30_000
-# Where only a transaction's end marker is left, no record comes and the position still moves.
+# If only a transaction's end marker is left, no record arrives but the position still moves.
 _POLL_MS = 20
 
 
 def new_owner(settings: KafkaSettings, group: str, session_s: float) -> AIOKafkaConsumer:
-    """A consumer as from `new_consumer`. Topics with equally many partitions are assigned alike, so
-    a member has the same partition numbers of each. Not started."""
+    """A consumer as from `new_consumer`. Topics with the same number of partitions are assigned
+    alike, so a member has the same partition numbers in each. Not started."""
     return new_consumer(
         settings,
         group=group,
@@ -36,8 +36,8 @@ def new_owner(settings: KafkaSettings, group: str, session_s: float) -> AIOKafka
 def new_transactions(
     settings: KafkaSettings, transactional_id: str, max_bytes: int
 ) -> AIOKafkaProducer:
-    """A producer that writes in transactions, records of up to `max_bytes`. Starting it aborts what
-    the last owner of the id left open, and fences that owner off. Not started."""
+    """A producer that writes in transactions, records of up to `max_bytes`. Starting it aborts the
+    transaction that the last owner of the id left open, and fences off that owner. Not started."""
     larger = replace(settings, frame_max_bytes=max(max_bytes, settings.frame_max_bytes))
     return new_producer(
         larger,
@@ -50,10 +50,10 @@ def new_transactions(
 async def send_batches(
     producer: AIOKafkaProducer, messages: Sequence[Outgoing], run: str
 ) -> list[tuple[int, int]]:
-    """Write all messages to the topics of `run`; return each one's (partition, offset) once all are
-    durable. The order within a partition is kept. aiokafka's `send` is expensive for small records,
-    so a partition's records are put into batches first. Raises KafkaError; some may then have been
-    written."""
+    """Write all messages to the topics of `run`, and return each one's (partition, offset) once all
+    are durable. The order within a partition is kept. aiokafka's `send` is expensive for small
+    records, so a partition's records are put into batches first. Raises KafkaError, in which case
+    some may have been written."""
     topics = {message.topic for message in messages}
     partitions = {t: sorted(await producer.partitions_for(of_run(t, run))) for t in topics}
     places: dict[Place, list[int]] = {}
@@ -100,8 +100,8 @@ def new_reader(settings: KafkaSettings) -> AIOKafkaConsumer:
 async def read_up_to(
     consumer: AIOKafkaConsumer, spans: Mapping[TopicPartition, tuple[int, int | None]]
 ) -> list[Record]:
-    """Return each partition's records from an offset up to another (None: its present end), using a
-    started consumer without a group. Deleted records are skipped."""
+    """Return each partition's records from one offset up to another (None for its current end),
+    using a started consumer without a group. Deleted records are skipped."""
     places = list(spans)
     consumer.assign(places)
     begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)

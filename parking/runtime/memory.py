@@ -1,6 +1,6 @@
-"""In-memory adapters: the same ports, the same contract tests as the real ones.
+"""In-memory adapters, with the same ports and contract tests as the real ones.
 
-For unit tests and for trying a handler by hand; nothing survives the process.
+They are for unit tests and for trying out a handler by hand. Nothing survives the process.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class MemoryBroker:
         self._committed: dict[tuple[str, Place], int] = {}
 
     def append(self, message: Outgoing) -> tuple[int, int]:
-        """Write one record; returns (partition, offset)."""
+        """Write one record and return (partition, offset)."""
         partition = message.partition
         if partition is None:
             count = TOPICS[message.topic].partitions if message.topic in TOPICS else 1
@@ -67,7 +67,7 @@ class MemoryBroker:
         return [r for (name, _), log in sorted(self._logs.items()) if name == topic for r in log]
 
     def committed(self, group: str, topic: str, partition: int) -> int:
-        """A group's next offset; 0 when it has none."""
+        """A group's next offset, or 0 if it has none."""
         return self._committed.get((group, (topic, partition)), 0)
 
     def read(self, place: Place, offset: int, limit: int) -> list[Record]:
@@ -104,7 +104,7 @@ class MemoryProducer:
 
 
 class MemoryConsumer:
-    """ports.Consumer: the only member of its group."""
+    """ports.Consumer as the only member of its group."""
 
     def __init__(self, broker: MemoryBroker, group: str, *topics: str) -> None:
         self._broker = broker

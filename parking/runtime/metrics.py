@@ -57,7 +57,7 @@ REPLIES_DROPPED: Final = Counter(
 HANDOVER_SIZE: Final = Gauge(
     "parking_handover_messages", "Messages between MQTT and Kafka", ["kind"]
 )
-# By camera: the cameras file limits their number, and a camera removed from it is dropped.
+# Labelled by camera. The cameras file limits their number, and a camera removed from it is dropped.
 PULL_UP: Final = Gauge("parking_pull_up", "1 while a polled camera delivers pictures", ["camera"])
 PULL_FAILURES: Final = Counter(
     "parking_pull_failures_total", "Pictures that a camera failed to deliver", ["camera", "reason"]
@@ -75,8 +75,9 @@ DEAD_LETTERS: Final = Counter(
     "parking_dead_letters_total", "Messages set aside", ["service", "reason"]
 )
 
-# `kind`: the topic, for a record that is not newer than the known one; `newer`: a newer version
-# than the reader's, with an unknown type or value; `invalid`: unreadable.
+# `kind` is the topic for a record that is not newer than the known one, `newer` for a record of a
+# newer version than the reader's with an unknown type or value, and `invalid` for an unreadable
+# one.
 RECORDS_IGNORED: Final = Counter(
     "parking_records_ignored_total", "Records skipped without being dead-lettered", ["kind"]
 )

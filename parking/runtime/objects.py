@@ -1,4 +1,4 @@
-"""ports.ObjectStore on S3, with boto3: it blocks, so its calls run in a few separate threads."""
+"""ports.ObjectStore on S3 with boto3, which blocks, so its calls run in a few separate threads."""
 
 import asyncio
 import base64
@@ -47,7 +47,7 @@ class S3Settings:
 
 def new_client(settings: S3Settings) -> "S3Client":
     """A boto3 client with limited waits; it connects on its first call."""
-    # Some S3 servers reject boto3's newer default checksums; ours are in put().
+    # Some S3 servers reject boto3's newer default checksums. Ours are in put().
     own_server: dict[str, Any] = {
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",

@@ -1,7 +1,7 @@
 """What every service process has: logs, /healthz /readyz /metrics, one task group, signals.
 
-`serve()` owns the process's concurrency: it runs the named loops side by side. The first to end, or
-SIGTERM/SIGINT, stops the others. An exception in a loop ends the process with status 1.
+`serve()` owns the process's concurrency: it runs the named loops side by side. The first loop to
+end, or SIGTERM/SIGINT, stops the others. An exception in a loop ends the process with status 1.
 """
 
 import asyncio
@@ -59,9 +59,9 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """Where a service listens (loopback by default; `tls`: a second address, encrypted) and how
-    long it keeps an idle connection: longer than proxies do (60 s, some 75), or they would use one
-    that has just been closed."""
+    """Where a service listens (loopback by default; `tls` is a second, encrypted address) and how
+    long it keeps an idle connection. It keeps one longer than proxies do (60 s, some 75), or they
+    would use one that has just been closed."""
 
     host: str
     port: int
@@ -80,8 +80,8 @@ class HttpSettings:
         *,
         has_keys: bool = False,
     ) -> "HttpSettings":
-        """From HTTP_*, HTTPS_* and ALLOWED_HOSTS. `has_keys`: its sensitive routes need an API key;
-        only such a service may have an address with TLS."""
+        """From HTTP_*, HTTPS_* and ALLOWED_HOSTS. `has_keys` means that its sensitive routes need
+        an API key. Only such a service may have an address with TLS."""
         host = env.text("HTTP_HOST", "127.0.0.1")
         if not (has_keys or is_loopback(host) or env.flag("HTTP_ALLOW_OPEN", False)):
             env.problems.append(
@@ -112,9 +112,9 @@ class HttpSettings:
 
 @dataclass(slots=True)
 class Health:
-    """The answers of /healthz and /readyz. Alive: nothing `failing`; ready: nothing `waiting`
-    either. `still`: services that finish nothing, and missing heartbeats; /readyz only names
-    them."""
+    """The answers of /healthz and /readyz. The process is alive if nothing is `failing`, and ready
+    if nothing is `waiting` either. `still` holds services that have stalled and missing heartbeats,
+    which /readyz only lists."""
 
     failing: dict[str, str] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
@@ -179,8 +179,8 @@ def _addresses(app: Callable[..., Awaitable[None]], http: HttpSettings) -> list[
 async def serve(loops: Mapping[str, Loop]) -> None:
     """Run the named loops until the first ends or a signal comes. Then stop the others, in at most
     STOP_LIMIT_S. A loop that ends by itself before the stop is an error."""
-    gc.collect()  # else the garbage of the start would stay as well
-    gc.freeze()  # what is imported and wired stays: not to be searched for garbage ever again
+    gc.collect()  # or the garbage of the start would be frozen, too
+    gc.freeze()  # what is imported and wired stays, so never scan it again
     stop = asyncio.Event()
     running = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -234,7 +234,7 @@ def set_up_logging(service: str, environ: Mapping[str, str]) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """For people: each message is one line, without control characters for the terminal."""
+    """Format for people: each message is one line, without control characters for the terminal."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")

@@ -16,7 +16,7 @@ SHARE: Final = "share-taken"
 
 
 class Taken(Exception):
-    """No place is free. `reason`: all are taken, or this client's share is."""
+    """No place is free. `reason` tells whether all are taken or only this client's share."""
 
     def __init__(self, reason: Literal["all-places-taken", "share-taken"], detail: str) -> None:
         super().__init__(detail)
@@ -33,12 +33,13 @@ class Visitor:
 
     @property
     def share(self) -> tuple[str, str]:
-        """What its share is counted by: its key, or its address if it has none."""
+        """What its share is counted by, which is its key, or its address if it has none."""
         return ("key", self.key) if self.key else ("address", self.address)
 
 
 class Places:
-    """`total` places, `each` at most per address or key, `kept` of them reserved for keys."""
+    """`total` places, with at most `each` per address or key, and `kept` of them reserved for
+    keys."""
 
     def __init__(self, total: int, each: int, kept: int = 0) -> None:
         self._total = total

@@ -10,7 +10,8 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-# C0 except tab, DEL and C1, line and paragraph separators, characters that reverse writing.
+# C0 except tab, DEL and C1, line and paragraph separators, and characters that reverse the text
+# direction.
 _UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -25,5 +26,5 @@ def utc(time_ms: int) -> str:
 
 
 def lines(text: str) -> str:
-    """The same, but line ends stay."""
+    """Like `one_line`, but line breaks stay."""
     return "\n".join(map(one_line, text.split("\n")))

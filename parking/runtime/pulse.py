@@ -1,7 +1,7 @@
-"""Check every few seconds whether Kafka answers; every service does.
+"""Check every few seconds, in every service, whether Kafka answers.
 
-When Kafka hangs (a frozen process, a cut network), a consumer that waits for records gets no error:
-it looks as if no records were published. So each service requests its cluster metadata, and
+When Kafka hangs (a frozen process, a cut network), a consumer that waits for records gets no error,
+and it looks as if no records were published. So each service requests its cluster metadata, and
 /readyz, the metrics and the page show within seconds that Kafka does not answer, and since when. It
 never ends a process, because a restart does not fix an outage.
 """
@@ -27,18 +27,18 @@ log = logging.getLogger(__name__)
 
 EVERY_S: Final = 2.0
 ANSWER_LIMIT_S: Final = 3.0
-"""With EVERY_S: an outage shows after 5 s at most."""
+"""Together with EVERY_S, it shows an outage after at most 5 s."""
 WHAT: Final = "pulse"
 
 
 def _nobody(_: int | None) -> None:
-    """Nobody needs to know."""
+    """Used if nobody needs to know."""
 
 
 @dataclass(slots=True)
 class Pulse:
-    """Check again and again. Calls `changed` with the time of the last answer (Unix ms) when
-    answers stop, and with None when they resume."""
+    """Checks repeatedly. Calls `changed` with the time of the last answer (Unix ms) when answers
+    stop, and with None when they resume."""
 
     ask: Callable[[], Awaitable[None]]
     health: Health
@@ -55,7 +55,7 @@ class Pulse:
 
     async def look(self) -> None:
         """Request the cluster metadata once."""
-        if self._answered_ms is None:  # the process's start time: there was no answer yet
+        if self._answered_ms is None:  # the process's start time, as there was no answer yet
             self._answered_ms = self.clock.now_ms()
         try:
             await self.ask()
@@ -90,7 +90,7 @@ class KafkaAsker:
         self._admin: AIOKafkaAdminClient | None = None
 
     async def ask(self) -> None:
-        """Raises Retryable if no answer arrives in time."""
+        """Query Kafka. Raises Retryable if no answer arrives in time."""
         try:
             async with asyncio.timeout(self._limit_s):
                 if self._admin is None:

@@ -1,9 +1,9 @@
-"""Fair shares of an HTTP server: requests and bytes a second, by API key, address and site.
+"""Fair shares of an HTTP server: requests and bytes per second, by API key, address and site.
 
-A request with a known key counts for its key, any other for its address, so that anonymous clients
-behind the same proxy cannot use up a key holder's share. With a key it counts for its site, too:
-many cameras of one site leave the other sites their share. Anonymous requests do not count against
-a site's limit; otherwise anybody could block the site.
+A request with a known key counts towards its key, and any other towards its address, so that
+anonymous clients behind the same proxy cannot use up a key holder's share. A request with a key
+also counts towards its site, so that many cameras of one site leave the other sites their share.
+Anonymous requests do not count towards a site's limit, or anybody could block the site.
 """
 
 import math
@@ -30,7 +30,7 @@ Share = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The rate per second in the long run; `burst_s` seconds' worth at once."""
+    """The rate per second in the long run, with up to `burst_s` seconds' worth at once."""
 
     each_requests: float = 200.0
     each_bytes: float = 20_000_000.0
@@ -97,7 +97,7 @@ class Rates:
     def _counted(
         self, shares: Mapping[str, Share], receive: Receive, send: Send
     ) -> tuple[Receive, Send]:
-        """Both, counting the bytes that pass through."""
+        """Wrap both so that the bytes that pass through are counted."""
 
         def count(message: Message) -> None:
             length = len(message.get("body") or message.get("text") or b"")

@@ -1,4 +1,4 @@
-"""Retry until it works: the one way in which services wait out an outage."""
+"""Retry until it works, which is the only way in which services wait out an outage."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds before the second attempt; the delay doubles up to `max_s`."""
+    """Seconds before the second attempt. The delay doubles up to `max_s`."""
 
     first_s: float = 0.25
     max_s: float = 10.0
@@ -41,7 +41,7 @@ async def retry(
     waiting: Callable[[str], object] | None = None,
 ) -> T | None:
     """Return the result of `work`. After Retryable it runs again, and `waiting` gets the reason;
-    other exceptions pass. Returns None when `stop` is set before it works."""
+    other exceptions pass. Returns None if `stop` is set before it works."""
     delay_s = backoff.first_s
     while not stop.is_set():
         try:

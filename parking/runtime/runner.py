@@ -1,6 +1,6 @@
 """The loop of every Kafka consumer: poll, handle, wait until the effects are durable, commit.
 
-Two services have other loops: the tracker commits in transactions, and faust runs analytics.
+Two services have other loops, because the tracker commits in transactions and faust runs analytics.
 """
 
 import asyncio
@@ -60,8 +60,8 @@ def next_offsets(records: Sequence[Record]) -> dict[Place, int]:
 
 
 async def write(producer: Producer, clock: Clock, messages: Sequence[Outgoing]) -> None:
-    """Make messages durable; those that Kafka never accepts become dead letters. Raises Retryable.
-    Also for handlers that write before they return."""
+    """Make messages durable. Those that Kafka will never accept are sent as dead letters. Raises
+    Retryable. Handlers that write before they return use it, too."""
     try:
         await producer.send(messages)
     except Refused as refused:
@@ -71,7 +71,7 @@ async def write(producer: Producer, clock: Clock, messages: Sequence[Outgoing]) 
             codec.refused_letter(messages[index], error, now_ms)
             for index, error in refused.records.items()
         ]
-        await producer.send(letters)  # refused again: it is not Retryable, and ends the process
+        await producer.send(letters)  # if refused again, this is not Retryable and ends the process
 
 
 async def _effects(

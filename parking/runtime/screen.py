@@ -12,7 +12,7 @@ Taken = tuple[bytes, int]
 
 
 class Screen:
-    """A camera's newest picture, and the viewers waiting for it."""
+    """A camera's latest picture, and the viewers waiting for it."""
 
     def __init__(self) -> None:
         self._newest: Taken | None = None
@@ -28,7 +28,7 @@ class Screen:
 
     @property
     def is_watched(self) -> bool:
-        """Somebody looks."""
+        """Whether somebody is watching."""
         return self._viewers > 0
 
     @property
@@ -43,7 +43,7 @@ class Screen:
         self._changed()
 
     def close(self) -> None:
-        """End: no more pictures will come."""
+        """End the stream, because no more pictures will come."""
         self._closed = True
         self._changed()
 
@@ -58,7 +58,8 @@ class Screen:
                     await self._change.wait()
 
     async def pictures(self, limit_s: float) -> AsyncGenerator[Taken | None, None]:
-        """Yield each new picture, only the newest; None when none came for `limit_s` seconds."""
+        """Yield each new picture, skipping to the latest, or None if none arrived for `limit_s`
+        seconds."""
         seen = self._number
         self._viewers += 1
         self._changed()

@@ -1,4 +1,4 @@
-"""The names of all settings, so that a misspelt one is rejected and not ignored. Pure.
+"""The names of all settings, so that a misspelt one is rejected instead of ignored. Pure.
 
 Services share one environment (deploy/README.md), so each knows the names of all.
 """
@@ -46,14 +46,14 @@ _OURS: Final = (
     "INGEST_", "KEEP_", "MQTT_", "NOTIFIER_", "PERSISTER_", "RETENTION_", "SHARE_", "SIGN_",
     "TRACKER_",
 )  # fmt: skip
-# Prefixes that other programs use as well: only likely typing errors are rejected.
+# Prefixes that other programs use as well, so only likely typos are rejected.
 _SHARED: Final = (
     "CAMERA_", "CAPTURE_", "CLOCK_", "DASHBOARD_", "DATABASE_", "DEVICE_", "DEVICES_", "FRAME_",
     "GATE_", "HTTP_", "HTTPS_", "KAFKA_", "KEY_", "KEYS_", "LIVE_", "LOG_", "MODEL_", "OIDC_",
     "PLATE_", "PLATES_", "S3_", "SLOT_",
 )  # fmt: skip
 _CLOSE: Final = 0.84
-# Kubernetes sets these for a service of that name.
+# Kubernetes sets these for a service with that name.
 _LINK: Final = re.compile(
     r"[A-Z0-9_]+_(?:SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)"
     r"|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"

@@ -24,7 +24,7 @@ class Reader:
         self.problems: list[str] = []
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A string; without a default it must be set."""
+        """A string. Without a default, it must be set."""
         value = self._environ.get(name, "")
         if value:
             return value
@@ -41,7 +41,7 @@ class Reader:
         return value
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
-        """A whole number within low..high."""
+        """An integer within low..high."""
         return int(self.number(name, default, low, high, whole=True))
 
     def number(
@@ -92,7 +92,7 @@ class Reader:
         return path
 
     def done(self) -> None:
-        """Raise SettingsError with every problem found, misspelt names among them."""
+        """Raise SettingsError with every problem found, including misspelt names."""
         problems = [*self.problems, *misspelt(self._environ)]
         if problems:
             raise SettingsError(problems)
@@ -128,7 +128,7 @@ def require_loopback(env: Reader, bootstrap: str, security: str) -> None:
 
 
 def read_run(env: Reader, replays: bool) -> str:
-    """RUN, by default the live one. Others are allowed only with `replays`."""
+    """Read RUN, which is the live run by default. Other runs are allowed only with `replays`."""
     run = env.text("RUN", LIVE)
     try:
         of_run("", run)

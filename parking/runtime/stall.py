@@ -1,8 +1,8 @@
 """Detect a service that makes no progress. Pure except for the clock passed to it.
 
 A restart fixes a process that hangs, or a group member that never gets its partitions. It does not
-fix an outage: the process would restart in circles. So time counts only while there is work and the
-outside systems answer.
+fix an outage, in which the process would restart in a loop. So time counts only while there is work
+and the external systems answer.
 """
 
 import time
@@ -12,7 +12,7 @@ from parking.runtime.ops import Health
 
 
 class Stall:
-    """What is expected to progress, and since when it has not. `limit_s`: how long that may
+    """What is expected to progress, and since when it has not. `limit_s` is how long that may
     last."""
 
     def __init__(self, limit_s: float, clock_s: Callable[[], float] = time.monotonic) -> None:
@@ -22,17 +22,18 @@ class Stall:
         self._reasons: dict[str, str] = {}
 
     def expect(self, *things: str) -> None:
-        """There is work for these names, and for no others."""
+        """Expect progress for these names, which have work, and for no others."""
         now_s = self._clock_s()
         self._since_s = {thing: self._since_s.get(thing, now_s) for thing in things}
 
     def moved(self, things: Iterable[str]) -> None:
-        """These made progress: remaining work counts from the next `expect`."""
+        """Note that these made progress. Time for their remaining work counts from the next
+        `expect`."""
         for thing in things:
             self._since_s.pop(thing, None)
 
     def away(self) -> None:
-        """The outside systems do not answer: no progress can be expected."""
+        """Expect no progress, because the external systems do not answer."""
         self._since_s = {}
 
     def report(self, health: Health) -> None:

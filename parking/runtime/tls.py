@@ -17,7 +17,7 @@ _NOT_HERE: Final = {"error": "not-found", "detail": "metrics are served on this 
 
 @dataclass(frozen=True, slots=True)
 class TlsListener:
-    """Where it listens, the certificate's chain and its private key, both PEM."""
+    """Where it listens, and the certificate chain and private key, both in PEM."""
 
     host: str
     port: int
@@ -26,8 +26,8 @@ class TlsListener:
 
     @classmethod
     def read(cls, env: Reader) -> "TlsListener | None":
-        """From HTTPS_HOST, HTTPS_PORT (8443), HTTPS_CERT_FILE and HTTPS_KEY_FILE; None without
-        them."""
+        """Read HTTPS_HOST, HTTPS_PORT (8443), HTTPS_CERT_FILE and HTTPS_KEY_FILE. Returns None
+        without them."""
         values = {name: env.text(name, "") for name in _NAMES}
         port = env.integer("HTTPS_PORT", PORT, 1, 65535)
         missing = [name for name, value in values.items() if not value]
@@ -56,7 +56,7 @@ class TlsListener:
 
 
 def without_metrics(app: ASGIApp) -> ASGIApp:
-    """`app`, with 404 for /metrics. A route also matches with a line feed at the end."""
+    """Wrap `app` to answer 404 for /metrics. A route also matches with a line feed at the end."""
 
     async def filtered(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].strip("/ \t\r\n") == "metrics":

@@ -1,6 +1,6 @@
-"""Kafka's own ids of topics. They differ between a topic and a later one with the same name.
+"""Read Kafka's own ids of topics, which differ between a topic and a later one with the same name.
 
-aiokafka speaks Metadata up to version 5; the ids are in version 10 (Kafka 2.8 and later).
+aiokafka supports Metadata up to version 5, but the ids are in version 10 (Kafka 2.8 and later).
 """
 
 from collections.abc import Collection, Mapping

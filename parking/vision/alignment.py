@@ -1,5 +1,5 @@
-"""Measure a picture's shift against an earlier one of the same camera. Pure. Wind moves the mast by
-a pixel or two; nothing else has changed.
+"""Measure a picture's shift relative to an earlier one of the same camera. Pure. The shifts are
+those of a mast in the wind: a pixel or two, with nothing else changed.
 
 The shift is fitted to the edges of the earlier picture (Lucas and Kanade, 1981), together with a
 gain and an offset of the light. Points that do not fit, because vehicles or people moved there,
@@ -17,10 +17,10 @@ Grey = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 REACH_PX: Final = 2.5
-"""The largest shift that is tracked, in pixels of the small grey picture; a moved camera is further
-off."""
+"""The largest shift that is tracked, in pixels of the small grey picture. A moved camera is shifted
+further."""
 _POINTS: Final = 2000
-_EDGE: Final = 24.0  # of a Sobel mask: below it a gradient is mostly noise
+_EDGE: Final = 24.0  # of a Sobel mask; weaker gradients are mostly noise
 _LEAST_POINTS: Final = 60
 _ROUNDS: Final = 5
 _FITS_WITHIN: Final = 6.0  # grey levels
@@ -30,9 +30,9 @@ _FITTING_SHARE: Final = 0.35
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Anchor:
-    """A picture prepared for comparison with later ones. `points` [N, 2] x, y of its clear edges,
-    `values` [N] and `slopes` [N, 2] there. `offset_xy`: the picture's own shift against the
-    camera's first one, in pixels."""
+    """A picture prepared for comparison with later ones. `points` [N, 2] are the x, y of its clear
+    edges, with `values` [N] and `slopes` [N, 2] there. `offset_xy` is the picture's own shift
+    relative to the camera's first one, in pixels."""
 
     points: Floats
     values: Floats
@@ -63,9 +63,9 @@ def anchor_of(grey: Grey, offset_xy: tuple[float, float] = (0.0, 0.0)) -> Anchor
 
 
 def shift_from(anchor: Anchor, grey: Grey) -> tuple[float, float] | None:
-    """The shift of `grey`, right and down, from the anchor, plus the anchor's own offset. None
-    where it cannot be measured: too few edges, too many changes, or moved further than
-    `REACH_PX`."""
+    """The shift of `grey`, right and down, from the anchor, plus the anchor's own offset. None if
+    it cannot be measured because there are too few edges, there are too many changes, or the shift
+    exceeds `REACH_PX`."""
     if len(anchor.points) < _LEAST_POINTS or grey.shape[1::-1] != anchor.size_wh:
         return None
     smooth = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)

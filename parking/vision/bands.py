@@ -1,9 +1,10 @@
 """Compare a picture with an earlier one of its camera, band by band from top to bottom, to find
-torn pictures. Pure. A torn picture agrees in some bands and shows other content, or the same
-elsewhere, in the rest; light and vehicles change all bands a little.
+torn pictures. Pure. A torn picture agrees in some bands and in the rest shows other content, or the
+same content elsewhere. Light and vehicles change all bands a little.
 
-Of 1,330 pairs of pictures of ten cameras, most 3 to 35 minutes apart, none is found torn. With 8
-to 30 % of the rows shifted, 161 of 171 pictures of two lots are, five minutes after the last one.
+Of 1,330 pairs of clean pictures from ten cameras, most of them 3 to 35 minutes apart, none is
+reported as torn. With 8 to 30 % of the rows shifted, 161 of 171 pictures of two lots are, five
+minutes after the previous picture.
 """
 
 from dataclasses import dataclass, replace
@@ -19,19 +20,19 @@ BANDS: Final = 16
 _REF_BANDS: Final = 8
 _LEAST_POINTS: Final = 40
 _FOREIGN: Final = 0.2
-"""Agreement of a band up to which its content counts as different."""
+"""Up to this agreement, a band's content counts as different."""
 _APART: Final = 8.0
-"""Difference in grey levels from which content counts as different; less may be a camera's
-noise."""
+"""From this difference in grey levels, content counts as different. Less may be sensor noise."""
 _KNOWN: Final = 0.5
-"""Agreement of the best band from which the picture is of the same camera in the same light."""
+"""From this agreement of the best band, the picture counts as one of the same camera in the same
+light."""
 _TORN_OFF: Final = 0.5
-"""How much less the bands with other content agree than the rest. None of 1,330 pairs of clean
-pictures reaches it, nor of 832 pairs of the demo's up to ten hours apart."""
+"""How much less the bands with other content must agree than the rest. None of 1,330 pairs of clean
+pictures reaches it, and none of 832 pairs of the demo's pictures taken up to ten hours apart."""
 _SAME_LIGHT: Final = 0.73
-"""Median agreement from which a step in brightness counts. Shadows that moved for 15 minutes or
-more make steps, too; then it is 0.72 at most, and between pictures three to five minutes apart it
-is mostly above."""
+"""From this median agreement, a step in brightness counts. Shadows that moved for 15 minutes or
+more make steps, too, but then it is at most 0.72. Between pictures three to five minutes apart it
+is mostly above that."""
 _AS_BEFORE: Final = 0.12
 _MOST_BANDS: Final = 0.75
 _COLUMNS: Final = 60
@@ -40,14 +41,14 @@ _STEP: Final = 8.0
 _OWN_STEP: Final = 0.35
 _STEP_SHARE: Final = 0.5
 _KEPT_MS: Final = 15 * 60_000
-"""Older pictures are in other light."""
+"""Older pictures were taken in different light."""
 _RENEWED_MS: Final = 4 * 60_000
 _DRIFTED: Final = 0.5
-"""Agreement of a band below which the light has changed so much that the picture is renewed at
-once: recordings are often played faster than they were taken."""
+"""Below this agreement of a band, the light has changed so much that the picture is renewed at
+once. Recordings are often played faster than they were taken."""
 _ODDS: Final = 6
 _AS_ODD: Final = 0.35
-_EDGE: Final = 1.5  # grey levels a pixel; below it a gradient is mostly noise
+_EDGE: Final = 1.5  # grey levels per pixel; weaker gradients are mostly noise
 _REF_FOREIGN: Final = 0.1
 _REF_KNOWN: Final = 0.3
 _REF_SHIFTED: Final = 0.35
@@ -57,8 +58,8 @@ _LEAST_SHIFT_PX: Final = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recent:
-    """A camera's recent picture: at `at_ms`, with its edges and the brightness of each row in
-    `_COLUMNS` parts; and the first of `odds` pictures in a row that agree with each other, but not
+    """A camera's recent picture, taken at `at_ms`, with its edges and the brightness of each row in
+    `_COLUMNS` parts. Also the first of `odds` pictures in a row that agree with each other but not
     with that one."""
 
     anchor: Anchor
@@ -69,19 +70,19 @@ class Recent:
 
 
 def recent_of(grey: Grey, at_ms: int) -> Recent:
-    """A picture that is right."""
+    """Remember a good picture."""
     return Recent(anchor_of(grey), _light(grey), at_ms)
 
 
 def compare(recent: Recent | None, grey: Grey, time_ms: int) -> tuple[str | None, Recent]:
-    """What is wrong with a picture whose bands do not all agree with the camera's picture of some
-    minutes ago (None: nothing), and what to remember. After `_ODDS` such pictures that agree with
-    each other, those are taken as the camera's present view."""
+    """Return what is wrong with a picture whose bands do not all agree with the camera's picture of
+    some minutes ago, or None if nothing is, and what to remember. After `_ODDS` such pictures that
+    agree with each other, they are accepted as the camera's current view."""
     fresh = recent is not None and abs(time_ms - recent.at_ms) <= _KEPT_MS
     if recent is None or not fresh or recent.anchor.size_wh != grey.shape[1::-1]:
         return None, recent_of(grey, time_ms)
     bands = against(recent.anchor, grey)
-    if _least(bands) < _FOREIGN:  # perhaps by the wind
+    if _least(bands) < _FOREIGN:  # perhaps shifted by the wind
         shift = shift_from(recent.anchor, grey)
         bands = against(recent.anchor, grey, shift) if shift else bands
     if _least(bands) >= _FOREIGN:
@@ -97,7 +98,7 @@ def compare(recent: Recent | None, grey: Grey, time_ms: int) -> tuple[str | None
         return None, recent_of(grey, time_ms)
     odd = recent.odd if known else anchor_of(grey)
     now = replace(recent, odd=odd, odds=recent.odds + 1 if known else 1)
-    if not is_torn(bands):  # nothing is as before: the comparison with the reference decides
+    if not is_torn(bands):  # nothing is as before, so the comparison with the reference decides
         return None, now
     foreign = int((bands < _FOREIGN).sum())
     words = f"{foreign} of {BANDS} bands differ from minutes ago, the rest are unchanged"
@@ -110,7 +111,7 @@ def _least(bands: Floats) -> float:
 
 
 def _same_light(bands: Floats) -> bool:
-    """Whether enough is as before that other light cannot cause a step on its own."""
+    """Whether enough is as before that a change of light alone cannot cause a step."""
     known = bands[~np.isnan(bands)]
     return len(known) > 1 and float(np.median(known)) > _SAME_LIGHT
 
@@ -121,10 +122,10 @@ def _light(grey: Grey) -> Floats:
 
 
 def _steps(light: Floats, before: Floats) -> bool:
-    """Whether a picture [H, C] becomes brighter or darker at one row, equally in all columns: a
-    decoder that lost its place adds the same to each block after it. The scene's own edges, which
-    other light makes stronger, do not count. Of 177 clean pictures none had such a step in more
-    than 0.29 of its columns."""
+    """Whether a picture [H, C] becomes brighter or darker at one row, equally in all columns. This
+    happens because a decoder that lost its place adds the same value to each block after it. The
+    scene's own edges, which a change of light may amplify, do not count. None of 177 clean pictures
+    had such a step in more than 0.29 of its columns."""
     centred = before - before.mean()
     gain = float((centred * light).sum()) / max(float(np.square(centred).sum()), 1.0)
     rest = light - np.float32(gain) * centred
@@ -137,10 +138,10 @@ def _steps(light: Floats, before: Floats) -> bool:
 
 
 def against(anchor: Anchor, grey: Grey, shift_xy: tuple[float, float] = (0.0, 0.0)) -> Floats:
-    """[BANDS]: the agreement (-1..1) of the picture's edges with the anchor's, at their present
-    places; NaN where a band has too few. It is at least `_FOREIGN` where a band is as bright as
-    before everywhere: then its edges are noise. `shift_xy`: pixels right and down of the old
-    places."""
+    """Return [BANDS]: the agreement (-1..1) of the picture's edges with the anchor's at their
+    current places, or NaN for a band with too few. It is at least `_FOREIGN` for a band that is as
+    bright as before everywhere, because then its edges are noise. `shift_xy` is how many pixels
+    right and down of the old places they are."""
     height, width = grey.shape
     smooth = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
     x, y = (anchor.points + np.asarray(shift_xy, np.float32)).round().astype(np.intp).T
@@ -160,8 +161,9 @@ def against(anchor: Anchor, grey: Grey, shift_xy: tuple[float, float] = (0.0, 0.
 
 
 def is_torn(bands: Floats) -> bool:
-    """Whether a part of the picture shows other content than some minutes ago, while the rest shows
-    the same. Hours of other light make all bands agree less, some of them less than the others."""
+    """Whether a part of the picture shows different content than some minutes ago while the rest
+    shows the same. Hours of changing light make all bands agree less, some of them less than
+    others."""
     known = bands[~np.isnan(bands)]
     foreign, same = known[known < _FOREIGN], known[known >= _FOREIGN]
     if not (len(foreign) and len(same)) or same.max() <= _KNOWN:
@@ -170,9 +172,9 @@ def is_torn(bands: Floats) -> bool:
 
 
 def against_reference(reference: Reference, field: Floats, move: Matrix | None = None) -> Floats:
-    """[8]: the agreement with a layout's reference picture; `field` is the picture's
-    `registration.edges`, at the reference's size. With `move` (`Move.matrix`): at the places given
-    by it; NaN for a band that left the picture."""
+    """Return [8]: the agreement with a layout's reference picture. `field` is the picture's
+    `registration.edges`, at the reference's size. If `move` (`Move.matrix`) is given, edges are
+    compared at the places that it gives, with NaN for a band that left the picture."""
     there, scores = reference.compared(field, move)
     y = reference.points[there, 1].astype(np.float32)
     return _by_band(y, field.shape[0], scores, _REF_BANDS)
@@ -188,7 +190,7 @@ def explains(reference: Reference, field: Floats, move: Move | None) -> bool:
 
 
 def as_before(bands: Floats, before: Floats) -> bool:
-    """Whether most bands agree as well as they did."""
+    """Whether most bands agree as well as before."""
     both = ~(np.isnan(bands) | np.isnan(before))
     return bool(both.any()) and bool(
         (bands[both] >= before[both] - _AS_BEFORE).mean() >= _MOST_BANDS
@@ -197,13 +199,13 @@ def as_before(bands: Floats, before: Floats) -> bool:
 
 def shifted_rows(reference: Reference, field: Floats, bands: Floats) -> bool:
     """Whether a band that does not agree with the reference picture shows content that the
-    reference has elsewhere: rows in places where no camera would show them. Light and seasons alone
-    may make a band disagree. Expensive (10 ms a band), and seldom needed."""
+    reference has elsewhere, in a place where no camera would show it. Light and seasons alone may
+    make a band disagree. This is expensive (10 ms per band) and seldom needed."""
     known = bands[~np.isnan(bands)]
     if len(known) < 2 or known.min() >= _REF_FOREIGN or known.max() <= _REF_KNOWN:
         return False
     if _best_shift(reference.field, field, int(np.nanargmax(bands)))[0] >= _LEAST_SHIFT_PX:
-        return False  # no band is in place: the camera was moved sideways
+        return False  # no band is in place, so the camera was moved sideways
     for band in np.flatnonzero(bands < _REF_FOREIGN):
         far, fit = _best_shift(reference.field, field, int(band))
         if far >= _LEAST_SHIFT_PX and fit > _REF_SHIFTED:
@@ -212,8 +214,8 @@ def shifted_rows(reference: Reference, field: Floats, bands: Floats) -> bool:
 
 
 def _best_shift(reference: Floats, seen: Floats, band: int) -> tuple[int, float]:
-    """How far from its place, in pixels along one axis, a band's rows agree best with the
-    reference, around the edges, and how well: they may have been shifted, or be repeated."""
+    """At which shift, in pixels along one axis, a band's rows agree best with the reference around
+    the edges, and how well. The rows may have been shifted or repeated."""
     height, width = seen.shape[:2]
     rows = slice(height * band // _REF_BANDS, height * (band + 1) // _REF_BANDS)
     part = np.zeros_like(seen)
@@ -237,7 +239,7 @@ def _by_band(y: Floats, height: int, scores: Floats, bands: int) -> Floats:
 
 
 def _directions(right: Floats, down: Floats) -> Floats:
-    """[N, 2]: as `registration.edges`, at single points."""
+    """Return [N, 2]: like `registration.edges`, but at single points."""
     right2, down2 = np.square(right), np.square(down)
     strength = right2 + down2 + np.float32(_EDGE**2)
     return np.column_stack([(right2 - down2) / strength, 2 * right * down / strength])

@@ -3,13 +3,13 @@
 Each slot's patch is compared in two ways with the same patch on the frame on which that slot was
 judged. Its *pattern* (grey levels minus their mean, divided by their spread) ignores brightness and
 contrast, so a cloud or a changed exposure does not count as a change. Its *level* (mean, relative
-to the whole scene's change of brightness) shows what a pattern cannot: a plain roof over plain
-tarmac. Only the part of a patch inside the slot's outline counts, so people and trees next to it
-change nothing.
+to the whole scene's change in brightness) shows what a pattern cannot, such as a plain roof over
+plain tarmac. Only the part of a patch inside the slot's outline counts, so people and trees next to
+it have no effect.
 
 A patch is compared with the judged frame, not with the last frame, so slow changes add up. A
-judgement is repeated only after two in a row agreed: otherwise one mistake, repeated, would pass
-the tracker's hysteresis, which relies on independent observations.
+judgement is repeated only after two in a row agreed. Otherwise a single mistake, if repeated, would
+pass the tracker's hysteresis, which relies on independent observations.
 """
 
 from collections.abc import Hashable, Sequence
@@ -24,7 +24,7 @@ Flags = NDArray[np.bool_]
 Counts = NDArray[np.int32]
 
 PATCH_PX: Final = 12
-"""Side of a slot's patch; each pixel is the mean of the area it covers."""
+"""Side length of a slot's patch. Each pixel is the mean of the area it covers."""
 
 UNKNOWN: Final = "unknown"
 """The state that never counts as settled."""
@@ -33,11 +33,11 @@ _CELL_PX: Final = 4
 _CELLS: Final = PATCH_PX // _CELL_PX
 _CELL_COUNTS_FROM: Final = 0.25
 """Share of a cell that must be inside the slot's outline for the cell to count."""
-_SPREAD_FLOOR: Final = 8.0  # grey levels: below it a patch shows noise, not a pattern
-_LEVEL_FLOOR: Final = 8.0  # grey levels: keeps ratios of nearly black means quiet
-_FULL_EACH: Final = 4  # each so-many-th judgement that agrees is a full one
-_FULL_EACH_CHANGED: Final = 16  # the same of a slot whose patch changed: those come more often
-_STAGGER: Final = 10  # pictures over which refreshes of slots judged together are spread
+_SPREAD_FLOOR: Final = 8.0  # grey levels; a lower spread is noise, not a pattern
+_LEVEL_FLOOR: Final = 8.0  # grey levels; keeps ratios of nearly black means stable
+_FULL_EACH: Final = 4  # every 4th judgement that agrees is a full one
+_FULL_EACH_CHANGED: Final = 16  # the same for a slot whose patch changed, which is more frequent
+_STAGGER: Final = 10  # pictures over which refreshes of slots judged together are spread out
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ class Limits:
     level: float = 0.05
     """Change of a patch's mean beyond the scene's, as a share."""
     refresh_after: int = 20
-    """Pictures that may repeat one judgement; up to `_STAGGER` more, by the slot's number."""
+    """How many pictures may repeat one judgement, plus up to `_STAGGER` depending on the slot's
+    number."""
     agreeing: int = 2
     """Judgements in a row that must agree before they are repeated."""
     unknown_after: int = 4
@@ -58,10 +59,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The content of a picture: `patches` [S, PATCH_PX, PATCH_PX] of its slots with the share of
-    each pixel inside the outline (`weights`, same shape), and the whole `scene` [K], coarse, in
-    grey levels 0..255. `context` (layout, picture size) must be equal for two views to be
-    comparable."""
+    """The content of a picture: the `patches` [S, PATCH_PX, PATCH_PX] of its slots, with the share
+    of each pixel inside the outline (`weights`, same shape), and the whole `scene` [K] at low
+    resolution, in grey levels 0..255. Two views are comparable only if their `context` (layout,
+    picture size) is equal."""
 
     patches: Floats
     weights: Floats
@@ -71,8 +72,8 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered of a camera. For each slot, from the frame on which it was judged: its
-    patch [S, P, P] and the scene [S, K]; its state, how many judgements in a row agreed, and how
+    """What is remembered about a camera. For each slot, from the frame on which it was judged: its
+    patch [S, P, P] and the scene [S, K], its state, how many judgements in a row agreed, and how
     many pictures have repeated it."""
 
     patches: Floats
@@ -85,11 +86,12 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Why slots must be judged, [S] each. `changed`: the patch differs, or nothing is known of it.
-    `unsettled`: judged only once so far, or unknown for some pictures. `refresh`: judged too many
-    pictures ago. `confirm`: it is enough if the slot network answers as before, because a shadow
-    changes a patch and not the answer. Not for an unknown slot or, with a changed patch, one judged
-    only once; and not every time, or a mistake would be kept for ever."""
+    """Why slots must be judged, [S] each. `changed`: the patch differs, or nothing is known about
+    it. `unsettled`: the slot was judged only once so far, or has been unknown for some pictures.
+    `refresh`: it was judged too many pictures ago. `confirm`: it is enough if the slot network
+    answers as before, because a shadow changes a patch but not the answer. `confirm` is never set
+    for an unknown slot, or for one with a changed patch that was judged only once. It is not set
+    every time, or a mistake would be kept for ever."""
 
     changed: Flags
     unsettled: Flags
@@ -98,12 +100,12 @@ class Due:
 
     @property
     def urgent(self) -> Flags:
-        """[S]: slots whose earlier judgement is not evidence."""
+        """[S]: the slots whose earlier judgement no longer counts as evidence."""
         return self.changed | self.unsettled
 
     @property
     def any(self) -> Flags:
-        """[S]: for any reason."""
+        """[S]: the slots that must be judged for any reason."""
         return self.urgent | self.refresh
 
 
@@ -128,8 +130,8 @@ def due_slots(view: View, memory: Memory | None, limits: Limits = Limits()) -> D
 
 
 def remember(view: View, memory: Memory | None, judged: Flags, states: Sequence[str]) -> Memory:
-    """What to remember after a picture on which the slots `judged` [S] were judged. `states`: of
-    all slots as now reported; those not judged repeat what was remembered."""
+    """What to remember after a picture on which the slots `judged` [S] were judged. `states` are
+    those of all slots as now reported. Slots that were not judged repeat what was remembered."""
     memory = _comparable(memory, view)
     if memory is None:
         ones = np.ones(len(judged), np.int32)
@@ -151,7 +153,8 @@ def remember(view: View, memory: Memory | None, judged: Flags, states: Sequence[
 def changed_slots(
     now: View, then_patches: Floats, then_scenes: Floats, limits: Limits = Limits()
 ) -> Flags:
-    """The slots whose patches [S] differ from the judged ones by more than light and noise."""
+    """The slots whose patches [S] differ from the judged ones by more than light and noise
+    explain."""
     if not len(now.patches):
         return np.zeros(0, np.bool_)
     weights = now.weights
@@ -171,21 +174,21 @@ def _comparable(memory: Memory | None, view: View) -> Memory | None:
 
 
 def _mean(patches: Floats, weights: Floats) -> Floats:
-    """[S, 1, 1]: the mean inside the outline."""
+    """Return [S, 1, 1]: the mean inside the outline."""
     total = np.maximum(weights.sum(axis=(1, 2), keepdims=True), np.float32(1e-6))
     return np.asarray((patches * weights).sum(axis=(1, 2), keepdims=True) / total, np.float32)
 
 
 def _pattern(patches: Floats, weights: Floats) -> Floats:
-    """Each patch less its mean, in units of its spread."""
+    """Each patch minus its mean, in units of its spread."""
     centred = patches - _mean(patches, weights)
     spread = np.sqrt(_mean(np.square(centred), weights))
     return np.asarray(centred / np.maximum(spread, np.float32(_SPREAD_FLOOR)), np.float32)
 
 
 def _cells(patches: Floats, weights: Floats) -> Floats:
-    """Means over cells of `_CELL_PX` squared: noise averages out, a corner of a car does not. A
-    cell mostly outside the outline is 0."""
+    """Means over cells of `_CELL_PX` squared. Noise averages out, but the corner of a car does not.
+    A cell mostly outside the outline is 0."""
     shape = (-1, _CELLS, _CELL_PX, _CELLS, _CELL_PX)
     total = weights.reshape(shape).sum(axis=(2, 4))
     sums = (patches * weights).reshape(shape).sum(axis=(2, 4))
@@ -195,14 +198,14 @@ def _cells(patches: Floats, weights: Floats) -> Floats:
 
 
 def _levels(patches: Floats, weights: Floats) -> Floats:
-    """[S]: the logarithm of each patch's mean, so that a gain is a shift."""
+    """Return [S]: the logarithm of each patch's mean, so that a gain becomes an offset."""
     means = _mean(patches, weights)[:, 0, 0]
     return np.asarray(np.log(means + np.float32(_LEVEL_FLOOR)), np.float32)
 
 
 def _light(now: Floats, then: Floats) -> Floats:
-    """[S]: how much brighter the whole scene became (logarithm) since each slot's frame; vehicles
-    cover few of its points, so they do not affect the median."""
+    """Return [S]: how much brighter the whole scene has become (logarithm) since each slot's frame.
+    Vehicles cover few of its points, so they do not affect the median."""
     floor = np.float32(_LEVEL_FLOOR)
     ratios = np.log(now + floor) - np.log(then + floor)
     return np.asarray(np.median(ratios, axis=1), np.float32)

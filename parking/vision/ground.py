@@ -1,12 +1,14 @@
 """Estimate a camera's view of a flat lot from the boxes of parked cars. Pure.
 
-Cars all have about the same size. So the boxes of enough of them, small far away and large nearby,
-determine the camera's focal length, tilt and height, and with these the position and heading of
-each box on the ground. The model assumes a level camera and a lens without distortion.
+All cars have about the same size. So the boxes of enough cars, small in the distance and large
+nearby, determine the camera's focal length, tilt and height. These in turn determine the position
+and heading of each box on the ground. The model assumes a level camera and a lens without
+distortion.
 
-Picture coordinates here: the picture is 1 wide, x and y run from its centre, y down. Ground
-coordinates: metres, x right and y forward of the camera. A heading is the angle of a car's length
-against x, radians in 0..pi: front and back are the same.
+In picture coordinates, the picture is 1 wide, x and y start at its centre, and y points down.
+Ground coordinates are in metres, with x to the right and y forward of the camera. A heading is the
+angle between a car's long axis and x, in radians within 0..pi, because front and back are
+equivalent.
 """
 
 from typing import Final, NamedTuple
@@ -33,19 +35,20 @@ _CORNERS: Final = np.array(
         for y in (-wide / 2, wide / 2)
     ]
 )
-"""A car's outermost points in shares of its sizes: the body, and a roof smaller than it."""
+"""A car's outermost points as shares of its dimensions: the body, and a smaller roof."""
 
 _NEAREST_M: Final = 0.5
 _FARTHEST_M: Final = 300.0
 _USUAL_FOCAL: Final = 0.85
 _USUAL_M: Final = 12.0
 _PULL: Final = 0.02
-"""Weight of the prior for a typical camera: boxes of one row hardly determine its focal length."""
+"""Weight of the prior for a typical camera, because boxes of a single row hardly determine its
+focal length."""
 _PITCH_M: Final = (2.4, 3.3)
 _PITCH_WEIGHT: Final = 0.8
 _EDGE_WEIGHT: Final = 0.1
 _WORST: Final = 0.4
-"""Upper limit of one box's misfit: a lorry or a hidden car must not distort the estimate."""
+"""Upper limit of one box's misfit, so that a lorry or a hidden car cannot distort the estimate."""
 
 
 _WAYS: Final = np.array(
@@ -57,7 +60,8 @@ _WAYS: Final = np.array(
         if focal or tilt or height
     ]
 )
-"""Steps of the search. The three parameters are coupled: a longer lens looks like a lower tilt."""
+"""Steps of the search. The three parameters are coupled, because a longer lens looks like a lower
+tilt."""
 
 
 class Camera(NamedTuple):
@@ -69,7 +73,7 @@ class Camera(NamedTuple):
     height_m: float
 
     def project(self, points: Floats) -> Floats:
-        """World points [..., 3], metres, as picture points [..., 2]."""
+        """Convert world points [..., 3] in metres to picture points [..., 2]."""
         sin, cos = np.sin(self.tilt), np.cos(self.tilt)
         drop = self.height_m - points[..., 2]
         depth = np.maximum(points[..., 1] * cos + drop * sin, _NEAREST_M)
@@ -78,7 +82,8 @@ class Camera(NamedTuple):
         return seen
 
     def ground(self, points: Floats) -> Floats:
-        """Picture points [..., 2] as ground points [..., 2]; above the horizon: very far away."""
+        """Convert picture points [..., 2] to ground points [..., 2]. Points above the horizon
+        become very distant ones."""
         sin, cos = np.sin(self.tilt), np.cos(self.tilt)
         falls = self.focal * sin + points[..., 1] * cos
         times = np.minimum(self.height_m / np.maximum(falls, 1e-6), _FARTHEST_M / self.focal)
@@ -87,13 +92,15 @@ class Camera(NamedTuple):
         return at
 
     def outline(self, ground: Floats, above_m: float = 0.0) -> Floats:
-        """Points [..., 2] of the ground, or of the level so far above, in the picture."""
+        """Convert points [..., 2] on the ground, or on a plane `above_m` above it, to picture
+        points."""
         level = np.full_like(ground[..., :1], above_m)
         return self.project(np.concatenate([ground, level], axis=-1))
 
     def boxes(self, centres: Floats, headings: Floats) -> Floats:
         """Boxes [..., 4] xyxy of cars that stand at `centres` [..., 2], turned by `headings`."""
-        # The corners are the first axis: numpy is slow at the minimum along a short last one.
+        # The corners are the first axis, because numpy computes a minimum along a short last axis
+        # slowly.
         corners = _CORNERS.reshape(-1, *[1] * (centres.ndim - 1), 3) * CAR_M
         along, across, above = np.moveaxis(corners, -1, 0)
         sin, cos = np.sin(headings), np.cos(headings)
@@ -109,15 +116,15 @@ class Stands(NamedTuple):
     centres: Floats
     """[N, K, 2], metres."""
     misfit: Floats
-    """[N, K]: how far the box's width and height are from such a car's, as logarithms."""
+    """[N, K]: how far the box's width and height are from those of such a car, as logarithms."""
     cost: Floats
     """[N, K]: the misfit, capped at 1, plus how badly the heading fits the visible edges."""
 
 
 def stands(camera: Camera, sightings: Floats) -> Stands:
-    """Place a car of every heading so that the middle and the bottom of its box are the box's.
-    `sightings` [N, 4 + B]: a box xyxy, and how much edge there is inside it in each of B (or no)
-    directions over 0..pi (x right, y down), as shares."""
+    """Place a car with every heading so that the middle and the bottom of its box match the given
+    box. `sightings` [N, 4 + B] has a box xyxy and, as shares, how much edge there is inside it in
+    each of B directions over 0..pi (x right, y down). B may be 0."""
     boxes = sightings[:, None, :4]
     middle = (boxes[..., 0] + boxes[..., 2]) / 2
     target = np.stack([middle, boxes[..., 3]], axis=-1)
@@ -139,8 +146,8 @@ def stands(camera: Camera, sightings: Floats) -> Stands:
 
 
 def _along_edges(camera: Camera, centres: Floats, edges: Floats) -> Floats:
-    """How much more edge than usual runs along each heading [N, K], -1..2: a car's sides, and
-    painted lines, run along it. Boxes alone cannot tell a car from its mirror image."""
+    """How much more edge than usual runs along each heading [N, K], -1..2, as a car's sides and
+    painted lines do. Boxes alone cannot tell a car from its mirror image."""
     bins = edges.shape[1]
     if not bins:
         return np.zeros(centres.shape[:2])
@@ -157,8 +164,8 @@ def _along_edges(camera: Camera, centres: Floats, edges: Floats) -> Floats:
 
 
 def settled(at: Stands, reach_m: float = 5.0) -> NDArray[np.intp]:
-    """The heading (index) of each place, [N]: the one that fits its own box and the boxes around
-    it, because neighbouring cars are parked alike."""
+    """The heading (index) of each place, [N]. It is the one that fits both its own box and the
+    boxes around it, because neighbouring cars are parked alike."""
     best: NDArray[np.intp] = at.cost.argmin(axis=1)
     each = np.arange(len(best))
     for _ in range(2):
@@ -170,8 +177,8 @@ def settled(at: Stands, reach_m: float = 5.0) -> NDArray[np.intp]:
 
 
 def misfit(camera: Camera, sightings: Floats) -> float:
-    """How badly the boxes fit cars seen by the camera. Widths and heights of boxes count, and that
-    the nearest neighbour is about a slot's width away."""
+    """How badly the boxes fit cars seen by the camera. The widths and heights of boxes count, and
+    so does whether the nearest neighbour is about a slot's width away."""
     at = stands(camera, sightings)
     chosen = settled(at)
     each = np.arange(len(chosen))
@@ -188,8 +195,8 @@ def misfit(camera: Camera, sightings: Floats) -> float:
 
 
 def find_camera(sightings: Floats) -> Camera | None:
-    """The camera under which the boxes [N, 4 + B] (see `stands`) fit cars best; None where there
-    are fewer than MIN_BOXES."""
+    """The camera for which the boxes [N, 4 + B] (see `stands`) fit cars best, or None if there are
+    fewer than MIN_BOXES."""
     boxes = sightings
     if len(boxes) < MIN_BOXES:
         return None
@@ -221,7 +228,7 @@ def find_camera(sightings: Floats) -> Camera | None:
 
 
 def _at_height(boxes: Floats, focal: float, tilt: float) -> Camera:
-    """The camera raised or lowered until cars are as large as the boxes, in the middle."""
+    """The camera, raised or lowered until the median car is as large as the boxes."""
     camera = Camera(focal, tilt, 8.0)
     for _ in range(2):
         at = stands(camera, boxes)

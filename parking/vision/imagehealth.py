@@ -1,9 +1,9 @@
-"""Decide whether a picture can be trusted. Pure: a small grey picture and the camera's last one go
-in.
+"""Decide whether a picture can be trusted. Pure: the inputs are a small grey picture and the
+camera's previous one.
 
 Measured on the 349 healthy frames of six public parking sets and the demo at 480 px (from dusk and
-shade to full sun): the least sharp of each set had 0.68 to 0.73, the least detailed 0.46, the
-darkest a bright end of 0.47. Each threshold notes the values of the damaged versions from
+shade to full sun), the least sharp frame of each set had 0.68 to 0.73, the least detailed 0.46, and
+the darkest a bright end of 0.47. Each threshold notes the values of the damaged versions from
 tools/evaluate.
 """
 
@@ -25,59 +25,62 @@ Grey = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 
 LONG_SIDE_PX: Final = 480
-"""The long side of the grey picture that the thresholds were measured on."""
+"""The long side of the grey picture on which the thresholds were measured."""
 
 _BLUR_TAPS: Final = 9
-# Down, right, taps: alike in length. The first two say where the picture is sharp, too.
+# Down, right and taps, with similar lengths. The first two also tell where the picture is sharp.
 _WAYS: Final = ((1, 0, _BLUR_TAPS), (0, 1, _BLUR_TAPS), (1, 1, 7), (1, -1, 7))
-_NOTHING_STD: Final = 2.0  # grey levels: a sensor's noise, averaged down, stays below
+_NOTHING_STD: Final = 2.0  # grey levels; a sensor's noise, averaged down, stays below
 _BLOCKS: Final = 16
-_BLOCK_STD: Final = 4.0  # grey levels: sensor noise, averaged down, stays below
+_BLOCK_STD: Final = 4.0  # grey levels; sensor noise, averaged down, stays below
 _TILE_PX: Final = 16
-_ENDS: Final = (5, 95)  # percentiles: a few lamps do not make a night picture usable
+_ENDS: Final = (5, 95)  # percentiles, because a few lamps do not make a night picture usable
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The limits of trust. Shares are 0..1; `frozen_after` 0 switches that check off."""
+    """The limits of trust. Shares are 0..1, and `frozen_after` 0 turns that check off."""
 
     dark_below: float = 0.17
-    """Brightness that 95 % of the picture are below. Of 48 clean pictures one had 0.19, the next
-    0.52; at the third strength of `dark` in tools/evaluate they have 0.06 to 0.23."""
+    """The picture is dark if 95 % of it is below this brightness. Of 48 clean pictures one had 0.19
+    and the next 0.52. At the third strength of `dark` in tools/evaluate they have 0.06 to 0.23."""
     covered_below: float = 0.25
-    """Share of the picture's blocks that show any detail."""
+    """The picture is covered if a smaller share of its blocks shows any detail."""
     fogged_above: float = 0.33
-    """Brightness that 95 % of the picture are above: fog lifts the dark parts."""
+    """Fog brightens the dark parts: 95 % of the picture is above this brightness."""
     fogged_within: float = 0.36
-    """Distance from there to the brightness that 95 % are below: fog lowers the bright parts."""
+    """Fog darkens the bright parts: the brightness that 95 % of the picture is below is within this
+    distance of the dark end."""
     fogged_locally: float = 0.35
-    """Range within 9 x 9 pixels that 95 % of the picture are below: an empty, sharp lot of one grey
-    has 0.38 and more there (of 260 windows of a quarter of a frame the least bright range had
-    0.36), fog of the third strength at most 0.3."""
+    """Range within 9 x 9 pixels that 95 % of the picture is below. An empty, sharp lot of uniform
+    grey has at least 0.38 (0.36 was the minimum of the bright ones among 260 windows of a quarter
+    of a frame), and fog of the third strength at most 0.3."""
     blurred_below: float = 0.52
     """Sharpness: the share of fine gradients that a blur would remove."""
     frozen_after: int = 5
-    """Repeats of the same picture in a row; a sensor's noise makes each picture a new one."""
+    """How often the same picture must repeat in a row. A sensor's noise makes each picture
+    different."""
     clock_within: float = 0.06
-    """Share of the picture's tiles that may change while all others are the same to the last bit: a
-    clock written into a frozen picture. Noise of 0.2 grey levels changes three quarters of all
-    tiles, after any JPEG."""
+    """Share of the picture's tiles that may change while all others stay bit-identical, as with a
+    clock drawn into a frozen picture. Noise of 0.2 grey levels changes three quarters of all tiles,
+    at any JPEG quality."""
 
 
 LEAST: Final = Thresholds(covered_below=0.1, blurred_below=0.4)
 """The limits for a picture that a person chose as a reference."""
 _LEAST_FOG: Final = (0.16, 0.25)
-"""Contrast and local range below which a bright picture is fogged, whatever is usual; the models'
-accuracy on paler ones is in docs/accuracy.md."""
+"""A bright picture with less contrast and local range than this is fogged, whatever is usual. The
+models' accuracy on paler ones is in docs/accuracy.md."""
 FOG_FROM: Final = 0.3
-"""Darker dark ends are never fog, so the local range is not measured."""
+"""A darker dark end is never fog, so the local range is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is remembered of a camera's last picture. `clock`: the tiles that changed while it was
-    repeated; `unplaced`: pictures since it was compared with the layout's reference; `recent`: what
-    the next pictures' bands must agree with; `day`: what was learnt of the camera's usual look."""
+    """What is remembered about a camera's last picture. `clock` holds the tiles that changed while
+    it was repeated. `unplaced` counts the pictures since it was compared with the layout's
+    reference. `recent` is what the bands of the next pictures must agree with, and `day` what was
+    learnt about the camera's usual look."""
 
     grey: Grey
     repeats: int = 0
@@ -90,8 +93,8 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The content of a picture alone, without the camera's history. `damage`: why it is not a
-    usable picture, in words; `fine`: where it is sharp, None for a tiny one."""
+    """What a picture shows on its own, without the camera's history. `damage` tells in words why it
+    is not usable. `fine` tells where it is sharp, and is None for a tiny picture."""
 
     grey: Grey
     dark_end: float
@@ -104,8 +107,9 @@ class Measured:
 
 
 def measured(grey: Grey, stored: Grey | None = None) -> Measured:
-    """The expensive part. `grey` is [H, W] with `LONG_SIDE_PX` as long side; `stored`: the same as
-    the camera sent it, if it was turned, because torn rows are rows of that."""
+    """Measure a picture, which is the expensive part. `grey` is [H, W] with `LONG_SIDE_PX` as its
+    long side. `stored` is the same picture as the camera sent it, if it was turned, because torn
+    rows are rows of that one."""
     dark_end, bright_end = (level / 255 for level in _percentiles(grey))
     sharp, fine = _sharpness(grey)
     local = _local_range(grey) if dark_end > FOG_FROM else 1.0
@@ -114,9 +118,10 @@ def measured(grey: Grey, stored: Grey | None = None) -> Measured:
 
 
 def limits_for(usual: Measured, limits: Thresholds) -> Thresholds:
-    """The limits for a camera whose reference picture has the values `usual`: a soft lens, a
-    privacy mask and washed-out light are its normal look. Limits are only relaxed, and never below
-    fixed ends. A washed-out camera counts as fogged when it has much less contrast than usual."""
+    """The limits for a camera whose reference picture has the values `usual`. A soft lens, a
+    privacy mask or washed-out light may be its normal look. Limits are only ever relaxed, and never
+    beyond fixed bounds. A washed-out camera counts as fogged when it has much less contrast than
+    usual."""
     washed = usual.dark_end > FOG_FROM
     contrast = usual.bright_end - usual.dark_end if washed else 1.0
     local = usual.local if washed else 1.0
@@ -136,8 +141,8 @@ def _relaxed(limit: float, usual: float, least: float) -> float:
 def assess(
     seen: Measured | Grey, earlier: Look | None, limits: Thresholds = Thresholds()
 ) -> tuple[ImageHealth, Look]:
-    """Return the picture's health and what to remember. Without an earlier look (a new camera, a
-    restart) nothing is `frozen`. Nothing is remembered of a damaged picture."""
+    """Return the picture's health and what to remember. Without an earlier look (a new camera or a
+    restart) no picture is `frozen`. Nothing is remembered about a damaged picture."""
     if not isinstance(seen, Measured):
         seen = measured(seen)
     grey = seen.grey
@@ -159,7 +164,8 @@ def assess(
 
 
 def _verdict(seen: Measured, repeats: int, limits: Thresholds) -> tuple[Health, str | None]:
-    """The first fault, which explains the others: a dark picture is neither sharp nor detailed."""
+    """The first fault, which explains the others. For example, a dark picture is neither sharp nor
+    detailed."""
     if seen.damage:
         return "damaged", seen.damage
     if seen.bright_end < limits.dark_below:
@@ -178,7 +184,7 @@ def _verdict(seen: Measured, repeats: int, limits: Thresholds) -> tuple[Health, 
 
 
 def _clock(grey: Grey, earlier: Look, limits: Thresholds) -> Flags | None:
-    """The tiles in which the picture has changed since it began to repeat, none or a few; None if
+    """The few tiles, if any, in which the picture has changed since it began to repeat, or None if
     it is a new picture."""
     if grey.shape != earlier.grey.shape:
         return None
@@ -192,8 +198,8 @@ def _clock(grey: Grey, earlier: Look, limits: Thresholds) -> Flags | None:
 
 
 def _percentiles(grey: Grey) -> list[float]:
-    """The grey levels that `_ENDS` percent of the pixels are below; from a histogram, because
-    sorting a picture takes ten times as long."""
+    """The grey levels that `_ENDS` percent of the pixels are below. They come from a histogram,
+    because sorting a picture takes ten times as long."""
     below = np.cumsum(np.bincount(grey.ravel(), minlength=256))
     ranks = [(grey.size - 1) * percent / 100 for percent in _ENDS]
     levels = [np.searchsorted(below, [int(rank), -int(-rank // 1)], "right") for rank in ranks]
@@ -204,14 +210,15 @@ def _percentiles(grey: Grey) -> list[float]:
 
 
 def _local_range(grey: Grey) -> float:
-    """The range within 9 x 9 pixels that 95 % of the picture are below; 0..1."""
+    """The range within 9 x 9 pixels that 95 % of the picture is below, 0..1."""
     kernel = np.ones((9, 9), np.uint8)
     ranges = cv2.subtract(cv2.dilate(grey, kernel), cv2.erode(grey, kernel))
     return _percentiles(np.asarray(ranges, np.uint8))[1] / 255
 
 
 def _detail(grey: Grey) -> float:
-    """Share of 16 x 16 blocks whose grey levels vary. A picture smaller than that has none."""
+    """The share of 16 x 16 blocks whose grey levels vary. It is 0 for a picture smaller than one
+    block."""
     height, width = (side // _BLOCKS for side in grey.shape)
     if not height or not width:
         return 0.0
@@ -224,9 +231,10 @@ def _detail(grey: Grey) -> float:
 
 
 def _sharpness(grey: Grey) -> tuple[float, Fine | None]:
-    """Crete's blur measure inverted (SPIE 6492, 2007): blurring a sharp picture again changes it
-    much, a blurred one little; contrast cancels out. The worst of four directions counts, so that
-    shaking in any of them is found. 0..1; and where in the picture the fine gradients are."""
+    """Crete's blur measure, inverted (SPIE 6492, 2007), 0..1, and where in the picture the fine
+    gradients are. Blurring changes a sharp picture a lot and a blurred one little, and contrast
+    cancels out. The worst of four directions counts, so that camera shake in any of them is
+    detected."""
     if min(grey.shape) <= _BLUR_TAPS:
         return 0.0, None
     down, right = gradients(grey, *_WAYS[0]), gradients(grey, *_WAYS[1])
@@ -242,9 +250,10 @@ def _lost_share(sharp: Sums, lost: Sums) -> float:
 
 
 def blank_shares(grey: Grey, polygons: Sequence[ArrayLike]) -> NDArray[np.float64]:
-    """For each outline (0..1 of the picture) the share of its bounding box that shows nothing at
-    all: no more than a sensor's noise in any 9 x 9 pixels. Of 2,543 slots in clean pictures of
-    seven lots one had more than half; a slot behind a cover or in a lamp's glare has nearly all."""
+    """For each outline (0..1 of the picture), the share of its bounding box that shows nothing at
+    all, which means no more than sensor noise in any 9 x 9 pixels. Of 2,543 slots in clean pictures
+    of seven lots, one had more than half. For a slot behind a cover or in a lamp's glare it is
+    nearly all."""
     values = grey.astype(np.float32)
     mean = cv2.boxFilter(values, -1, (9, 9))
     spread = cv2.subtract(

@@ -1,9 +1,10 @@
 """Choose the size of the model's input for a camera, from its slots' size in the picture. Pure.
 
-Measured on six public sets at 480 to 1280 px (docs/decisions/0011, 0014, 0018): the more pixels of
-height a slot has at the input, the better it is judged, up to about 40. Beyond that a larger input
-only costs time, and is used only for pictures in doubt (services/detector/closer.py). The smallest
-ten percent of slots are left out, so that a few at the far edge do not slow down all others.
+Measured on six public sets at 480 to 1280 px (docs/decisions/0011, 0014, 0018), a slot is judged
+better the more pixels of height it has at the input, up to about 40. Beyond that, a larger input
+only costs time, so it is used only for pictures in doubt (services/detector/closer.py). The
+smallest ten percent of slots are left out, so that a few at the far edge do not slow down all
+others.
 """
 
 from collections.abc import Sequence
@@ -16,22 +17,23 @@ from numpy.typing import NDArray
 from parking.core.events import LayoutPublished, LayoutSlot
 
 SLOT_NEEDS_PX: Final = 40
-"""Height at the model's input that a slot must have."""
+"""The height that a slot must have at the model's input."""
 
 LEFT_OUT_PERCENT: Final = 10
 SMALLEST_PX: Final = 480
 LARGEST_PX: Final = 1280
 STEP_PX: Final = 32
 UNSEEN_PX: Final = 640
-"""Without slots: the size of the vehicles is unknown."""
+"""Used if there are no slots, because the size of the vehicles is then unknown."""
 
 CROP_NEEDS_PX: Final = 64
-"""Long side that a slot must keep in a picture decoded at half size."""
+"""The long side that a slot must keep in a picture decoded at half size."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputSize:
-    """The input's long side with the reason, for an operator. `automatic`: chosen here, not set."""
+    """The input's long side with the reason, for an operator. `automatic` means chosen here, not
+    set."""
 
     size_px: int
     automatic: bool
@@ -61,8 +63,8 @@ def input_size(layout: LayoutPublished | None, size_wh: tuple[int, int]) -> Inpu
 
 
 def half_is_enough(layout: LayoutPublished | None, size_wh: tuple[int, int], size_px: int) -> bool:
-    """Whether the picture may be decoded at half size: the input is no larger than that, and each
-    slot keeps `CROP_NEEDS_PX` on its long side, for the slot network."""
+    """Whether the picture may be decoded at half size. The input must be no larger than that, and
+    each slot must keep `CROP_NEEDS_PX` on its long side for the slot network."""
     if size_px > max(size_wh) // 2:
         return False
     sides = _sides(enabled(layout), size_wh)
@@ -70,11 +72,11 @@ def half_is_enough(layout: LayoutPublished | None, size_wh: tuple[int, int], siz
 
 
 def enabled(layout: LayoutPublished | None) -> list[LayoutSlot]:
-    """The enabled slots; none without a layout."""
+    """The enabled slots, or none without a layout."""
     return [slot for slot in layout.slots if slot.enabled] if layout else []
 
 
 def _sides(slots: Sequence[LayoutSlot], size_wh: tuple[int, int]) -> NDArray[np.float64]:
-    """Width and height of the rectangle around each slot [S, 2], pixels."""
+    """Width and height of the rectangle around each slot, [S, 2], in pixels."""
     spans = [np.ptp(np.asarray(slot.polygon, np.float64), axis=0) for slot in slots]
     return np.asarray(spans, np.float64).reshape(-1, 2) * size_wh

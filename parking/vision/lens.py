@@ -1,12 +1,12 @@
 """Find parts of a picture that are out of focus while the rest is sharp: condensation, drops, dirt
-or a web on the lens. Pure: the small grey picture and outlines go in.
+or a web on the lens. Pure: the inputs are the small grey picture and outlines.
 
 The measure around each slot is the share of fine gradients that a blur would remove, as in
 `imagehealth` for the whole picture. It is compared with the sharper parts of the same picture (a
-soft camera is soft everywhere) and with the same place on the layout's reference picture. Measured
-on 3,615 slots of clean frames of six public sets: at least 0.488, and at least 0.77 of the value of
-the same place on another picture. Behind condensation of 6 to 25 px at 1280 px width nine of ten
-have less.
+soft camera is soft everywhere) and with the same place in the layout's reference picture. Measured
+on 3,615 slots of clean frames of six public sets, it is at least 0.488, and at least 0.77 of the
+value at the same place in another picture. Behind condensation of 6 to 25 px at 1280 px width, nine
+out of ten slots have less.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ Sums = NDArray[np.uint16]
 Box = tuple[float, float, float, float]
 
 TILES: Final = (12, 8)
-"""Columns and rows of the picture's parts."""
+"""Number of columns and rows into which the picture is divided."""
 _MASK_WH: Final = (48, 32)
 _TAPS: Final = 9
 _CELL_PX: Final = 6
@@ -33,9 +33,9 @@ _AROUND: Final = 0.75
 _LEAST_PX: Final = 14
 _SOFT_BELOW: Final = 0.48
 _SHARP_FROM: Final = 0.68
-"""Sharpness of the sharper tiles of a usual camera; softer cameras have a lower limit."""
+"""Sharpness of the sharper tiles of a typical camera. Softer cameras have a lower limit."""
 _OF_USUAL: Final = 0.72
-_EMPTY_BELOW: Final = 1.6  # grey levels: less fine structure than tarmac has in any light but night
+_EMPTY_BELOW: Final = 1.6  # grey levels: less fine detail than tarmac has except at night
 _RICH: Final = 10.0
 _OF_USUAL_DETAIL: Final = 0.12
 _NIGHT: Final = 0.35
@@ -44,16 +44,16 @@ _NIGHT: Final = 0.35
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fine:
-    """Integral pictures [Y + 1, X + 1] over cells of a grey picture of `size_wh` pixels: of its
-    gradients, and of the part of them that a blur would remove."""
+    """Integral images [Y + 1, X + 1] over cells of a grey picture of `size_wh` pixels: one of its
+    gradients, and one of the part of them that a blur would remove."""
 
     gradients: Floats
     fine: Floats
     size_wh: tuple[int, int]
 
     def over(self, boxes: Floats) -> Floats:
-        """[N, 2]: for boxes [N, 4] (x0, y0, x1, y1 in pixels) the sharpness, 0..1, and the fine
-        detail in grey levels per pixel."""
+        """Return [N, 2]: the sharpness (0..1) and the fine detail in grey levels per pixel for
+        boxes [N, 4] (x0, y0, x1, y1 in pixels)."""
         down, across = (side - 1 for side in self.fine.shape)
         scale = np.array((across, down) * 2) / (self.size_wh * 2)
         places = boxes * scale
@@ -69,8 +69,8 @@ class Fine:
 
 def gradients(grey: Grey, down: int, right: int, taps: int) -> tuple[Sums, Sums]:
     """`taps` times the gradients one step (down, right) apart, and the part of them that a running
-    mean of `taps` in the same direction removes. Two neighbours of a running mean differ by the
-    value that entered less the one that left, over the taps."""
+    mean of `taps` in the same direction removes. Two neighbouring values of a running mean differ
+    by the value that entered minus the one that left, divided by the taps."""
     rows, columns = (grey.shape[0] - taps * down, grey.shape[1] - taps * abs(right))
     first = taps if right < 0 else 0
 
@@ -86,7 +86,7 @@ def gradients(grey: Grey, down: int, right: int, taps: int) -> tuple[Sums, Sums]
 
 def fine_of(down: tuple[Sums, Sums], right: tuple[Sums, Sums], grey: Grey) -> Fine:
     """The sum of the downward and rightward `gradients`, in every second row. Both lack some pixels
-    at two edges, so positions are accurate to half of the taps."""
+    at two edges, so positions are accurate to half the taps."""
     height, width = grey.shape
     cells = max(1, width // _CELL_PX), max(1, height // _CELL_PX)
     tables = []
@@ -98,7 +98,7 @@ def fine_of(down: tuple[Sums, Sums], right: tuple[Sums, Sums], grey: Grey) -> Fi
 
 
 def surroundings(polygons: Sequence[ArrayLike], size_wh: tuple[int, int]) -> Floats:
-    """[S, 4] boxes in pixels around outlines in 0..1 of the picture."""
+    """Return [S, 4]: boxes in pixels around outlines given in 0..1 of the picture."""
     if not len(polygons):
         return np.zeros((0, 4))
     low = np.array([np.min(polygon, axis=0) for polygon in polygons]) * size_wh
@@ -109,7 +109,7 @@ def surroundings(polygons: Sequence[ArrayLike], size_wh: tuple[int, int]) -> Flo
 
 
 def tiles(size_wh: tuple[int, int]) -> Floats:
-    """[N, 4]: the picture's parts in pixels, row by row."""
+    """Return [N, 4]: the picture's parts in pixels, row by row."""
     (across, down), (width, height) = TILES, size_wh
     xs, ys = np.linspace(0, width, across + 1), np.linspace(0, height, down + 1)
     found = [(xs[i], ys[j], xs[i + 1], ys[j + 1]) for j in range(down) for i in range(across)]
@@ -117,9 +117,9 @@ def tiles(size_wh: tuple[int, int]) -> Floats:
 
 
 def out_of_focus(now: Floats, whole: Floats, usual: Floats | None = None) -> Flags:
-    """[S]: the places that are less sharp than they must be. `now` [S, 2] as from `Fine.over`,
-    `whole` [N, 2] the same for the picture's tiles, `usual` [S, 2] for the same places on the
-    reference picture."""
+    """Return [S]: the places that are less sharp than they must be. `now` [S, 2] comes from
+    `Fine.over`, `whole` [N, 2] is the same for the picture's tiles, and `usual` [S, 2] for the same
+    places in the reference picture."""
     sharpest, rich = (float(np.percentile(whole[:, one], 75)) for one in (0, 1))
     softness = min(1.0, sharpest / _SHARP_FROM) ** 2
     flags: Flags = now[:, 0] < _SOFT_BELOW * softness
@@ -134,8 +134,8 @@ def out_of_focus(now: Floats, whole: Floats, usual: Floats | None = None) -> Fla
 
 
 def regions(flags: Flags, boxes: Floats, size_wh: tuple[int, int]) -> list[Box]:
-    """The positions of the flagged places, near ones joined: left, top, right and bottom in 0..1 of
-    the picture."""
+    """The positions of the flagged places as left, top, right and bottom in 0..1 of the picture.
+    Adjacent ones are joined."""
     mask = np.zeros((_MASK_WH[1], _MASK_WH[0]), np.uint8)
     scale = np.array(_MASK_WH * 2) / (size_wh * 2)
     for x0, y0, x1, y1 in boxes[flags] * scale:

@@ -1,8 +1,8 @@
-"""Draw the system's view on a picture: slots, vehicles, a caption.
+"""Draw what the system sees on a picture: slots, vehicles and a caption.
 
-A slot's state has a colour, a pattern and a letter, so that no reader depends on colour: free =
+A slot's state has a colour, a pattern and a letter, so that no reader has to rely on colour: free =
 green outline, F; occupied = vermilion with hatching, O; unknown = amber with dots, ?; closed = blue
-with a cross, X. The colours are distinguishable with the common kinds of colour blindness.
+with a cross, X. The colours can be told apart with the common kinds of colour blindness.
 """
 
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ _LOOKS: Final[dict[SlotState, _Look]] = {
 
 
 def draw(picture: Picture, marks: Sequence[Mark], boxes: Sequence[Box], caption: str) -> Picture:
-    """A copy of the BGR picture with everything drawn on it; the caption gets its own bar."""
+    """A copy of the BGR picture with everything drawn on it. The caption gets its own bar."""
     canvas = picture.copy()
     height, width = canvas.shape[:2]
     scale = max(0.4, width / 1600)
@@ -103,5 +103,5 @@ def _text(canvas: Picture, text: str, origin: tuple[int, int], scale: float) -> 
 def _caption(canvas: Picture, caption: str, scale: float) -> None:
     bar = round(34 * scale)
     canvas[:bar] = canvas[:bar] // 3
-    plain = caption.encode("ascii", "replace").decode()  # OpenCV's fonts know no more
+    plain = caption.encode("ascii", "replace").decode()  # OpenCV's fonts have only ASCII
     _text(canvas, plain, (round(8 * scale), round(bar * 0.72)), scale * 0.9)

@@ -1,9 +1,9 @@
 """Detect, frame by frame, whether a camera still points where its layout's reference picture did.
 Pure: `step(reference, layout_id, grey, earlier) -> Place`.
 
-Every frame gets the cheap check. Only when the edges agree less than they must (`IN_PLACE`) is the
-picture registered, which is expensive: at once when the agreement changed, otherwise after 2, 4, 8
-.. 64 frames, so that a night without any agreement costs little.
+Every frame gets the cheap check. The picture is registered, which is expensive, only if the edges
+agree less than they must (`IN_PLACE`). This is done at once if the agreement changed, and otherwise
+after 2, 4, 8 .. 64 frames, so that a night without any agreement costs little.
 """
 
 from dataclasses import dataclass, replace
@@ -13,24 +13,25 @@ from parking.vision.bands import against_reference, as_before, explains, shifted
 from parking.vision.registration import Floats, Grey, Move, Reference, edges, register
 
 IN_PLACE: Final = 0.7
-"""Agreement from which the camera cannot have moved: pictures moved by 1.2 % or more had at most
+"""From this agreement, the camera cannot have moved. Pictures moved by 1.2 % or more had at most
 0.62."""
 _CHANGED_BY: Final = 0.1
 _GAP: Final = 2
 _LONGEST: Final = 64
 _NOTHING_ALIKE: Final = 0.09
-"""Clean pictures of six sets had at least 0.12; pictures moved so far that the registration fails,
-at most 0.08."""
+"""Clean pictures of six sets had at least 0.12. Pictures that moved so far that registration fails
+had at most 0.08."""
 _AS_BRIGHT: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What is known of a camera's direction. `move`: how it moved, None in place or `lost`. `lost`:
-    a well lit picture that shows nothing of the reference. It may pass (a truck in front of the
-    lens), and until then the slots are not seen. `settled`: the agreement of each band when the
-    camera was last in place; `torn`: rows of this picture are where no camera would show them;
-    `shape`: of the grey pictures to which this applies."""
+    """What is known about a camera's direction. `move` is how it moved, or None if it is in place
+    or `lost`. `lost` means a well lit picture that shows nothing of the reference. This may pass (a
+    truck in front of the lens), but until then the slots are not visible. `settled` is the
+    agreement of each band when the camera was last in place. `torn` means that rows of this picture
+    are where no camera would show them. `shape` is that of the grey pictures to which this
+    applies."""
 
     layout_id: str
     agreement: float
@@ -48,11 +49,11 @@ class Placement:
         return self.move is not None or self.lost
 
     def in_place(self) -> "Placement":
-        """Back in its place, detected at once."""
+        """The placement of a camera that is back in its place, detected at once."""
         return replace(self, move=None, lost=False, frames=0, wait=_GAP)
 
     def words(self, width_px: int) -> str:
-        """The reason, for people; in pixels of a picture of this width."""
+        """The reason in words for people, in pixels of a picture of this width."""
         if self.move is not None:
             return f"the picture is {self.move.words(width_px)} away from the layout's reference"
         if self.lost:
@@ -69,9 +70,10 @@ def step(
     *,
     jumped: bool = False,
 ) -> Placement:
-    """Update with one more frame. Pass only healthy pictures of the reference's size. `skipped`:
-    frames since the last one passed; `jumped`: the picture is shifted by more than the wind does,
-    or does not show what the ones before it did, so it is registered now."""
+    """Update with one more frame. Pass only healthy pictures of the reference's size. `skipped` is
+    the number of frames since the last one passed. `jumped` means that the picture is shifted by
+    more than the wind does, or does not show what the ones before it did, so it is registered
+    now."""
     field = edges(grey)
     agreement = reference.agreement(field)
     bands = against_reference(reference, field)
@@ -84,7 +86,7 @@ def step(
         if not explains(reference, field, move):
             return replace(known or Placement(layout_id, agreement), frames=_LONGEST, torn=True)
         return Placement(layout_id, agreement, move, settled=known.settled if known else None)
-    if agreement >= IN_PLACE:  # whatever comes next is looked at
+    if agreement >= IN_PLACE:  # the next low agreement is checked at once
         return Placement(layout_id, agreement, frames=_LONGEST, settled=bands)
     if known is not None:
         known = replace(known, frames=known.frames + skipped, torn=False)
@@ -101,16 +103,17 @@ def step(
 def _registered(
     reference: Reference, grey: Grey, field: Floats, bands: Floats, before: Placement
 ) -> Placement:
-    """The expensive check. `before`: what was known before this picture, with its agreement."""
+    """Run the expensive check. `before` is what was known before this picture, with this picture's
+    agreement."""
     found = register(reference, grey, field)
     if found == "in-place":
         return replace(before, move=None, lost=False, settled=bands)
     if found is not None:
         return replace(before, move=found, lost=False)
     bright = float(grey.mean()) >= _AS_BRIGHT * float(reference.grey.mean())
-    if not bright:  # a night shows nothing: earlier knowledge stays valid
+    if not bright:  # a night picture shows nothing, so earlier knowledge stays valid
         return before
-    lost = before.agreement < _NOTHING_ALIKE  # it may pass: check again soon
+    lost = before.agreement < _NOTHING_ALIKE  # it may pass, so check again soon
     return replace(before, lost=lost, wait=_GAP if lost else before.wait)
 
 

@@ -1,8 +1,8 @@
-"""Places where vehicles stand: stays found in a recording's boxes, grouped by place. Pure.
+"""Find places where vehicles stand: stays in a recording's boxes, grouped by place. Pure.
 
 A sighting is a box, x0 y0 x1 y1, optionally followed by further numbers, which are averaged like
-the box. A stay is one vehicle that stands still: boxes of frames close to each other that cover
-each other almost wholly. A place is where one or more stays were, never two at a time.
+the box. A stay is one vehicle that stands still: boxes in frames close to each other that overlap
+almost completely. A place is where one or more stays were, but never two at a time.
 """
 
 from collections.abc import Sequence
@@ -15,23 +15,25 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 STILL_IOU: Final = 0.7
-"""Least overlap of a box with its stay. A car that moves a sixth of its length between two frames
-falls below."""
+"""Minimum overlap of a box with its stay. A car that moves a sixth of its length between two frames
+falls below it."""
 
 SAME_IOU: Final = 0.45
-"""Least overlap of two stays, of vehicles of any shape, at one place."""
+"""Minimum overlap of two stays at one place, for vehicles of any shape."""
 
 _MISSED_FRAMES: Final = 3
-"""A stay continues while its vehicle is unseen for up to this many frames (someone walks past)."""
+"""A stay continues while its vehicle is not seen for up to this many frames (for example, because
+someone walks past)."""
 
 _SHARED: Final = 0.1
-"""Largest share of a stay's frames in which its place may be taken already: the detector sometimes
-gives one vehicle two boxes, but two vehicles are two places."""
+"""The largest share of a stay's frames in which its place may already be taken. The detector
+sometimes gives one vehicle two boxes, but two vehicles are at two places."""
 
 
 @dataclass(slots=True)
 class Stay:
-    """One vehicle at one spot. `frames`: the frames it was seen in; `box`: mean xyxy."""
+    """One vehicle at one spot. `frames` are the frames in which it was seen, and `box` is the mean
+    xyxy."""
 
     box: Floats
     frames: list[int]
@@ -44,8 +46,8 @@ class Stay:
 
 @dataclass(slots=True)
 class Place:
-    """Where vehicles stand. `box`: median of its stays' boxes; `passed`: sightings at the place
-    that belong to no stay, of vehicles on their way."""
+    """Where vehicles stand. `box` is the median of its stays' boxes. `passed` counts sightings at
+    the place that belong to no stay, of vehicles passing by."""
 
     box: Floats
     stays: list[Stay] = field(default_factory=list)
@@ -69,14 +71,14 @@ def overlaps(first: ArrayLike, second: ArrayLike) -> Floats:
 
 
 def rows_of(sightings: ArrayLike) -> Floats:
-    """Sightings as rows [N, 4 or more]; none at all as [0, 4]."""
+    """Sightings as rows [N, 4 or more]. No sightings give [0, 4]."""
     rows = np.asarray(sightings, np.float64)
     return rows.reshape(0, 4) if rows.size == 0 else np.atleast_2d(rows)
 
 
 def find_stays(frames: Sequence[ArrayLike]) -> list[Stay]:
-    """All stays, those of a single sighting included. `frames`: sightings [N, 4 or
-    more] of each frame, in the order of time."""
+    """All stays, including those with a single sighting. `frames` holds the sightings [N, 4 or
+    more] of each frame, in order of time."""
     done: list[Stay] = []
     open_: list[Stay] = []
     for number, boxes in enumerate(frames):
@@ -93,7 +95,7 @@ def find_stays(frames: Sequence[ArrayLike]) -> list[Stay]:
 
 
 def _pairs(scores: Floats, least: float) -> list[tuple[int, int]]:
-    """Rows and columns paired off, best first; each is used once."""
+    """Rows and columns paired off, best first. Each is used once."""
     pairs = []
     scores = scores.copy()
     while scores.size and scores.max() >= least:
@@ -104,13 +106,13 @@ def _pairs(scores: Floats, least: float) -> list[tuple[int, int]]:
 
 
 def gather(stays: Sequence[Stay], least: int = 2) -> list[Place]:
-    """The places of all stays of `least` or more sightings, the most used first."""
+    """The places of all stays with at least `least` sightings, most used first."""
     standing = sorted(
         (stay for stay in stays if len(stay.frames) >= least),
         key=lambda stay: (-len(stay.frames), stay.frames[0], tuple(stay.box)),
     )
     places: list[Place] = []
-    for _ in range(2):  # the second round starts from places that all stays have shaped
+    for _ in range(2):  # the second round starts from places shaped by all stays
         for place in places:
             place.stays = []
         for stay in standing:
@@ -140,7 +142,7 @@ def _place_of(stay: Stay, places: list[Place]) -> Place:
 
 
 def _median(stays: Sequence[Stay]) -> Floats:
-    """The stays' median box; a stay weighs as the root of its length."""
+    """The stays' median box. A stay's weight is the square root of its length."""
     boxes = np.array([stay.box for stay in stays])
     weights = np.sqrt([len(stay.frames) for stay in stays])
     order = boxes.argsort(axis=0, kind="stable")

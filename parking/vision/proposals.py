@@ -1,4 +1,4 @@
-"""Propose slots from where vehicles stop. Pure: boxes of a recording in, outlines out.
+"""Propose slots where vehicles stop. Pure: boxes of a recording in, outlines out.
 
 A place where vehicles stand again and again is a slot (places). The boxes of all such places
 determine the camera's view of the ground (ground). Cars side by side form rows, and a row gives its
@@ -23,34 +23,37 @@ from parking.vision.slotrows import find_rows
 _EDGE: Final = 0.004
 """A box this close to the picture's edge is cut off: its slot is not fully visible."""
 _WORST_FIT: Final = 0.5
-"""A box so unlike a car seen from the camera (a window, a bush, half a car) is not a vehicle."""
+"""A box that is less like a car seen from the camera than this (a window, a bush, half a car) is
+not a vehicle."""
 _APART_M: Final = 1.5
-"""Two vehicles cannot stand closer, middle to middle: a detector's second box of one."""
+"""Two vehicles cannot stand closer than this, middle to middle. Closer boxes are two detections of
+one vehicle."""
 _SEEN_SHARE: Final = 0.65
-"""Least share of a slot that is inside the picture."""
+"""Minimum share of a slot that must be inside the picture."""
 _ALONE: Final = 0.5
-"""Weight of a place without neighbours: it may be a car at the kerb, a skip or a waiting car."""
+"""Weight of a place without neighbours, which may be a car at the kerb, a skip or a waiting car."""
 _FILLED: Final = 0.75
 DRAWN_M: Final = 0.3
 """Outlines are drawn this high above the ground, through the bodies of the cars, because people
-draw them there and the footprints of boxes are there."""
+draw them there and that is where the footprints of boxes are."""
 _ENOUGH: Final = 8
 _MOST_AT_ONCE: Final = 40
-"""Of `Options.most` while somebody waits for the answer."""
+"""The value of `Options.most` while somebody waits for the answer."""
 APART_MS: Final = 120_000
-"""Frames at least this far apart never show one moving vehicle twice."""
+"""Frames at least this far apart never show a moving vehicle twice."""
 SINGLES: Final = "Z"
-"""Zone of the slots that belong to no row."""
+"""The zone of slots that belong to no row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`min_frames` and `min_share`: the frames, and the share of all frames, in which something
-    must stand at a place (None: 2 frames where they are `apart`, else 5: a queue stands for a
-    moment). `region`: outline, normalised, outside of which nothing is proposed. `apart`: the
-    frames are minutes apart or more, so that what is seen twice at one place stood there, even in
-    frames far from each other. `fill_gaps`: propose the missing slots of a row. `most`: the camera
-    is estimated from this many places at most, the most used ones: more take longer."""
+    """`min_frames` and `min_share` are the number of frames, and the share of all frames, in which
+    something must stand at a place. With None, it is 2 frames if they are `apart` and otherwise 5,
+    because a queue also stands for a moment. `region` is a normalised outline outside which nothing
+    is proposed. `apart` means that the frames are minutes apart or more, so that what is seen twice
+    at one place stood there, even in frames far from each other. `fill_gaps` proposes the missing
+    slots of a row. `most` limits the places from which the camera is estimated to the most used
+    ones, because more take longer."""
 
     min_frames: int | None = None
     min_share: float = 0.02
@@ -63,8 +66,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A proposed slot. `polygon`: 4 corners normalised to the picture; `frames`: the number of
-    frames in which something stood there, 0 for a filled gap."""
+    """A proposed slot. `polygon` has 4 corners normalised to the picture. `frames` is the number of
+    frames in which something stood there, and 0 for a filled gap."""
 
     slot_id: str
     zone_id: str
@@ -83,9 +86,9 @@ class _Draft:
 def propose(
     frames: Sequence[ArrayLike], size_wh: tuple[int, int], options: Options | None = None
 ) -> list[Proposal]:
-    """Proposals, named row by row in reading order. `frames`: the boxes [N, 4] xyxy, normalised, of
-    every frame of one camera that never moved, in the order of time; `size_wh`: picture, pixels.
-    The same boxes always give the same proposals."""
+    """Proposals, named row by row in reading order. `frames` holds the normalised boxes [N, 4] xyxy
+    of every frame of one camera that never moved, in order of time. `size_wh` is the size of the
+    picture in pixels. The same boxes always give the same proposals."""
     chosen = options or Options()
     places = _believed(gather(find_stays(frames), 1 if chosen.apart else 2), len(frames), chosen)
     if not places:
@@ -105,13 +108,13 @@ def propose(
 
 
 def are_apart(times_ms: Sequence[int]) -> bool:
-    """Tell whether the usual time between frames is APART_MS or more; False for a single one."""
+    """Tell whether the usual time between frames is APART_MS or more. False for a single frame."""
     return len(times_ms) > 1 and float(np.median(np.diff(times_ms))) >= APART_MS
 
 
 def options_for(times_ms: Sequence[int]) -> Options:
-    """Options for frames of these times, in order. A single frame shows where vehicles are, not
-    whether they stand there: all of them count."""
+    """Options for frames with these timestamps, in order. A single frame shows where vehicles are
+    but not whether they stand still, so all of them count."""
     apart = len(times_ms) == 1 or are_apart(times_ms)
     least = max(1, min(_least(apart), len(times_ms)))
     return Options(apart=apart, min_frames=least, most=_MOST_AT_ONCE)
@@ -160,13 +163,13 @@ def _changes(place: Place, count: int) -> bool:
 
 
 def _evidence(place: Place, count: int) -> float:
-    """0..1: the confidence that vehicles park here regularly."""
+    """The confidence (0..1) that vehicles park here regularly."""
     weight = len(place.stays) + 4 * len(place.frames) / count
     return weight / (weight + 1)
 
 
 def _footprint(place: Place, count: int) -> _Draft:
-    """Where the ground is not known: the lower part of the box."""
+    """The lower part of the box, used if the ground is not known."""
     x0, y0, x1, y1 = place.box[:4]
     top = y1 - FOOTPRINT * (y1 - y0)
     outline = np.array([(x0, top), (x1, top), (x1, y1), (x0, y1)])
@@ -236,7 +239,7 @@ def _kept(rows: list[list[_Draft]], options: Options) -> list[list[_Draft]]:
 
 
 def _near(one: _Draft, others: Sequence[_Draft]) -> list[_Draft]:
-    """Those whose bounding boxes meet its own: only they can be over it."""
+    """Those whose bounding boxes touch its own, because only they can overlap it."""
     if not others:
         return []
     low, high = one.outline.min(axis=0), one.outline.max(axis=0)
@@ -247,7 +250,8 @@ def _near(one: _Draft, others: Sequence[_Draft]) -> list[_Draft]:
 
 
 def _over(first: Floats, second: Floats) -> bool:
-    """Return whether the centre of one outline is in the other: they are the same slot."""
+    """Return whether the centre of one outline is inside the other, so that they are the same
+    slot."""
     return bool(
         points_in_polygon([first.mean(axis=0)], second)[0]
         or points_in_polygon([second.mean(axis=0)], first)[0]
@@ -255,7 +259,8 @@ def _over(first: Floats, second: Floats) -> bool:
 
 
 def _named(rows: list[list[_Draft]]) -> list[Proposal]:
-    """Rows from top to bottom as A, B, ...; slots from left to right; single ones last."""
+    """Name rows A, B, ... from top to bottom and slots from left to right. Single slots come
+    last."""
     long = [row for row in rows if len(row) > 1]
     single = [row[0] for row in rows if len(row) == 1]
     long = [sorted(row, key=_left) for row in long]
@@ -279,6 +284,6 @@ def _left(one: _Draft) -> float:
 
 
 def _letters(index: int) -> str:
-    """A to Y, then AA, AB, ...: Z is for the single ones."""
+    """A to Y, then AA, AB, ... Z is reserved for single slots."""
     head, letter = divmod(index, 25)
     return (_letters(head - 1) if head else "") + chr(ord("A") + letter)

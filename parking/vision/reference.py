@@ -1,4 +1,4 @@
-"""The small grey picture for the health checks, and a layout's reference picture made from it."""
+"""Make the small grey picture for the health checks, and a layout's reference picture from it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -21,19 +21,20 @@ _QUALITIES: Final = (85, 70, 50, 30, 10)
 
 
 def small_grey(picture: Picture) -> Picture:
-    """BGR [H, W, 3] or grey [H, W] as the small grey picture from which imagehealth and references
-    are computed."""
+    """Convert BGR [H, W, 3] or grey [H, W] to the small grey picture from which imagehealth and
+    references are computed."""
     height, width = picture.shape[:2]
     scale = LONG_SIDE_PX / max(height, width)
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # First: then one channel is resized, not three.
+    # Converted first, so that one channel is resized instead of three.
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
     return np.asarray(cv2.resize(grey, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def make_reference(picture: Picture) -> bytes:
-    """A BGR picture as a layout's `reference`. Raises Invalid("bad-reference") with the reason when
-    it is not healthy: outlines must not depend on a picture that shows too little."""
+    """Convert a BGR picture to a layout's `reference`. Raises Invalid("bad-reference") with the
+    reason if it is not healthy, because outlines must not depend on a picture that shows too
+    little."""
     grey = small_grey(picture)
     health, _ = assess(grey, None, LEAST)
     if health.status != "ok":
@@ -48,7 +49,7 @@ def make_reference(picture: Picture) -> bytes:
 
 
 def read_reference(data: bytes) -> Reference | None:
-    """A layout's reference, prepared; None when it cannot be used."""
+    """A layout's reference, prepared, or None if it cannot be used."""
     try:
         if max(header_size(data)) > LONG_SIDE_PX:
             return None

@@ -1,14 +1,16 @@
 """Measure whether and how far the camera has moved. Pure: grey pictures in, a transform out.
 
-Light changes, cars come and go; kerbs, lines, poles and walls stay. So pictures are compared by the
-directions of their edges, at points where the reference has some. `Reference.agreement` does that
-cheaply. `register` is expensive (about 100 ms): features with RANSAC, then small shifts of tiles,
-propose transforms, and one counts only when the edges agree clearly better with it than without it.
+Light changes and cars come and go, but kerbs, lines, poles and walls stay. So pictures are compared
+by the directions of their edges, at points where the reference has some. `Reference.agreement` does
+that cheaply. `register` is expensive (about 100 ms): features with RANSAC, and then small shifts of
+tiles, propose transforms. A transform counts only if the edges agree clearly better with it than
+without it.
 
-Measured on 155 pairs of clean pictures of one camera, up to months apart (six public sets and the
-demo): no transform moved any corner by more than 0.5 % of the width. The same pictures shifted by
-1.2 %, turned by 1.2 degrees or zoomed by 2.5 %: at least 1.2 %, gain 0.18 or more where the light
-was alike. Of 60 pairs of different cameras, none agreed better than 0.21 under any transform.
+On 155 pairs of clean pictures from the same camera, up to months apart (six public sets and the
+demo), no transform moved any corner by more than 0.5 % of the width. With the same pictures shifted
+by 1.2 %, turned by 1.2 degrees or zoomed by 2.5 %, it was at least 1.2 %, with a gain of 0.18 or
+more in similar light. Of 60 pairs from different cameras, none agreed better than 0.21 under any
+transform.
 """
 
 import math
@@ -28,25 +30,25 @@ Matrix = NDArray[np.float64]
 Box = tuple[int, int, int, int]
 
 MOVED_FROM: Final = 0.008
-"""Share of the width by which a corner must have moved: half way between the clean pictures'
-maximum and the minimum that must be found (1 %)."""
+"""Share of the width by which a corner must have moved. It is half way between the maximum of clean
+pictures and the minimum that must be detected (1 %)."""
 _BETTER_BY: Final = 0.06
 _SURE_FROM: Final = 0.22
 _TILES_XY: Final = (6, 4)
 _POINTS_A_TILE: Final = 160
 _CLEAR: Final = 0.6
-_EDGE: Final = 12.0  # sum of a Sobel mask's grey levels; below it a gradient is mostly noise
+_EDGE: Final = 12.0  # sum of a Sobel mask's grey levels; weaker gradients are mostly noise
 _REACH_PX: Final = 10
 _FEATURES: Final = 1500
 _RATIO: Final = 0.85
 _LEAST_MATCHES: Final = 8
 _FOR_HOMOGRAPHY: Final = 24
-_SEED: Final = 7  # RANSAC draws at random: the same pictures must always give the same answer
+_SEED: Final = 7  # RANSAC is random, but the same pictures must always give the same answer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Move:
-    """How a picture is transformed against its reference. `matrix` [3, 3] maps points of the
+    """How a picture is transformed relative to its reference. `matrix` [3, 3] maps points of the
     reference to the picture, both in pixels of the reference; `agreement` is how well the edges fit
     (-1..1)."""
 
@@ -56,20 +58,20 @@ class Move:
 
     @property
     def shift(self) -> tuple[float, float]:
-        """How far the middle moved, right and down, as shares of the width."""
+        """How far the middle has moved, right and down, as shares of the width."""
         x, y = _middle(self.size_wh)
         there = transform(self.matrix, [(x, y)])[0]
         return float(there[0] - x) / self.size_wh[0], float(there[1] - y) / self.size_wh[0]
 
     @property
     def turn_deg(self) -> float:
-        """Degrees turned, clockwise."""
+        """The rotation in degrees, clockwise."""
         across = self._across()
         return math.degrees(math.atan2(across[1], across[0]))
 
     @property
     def zoom(self) -> float:
-        """How many times larger things are."""
+        """How many times larger things appear."""
         return float(np.hypot(*self._across())) / (self.size_wh[0] / 2)
 
     @property
@@ -80,8 +82,8 @@ class Move:
         return float(np.hypot(*(transform(self.matrix, points) - points).T).max()) / width
 
     def words(self, width_px: int) -> str:
-        """For people: "12 px right, 3 px up, turned 1.5 degrees clockwise" in a picture of this
-        width."""
+        """Words for people: "12 px right, 3 px up, turned 1.5 degrees clockwise" in a picture of
+        this width."""
         right, down = (round(share * width_px) for share in self.shift)
         turn, zoom = self.turn_deg, (self.zoom - 1) * 100
         candidates = [
@@ -122,20 +124,20 @@ class Reference:
 
     @cached_property
     def features(self) -> tuple[Sequence[cv2.KeyPoint], Floats]:
-        """Found when first needed."""
+        """The reference's features, computed when first needed."""
         return _features(self.grey)
 
     def agreement(self, field: Floats, matrix: Matrix | None = None) -> float:
-        """How well a picture's edges fit at the places where `matrix` maps the reference's points:
-        1 is a perfect fit, 0 is chance. Points that left the picture do not count, unless they are
-        the majority: then 0."""
+        """How well a picture's edges fit at the places to which `matrix` maps the reference's
+        points. 1 is a perfect fit, and 0 is chance. Points that left the picture do not count, but
+        if they are the majority, the result is 0."""
         there, scores = self.compared(field, matrix)
         return 0.0 if len(there) * 3 < len(self.points) else float(scores.mean())
 
     def compared(
         self, field: Floats, matrix: Matrix | None = None
     ) -> tuple[NDArray[np.intp], Floats]:
-        """Which of the points are in the picture, and how well each of them fits there, -1..1."""
+        """Which points are in the picture, and how well each of them fits there, -1..1."""
         points, mine = self.points, self.directions
         if matrix is not None:
             points = transform(matrix, points).round().astype(np.intp)
@@ -146,8 +148,9 @@ class Reference:
 
 
 def register(reference: Reference, grey: Grey, field: Floats) -> Move | Literal["in-place"] | None:
-    """Register the picture. None: not possible (other light, nothing alike). `grey` has the
-    reference's size, `field` is its `edges`. Takes about 100 ms on one core."""
+    """Register the picture. Returns None if this is not possible (different light, nothing in
+    common). `grey` has the reference's size, `field` is its `edges`. Takes about 100 ms on one
+    core."""
     still = reference.agreement(field)
     best, best_agreement = np.eye(3), still
     for start in (np.eye(3), *_by_features(reference, grey)):
@@ -164,8 +167,9 @@ def register(reference: Reference, grey: Grey, field: Floats) -> Move | Literal[
 
 
 def edges(grey: Grey) -> Floats:
-    """[H, W, 2]: each pixel's edge direction as a vector of twice its angle (dark next to light and
-    light next to dark are the same edge), of length 1, shrinking to 0 where there is no edge."""
+    """Return [H, W, 2]: each pixel's edge direction as a vector of twice its angle, because dark
+    next to light and light next to dark are the same edge. Its length is 1, shrinking to 0 where
+    there is no edge."""
     smooth = cv2.GaussianBlur(grey, (5, 5), 1.0)
     right, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     right2, down2 = cv2.multiply(right, right), cv2.multiply(down, down)
@@ -176,7 +180,7 @@ def edges(grey: Grey) -> Floats:
 
 
 def transform(matrix: Matrix, points: ArrayLike) -> Matrix:
-    """Points [N, 2] under a matrix [3, 3]."""
+    """Transform points [N, 2] by a matrix [3, 3]."""
     flat = np.asarray(points, np.float64).reshape(-1, 2)
     there = np.column_stack([flat, np.ones(len(flat))]) @ matrix.T
     return np.asarray(there[:, :2] / there[:, 2:], np.float64)
@@ -187,7 +191,7 @@ def _middle(size_wh: tuple[int, int]) -> tuple[float, float]:
 
 
 def _turned(directions: Floats, matrix: Matrix, sign: int = 1) -> Floats:
-    """Directions of edges after the rotation by the matrix."""
+    """Directions of edges after rotation by the matrix."""
     angle = sign * 2 * math.atan2(matrix[1, 0], matrix[0, 0])
     spin = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     return np.asarray(directions @ spin.astype(np.float32), np.float32)
@@ -201,7 +205,7 @@ def _tiles(size_wh: tuple[int, int]) -> list[Box]:
 
 
 def _clear_points(field: Floats) -> NDArray[np.intp]:
-    """[N, 2] x, y of the clearest edges, equally many from each tile, so that no corner
+    """Return [N, 2]: x, y of the clearest edges, the same number from each tile, so that no corner
     dominates."""
     clear = np.hypot(field[..., 0], field[..., 1])
     found = []
@@ -214,7 +218,7 @@ def _clear_points(field: Floats) -> NDArray[np.intp]:
 
 
 def _features(grey: Grey) -> tuple[Sequence[cv2.KeyPoint], Floats]:
-    """Points and their descriptors (RootSIFT), found equally well in shade and in sun."""
+    """Points and their descriptors (RootSIFT), detected equally well in shade and in sun."""
     even = cv2.createCLAHE(4.0, (6, 4)).apply(grey)
     sift = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=0.01)
     points, found = sift.detectAndCompute(even, None)
@@ -225,7 +229,7 @@ def _features(grey: Grey) -> tuple[Sequence[cv2.KeyPoint], Floats]:
 
 
 def _by_features(reference: Reference, grey: Grey) -> list[Matrix]:
-    """A similarity and, with enough matches, a homography (a camera that was turned)."""
+    """A similarity and, with enough matches, a homography (for a camera that was turned)."""
     (mine, described), (theirs, found) = reference.features, _features(grey)
     if min(len(mine), len(theirs)) < _LEAST_MATCHES:
         return []
@@ -275,13 +279,14 @@ def _by_tiles(reference: Reference, field: Floats, start: Matrix) -> Matrix | No
 
 
 def _square(matrix: ArrayLike | None) -> Matrix:
-    """[2, 3] as [3, 3]; an unusable matrix where OpenCV found none."""
+    """Extend [2, 3] to [3, 3]. Returns an unusable matrix if OpenCV found none."""
     rows = np.full((2, 3), np.nan) if matrix is None else np.asarray(matrix, np.float64)
     return np.vstack([rows, (0.0, 0.0, 1.0)])
 
 
 def _sensible(matrix: Matrix) -> bool:
-    """No mirroring, no collapse: the scale stays between half and double."""
+    """Whether the matrix neither mirrors nor collapses the picture, and its scale is between half
+    and double."""
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         return False
     area = float(np.linalg.det(matrix[:2, :2]))
@@ -289,7 +294,7 @@ def _sensible(matrix: Matrix) -> bool:
 
 
 def _top(three: ArrayLike) -> float:
-    """Where a parabola through three samples has its maximum: -0.5..0.5 from the middle one."""
+    """Where a parabola through three samples has its maximum, -0.5..0.5 from the middle sample."""
     left, middle, right = np.asarray(three, np.float64)
     bend = left - 2 * middle + right
     return float(0.5 * (left - right) / bend) if bend < 0 else 0.0

@@ -1,4 +1,4 @@
-"""Propose a layout for a moved camera: its outlines, moved with the picture. A person checks it and
+"""Propose a layout for a moved camera by moving its outlines with the picture. A person checks and
 publishes it. Pure: pictures in, a layout out."""
 
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ _NO: Final = "no-proposal"
 _FITS_WELL: Final = 0.45
 _AS_IT_IS: Final = ""
 _ANOTHER_SHAPE: Final = "of another shape"
-# How a picture may have been rotated, how to undo it, and where a point (0..1) then is.
+# How a picture may have been rotated, how to undo it, and where a point (0..1) ends up.
 _TURNS: Final[tuple[tuple[str, Callable[[Grey], Grey], Matrix], ...]] = (
     (_ANOTHER_SHAPE, lambda grey: grey, np.eye(3)),
     ("upside down", lambda grey: grey[::-1, ::-1], np.array([[-1.0, 0, 1], [0, -1, 1], [0, 0, 1]])),
@@ -48,7 +48,7 @@ _TURNS: Final[tuple[tuple[str, Callable[[Grey], Grey], Matrix], ...]] = (
     ("mirrored", lambda grey: grey[:, ::-1], np.array([[-1.0, 0, 1], [0, 1, 0], [0, 0, 1]])),
 )
 _LEAST_SEEN: Final = 0.5
-"""Share of a moved slot that must be inside the picture."""
+"""The share of a moved slot that must be inside the picture."""
 
 
 class LayoutProposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,9 +64,9 @@ class LayoutProposal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def propose(layout: LayoutPublished, picture: Picture) -> LayoutProposal:
-    """The layout moved to fit the BGR picture. Raises Invalid("no-proposal") with the reason when
-    there is none. Takes about 100 ms on one core; a picture of another shape, or one that was
-    rotated or mirrored, up to a second."""
+    """The layout, moved to fit the BGR picture. Raises Invalid("no-proposal") with the reason if
+    there is none. It takes about 100 ms on one core, and up to a second for a picture that has
+    another shape or was rotated or mirrored."""
     reference = read_reference(layout.reference) if layout.reference else None
     if reference is None:
         raise Invalid(_NO, "the layout has no reference picture to compare with")
@@ -91,8 +91,8 @@ def propose(layout: LayoutPublished, picture: Picture) -> LayoutProposal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Lies:
-    """A picture converted to the reference's shape in one way. `back`: from points (0..1) there to
-    those of the picture itself."""
+    """A picture converted to the reference's shape in one way. `back` maps points (0..1) there to
+    points of the picture itself."""
 
     way: str
     move: Move
@@ -100,7 +100,7 @@ class _Lies:
 
     @property
     def matrix(self) -> Matrix:
-        """From points (0..1) of the reference to those of the picture."""
+        """Maps points (0..1) of the reference to points of the picture."""
         return np.asarray(self.back @ self.move.normalised(), np.float64)
 
     def words(self, width_px: int) -> str:
@@ -112,8 +112,8 @@ class _Lies:
 
 
 def _found(reference: Reference, grey: Grey) -> _Lies | Literal["in-place"] | None:
-    """How the picture is transformed: it may have been moved, squeezed, cropped, letterboxed,
-    rotated or mirrored. Returns the first way that fits well, otherwise the best."""
+    """How the picture is transformed. It may have been moved, squeezed, cropped, letterboxed,
+    rotated or mirrored. Returns the first way that fits well, or otherwise the best one."""
     best: _Lies | None = None
     for way, seen, back in _ways(grey, reference.size_wh):
         field = edges(seen)
@@ -139,8 +139,8 @@ def _ways(grey: Grey, size_wh: tuple[int, int]) -> Iterator[tuple[str, Grey, Mat
 
 
 def _fitted(grey: Grey, size_wh: tuple[int, int]) -> tuple[Grey, Matrix]:
-    """Scale the picture into one of `size_wh`, keeping its shape; returns the mapping of points
-    there to its own."""
+    """Scale the picture into one of `size_wh`, keeping its aspect ratio. Also returns the mapping
+    of points there to its own points."""
     height, width = grey.shape
     scale = min(size_wh[0] / width, size_wh[1] / height)
     own = max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,6 +1,6 @@
-"""Rows of slots: cars side by side, their common heading, and each slot's outline. Pure.
+"""Find rows of slots: cars side by side, their common heading, and each slot's outline. Pure.
 
-All coordinates are on the ground, in metres, as defined in ground.py.
+All coordinates are ground coordinates in metres, as defined in ground.py.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ SLOT_M: Final = (5.3, 2.5)
 """Length and width of a slot without neighbours."""
 
 _ACROSS_M: Final = (1.7, 3.7)
-"""Range of distances between neighbours in a row, across their length..."""
+"""Range of distances between neighbours in a row, across their long axis..."""
 _SHIFT_M: Final = 2.9
-"""... and shifted by no more along it: slots may stand at an angle to their row."""
+"""... and the largest shift along it, because slots may stand at an angle to their row."""
 _WIDTH_M: Final = (2.1, 3.2)
 _TURNED: Final = np.radians(25)
 _BENT: Final = np.cos(np.radians(35))
@@ -24,20 +24,21 @@ _BENT: Final = np.cos(np.radians(35))
 _OFF: Final = 0.3
 """Largest distance of a row's next slot from its expected position, in steps."""
 _MISSING: Final = 3
-"""Longest gap within a row, in steps; before a single place only a gap of one."""
+"""Longest gap within a row, in steps. Before a single place, only a gap of one is allowed."""
 _SQUARE_WEIGHT: Final = 0.05
 """Weight of the preference for headings perpendicular to the row, relative to box misfits."""
 
 
 class Slot(NamedTuple):
-    """One slot on the ground. `source`: the place it comes from, -1 for a filled gap."""
+    """One slot on the ground. `source` is the place it comes from, or -1 for a filled gap."""
 
     outline: Floats
     source: int
 
 
 def find_rows(camera: Camera, sightings: Floats) -> list[list[Slot]]:
-    """Every box's slot, row by row; a single slot is its own row. `sightings`: as in ground.py."""
+    """Every box's slot, row by row. A single slot is its own row. `sightings` are as in
+    ground.py."""
     at = stands(camera, sightings)
     headings = settled(at)
     each = np.arange(len(headings))
@@ -66,8 +67,9 @@ def _heading(chain: list[int], at: Stands, centres: Floats) -> int:
 
 
 def _chains(centres: Floats, angles: Floats) -> list[list[int]]:
-    """Places in rows, in order along each: neighbours side by side, turned alike, about straight
-    on, the nearest first. A single place is also a chain."""
+    """Chains of places in order along each row. Neighbours are side by side with similar headings
+    and roughly in a straight line, and the nearest are linked first. A single place is also a
+    chain."""
     count = len(centres)
     links = sorted(
         (float(np.linalg.norm(centres[j] - centres[i])), i, j)
@@ -99,7 +101,7 @@ def _chains(centres: Floats, angles: Floats) -> list[list[int]]:
 
 
 def _open(place: int, other: int, after: list[list[int]], centres: Floats) -> bool:
-    """Tell whether a row may go on from `place` to `other`."""
+    """Tell whether a row may continue from `place` to `other`."""
     if len(after[place]) != 1:
         return not after[place]
     back, on = centres[place] - centres[after[place][0]], centres[other] - centres[place]
@@ -118,7 +120,7 @@ def _side_by_side(between: Floats, first: float, second: float) -> bool:
 
 
 def _split(vectors: Floats, heading: float) -> tuple[Floats, Floats]:
-    """Vectors [..., 2] as lengths along and across a heading."""
+    """Split vectors [..., 2] into lengths along and across a heading."""
     cos, sin = np.cos(heading), np.sin(heading)
     return vectors @ np.array([cos, sin]), vectors @ np.array([-sin, cos])
 
@@ -130,14 +132,14 @@ def _direction(points: Floats) -> float:
 
 @dataclass(slots=True)
 class _Chain:
-    """A row being built. `at`: the number of each member in the row; gaps skip numbers."""
+    """A row being built. `at` is the number of each member in the row. Gaps skip numbers."""
 
     members: list[int]
     at: list[int]
 
 
 def _joined(chains: list[list[int]], centres: Floats, angles: Floats) -> list[_Chain]:
-    """Join rows across gaps: where one or a few steps of a row lead to another row's end."""
+    """Join rows across gaps if one or a few steps of a row lead to another row's end."""
     rows = [_Chain(chain, list(range(len(chain)))) for chain in chains]
     rows.sort(key=lambda row: -len(row.members))
     grown = True
@@ -185,8 +187,8 @@ def _turn_round(row: _Chain) -> None:
 
 
 def _slots(row: _Chain, centres: Floats, heading: float) -> list[Slot]:
-    """Outlines of a row, gaps filled. Vehicles do not stand exactly in the middle of their slots,
-    so a smooth line is fitted through them."""
+    """Outlines of a row with its gaps filled. Vehicles do not stand exactly in the middle of their
+    slots, so a smooth line is fitted through them."""
     at, points = np.array(row.at, np.float64), centres[row.members]
     if len(at) < 2:
         return [Slot(_rectangle(points[0], heading, SLOT_M[1]), row.members[0])]

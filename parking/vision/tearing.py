@@ -1,10 +1,10 @@
-"""Detect torn, smeared or filled-in pictures. Pure: only the small grey picture goes in.
+"""Detect torn, smeared or filled-in pictures. Pure: the only input is the small grey picture.
 
-Such pictures decode without an error, and part of each looks real: a decoder that misses data
+Such pictures decode without an error, and part of each looks real. A decoder that lacks data
 continues with the last row, repeats a band, fills in one colour, or puts rows in the wrong place.
-Each check looks for a pattern that no lens produces. Measured on 879 clean pictures (261 frames of
-six public sets, whole, at 640 px and a quarter of each, and the demo's): none is found; the nearest
-values are noted at the thresholds.
+Each check looks for a pattern that no lens produces. Of 879 clean pictures (261 frames of six
+public sets, each whole, at 640 px and a quarter of it, and the demo's), none is reported. The
+nearest values are noted at the thresholds.
 """
 
 from typing import Final
@@ -18,34 +18,34 @@ Floats = NDArray[np.float32]
 
 _LEAST_SIDE_PX: Final = 64
 _SMEARED: Final = 0.25
-"""Change from row to row, as a share of the change along a row; clean rows have 0.4 and more."""
-_STRUCTURE: Final = 1.2  # grey levels from column to column: less is no structure to be smeared
+"""Change from row to row, as a share of the change along a row. Clean rows have at least 0.4."""
+_STRUCTURE: Final = 1.2  # grey levels from column to column; below it there is nothing to smear
 _SMEARED_ROWS: Final = 0.04
 _FLAT: Final = 0.35  # grey levels from pixel to pixel
 _FLAT_ROWS: Final = 0.08
-"""Share of the height; clean pictures had at most 0.014."""
+"""Share of the height. Clean pictures had at most 0.014."""
 _ALL_ROWS: Final = 0.95
 _ONE_COLOUR: Final = 2.0
 _FILL: Final = (24, 232)
-"""A flat band outside these is a black bar, or an overexposed sky."""
+"""A flat band outside these levels is a black bar or an overexposed sky."""
 _REPEATED_ROWS: Final = 0.05
 _SAME_ROWS: Final = 1.5  # mean square of the difference, grey levels
-_CONTENT: Final = 4  # times that, from each row to the next: else all rows are alike
+_CONTENT: Final = 4  # times that, from each row to the next, or all rows are alike
 _SAME_SHARE: Final = 0.15
-"""More difference is allowed where rows differ much: the bands are scaled down separately."""
+"""More difference is allowed if rows differ a lot, because the bands are scaled down separately."""
 _MOST_OFFSETS: Final = 400
 _SUMMARY_PX: Final = 32
 _NEAREST: Final = 6
 _WRAPPED: Final = 0.5
-"""Correlation of the left edge with the right one; clean pictures had at most 0.44."""
+"""Correlation of the left edge with the right one. Clean pictures had at most 0.44."""
 _SEAM: Final = 3.0
 _SEAM_ROWS: Final = 6
 _OUTLINE: Final = 31
 
 
 def damage(grey: Grey) -> str | None:
-    """What is wrong with the picture, in words; None if nothing is. `grey` is [H, W] with
-    `imagehealth.LONG_SIDE_PX` as long side. Takes under 2 ms."""
+    """What is wrong with the picture in words, or None if nothing is. `grey` is [H, W] with
+    `imagehealth.LONG_SIDE_PX` as its long side. Takes less than 2 ms."""
     if min(grey.shape) < _LEAST_SIDE_PX:
         return None
     down = _means(cv2.absdiff(grey[1:], grey[:-1]), rows=True)
@@ -59,7 +59,7 @@ def damage(grey: Grey) -> str | None:
     if flat_rows.any():
         flat_rows &= grey[1:].std(axis=1) < _ONE_COLOUR
     flat = _longest(flat_rows)
-    if _FLAT_ROWS * height < flat < _ALL_ROWS * height:  # all of it is a cover
+    if _FLAT_ROWS * height < flat < _ALL_ROWS * height:  # if all of it is flat, the lens is covered
         return f"{flat / height:.0%} of its rows are one flat colour"
     if _repeats(grey):
         return "one band of it appears twice"
@@ -105,7 +105,7 @@ def _repeats(grey: Grey) -> bool:
 
 
 def _is_rolled(grey: Grey) -> bool:
-    """Whether the picture's outer edges continue each other, and a seam runs down in it."""
+    """Whether the picture's outer edges continue each other and a seam runs down through it."""
     left, right = grey[:, :2].mean(axis=1), grey[:, -2:].mean(axis=1)
     if _correlation(left, right) < _WRAPPED:
         return False
@@ -117,7 +117,7 @@ def _is_rolled(grey: Grey) -> bool:
 
 
 def _correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """The detail of two lines."""
+    """The correlation of the detail in two lines."""
     fine = [line - cv2.blur(line[:, None], (1, _OUTLINE))[:, 0] for line in (one, other)]
     power = float(np.linalg.norm(fine[0]) * np.linalg.norm(fine[1]))
     return float(fine[0] @ fine[1]) / max(power, 1e-3)

@@ -1,4 +1,4 @@
-"""Turn pictures as their orientation says, and back. Pure."""
+"""Turn pictures according to their orientation, and back. Pure."""
 
 from typing import Final
 
@@ -18,7 +18,8 @@ _CODES: Final = {
 
 
 def as_shown(picture: Picture, orientation: Orientation) -> Picture:
-    """The stored picture [H, W] or [H, W, 3], upright; the same array if it is already."""
+    """The stored picture [H, W] or [H, W, 3], turned upright. Returns the same array if it already
+    is."""
     if orientation.rotate:
         picture = np.asarray(cv2.rotate(picture, _CODES[orientation.rotate]), np.uint8)
     if orientation.mirror:
@@ -27,9 +28,10 @@ def as_shown(picture: Picture, orientation: Orientation) -> Picture:
 
 
 def as_stored(picture: Picture, orientation: Orientation) -> Picture:
-    """The reverse of `as_shown`. Damage runs along the rows that the camera sent."""
+    """The reverse of `as_shown`. It is needed because damage runs along the rows that the camera
+    sent."""
     if orientation == UPRIGHT:
         return picture
-    if orientation.mirror:  # mirrored pictures are their own reverse, whatever the rotation
+    if orientation.mirror:  # mirrored orientations are their own inverse, whatever the rotation
         return as_shown(picture, orientation)
     return as_shown(picture, Orientation(-orientation.rotate % 360))

@@ -1,5 +1,5 @@
 """Find out whether a moved picture is its layout's reference picture turned or mirrored, because
-the camera was remounted or its setting was changed. Pure."""
+the camera was remounted or its settings were changed. Pure."""
 
 from typing import Final
 
@@ -11,7 +11,8 @@ from parking.vision.registration import Grey, Move, Reference, edges, register
 from parking.vision.turning import as_shown
 
 _SURE_FROM: Final = 0.3
-"""Agreement of a turned picture; of pictures of different cameras none had more than 0.21."""
+"""Minimum agreement of a turned picture. No pair of pictures from different cameras had more than
+0.21."""
 _BETTER_BY: Final = 0.06
 _SAME_WAY: Final = (Orientation(0, True), Orientation(180), Orientation(180, True))
 _OTHER_WAY: Final = (
@@ -29,8 +30,8 @@ def sides_swapped(reference: Reference, grey: Grey) -> bool:
 
 
 def find_turn(reference: Reference, grey: Grey, move: Move | None) -> Orientation | None:
-    """What would turn the picture back; None if it is not turned, or shows too little. `move`: as
-    it was registered without a turn. Takes up to a second on one core."""
+    """What would turn the picture back, or None if it is not turned or shows too little. `move` is
+    its registration without a turn. Takes up to a second on one core."""
     swapped = sides_swapped(reference, grey)
     if move is not None and not swapped:
         quarters = _quarters_back(move)
@@ -49,7 +50,7 @@ def find_turn(reference: Reference, grey: Grey, move: Move | None) -> Orientatio
 
 
 def turn_words(back: Orientation) -> str:
-    """How the picture is turned, for people. `back`: what would turn it back."""
+    """How the picture is turned, in words for people. `back` is what would turn it back."""
     degrees = -back.rotate % 360
     if back.mirror:
         ways = {0: "mirrored left to right", 180: "mirrored top to bottom"}

@@ -1,14 +1,16 @@
 """Learn a camera's usual look over its first day, so that a thermal, washed-out, soft or masked
-picture is not called damage. Pure: `note(day, ...) -> day`, `relaxed(usual, limits) -> limits`.
+picture is not reported as damage. Pure: `note(day, ...) -> day`, `relaxed(usual, limits) ->
+limits`.
 
-A sample is taken every half hour, of pictures that are not dark, torn, frozen or moved. After a
-whole day the low end of the samples is the camera's usual look, and limits of health are relaxed
-to it. A camera that is damaged from the start must not pass for usual. So:
+A sample is taken every half hour from pictures that are not dark, torn, frozen or moved. After a
+whole day, the low end of the samples is the camera's usual look, and the health limits are relaxed
+to it. A camera that is damaged from the start must not pass as usual. So:
 
 - no picture beyond `FLOORS` is ever taken as usual, and a day with many of them is refused;
-- where the layout has a reference picture, its day must look like it: a person chose that picture;
-- where it has none, the day must be rather sharp, and steady: fog, rain and condensation come and
-  go.
+- if the layout has a reference picture, the day must look like it, because a person chose that
+  picture;
+- if it has none, the day must be rather sharp and steady, because fog, rain and condensation come
+  and go.
 
 A refused day changes nothing, and the next one is tried. Measured in docs/accuracy.md.
 """
@@ -27,7 +29,7 @@ Verdict = Literal["covered", "fogged", "blurred"]
 EVERY_MS: Final = 1_800_000
 DAY_MS: Final = 86_400_000
 LEAST_SAMPLES: Final = 12
-"""A winter day has about sixteen that are not dark."""
+"""A winter day has about sixteen samples that are not dark."""
 MOST_SAMPLES: Final = 48
 FLOORS: Final = Thresholds(
     covered_below=0.1, blurred_below=0.4, fogged_within=0.16, fogged_locally=0.15
@@ -36,8 +38,8 @@ _DAMAGED_SHARE: Final = 1 / 3
 _OF_REFERENCE: Final = 0.7
 _STEADY: Final = 0.7
 _SHARP_ALONE: Final = 0.48
-"""Least sharpness that is learnt without a reference picture. Soft cameras have .54 and more, most
-lenses out of focus by the third strength of tools/evaluate less."""
+"""Minimum sharpness that is learnt without a reference picture. Soft cameras have at least .54.
+Most lenses that are out of focus at the third strength of tools/evaluate have less."""
 _LOW: Final = 0.1
 _WASHED: Final = 0.5
 _MARGIN: Final = {"contrast": 0.85, "local": 0.75, "detail": 0.6, "sharp": 0.9}
@@ -47,7 +49,7 @@ _SAMPLED: Final = frozenset({"ok", "covered", "fogged", "blurred"})
 
 
 def values_of(seen: Measured) -> LookValues:
-    """What is learnt of a picture."""
+    """What is learnt from a picture."""
     contrast = max(0.0, seen.bright_end - seen.dark_end)
     numbers = (seen.dark_end, contrast, seen.detail, seen.sharp, seen.local)
     dark_end, contrast, detail, sharp, local = (round(min(one, 1.0), 3) for one in numbers)
@@ -55,16 +57,16 @@ def values_of(seen: Measured) -> LookValues:
 
 
 def is_due(day: LookLearned | None, basis: str, at_ms: int) -> bool:
-    """Whether a picture of this time is to be noted. `basis`: what the layout was drawn on; with
-    another one everything is learnt again."""
+    """Whether a picture with this timestamp must be noted. `basis` is what the layout was drawn on.
+    If it changes, everything is learnt again."""
     return day is None or day.basis != basis or at_ms >= day.seen_ms + EVERY_MS
 
 
 def note(
     day: LookLearned, at_ms: int, values: LookValues, status: Health, reference: LookValues | None
 ) -> LookLearned:
-    """Update with a picture that is due. `reference`: the values of the layout's reference picture,
-    None if there is none."""
+    """Update with a picture that is due. `reference` holds the values of the layout's reference
+    picture, or None if there is none."""
     day = replace(day, seen_ms=at_ms, moved=day.moved + 1 if status == "moved" else 0)
     if day.moved >= _MOVED_FOR:
         return _restarted(day)
@@ -96,7 +98,7 @@ def _beyond_floors(values: LookValues) -> bool:
 
 
 def _refused(day: LookLearned, reference: LookValues | None) -> str | None:
-    """Why this day is no usual look, in words; None if it is."""
+    """Why this day is not a usual look, in words, or None if it is."""
     if day.damaged > _DAMAGED_SHARE * (len(day.samples) + day.damaged):
         return "too little can be seen on its first day"
     low = _low(day.samples)
@@ -119,8 +121,8 @@ def _much_less(low: LookValues, than: LookValues, share: float) -> list[str]:
 
 
 def _low(samples: Sequence[LookValues]) -> LookValues:
-    """The low end of each value. Contrast and local range count where the picture is pale: others
-    are never fogged."""
+    """The low end of each value. Contrast and local range count only for pale pictures, because
+    others are never fogged."""
     low = _at(samples, _LOW)
     pale = [one for one in samples if one.dark_end > FOG_FROM]
     if len(pale) < _LOW * len(samples):
@@ -130,7 +132,7 @@ def _low(samples: Sequence[LookValues]) -> LookValues:
 
 
 def _at(samples: Sequence[LookValues], share: float) -> LookValues:
-    """Of each value the one that this share of the samples is below."""
+    """For each value, the one that this share of the samples is below."""
     index = int(share * (len(samples) - 1))
     return LookValues(
         **{
@@ -141,7 +143,8 @@ def _at(samples: Sequence[LookValues], share: float) -> LookValues:
 
 
 def relaxed(usual: LookValues, limits: Thresholds) -> Thresholds:
-    """The limits for a camera with this usual look: only relaxed, and never beyond `FLOORS`."""
+    """The limits for a camera with this usual look. They are only relaxed, and never beyond
+    `FLOORS`."""
 
     def limit(name: str, usual_value: float) -> float:
         return float(min(getattr(limits, name), max(usual_value, getattr(FLOORS, name))))

@@ -6,12 +6,12 @@ Out: parking.occupancy; each site's time into parking.analytics-clock; parking.d
 table `state` is in memory, backed by its changelog.
 
 A record is acknowledged once its outputs are written and the table's entries are in the changelog.
-An invalid record becomes a dead letter with a reason. Any other error ends the process, also when
-Kafka does not accept a changelog entry or output in time. Its supervisor restarts it, and it
-continues from the changelog. At the start it waits for Kafka and its topics. /healthz fails when
-nothing progresses although Kafka answers, so that the supervisor restarts it.
+An invalid record is sent to the dead-letter queue with a reason. Any other error ends the process,
+including when Kafka does not accept a changelog entry or output in time. Its supervisor restarts
+it, and it continues from the changelog. At the start it waits for Kafka and its topics. /healthz
+fails when nothing progresses although Kafka answers, so that the supervisor restarts it.
 
-All of it can be computed again from its inputs: stop every worker, run once with --recompute, and
+Everything can be computed again from its inputs: stop every worker, run once with --recompute, and
 start them.
 
 Settings (environment):
@@ -96,7 +96,7 @@ async def build(environ: Mapping[str, str]) -> None:
 
 
 async def _either(known: asyncio.Event, stop: asyncio.Event) -> bool:
-    """Wait for one of the two; return whether it was not the stop."""
+    """Wait for one of the two, and return whether it was `known` and not the stop."""
     waits = [asyncio.ensure_future(event.wait()) for event in (known, stop)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
@@ -122,15 +122,16 @@ async def _turns(
 
 
 def _end(error: Exception) -> None:
-    """The agent failed: nothing of this process may be committed any more, so skip the cleanup."""
+    """End after the agent failed. Nothing of this process may be committed any more, so skip the
+    cleanup."""
     log.critical("analytics stops immediately: %r", error, exc_info=error)
     os._exit(1)
 
 
 def _end_in(seconds: float, status: int) -> None:
-    """faust may not stop at all, because its threads keep the process alive: then force the end.
-    Nothing is lost, because uncommitted records are read again. Only a requested stop counts as
-    success: a supervisor may restart only failed processes."""
+    """Force the end if faust does not stop because its threads keep the process alive. Nothing is
+    lost, because uncommitted records are read again. Only a requested stop counts as success: a
+    supervisor may restart only failed processes."""
     timer = threading.Timer(seconds, os._exit, (status,))
     timer.daemon = True
     timer.start()

@@ -51,12 +51,12 @@ _BUFFERED_RECORDS: Final = 256
 
 
 class StateTable(faust.Table[bytes, bytes]):
-    """analytics.Table over a faust table: a write is done when it is in the changelog."""
+    """analytics.Table over a faust table. A write is done when it is in the changelog."""
 
     _sent: asyncio.Future[Any]
 
     def send_changelog(self, *args: Any, **kwargs: Any) -> Any:
-        """Keeps the future of the record: faust itself only logs its failure."""
+        """Keep the future of the record, because faust itself only logs its failure."""
         self._sent = super().send_changelog(*args, **kwargs)
         return self._sent
 
@@ -69,8 +69,8 @@ class StateTable(faust.Table[bytes, bytes]):
         return list(self.items())
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
-        """Restore values, without those that a replaced worker wrote after newer ones: faust cannot
-        fence it."""
+        """Restore values, except those that a replaced worker wrote after newer ones, because faust
+        cannot fence it off."""
         entries: dict[bytes, bytes | None] = {}
         kept = []
         for event in batch:
@@ -113,7 +113,7 @@ class _CommittedThread(AIOKafkaConsumerThread):
 
 
 class _CommittedConsumer(FaustConsumer):
-    """Reads only committed records: the tracker writes in transactions."""
+    """Reads only committed records, because the tracker writes in transactions."""
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
         return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
@@ -190,7 +190,7 @@ def consume(
 
 
 def to_record(event: EventT[Any]) -> Record:
-    """faust's event as ours."""
+    """Convert faust's event to our record."""
     message = event.message
     return Record(
         topic=message.topic,
@@ -237,7 +237,7 @@ class FaustGroup:
 
 def follow_layouts(kafka: KafkaSettings, kinds: Kinds, known: asyncio.Event) -> Loop:
     """A loop that keeps `kinds` up to date with the layouts in force. `known` is set once all
-    present ones have been read. A failure of Kafka ends the process."""
+    existing ones have been read. A failure of Kafka ends the process."""
 
     async def follow(stop: asyncio.Event) -> None:
         await wait_for_topics(kafka, stop)
@@ -257,7 +257,7 @@ def follow_layouts(kafka: KafkaSettings, kinds: Kinds, known: asyncio.Event) -> 
 
 
 async def wait_for_topics(kafka: KafkaSettings, stop: asyncio.Event) -> None:
-    """Wait until Kafka has every topic: faust ignores one that is created later for good."""
+    """Wait until Kafka has every topic, because faust never notices one that is created later."""
     await retry(partial(_require_topics, kafka), SystemClock(), stop, _WAITS)
 
 

@@ -1,8 +1,8 @@
 """The order of effects for one record: its outputs, the site's clock, its state.
 
-Outputs come first. After a crash before the site is written they are published again, with the same
-id and version, or a higher one. After a crash before the record is acknowledged the record comes
-again, and is recognised by its offset.
+Outputs come first. After a crash before the site is written, they are published again with the same
+id and the same or a higher version. After a crash before the record is acknowledged, the record is
+delivered again and is recognised by its offset.
 """
 
 import logging
@@ -31,14 +31,14 @@ _LATELY_MS: Final = 2_000
 
 
 class Table(handler.State, Protocol):
-    """Values by key: a faust table (adapters.py), or a dictionary."""
+    """Values by key, in a faust table (adapters.py) or a dictionary."""
 
     async def write(self, key: bytes, value: bytes) -> None:
         """Returns once the value is durable in the changelog; raises if that fails."""
 
 
 class MemoryTable:
-    """Table for tests and tools: a dictionary, durable at once."""
+    """Table for tests and tools: a dictionary that is durable at once."""
 
     def __init__(self) -> None:
         self._values: dict[bytes, bytes] = {}
@@ -57,7 +57,7 @@ class MemoryTable:
 
 
 def nothing(_: int) -> None:
-    """Nobody watches."""
+    """Used if nobody watches."""
 
 
 class Analytics:
@@ -124,7 +124,7 @@ class Analytics:
         return self._clock.now_ms() < self._caught_up_at_ms.get(partition, 0)
 
     async def _publish(self, outputs: Iterable[Outgoing], partition: int) -> None:
-        """In parts: after a long silence weeks of minutes may be due."""
+        """Publish in parts, because after a long silence weeks of minutes may be due."""
         rest = iter(outputs)
         while part := list(islice(rest, _AT_ONCE)):
             await self._producer.send(part)

@@ -3,12 +3,12 @@
 State, by key: for each site its two folds (minutes.py) with the offsets they have reached, and for
 each slot its last change. Those offsets identify records that Kafka delivers again.
 
-A minute is published when a later change (of the gates: a later passage) closes it, or when the
-site's clock has passed its end by GRACE_MS. The clock is a topic: whatever shows that a minute of a
-site has begun is written there, because camera-status is keyed by camera and is in other
-partitions. A change that comes after the clock has passed (one topic was read further than another)
-alters published minutes: they are due again, and are published with a higher version. So the last
-record of each id depends on the inputs alone.
+A minute is published when a later change (for gates, a later passage) closes it, or when the site's
+clock has passed its end by GRACE_MS. The clock is a topic. Whatever shows that a minute of a site
+has begun is written there, because camera-status is keyed by camera and is in other partitions. A
+change that arrives after the clock has passed (because one topic was read further than another)
+alters published minutes, so they are due again and are published with a higher version. So the last
+record of each id depends only on the inputs.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -36,10 +36,10 @@ from services.analytics import minutes
 from services.analytics.minutes import AHEAD_MS, MINUTE_MS, Gates, Lot, Slot, minute_of
 
 SERVICE: Final = "analytics"
-# How long a minute stays open for late records; whole minutes.
+# How long a minute stays open for late records, in whole minutes.
 GRACE_MS: Final = MINUTE_MS
-# A time further before Kafka's own time of the record is not trusted: it would open a minute years
-# ago, and all minutes since then.
+# A timestamp further before Kafka's own timestamp of the record is not trusted, because it could
+# open a minute years ago and all minutes since then.
 _BELIEVED_MS: Final = 7 * 24 * 3_600_000
 
 
@@ -55,7 +55,7 @@ class Site(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class State(Protocol):
-    """The table, to be read."""
+    """The table, for reading."""
 
     def read(self, key: bytes) -> bytes | None:
         """The value, or None."""
@@ -106,7 +106,8 @@ def apply(record: Record, state: State, kinds: KindOf, *, behind: bool = False) 
 
 
 def due(key: bytes, value: bytes) -> Outgoing | None:
-    """The clock record of this key again, if it is a site with due minutes; otherwise None."""
+    """The clock record for this key, to be written again if it is a site with due minutes, or
+    otherwise None."""
     if b"/" in key:
         return None
     site = _SITES.decode(value)
@@ -116,8 +117,8 @@ def due(key: bytes, value: bytes) -> Outgoing | None:
 
 
 def older(key: bytes, value: bytes, stored: bytes) -> bool:
-    """Whether a value of this key is older than the stored one: a worker that was frozen and
-    replaced may write one when it wakes."""
+    """Whether a value of this key is older than the stored one. A worker that was frozen and
+    replaced may write such a value when it wakes."""
     if b"/" in key:
         return _SLOTS.decode(value).version < _SLOTS.decode(stored).version
     pairs = zip(_progress(_SITES.decode(value)), _progress(_SITES.decode(stored)), strict=True)
@@ -125,7 +126,7 @@ def older(key: bytes, value: bytes, stored: bytes) -> bool:
 
 
 def _progress(site: Site) -> tuple[int, int, int]:
-    """What only grows."""
+    """The values that only ever grow."""
     lot, gates = site.lot, site.gates
     return site.clock_ms, lot.version if lot else 0, gates.version if gates else 0
 
@@ -177,7 +178,7 @@ def _change(record: Record, event: SlotChanged, state: State, kinds: KindOf) -> 
     kind = kinds.of(event.site_id, event.slot_id)
     key = slot_key(event.site_id, event.slot_id)
     if site.lot and record.offset < site.lot.version:
-        # A crash between the two writes below.
+        # There was a crash between the two writes below.
         again = minutes.changed(slot, event, kind)
         return Step(writes=((key, _ENCODER.encode(again)),), seen=seen)
     lot, now = minutes.change(site.lot, slot, event, kind, time_ms)
@@ -189,7 +190,7 @@ def _change(record: Record, event: SlotChanged, state: State, kinds: KindOf) -> 
     after = replace(site, lot=lot, lot_due_ms=begin_ms)
     return Step(
         map(_outgoing, closed),
-        # If the slot were written first, a crash would leave it changed and not counted.
+        # If the slot were written first, a crash would leave it changed but not counted.
         ((event.site_id.encode(), _ENCODER.encode(after)), (key, _ENCODER.encode(now))),
         seen,
     )
@@ -218,7 +219,7 @@ def _session(record: Record, event: SessionChanged, state: State, kinds: KindOf)
 
 
 def _believed(time_ms: int, record: Record) -> int:
-    """An event's time, if Kafka's own time of the record makes it possible."""
+    """An event's time, if it is plausible given Kafka's own timestamp of the record."""
     return max(min(time_ms, record.timestamp_ms), record.timestamp_ms - _BELIEVED_MS)
 
 

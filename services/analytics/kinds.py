@@ -20,12 +20,12 @@ class Kinds:
         self._kinds: dict[tuple[str, str], SlotKind] = {}
 
     def of(self, site_id: str, slot_id: str) -> SlotKind:
-        """See handler.KindOf. If layouts differ, a kind other than `standard` counts; of several
-        such, the first camera's."""
+        """See handler.KindOf. If layouts differ, a kind other than `standard` counts. If there are
+        several, the first camera's counts."""
         return self._kinds.get((site_id, slot_id), _USUAL)
 
     def apply(self, *records: Record) -> None:
-        """Apply records; unreadable ones are skipped, as by every reader."""
+        """Apply records. Unreadable ones are skipped, as by every reader."""
         for record in records:
             self._take(record)
         kinds: dict[tuple[str, str], SlotKind] = defaultdict(lambda: _USUAL)

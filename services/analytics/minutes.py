@@ -1,9 +1,9 @@
-"""Counts of one site, minute by minute: folds over its changes and over its sessions. Pure.
+"""Count one site minute by minute, with folds over its changes and over its sessions. Pure.
 
 Each fold takes the records of one topic in order. It depends neither on the other fold nor on when
-a minute is published: the same records give the same minutes, whatever the interleaving of the
-topics. Time follows the records' own time and never goes back: late records count at the fold's
-present time.
+a minute is published, so the same records give the same minutes, however the topics are
+interleaved. Time follows the records' own timestamps and never goes back, so late records count at
+the fold's current time.
 """
 
 from collections.abc import Iterator
@@ -31,8 +31,8 @@ _WITHDRAWN: Final = "no-camera"
 
 
 class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A slot after its last change. `known`: its last state that was free or occupied; `counted`:
-    whether a camera still names it."""
+    """A slot after its last change. `known` is its last state that was free or occupied. `counted`
+    tells whether a camera still names it."""
 
     zone_id: str
     kind: SlotKind
@@ -43,9 +43,10 @@ class Slot(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The slots of one zone and kind. `slots`: the number in each of STATES, now; `emptied_at_ms`:
-    when the number of slots last changed. The rest is of the present minute: `share_ms`: the sum of
-    occupied share x milliseconds; `known_ms`: how long there was a share."""
+    """The slots of one zone and kind. `slots` is the current number in each of STATES.
+    `emptied_at_ms` is when the number of slots last changed. The rest is about the current minute:
+    `share_ms` is the sum of occupied share x milliseconds, and `known_ms` is how long there was a
+    share."""
 
     zone_id: str
     kind: SlotKind
@@ -59,14 +60,14 @@ class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def share(self) -> float | None:
-        """The occupied share now; None where no slot is free or occupied."""
+        """The occupied share now, or None if no slot is free or occupied."""
         free, occupied = self.slots[0], self.slots[1]
         return occupied / (free + occupied) if free + occupied else None
 
 
 class Lot(Struct, frozen=True, kw_only=True):
-    """The fold over a site's changes. `at_ms`: the time it has reached; `version`: the offset after
-    its last change."""
+    """The fold over a site's changes. `at_ms` is the time it has reached, and `version` is the
+    offset after its last change."""
 
     at_ms: int
     version: int
@@ -74,7 +75,7 @@ class Lot(Struct, frozen=True, kw_only=True):
 
 
 class Gates(Struct, frozen=True, kw_only=True):
-    """The fold over a site's sessions; passages of the present minute."""
+    """The fold over a site's sessions, with the passages of the current minute."""
 
     at_ms: int
     version: int
@@ -91,8 +92,8 @@ def minute_of(time_ms: int) -> int:
 def change(
     lot: Lot | None, slot: Slot | None, event: SlotChanged, kind: SlotKind, time_ms: int
 ) -> tuple[Lot, Slot]:
-    """Apply one change at its `time_ms` or the fold's time, whichever is later. `slot`: its former
-    state, of a lower version. The caller sets the lot's version."""
+    """Apply one change at its `time_ms` or the fold's time, whichever is later. `slot` is its
+    former state, with a lower version. The caller sets the lot's version."""
     lot = lot or Lot(at_ms=time_ms, version=0)
     lot = lot_at(lot, max(time_ms, lot.at_ms))
     now = changed(slot, event, kind)
@@ -212,9 +213,9 @@ def _measured(site_id: str, group: Group, version: int, begin_ms: int) -> Occupa
 
 # ---------------------------------------------------------------- sessions
 def passage(event: SessionChanged) -> tuple[int, int, int] | None:
-    """(entries, exits, time) of a session's record; None if nobody passed a gate, as when a count
-    closes a stay. After a late gate event stays are reported again (docs/sessions.md). The record
-    of the passage itself is the one whose entry or exit has the record's time."""
+    """(entries, exits, time) of a session's record, or None if nobody passed a gate, for example
+    when a count closes a stay. After a late gate event stays are reported again (docs/sessions.md).
+    The record of the passage itself is the one whose entry or exit has the record's time."""
     if event.cause.kind != "gate" or event.reason in ("reopened", "entry-found"):
         return None
     if event.kind == "opened" and event.entry_at_ms == event.time_ms:

@@ -1,4 +1,4 @@
-"""Delete all counts, to count again from the inputs that Kafka still has."""
+"""Delete all counts, in order to count again from the inputs that Kafka still has."""
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
@@ -18,9 +18,9 @@ from services.analytics.adapters import SOURCES
 
 
 async def forget(kafka: KafkaSettings) -> int:
-    """Set the group's offsets back to the oldest records and clear the table's changelog; return
-    how many values were deleted. Every worker must be stopped. Raises Retryable when Kafka refuses,
-    as it does while one runs; it may be called again."""
+    """Reset the group's offsets to the oldest records, clear the table's changelog, and return how
+    many values were deleted. Every worker must be stopped. Raises Retryable if Kafka refuses, as it
+    does while a worker runs. It may be called again."""
     try:
         await _rewind(kafka)
         return await _clear(kafka)
@@ -39,7 +39,7 @@ async def _rewind(kafka: KafkaSettings) -> None:
 
 
 async def _clear(kafka: KafkaSettings) -> int:
-    """A tombstone for each key, in the partition of its value."""
+    """Write a tombstone for each key to the partition of its value."""
     consumer: AIOKafkaConsumer = new_consumer(kafka)
     producer = new_producer(kafka)
     try:

@@ -1,7 +1,7 @@
 """Write beats for our partitions, and watch whether they are processed.
 
 A beat is a normal record. A partition whose beats are written but not applied is stuck, in faust or
-in the agent. While partitions are assigned or restored there are no beats; then the restoring
+in the agent. While partitions are being assigned or restored there are no beats, but restoring
 itself must progress.
 """
 
@@ -23,13 +23,13 @@ _ASSIGNMENT: Final = "assignment"
 
 
 class Group(Protocol):
-    """What is needed of faust and Kafka (adapters.FaustGroup)."""
+    """What is needed from faust and Kafka (adapters.FaustGroup)."""
 
     def owned(self) -> set[int] | None:
-        """This worker's partitions; None while they are assigned or restored."""
+        """This worker's partitions, or None while they are being assigned or restored."""
 
     def restoring(self) -> int | None:
-        """How many records are still to be restored, while there are any."""
+        """How many records still need to be restored, or None if nothing is being restored."""
 
     async def answers(self) -> bool:
         """Whether Kafka answers."""
@@ -56,7 +56,7 @@ class Watch:
         self._stall.moved([_name(partition)])
 
     async def turn(self, analytics: Analytics) -> None:
-        """The beats, and the health derived from them."""
+        """Write beats, and derive health from them."""
         owned = self._group.owned()
         self._health.waiting.pop("kafka", None)  # set while starting
         if owned is None:

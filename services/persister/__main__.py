@@ -2,7 +2,7 @@
 
 Topics in: parking.frames, .detections, .gate-events, .plates, .device-events, .layouts,
 .slot-changes, .sessions, .camera-status. Topics out: dead letters only. An invalid record is
-dead-lettered, and the offset moves on. While Postgres, S3 or Kafka is down it waits, commits
+dead-lettered, and the offset advances. While Postgres, S3 or Kafka is down, it waits and commits
 nothing, and /readyz says why. Any other error ends the process. /healthz fails when nothing
 progresses although it could, so that the supervisor restarts the process.
 """
@@ -82,7 +82,7 @@ class Service:
             )
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Fail /healthz when nothing progresses although it could; waiting out an outage counts as
+        """Fail /healthz when nothing progresses although it could. Waiting out an outage counts as
         progress."""
         while not stop.is_set():
             if self._keeper is not None and await self._keeper.behind():
@@ -115,7 +115,7 @@ class Service:
         self._ready.set()
 
     async def _kafka(self, stack: AsyncExitStack) -> tuple[PlaceKeeper, Tools]:
-        """Create clients and what depends on them; all or none."""
+        """Create the clients and what depends on them, all or none."""
         async with AsyncExitStack() as starting:
             kafka = self._settings.kafka
             one_frame = replace(kafka, frame_max_bytes=0)  # the broker returns a whole batch anyway
@@ -147,8 +147,8 @@ class Service:
     async def _start(
         self, what: str, work: Callable[[], Awaitable[T]], stop: asyncio.Event
     ) -> T | None:
-        """The task's result once it succeeds, None if stopped first; /readyz gives the reason for
-        the wait."""
+        """The task's result once it succeeds, or None if stopped first. Meanwhile /readyz gives the
+        reason for the wait."""
         waiting = partial(self._health.waiting.__setitem__, what)
         result = await retry(work, self._clock, stop, EACH_SECOND, waiting)
         self._health.waiting.pop(what, None)
@@ -157,7 +157,7 @@ class Service:
     def _watched(
         self, work: Callable[[Sequence[Record]], Awaitable[list[Outgoing]]]
     ) -> Callable[[Sequence[Record]], Awaitable[list[Outgoing]]]:
-        """The handler; /readyz shows what it waits for."""
+        """Wrap the handler so that /readyz shows what it waits for."""
 
         async def watched(records: Sequence[Record]) -> list[Outgoing]:
             try:

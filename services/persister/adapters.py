@@ -1,4 +1,4 @@
-"""Kafka adapters: consumption from positions stored in Postgres, and frames fetched as evidence."""
+"""Kafka adapters that consume from positions stored in Postgres and fetch frames as evidence."""
 
 import asyncio
 import logging
@@ -60,7 +60,8 @@ class PlaceKeeper:
         return self._claim
 
     def drop(self) -> None:
-        """The present work was fenced off: claim and seek again before the next record."""
+        """Drop the current work, which was fenced off. Claim and seek again before the next
+        record."""
         self._claim = None
 
     async def getmany(self, timeout_ms: int, max_records: int) -> list[Record]:
@@ -90,8 +91,8 @@ class PlaceKeeper:
         await self._inner.seek(offsets)
 
     async def behind(self) -> bool:
-        """Whether records, or partitions, are waiting. False while Kafka does not answer, and for a
-        member without partitions because the group has none for it."""
+        """Whether records or partitions are waiting. False while Kafka does not answer, and for a
+        member for which the group has no partitions."""
         assigned = self._consumer.assignment()
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
@@ -190,7 +191,8 @@ class FrameFetcher:
         record = to_record(batch[place][0]) if batch else None
         if record is not None and record.offset == ref.offset:
             return record
-        # Out of range, so reading restarted at the earliest offset; or Kafka is slow.
+        # Either the offset was out of range, so reading restarted at the earliest one, or Kafka is
+        # slow.
         if ref.offset < (await self._consumer.beginning_offsets([place]))[place]:
             return "expired"
         if ref.offset >= (await self._consumer.end_offsets([place]))[place]:

@@ -23,7 +23,8 @@ _COMMON: Final = ["frame_id", "time_ms", "site_id", "camera_id", "status"]
 COLUMNS: Final = [*_COMMON, *FRAME, *_DETECTION, "skipped_for", *_PICTURE]
 
 PARTS: Final = {"frames": FRAME, "detections": _DETECTION, "skips": [], "pictures": _PICTURE}
-"""The kinds that make a row, with their own columns; the one with the best time first."""
+"""The kinds that make a row, with their own columns. The one with the best timestamp comes
+first."""
 
 _NEW: Final = {
     "frame": "captures.received_at_ms is null and excluded.received_at_ms is not null",
@@ -42,7 +43,7 @@ STATEMENT: Final = Statement(
     "captures",
     "captures",
     "frame_id",
-    # Analysed wins: a detector that crashed may choose another frame the second time.
+    # Analysed wins, because a detector that crashed may choose another frame the second time.
     "do update set "
     + ", ".join([
         *_set(FRAME, _NEW["frame"]),
@@ -57,8 +58,8 @@ STATEMENT: Final = Statement(
 
 
 def merge(rows: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
-    """One row per frame, with every column, by frame id. If a skipped frame's time is unknown (its
-    `time_ms` is None), it stays None unless another part has it."""
+    """One row per frame with every column, sorted by frame id. If a skipped frame's time is unknown
+    (its `time_ms` is None), it stays None unless another part has it."""
     merged: dict[str, dict[str, Any]] = {}
     done: set[tuple[str, str]] = set()
     for kind, columns in PARTS.items():

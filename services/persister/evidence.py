@@ -38,7 +38,7 @@ class Picture:
 
     @property
     def key(self) -> str:
-        """The key of its object; always the same for the same frame."""
+        """The key of its object, which is always the same for the same frame."""
         return evidence_key(self.frame.camera_id, self.frame.id, self.frame.time_ms)
 
 
@@ -80,7 +80,7 @@ async def prove(
 
 
 def frame_of(change: SlotChanged) -> str:
-    """The id of the frame that caused a change; "" when the change has no reference to it."""
+    """The id of the frame that caused a change, or "" if the change has no reference to it."""
     return change.frame_ref.frame_id if change.frame_ref else ""
 
 
@@ -109,7 +109,7 @@ def checked(record: Record, frame_id: str) -> Picture | Missing:
 async def keep(
     pictures: Sequence[Picture], events: EventStore, objects: ObjectStore, clock: Clock
 ) -> Kept:
-    """Put each picture once; returns them by frame id. Raises Retryable."""
+    """Put each picture once, and return them keyed by frame id. Raises Retryable."""
     kept: Kept = {}
     for some in _chunks(list({picture.key: picture for picture in pictures}.values())):
         await events.note_objects([picture.key for picture in some], clock.now_ms())

@@ -51,8 +51,8 @@ SERVICE: Final = "persister"
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The handler's dependencies. `claim`: under which the batch was read; `drop`: called when the
-    batch belongs to another member."""
+    """The handler's dependencies. `claim` is the claim under which the batch was read. `drop` is
+    called when the batch belongs to another member."""
 
     events: EventStore
     objects: ObjectStore
@@ -95,7 +95,7 @@ async def handle(records: Sequence[Record], *, tools: Tools) -> list[Outgoing]:
 
 def plan(record: Record, claim: Claim) -> Planned:
     """A record's rows, or why it has none. Records of a newer version are counted and have none.
-    Tombstones have none: the record before already reported the removal."""
+    Tombstones have none, because the record before already reported the removal."""
     if record.value is None and topics.TOPICS[record.topic].compacted:
         return Planned(record)
     try:
@@ -144,7 +144,7 @@ def _enter(planned: Planned, found: Stored | Missing) -> None:
 
 
 async def set_aside(batch: Sequence[Planned], tools: Tools) -> None:
-    """Send the dead letters of invalid records; durable on return."""
+    """Send the dead letters of invalid records. They are durable on return."""
     letters = [
         dead_letter(planned.record, planned.error, SERVICE, tools.clock.now_ms())
         for planned in batch
@@ -197,7 +197,7 @@ def _frames(batch: Sequence[Planned]) -> list[tuple[Planned, Picture]]:
 async def _changes_to_prove(
     batch: Sequence[Planned], tools: Tools
 ) -> list[tuple[Planned, SlotChanged]]:
-    """New changes caused by a frame; a change that already has a row keeps it."""
+    """New changes caused by a frame. A change that already has a row keeps it."""
     changes = [
         (planned, planned.event)
         for planned in batch

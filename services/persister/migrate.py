@@ -1,7 +1,7 @@
 """Numbered SQL migrations: `migrations/NNNN_name.sql`, each applied once, in order, at start.
 
 An advisory lock lets any number of processes start side by side. An applied file must not change:
-its checksum is stored. There are no downgrades; fix a mistake with the next number.
+its checksum is stored. There are no downgrades, so fix a mistake with the next number.
 """
 
 import hashlib
@@ -58,8 +58,8 @@ def shipped() -> list[Migration]:
 async def migrate(
     connection: AsyncConnection[Any], migrations: list[Migration] | None = None
 ) -> list[str]:
-    """Apply the missing ones; return their names. The connection must be in autocommit. Raises
-    RuntimeError when an applied file was changed or is newer than this program."""
+    """Apply the missing migrations and return their names. The connection must be in autocommit
+    mode. Raises RuntimeError if an applied file was changed or is newer than this program."""
     migrations = shipped() if migrations is None else migrations
     await connection.execute("select pg_advisory_lock(%s)", [_LOCK])
     try:

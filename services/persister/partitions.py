@@ -1,7 +1,7 @@
 """Time partitions of the tables that grow with time: created ahead, dropped when expired.
 
 One per day of `captures` and `device_events`, one per seven days of `slot_changes`, which are kept
-for longer. They cover a week back and a week ahead. Rows of other times go to the table's
+for longer. They cover a week back and a week ahead. Rows with other timestamps go to the table's
 `_default` partition, so that none is rejected, and move when a partition for them is created.
 
 Creating and dropping wait for a lock only briefly and leave the rest for the next pass. Writers
@@ -87,12 +87,12 @@ def missing(spans: Iterable[Span], there: Sequence[Partition]) -> list[Span]:
 
 
 def named(table: str, span: Span) -> str:
-    """A partition's name, by its first day (UTC)."""
+    """A partition's name, derived from its first day (UTC)."""
     return f"{table}_{datetime.fromtimestamp(span.from_ms / 1000, UTC):%Y%m%d}"
 
 
 class Partitions:
-    """Works on the persister's database. Methods raise Retryable on an outage, and when a lock was
+    """Works on the persister's database. Methods raise Retryable on an outage, and if a lock was
     not available within two seconds."""
 
     def __init__(self, pool: Pool) -> None:
@@ -104,8 +104,8 @@ class Partitions:
             return await _of(connection, table)
 
     async def ensure(self, now_ms: int, oldest_ms: Mapping[str, int]) -> list[str]:
-        """Create the missing ones around now; return their names. `oldest_ms`: by table, the start
-        of the time that is kept."""
+        """Create the missing partitions around now and return their names. `oldest_ms` is the start
+        of the time that is kept, keyed by table."""
         created: list[str] = []
         for table, step_ms in STEPS_MS.items():
             spans = wanted(now_ms, step_ms, oldest_ms.get(table, 0))
@@ -116,8 +116,8 @@ class Partitions:
         return created
 
     async def drop(self, table: str, before_ms: int) -> int:
-        """Drop those that end by then; return how many. A crash in between leaves a detached table,
-        which the next call drops."""
+        """Drop the partitions that end by then, and return how many. A crash in between leaves a
+        detached table, which the next call drops."""
         for partition in await self.of(table):
             if partition.span.to_ms <= before_ms:
                 await self._detach(table, partition.name)
@@ -166,7 +166,7 @@ class Partitions:
             await connection.execute(_PATIENTLY)
             there = await (await connection.execute("select to_regclass(%s)", [removed])).fetchone()
             if there is None or there[0] is None:
-                return  # another instance was quicker
+                return  # another instance was faster
             for texts in (_CARRY, _SWEEP_LATER):
                 if text := texts.get(table):
                     await connection.execute(text.format(removed=removed).encode())

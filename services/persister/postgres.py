@@ -89,8 +89,8 @@ def new_pool(url: str, size: int) -> Pool:
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """One transaction on a pooled connection. psycopg's errors are translated: Invalid for rejected
-    content, Retryable for everything that may pass."""
+    """One transaction on a pooled connection. psycopg's errors are translated to Invalid for
+    rejected content and Retryable for everything that may pass."""
     try:
         async with pool.connection() as connection:
             yield connection
@@ -176,7 +176,7 @@ class PostgresEvents:
 
 
 async def _write_kind(connection: Connection, statement: Statement, rows: Sequence[Row]) -> int:
-    """Write one kind and its consequences; return the rows changed."""
+    """Write one kind and its consequences, and return the number of rows changed."""
     chosen = statement.chosen(rows)
     if statement.dated:
         chosen = await _dated(connection, statement, chosen)
@@ -195,8 +195,8 @@ async def _write_kind(connection: Connection, statement: Statement, rows: Sequen
 
 
 async def _dated(connection: Connection, statement: Statement, rows: Sequence[Row]) -> list[Row]:
-    """The rows; existing ones with the time they already have; without new ones that have no
-    time."""
+    """The rows, without new ones that have no timestamp. Existing ones get the timestamp they
+    already have."""
     # The insert's own lock, taken early: creating a partition waits for us, or we for it, before
     # any read.
     await connection.execute(f"lock table only {statement.table} in row exclusive mode".encode())
@@ -212,8 +212,8 @@ async def _dated(connection: Connection, statement: Statement, rows: Sequence[Ro
 async def _times(
     connection: Connection, table: str, key: str, times_ms: Mapping[str, int | None]
 ) -> dict[str, int]:
-    """By id, the times of existing rows within a day of the given time (None: of any given time). A
-    frame that a device sends again may have another time: that of its receipt."""
+    """The times of existing rows, keyed by id, within a day of the given time (None: of any given
+    time). A frame that a device sends again may have another time, which is that of its receipt."""
     known_ms = [time_ms for time_ms in times_ms.values() if time_ms is not None] or [0]
     text = (
         f"select {key}, min(time_ms) from {table} "  # noqa: S608 -- names of our own code only

@@ -4,13 +4,14 @@ without a row.
 Captures, device events and slot changes are deleted by whole partitions, so a row may stay a day (a
 slot change: a week) longer than configured. Rows outside those partitions are deleted one by one.
 Rows first release an object and note it. The sweep checks every noted object once and removes those
-that no row names. As this is the only way in which objects are removed, a crash anywhere leaves
-nothing behind for good, and no row ever names a removed object. Every step is small, and instances
-side by side skip each other's rows.
+that no row names. Objects are removed in no other way, so a crash anywhere leaves nothing behind
+for good, and no row ever names a removed object. Every step is small, and instances side by side
+skip each other's rows.
 
-A Kafka record that comes again after its row was deleted (a topic read again from its start, a dead
-letter replayed) creates the row again, and a later pass deletes it. Present state is never
-affected, because slots and cameras go by version, and an open stay keeps its steps.
+A Kafka record that arrives again after its row was deleted (because a topic is read again from its
+start or a dead letter is replayed) creates the row again, and a later pass deletes it. Current
+state is never affected, because slots and cameras accept only a higher version and the steps of an
+open stay are never deleted.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from services.persister.postgres import Pool, transaction
 log = logging.getLogger(__name__)
 
 Step = Callable[[], Awaitable[int]]
-"""Deletes some; returns how many."""
+"""Deletes some items and returns how many."""
 
 _DAY_MS: Final = 86_400_000
 _STEP_ROWS: Final = 1000
@@ -38,10 +39,11 @@ _STEP_OBJECTS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long each is kept, in days; `orphans_s`: how long an object may wait for its row.
-    `sessions_days`: passages and stays, which contain plates' hashes. `plates_days`: plates
-    themselves, from the end of their stay. `changes_days`: slot changes contain nothing about
-    vehicles, and are needed to compare a year with the one before."""
+    """How long each kind of data is kept, in days. `orphans_s` is how long an object may wait for
+    its row. `sessions_days` applies to passages and stays, which contain hashes of plates.
+    `plates_days` applies to plates themselves, from the end of their stay. `changes_days` applies
+    to slot changes, which contain nothing about vehicles and are needed to compare one year with
+    the previous one."""
 
     captures_days: float = 30.0
     evidence_days: float = 90.0
@@ -53,7 +55,7 @@ class Keep:
     every_s: float = 600.0
 
 
-# Of captures and device events, from one partition.
+# Captures and device events, from one partition.
 _DATED: Final = """
 delete from {partition} where ({key}, time_ms) in (
     select {key}, time_ms from {partition} where time_ms < %(before)s
@@ -84,7 +86,7 @@ delete from sessions where (run, session_id) in (
     where status in ('closed', 'corrected') and updated_at_ms < %(before)s
     order by updated_at_ms limit %(limit)s for update skip locked)
 """
-# After their stay: without them a repeated step would count as a new one.
+# Deleted after their stay, because without them a repeated step would count as a new one.
 _SESSION_EVENTS: Final = """
 delete from session_events where id in (
     select id from session_events e
@@ -92,7 +94,8 @@ delete from session_events where id in (
       and not exists (select 1 from sessions s where s.run = e.run and s.session_id = e.session_id)
     order by time_ms limit %(limit)s for update skip locked)
 """
-# The last expired change of each slot stays: the slot's state when the kept time begins.
+# The last expired change of each slot stays, because it is the slot's state when the kept time
+# begins.
 _CHANGES: Final = """
 with gone as (
     delete from {partition} where (id, time_ms) in (
@@ -146,7 +149,7 @@ order by noted_at_ms limit %(limit)s for update skip locked
 
 
 class Retention:
-    """Deletes in steps; `once` is a whole pass."""
+    """Deletes in steps. `once` is a whole pass."""
 
     def __init__(self, pool: Pool, objects: ObjectStore, clock: Clock, keep: Keep) -> None:
         self._pool = pool
@@ -168,13 +171,14 @@ class Retention:
                 continue
 
     async def ahead(self) -> list[str]:
-        """Create missing partitions; return their names. Raises Retryable, also while somebody
-        holds a lock: the default partitions take the rows meanwhile."""
+        """Create missing partitions and return their names. Raises Retryable, also while somebody
+        holds a lock. Meanwhile the default partitions take the rows."""
         oldest_ms = {table: self._before(days) for table, days in self._dated().items()}
         return await self._partitions.ensure(self._clock.now_ms(), oldest_ms)
 
     async def once(self, stop: asyncio.Event) -> dict[str, int]:
-        """Step until nothing is left; return what was deleted. Raises Retryable on an outage."""
+        """Step until nothing is left, and return what was deleted. Raises Retryable on an
+        outage."""
         await self.ahead()
         removed = {"partitions": await self._drop_partitions()}
         for what, step in self._steps().items():
@@ -235,14 +239,15 @@ class Retention:
             return (await connection.execute(statement.encode(), given)).rowcount
 
     async def _sweep(self, stop: asyncio.Event) -> int:
-        """Check everything noted over `orphans_s` ago; return how many objects were deleted."""
+        """Check everything noted more than `orphans_s` ago, and return how many objects were
+        deleted."""
         removed = 0
         while not stop.is_set() and (step := await self._look_at_noted()):
             removed += step.count(False)
         return removed
 
     async def _look_at_noted(self) -> list[bool]:
-        """Return for some noted objects whether a row names them; their notes are deleted, and so
+        """Return whether a row names each of some noted objects. Their notes are deleted, and so
         are objects without a row."""
         before = self._clock.now_ms() - round(self._keep.orphans_s * 1000)
         async with transaction(self._pool) as connection:

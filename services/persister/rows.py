@@ -30,7 +30,7 @@ Rows = list[tuple[str, dict[str, Any]]]
 
 Mapper = Callable[[Any, Record, str], Rows]
 
-"""From an event, its record and its log to rows."""
+"""Turns an event, its record and its log into rows."""
 
 
 def frame_rows(event: FrameReceived, record: Record, log_id: str) -> Rows:
@@ -70,8 +70,9 @@ def detection_rows(event: DetectionMade, record: Record, log_id: str) -> Rows:
 
 
 def result(event: DetectionMade) -> dict[str, Any]:
-    """A detection's result. One that repeats an earlier frame's result only names that frame: that
-    is nineteen in twenty, and a row without boxes and observations takes a tenth of the space."""
+    """A detection's result. One that repeats an earlier frame's result only names that frame. This
+    is so for nineteen in twenty, and a row without boxes and observations takes a tenth of the
+    space."""
     if event.reused_from is not None:
         return dict.fromkeys(RESULT) | {"reused_from": event.reused_from}
     columns = fields(
@@ -88,7 +89,7 @@ def result(event: DetectionMade) -> dict[str, Any]:
 
 
 def _observed(seen: Observation) -> dict[str, Any]:
-    """As it is stored: without an empty `straddling`, so that rows stay small."""
+    """An observation as stored, without an empty `straddling`, so that rows stay small."""
     row: dict[str, Any] = msgspec.to_builtins(seen)
     if not seen.straddling:
         del row["straddling"]
@@ -138,7 +139,7 @@ def device_rows(event: DeviceReported, record: Record, log_id: str) -> Rows:
 
 
 def layout_rows(event: LayoutPublished, record: Record, log_id: str) -> Rows:
-    """One version of a camera's layout; the store updates cameras, zones and slots to match."""
+    """One version of a camera's layout. The store updates cameras, zones and slots to match."""
     del record
     row = fields(event, "camera_id", "version", "site_id", "time_ms") | {
         "log_id": log_id,
@@ -148,7 +149,7 @@ def layout_rows(event: LayoutPublished, record: Record, log_id: str) -> Rows:
 
 
 def change_rows(event: SlotChanged, record: Record, log_id: str) -> Rows:
-    """One slot change, without its evidence yet; and, of the live run, the slot's state."""
+    """One slot change, without its evidence yet, and in the live run also the slot's state."""
     del record
     row = fields(
         event,
@@ -180,14 +181,14 @@ def change_rows(event: SlotChanged, record: Record, log_id: str) -> Rows:
 
 
 def session_rows(event: SessionChanged, record: Record, log_id: str) -> Rows:
-    """One step of a stay; the store folds the new ones into `sessions`."""
+    """One step of a stay. The store folds the new ones into `sessions`."""
     del record, log_id
     row = fields(event, "id", "session_id", "run", "site_id", "time_ms", "kind") | {"body": event}
     return [("session_events", row)]
 
 
 def camera_status_rows(event: CameraStatusChanged, record: Record, log_id: str) -> Rows:
-    """A camera's latest status, of the live run."""
+    """A camera's latest status, only in the live run."""
     del record
     if event.run != LIVE:
         return []
@@ -212,7 +213,7 @@ def picture_row(frame: FrameReceived, key: str, sha256: str) -> tuple[str, dict[
 
 
 def camera_row(camera_id: str, site_id: str) -> tuple[str, dict[str, Any]]:
-    """A camera exists; its layout has its properties."""
+    """A row that says that a camera exists. Its layout has its properties."""
     return ("cameras", {"camera_id": camera_id, "site_id": site_id})
 
 
@@ -241,6 +242,6 @@ def session_of(event: SessionChanged) -> dict[str, Any]:
 
 
 def fold_sessions(steps: list[SessionChanged]) -> list[dict[str, Any]]:
-    """Combine steps, in order, into one row per stay. The last step has all of it, so an exit that
-    turned out to be another stay's is removed."""
+    """Combine steps, in order, into one row per stay. The last step contains the whole stay, so an
+    exit that turned out to be another stay's is removed."""
     return list({(step.run, step.session_id): session_of(step) for step in steps}.values())

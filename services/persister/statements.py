@@ -1,7 +1,7 @@
-"""The SQL of each kind of row: one set-based upsert, its rows passed as one JSON array.
+"""The SQL for each kind of row: one set-based upsert whose rows are passed as one JSON array.
 
 `jsonb_populate_recordset` takes each column's type from the table, so only the migrations define
-the types. Order matters: referenced rows come first.
+the types. The order matters, because referenced rows must come first.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,9 +13,9 @@ NOTHING: Final = "do nothing"
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`key`: the columns that identify a row. Of several in a batch the first is written, or, if
-    `newest` names a column, the one with the highest value. `dated`: the table is partitioned by
-    `time_ms`, which its unique key must contain."""
+    """`key` holds the columns that identify a row. If a batch has several rows with one key, the
+    first is written or, if `newest` names a column, the one with the highest value. `dated` means
+    that the table is partitioned by `time_ms`, which its unique key must contain."""
 
     kind: str
     table: str
@@ -66,7 +66,7 @@ STATEMENTS: Final = (
         "camera_status",
         "cameras",
         "camera_id",
-        # Versions count within one log: those of a wiped Kafka cannot be compared with new ones.
+        # Versions count within one log, so those of a wiped Kafka cannot be compared with new ones.
         take(
             _STATUS,
             "cameras.status_log_id is distinct from excluded.status_log_id "

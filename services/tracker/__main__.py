@@ -1,15 +1,16 @@
 """tracker: turns observations and gate events into the state of slots, cameras and sessions.
 
 In: parking.detections (with ticks), parking.gate-events, parking.device-events and
-parking.site-commands, all keyed by site_id: `parking.core.occupancy.step` is folded over them. Out:
+parking.site-commands, all keyed by site_id. `parking.core.occupancy.step` is folded over them. Out:
 parking.slot-changes, parking.slot-state, parking.camera-status, parking.sessions; ticks into
 parking.detections; parking.dead-letters; parking.tracker-batches and parking.tracker-checkpoints.
 
 The outputs of a batch of records and its input offsets are one transaction of the partition's own
-producer. A tracker that takes a partition over fences off the earlier owner, loads the checkpoint
-and folds the later records again. Invalid records become dead letters with a reason. While Kafka is
-down it waits, and /readyz says why. Any other error ends the process; its supervisor restarts it.
-/healthz fails when records wait and nothing progresses although Kafka answers.
+producer. A tracker that takes over a partition fences off the earlier owner, loads the checkpoint
+and folds the later records again. Invalid records are sent to the dead-letter queue with a reason.
+While Kafka is down, the tracker waits and /readyz says why. Any other error ends the process, and
+its supervisor restarts it. /healthz fails when records wait and nothing progresses although Kafka
+answers.
 
 Settings (environment):
 """
@@ -44,7 +45,7 @@ class Service:
         self._health = health
 
     async def track(self, stop: asyncio.Event) -> None:
-        """Run until stopped. If Kafka is down at the start, try again."""
+        """Run until stopped. If Kafka is down at the start, retry."""
         waiting = partial(self._health.waiting.__setitem__, "kafka")
         await retry(partial(self._track, stop), SystemClock(), stop, EACH_SECOND, waiting)
 

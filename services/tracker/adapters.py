@@ -1,4 +1,4 @@
-"""Kafka adapters: a transactional producer for each partition, the reader of its logs, and the
+"""Kafka adapters: a transactional producer for each partition, a reader of its logs, and the
 group."""
 
 import asyncio
@@ -38,7 +38,7 @@ _FENCED: Final = (failures.ProducerFenced, failures.InvalidProducerEpoch)
 
 
 class KafkaLog:
-    """partition.Log. `reader`: a started consumer without a group, shared by all partitions."""
+    """partition.Log. `reader` is a started consumer without a group, shared by all partitions."""
 
     def __init__(self, kafka: KafkaSettings, partition: int, reader: "Reader") -> None:
         self._kafka = kafka
@@ -50,8 +50,8 @@ class KafkaLog:
         """See partition.Log."""
         await self.close()
         name = f"{self._kafka.named(TRACKER_GROUP)}-{self._partition}"
-        # Its start takes the transactional id: Kafka aborts what its last owner left open, and
-        # refuses that owner from here on.
+        # Starting it takes over the transactional id: Kafka aborts what its last owner left open
+        # and refuses that owner from now on.
         self._producer = new_transactions(self._kafka, name, SITE_MAX_BYTES)
         await _answer("accept a writer", self._producer.start())
 
@@ -132,7 +132,7 @@ class Reader:
             )
 
     async def topic_ids(self) -> dict[str, str]:
-        """Of the input topics, by name."""
+        """The ids of the input topics, keyed by name."""
         async with self._lock:
             ids = await log_ids(self._consumer, [self._kafka.named(topic) for topic in SOURCES])
             return dict(ids.topic_ids)
@@ -181,8 +181,8 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         return [to_record(message) for batch in batches.values() for message in batch]
 
     async def behind(self) -> set[int] | None:
-        """Partitions with records that this member has not read; None while it has no partition but
-        should have one. Raises Retryable."""
+        """Partitions with records that this member has not read, or None while it has no partition
+        but should have one. Raises Retryable."""
         assigned = self._consumer.assignment()
         if not assigned:
             client = self._consumer._client  # noqa: SLF001 -- a mere ping
@@ -192,14 +192,14 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         ends = await _answer("return its end offsets", self._consumer.end_offsets(list(assigned)))
         behind = set()
         for place in assigned:
-            # Markers of transactions may follow the last record; the position counts them.
+            # Transaction markers may follow the last record, and the position counts them.
             at = await _answer("return a position", self._consumer.position(place))
             if at < ends[place]:
                 behind.add(place.partition)
         return behind
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """The batch in progress is written first; nothing starts after it."""
+        """Wait until the batch in progress is written. Nothing starts after it."""
         del revoked
         async with self._at_work:
             self.generation += 1
@@ -213,7 +213,7 @@ class KafkaGroup(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
 
 @asynccontextmanager
 async def started(client: Any) -> AsyncIterator[Any]:
-    """Start the Kafka client, and stop it at the end. Retryable when Kafka is down."""
+    """Start the Kafka client and stop it at the end. Raises Retryable if Kafka is down."""
     try:
         await _answer("be reached", client.start())
         yield client
@@ -226,8 +226,8 @@ async def started(client: Any) -> AsyncIterator[Any]:
 
 
 async def open_reader(kafka: KafkaSettings, consumer: AIOKafkaConsumer) -> Reader:
-    """Wait until Kafka has every topic: a subscription to a missing one goes unnoticed. Raises
-    Retryable."""
+    """Check that Kafka has every topic, because a subscription to a missing one goes unnoticed.
+    Raises Retryable."""
     topics = (*SOURCES, TRACKER_CHECKPOINTS, TRACKER_BATCHES)
     await log_ids(consumer, [kafka.named(topic) for topic in topics])
     return Reader(kafka, consumer)

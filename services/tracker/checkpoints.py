@@ -1,8 +1,9 @@
-"""What the tracker stores of a partition, so that the next owner can continue. Pure.
+"""What the tracker stores for a partition, so that the next owner can continue. Pure.
 
-A checkpoint is the state of sites, and one record of the input it covers (`Mark`). After it, each
+A checkpoint is the state of sites and one record of the input it covers (`Mark`). After it, each
 transaction writes the offsets that it reached (`Batch`). The state at any batch is the
-checkpoint's, with the inputs up to that batch folded again: `handler.in_order` within each batch.
+checkpoint's, with the inputs up to that batch folded again, in the order of `handler.in_order`
+within each batch.
 """
 
 import zlib
@@ -18,26 +19,26 @@ from parking.wire import sitejson
 from parking.wire.ports import Outgoing, Record
 
 FORMAT: Final = 1
-"""Format of checkpoints. Raise it when an older tracker would misread what this one writes."""
+"""Format of checkpoints. Raise it if an older tracker would misread what this one writes."""
 MARK_KEY: Final = b"/"
-"""No site has such an id."""
+"""No site has this id."""
 
 T = TypeVar("T")
 
 
 class NewerFormat(Exception):
-    """A checkpoint from a later version of the tracker: this one must not continue from it."""
+    """A checkpoint from a later version of the tracker, from which this one must not continue."""
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """`next`: by topic the offset after the last record that was applied."""
+    """`next` is the offset after the last applied record, keyed by topic."""
 
     next: dict[str, int]
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """The inputs that a checkpoint covers: `next` offset by topic, and Kafka's own ids of these
-    topics. `batches`: the offset in parking.tracker-batches from which later batches are read."""
+    """The inputs that a checkpoint covers: the `next` offset by topic, and Kafka's own ids of these
+    topics. `batches` is the offset in parking.tracker-batches from which later batches are read."""
 
     format: int = FORMAT
     next: dict[str, int]
@@ -46,7 +47,7 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 
 class Kept(Struct, frozen=True, kw_only=True):
-    """A site as it is kept."""
+    """A site as stored in a checkpoint."""
 
     format: int = FORMAT
     site: Site
@@ -66,7 +67,7 @@ def batch_record(partition: int, after: Mapping[str, int]) -> Outgoing:
 
 
 def read_batch(record: Record) -> dict[str, int]:
-    """By topic the offsets after it."""
+    """The offsets after a batch, keyed by topic."""
     return msgspec.json.decode(record.value or b"", type=Batch).next
 
 
@@ -81,7 +82,7 @@ def site_record(partition: int, site: Site) -> Outgoing:
 
 
 def read(records: Iterable[Record]) -> tuple[Mark, dict[str, Site]]:
-    """The checkpoint in these records of one partition; the last record of a key counts. Raises
+    """The checkpoint in these records of one partition. The last record of a key counts. Raises
     NewerFormat."""
     last = {record.key: record for record in records}
     mark = last.pop(MARK_KEY, None)

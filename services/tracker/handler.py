@@ -34,12 +34,12 @@ from parking.wire.ports import Outgoing, Record
 
 SERVICE: Final = "tracker"
 SOURCES: Final = (SITE_COMMANDS, DEVICE_EVENTS, GATE_EVENTS, DETECTIONS)
-"""Of one millisecond, this order: a layout before the observations based on it."""
+"""The order within one millisecond: a layout comes before the observations based on it."""
 
 
 def apply(record: Record, site: Site | None, run: str) -> tuple[Site | None, list[Event]]:
-    """Return the site after one record, and the outputs; the same site object if nothing changes (a
-    duplicate or late record). Raises Invalid."""
+    """Return the site after one record, and the outputs. It is the same site object if nothing
+    changes (a duplicate or late record). Raises Invalid."""
     event = codec.decode(record)
     if not isinstance(event, Event):
         raise Invalid("not-for-tracker", f"the tracker does not process {event.TYPE}")
@@ -50,7 +50,7 @@ def apply(record: Record, site: Site | None, run: str) -> tuple[Site | None, lis
 
 
 def in_order(records: Iterable[Record]) -> list[Record]:
-    """The records of one batch in the order in which they are applied: by the broker's time,
+    """The records of one batch in the order in which they are applied: by the broker's timestamp,
     keeping each topic's own order. So every reader folds a batch in the same way."""
     topics = _by_topic(records)
     logs = [sorted(topics[t], key=lambda record: record.offset) for t in sorted(topics, key=_rank)]
@@ -58,7 +58,8 @@ def in_order(records: Iterable[Record]) -> list[Record]:
 
 
 def batches(records: Iterable[Record], ends: Iterable[Mapping[str, int]]) -> Iterator[list[Record]]:
-    """The records of one partition in the order applied, by the offsets that each batch reached."""
+    """The records of one partition in the order applied, split into batches by the offsets that
+    each reached."""
     left = {
         topic: deque(sorted(some, key=lambda record: record.offset))
         for topic, some in _by_topic(records).items()
@@ -72,7 +73,7 @@ def batches(records: Iterable[Record], ends: Iterable[Mapping[str, int]]) -> Ite
 
 
 def next_offsets(records: Sequence[Record], before: Mapping[str, int]) -> dict[str, int]:
-    """By topic the offset after these records of one partition."""
+    """The offset after these records of one partition, keyed by topic."""
     return {**before, **{r.topic: r.offset + 1 for r in sorted(records, key=lambda r: r.offset)}}
 
 
@@ -82,8 +83,8 @@ def restarts(site: Site | None) -> int:
 
 
 def outgoing(event: Event) -> list[Outgoing]:
-    """Return an output as a record. In a compacted topic the last one of a removed thing is
-    followed by a tombstone. Raises Invalid if it violates its own schema."""
+    """Return an output as a record. In a compacted topic, the last record of something removed is
+    followed by a tombstone. Raises Invalid if the output violates its own schema."""
     value, to = codec.to_json(event), _OUTPUTS[event.TYPE]
     codec.from_json(value, type(event))
     key = to.key(event).encode()
@@ -94,14 +95,14 @@ def outgoing(event: Event) -> list[Outgoing]:
 
 
 def tick(site_id: str, now_ms: int) -> Outgoing:
-    """A tick for the site, as a record next to its others."""
+    """A tick for the site, as a record in the same partition as its others."""
     event = TickElapsed(id=f"{site_id}/tick/{now_ms}", site_id=site_id, time_ms=now_ms)
     message = codec.outgoing(event, DETECTIONS, site_id, SERVICE)
     return dataclasses.replace(message, partition=partition_of(site_id))
 
 
 def _rank(topic: str) -> int:
-    """Of a live topic, or a replay's."""
+    """The rank of a topic, live or in a replay."""
     return next(rank for rank, source in enumerate(SOURCES) if topic.endswith(source))
 
 

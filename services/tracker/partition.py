@@ -1,8 +1,8 @@
 """One partition: its sites in memory, and the order of effects for the records that change them.
 
-The outputs of a batch, its input offsets, and at times a checkpoint of the sites go to Kafka in one
-transaction. A new owner of a partition fences off the earlier ones, loads the checkpoint, and folds
-the later inputs up to the last batch again, without writing.
+The outputs of a batch, its input offsets and sometimes a checkpoint of the sites are written to
+Kafka in one transaction. A new owner of a partition fences off the earlier ones, loads the
+checkpoint, and folds the later inputs up to the last batch again, without writing.
 """
 
 import logging
@@ -27,25 +27,26 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_MS: Final = 10_000
 CHECKPOINT_RECORDS: Final = 5_000
-"""A checkpoint is due after this time, or this many records: the most that is folded again."""
+"""A checkpoint is due after this time or this many records, which limits how much is folded
+again."""
 
 
 class Log(Protocol):
     """A partition's topics (adapters.KafkaLog, or memory). All but `close` raise Retryable."""
 
     async def fence(self) -> None:
-        """Become the only writer: earlier ones can no longer write. When this returns, unfinished
-        transactions are aborted."""
+        """Become the only writer, so that earlier ones can no longer write. When this returns,
+        unfinished transactions are aborted."""
 
     async def topic_ids(self) -> dict[str, str]:
-        """Kafka's own id of each input topic; a topic that was deleted and recreated has a new
+        """Kafka's own id of each input topic. A topic that was deleted and recreated has a new
         one."""
 
     async def checkpoint(self) -> list[Record]:
-        """All of the partition's parking.tracker-checkpoints."""
+        """All records of the partition in parking.tracker-checkpoints."""
 
     async def batches(self, first: int) -> list[Record]:
-        """The partition's parking.tracker-batches from this offset on."""
+        """The partition's records in parking.tracker-batches from this offset on."""
 
     async def inputs(self, first: Mapping[str, int], last: Mapping[str, int]) -> list[Record]:
         """The records of each topic from `first` (or its start) up to `last`."""
@@ -53,17 +54,17 @@ class Log(Protocol):
     async def write(
         self, messages: Sequence[Outgoing], offsets: Mapping[str, int]
     ) -> list[tuple[int, int]]:
-        """Write everything in one transaction, with the group's offsets; return each record's
-        partition and offset. Raises Fenced when another is the writer now. After Retryable it is
-        unknown whether it was written: `fence`, then read."""
+        """Write everything in one transaction with the group's offsets, and return each record's
+        partition and offset. Raises Fenced if another process is the writer now. After Retryable it
+        is unknown whether it was written, so call `fence` and then read."""
 
     async def close(self) -> None:
-        """Write no more."""
+        """Stop writing."""
 
 
 @dataclass(slots=True)
 class _Folded:
-    """A batch applied, not written yet."""
+    """A batch that was applied but not written yet."""
 
     sites: dict[str, Site] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -91,7 +92,7 @@ class Partition:
         self._made_anew = False
 
     async def restore(self) -> None:
-        """Take the partition over. Raises Retryable, NewerFormat."""
+        """Take over the partition. Raises Retryable, NewerFormat."""
         await self._log.fence()
         fault("tracker.after-fence")
         mark, self.sites = checkpoints.read(await self._log.checkpoint())
@@ -111,7 +112,7 @@ class Partition:
         self._kept_at_ms = self._clock.now_ms()
 
     async def apply(self, records: Sequence[Record]) -> None:
-        """All effects of these records, or none. Raises Retryable, Fenced."""
+        """Make all effects of these records durable, or none. Raises Retryable, Fenced."""
         holding(_place(record) for record in records)
         before = [r for r in records if r.offset < self.next.get(r.topic, 0)]
         if before:
@@ -128,12 +129,12 @@ class Partition:
         _count(folded)
 
     async def keep(self) -> None:
-        """Write a checkpoint when one is due, even if nothing was read."""
+        """Write a checkpoint if one is due, even if nothing was read."""
         if self._due():
             self._batches = await self._write([], self.next, self.sites)
 
     async def close(self) -> None:
-        """Put it down."""
+        """Release the partition."""
         await self._log.close()
 
     async def _write(

@@ -1,7 +1,7 @@
 """The loop: take over assigned partitions, apply records, write ticks.
 
-Every partition is written independently. One that must be taken over again, because Kafka failed in
-the middle of a write, is restored like one from another tracker.
+Every partition is written independently. A partition that must be taken over again because Kafka
+failed in the middle of a write is restored like one from another tracker.
 """
 
 import asyncio
@@ -42,11 +42,12 @@ class Group(Protocol):
         """Changes after each rebalance."""
 
     def partitions(self) -> set[int]:
-        """The numbers of this member's partitions; the same for every source."""
+        """The numbers of this member's partitions, which are the same for every source."""
 
     async def confirm(self) -> None:
-        """Raises Retryable when Kafka does not accept this member as the owner of its partitions,
-        or no longer does: it may have been frozen, and not know yet that others own them."""
+        """Confirm that this member owns its partitions. Raises Retryable if Kafka does not, or no
+        longer, accept it as their owner: it may have been frozen and not know yet that others own
+        them."""
 
     def read_from(self, offsets: Mapping[int, Mapping[str, int]]) -> None:
         """Start reading each partition from these offsets, or from its start if there is none.
@@ -62,7 +63,8 @@ class Group(Protocol):
 
 
 class Kafka(NamedTuple):
-    """The used parts of a producer. `ticks` needs no fence: a tick from the past has no effect."""
+    """The Kafka clients in use. `ticks` needs no fence, because a tick from the past has no
+    effect."""
 
     group: Group
     open_log: Callable[[int], Log]
@@ -77,7 +79,7 @@ class Run(NamedTuple):
 
 
 class Tracker:
-    """Everything but an outage of Kafka ends the process."""
+    """The tracker's loop. Any error except a Kafka outage ends the process."""
 
     def __init__(
         self,
@@ -100,7 +102,7 @@ class Tracker:
         self._due: dict[str, tuple[Site | None, int | None]] = {}
         self._generation = -1
         self._delay_s = 0.0
-        # A rebalance waits until the present batch is written, because its partitions may move.
+        # A rebalance waits until the current batch is written, because its partitions may move.
         self.at_work = asyncio.Lock()
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -116,7 +118,7 @@ class Tracker:
                 await asyncio.wait_for(stop.wait(), _LOOK_EVERY_S)
 
     async def look(self) -> None:
-        """Fail /healthz when records or partitions wait and nothing has progressed for too long."""
+        """Fail /healthz if records or partitions wait and nothing has progressed for too long."""
         try:
             behind = await self._group.behind()
         except Retryable:
@@ -151,7 +153,7 @@ class Tracker:
             self._delay_s = 0.0
 
     async def close(self) -> None:
-        """Put all partitions down."""
+        """Release all partitions."""
         await asyncio.gather(*(partition.close() for partition in self.owned.values()))
         self.owned = {}
 
@@ -169,7 +171,7 @@ class Tracker:
             await self.owned.pop(number).close()
         missing = sorted(mine - self.owned.keys())
         if missing:
-            await self._group.confirm()  # otherwise it would fence off the present owner
+            await self._group.confirm()  # otherwise it would fence off the current owner
         for start in range(0, len(missing), _AT_ONCE):
             some = map(self._take_over, missing[start : start + _AT_ONCE])
             _raise_first(await asyncio.gather(*some, return_exceptions=True))
@@ -209,15 +211,15 @@ class Tracker:
                 self._heartbeats.passed(records)
             await partition.keep()
         except Retryable as error:
-            # It is unknown how much was written: take it over again, and read that.
+            # It is unknown how much was written, so take it over again and read that.
             self._away(error)
             self._generation = -1
             self.owned.pop(partition.number)
             await partition.close()
 
     async def _send_ticks(self) -> None:
-        """Write the due ticks. None in a replay, which replays recorded ticks; none in an outage,
-        because a tick is worthless later."""
+        """Write the ticks that are due. A replay writes none because it replays recorded ticks, and
+        an outage drops them because a tick is worthless later."""
         if self._run.name != LIVE:
             return
         now_ms = self._clock.now_ms()
@@ -236,7 +238,7 @@ class Tracker:
             self._away(error)
 
     def _is_due(self, site: Site, now_ms: int) -> bool:
-        """Whether time alone changes something, also with a clock that was set back."""
+        """Whether time alone changes something, even with a clock that was set back."""
         known, due_ms = self._due.get(site.site_id, (None, None))
         if known is not site:
             due_ms = next_due_ms(site)
