@@ -1,8 +1,8 @@
 """One site's part of the live state, and its views. Pure.
 
-Each view is derived on the first request after a change and kept until its data changes again, so
-the cost of a request depends on what has changed since the last one and not on the site's size.
-Evidence ages, which cameras report every few seconds, change no counts.
+Each view is derived on the first request after a change and kept until its data changes again, so a
+request costs as much as has changed since the last one, whatever the site's size. Evidence ages,
+which cameras report every few seconds, change no counts.
 """
 
 from collections import Counter
@@ -58,7 +58,7 @@ class _Shown(NamedTuple):
 
 @dataclass(slots=True)
 class SiteFold:
-    """Folds one site. Change it only through its methods, because they drop outdated views."""
+    """Folds one site. Change it only through its methods, which drop outdated views."""
 
     site_id: str
     layouts: dict[str, LayoutPublished] = field(default_factory=dict)
@@ -128,8 +128,7 @@ class SiteFold:
         return sorted({*self.layouts, *self.statuses})
 
     def slot_views(self) -> list[SlotView]:
-        """Return the site's slots: those in its layouts or, without any layout, those with a
-        state."""
+        """Return the slots in the site's layouts or, without any layout, those with a state."""
         if self._slot_views is None:
             self._slot_views = self._derived_slots()
         return self._slot_views

@@ -32,8 +32,7 @@ FIRST_DELAY_S: Final = 1.0
 MAX_DELAY_S: Final = 60.0
 # Cameras lock an account after a few wrong logins, and that locks out the operator too.
 WRONG_LOGIN_DELAY_S: Final = 300.0
-# Up to this interval a stream stays open between pictures. For longer intervals it is opened for
-# each picture.
+# Up to this interval a stream stays open between pictures; above it, each picture opens one.
 HELD_PACE_S: Final = 10.0
 LIVE_PACE_S: Final = 0.2
 MAX_SPREAD_S: Final = 3.0
@@ -62,8 +61,7 @@ class CameraFiles(Protocol):
 
 
 class Pull:
-    """One camera's task: polls at the camera's interval, and reports when the camera goes online or
-    offline."""
+    """One camera's task: polls at its interval, and reports when it goes online or offline."""
 
     def __init__(self, camera: Camera, source: Source, puller: "Puller") -> None:
         self.camera = camera
@@ -116,8 +114,7 @@ class Pull:
         return "nothing" if self.camera.interval_s <= HELD_PACE_S else "end"
 
     def _take(self, jpeg: bytes) -> None:
-        """Pass a picture to the viewers, and to Kafka when one is due. Raises CameraFault when the
-        picture is not acceptable."""
+        """Pass a picture to viewers, and to Kafka when due. Raises CameraFault for a bad one."""
         now_s = _now_s()
         if now_s >= self._due_s:
             # Counted from when it was due, to keep the interval. Missed pictures are not made up
@@ -140,8 +137,7 @@ class Pull:
         self._tell(None)
 
     def _refused(self, reason: str) -> None:
-        """Count a damaged picture. Raises CameraFault when too many came without an intact one
-        between them."""
+        """Count a damaged picture. Raises CameraFault at too many without an intact one."""
         self._damaged += 1
         if self.camera.kind == "snapshot" or self._damaged >= DAMAGED_MOST:
             self._damaged = 0
@@ -171,8 +167,7 @@ class Pull:
         return max(0.0, self._due_s - _now_s())
 
     async def _wait(self, seconds: float) -> None:
-        """Wait. A viewer does not have to wait for the next poll, but a failing camera is left
-        alone."""
+        """Wait, but not while a viewer needs pictures, unless the camera is failing."""
         if self._fault is not None:
             await asyncio.sleep(seconds)
         else:
@@ -214,8 +209,7 @@ class Puller:
     async def run(
         self, receive: Receive, has_room: Callable[[], bool], stop: asyncio.Event
     ) -> None:
-        """Run until `stop` is set, and apply changes of the files. Raises what a camera's task
-        raises, which is an internal fault."""
+        """Run until `stop`, applying file changes. A camera's task raises only our own faults."""
         self._receive, self._has_room = receive, has_room
         stopped = asyncio.ensure_future(stop.wait())
         try:
