@@ -1,8 +1,8 @@
 """One site's part of the live state, and its views. Pure.
 
-Each view is derived on the first request after a change and kept until its data changes again, so
-the cost of a request depends on what has changed since the last one and not on the site's size.
-Evidence ages, which cameras report every few seconds, change no counts.
+Each view is derived on the first request after a change and kept until its data changes again, so a
+request costs as much as has changed since the last one, whatever the site's size. Evidence ages,
+which cameras report every few seconds, change no counts.
 """
 
 from collections import Counter
@@ -58,7 +58,7 @@ class _Shown(NamedTuple):
 
 @dataclass(slots=True)
 class SiteFold:
-    """Folds one site. Change it only through its methods, because they drop outdated views."""
+    """Folds one site. Change it only through its methods, which drop outdated views."""
 
     site_id: str
     layouts: dict[str, LayoutPublished] = field(default_factory=dict)
