@@ -14,7 +14,7 @@ For each camera below --out: NAME.layout.json (edit it, then `parking layout che
 readers ignore it), NAME.jpg (the proposals over the median picture) and
 NAME-MODEL-SIZE-PICTURES.boxes.jsonl (the detections, reused by the next run over the same pictures;
 PICTURES is their digest). Every place where vehicles stand is proposed, including along a street
-and double-parked. Use --region to exclude them.
+and double-parked. Use --region to exclude such places.
 """
 
 import argparse
