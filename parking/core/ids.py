@@ -9,6 +9,8 @@ PART: Final = r"^[a-z0-9-]{1,40}$"
 CAMERA: Final = r"^[a-z0-9-]{1,40}/[a-z0-9-]{1,40}$"
 NAME: Final = r"^[A-Za-z0-9._-]{1,40}$"
 """The pattern of a slot's, zone's or gate's id."""
+UPLOAD: Final = "upload"
+"""The id of a frame that somebody uploaded is CAMERA_ID/upload/..."""
 
 
 def _words(text: str) -> dict[str, str]:

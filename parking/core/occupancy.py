@@ -69,7 +69,7 @@ def _check_site(site: Site, camera_id: str) -> None:
 
 def _detection(site: Site, detection: DetectionMade) -> Stepped:
     _check_site(site, detection.camera_id)
-    if was_removed(site, detection.camera_id, detection.time_ms):
+    if was_removed(site, detection.id, detection.camera_id, detection.time_ms):
         return site, []
     site = is_back(site, detection.camera_id)
     cause = Cause(kind="frame", id=detection.id)

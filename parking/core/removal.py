@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from parking.core.camerastatus import status_event
 from parking.core.events import Event, Recounted, Removed
+from parking.core.ids import UPLOAD
 from parking.core.sessions import on_recount
 from parking.core.site import REMOVED, Moment, Site
 from parking.core.slots import decide, show, watchers, withdraw
@@ -49,12 +50,14 @@ def on_removal(site: Site, order: Removed, moment: Moment) -> tuple[Site, list[E
     return site, outputs
 
 
-def was_removed(site: Site, camera_id: str, taken_at_ms: int) -> bool:
-    """Whether a picture of this time was taken, or under way, when its camera was removed."""
+def was_removed(site: Site, frame_id: str, camera_id: str, taken_at_ms: int) -> bool:
+    """Whether a picture of this time was taken, or under way, when its camera was removed. Somebody
+    who uploads a picture after the removal wants the camera back."""
     if camera_id in site.cameras:
         return False
+    under_way_ms = 0 if frame_id.startswith(f"{camera_id}/{UPLOAD}/") else UNDER_WAY_MS
     at_ms = [site.removed_at_ms.get(name) for name in (camera_id, site.site_id)]
-    return any(one is not None and taken_at_ms <= one + UNDER_WAY_MS for one in at_ms)
+    return any(one is not None and taken_at_ms <= one + under_way_ms for one in at_ms)
 
 
 def is_back(site: Site, camera_id: str) -> Site:

@@ -27,7 +27,7 @@ from parking.wire.drawings import (
 )
 from parking.wire.typefaults import faults
 
-SLOT_FILE_MAX_BYTES: Final = 4_000_000
+SLOT_FILE_MAX_BYTES: Final = 2_000_000
 FAULTS_MAX: Final = 100
 
 Format = Literal["layout", "annotations", "coco", "cvat", "via", "via-csv", "pklot", "geojson"]
@@ -88,6 +88,13 @@ def read(
     contain it. `picture` selects one of the file's pictures; None selects the first with slots.
     Raises Invalid `bad-slot-file`, `bad-json`, `bad-xml` or `bad-encoding` with every fault and its
     place, or `no-size` if the size is needed."""
+    try:
+        return _read(data, size_wh, picture)
+    except (msgspec.ValidationError, OverflowError) as error:  # whole numbers beyond a double
+        raise Invalid("bad-slot-file", f"a number is out of range: {error}") from error
+
+
+def _read(data: bytes, size_wh: tuple[int, int] | None, picture: str | None) -> SlotFile:
     format_, value = _recognised(data)
     if format_ == "layout":
         return _read_layout(value)

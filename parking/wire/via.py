@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from parking.core.errors import UNREADABLE
 from parking.core.events import LayoutSlot
 from parking.wire import jsontext
 from parking.wire.drawings import (
@@ -164,7 +165,7 @@ def _read_row(
     for name in ("file_attributes", "region_shape_attributes", "region_attributes"):
         try:
             parsed[name] = msgspec.json.decode(row.get(name, "") or "{}", type=dict[str, Any])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             found = ascii(row[name][:40])
             report.faults.append(f"{line}, {name}: expected a JSON object, not {found}")
             return

@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from parking.access.bearer import Bearer
 from parking.core.errors import Invalid, Retryable
 from parking.core.events import FrameReceived
+from parking.core.ids import UPLOAD
 from parking.core.topics import HTTP_CAMERAS, DeviceTopic, site_of
 from parking.wire.ports import Clock, Producer
 from services.ingest.counting import count
@@ -45,7 +46,7 @@ class Uploads:
         now_ms = self.clock.now_ms()
         device = DeviceTopic(site_of(camera_id), camera_id, "frame")
         context = Context(self.limits, turns=self.known.turns)
-        name = f"upload/{now_ms}-{hashlib.sha256(jpeg).hexdigest()[:_HASH_HEX]}"
+        name = f"{UPLOAD}/{now_ms}-{hashlib.sha256(jpeg).hexdigest()[:_HASH_HEX]}"
         event, record = accept_frame(device, jpeg, "api", now_ms, context, name)
         await self.producer.send([record])
         count(Handled("frame", via="api"))

@@ -9,11 +9,14 @@ import httpx
 import pytest
 
 from parking.access.keys import KeyFile
+from parking.core.errors import Invalid
+from parking.wire import slotfiles
 from parking.wire.slotfiles import SLOT_FILE_MAX_BYTES, WRITERS
 from tests.support.notifier_instance import Backend, Given, Instance
 from tests.support.notifying import SQUARE, layout, record
 
 PATH = "/api/v1/cameras/demo/north/slot-file"
+AS_FILE = {"Content-Type": "application/octet-stream"}
 SIZE = {"width": 1280, "height": 720}
 SLOT: dict[str, Any] = {
     "slot_id": "B7",
@@ -36,7 +39,7 @@ async def notifier(tmp_path: Path) -> AsyncIterator[Instance]:
 
 
 async def sent(notifier: Instance, data: bytes, **more: Any) -> httpx.Response:
-    return await notifier.http.post(PATH, content=data, params=SIZE | more)
+    return await notifier.http.post(PATH, content=data, params=SIZE | more, headers=AS_FILE)
 
 
 @pytest.mark.parametrize("format_", WRITERS)
@@ -80,7 +83,8 @@ async def test_at_most_four_files_are_held_at_a_time(notifier: Instance):
         yield b"}"
 
     held = [
-        asyncio.create_task(notifier.http.post(PATH, content=slow(), params=SIZE)) for _ in range(4)
+        asyncio.create_task(notifier.http.post(PATH, content=slow(), params=SIZE, headers=AS_FILE))
+        for _ in range(4)
     ]
     async with asyncio.timeout(10):
         while (answer := await sent(notifier, b"{}")).status_code != 503:
@@ -89,3 +93,26 @@ async def test_at_most_four_files_are_held_at_a_time(notifier: Instance):
     done.set()
     assert [(await one).status_code for one in held] == [422] * 4
     assert (await sent(notifier, b"{}")).status_code == 422
+
+
+async def test_a_page_of_another_site_cannot_send_a_file_without_asking(notifier: Instance):
+    plain = {"Content-Type": "text/plain"}
+    answer = await notifier.http.post(PATH, content=b"{}", params=SIZE, headers=plain)
+    assert (answer.status_code, answer.json()["error"]) == (415, "not-a-file")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,"
+        b"region_attributes\na.jpg,-1,{},1,0," + b"[" * 60_000 + b",{}\n",
+        b'{"images":[{"id":1,"file_name":"a","width":1%s,"height":9}],"annotations":[]}'
+        % (b"0" * 400),
+        b'{"images":[{"id":1,"file_name":"a","width":9,"height":9}],"annotations":[{"id":1,'
+        b'"image_id":1,"category_id":1,"segmentation":[[1%s,0,1,0,1,1]]}]}' % (b"0" * 400),
+    ],
+    ids=["deep", "width", "corner"],
+)
+def test_numbers_and_depths_that_nothing_can_hold_are_refused(data: bytes):
+    with pytest.raises(Invalid):
+        slotfiles.read(data)

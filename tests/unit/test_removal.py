@@ -184,6 +184,15 @@ def test_a_layout_or_a_later_picture_brings_it_back_at_once():
     assert site.removed_at_ms == {}
 
 
+def test_a_picture_uploaded_right_after_the_removal_brings_it_back():
+    t = Teller()
+    site, _ = step(two_cameras(t), t.command(Removed(camera_ids=["lot/a"])))
+    t.pass_ms(1)
+    seen = t.see("a", {})
+    assert "lot/a" not in step(site, seen)[0].cameras
+    assert "lot/a" in step(site, replace(seen, id="lot/a/upload/1-0"))[0].cameras
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_in_any_order_no_removed_camera_is_left(data):

@@ -20,7 +20,7 @@ from parking.core.events import (
 )
 from parking.core.occupancy import step
 from parking.core.site import Site
-from parking.core.topics import FRAMES, LAYOUTS
+from parking.core.topics import FRAMES, LAYOUTS, LOOKS
 from parking.vision.imagehealth import Look
 from parking.wire import codec
 from parking.wire.ports import Clock, Outgoing, Record
@@ -99,7 +99,9 @@ class ModelWatcher:
     async def look(self, kept: Kept, frame: FrameReceived) -> DetectionMade:
         """See Watcher."""
         message = codec.outgoing_frame(frame, self._picture(kept.file or ""), "replay")
-        (written,) = await handle_frames([as_record(message, kept)], self._tools)
+        results = await handle_frames([as_record(message, kept)], self._tools)
+        # What it learns of the camera's usual look stays with the tools.
+        (written,) = [result for result in results if result.topic != LOOKS]
         decoded_event = codec.decode(as_record(written, kept))
         if isinstance(decoded_event, DeadLettered):
             raise Invalid(decoded_event.reason, decoded_event.detail)

@@ -40,8 +40,7 @@ export function LanguageChoice() {
 async function choose(language: string): Promise<void> {
   chosenHere = true;
   try {
-    await speak(language);
-    storeLanguage(language);
+    if (await speak(language)) storeLanguage(language);
   } catch {
     chosenHere = false;
   }

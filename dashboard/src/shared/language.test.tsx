@@ -63,3 +63,10 @@ it("translates the server's known errors; in English the server says more itself
   expect(errorWords("too-many-tries", detail)).toContain("Terlalu banyak percobaan");
   expect(errorWords("new-code", detail)).toBe(detail);
 });
+
+it("shows the language chosen last, in whatever order the files arrive", async () => {
+  const first = speak("id");
+  const last = speak("en");
+  expect(await Promise.all([first, last])).toEqual([false, true]);
+  expect(currentLocale()).toBe("en-GB");
+});

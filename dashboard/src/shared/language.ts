@@ -19,6 +19,7 @@ const FILES = import.meta.glob<Messages<Key>>(["./messages/*.json", "!./messages
 export const LANGUAGES = languagesOf([...Object.keys(FILES), "./messages/en.json"]);
 
 let language = "en";
+let choices = 0;
 let words = makeWords(locale(language), en);
 const listeners = new Set<() => void>();
 
@@ -53,14 +54,18 @@ export function subscribeLanguage(listener: () => void): () => void {
   };
 }
 
-/** Loads a language and shows the page in it. Throws if its file cannot be loaded. */
-export async function speak(chosen: string): Promise<void> {
+/** Loads a language and shows the page in it. Returns false if another was chosen meanwhile. Throws if its
+ * file cannot be loaded. */
+export async function speak(chosen: string): Promise<boolean> {
+  const choice = ++choices;
   const messages = chosen === "en" ? en : await FILES[`./messages/${chosen}.json`]?.();
   if (!messages) throw new Error(`there is no language ${chosen}`);
+  if (choice !== choices) return false;
   language = chosen;
   words = makeWords(locale(chosen), messages);
   document.documentElement.lang = chosen;
   for (const listener of listeners) listener();
+  return true;
 }
 
 /** English has the day before the month and 24 hours, which nobody misreads at night. */

@@ -19,7 +19,7 @@ from services.notifier.api.web import (
     WRITE_ERRORS,
     ApiError,
     json_response,
-    read_bytes,
+    read_file,
     read_json,
     returns,
     takes,
@@ -103,7 +103,7 @@ def slot_file_routes() -> APIRouter:
         picture: Picture = None,
     ) -> Response:
         async with desk.place():
-            data = await read_bytes(request, SLOT_FILE_MAX_BYTES)
+            data = await read_file(request, SLOT_FILE_MAX_BYTES)
             file = await desk.convert(slotfiles.read, data, (width, height), picture)
         size_wh = file.size_wh or (0, 0)
         view = SlotFileView(

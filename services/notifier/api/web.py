@@ -92,6 +92,13 @@ def _require_type(request: Request, wanted: str, error: str) -> None:
         raise ApiError(415, error, f"send the body as Content-Type: {wanted}")
 
 
+async def read_file(request: Request, limit_bytes: int) -> bytes:
+    """The request's body as a file, bounded. Its type is one that another site's page may not send
+    without asking first. Raises ApiError 408, 413, 415."""
+    _require_type(request, "application/octet-stream", "not-a-file")
+    return await read_bytes(request, limit_bytes)
+
+
 async def read_bytes(request: Request, limit_bytes: int) -> bytes:
     """Return the request's body, bounded. Raises ApiError 408, 413."""
     try:
