@@ -125,8 +125,9 @@ def new_consumer(
     gather_ms: int = 0,
     **more: Any,
 ) -> AIOKafkaConsumer:
-    """A consumer from the earliest record, with manual commits only. Not started. Kafka answers
-    after `gather_ms` or with 4 MB. If `gather_ms` is 0, it answers as soon as there is a record."""
+    """A consumer that starts at the earliest record and commits offsets only manually. Not started.
+    Kafka answers after `gather_ms` or with 4 MB. If `gather_ms` is 0, it answers as soon as there
+    is a record."""
     gather = {"fetch_min_bytes": _GATHER_BYTES, "fetch_max_wait_ms": gather_ms} if gather_ms else {}
     return AIOKafkaConsumer(
         *topics,

@@ -233,7 +233,7 @@ def pass_gate(gates: Gates | None, entries: int, exits: int, time_ms: int) -> Ga
 
 
 def gates_at(gates: Gates, time_ms: int) -> Gates:
-    """The counts at a later time, without a passage in between."""
+    """The counts at a later time, if no vehicle passes a gate in the meantime."""
     if minute_of(time_ms) == minute_of(gates.at_ms):
         return replace(gates, at_ms=time_ms)
     return Gates(at_ms=time_ms, version=gates.version)

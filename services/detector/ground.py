@@ -25,10 +25,10 @@ _TILES: Final = (6, 4)
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
     """A layout's enabled slots in pictures of `size_wh` pixels. `outlines` are normalised, [K, 2]
-    each. `watched` is what the change gate compares: the slots or, without any, parts of the
-    picture. `size_px` is the long side of the vehicle model's input for a whole picture. `scales`
-    [S] says how much larger than in the picture each slot is shown to the model, `closer_scales`
-    [S] the same for a closer look. `halve` means decoding at half the size."""
+    each. `watched` is what the change gate compares: the slots, or parts of the picture if there
+    are no slots. `size_px` is the long side of the vehicle model's input for a whole picture.
+    `scales` [S] says how much larger than in the picture each slot is shown to the model,
+    `closer_scales` [S] the same for a closer look. `halve` means decoding at half the size."""
 
     layout: LayoutPublished | None
     size_wh: tuple[int, int]

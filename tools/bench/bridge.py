@@ -202,7 +202,7 @@ async def _rate(count: int, before: dict[Any, int], consumer: Any) -> float:
 
 
 async def _stamp(consumer: Any, place: Any, offset: int) -> int:
-    """Return when the broker wrote the record, in milliseconds."""
+    """Return the time at which the broker wrote the record, in Unix milliseconds."""
     consumer.seek(place, offset)
     found = await consumer.getone(place)
     stamp: int = found.timestamp

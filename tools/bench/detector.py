@@ -70,9 +70,9 @@ Turn = Callable[[], int]
 
 
 class Stage:
-    """A Turn: the service's own analyser, which searches every picture, as for one poll of several
-    cameras. With `slots` it also runs the slot network and takes closer looks at pictures in
-    doubt."""
+    """A Turn that runs the service's own analyser on every picture, as if one poll had returned
+    several cameras. With `slots` it also runs the slot network and takes closer looks at
+    pictures in doubt."""
 
     def __init__(
         self, backend: str, model: Path, threads: int, pictures: Scene, slots: Path | None = None

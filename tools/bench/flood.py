@@ -2,8 +2,8 @@
 
 `python -m tools.bench.flood` starts a stack of its own and measures the second site before and
 during the flood, through every process. The flood is a device's own: 30,000 gate events as fast as
-the broker takes them, again and again. It runs at the lowest priority, because a device does not
-share the computer with the servers. `--shares off` is the control.
+the broker takes them, again and again. It runs at the lowest priority, because real devices
+would not take CPU from the servers. `--shares off` is the control.
 """
 
 import argparse

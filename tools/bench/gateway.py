@@ -101,7 +101,7 @@ def _pace(load: Load, publish: Any) -> Loop:
 
 
 def ours(load: Load, http: HttpSettings) -> dict[str, Loop]:
-    """The notifier over memory in place of Kafka."""
+    """The notifier, backed by memory instead of Kafka."""
     broker, clock, health = MemoryBroker(), SystemClock(), Health()
     broker.append(codec.outgoing(_layout(load.slots), LAYOUTS, f"{SITE}/north", "bench"))
     log = MemoryLog(broker)

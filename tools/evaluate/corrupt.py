@@ -86,8 +86,8 @@ def cover_whole(picture: Picture, strength: int, rng: np.random.Generator) -> Pi
 
 
 def moved(picture: Picture, strength: int, rng: np.random.Generator) -> Picture:
-    """The camera was pushed: a shift, a turn, a zoom or all three, with edges filled by
-    mirroring."""
+    """The camera was knocked: the picture is shifted, rotated or zoomed, and its edges are
+    filled by mirroring."""
     matrix = moved_by(picture, strength, rng)
     size_wh = (picture.shape[1], picture.shape[0])
     return _same(

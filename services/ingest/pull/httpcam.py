@@ -41,8 +41,8 @@ class HttpCamera:
         self._http = GuardedHttp(networks, limit_s, camera.credential, camera.tls_sha256, resolver)
 
     async def pictures(self, want: Callable[[], str]) -> AsyncGenerator[bytes, None]:
-        """See puller.Source. A snapshot camera gives one picture. Pictures of a stream that are not
-        wanted are read too, so that the next picture is a new one."""
+        """See puller.Source. A snapshot camera returns one picture per request. Pictures
+        of a stream that are not wanted are read too, so that the next picture is a new one."""
         try:
             if self._camera.kind == "snapshot":
                 yield await self._snapshot()

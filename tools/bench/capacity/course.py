@@ -56,7 +56,8 @@ class Outcome:
 
 
 class Course:
-    """One measurement. `cameras` are their ids and `started_ms` is when they began to send.
+    """One measurement. `cameras` holds the cameras' ids; `started_ms` is when they started to
+    send pictures.
     `to_the_end`: continue even if it has already failed."""
 
     def __init__(

@@ -48,7 +48,7 @@ describe("CountCard", () => {
     render(<CountCard site={LOT} />);
     await userEvent.click(screen.getByText("Correct the count"));
     await userEvent.type(screen.getByLabelText(/counted by a person/), "1");
-    expect(screen.getByText(/^1 oldest stay will end/)).toBeTruthy();
+    expect(screen.getByText(/^The oldest stay will end/)).toBeTruthy();
     expect(screen.getByRole("checkbox", { name: "I counted the vehicles" }).hasAttribute("required")).toBe(
       true,
     );

@@ -58,8 +58,8 @@ describe("stays", () => {
   });
 
   it("say what a recount does before it is sent", () => {
-    expect(recountWords(11, 9)).toBe("2 oldest stays will end without an exit. This cannot be undone.");
-    expect(recountWords(11, 12)).toBe("1 stay will be added, without an entry gate.");
+    expect(recountWords(11, 9)).toBe("The 2 oldest stays will end without an exit. This cannot be undone.");
+    expect(recountWords(11, 12)).toBe("1 stay will be added with no entry gate recorded.");
     expect([recountWords(11, 11), recountWords(11, Number.NaN)]).toEqual(["", ""]);
   });
 
