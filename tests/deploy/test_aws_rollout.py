@@ -102,6 +102,12 @@ def test_only_a_job_on_main_of_the_repository_becomes_the_role() -> None:
     assert job["permissions"] == {"contents": "read", "id-token": "write"}
 
 
+def test_an_older_commit_whose_ci_runs_again_is_not_deployed() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text("utf-8"))
+    for job in workflow["jobs"].values():
+        assert "github.event.workflow_run.head_sha == github.sha" in job["if"].split(" && ")
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A commit with what `release` packs. Its Python downloads nothing: one wheel, one archive."""

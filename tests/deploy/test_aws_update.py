@@ -38,12 +38,14 @@ AWS_ENDPOINT_URL=http://127.0.0.1:5999
 AWS_ACCESS_KEY_ID=test
 AWS_SECRET_ACCESS_KEY=test
 """
-# Makes a virtual environment whose programs do nothing; `database.py` writes what it would.
+# Makes a virtual environment whose programs do nothing; `database.py` writes what it would, and the
+# command `parking` a line in the log. It fails while /mnt/no-kafka is there.
 PYTHON: Final = """\
 #!/bin/bash
 case $* in
 *venv*) mkdir -p "${@: -1}/bin"; for name in pip python; do cp "$0" "${@: -1}/bin/$name"; done ;;
 *database.py) cat >/dev/null; touch $SECRETS/database $SECRETS/database_{read,accounts} ;;
+*tools.cli*) [ ! -e /mnt/no-kafka ] && echo "$KAFKA_USERNAME: ${*:3}" >>/mnt/log ;;
 esac
 """
 SYSTEMCTL: Final = """\
@@ -67,7 +69,8 @@ def box(tmp_path: Path) -> Iterator[Box]:
             "id parking || useradd --system --user-group parking;"
             "install -d -m 755 /etc/parking /etc/parking-kafka; cp /mnt/site.env /etc/parking/;"
             "install -d -o parking /etc/parking/secrets; mkdir /var/lib/parking-kafka;"
-            "touch /etc/parking/.packages /etc/parking/.settings;"
+            "touch /etc/parking/.packages /etc/parking/.settings /etc/parking/common.env;"
+            "ln -sf /bin/true /usr/local/sbin/curl;"
             "touch /etc/parking-kafka/server.properties;"
             "echo KEYS_FILE=/etc/parking/keys >/etc/parking/notifier.env;"
             f"rm -f {UNITS}/parking*;"
@@ -124,6 +127,7 @@ def restarted(lines: list[str]) -> list[str]:
     return [line.split()[1] for line in lines if line.startswith("restart parking@")]
 
 
+READY: Final = "/opt/smart-parking/current/deploy/aws/instance/ready"
 READERS_FIRST: Final = [f"parking@{n}" for n in ("notifier", "persister", "tracker", "ingest")]
 
 
@@ -133,13 +137,42 @@ def test_an_instance_takes_the_current_release_once_and_keeps_the_one_before(box
         publish(box, version)
         box.run("parking-update")
         assert current(box) == f"/opt/smart-parking/releases/{version}"
-        assert restarted(asked(box)) == READERS_FIRST
+        lines = asked(box)
+        assert restarted(lines) == READERS_FIRST
+        topics = lines.index("operator: topics apply --replication 1")  # for each release
+        assert lines[topics + 1] == "operator: acls apply"
+        assert topics < lines.index("restart parking@notifier True")
+        assert box.run(f"{READY} {version}") == f"{version} runs\n"
         box.run("parking-update")
         assert asked(box) == []
     assert box.run("ls /opt/smart-parking/releases").split() == ["three", "two"]
     make_current(box, "two")  # the way back
     box.run("parking-update")
     assert current(box) == "/opt/smart-parking/releases/two"
+
+
+def test_a_release_that_was_not_started_is_not_ready_and_is_taken_again(box: Box) -> None:
+    with_update(box, UPDATE)
+    box.run("mkdir /opt/parking")
+    publish(box, "one")
+    (box.share / "no-kafka").touch()
+    for _ in range(2):
+        box.run("TRIES=1 parking-update", fails=True)
+        assert current(box) == "/opt/smart-parking/releases/one"
+        assert restarted(asked(box)) == []
+        assert "one is installed, but was not started" in box.run(f"{READY} one", fails=True)
+    box.run("test -e /opt/parking")
+    (box.share / "no-kafka").unlink()
+    box.run("parking-update")
+    assert restarted(asked(box)) == READERS_FIRST
+    assert box.run(f"{READY} one") == "one runs\n"
+    # Nor is one that ran earlier, and does not start on the way back.
+    publish(box, "two")
+    box.run("parking-update")
+    make_current(box, "one")
+    (box.share / "no-kafka").touch()
+    box.run("TRIES=1 parking-update", fails=True)
+    assert "was not started" in box.run(f"{READY} one", fails=True)
 
 
 def test_an_instance_with_releases_in_opt_parking_moves_to_the_present_folder(box: Box) -> None:

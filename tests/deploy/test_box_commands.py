@@ -176,7 +176,21 @@ def test_an_upgrade_adds_the_secrets_of_ip_cameras_and_keeps_the_others(box: Box
     assert [line.split("/")[-1] for line in after if line not in before] == added
     assert set(before) < set(after)
     assert box.run(f"cat {private}/live_key_hash") in box.run(f"cat {keys}")
+    assert box.run(f"grep -c ^prometheus {keys}") == "1\n"
     assert box.run(f"stat -c '%U %a' {keys} {private}/live_key") == "parking 600\n" * 2
+
+
+@pytest.mark.nightly
+def test_a_revoked_key_stays_revoked_after_an_upgrade(box: Box) -> None:
+    installed(box, "1.0", "0001")
+    keys = "/var/lib/parking/api_keys"
+    assert box.run(f"cut -d' ' -f1 {keys} | sort") == "notifier-live\nprometheus\n"
+    box.run(f"sed -i '/^notifier-live/d; /^prometheus/d' {keys}")
+    box.run(f"{release(box, '1.1', '0001')}/upgrade")
+    assert box.run(f"cat {keys}") == ""
+    # Prometheus' also in an installation that has not noted which ones it added.
+    box.run(f"rm /var/lib/parking/*.known; {release(box, '1.2', '0001')}/upgrade")
+    assert box.run(f"cut -d' ' -f1 {keys}") == "notifier-live\n"
 
 
 @pytest.mark.nightly

@@ -107,24 +107,50 @@ def test_the_page_can_add_ip_cameras_once_their_networks_are_named(private: Path
     assert live.url == f"http://ingest:{port_of('ingest')}"
 
 
-def test_the_notifiers_and_prometheus_keys_come_into_the_key_file_once(tmp_path: Path) -> None:
-    """Also of an installation whose key file is there already."""
-    for name in ("state", "s3", "private"):
-        (tmp_path / name).mkdir()
-    for line in ("prometheus read 0a", "notifier-live cameras,live 0b"):
-        name = line.split("-")[0].split()[0].replace("notifier", "live")
-        (tmp_path / "private" / f"{name}_key_hash").write_text(f"{line}\n", "utf-8")
+PROMETHEUS, NOTIFIER = "prometheus read 0a", "notifier-live cameras,live 0b"
+
+
+def hashes(folder: Path, *lines: str) -> None:
+    for name, line in zip(("prometheus", "live"), lines, strict=True):
+        (folder / "private" / f"{name}_key_hash").write_text(f"{line}\n", "utf-8")
+
+
+def known_keys(folder: Path) -> list[str]:
+    """Those in the key file after the job `files`."""
     [script] = PARTS["files"]["command"]
     places = {"/var/lib/parking-s3": "s3", "/var/lib/parking": "state", "/run/secrets": "private"}
     for inside, outside in places.items():
-        script = script.replace(inside, str(tmp_path / outside))
-    keys = tmp_path / "state" / "api_keys"
-    keys.write_text("prometheus read 0a\nmine write 0c\n", "utf-8")
+        script = script.replace(inside, str(folder / outside))
+    subprocess.run(["/bin/sh", "-ec", script.replace("$$", "$")], check=True)
+    return sorted((folder / "state" / "api_keys").read_text("utf-8").splitlines())
+
+
+@pytest.fixture
+def volumes(tmp_path: Path) -> Path:
+    for name in ("state", "s3", "private"):
+        (tmp_path / name).mkdir()
+    hashes(tmp_path, PROMETHEUS, NOTIFIER)
+    return tmp_path
+
+
+def test_the_notifiers_and_prometheus_keys_come_into_the_key_file_once(volumes: Path) -> None:
+    assert known_keys(volumes) == [NOTIFIER, PROMETHEUS]
+    keys = volumes / "state" / "api_keys"
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o600
+    keys.write_text("mine write 0c\n", "utf-8")  # both are revoked
+    assert known_keys(volumes) == ["mine write 0c"]
+    hashes(volumes, "prometheus read 1a", "notifier-live cameras,live 1b")  # made anew
+    new = ["mine write 0c", "notifier-live cameras,live 1b", "prometheus read 1a"]
+    assert known_keys(volumes) == new
+    assert known_keys(volumes) == new
+
+
+@pytest.mark.parametrize("there", [[PROMETHEUS], []], ids=["known", "revoked"])
+def test_an_older_installation_gets_only_the_notifiers_key(there: list[str], volumes: Path) -> None:
+    keys = volumes / "state" / "api_keys"
+    keys.write_text("".join(f"{line}\n" for line in there), "utf-8")
     for _ in range(2):
-        subprocess.run(["/bin/sh", "-ec", script.replace("$$", "$")], check=True)
-    assert sorted(keys.read_text("utf-8").splitlines()) == [
-        *("mine write 0c", "notifier-live cameras,live 0b", "prometheus read 0a")
-    ]
+        assert known_keys(volumes) == [NOTIFIER, *there]
 
 
 def test_an_administrator_can_create_accounts_at_the_command_line() -> None:
