@@ -102,6 +102,7 @@ ELSEWHERE = {
     ("GET", "/api/cameras/demo/north/slot-proposals"),
     ("POST", "/api/cameras/demo/north/slot-file"),
     ("POST", "/api/cameras/demo/north/slot-file/coco"),
+    ("POST", "/api/cameras/demo/north/slot-preview"),
     ("GET", "/api/cameras/demo/north/layout/versions"),
     ("GET", "/api/cameras/demo/north/layout/versions/1"),
 }

@@ -48,6 +48,7 @@ FOUND = {
     "slot": "A1",
     "zone": "A",
     "version": "1",
+    "format": "coco",
 }
 BODIES = (b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"a":' * 5000, b"[" * 60_000, b"9" * 5000)
 HEADERS = ("", "\x7f", "\xff\xfe", "a" * 5000, "Bearer", "Bearer \xe9", "~" * 300, "k~1:2")
