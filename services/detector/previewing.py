@@ -17,8 +17,8 @@ _UNKNOWN = OutlineSeen(state="unknown", confidence=0.0)
 
 def layout_of(order: PreviewOrder, in_force: LayoutPublished | None) -> LayoutPublished:
     """The outlines as a layout, each named by its index, with the other settings of the camera's
-    layout. The picture is the one that they are drawn on, so no reference is compared. It has a
-    camera id of its own: the detector remembers by it what live pictures need."""
+    layout. The picture is the one that they are drawn on, so no reference is compared. Its ids are
+    not the camera's, because the detector remembers by them what live pictures need."""
     camera_id = f"{order.camera_id}/preview"
     slots = [
         LayoutSlot(slot_id=str(index), zone_id=_ZONE.zone_id, polygon=outline)
@@ -26,7 +26,14 @@ def layout_of(order: PreviewOrder, in_force: LayoutPublished | None) -> LayoutPu
         if is_simple(outline) and polygon_area(outline) >= MIN_AREA
     ]
     if in_force is not None:
-        return replace(in_force, camera_id=camera_id, slots=slots, zones=[_ZONE], reference=None)
+        return replace(
+            in_force,
+            id=camera_id,
+            camera_id=camera_id,
+            slots=slots,
+            zones=[_ZONE],
+            reference=None,
+        )
     return LayoutPublished(
         id=camera_id,
         site_id=site_of(order.camera_id),

@@ -13,9 +13,13 @@ from parking.runtime.ops import Health
 from parking.wire.previews import PreviewOrder
 from services.detector.adapters import ModelThread
 from services.detector.analysis import Options
+from services.detector.ground import Grounds
 from services.detector.handler import Tools, handle_frames
 from services.detector.http import WAITING_LIMIT, Parts, new_app
+from services.detector.learning import Learning
 from services.detector.picture import decode
+from services.detector.placing import Placing
+from services.detector.previewing import layout_of
 from tests.support.detector_tools import analyser, frame, jpeg, layout, record, scene, tools
 
 OCCUPIED = jpeg(scene(["A2"]))
@@ -171,3 +175,16 @@ async def test_drawn_outlines_of_a_new_camera_are_judged(client, known):
 async def test_a_bad_preview_gets_a_clear_answer(client, body, status, error):
     answer = await client.post("/preview", content=body)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
+
+
+def test_a_preview_replaces_nothing_that_is_remembered_of_its_camera():
+    live = layout()
+    outlines = [[(0.1, 0.1), (0.3, 0.1), (0.3, 0.4)]]
+    drawn = layout_of(PreviewOrder(camera_id=live.camera_id, jpeg=b"", outlines=outlines), live)
+    grounds, learning = Grounds(), Learning(Placing())
+    ground, basis = grounds.of(live, (480, 270)), learning.basis(live)
+    assert grounds.of(drawn, (480, 270)) is not ground
+    assert grounds.of(live, (480, 270)) is ground
+    assert Learning(Placing()).basis(drawn) != basis
+    assert learning.basis(drawn) != basis
+    assert learning.basis(live) == basis
