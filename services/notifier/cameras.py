@@ -9,7 +9,7 @@ import msgspec
 
 from parking.core.errors import UNREADABLE, Retryable
 from parking.core.topics import HTTP_CAMERAS
-from parking.wire.bodies import TooLarge, read_at_most
+from parking.wire.bodies import TooLarge
 from parking.wire.camera_sources import (
     AskedCamera,
     CameraSource,
@@ -17,6 +17,7 @@ from parking.wire.camera_sources import (
     NewSource,
     StreamProfile,
 )
+from services.notifier.asking import ask
 from services.notifier.refusals import Elsewhere
 from services.notifier.settings import LiveSource
 from services.notifier.views import Accepted
@@ -78,24 +79,22 @@ class PolledCameras:
         limit_bytes = max(_JSON_MAX_BYTES, self.ingest.picture_max_bytes)
         timeout = aiohttp.ClientTimeout(total=ANSWER_LIMIT_S, sock_connect=CONNECT_LIMIT_S)
         try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
-                session.request(
-                    method,
-                    f"{self.ingest.url}{HTTP_CAMERAS}/{path}",
-                    data=sent,
-                    allow_redirects=False,
-                ) as response,
-            ):
-                body = await read_at_most(response.content.iter_chunked(65_536), limit_bytes)
-                if response.status >= 300:
-                    raise _refusal(response.status, body)
-                return body
+            status, body = await ask(
+                method,
+                f"{self.ingest.url}{HTTP_CAMERAS}/{path}",
+                sent=sent,
+                headers=headers,
+                limits=timeout,
+                limit_bytes=limit_bytes,
+            )
         except TooLarge:
             raise Retryable("ingest's answer is too large", "no-ingest") from None
         except (TimeoutError, aiohttp.ClientError) as error:
             detail = f"ingest, which polls the cameras, does not answer ({type(error).__name__})"
             raise Retryable(f"{detail}: try again soon", "no-ingest") from None
+        if status >= 300:
+            raise _refusal(status, body)
+        return body
 
 
 def _read(body: bytes, of: type[T]) -> T:

@@ -8,8 +8,9 @@ import aiohttp
 import msgspec
 
 from parking.core.errors import UNREADABLE, Retryable
-from parking.wire.bodies import TooLarge, read_at_most
+from parking.wire.bodies import TooLarge
 from parking.wire.previews import PreviewOrder, SlotPreview
+from services.notifier.asking import ask
 from services.notifier.refusals import Busy, Elsewhere
 
 ANSWER_LIMIT_S: Final = 20.0
@@ -47,17 +48,14 @@ class Previews:
         timeout = aiohttp.ClientTimeout(total=ANSWER_LIMIT_S, sock_connect=CONNECT_LIMIT_S)
         headers = {"Content-Type": "application/json"}
         try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(
-                    f"{self.url}/preview",
-                    data=msgspec.json.encode(order),
-                    headers=headers,
-                    allow_redirects=False,
-                ) as response,
-            ):
-                chunks = response.content.iter_chunked(65_536)
-                return response.status, await read_at_most(chunks, _MAX_BYTES)
+            return await ask(
+                "POST",
+                f"{self.url}/preview",
+                sent=msgspec.json.encode(order),
+                headers=headers,
+                limits=timeout,
+                limit_bytes=_MAX_BYTES,
+            )
         except (TooLarge, TimeoutError, aiohttp.ClientError) as error:
             raise _silent(type(error).__name__) from None
 
