@@ -15,6 +15,8 @@ export class ApiError extends Error {
     message: string,
     /** Each fault with its location, if the server found several. */
     readonly faults: readonly string[] = [],
+    /** The server's code of the error, like "busy"; "" if it has none. */
+    readonly code = "",
   ) {
     super(message);
   }
@@ -173,6 +175,7 @@ async function request(path: string, init: RequestInit): Promise<Response> {
     response.status,
     errorWords(fault.error, detail) || say("api.status", { status: String(response.status) }),
     faults,
+    typeof fault.error === "string" ? fault.error : "",
   );
 }
 

@@ -51,9 +51,9 @@ export function isJudged(judged: Judged, slots: readonly DrawnSlot[]): boolean {
 }
 
 /** How long to wait before the next attempt; null: another attempt is of no use. */
-export function retryAfterMs({ status, message }: ApiError): number | null {
-  if (status === 503) return message.includes("busy") || message.includes("another") ? BUSY_MS : AWAY_MS;
-  return status === 0 || status === 429 ? AWAY_MS : null;
+export function retryAfterMs({ status, code }: ApiError): number | null {
+  if (code === "busy") return BUSY_MS;
+  return [0, 429, 503].includes(status) ? AWAY_MS : null;
 }
 
 /** The result in words, for the status line. */
