@@ -27,6 +27,15 @@ export async function launch(cache, flags = []) {
   return chromium.launch({ executablePath, args: [...FLAGS, ...flags], headless: true, env });
 }
 
+/** Ends a run that failed: prints the error, stores a picture of each open page, and sets the exit status. */
+export async function fail(browser, shots, name, error) {
+  console.log(`FAILED: ${error.stack ?? error}`);
+  const pages = browser.contexts().flatMap((context) => context.pages());
+  for (const [index, page] of pages.entries())
+    await page.screenshot({ path: join(shots, `${name}-${index}.png`) }).catch(() => {});
+  process.exitCode = 1;
+}
+
 /** Unpacks into a new folder, because the package would reuse a partial file in TMPDIR. */
 async function unpacked(cache) {
   const folder = join(import.meta.dirname, "node_modules", "@sparticuz", "chromium");

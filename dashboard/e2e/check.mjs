@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { launch } from "./browser.mjs";
+import { fail, launch } from "./browser.mjs";
 import { Watched } from "./watched.mjs";
 
 const [url, site, key, cache, shots] = process.argv.slice(2);
@@ -51,10 +51,7 @@ try {
   await again.step("an operator adds a device and revokes it", () => devices(again.page));
   await again.close();
 } catch (error) {
-  console.log(`FAILED: ${error.stack ?? error}`);
-  const pages = browser.contexts().flatMap((context) => context.pages());
-  for (const page of pages) await page.screenshot({ path: join(shots, "failed.png") }).catch(() => {});
-  process.exitCode = 1;
+  await fail(browser, shots, "failed", error);
 } finally {
   await browser.close();
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { launch } from "./browser.mjs";
+import { fail, launch } from "./browser.mjs";
 import { Actions } from "./actions.mjs";
 import { Watched } from "./watched.mjs";
 
@@ -25,10 +25,7 @@ try {
     for (const source of ["camera", "picture"]) await way(hands, source);
   }
 } catch (error) {
-  console.log(`FAILED: ${error.stack ?? error}`);
-  const pages = browser.contexts().flatMap((context) => context.pages());
-  for (const page of pages) await page.screenshot({ path: join(shots, "first-failed.png") }).catch(() => {});
-  process.exitCode = 1;
+  await fail(browser, shots, "first-failed", error);
 } finally {
   await browser.close();
 }

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { launch } from "./browser.mjs";
+import { fail, launch } from "./browser.mjs";
 import { Watched } from "./watched.mjs";
 
 const [rules, site, name, password, idle, cache, shots] = process.argv.slice(2);
@@ -32,11 +32,7 @@ try {
   await behindABuffer();
   await fromAnotherSite();
 } catch (error) {
-  console.log(`FAILED: ${error.stack ?? error}`);
-  const pages = browser.contexts().flatMap((context) => context.pages());
-  for (const [index, page] of pages.entries())
-    await page.screenshot({ path: join(shots, `origins-failed-${index}.png`) }).catch(() => {});
-  process.exitCode = 1;
+  await fail(browser, shots, "origins-failed", error);
 } finally {
   await browser.close();
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { launch } from "./browser.mjs";
+import { fail, launch } from "./browser.mjs";
 import { Watched } from "./watched.mjs";
 
 const [url, site, other, key, cache, shots] = process.argv.slice(2);
@@ -47,10 +47,7 @@ try {
   await phone.page.screenshot({ path: join(shots, "slots-phone-dark.png"), fullPage: true });
   await phone.close();
 } catch (error) {
-  console.log(`FAILED: ${error.stack ?? error}`);
-  const pages = browser.contexts().flatMap((context) => context.pages());
-  for (const page of pages) await page.screenshot({ path: join(shots, "slots-failed.png") }).catch(() => {});
-  process.exitCode = 1;
+  await fail(browser, shots, "slots-failed", error);
 } finally {
   await browser.close();
 }
