@@ -1,4 +1,5 @@
 import { useEffect, useRef, type Dispatch, type KeyboardEvent } from "react";
+import { flushSync } from "react-dom";
 
 import { pathOf, scaled } from "../../shared/geometry";
 import { say } from "../../shared/language";
@@ -49,11 +50,12 @@ export function Canvas(props: Props) {
     const action = shown ? null : actionOf(event, tool, picture, corner, partAt(event.target).key);
     if (!shown && !action) return;
     event.preventDefault();
-    if (action) dispatch(action);
-    window.requestAnimationFrame(() => {
-      // The focused element may have been removed.
-      if (document.activeElement === document.body) svg.current?.focus({ preventScroll: true });
-    });
+    if (action)
+      flushSync(() => {
+        dispatch(action);
+      });
+    // The focused element may have been removed: without a focus, the next key would be lost.
+    if (document.activeElement === document.body) svg.current?.focus({ preventScroll: true });
   }
 
   return (

@@ -100,6 +100,16 @@ describe("the slot editor", () => {
     expect(cross?.getAttribute("d")).toBe("M-750 150H1250M250 -350V650");
   });
 
+  it("takes the next key when the corner in focus is gone", () => {
+    grab("A01", 200, 50);
+    fireEvent.pointerUp(drawn("A01"));
+    const corner = screen.getByRole("button", { name: "Corner 1 of A01" });
+    corner.focus();
+    // Dispatched by hand: fireEvent would render everything before it returns.
+    corner.dispatchEvent(new KeyboardEvent("keydown", { key: "a", ctrlKey: true, bubbles: true }));
+    expect(document.activeElement).toBe(screen.getByTestId("slots-canvas"));
+  });
+
   it("selects several spaces by keyboard", async () => {
     grab("A01", 200, 50);
     fireEvent.keyDown(drawn("A02"), { key: "Enter" });
