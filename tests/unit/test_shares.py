@@ -178,8 +178,8 @@ def test_polled_pictures_take_from_the_same_share_as_published_ones():
 
 def test_ingests_own_reports_about_polled_cameras_are_always_written():
     limits = shares(SHARE_DEVICE_EVENTS="1/1", SHARE_DEVICE_FRAMES="1/1")
-    told = [reached("a/cam", "timeout", f"1/{n}", NOW_MS) for n in range(10)]
-    assert [limits.excess(one) for one in told] == [None] * 10
+    reports = [reached("a/cam", "timeout", f"1/{n}", NOW_MS) for n in range(10)]
+    assert [limits.excess(one) for one in reports] == [None] * 10
 
 
 def test_a_polled_camera_above_its_share_is_reported_and_gets_no_answer():

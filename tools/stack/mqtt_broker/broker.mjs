@@ -19,7 +19,7 @@ const REFUSED_TOPIC = '$SYS/broker/refused'
 
 // How many clients were refused, and the last one: reported to the bridge at most once a second.
 const refused = { login: 0, publish: 0, subscribe: 0, retain: 0, size: 0, version: 0, last: '' }
-let told = 0
+let reported = 0
 function refuse (kind, user, words) {
   refused[kind] += 1
   refused.last = String(user ?? '')
@@ -81,7 +81,7 @@ broker.on('clientDisconnect', client => {
 // Disconnect users who were revoked or got another password (mosquitto does so at SIGHUP).
 setInterval(() => {
   try { sendAway() } catch (error) { console.error('the password file: %s', error.message) }
-  tell()
+  reportRefused()
 }, RECHECK_MS)
 
 function sendAway () {
@@ -92,11 +92,11 @@ function sendAway () {
   }
 }
 
-function tell () {
+function reportRefused () {
   const sum = refused.login + refused.publish + refused.subscribe + refused.retain + refused.size +
     refused.version
-  if (sum === told) return
-  told = sum
+  if (sum === reported) return
+  reported = sum
   broker.publish({ topic: REFUSED_TOPIC, payload: JSON.stringify(refused), qos: 0, retain: true }, () => {})
 }
 
