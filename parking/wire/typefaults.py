@@ -96,7 +96,7 @@ class _Walk:
         if self._strict or of.forbid_unknown_fields:
             for name in value:
                 if name not in known and name != of.tag_field:
-                    yield f"{_dot(at, str(name))} is not known here{_meant(str(name), known)}"
+                    yield f"{_dot(at, str(name))} is an unknown field{_meant(str(name), known)}"
 
     def _container(self, value: Any, of: Any, at: str) -> Iterator[str]:
         if isinstance(of, inspect.DictType):

@@ -135,7 +135,7 @@ def test_a_cameras_file_in_any_coat_is_read():
     "content", [[], [CAMERA], "x", 7, None, {}, {"camera": []}, {"cameras": {}}]
 )
 def test_a_cameras_file_in_another_format_is_reported_with_an_example(content: Any):
-    with pytest.raises(SettingsError, match=r'it must be {"cameras": \[{"camera": "demo/gate"'):
+    with pytest.raises(SettingsError, match=r'must be {"cameras": \[{"camera": "demo/gate"'):
         read_cameras(json.dumps(content).encode(), {})
 
 
@@ -149,7 +149,7 @@ def test_every_fault_of_every_camera_is_reported_in_words_and_no_value_with_them
     with pytest.raises(SettingsError) as caught:
         read_cameras(json.dumps({"cameras": cameras}).encode(), {})
     assert len(caught.value.problems) == 8
-    assert "camera 1: pasword is not known here" in caught.value.problems
+    assert "camera 1: pasword is an unknown field" in caught.value.problems
     assert any("SITE/DEVICE, each 1 to 40" in one for one in caught.value.problems)
     assert "^" not in str(caught.value)
     with pytest.raises(SettingsError) as refused:

@@ -74,3 +74,20 @@ def test_missing_files_are_reported_together(tmp_path: Path):
 def test_a_file_without_end_is_not_read_to_its_end(cameras: Path):
     with pytest.raises(SettingsError, match="larger than"):
         DiskFiles(Path("/dev/zero"), None).read()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"", "the file is empty"),
+        (b"[]", "the cameras file must be"),
+        (b"{}", "the cameras file must be"),
+        (b'{"cameras": 3}', "the cameras file must be"),
+        (b"\xff", "is not UTF-8"),
+        (b"[" * 5000, "not JSON"),
+    ],
+)
+def test_a_wrong_file_is_reported_with_its_name(text: bytes, words: str, tmp_path: Path):
+    (tmp_path / "lot.json").write_bytes(text)
+    with pytest.raises(SettingsError, match=f"lot.json: .*{words}"):
+        DiskFiles(tmp_path / "lot.json", None).read()

@@ -108,7 +108,7 @@ def test_every_fault_is_reported_in_words_with_its_place():
         "slots[0].polygon[0][1]: must be at least 0.0 and at most 1.0, not 2.0",
         "slots[0].polygon[1]: must have 2 values, not 1",
         "slots[0].kind: must be one of accessible, ev, motorcycle, standard, not 'bus'",
-        "intervall is not known here: did you mean interval_ms?",
+        "intervall is an unknown field: did you mean interval_ms?",
     ]
 
 

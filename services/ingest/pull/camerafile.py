@@ -121,13 +121,13 @@ def read_credentials(text: bytes) -> dict[str, Credential]:
     """Return the logins by name. Raises SettingsError with every fault."""
     problems: list[str] = []
     found: dict[str, Credential] = {}
-    raw = _json(text, "the credentials file", problems)
+    raw = _json(text, problems)
     if not problems and not isinstance(raw, dict):
-        problems.append(f"the credentials file: it must be {_LOGINS}, not {kind_of(raw)}")
+        problems.append(f"the credentials file must be {_LOGINS}, not {kind_of(raw)}")
     for name, value in raw.items() if isinstance(raw, dict) else ():
         wrong = [f"its name {fault}" for fault in faults(name, _Name, secret=True)]
         wrong += faults(value, Credential, secret=True)  # contains places and kinds, never a value
-        problems += [f"the credentials file, {name[:40]!r}: {fault}" for fault in wrong]
+        problems += [f"{name[:40]!r}: {fault}" for fault in wrong]
         if not wrong:
             found[name] = msgspec.convert(value, Credential)
     if problems:
@@ -138,13 +138,13 @@ def read_credentials(text: bytes) -> dict[str, Credential]:
 def read_cameras(text: bytes, credentials: Mapping[str, Credential]) -> dict[str, Camera]:
     """Return the cameras by id. Raises SettingsError with every fault."""
     problems: list[str] = []
-    raw = _json(text, "the cameras file", problems)
+    raw = _json(text, problems)
     entries = raw.get("cameras") if isinstance(raw, dict) and set(raw) == {"cameras"} else None
     if not problems and not isinstance(entries, list):
-        problems.append(f"the cameras file: it must be {_CAMERAS}, not {_instead(raw)}")
+        problems.append(f"the cameras file must be {_CAMERAS}, not {_instead(raw)}")
     entries = entries if isinstance(entries, list) else []
     if len(entries) > MAX_CAMERAS:
-        problems.append(f"the cameras file: at most {MAX_CAMERAS} cameras, not {len(entries)}")
+        problems.append(f"at most {MAX_CAMERAS} cameras, not {len(entries)}")
     cameras: dict[str, Camera] = {}
     for number, value in enumerate(entries[:MAX_CAMERAS], 1):
         where = f"camera {number}"
@@ -199,11 +199,11 @@ def _lacks_address(value: object) -> bool:
     return not (value.get("url") or value.get("onvif"))
 
 
-def _json(text: bytes, what: str, problems: list[str]) -> Any:
+def _json(text: bytes, problems: list[str]) -> Any:
     try:
         return jsontext.parse(text)
     except Invalid as error:  # names a place, not its value
-        problems.append(f"{what}, {error.detail}")
+        problems.append(error.detail)
         return None
 
 

@@ -32,9 +32,13 @@ class DiskFiles:
         except SettingsError as error:
             problems += error.problems
         try:
-            cameras = read_cameras(_text(self._cameras), credentials)
+            text = _text(self._cameras)
+        except SettingsError as error:  # it names the path
+            raise SettingsError(problems + error.problems) from error
+        try:
+            cameras = read_cameras(text, credentials)
         except SettingsError as error:
-            problems += error.problems
+            problems += [f"{self._cameras.name}: {problem}" for problem in error.problems]
         if problems:
             raise SettingsError(problems)
         return cameras
@@ -47,7 +51,10 @@ def read_logins(path: Path) -> dict[str, Credential]:
     mode = path.stat().st_mode
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and not str(path).startswith("/run/secrets/"):
         raise SettingsError([f"{path} is open to others: chmod 600 it"])
-    return read_credentials(text)
+    try:
+        return read_credentials(text)
+    except SettingsError as error:
+        raise SettingsError([f"{path.name}: {problem}" for problem in error.problems]) from error
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
