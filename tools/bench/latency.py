@@ -23,6 +23,7 @@ from parking.core import lots
 from parking.core.events import LayoutPublished, ParametersSet
 from parking.runtime.kafka import KafkaSettings
 from services.detector.settings import DEFAULT_MODEL, DEFAULT_SLOT_MODEL, ModelSettings
+from tools.bench import hops
 from tools.bench.in_process import measure
 from tools.cli import admin
 from tools.simulator.device import Broker, Device
@@ -67,6 +68,7 @@ def run(plan: Plan, environ: Mapping[str, str]) -> str:
                 with Listener(url) as listener:
                     lot = Lot(kafka, device, listener, plan)
                     one = phase(lot, scene.story, 1)
+                    parts = asyncio.run(hops.measured(kafka, in_unix_ms(one)))
                     half = phase(lot, scene.extremes, 1)
                     two = phase(lot, scene.extremes, 2)
                     infra.stop("detector")
@@ -79,7 +81,8 @@ def run(plan: Plan, environ: Mapping[str, str]) -> str:
             DEFAULT_MODEL, "onnx", "f32", 0, 0, plan.size_px, 1, slots=DEFAULT_SLOT_MODEL
         )
         alone = measure(scene.extremes, layout, model, plan.frames)
-    return _table(plan, (alone, one, ungated, half, two))
+    phases = [durations_ms(spans) for spans in (one, ungated, half, two)]
+    return _table(plan, (alone, *phases)) + "\n\n" + parts
 
 
 def _settings(plan: Plan) -> dict[str, str]:
@@ -124,9 +127,28 @@ def scene_of(folder: Path, interval_ms: int) -> Scene:
     return Scene(layout, pictures + pictures[-2:0:-1], extremes)
 
 
-def phase(lot: Lot, pictures: Sequence[bytes], observations: int) -> list[float]:
-    """Milliseconds from publishing each frame that is the `observations`-th of its kind in a row to
-    the first change that names it; frames that changed nothing are left out."""
+Spans = Mapping[str, tuple[float, float]]
+"""When a frame was published and when the change that names it arrived (time.monotonic, seconds),
+keyed by the id of the frame."""
+
+
+def durations_ms(spans: Spans) -> list[float]:
+    """How long each span is."""
+    return [(arrived_s - published_s) * 1000 for published_s, arrived_s in spans.values()]
+
+
+def in_unix_ms(spans: Spans) -> Spans:
+    """The same moments on the clock of the records' timestamps."""
+    shift_s = time.time() - time.monotonic()
+    return {
+        i: ((published_s + shift_s) * 1000, (arrived_s + shift_s) * 1000)
+        for i, (published_s, arrived_s) in spans.items()
+    }
+
+
+def phase(lot: Lot, pictures: Sequence[bytes], observations: int) -> Spans:
+    """Publish each picture `observations` times in a row. A span is from the first frame of its
+    kind to the change that the last one completes. Frames that changed nothing are left out."""
     kafka, device, listener, plan = lot
     both = ParametersSet(enter_observations=observations, exit_observations=observations)
     asyncio.run(admin.command_site(kafka, device.device_id.split("/")[0], both, "bench"))
@@ -146,14 +168,14 @@ def phase(lot: Lot, pictures: Sequence[bytes], observations: int) -> list[float]
         time.sleep(max(0.0, plan.interval_ms / 1000 - (time.monotonic() - start_s)))
     arrived = _arrivals(listener, published)
     if observations == 1:
-        return [(arrived[i] - published[i]) * 1000 for i in published if i in arrived]
+        return {i: (published[i], arrived[i]) for i in published if i in arrived}
     # Counted from the first frame that showed the change, not from the one that completed it.
     ids = list(published)
-    return [
-        (arrived[ids[n + observations - 1]] - published[i]) * 1000
+    return {
+        i: (published[i], arrived[ids[n + observations - 1]])
         for n, i in enumerate(ids[: 1 - observations])
         if i in firsts and ids[n + observations - 1] in arrived
-    ]
+    }
 
 
 def _arrivals(listener: Listener, wanted: Mapping[str, float]) -> dict[str, float]:
