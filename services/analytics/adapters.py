@@ -6,18 +6,15 @@ import logging
 import ssl
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
 import faust
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
-from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.types import EventT
 from faust.types.auth import CredentialsT
-from mode.utils.queues import FlowControlEvent
 
 from parking.core.errors import Retryable
 from parking.core.topics import (
@@ -25,13 +22,10 @@ from parking.core.topics import (
     ANALYTICS_CHANGELOG,
     ANALYTICS_CLOCK,
     ANALYTICS_TABLE,
-    CAMERA_STATUS,
     ENVELOPE_BYTES,
     LAYOUTS,
     OCCUPANCY,
-    SESSIONS,
     SITE_PARTITIONS,
-    SLOT_CHANGES,
 )
 from parking.runtime.kafka import KafkaSettings, assign_all, new_consumer, read_to_end
 from parking.runtime.kafka import to_record as from_kafka
@@ -39,11 +33,11 @@ from parking.runtime.ops import Loop, SystemClock
 from parking.runtime.retry import Backoff, retry
 from parking.wire.ports import Record
 from services.analytics import handler
+from services.analytics.consumer import SOURCES, CountingApp
 from services.analytics.kinds import Kinds
 
 log = logging.getLogger(__name__)
 
-SOURCES: Final = (SLOT_CHANGES, SESSIONS, CAMERA_STATUS, ANALYTICS_CLOCK)
 _WAITS: Final = Backoff(max_s=5.0)
 _ANSWER_LIMIT_S: Final = 5.0
 # Small, so that a stop or a rebalance does not wait long.
@@ -90,50 +84,10 @@ class StateTable(faust.Table[bytes, bytes]):
         await self._sent
 
 
-class Valve(FlowControlEvent):
-    """faust's valve before the agent's buffer. faust opens it a second time when a table is
-    restored, and opening empties the buffer: records that had arrived since were dropped
-    (observed)."""
-
-    def resume(self) -> None:
-        """Open, and empty the buffer of an earlier assignment's records; if already open, do
-        nothing."""
-        if not self.is_active():
-            super().resume()
-
-
-class _CommittedThread(AIOKafkaConsumerThread):
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        # faust's only setting for this is exactly_once, which is unreliable.
-        if consumer._isolation_level != "read_uncommitted":  # noqa: SLF001 -- no public name
-            raise RuntimeError("this aiokafka version stores the isolation level elsewhere")
-        consumer._isolation_level = "read_committed"  # noqa: SLF001
-        return consumer
-
-
-class _CommittedConsumer(FaustConsumer):
-    """Reads only committed records, because the tracker writes in transactions."""
-
-    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
-        return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
-
-
-class _App(faust.App):
-    @cached_property
-    def flow_control(self) -> FlowControlEvent:
-        return Valve(loop=self.loop)
-
-    def _new_transport(self) -> Any:
-        transport: Any = super()._new_transport()
-        transport.Consumer = _CommittedConsumer
-        return transport
-
-
 def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, StateTable]:
     """The app, without an agent yet and without faust's web server, and its table."""
     scratch = Path(tempfile.gettempdir()) / "parking-analytics"  # faust makes it; nothing goes in
-    app = _App(
+    app = CountingApp(
         ANALYTICS_APP,
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),

@@ -14,7 +14,7 @@ from parking.runtime.kafka import (
     read_to_end,
 )
 from parking.wire.ports import Outgoing
-from services.analytics.adapters import SOURCES
+from services.analytics.consumer import SOURCES
 
 
 async def forget(kafka: KafkaSettings) -> int:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 
 import pytest
 
@@ -20,11 +22,13 @@ from parking.core.topics import (
     SLOT_CHANGES,
 )
 from parking.runtime.kafka import KafkaSettings, assign_all, new_consumer
+from parking.wire.partitioning import partition_of
 from parking.wire.ports import Outgoing
 from tests.support.counting import MINUTE_MS, Counted, Lot, expected, reports_of
 from tests.support.tracker_log import read, send
 from tests.support.transactions import transact
 from tests.support.waiting import wait_until
+from tools.stack import services
 from tools.stack.infra import Infra
 from tools.stack.settings import ROOT, Paths
 
@@ -161,6 +165,39 @@ async def behind(infra: Infra) -> int:
         return int(max(left))
     finally:
         await consumer.stop()
+        await group.stop()
+
+
+def test_a_busy_computer_loses_nothing_that_was_never_committed(kafka: Infra, unique) -> None:
+    """faust drops what it fetches between the restored table and the inputs, and aiokafka seeks
+    back only where something was committed."""
+    kafka.start_service("analytics", SETTINGS)
+    first = unique("site")
+    send(kafka, story(first, 5))
+    wait_equal(kafka, first)  # there is a table to restore
+    kafka.stop("analytics")
+    places = asyncio.run(never_committed(kafka))
+    names = (unique("site") for _ in range(1_000))
+    sites = list(islice((name for name in names if partition_of(name.encode()) in places), 4))
+    send(kafka, [message for site in sites for message in story(site, 5)])
+    real = services.part("analytics", kafka.settings, ("kafka",), SETTINGS)
+    starved = (sys.executable, "-m", "tests.stack.starved_analytics")
+    kafka.run_part(replace(real, command=starved))
+    try:
+        for site in sites:
+            wait_equal(kafka, site)
+    finally:
+        kafka.stop("analytics")
+
+
+async def never_committed(infra: Infra) -> set[int]:
+    """The partitions of the changes of which the group has committed nothing."""
+    group = new_consumer(KafkaSettings(infra.bootstrap), group=ANALYTICS_APP)
+    await group.start()
+    try:
+        places = await assign_all(group, SLOT_CHANGES)
+        return {place.partition for place in places if not await group.committed(place)}
+    finally:
         await group.stop()
 
 
