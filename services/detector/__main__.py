@@ -207,6 +207,7 @@ async def build(environ: Mapping[str, str]) -> None:
         tools.latest,
         settings.kafka.frame_max_bytes,
         settings.frame_max_pixels,
+        lambda: analyser.overloaded,
     )
     heartbeats = Heartbeats(health)
     service = Service(settings, health, progress, tools, heartbeats)

@@ -85,6 +85,11 @@ class Analyser:
         self._opener = Opener(options.size_px, options.max_pixels, options.health)
         self._ahead = Ahead()
 
+    @property
+    def overloaded(self) -> bool:
+        """Whether something is left out now because the machine is busy."""
+        return self._load.overloaded
+
     def order(self, camera_id: str) -> float:
         """Sort key: cameras with a waiting change come first."""
         return self._load.order(camera_id)

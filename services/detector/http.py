@@ -2,7 +2,7 @@
 Never expose it."""
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from services.detector.recent import Latest, Shown
 
 WAITING_LIMIT: Final = 4
 PREVIEW_LIMIT: Final = 2
-"""A drawing is judged only while few pictures of cameras wait."""
+"""A drawing is judged only while few pictures of cameras wait and nothing is left out for them."""
 OUTLINES_MAX_BYTES: Final = 1_000_000
 
 
@@ -52,6 +52,7 @@ class Parts:
     latest: Latest
     max_bytes: int
     max_pixels: int
+    overloaded: Callable[[], bool] = lambda: False
 
 
 def new_app(parts: Parts, health: Health) -> FastAPI:
@@ -134,6 +135,8 @@ async def _preview(parts: Parts, request: Request) -> Response:
         raise Refused(422, error.reason, error.detail[:500]) from error
     if parts.model.waiting >= PREVIEW_LIMIT:
         raise Refused(503, "busy", f"{parts.model.waiting} pictures are already waiting")
+    if parts.overloaded():
+        raise Refused(503, "busy", "the cameras need more time than there is")
     layout = layout_of(order, parts.layouts.of(order.camera_id))
     (result,) = await parts.model.analyse([Job(order.jpeg, layout=layout)], {})
     if isinstance(result, Invalid):

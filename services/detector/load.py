@@ -39,7 +39,8 @@ _BURST_S: Final = 1.0
 for changes does not count, so it never delays the judging of slots that changed."""
 _WAITING_KEPT: Final = 1024
 _GONE_S: Final = 10.0
-"""A camera that has not asked for this long is skipped, because its next picture may never come."""
+"""A camera that has not asked for this long is skipped, because its next picture may never come. A
+detector that has not worked for this long is not overloaded."""
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class Load:
     level: int = 0
     _busy_s: float = 0.0
     _since_s: float | None = None
+    _worked_at_s: float = float("-inf")
     _room_since_s: float | None = None
     _patience_s: float = _PATIENCE_S
     _lowered_s: float = float("-inf")
@@ -60,9 +62,15 @@ class Load:
     _waiting: dict[str, float] = field(default_factory=dict)
     _requested_s: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def overloaded(self) -> bool:
+        """Whether something is left out now. Without recent work nothing is, whatever the level,
+        because the level changes only with work."""
+        return self.level > 0 and self.clock_s() - self._worked_at_s < _GONE_S
+
     def add_work(self, seconds: float, *, judged: bool = True) -> None:
         """Add the time spent on a picture. `judged` says whether slots of it were judged."""
-        now_s = self.clock_s()
+        now_s = self._worked_at_s = self.clock_s()
         if self._since_s is None:
             self._since_s = now_s - seconds
         self._busy_s += seconds

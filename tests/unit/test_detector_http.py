@@ -12,15 +12,27 @@ import pytest
 from parking.runtime.ops import Health
 from parking.wire.previews import PreviewOrder
 from services.detector.adapters import ModelThread
-from services.detector.analysis import Options
+from services.detector.analysis import Analyser, Options
 from services.detector.ground import Grounds
 from services.detector.handler import Tools, handle_frames
 from services.detector.http import WAITING_LIMIT, Parts, new_app
+from services.detector.judging import Judge
 from services.detector.learning import Learning
+from services.detector.load import Load
+from services.detector.model import Facts
 from services.detector.picture import decode
 from services.detector.placing import Placing
 from services.detector.previewing import layout_of
-from tests.support.detector_tools import analyser, frame, jpeg, layout, record, scene, tools
+from tests.support.detector_tools import (
+    WhiteDetector,
+    analyser,
+    frame,
+    jpeg,
+    layout,
+    record,
+    scene,
+    tools,
+)
 
 OCCUPIED = jpeg(scene(["A2"]))
 JPEG = {"Content-Type": "image/jpeg"}
@@ -188,3 +200,28 @@ def test_a_preview_replaces_nothing_that_is_remembered_of_its_camera():
     assert Learning(Placing()).basis(drawn) != basis
     assert learning.basis(drawn) != basis
     assert learning.basis(live) == basis
+
+
+@pytest.mark.parametrize(("overloaded", "status"), [(True, 503), (False, 200)])
+async def test_an_overloaded_detector_refuses_drawings_but_no_pictures(known, overloaded, status):
+    overloads = Load(clock_s=lambda: 100.0)
+    overloads.add_work(1.0)
+    overloads.level = int(overloaded)
+    analyse = Analyser(Judge(Facts(), None, WhiteDetector()), Options(), lambda: None, overloads)
+    model = ModelThread(analyse.each)
+    parts = Parts(
+        model,
+        "white@0",
+        known.layouts,
+        known.latest,
+        200_000,
+        480 * 270,
+        lambda: analyse.overloaded,
+    )
+    transport = httpx.ASGITransport(new_app(parts, Health()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://detector") as made:
+        drawn = await made.post("/preview", content=order([A1]))
+        picture = await made.post("/analyze", content=OCCUPIED, headers=JPEG)
+    model.close()
+    assert (drawn.status_code, picture.status_code) == (status, 200)
+    assert drawn.headers.get("retry-after") == ("1" if overloaded else None)

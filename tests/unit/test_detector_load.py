@@ -137,3 +137,14 @@ def test_a_camera_that_never_comes_again_keeps_nobody_from_a_turn():
 def test_a_detector_that_leaves_nothing_out_never_does():
     machine = Machine(budget=float("inf"))
     assert machine.run(5, 1, 100) == 0
+
+
+def test_a_detector_that_leaves_something_out_is_overloaded_while_it_works():
+    machine = Machine()
+    machine.run(work_s=0.3, every_s=0.5, for_s=30)
+    assert not machine.load.overloaded
+    machine.run(work_s=1, every_s=1, for_s=30)
+    assert machine.load.overloaded
+    machine.now_s += 11  # no camera sends anything: the level stays as it was
+    assert machine.load.level == PACE
+    assert not machine.load.overloaded
