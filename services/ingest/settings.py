@@ -16,7 +16,7 @@ from parking.runtime.ops import HttpSettings
 from parking.runtime.rates import RateLimits
 from parking.runtime.settings import Reader, frame_max_bytes
 from services.ingest.messages import Limits
-from services.ingest.pull.networks import PRIVATE, Networks
+from services.ingest.pull.networks import PRIVATE, Networks, SiteNetworks
 from services.ingest.shares import ShareSettings
 
 _DEFAULT_HTTP_PORT = 8081
@@ -80,7 +80,7 @@ class PullSettings:
 
     cameras_file: Path | None
     credentials_file: Path | None
-    networks: Networks
+    networks: SiteNetworks
     limit_s: float
     login_key: LoginKey | None = None
 
@@ -117,7 +117,8 @@ class Settings:
     3 s, from partition 0 on; 12 with several detectors or trackers, 0: none;
     CAMERAS_FILE: cameras to poll (services/ingest/pull/camerafile.py; empty: none),
     CAMERAS_CREDENTIALS_FILE: their logins, mode 600, CAMERAS_NETWORKS (10.0.0.0/8, 172.16.0.0/12,
-    192.168.0.0/16, fc00::/7): where they may be, CAMERAS_LIMIT_S (10): how long a poll may take;
+    192.168.0.0/16, fc00::/7): where they may be, `SITE=10.1.0.0/16` for the cameras of that site
+    only, CAMERAS_LIMIT_S (10): how long a poll may take;
     CAMERAS_KEY[_FILE]: 64 hex digits, encrypts the logins of cameras that are added in the page;
     empty: none can be added. Set it at one ingest only, which polls all of them;
     PLATES_FILE: which sites keep plates, in what form, with their keys, mode 600
@@ -188,17 +189,17 @@ def probe_settings(environ: Mapping[str, str]) -> tuple[Path | None, Networks, f
     cameras may be, and how many seconds an answer may take. Raises SettingsError with every problem
     found."""
     env = Reader(environ)
-    found = _reaching(env)
+    credentials, networks, limit_s = _reaching(env)
     env.done()
-    return found
+    return credentials, networks.of_all(), limit_s
 
 
-def _reaching(env: Reader) -> tuple[Path | None, Networks, float]:
+def _reaching(env: Reader) -> tuple[Path | None, SiteNetworks, float]:
     credentials = env.text("CAMERAS_CREDENTIALS_FILE", "")
     names = env.text("CAMERAS_NETWORKS", ",".join(PRIVATE))
-    networks = Networks(())
+    networks = SiteNetworks(())
     try:
-        networks = Networks.parse(names.split(","))
+        networks = SiteNetworks.parse(names.split(","))
     except ValueError as error:
         env.problems.append(f"CAMERAS_NETWORKS: {error}")
     limit_s = env.number("CAMERAS_LIMIT_S", 10, 0.1, 60)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.ingest.pull.finding import Finder
-from services.ingest.pull.networks import Networks
+from services.ingest.pull.networks import SiteNetworks
 from tests.support.camera_setup import rig
 from tests.support.cameras import PASSWORD, USER
 from tests.support.onvif_cameras import OnvifCamera, onvif_camera
@@ -21,7 +21,7 @@ LOGIN = {"username": USER, "password": PASSWORD}
 WAIT_S = 0.3
 
 
-def finder(group: tuple[str, int], networks: Networks = LOOPBACK) -> Finder:
+def finder(group: tuple[str, int], networks: SiteNetworks = LOOPBACK) -> Finder:
     return Finder(networks, LIMIT_S * 10, group, WAIT_S)
 
 
@@ -65,10 +65,29 @@ async def test_a_camera_that_cannot_be_asked_says_why(tmp_path):
 
 
 async def test_a_camera_outside_the_allowed_networks_is_not_listed(tmp_path):
-    elsewhere = Networks.parse(["10.0.0.0/8"])
+    elsewhere = SiteNetworks.parse(["10.0.0.0/8"])
     async with responding() as group, rig(tmp_path, finder=finder(group, elsewhere)) as own:
         answer = await own.http.post(FIND)
         assert (answer.status_code, answer.json()) == (200, [])
+
+
+async def test_another_sites_camera_is_not_listed_asked_or_tried(tmp_path):
+    others = SiteNetworks.parse(["127.0.0.0/8", "north=127.0.0.1"])
+    source = "/api/v1/cameras/demo/gate/source"
+    async with (
+        onvif_camera(OnvifCamera()) as camera,
+        responding(camera.url) as group,
+        rig(tmp_path, finder=finder(group, others), networks=others) as own,
+    ):
+        assert (await own.http.post(FIND)).json() == []
+        asked = await own.http.post(PROFILES, json={"service": camera.url, "login": LOGIN})
+        tried = await own.http.post(source + "/try", json=own.body())
+        for refused in (asked, tried):
+            assert (refused.status_code, refused.json()["error"]) == (422, "forbidden-address")
+        assert own.devices.asked.total() == 0
+        own_site = [path.replace("demo", "north") for path in (FIND, source + "/try")]
+        assert len((await own.http.post(own_site[0])).json()) == 1
+        assert (await own.http.post(own_site[1], json=own.body())).status_code == 200
 
 
 async def test_a_site_searches_once_at_a_time(tmp_path):

@@ -18,10 +18,11 @@ from tests.support.waiting import until
 
 LOGIN = Credential(username=USER, password=PASSWORD)
 WRONG = Credential(username=USER, password="wrong-canary")
+LOCAL = LOOPBACK.of_all()
 
 
 async def probed(
-    own: OnvifCamera, login: Credential | None = LOGIN, networks: Networks = LOOPBACK
+    own: OnvifCamera, login: Credential | None = LOGIN, networks: Networks = LOCAL
 ) -> list[Profile]:
     return await OnvifDevice(own.url, networks, 10, login).profiles()
 

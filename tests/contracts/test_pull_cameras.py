@@ -15,10 +15,12 @@ from parking.core.topics import DEAD_LETTERS_FRAMES, DEVICE_EVENTS, FRAMES
 from services.ingest.pull import puller as puller_module
 from services.ingest.pull.camerafile import Camera, Credential
 from services.ingest.pull.faults import CameraFault
-from services.ingest.pull.networks import Networks
+from services.ingest.pull.networks import SiteNetworks
 from services.ingest.pull.pulled import Kind
 from tests.support.cameras import PASSWORD, USER, HttpCameras, http_cameras
+from tests.support.onvif_cameras import OnvifCamera, onvif_camera
 from tests.support.pulling import pulling, source
+from tests.support.rtsp_cameras import rtsp_cameras
 from tests.support.waiting import until
 
 LOGIN = Credential(username=USER, password=PASSWORD)
@@ -305,7 +307,7 @@ async def test_a_fault_of_ours_on_one_camera_does_not_end_the_others():
 
 
 # ---------------------------------------------------------------- the guard
-async def pictures_of(one: Camera, networks: Networks) -> bytes:
+async def pictures_of(one: Camera, networks: SiteNetworks) -> bytes:
     given = source(one, networks).pictures(lambda: "picture")
     try:
         return await anext(given)
@@ -318,7 +320,23 @@ async def test_an_address_outside_the_allowed_networks_is_never_connected_to():
         for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"):
             one = Camera("demo/cam", "snapshot", own.url("/capture", host), 1)
             with pytest.raises(CameraFault, match="forbidden-address"):
-                await pictures_of(one, Networks.parse(["192.168.0.0/16", "0.0.0.0/0"]))
+                await pictures_of(one, SiteNetworks.parse(["192.168.0.0/16", "0.0.0.0/0"]))
         assert own.asked.total() == 0
         one = Camera("demo/cam", "snapshot", own.url("/capture"), 1)
-        assert await pictures_of(one, Networks.parse(["127.0.0.0/8"]))
+        assert await pictures_of(one, SiteNetworks.parse(["127.0.0.0/8"]))
+
+
+async def test_a_sites_network_is_for_its_own_cameras_only():
+    networks = SiteNetworks.parse(["127.0.0.0/8", "north=127.0.0.1"])
+    async with http_cameras() as own, rtsp_cameras() as streams, onvif_camera(OnvifCamera()) as box:
+        urls: dict[Kind, str] = {"snapshot": own.url("/capture"), "mjpeg": own.url("/stream")}
+        all_urls: dict[Kind, str] = {**urls, "rtsp": streams.url("/live")}
+        for kind, url in all_urls.items():
+            with pytest.raises(CameraFault, match="forbidden-address"):
+                await pictures_of(Camera("south/cam", kind, url, 1), networks)
+        asked = Camera("south/cam", "snapshot", "", 1, onvif=box.url)
+        with pytest.raises(CameraFault, match="forbidden-address"):
+            await pictures_of(asked, networks)
+        assert own.asked.total() == 0
+        for kind, url in urls.items():
+            assert await pictures_of(Camera("north/cam", kind, url, 1), networks)

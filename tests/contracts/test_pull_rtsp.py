@@ -102,7 +102,7 @@ async def test_nothing_is_decoded_while_no_picture_is_wanted(streams: Streams, m
     async with rtsp_cameras() as own:
         own.pause_s = 0.001
         wanted = iter(["nothing"] * 30)
-        source = RtspCamera(camera(own, "/live"), LOOPBACK, streams, LIMIT_S)
+        source = RtspCamera(camera(own, "/live"), LOOPBACK.of_all(), streams, LIMIT_S)
         given = source.pictures(lambda: next(wanted, "end"))
         assert [jpeg async for jpeg in given] == []
 

@@ -17,6 +17,7 @@ from parking.runtime.ops import Health, HttpSettings, SystemClock, http_loop
 from services.ingest.http import Intake, new_app
 from services.ingest.pull.camerafile import Camera
 from services.ingest.pull.finding import Finder
+from services.ingest.pull.networks import SiteNetworks
 from services.ingest.pull.setup import Setup, setup_routes
 from services.ingest.pull.stored import AllCameras, StoredCameras
 from services.notifier.feed import Feed
@@ -49,6 +50,7 @@ async def rig(
     scopes=("live", "cameras"),
     with_key=True,
     finder: Finder | None = None,
+    networks: SiteNetworks = LOOPBACK,
 ) -> AsyncIterator[Rig]:
     keys = KeyFile(folder / "keys")
     ingest_key, key = keys.add("notifier", *scopes), keys.add("admin", "devices", "write")
@@ -61,8 +63,8 @@ async def rig(
         cameras,
         world.puller,
         MemoryProducer(world.broker),
-        source,
-        finder or Finder(LOOPBACK, LIMIT_S),
+        partial(source, networks=networks),
+        finder or Finder(networks, LIMIT_S),
         LIMITS,
         SystemClock(),
     )

@@ -16,7 +16,7 @@ from services.ingest.bridge import Lane
 from services.ingest.handover import Room
 from services.ingest.messages import Limits
 from services.ingest.pull.camerafile import Camera
-from services.ingest.pull.networks import Networks
+from services.ingest.pull.networks import SiteNetworks
 from services.ingest.pull.pulled import handle_pulled
 from services.ingest.pull.puller import Puller, Source
 from services.ingest.pull.sources import sources
@@ -24,7 +24,7 @@ from services.ingest.pull.streams import Streams
 from services.ingest.replay import Known
 from services.ingest.shares import Shares
 
-LOOPBACK = Networks.parse(["127.0.0.1/32", "::1/128"])
+LOOPBACK = SiteNetworks.parse(["127.0.0.1/32", "::1/128"])
 MAX_BYTES = 60_000
 LIMIT_S = 0.4
 LIMITS = Limits(frame_max_bytes=MAX_BYTES)
@@ -82,7 +82,7 @@ class World:
         return [event for event in found if event.id.startswith(f"{camera_id}/")]
 
 
-def source(camera: Camera, networks: Networks = LOOPBACK, limit_s: float = LIMIT_S) -> Source:
+def source(camera: Camera, networks: SiteNetworks = LOOPBACK, limit_s: float = LIMIT_S) -> Source:
     """How ingest fetches it; RTSP cameras need streams that must be closed."""
     return sources(networks, LIMITS, limit_s, Streams(LIMITS))(camera)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from parking.core.errors import SettingsError
-from services.ingest.settings import Settings
+from services.ingest.settings import Settings, probe_settings
 
 GOOD = {
     "KAFKA_BOOTSTRAP": "127.0.0.1:9092",
@@ -62,11 +62,23 @@ def test_without_a_cameras_file_no_camera_is_asked():
     pull = Settings.from_env(GOOD | {"CAMERAS_FILE": "cameras.json"}).pull
     assert pull is not None
     assert (pull.credentials_file, pull.limit_s) == (None, 10)
-    pull.networks.check("192.168.1.20")
+    pull.networks.of("lot").check("192.168.1.20")
     with pytest.raises(OSError, match=r"not in an allowed network"):
-        pull.networks.check("127.0.0.1")
+        pull.networks.of("lot").check("127.0.0.1")
 
 
 def test_invalid_networks_are_reported():
     wrong = {"CAMERAS_FILE": "cameras.json", "CAMERAS_NETWORKS": "10.0.0.0/8,home"}
     assert problems(**wrong)[0].startswith("CAMERAS_NETWORKS: 'home'")
+
+
+def test_a_network_can_belong_to_one_site():
+    pull = Settings.from_env(
+        GOOD | {"CAMERAS_FILE": "cameras.json"} | {"CAMERAS_NETWORKS": "north=10.1.0.0/16"}
+    ).pull
+    assert pull is not None
+    pull.networks.of("north").check("10.1.2.3")
+    with pytest.raises(OSError, match=r"not in an allowed network"):
+        pull.networks.of("south").check("10.1.2.3")
+    _, for_commands, _ = probe_settings({"CAMERAS_NETWORKS": "north=10.1.0.0/16"})
+    for_commands.check("10.1.2.3")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ingest.pull.networks import PRIVATE, Forbidden, Networks
+from services.ingest.pull.networks import PRIVATE, Forbidden, Networks, SiteNetworks
 
 
 def allows(networks: list[str], address: str) -> bool:
@@ -66,3 +66,56 @@ def test_link_local_as_a_whole_does_not_name_the_metadata_service():
 def test_an_invalid_network_is_reported(name):
     with pytest.raises(ValueError, match=r".+"):
         Networks.parse(["192.168.0.0/16", name])
+
+
+def at_site(entries: str, site_id: str, address: str) -> bool:
+    try:
+        SiteNetworks.parse(entries.split(",")).of(site_id).check(address)
+    except Forbidden:
+        return False
+    return True
+
+
+SHARED_AND_OWN = "10.0.0.0/8, north=10.1.0.0/16,north=192.168.7.4,south=10.1.9.0/24"
+
+
+@pytest.mark.parametrize(
+    ("site_id", "address", "allowed"),
+    [
+        ("north", "10.1.2.3", True),
+        ("north", "192.168.7.4", True),
+        ("north", "10.2.0.1", True),
+        ("south", "10.1.2.3", False),
+        ("south", "::ffff:10.1.2.3", False),
+        ("south", "192.168.7.4", False),
+        ("south", "10.2.0.1", True),
+        ("other", "10.1.9.1", False),
+        ("other", "10.2.0.1", True),
+        ("north", "10.1.9.1", True),
+        ("south", "10.1.9.1", True),
+        ("north", "172.16.0.1", False),
+    ],
+)
+def test_a_sites_network_is_for_that_site_only(site_id, address, allowed):
+    assert at_site(SHARED_AND_OWN, site_id, address) is allowed
+
+
+def test_a_sites_network_does_not_mean_what_is_special():
+    assert not at_site("north=0.0.0.0/0", "north", "127.0.0.1")
+    assert at_site("north=0.0.0.0/0", "north", "8.8.8.8")
+    assert not at_site("0.0.0.0/0,north=0.0.0.0/0", "south", "8.8.8.8")
+
+
+def test_entries_without_a_site_mean_what_they_always_did():
+    for address in ("10.1.2.3", "8.8.8.8", "127.0.0.1", "fd00:ec2::254"):
+        assert at_site(",".join(PRIVATE), "north", address) is allows([*PRIVATE], address)
+
+
+def test_the_operators_commands_reach_the_networks_of_all_sites():
+    SiteNetworks.parse(SHARED_AND_OWN.split(",")).of_all().check("10.1.9.1")
+
+
+@pytest.mark.parametrize("name", ["=10.0.0.0/8", "North=10.0.0.0/8", "a/b=10.0.0.0/8", "north="])
+def test_an_invalid_site_or_network_is_reported(name):
+    with pytest.raises(ValueError, match=r".+"):
+        SiteNetworks.parse(["192.168.0.0/16", name])

@@ -26,7 +26,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from services.ingest.messages import Limits
 from services.ingest.pull.camerafile import Camera
-from services.ingest.pull.networks import Networks
+from services.ingest.pull.networks import SiteNetworks
 from services.ingest.pull.puller import Source, Want
 from services.ingest.pull.sources import sources
 from services.ingest.pull.streams import Streams
@@ -141,7 +141,7 @@ async def measure(port: int, count: int, interval_s: float, seconds: float) -> s
     """Measure and return the figures on one line."""
     limits = Limits()
     streams = Streams(limits)
-    new_source = sources(Networks.parse(["127.0.0.1"]), limits, _LIMIT_S, streams)
+    new_source = sources(SiteNetworks.parse(["127.0.0.1"]), limits, _LIMIT_S, streams)
     sizes: list[int] = []
     urls = [f"rtsp://127.0.0.1:{port}/{number}" for number in range(count)]
     polling = [

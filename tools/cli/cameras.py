@@ -29,7 +29,7 @@ from services.ingest.pull import media, onvif
 from services.ingest.pull.camerafile import Camera
 from services.ingest.pull.camerafiles import DiskFiles
 from services.ingest.pull.faults import CameraFault
-from services.ingest.pull.networks import Networks
+from services.ingest.pull.networks import SiteNetworks
 from services.ingest.pull.puller import Source
 from services.ingest.pull.sources import sources
 from services.ingest.pull.streams import Streams
@@ -59,7 +59,7 @@ class Tried:
 
 
 async def try_all(
-    cameras: Sequence[Camera], networks: Networks, limits: Limits, limit_s: float
+    cameras: Sequence[Camera], networks: SiteNetworks, limits: Limits, limit_s: float
 ) -> list[Tried]:
     """Poll each camera once, several at a time."""
     streams = Streams(limits)

@@ -9,7 +9,7 @@ from parking.wire.camera_sources import AskedCamera, FoundCamera, NewSource, Str
 from services.ingest.pull import media, onvif
 from services.ingest.pull.camerafile import polled
 from services.ingest.pull.faults import CameraFault
-from services.ingest.pull.networks import Forbidden, Networks
+from services.ingest.pull.networks import Forbidden, Networks, SiteNetworks
 from services.ingest.pull.onvifcam import OnvifDevice
 
 WAIT_S: Final = 4.0
@@ -18,16 +18,16 @@ ASK_LIMIT_S: Final = 45.0
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """The networks in which cameras may be, how long a camera may take to answer, and where to send
-    the request."""
+    """The networks in which each site's cameras may be, how long a camera may take to answer, and
+    where to send the request."""
 
-    networks: Networks
+    networks: SiteNetworks
     limit_s: float
     group: tuple[str, int] = onvif.GROUP
     wait_s: float = WAIT_S
 
-    async def find(self) -> list[FoundCamera]:
-        """Return the cameras in allowed networks that answer within some seconds. The host of a
+    async def find(self, site_id: str) -> list[FoundCamera]:
+        """Return the cameras in the site's networks that answer within some seconds. The host of a
         service is always the one that answered, because a login must not go to a host that an
         answer names. Raises Retryable."""
         try:
@@ -36,19 +36,22 @@ class Finder:
             raise Retryable(
                 f"the request cannot be sent ({error.strerror})", "no-network"
             ) from None
+        networks = self.networks.of(site_id)
         return [
             FoundCamera(address=one.address, model=one.model, service=service)
             for one in found
-            if self._may_be_asked(one.address)
+            if _may_be_asked(networks, one.address)
             and (service := media.web_url(one.service, f"http://{one.address}/"))
         ]
 
-    async def profiles(self, asked: AskedCamera) -> list[StreamProfile]:
-        """Return a camera's streams, with their addresses. Raises Invalid, CameraFault."""
+    async def profiles(self, site_id: str, asked: AskedCamera) -> list[StreamProfile]:
+        """Return the streams of a camera in the site's networks, with their addresses. Raises
+        Invalid, CameraFault."""
         # The address must be one that could be polled.
         source = NewSource(version=0, kind="snapshot", url=asked.service)
         polled("none/none", source, asked.login)
-        device = OnvifDevice(asked.service, self.networks, self.limit_s, asked.login)
+        networks = self.networks.of(site_id)
+        device = OnvifDevice(asked.service, networks, self.limit_s, asked.login)
         try:
             async with asyncio.timeout(ASK_LIMIT_S):
                 profiles = await device.profiles()
@@ -67,9 +70,10 @@ class Finder:
             for one in profiles
         ]
 
-    def _may_be_asked(self, address: str) -> bool:
-        try:
-            self.networks.check(address)
-        except Forbidden:
-            return False
-        return True
+
+def _may_be_asked(networks: Networks, address: str) -> bool:
+    try:
+        networks.check(address)
+    except Forbidden:
+        return False
+    return True

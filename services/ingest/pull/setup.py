@@ -174,14 +174,14 @@ def setup_routes(bearer: Bearer, setup: Setup | None) -> APIRouter:
         async with _answering():
             own = entered(request)
             async with own.turn(site):
-                return _json(await own.finder.find())
+                return _json(await own.finder.find(site))
 
     @router.post(HTTP_CAMERAS + "/{site}/profiles")
     async def list_profiles(request: Request, site: str) -> Response:
         async with _answering():
             own, asked = entered(request), await _body(request, AskedCamera)
             async with own.turn(site):
-                return _json(await own.finder.profiles(asked))
+                return _json(await own.finder.profiles(site, asked))
 
     return router
 
