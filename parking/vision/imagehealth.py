@@ -52,9 +52,8 @@ class Thresholds:
     """Fog darkens the bright parts: the brightness that 95 % of the picture is below is within this
     distance of the dark end."""
     fogged_locally: float = 0.35
-    """Range within 9 x 9 pixels that 95 % of the picture is below. An empty, sharp lot of uniform
-    grey has at least 0.38 (0.36 was the minimum of the bright ones among 260 windows of a quarter
-    of a frame), and fog of the third strength at most 0.3."""
+    """Range within 9 x 9 pixels that 95 % of the picture is below. Most empty, grey lots have at
+    least 0.36, and fog of the third strength at most 0.32."""
     blurred_below: float = 0.52
     """Sharpness: the share of fine gradients that a blur would remove."""
     frozen_after: int = 5
@@ -68,6 +67,15 @@ class Thresholds:
 
 LEAST: Final = Thresholds(covered_below=0.1, blurred_below=0.4)
 """The limits for a picture that a person chose as a reference."""
+_SPARSE: Final = (0.4, 0.2, 0.15)
+"""A dark, empty lot (bright end below the first value) shows detail in few blocks. It is not
+covered if it shows the second value's share and has edges (`Measured.edges`) of the third. Behind
+a cover that lets 30 % of the light through, edges are at most 0.08."""
+_CLEAR_EDGES: Final = 0.45
+"""Edges that are this strong are never behind fog: of the third strength it leaves at most 0.43."""
+_DULL: Final = (0.25, 0.42)
+"""Fog that leaves a contrast below the first value has brightened the dark end beyond the second,
+in 240 foggy pictures to at least 0.49. A duller picture with so little contrast is just grey."""
 _LEAST_FOG: Final = (0.16, 0.25)
 """A bright picture with less contrast and local range than this is fogged, whatever is usual. The
 models' accuracy on paler ones is in docs/accuracy.md."""
@@ -94,7 +102,9 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a picture shows on its own, without the camera's history. `damage` tells in words why it
-    is not usable. `fine` tells where it is sharp, and is None for a tiny picture."""
+    is not usable. `fine` tells where it is sharp, and is None for a tiny picture. `local` and
+    `edges` are the ranges within 9 x 9 pixels that 95 and 99 % of the picture are below. They are 1
+    where no verdict needs them."""
 
     grey: Grey
     dark_end: float
@@ -104,6 +114,7 @@ class Measured:
     local: float
     damage: str | None = None
     fine: Fine | None = None
+    edges: float = 1.0
 
 
 def measured(grey: Grey, stored: Grey | None = None) -> Measured:
@@ -112,9 +123,13 @@ def measured(grey: Grey, stored: Grey | None = None) -> Measured:
     rows are rows of that one."""
     dark_end, bright_end = (level / 255 for level in _percentiles(grey))
     sharp, fine = _sharpness(grey)
-    local = _local_range(grey) if dark_end > FOG_FROM else 1.0
+    detail = _detail(grey)
+    pale, local, edges = dark_end > FOG_FROM, 1.0, 1.0
+    if pale or detail < Thresholds().covered_below:
+        local, edges = _local_ranges(grey)
     torn = damage(grey if stored is None else stored)
-    return Measured(grey, dark_end, bright_end, _detail(grey), sharp, local, torn, fine)
+    local = local if pale else 1.0
+    return Measured(grey, dark_end, bright_end, detail, sharp, local, torn, fine, edges)
 
 
 def limits_for(usual: Measured, limits: Thresholds) -> Thresholds:
@@ -170,17 +185,24 @@ def _verdict(seen: Measured, repeats: int, limits: Thresholds) -> tuple[Health, 
         return "damaged", seen.damage
     if seen.bright_end < limits.dark_below:
         return "dark", f"{_ENDS[1]} % of the picture is darker than {seen.bright_end:.2f} of 1"
-    if seen.detail < limits.covered_below:
+    if seen.detail < limits.covered_below and not _sparse(seen):
         return "covered", f"only {seen.detail:.0%} of the picture shows any detail"
     contrast = seen.bright_end - seen.dark_end
     hazy = seen.dark_end > limits.fogged_above and contrast < limits.fogged_within
-    if hazy and seen.local < limits.fogged_locally:
+    dull = contrast < _DULL[0] and seen.dark_end < _DULL[1]
+    clear = dull or seen.edges >= _CLEAR_EDGES
+    if hazy and not clear and seen.local < limits.fogged_locally:
         return "fogged", f"no part is dark, and all brightness is within {contrast:.2f} of 1"
     if seen.sharp < limits.blurred_below:
         return "blurred", f"sharpness {seen.sharp:.2f} is below {limits.blurred_below:.2f}"
     if limits.frozen_after and repeats >= limits.frozen_after:
         return "frozen", f"the same picture {repeats + 1} times in a row"
     return "ok", None
+
+
+def _sparse(seen: Measured) -> bool:
+    dark, detail, edges = _SPARSE
+    return seen.bright_end < dark and seen.detail >= detail and seen.edges >= edges
 
 
 def _clock(grey: Grey, earlier: Look, limits: Thresholds) -> Flags | None:
@@ -197,11 +219,11 @@ def _clock(grey: Grey, earlier: Look, limits: Thresholds) -> Flags | None:
     return clock if float(clock.mean()) <= limits.clock_within else None
 
 
-def _percentiles(grey: Grey) -> list[float]:
-    """The grey levels that `_ENDS` percent of the pixels are below. They come from a histogram,
+def _percentiles(grey: Grey, percents: Sequence[int] = _ENDS) -> list[float]:
+    """The grey levels that these percentages of the pixels are below. They come from a histogram,
     because sorting a picture takes ten times as long."""
     below = np.cumsum(np.bincount(grey.ravel(), minlength=256))
-    ranks = [(grey.size - 1) * percent / 100 for percent in _ENDS]
+    ranks = [(grey.size - 1) * percent / 100 for percent in percents]
     levels = [np.searchsorted(below, [int(rank), -int(-rank // 1)], "right") for rank in ranks]
     return [
         float(low + (high - low) * (rank - int(rank)))
@@ -209,11 +231,12 @@ def _percentiles(grey: Grey) -> list[float]:
     ]
 
 
-def _local_range(grey: Grey) -> float:
-    """The range within 9 x 9 pixels that 95 % of the picture is below, 0..1."""
+def _local_ranges(grey: Grey) -> tuple[float, float]:
+    """The ranges within 9 x 9 pixels that 95 and 99 % of the picture are below, 0..1."""
     kernel = np.ones((9, 9), np.uint8)
     ranges = cv2.subtract(cv2.dilate(grey, kernel), cv2.erode(grey, kernel))
-    return _percentiles(np.asarray(ranges, np.uint8))[1] / 255
+    local, edges = _percentiles(np.asarray(ranges, np.uint8), (95, 99))
+    return local / 255, edges / 255
 
 
 def _detail(grey: Grey) -> float:

@@ -137,14 +137,22 @@ class Judge:
     def observations(self, ground: Ground, judged: Judgement) -> list[Observation]:
         """Return the observations of the slots that were judged again, in order."""
         chances = judged.known.chances
+        against = np.zeros(len(chances), np.bool_)
         if self._slotnet is None:
             middle = self._facts.probability(self._facts.threshold)
             band = (np.nextafter(middle, 0), middle)
         else:
             band = doubtful_band(self._slotnet.fusion, chances[~np.isnan(chances)].tolist())
+            against = self._slotnet.fusion.contradicted(judged.known.logits, chances)
         ids, pairs = [slot.slot_id for slot in ground.slots], judged.known.pairs
         return [
-            observation(ids[i], float(chances[i]), band, [ids[j] for j in partners(i, pairs)])
+            observation(
+                ids[i],
+                float(chances[i]),
+                band,
+                [ids[j] for j in partners(i, pairs)],
+                contradicted=bool(against[i]),
+            )
             for i in np.flatnonzero(judged.renewed).tolist()
         ]
 

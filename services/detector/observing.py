@@ -14,16 +14,21 @@ while a detected vehicle is certain."""
 
 
 def observation(
-    slot_id: str, occupied: float, band: tuple[float, float], straddling: Sequence[str] = ()
+    slot_id: str,
+    occupied: float,
+    band: tuple[float, float],
+    straddling: Sequence[str] = (),
+    *,
+    contradicted: bool = False,
 ) -> Observation:
     """Return the slot's observation. Within the band the state is unknown, and the confidence shows
-    how close it is to a decision. `straddling` are the other slots under the same vehicle; if there
-    are any, the slot is never free."""
+    how close it is to a decision. `straddling` are the other slots under the same vehicle. If there
+    are any, or if the slot network contradicts, the slot is never free."""
     low, high = band
     state: Seen
     if occupied >= high:
         state, sure = "occupied", occupied
-    elif occupied <= low and not straddling:
+    elif occupied <= low and not straddling and not contradicted:
         state, sure = "free", 1 - occupied
     else:
         state, sure = "unknown", max(occupied, 1 - occupied)

@@ -33,6 +33,11 @@ _NO_BOX, _ANY_BOX = -5.8, 0.0  # logits of a box's score: no box, and one that i
 
 _LEAST, _MOST = 0.003, 0.997
 
+CONTRADICTS_FROM: Final = 1.0
+"""A slot is not reported free if the slot network sees a vehicle in it (logit), even if the boxes
+outweigh its answer. A lorry that reaches over a slot, or a vehicle without a box, looks like this.
+docs/accuracy.md has the measurements."""
+
 DOUBT_FROM: Final = 0.04
 """When the mean doubt of a picture's slots exceeds this, the picture's band widens. Nine in ten
 clean pictures of unseen lots stay below it."""
@@ -68,6 +73,14 @@ class Fusion:
         """Return where the slot network is sure."""
         sure: NDArray[np.bool_] = (crop_logits <= SURE_FREE) | (crop_logits >= SURE_OCCUPIED)
         return sure
+
+    def contradicted(
+        self, crop_logits: NDArray[np.float64], chances: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Return where P(occupied) says free, but the slot network sees a vehicle. Such a slot is
+        unknown."""
+        against: NDArray[np.bool_] = (chances <= self.low) & (crop_logits >= CONTRADICTS_FROM)
+        return against
 
     def alone(self, crop_logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return P(occupied) from such answers, as if the boxes agreed with them."""

@@ -253,3 +253,52 @@ def test_washed_out_light_is_normal_where_the_reference_shows_it_and_fog_is_stil
     foggy = corrupt(washed(demo_frame(24)), "fog", 1, "a seed")
     assert usual(foggy, washed(demo_frame(10))) == "fogged"
     assert usual(washed(washed(demo_frame(24))), washed(demo_frame(10))) == "fogged"
+
+
+# ---------------------------------------------------------------- empty lots
+def ground(level: int, spread: float) -> Picture:
+    """Empty asphalt of one grey, with its grain."""
+    grain = np.random.default_rng(4).normal(0, spread, (270, 480, 1))
+    grey = np.clip(level + grain, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(np.repeat(grey, 3, axis=2), (960, 540)), np.uint8)
+
+
+def lined(picture: Picture, level: int, every: int) -> Picture:
+    """The ground with painted lines."""
+    for x in range(40, 960, every):
+        cv2.line(picture, (x, 60), (x + 50, 250), (level,) * 3, 4)
+    return picture
+
+
+EMPTY = {
+    "pale, with a few bright lines": lined(ground(140, 10), 255, 230),
+    "dull": lined(ground(108, 8), 182, 180),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_lot_of_little_contrast_is_not_in_fog(name):
+    """Measured as such by the earlier limits: hardly any contrast, nowhere much of it."""
+    seen = measured(small_grey(EMPTY[name]))
+    assert seen.bright_end - seen.dark_end < Thresholds().fogged_within
+    assert Thresholds().fogged_above < seen.dark_end
+    assert seen.local < Thresholds().fogged_locally
+    assert assess(seen, None)[0].status == "ok"
+
+
+@pytest.mark.parametrize("name", EMPTY)
+@pytest.mark.parametrize("strength", [3, 4, 5])
+def test_the_same_lot_in_fog_is(name, strength):
+    assert status(corrupt(EMPTY[name], "fog", strength, "lot")) in ("fogged", "covered")
+
+
+def test_an_empty_lot_in_the_dark_is_not_covered_and_a_cover_in_the_dark_is():
+    """Few blocks show detail, but lines as sharp as no cover lets through."""
+    dark = ground(55, 1.5)
+    lined(dark[:, :430], 110, 45)
+    dark[:40] = 75
+    seen = measured(small_grey(dark))
+    assert 0.2 < seen.detail < Thresholds().covered_below
+    assert assess(seen, None)[0].status == "ok"
+    for strength in (1, 3, 5):
+        assert status(corrupt(dark, "cover-whole", strength, "night")) == "covered"

@@ -14,7 +14,13 @@ from services.detector.ground import ground_of
 from services.detector.judging import How, Judge, Judgement, Known, Shot
 from services.detector.model import Facts
 from services.detector.searching import NO_BOXES
-from services.detector.slotnet import SURE_FREE, SURE_OCCUPIED, Fusion, SlotNet
+from services.detector.slotnet import (
+    CONTRADICTS_FROM,
+    SURE_FREE,
+    SURE_OCCUPIED,
+    Fusion,
+    SlotNet,
+)
 from services.detector.trust import NEEDED, earn, is_trusted, spend
 from tests.support.detector_tools import WhiteDetector, jpeg, layout, scene
 
@@ -88,6 +94,20 @@ def test_where_it_is_not_sure_they_are_and_both_opinions_count():
     assert states == ["occupied", "free", "free"]
     assert judged.searched == "slots"
     assert len(judged.known.boxes.scores) == 1
+
+
+OUTWEIGHED = Fusion(bias=0, box=1, crop=0.5, covered=0, low=0.3, high=0.7)
+"""No box and a network that sees a vehicle give P(occupied) = .02."""
+
+
+@pytest.mark.parametrize(
+    ("logit", "state"), [(CONTRADICTS_FROM, "unknown"), (CONTRADICTS_FROM - 0.1, "free")]
+)
+def test_a_slot_in_which_the_network_sees_a_vehicle_is_never_free(logit, state):
+    """Without a box of its own P(occupied) is low, as under the end of a lorry."""
+    judged, states = judge(net(logit, fusion=OUTWEIGHED), Counting(0.9), occupied=())
+    assert judged.known.chances.max() < OUTWEIGHED.low
+    assert states == [state] * 3
 
 
 def test_where_it_is_not_trusted_yet_they_are():

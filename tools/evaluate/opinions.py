@@ -144,6 +144,8 @@ def shown(
         looked += judged.closer
         low, high = doubtful_band(fusion, judged.known.chances.tolist())
         unknown[mine] = (chance[mine] > low) & (chance[mine] < high)
+        against = fusion.contradicted(judged.known.logits, judged.known.chances)
+        unknown[mine] |= against[labelled]
         sure[mine] = fusion.sure(judged.known.logits)[labelled]
     return Shown(chance, unknown, first, looked / len(np.unique(said.frame)), float(sure.mean()))
 
