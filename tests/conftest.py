@@ -13,11 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import claims
 from tests.support.waiting import PATIENCE
 from tools.stack.infra import Infra
 from tools.stack.settings import ROOT, Paths
 
 TESTS = Path(__file__).parent
+# Before numpy is imported, and for every process that a test starts: threads that wait in a busy
+# loop for arrays this small, and Java's second compiler, cost more than they give back.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 # Tests send faster than any device; the limits have tests of their own.
 UNLIMITED = {
     "SHARES": "off",
@@ -29,20 +34,14 @@ UNLIMITED = {
 STACK_TIMEOUT_S = 180  # the first such test pays for the start of the servers, and their download
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--share", default="1/1", help="K/N: of every N files with servers only the K-th"
-    )
+pytest_addoption = claims.pytest_addoption
+pytest_runtestloop = claims.pytest_runtestloop
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         mark(item)
-    share, shares = map(int, config.getoption("--share").split("/"))
-    files = sorted({item.path for item in items if needs_servers(item)}, key=lambda path: path.name)
-    others = {path for number, path in enumerate(files) if number % shares != share - 1}
-    items[:] = [item for item in items if item.path not in others]
 
 
 def needs_servers(item: pytest.Item) -> bool:

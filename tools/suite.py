@@ -1,15 +1,17 @@
-"""Run the tests in three processes side by side, those without servers and half of those with
-servers each; then the few that need the computer to themselves.
+"""Run the tests in three processes side by side: one runs those without servers, and two share
+those with servers, file by file. Then run the few that need the computer to themselves.
 
-    python -m tools.suite [--once] [pytest's arguments]
+    python -m tools.suite [--unit] [--once] [pytest's arguments]
 
 Tests without servers keep one core busy, and the others mostly wait for servers. Each line of
 output is prefixed with its group. Up to 5 tests that failed beside others are run once more by
-themselves, unless `--once` is given. The last lines repeat what failed and what passed only by
-itself. The exit status is 0 if all passed.
+themselves, unless `--once` is given. The last lines name the ten slowest, what failed, and what
+passed only by itself. The exit status is 0 if all passed. With `--unit` two processes share the
+unit tests, and nothing else runs.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,12 +24,15 @@ from typing import Final
 SERVERS: Final = "(stack or browser) and not alone and not nightly"
 GROUPS: Final = {
     "parts": ("-m", "not stack and not browser and not nightly"),
-    "servers": ("-m", SERVERS, "--share", "1/2"),
-    "others": ("-m", SERVERS, "--share", "2/2"),
+    "servers": ("-m", SERVERS, "--claims", "{claims}"),
+    "others": ("-m", SERVERS, "--claims", "{claims}"),
 }
+UNIT: Final = dict.fromkeys(("unit 1", "unit 2"), ("tests/unit", "--claims", "{claims}"))
 ALONE: Final = ("-m", "alone and not nightly")
 RUN_AGAIN: Final = 5
 """More failures than this are not due to chance, so nothing is run again (docs/decisions/0032)."""
+SLOWEST: Final = 10
+_DURATION: Final = re.compile(r"(\d+\.\d+)s (call|setup|teardown) +(.+)")
 PASSED: Final = 0
 TESTS_FAILED: Final = 1
 NOTHING_CHOSEN: Final = 5
@@ -36,20 +41,23 @@ NOTHING_CHOSEN: Final = 5
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one group ended: pytest's exit status, the failed tests, and pytest's line for each."""
+    """How one group ended: pytest's exit status, the failed tests, pytest's line for each, and its
+    slowest ones as (seconds, what)."""
 
     group: str
     status: int
     failed: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    slowest: tuple[tuple[float, str], ...] = ()
 
 
 def run(group: str, chosen: Sequence[str], arguments: Sequence[str], cache: Path) -> Outcome:
     """Run one group to its end. pytest keeps its list of failed tests in `cache`/`group`."""
-    own = cache / group
-    command = [sys.executable, "-m", "pytest", *chosen, "--durations=10", "-rfE"]
-    command += ["-o", f"cache_dir={own}", *arguments]
-    lines = []
+    own, claims = cache / group, cache / "claims"
+    claims.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "pytest", *(part.format(claims=claims) for part in chosen)]
+    command += [f"--durations={SLOWEST}", "-rfE", "-o", f"cache_dir={own}", *arguments]
+    lines, slowest = [], []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101 -- stdout is a pipe
         for line in process.stdout:
@@ -57,7 +65,9 @@ def run(group: str, chosen: Sequence[str], arguments: Sequence[str], cache: Path
             sys.stdout.flush()
             if line.startswith(("FAILED ", "ERROR ")):
                 lines.append(line.rstrip())
-    return Outcome(group, process.returncode, failed_in(own), tuple(lines))
+            if found := _DURATION.match(line):
+                slowest.append((float(found[1]), f"{found[2]} of {found[3]}"))
+    return Outcome(group, process.returncode, failed_in(own), tuple(lines), tuple(slowest))
 
 
 def failed_in(cache: Path) -> tuple[str, ...]:
@@ -74,7 +84,10 @@ def may_run_again(outcomes: Sequence[Outcome]) -> bool:
 
 
 def report(outcomes: Sequence[Outcome], again: Sequence[Outcome]) -> None:
-    """Print what failed, and what passed only by itself."""
+    """Print the slowest tests, what failed, and what passed only by itself."""
+    slowest = sorted((one for outcome in outcomes for one in outcome.slowest), reverse=True)
+    for seconds, what in slowest[:SLOWEST]:
+        print(f"slowest | {seconds:6.1f} s {what}")
     still = {test for outcome in again for test in outcome.failed}
     repeated = {one.group for one in again}
     for outcome in outcomes:
@@ -90,20 +103,24 @@ def report(outcomes: Sequence[Outcome], again: Sequence[Outcome]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run all groups. Returns 0 if all passed and at least one test ran."""
-    once = "--once" in arguments
-    arguments = [argument for argument in arguments if argument != "--once"]
+    once, unit = "--once" in arguments, "--unit" in arguments
+    arguments = [argument for argument in arguments if argument not in ("--once", "--unit")]
+    groups = UNIT if unit else GROUPS
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
-        with ThreadPoolExecutor(len(GROUPS)) as pool:
-            each = [pool.submit(run, name, how, arguments, cache) for name, how in GROUPS.items()]
-            beside = [group.result() for group in each]
-        alone = run("alone", ALONE, arguments, cache)
+        with ThreadPoolExecutor(len(groups)) as pool:
+            each = [pool.submit(run, name, how, arguments, cache) for name, how in groups.items()]
+            outcomes = [group.result() for group in each]
         again = []
-        if not once and may_run_again(beside):
+        may_repeat = not once and may_run_again(outcomes)
+        failed = [one.group for one in outcomes if one.failed]
+        if not unit:
+            outcomes.append(run("alone", ALONE, arguments, cache))
+        if may_repeat:
             chosen = ("-m", "", "--last-failed")
-            again = [run(one.group, chosen, arguments, cache) for one in beside if one.failed]
-    report([*beside, alone], again)
-    return verdict([*beside, alone], again)
+            again = [run(group, chosen, arguments, cache) for group in failed]
+    report(outcomes, again)
+    return verdict(outcomes, again)
 
 
 def verdict(outcomes: Sequence[Outcome], again: Sequence[Outcome]) -> int:

@@ -1,10 +1,13 @@
 """`tools.suite` against real pytest runs in a folder of their own."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.support.claims import Claims
 from tools import suite
+from tools.stack.settings import ROOT
 
 FAILS = "\ndef test_fails():\n    assert False\n"
 PASSES = "\ndef test_passes():\n    pass\n"
@@ -13,6 +16,7 @@ PASSES = "\ndef test_passes():\n    pass\n"
 def fails_once(name: str) -> str:
     """A test that fails in its first run only."""
     return f"""
+import re
 from pathlib import Path
 
 def test_{name}():
@@ -26,9 +30,8 @@ def test_{name}():
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with settings of its own, in which only the group `parts` has tests."""
-    (tmp_path / "pytest.ini").write_text(
-        "[pytest]\naddopts = -p no:asyncio -p no:hypothesispytest\n"
-    )
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setattr(suite, "GROUPS", {"parts": ()})
     monkeypatch.setattr(suite, "ALONE", ("-k", "no_such_test"))
     monkeypatch.chdir(tmp_path)
@@ -77,3 +80,41 @@ def test_what_did_not_run_again_is_still_failed() -> None:
     assert suite.verdict(beside, [suite.Outcome("parts", 0, ("b",))]) == 1
     assert suite.verdict(beside, [suite.Outcome("parts", 0)]) == 0
     assert suite.verdict(beside, [suite.Outcome("parts", suite.NOTHING_CHOSEN, ("a", "b"))]) == 1
+
+
+def test_two_processes_share_the_files_and_each_test_runs_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one that is done first takes the next file; a slow file keeps its process busy."""
+    how = ("-p", "tests.support.claims", "--claims", "{claims}")
+    monkeypatch.setattr(suite, "GROUPS", {"servers": how, "others": how})
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    test = "from pathlib import Path\n\ndef test_{0}():\n    Path('{0}').touch(exist_ok=False)\n"
+    for name in "abcde":
+        (folder / f"test_{name}.py").write_text(test.format(name))
+    assert suite.main(["-q", "--once"]) == 0
+    assert sorted(file.name for file in folder.glob("?")) == list("abcde")
+    said = capsys.readouterr().out
+    ran = re.findall(r"\| (\d) passed", said)
+    assert sum(map(int, ran)) == 5, said
+
+
+def test_a_file_goes_to_who_asks_first(tmp_path: Path) -> None:
+    one, other = Claims(tmp_path), Claims(tmp_path)
+    assert one.claim(Path("/t/test_a.py"))
+    assert not other.claim(Path("/t/test_a.py"))
+    assert other.claim(Path("/t/test_b.py"))
+    assert one.claim(Path("/t/test_a.py")), "it stays its own"
+    assert not one.claim(Path("/t/test_b.py"))
+
+
+def test_the_ten_slowest_of_all_groups_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [
+        suite.Outcome(name, 0, slowest=tuple((float(n), f"call of {name} {n}") for n in range(8)))
+        for name in ("parts", "servers")
+    ]
+    suite.report(groups, [])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == suite.SLOWEST
+    assert lines[0] == "slowest |    7.0 s call of servers 7"
+    assert lines[-1] == "slowest |    3.0 s call of parts 3"

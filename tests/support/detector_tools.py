@@ -3,6 +3,7 @@ predictable results."""
 
 import os
 from collections.abc import AsyncGenerator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,13 @@ def scene(
     """A lot of tarmac with pure white vehicles on it, dirty in the middle (an area without anything
     in it is a covered one); every seed has another grain, as large at every size: tarmac without
     grain, seen small, is a blurred picture. The ground is the seed's too, or `ground`'s."""
+    return _drawn(tuple(occupied), seed, size_wh, ground).copy()
+
+
+@lru_cache(maxsize=32)  # drawing takes longer than most of what is tested with the picture
+def _drawn(
+    occupied: tuple[str, ...], seed: int, size_wh: tuple[int, int], ground: int | None
+) -> Picture:
     width, height = size_wh
     rng = np.random.default_rng(seed)
     below = rng if ground is None else np.random.default_rng(ground)
@@ -140,7 +148,7 @@ class WhiteDetector:
         return [self._one(image) for image in images_bgr]
 
     def _one(self, image: Picture) -> Boxes:
-        white = (image.min(axis=2) > 225).astype(np.uint8)
+        white = np.asarray(cv2.inRange(image, (226,) * 3, (255,) * 3), np.uint8)
         _, _, stats, _ = cv2.connectedComponentsWithStats(white)
         rows = [row for row in stats[1:].tolist() if row[4] > 200]
         height, width = image.shape[:2]

@@ -44,8 +44,11 @@ def _taken(scene: NDArray[np.float32], rng: np.random.Generator, sensor: Sensor)
     gain = np.float32(rng.normal(1.0, sensor.exposure))
     # The same in all colours: noise that is a pixel's own in each averages out in the grey picture
     # that the gate looks at, so this is the harder case.
-    noise = rng.standard_normal((*scene.shape[:2], 1), np.float32) * np.float32(sensor.noise)
-    seen = np.clip(scene * gain + noise, 0, 255).astype(np.uint8)
+    noise = rng.standard_normal((*scene.shape[:2], 1), np.float32)
+    noise *= np.float32(sensor.noise)
+    seen = scene * gain
+    seen += noise
+    seen = np.clip(seen, 0, 255, out=seen).astype(np.uint8)
     return bytes(cv2.imencode(".jpg", seen, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1])
 
 
