@@ -43,7 +43,7 @@ async function way(hands, source) {
   await act.type(/^Your name/, NAME);
   await act.type(/^Password/, PASSWORD);
   await act.press("Create");
-  await page.getByRole("heading", { name: "No lot yet" }).waitFor();
+  await page.getByRole("heading", { name: "No lots yet" }).waitFor();
   await act.follow("Add a camera");
   await (source === "camera" ? addCamera : uploadPicture)(page, act, site);
   await page.getByRole("link", { name: "Draw its spaces" }).waitFor({ timeout: 60_000 });
@@ -73,13 +73,13 @@ async function way(hands, source) {
 
 async function addCamera(page, act, site) {
   await act.type("Lot", site);
-  await act.type("Name of the camera", "gate");
+  await act.type("Camera name", "gate");
   await act.type("Address", camera);
   await act.press("Save the camera");
 }
 
 async function uploadPicture(page, act, site) {
-  await act.choose("A picture, to try without a camera");
+  await act.choose("A picture, to try it without a camera");
   await act.type("Lot", site);
   await act.file("Picture", picture);
   await page.screenshot({ path: join(shots, `first-upload-${site}.png`) });
@@ -102,8 +102,8 @@ async function rowsByMouse(page, act) {
     ]) {
       await act.clickAt(place, SIZE);
     }
-    const count = page.getByLabel("Spaces", { exact: true });
-    if ((await count.inputValue()) !== "15") await act.type("Spaces", "15");
+    const count = page.getByLabel("Number of spaces", { exact: true });
+    if ((await count.inputValue()) !== "15") await act.type("Number of spaces", "15");
     await act.press("Add the row");
     await page.getByTestId("slots-message").getByText("Row of 15 spaces added").waitFor();
   }
@@ -121,7 +121,7 @@ async function rowByKeys(page, act) {
   await act.key("Space");
   await act.hold("Control+ArrowLeft", 8);
   await act.key("Space");
-  await act.type("Spaces", String(SPACES));
+  await act.type("Number of spaces", String(SPACES));
   await act.key("Enter");
   await page.getByTestId("slots-message").getByText(`Row of ${SPACES} spaces added`).waitFor();
 }

@@ -137,7 +137,7 @@ async function behindABuffer() {
   await held.step("a proxy that buffers everything: the page never says that it is live", async () => {
     await enter(held.page);
     await held.page.locator(".pill-connecting").waitFor();
-    await held.page.getByText("The server does not answer.").waitFor();
+    await held.page.getByText("The server is not responding.").waitFor();
   });
   const socket = await Watched.open(browser, `${SOCKETS}/#/${site}`, OPTIONS);
   await socket.step("the same proxy: a page built for /ws is live", async () => {

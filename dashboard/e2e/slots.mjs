@@ -58,7 +58,7 @@ async function rows(page) {
     actions += 1;
     await action;
   };
-  await act(page.getByRole("link", { name: `Draw spaces of ${site}/north` }).click());
+  await act(page.getByRole("link", { name: `Draw the spaces of ${site}/north` }).click());
   await page.getByTestId("slots-canvas").waitFor();
   await act(page.getByRole("button", { name: "Draw a row" }).click());
   const fronts = [
@@ -75,9 +75,9 @@ async function rows(page) {
     ]) {
       await act(clickAt(page, place));
     }
-    const name = page.getByLabel("First name");
+    const name = page.getByLabel("Name of the first space");
     if ((await name.inputValue()) !== first) await act(name.fill(first));
-    const count = page.getByLabel("Spaces", { exact: true });
+    const count = page.getByLabel("Number of spaces", { exact: true });
     if ((await count.inputValue()) !== "15") await act(count.fill("15"));
     if (first === "B01") await page.screenshot({ path: join(shots, "slots-desk-row.png") });
     await act(page.getByRole("button", { name: "Add the row" }).click());
@@ -194,7 +194,7 @@ async function serverFault(page) {
 }
 
 async function keyboard(page) {
-  await tabTo(page, `Draw spaces of ${other}/north`);
+  await tabTo(page, `Draw the spaces of ${other}/north`);
   await page.keyboard.press("Enter");
   await page.getByTestId("slots-canvas").waitFor();
   await tabTo(page, "Draw a space");

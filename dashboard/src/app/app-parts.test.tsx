@@ -12,9 +12,9 @@ afterEach(cleanup);
 describe("EmptyState", () => {
   it("shows that it loads until it knows that there is no lot", () => {
     const { rerender } = render(<EmptyState loaded={false} />);
-    expect(screen.getByText("Loading the lots")).toBeTruthy();
+    expect(screen.getByText("Loading lots")).toBeTruthy();
     rerender(<EmptyState loaded />);
-    expect(screen.getByRole("heading", { name: "No lot yet" })).toBeTruthy();
+    expect(screen.getByRole("heading", { name: "No lots yet" })).toBeTruthy();
   });
 });
 

@@ -133,9 +133,9 @@ describe("a busy computer", () => {
     busyWords(camera("demo/north", { status }), seen(0, change));
 
   it.each([
-    [6_000, "analysed every 6 s instead of 1 s: this computer is busy"],
-    [5_870, "analysed every 6 s instead of 1 s: this computer is busy"],
-    [1_530, "analysed every 1.5 s instead of 1 s: this computer is busy"],
+    [6_000, "analysed every 6 s instead of every 1 s because the server is busy"],
+    [5_870, "analysed every 6 s instead of every 1 s because the server is busy"],
+    [1_530, "analysed every 1.5 s instead of every 1 s because the server is busy"],
     [1_400, null],
   ])("that analyses every %i ms: %s", (analysed_every_ms, words) => {
     expect(busy({ analysed_every_ms, load_level: 4 })).toBe(words);

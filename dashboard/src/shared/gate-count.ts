@@ -1,7 +1,7 @@
 import { say } from "./language";
 import type { Counts } from "./views";
 
-/** One sentence: why the gates' number of vehicles inside and the occupied spaces differ; "" if they agree. */
+/** Explain why the gate count and the number of occupied spaces differ. Returns "" if they agree. */
 export function gateCountWords(inside: number, counts: Counts): string {
   const { occupied, unknown } = counts;
   if (inside === occupied || counts.total === 0) return "";

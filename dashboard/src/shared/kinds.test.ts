@@ -6,7 +6,7 @@ it("names the spaces of each kind", () => {
   expect(KINDS.map(spaceOfKind)).toEqual([
     null,
     "accessible space",
-    "space with a charger",
-    "space for motorcycles",
+    "EV charging space",
+    "motorcycle space",
   ]);
 });

@@ -8,7 +8,7 @@ export function kindWord(kind: SlotKind): string {
   return say(`kind.${kind}`);
 }
 
-/** "accessible space", "space with a charger"; null for a standard space, which needs no words. */
+/** "accessible space", "EV charging space"; null for a standard space, which needs no words. */
 export function spaceOfKind(kind: SlotKind): string | null {
   return kind === "standard" ? null : say(`spaceOfKind.${kind}`);
 }

@@ -42,7 +42,7 @@ it("puts times, lists, reasons and counts into words", async () => {
     "12 s ago",
     "2.5 s",
     "A1, A2 and A3",
-    "The camera does not answer in time",
+    "The camera does not respond in time",
     "1 stay",
   ]);
   await speak("id");

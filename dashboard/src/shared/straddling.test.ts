@@ -10,7 +10,7 @@ function words(...slots: readonly ReturnType<typeof slot>[]) {
 }
 
 it("names the vehicle at both spaces, even if only one names the other", () => {
-  const over = "one vehicle over A2 and A10";
+  const over = "one vehicle across A2 and A10";
   expect(words(slot("A10", { ...occupied, straddling: ["A2"] }), slot("A2", occupied))).toEqual({
     A10: over,
     A2: over,
@@ -23,7 +23,7 @@ it("names all three spaces of a lorry", () => {
     slot("A2", { ...occupied, straddling: ["A1", "A3"] }),
     slot("A3", { ...occupied, straddling: ["A2"] }),
   );
-  expect(found.A2).toBe("one vehicle over A1, A2 and A3");
+  expect(found.A2).toBe("one vehicle across A1, A2 and A3");
 });
 
 it("says nothing once one of the spaces is free, unknown or removed", () => {

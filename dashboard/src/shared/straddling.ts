@@ -6,7 +6,7 @@ import type { SlotView } from "./views";
 const NATURAL = new Intl.Collator("en", { numeric: true });
 
 /**
- * By space: "one vehicle over A1 and A2". A space names the others as they were when it became occupied,
+ * By space: "one vehicle across A1 and A2". A space names the others as they were when it became occupied,
  * so it is enough if one of two names the other, and one that is not occupied now no longer counts.
  */
 export function vehiclesOverSeveral(slots: Readonly<Record<string, SlotView>>): ReadonlyMap<string, string> {

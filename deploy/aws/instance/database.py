@@ -1,5 +1,5 @@
-"""Write the database addresses: the persister's, the notifier's that only reads, and the one for
-its accounts.
+"""Write the three database addresses: the persister's, the notifier's read-only one, and the one
+for its accounts.
 
 Reads the master user's secret (JSON) from standard input; DATABASE_HOST and SECRETS (a folder with
 `read_password` and `accounts_password`) from the environment. Creates the two roles. The rights are
@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 RIGHTS = (
-    # Its own tables alone: pg_read_all_data would show the password verifiers.
+    # Only its own tables, because pg_read_all_data would also expose the password verifiers.
     "grant select on all tables in schema public to parking_read",
     "alter default privileges in schema public grant select on tables to parking_read",
     "create schema if not exists accounts",

@@ -28,7 +28,7 @@ describe("SlotDetails", () => {
     expect(document.activeElement?.textContent).toBe("Space A1");
     expect(screen.getByText("occupied", { selector: "strong" })).toBeTruthy();
     expect(screen.getByText("Row A")).toBeTruthy();
-    expect(screen.getByText("space with a charger")).toBeTruthy();
+    expect(screen.getByText("EV charging space")).toBeTruthy();
   });
 
   it("says that a space was never seen", () => {
@@ -42,8 +42,8 @@ describe("SlotDetails", () => {
   });
 
   it("says that one vehicle stands over several spaces, and only then", () => {
-    show({ state: "occupied" }, "one vehicle over A1 and A2");
-    expect(screen.getByText("one vehicle over A1 and A2")).toBeTruthy();
+    show({ state: "occupied" }, "one vehicle across A1 and A2");
+    expect(screen.getByText("one vehicle across A1 and A2")).toBeTruthy();
     cleanup();
     show({ state: "occupied" });
     expect(screen.queryByText("Vehicle")).toBeNull();

@@ -20,7 +20,7 @@ export interface Member {
 
 export interface Problem {
   kind: ProblemKind;
-  /** The finding for this device, such as "the camera does not answer in time". */
+  /** The finding for this device, such as "the camera does not respond in time". */
   words: string;
   since_ms: number | null;
 }

@@ -57,8 +57,8 @@ describe("FleetTable", () => {
     show();
     const [, first, second] = within(screen.getByRole("table")).getAllByRole("row");
     expect(first?.textContent).toContain("South");
-    expect(first?.textContent).toContain("Offline The camera does not answer in time, for 2 min");
-    expect(second?.textContent).toContain("every 5 s, wanted 5 s");
+    expect(first?.textContent).toContain("Offline The camera does not respond in time, for 2 min");
+    expect(second?.textContent).toContain("every 5 s, expected every 5 s");
     expect(second?.textContent).toContain("3 s ago");
   });
 
@@ -66,7 +66,7 @@ describe("FleetTable", () => {
     show();
     const pictures = screen.getAllByRole("img");
     expect(pictures.map((each) => [each.getAttribute("alt"), each.getAttribute("loading")])).toEqual([
-      ["North, as last seen", "lazy"],
+      ["Latest picture of North", "lazy"],
     ]);
   });
 

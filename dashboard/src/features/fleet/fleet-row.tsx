@@ -75,7 +75,7 @@ function StateCell({ row, now_ms }: { row: Row; now_ms: number }) {
   );
 }
 
-/** "The camera does not answer in time, for 12 min". */
+/** "The camera does not respond in time, for 12 min". */
 function findingWords({ words, since_ms, kind }: Problem, now_ms: number): string {
   const age = since_ms !== null && kind !== "stale" && kind !== "rate" && kind !== "replayed";
   return age ? `${words}, ${say("for", { age: duration(now_ms - since_ms) })}` : words;

@@ -65,7 +65,7 @@ describe("what is wrong", () => {
   it("comes with its reason and since when", () => {
     const row = one({ status: "offline", reason: "timeout", since_ms: NOW_MS - 60_000 });
     expect(row.problems).toEqual([
-      { kind: "offline", words: "The camera does not answer in time", since_ms: NOW_MS - 60_000 },
+      { kind: "offline", words: "The camera does not respond in time", since_ms: NOW_MS - 60_000 },
     ]);
     const older = one({ status: "offline", reason: "silent" }, { last_frame_at_ms: NOW_MS - 90_000 });
     expect(older.problems[0]?.since_ms).toBe(NOW_MS - 90_000);
@@ -152,7 +152,7 @@ describe("the rows", () => {
       ["signal", ["cam-2"]],
       ["firmware", ["gate-2", "cam-2"]],
     ]);
-    expect(summaryWords(LOT)).toBe("4 of 6 need attention: 3 broken, 1 that could work better.");
+    expect(summaryWords(LOT)).toBe("4 of 6 need attention: 3 broken, 1 impaired.");
     expect(summaryWords(LOT.slice(4))).toBe("All 2 work normally.");
     expect(summaryWords([])).toBe("No cameras or devices yet.");
   });

@@ -133,7 +133,7 @@ describe("SiteHistory", () => {
     await userEvent.click(await screen.findByRole("button", { name: "Show pictures of A1, 1 Jan 08:00:00" }));
     const picture = await screen.findByAltText("After the change of A1, taken 1 Jan 08:00:00");
     expect(picture.getAttribute("src")).toBe("/api/v1/history/picture.jpg?x");
-    expect(screen.getByText("Before: None is stored.")).toBeTruthy();
+    expect(screen.getByText("Before: No pictures are stored.")).toBeTruthy();
     await waitFor(() => {
       expect(asked.at(-1)).toBe("/api/history/evidence?change=demo%2FA1%2F1");
     });
@@ -151,7 +151,7 @@ describe("SiteHistory", () => {
     await screen.findByRole("heading", { name: "Occupancy" });
     await userEvent.click(screen.getByRole("button", { name: "7 days" }));
     expect(window.location.hash).toBe("#/demo/history?range=7d");
-    await userEvent.click(screen.getByRole("button", { name: "Own days" }));
+    await userEvent.click(screen.getByRole("button", { name: "Custom" }));
     const last = screen.getByLabelText("Last day");
     await userEvent.clear(last);
     await userEvent.type(last, "1969-12-31");

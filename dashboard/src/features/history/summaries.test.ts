@@ -45,7 +45,7 @@ it("takes shares of the known spaces of a zone or kind", () => {
     { label: "Row A", values: [50, null] },
     { label: "B", values: [25, 25] },
   ]);
-  expect(linesOf(OCCUPANCY, "kind", ZONES)).toEqual([{ label: "with a charger", values: [33.3, 25] }]);
+  expect(linesOf(OCCUPANCY, "kind", ZONES)).toEqual([{ label: "EV charging", values: [33.3, 25] }]);
 });
 
 it("writes the table in the time zone of the site", () => {

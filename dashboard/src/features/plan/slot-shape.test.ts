@@ -36,20 +36,20 @@ function drawn(old: string | null, vehicle: string | null = null): string {
 
 it("marks an old slot with stripes and its age", () => {
   const markup = drawn("last seen over 10 s ago");
-  expect(markup).toContain('aria-label="A1: occupied, with a charger, last seen over 10 s ago"');
+  expect(markup).toContain('aria-label="A1: occupied, EV charging, last seen over 10 s ago"');
   expect(markup).toContain("slot-old");
   expect(markup).toContain("url(#old-stripes)");
 });
 
 it("does not mark a recently seen slot", () => {
   const markup = drawn(null);
-  expect(markup).toContain('aria-label="A1: occupied, with a charger"');
+  expect(markup).toContain('aria-label="A1: occupied, EV charging"');
   expect(markup).not.toContain("old");
 });
 
 it("marks a slot whose vehicle stands over others, too, and says so", () => {
-  const markup = drawn(null, "one vehicle over A1 and A2");
-  expect(markup).toContain('aria-label="A1: occupied, one vehicle over A1 and A2, with a charger"');
+  const markup = drawn(null, "one vehicle across A1 and A2");
+  expect(markup).toContain('aria-label="A1: occupied, one vehicle across A1 and A2, EV charging"');
   expect(markup.split("slot-kind")).toHaveLength(3); // the charger's sign and the double arrow
   expect(drawn(null).split("slot-kind")).toHaveLength(2);
 });

@@ -77,7 +77,7 @@ const KIND_PATHS = {
   motorcycle: "M-4.5 5v-9l4.5 5.500L4.5-4v9",
 };
 
-/** A double arrow: one vehicle over several slots. */
+/** A double arrow: one vehicle across several slots. */
 const SEVERAL_PATH = "M-6 0H6M-3-3L-6 0L-3 3M3-3L6 0L3 3";
 
 /** The signs of the slot's kind and of a vehicle over several slots. */

@@ -51,6 +51,6 @@ describe("SlotTable", () => {
       slot("A3", occupied),
     );
     render(<SlotTable site={lot} cameras={[]} selected={null} onSelect={() => undefined} />);
-    expect(screen.getAllByText("(one vehicle over A1 and A2)")).toHaveLength(2);
+    expect(screen.getAllByText("(one vehicle across A1 and A2)")).toHaveLength(2);
   });
 });

@@ -45,7 +45,7 @@ describe("a file", () => {
     expect(importNotes(FILE, SIZE)).toEqual([]);
     expect(importNotes({ ...FILE, width: 0, height: 0 }, SIZE)).toEqual([]);
     expect(importNotes({ ...FILE, height: 480, notes: ["line 3: left out"] }, SIZE)).toEqual([
-      "The file's picture is 640x480, this camera's 1280x720: check the outlines.",
+      "The file’s picture is 640x480, but this camera’s is 1280x720. Check the outlines.",
       "line 3: left out",
     ]);
   });

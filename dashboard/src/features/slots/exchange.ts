@@ -10,7 +10,7 @@ import type { Size } from "./outlines";
 
 /** The formats of other programs, with the ending of a file's name. */
 export const FORMATS = [
-  ["layout", "Layout (our JSON)", ".layout.json"],
+  ["layout", "Layout (Smart Parking JSON)", ".layout.json"],
   ["coco", "COCO", ".coco.json"],
   ["cvat", "CVAT", ".cvat.xml"],
   ["via", "VIA (JSON)", ".via.json"],

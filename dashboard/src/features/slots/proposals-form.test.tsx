@@ -114,7 +114,7 @@ describe("proposed spaces", () => {
   it("may be none", async () => {
     answer = () => Response.json({ frames: 1, slots: [] });
     await userEvent.click(button("Propose spaces"));
-    expect(await screen.findByText(/^No vehicle was seen on the newest picture/)).toBeTruthy();
+    expect(await screen.findByText(/^No vehicle was seen in the newest picture/)).toBeTruthy();
     expect(screen.queryByRole("button", { name: "Accept all" })).toBeNull();
   });
 

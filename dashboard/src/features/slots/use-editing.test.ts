@@ -143,7 +143,7 @@ describe("publishing", () => {
     editing.rename(0, "B01");
     server.readable = false;
     const error = await editing.send();
-    expect(error?.message).toBe("Version 2 was published, but could not be read again: no state");
+    expect(error?.message).toBe("Version 2 was published but could not be loaded: no state");
     expect([editing.now.published, editing.now.unpublished]).toEqual([null, true]);
     server.readable = true;
     expect(await editing.send()).toBeNull();

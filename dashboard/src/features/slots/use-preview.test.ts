@@ -66,7 +66,7 @@ describe("the preview", () => {
       outlines: [outline(0.1), outline(0.5)],
     });
     expect(TWO.slots.map((slot) => seenAt(result.current.judged, slot))).toEqual(["free", "occupied"]);
-    expect(result.current.words).toBe("The detector sees 1 free, 1 occupied, 0 in doubt.");
+    expect(result.current.words).toBe("The detector sees 1 free, 1 occupied, 0 uncertain.");
     await after(60_000);
     expect(fetched).toHaveBeenCalledOnce();
     act(() => {

@@ -80,11 +80,11 @@ describe("earlier versions", () => {
     expect(await screen.findByText("Only in this version: A04.")).toBeTruthy();
     expect(screen.getByText("Only in your drawing: A03.")).toBeTruthy();
     expect(screen.getByText("Different: A02.")).toBeTruthy();
-    await userEvent.click(screen.getByRole("button", { name: "Take over version 2" }));
+    await userEvent.click(screen.getByRole("button", { name: "Use version 2" }));
     await waitFor(() => {
       expect(drawn()).toBe("A01,A02,A04");
     });
-    expect(await screen.findByText("It has the same spaces as yours.")).toBeTruthy();
+    expect(await screen.findByText("This version has the same spaces as yours.")).toBeTruthy();
     await userEvent.click(screen.getByRole("button", { name: "Undo" }));
     await waitFor(() => {
       expect(drawn()).toBe("A01,A02,A03");
@@ -100,7 +100,7 @@ describe("earlier versions", () => {
   it("may be none", async () => {
     answers["/api/cameras/demo/north/layout/versions"] = () => Response.json([]);
     await userEvent.click(screen.getByRole("button", { name: "Compare with an earlier version" }));
-    expect(await screen.findByText("No version was published yet.")).toBeTruthy();
+    expect(await screen.findByText("No version has been published yet.")).toBeTruthy();
   });
 
   it("are named by their first few spaces", () => {

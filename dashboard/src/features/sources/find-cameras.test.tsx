@@ -53,11 +53,11 @@ describe("FindCameras", () => {
     answer({ error: "password-needed", detail: "the camera requires a login (ONVIF)" }, 422);
     press("Show the streams of 192.168.1.30");
     expect((await screen.findByRole("alert")).textContent).toBe("the camera requires a login (ONVIF)");
-    fill("User name, if it needs a login", "parking");
+    fill("User name, if the camera needs a login", "parking");
     fill("Password", "secret");
     answer(STREAMS);
     press("Show the streams of 192.168.1.30");
-    expect(await screen.findByText(/H264, 640 x 360, 10 pictures a second/)).toBeTruthy();
+    expect(await screen.findByText(/H264, 640 x 360, 10 pictures per second/)).toBeTruthy();
     expect(sent[2]).toEqual({
       url: "/api/sites/demo/sources/profiles",
       body: { service: SERVICE, login: { username: "parking", password: "secret" } },
@@ -74,7 +74,7 @@ describe("FindCameras", () => {
     render(<SourcesPage siteId="demo" />);
     answer([]);
     press("Find cameras");
-    expect(await screen.findByText(/No camera answered. Is ONVIF on/)).toBeTruthy();
+    expect(await screen.findByText(/No camera answered. Check that ONVIF is enabled/)).toBeTruthy();
   });
 
   it("needs a lot", async () => {

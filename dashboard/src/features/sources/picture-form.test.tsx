@@ -24,7 +24,7 @@ beforeEach(() => {
     return Promise.resolve(new Response(JSON.stringify({ id: "demo/trial/upload/1" }), { status: 202 }));
   };
   render(<SourcesPage siteId="demo" />);
-  fireEvent.click(screen.getByRole("radio", { name: "A picture, to try without a camera" }));
+  fireEvent.click(screen.getByRole("radio", { name: "A picture, to try it without a camera" }));
 });
 
 afterEach(() => {
@@ -41,11 +41,11 @@ function upload(): void {
 
 describe("PictureForm", () => {
   it("sends the file as a JPEG, and says what its age means", async () => {
-    expect(screen.getByText(/keep their colours for five hours/)).toBeTruthy();
+    expect(screen.getByText(/become unknown after five hours/)).toBeTruthy();
     await userEvent.upload(screen.getByLabelText("Picture"), JPEG);
     expect(screen.getByAltText("The chosen file").getAttribute("src")).toBe("blob:picture");
     upload();
-    expect(await screen.findByText(/Waiting until the picture is read/)).toBeTruthy();
+    expect(await screen.findByText(/Waiting for the picture to be processed/)).toBeTruthy();
     const [{ url, init } = { url: "", init: undefined }] = sent;
     expect([init?.method, url]).toEqual(["POST", "/api/cameras/demo/trial/picture"]);
     expect(init?.body).toBe(JPEG);
@@ -57,7 +57,7 @@ describe("PictureForm", () => {
     expect((await screen.findByRole("alert")).textContent).toBe("Choose a picture first.");
     await userEvent.upload(screen.getByLabelText("Picture"), new File(["x"], "x.png", { type: "image/png" }));
     upload();
-    expect(await screen.findByText(/not a picture that the browser can read/)).toBeTruthy();
+    expect(await screen.findByText(/cannot read this file as a picture/)).toBeTruthy();
     expect(sent).toEqual([]);
   });
 });

@@ -61,16 +61,16 @@ function press(name: string): void {
 describe("SourcesPage", () => {
   it("tries a camera, shows its picture, then saves the same", async () => {
     render(<SourcesPage siteId="demo" />);
-    fill("Name of the camera", "gate");
+    fill("Camera name", "gate");
     fill("Address", "http://192.168.1.20/capture");
-    fill("User name, if it needs a login", "parking");
+    fill("User name, if the camera needs a login", "parking");
     fill("Password", "secret");
     answers.push(new Response("jpeg", { status: 200 }));
     press("Try");
     expect((await screen.findByAltText("What demo/gate sees now")).getAttribute("src")).toBe("blob:picture");
     answer({ ...GATE, version: 1 });
     press("Save the camera");
-    expect(await screen.findByText(/Waiting for its first picture/)).toBeTruthy();
+    expect(await screen.findByText(/Waiting for the first picture/)).toBeTruthy();
     const body = {
       version: 0,
       kind: "snapshot",
@@ -89,7 +89,7 @@ describe("SourcesPage", () => {
 
   it("says why there is no picture, and takes an old picture away when a field changes", async () => {
     render(<SourcesPage siteId="demo" />);
-    fill("Name of the camera", "gate");
+    fill("Camera name", "gate");
     fill("Address", "http://192.168.1.20/capture");
     answers.push(new Response("jpeg", { status: 200 }));
     press("Try");
@@ -106,7 +106,7 @@ describe("SourcesPage", () => {
   it("does not save without an address, and says so", async () => {
     render(<SourcesPage siteId="" />);
     fill("Lot", "station");
-    fill("Name of the camera", "gate");
+    fill("Camera name", "gate");
     press("Save the camera");
     expect((await screen.findByRole("alert")).textContent).toBe("Enter the address of the camera.");
     expect(sent).toEqual([]);
@@ -145,7 +145,7 @@ describe("SourcesPage", () => {
     answer({ error: "no-camera", detail: "there is no camera" }, 404);
     answer([]);
     press("Remove demo/gate and its spaces");
-    expect(await screen.findByText("None yet.")).toBeTruthy();
+    expect(await screen.findByText("No polled cameras yet.")).toBeTruthy();
     expect(sent.slice(1).map(({ method, url }) => `${method} ${url}`)).toEqual([
       "DELETE /api/cameras/demo/gate/source",
       "DELETE /api/cameras/demo/gate",

@@ -38,7 +38,7 @@ describe("CountCard", () => {
   it("shows the counts and why they differ", () => {
     render(<CountCard site={LOT} />);
     expect(screen.getAllByRole("definition").map((each) => each.textContent)).toEqual(["2", "4", "3"]);
-    expect(screen.getByText(/1 more: those vehicles came in before/)).toBeTruthy();
+    expect(screen.getByText(/1 more than the gates count. Those vehicles entered before/)).toBeTruthy();
     cleanup();
     render(<CountCard site={{ ...LOT, open_sessions: 3 }} />);
     expect(screen.getByText("Gates and cameras agree.")).toBeTruthy();

@@ -53,7 +53,7 @@ describe("stays", () => {
     expect(endedStays([stray, stay("a", { kind: "closed" })]).map((each) => each.session_id)).toEqual(["a"]);
     expect(driftWords(stray)).toBe("A vehicle left that was not counted on entry.");
     expect(driftWords(stay("a", { reason: "gate-drift", number_in: 13, capacity: 12 }))).toBe(
-      "A vehicle entered although the lot was full: 13 inside, 12 fit.",
+      "A vehicle entered although the lot was full (13 inside, capacity 12).",
     );
   });
 
