@@ -35,7 +35,9 @@ HEADER_NAME_MAX: Final = 500
 
 AnyEvent = Event | HeartbeatPassed | DeadLettered
 E = TypeVar("E", bound=Event | HeartbeatPassed | DeadLettered)
-_BY_TYPE: Final = {cls.TYPE: cls for cls in EVENTS}
+_BY_TYPE: Final = {cls.TYPE.encode(): cls for cls in EVENTS}
+_BESIDE_BYTES: Final = (FrameReceived, DeadLettered)
+"""Events whose record's value is raw bytes."""
 _ENCODER: Final = msgspec.json.Encoder()
 _OURS: Final = re.compile(r"parking\.[a-z0-9-]{1,80}\.v\d{1,4}", re.ASCII)
 
@@ -64,13 +66,12 @@ def event_id(message: Outgoing) -> str:
 def cloud_headers(event: AnyEvent, source: str, content_type: str = "application/json") -> Headers:
     """The binary binding's headers."""
     from_source, of_type, schema, content = _of_every(event.TYPE, source, content_type)
-    time = f"{_second(event.time_ms // 1000)}.{event.time_ms % 1000:03}Z"
     return (
         ("ce_specversion", b"1.0"),
         ("ce_id", event.id.encode()),
         ("ce_source", from_source),
         ("ce_type", of_type),
-        ("ce_time", time.encode()),
+        ("ce_time", _time(event.time_ms)),
         ("ce_dataschema", schema),
         ("content-type", content),
     )
@@ -84,6 +85,11 @@ def _of_every(event_type: str, source: str, content_type: str) -> tuple[bytes, b
         f"urn:parking:schema:{schema_name(event_type)}".encode(),
         content_type.encode(),
     )
+
+
+@lru_cache(maxsize=1_024)
+def _time(at_ms: int) -> bytes:
+    return f"{_second(at_ms // 1000)}.{at_ms % 1000:03}Z".encode()
 
 
 @lru_cache(maxsize=1_024)
@@ -106,7 +112,10 @@ def outgoing_frame(event: FrameReceived, jpeg: bytes, source: str) -> Outgoing:
 
 def header(record: Record, name: str) -> bytes | None:
     """The last header with this name."""
-    return next((value for key, value in reversed(record.headers) if key == name), None)
+    for key, value in reversed(record.headers):
+        if key == name:
+            return value
+    return None
 
 
 def decode(record: Record) -> AnyEvent:
@@ -117,16 +126,16 @@ def decode(record: Record) -> AnyEvent:
     raw_type = header(record, "ce_type")
     if raw_type is None:
         raise Invalid("no-type", "the record has no ce_type header")
-    event_type = raw_type.decode("utf-8", "replace")
-    cls = _BY_TYPE.get(event_type)
+    cls = _BY_TYPE.get(raw_type)
     if cls is None:
+        event_type = raw_type.decode("utf-8", "replace")
         kind = Newer if _OURS.fullmatch(event_type) else Invalid
         raise kind("unknown-type", f"this version does not know ce_type {event_type[:100]!r}")
-    body = header(record, META_HEADER) if cls in (FrameReceived, DeadLettered) else record.value
+    body = header(record, META_HEADER) if cls in _BESIDE_BYTES else record.value
     if not body:
-        raise Invalid("empty", f"a {event_type} without its content")
+        raise Invalid("empty", f"a {cls.TYPE} without its content")
     try:
-        return from_json(body, cls)
+        return read(body, cls)
     except Invalid:
         event: AnyEvent | None = read_newer(body, cls)
         if event is None:

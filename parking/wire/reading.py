@@ -37,6 +37,16 @@ def read(data: bytes, of: type[T], *, strict: bool = False) -> T:
     return value
 
 
+def check_written(data: bytes, of: type[Any]) -> None:
+    """Check that JSON which we wrote ourselves has the form of this type. Its texts and integers
+    are those of values that `read` has accepted, so they can be stored. Raises Invalid like
+    `read`."""
+    try:
+        _decoder(of).decode(data)
+    except UNREADABLE as error:
+        raise _refusal(data, of, error, strict=False) from error
+
+
 def convert(value: Any, of: type[T], *, strict: bool = False) -> T:
     """Convert parsed JSON to a value of this type. Raises Invalid("bad-schema") with every
     fault."""

@@ -17,9 +17,11 @@ Settings (environment):
 
 import argparse
 import asyncio
+import gc
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Final
 
 from parking.core.topics import TRACKER_GROUP
 from parking.runtime import ops
@@ -34,6 +36,8 @@ from services.tracker.adapters import KafkaGroup, KafkaLog, open_reader, started
 from services.tracker.handler import SOURCES
 from services.tracker.settings import Settings
 from services.tracker.tracker import Kafka, Run, Tracker
+
+_GC_THRESHOLD: Final = 50_000
 
 
 class Service:
@@ -83,6 +87,9 @@ class Service:
 
 async def build(environ: Mapping[str, str]) -> None:
     """Wire everything up and run until stopped."""
+    # A batch holds thousands of objects until it is written, and none of them is in a cycle. The
+    # standard threshold (700) would scan them again and again: 13 % of the CPU time.
+    gc.set_threshold(_GC_THRESHOLD)
     settings = Settings.from_env(environ)
     health = Health(waiting={"kafka": "not connected yet"})
     http = ops.http_loop(ops.ops_app(health), settings.http)

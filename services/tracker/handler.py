@@ -31,6 +31,7 @@ from parking.core.topics import (
 from parking.wire import codec
 from parking.wire.partitioning import check_place, partition_of
 from parking.wire.ports import Outgoing, Record
+from parking.wire.reading import check_written
 
 SERVICE: Final = "tracker"
 SOURCES: Final = (SITE_COMMANDS, DEVICE_EVENTS, GATE_EVENTS, DETECTIONS)
@@ -40,10 +41,20 @@ SOURCES: Final = (SITE_COMMANDS, DEVICE_EVENTS, GATE_EVENTS, DETECTIONS)
 def apply(record: Record, site: Site | None, run: str) -> tuple[Site | None, list[Event]]:
     """Return the site after one record, and the outputs. It is the same site object if nothing
     changes (a duplicate or late record). Raises Invalid."""
+    return apply_event(read(record), site, run)
+
+
+def read(record: Record) -> Event:
+    """The event in a record, if the record is where its site belongs. Raises Invalid."""
     event = codec.decode(record)
     if not isinstance(event, Event):
         raise Invalid("not-for-tracker", f"the tracker does not process {event.TYPE}")
     check_place(record, event.site_id)
+    return event
+
+
+def apply_event(event: Event, site: Site | None, run: str) -> tuple[Site | None, list[Event]]:
+    """See `apply`."""
     before = site or Site(site_id=event.site_id, run=run)
     after, outputs = step(before, event)
     return (site, []) if after is before else (after, outputs)
@@ -77,16 +88,18 @@ def next_offsets(records: Sequence[Record], before: Mapping[str, int]) -> dict[s
     return {**before, **{r.topic: r.offset + 1 for r in sorted(records, key=lambda r: r.offset)}}
 
 
-def restarts(site: Site | None) -> int:
-    """How often boot counters of the site's devices have restarted."""
-    return sum(device.restarts for device in site.devices.values()) if site else 0
+def has_restarted(before: Site | None, after: Site) -> bool:
+    """Whether the boot counter of one of the site's devices restarted."""
+    if before is None:
+        return _restarts(after) > 0
+    return before.devices is not after.devices and _restarts(after) > _restarts(before)
 
 
 def outgoing(event: Event) -> list[Outgoing]:
     """Return an output as a record. In a compacted topic, the last record of something removed is
     followed by a tombstone. Raises Invalid if the output violates its own schema."""
     value, to = codec.to_json(event), _OUTPUTS[event.TYPE]
-    codec.from_json(value, type(event))
+    check_written(value, type(event))
     key = to.key(event).encode()
     records = [Outgoing(to.topic, key, value, codec.cloud_headers(event, SERVICE))]
     if TOPICS[to.topic].compacted and getattr(event, "reason", None) == REMOVED:
@@ -99,6 +112,10 @@ def tick(site_id: str, now_ms: int) -> Outgoing:
     event = TickElapsed(id=f"{site_id}/tick/{now_ms}", site_id=site_id, time_ms=now_ms)
     message = codec.outgoing(event, DETECTIONS, site_id, SERVICE)
     return dataclasses.replace(message, partition=partition_of(site_id))
+
+
+def _restarts(site: Site) -> int:
+    return sum(device.restarts for device in site.devices.values())
 
 
 def _rank(topic: str) -> int:

@@ -6,21 +6,19 @@ checkpoint, and folds the later inputs up to the last batch again, without writi
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from parking.core.errors import Invalid, Newer, Retryable
-from parking.core.events import Event, SlotChanged
+from parking.core.errors import Retryable
+from parking.core.events import SlotChanged
 from parking.core.site import Site
-from parking.core.topics import LIVE
 from parking.runtime.faults import fault, holding
 from parking.runtime.metrics import BOOT_RESTARTS, DEAD_LETTERS, RECORDS_IGNORED, SLOT_CHANGES
-from parking.wire import codec
-from parking.wire.heartbeats import from_tracker, is_heartbeat
 from parking.wire.ports import Clock, Outgoing, Record
 from services.tracker import checkpoints, handler
 from services.tracker.checkpoints import Mark
+from services.tracker.fold import Folded, fold
 from services.tracker.handler import SERVICE
 
 log = logging.getLogger(__name__)
@@ -60,18 +58,6 @@ class Log(Protocol):
 
     async def close(self) -> None:
         """Stop writing."""
-
-
-@dataclass(slots=True)
-class _Folded:
-    """A batch that was applied but not written yet."""
-
-    sites: dict[str, Site] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
-    messages: list[Outgoing] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
-    refused: list[Invalid] = field(default_factory=list)
-    restarts: int = 0
 
 
 class Partition:
@@ -163,37 +149,14 @@ class Partition:
         late = passed_ms >= CHECKPOINT_EVERY_MS or self._records >= CHECKPOINT_RECORDS
         return self._made_anew or (late and bool(self._changed))
 
-    def _fold(self, records: Iterable[Record]) -> _Folded:
-        folded = _Folded()
-        for record in records:
-            key = (record.key or b"").decode("utf-8", "replace")
-            before = folded.sites.get(key, self.sites.get(key))
-            if is_heartbeat(record):
-                if self._run == LIVE:
-                    folded.messages += from_tracker(record, self._clock.now_ms())
-                continue
-            try:
-                after, outputs = handler.apply(record, before, self._run)
-                messages = [record for event in outputs for record in handler.outgoing(event)]
-            except Newer as error:
-                log.warning("%s: skipped: %s", _place(record), error)
-                folded.ignored.append("newer")
-                continue
-            except Invalid as error:
-                log.warning("%s: %s", _place(record), error)
-                folded.refused.append(error)
-                now_ms = self._clock.now_ms()
-                folded.messages.append(codec.dead_letter(record, error, SERVICE, now_ms))
-                continue
-            if after is None or after is before:
-                folded.ignored.append(record.topic)
-                continue
-            if handler.restarts(after) > handler.restarts(before):
-                log.warning("%s: the boot counter of its device restarted", _place(record))
-                folded.restarts += 1
-            folded.sites[key] = after
-            folded.events += outputs
-            folded.messages += messages
+    def _fold(self, records: Sequence[Record]) -> Folded:
+        folded = fold(records, self.sites, self._run, self._clock.now_ms())
+        for record, newer in folded.newer:
+            log.warning("%s: skipped: %s", _place(record), newer)
+        for record, error in folded.refused:
+            log.warning("%s: %s", _place(record), error)
+        for record in folded.restarted:
+            log.warning("%s: the boot counter of its device restarted", _place(record))
         return folded
 
     async def _fold_again(self, ends: Sequence[Mapping[str, int]]) -> None:
@@ -210,15 +173,17 @@ def _without(offsets: Mapping[str, int], topics: set[str]) -> dict[str, int]:
     return {topic: offset for topic, offset in offsets.items() if topic not in topics}
 
 
-def _count(folded: _Folded) -> None:
-    for topic in folded.ignored:
-        RECORDS_IGNORED.labels(topic).inc()
-    for error in folded.refused:
+def _count(folded: Folded) -> None:
+    for _ in folded.newer:
+        RECORDS_IGNORED.labels("newer").inc()
+    for record in folded.ignored:
+        RECORDS_IGNORED.labels(record.topic).inc()
+    for _, error in folded.refused:
         DEAD_LETTERS.labels(SERVICE, error.reason).inc()
-    BOOT_RESTARTS.inc(folded.restarts)
-    for event in folded.events:
-        if isinstance(event, SlotChanged):
-            SLOT_CHANGES.labels(event.to_state).inc()
+    BOOT_RESTARTS.inc(len(folded.restarted))
+    states = Counter(event.to_state for event in folded.events if isinstance(event, SlotChanged))
+    for state, count in states.items():
+        SLOT_CHANGES.labels(state).inc(count)
 
 
 def _place(record: Record) -> str:
