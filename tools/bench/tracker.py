@@ -3,9 +3,10 @@
   python -m tools.bench.tracker                       10 sites of 1,000 slots, 25 cameras each
   python -m tools.bench.tracker --sites 2 --slots 100
 
-The bench starts its own Kafka on a free port. A tracker processes detections (40 slots each, of
-which a fifth change every other time) and gate events. Its CPU time is compared with that of the
-bare step() over the same records. Then it is killed, and another one takes over.
+The bench starts its own Kafka on a free port. A tracker processes a backlog of detections (40 slots
+each, of which a fifth change every other time) and of gate events. Its CPU time is compared with
+that of the bare step() over the same records. Then it is killed, and another one takes over. `--at
+PATH` measures the tracker of another checkout with the same records.
 """
 
 import argparse
@@ -70,8 +71,9 @@ _CHUNK: Final = 500
 class Bench:
     """One Kafka, and trackers that start and stop."""
 
-    def __init__(self, infra: Infra) -> None:
+    def __init__(self, infra: Infra, checkout: Path) -> None:
         self._infra = infra
+        self._checkout = checkout
         self._kafka = KafkaSettings(infra.bootstrap)
 
     def send(self, topic: str, events: Sequence[Event]) -> None:
@@ -97,9 +99,13 @@ class Bench:
         """Start a tracker and wait until it has all partitions. Yields it and the seconds that
         took."""
         (port,) = free_ports(1)
-        env = self._infra.env_for("tracker") | {"HTTP_PORT": str(port), "PYTHONPATH": str(ROOT)}
+        env = self._infra.env_for("tracker") | {
+            "HTTP_PORT": str(port),
+            "PYTHONPATH": str(self._checkout),
+        }
         began = time.monotonic()
-        process = subprocess.Popen([sys.executable, "-m", "services.tracker"], env=env, cwd=ROOT)
+        command = [sys.executable, "-m", "services.tracker"]
+        process = subprocess.Popen(command, env=env, cwd=self._checkout)
         try:
             _until(lambda: _ready(port), "a ready tracker")
             yield psutil.Process(process.pid), time.monotonic() - began
@@ -183,7 +189,8 @@ def measure(plan: Plan, bench: Bench) -> str:
                 bench.send(GATE_EVENTS, known)
                 bench.drained(GATE_EVENTS)
             before = _cpu_s(process)
-            bench.send(load.topic, load.events)
+            with _paused(process):  # a backlog: one record's cost when there are many
+                bench.send(load.topic, load.events)
             bench.drained(load.topic)
             spent, alone = _cpu_s(process) - before, bare(load.before, load.events)
             rows.append(
@@ -208,6 +215,15 @@ def measure(plan: Plan, bench: Bench) -> str:
         f"taking over all of it: {seconds:.1f} s from the start of the process",
     ]
     return "\n".join(lines)
+
+
+@contextmanager
+def _paused(process: psutil.Process) -> Iterator[None]:
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -242,12 +258,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12, help="detections of each camera (12)")
     parser.add_argument("--gate-events", type=int, default=10_000)
     parser.add_argument("--plates", type=int, default=7_000, help="known of one site (7000)")
+    parser.add_argument("--at", type=Path, default=ROOT, help="the tracker's checkout (this one)")
     options = parser.parse_args()
     plan = Plan(options.sites, options.slots, options.rounds, options.gate_events, options.plates)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         paths = Paths(Path(scratch) / "state", ROOT / ".state" / "cache")
         with Infra(paths, os.environ, parts=("kafka",)) as infra:
-            print(measure(plan, Bench(infra)))
+            print(measure(plan, Bench(infra, options.at)))
 
 
 if __name__ == "__main__":
