@@ -88,7 +88,7 @@ class Service:
 async def build(environ: Mapping[str, str]) -> None:
     """Wire everything up and run until stopped."""
     # A batch holds thousands of objects until it is written, and none of them is in a cycle. The
-    # standard threshold (700) would scan them again and again: 13 % of the CPU time.
+    # standard threshold (700) would scan them again and again: a tenth of the CPU time.
     gc.set_threshold(_GC_THRESHOLD)
     settings = Settings.from_env(environ)
     health = Health(waiting={"kafka": "not connected yet"})

@@ -46,7 +46,7 @@ SETTINGS: Final[dict[str, dict[str, str]]] = {
         "DETECTOR_LOAD": "off",
         "DETECTOR_SIZE": "320",
         "DETECTOR_THREADS": "1",
-        "DETECTOR_FRAME_LIMIT_S": "240",  # on a busy machine, loading the model takes over 30 s
+        "DETECTOR_FRAME_LIMIT_S": "240",  # a frame may wait for the processor
     },
     "tracker": {"TRACKER_SESSION_S": "6", "TRACKER_TICK_S": "0.5"},
     "analytics": {"ANALYTICS_SESSION_S": "6"},
