@@ -28,10 +28,7 @@ _ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 def read(data: bytes, of: type[T], *, strict: bool = False) -> T:
     """Read JSON as a value of this type. If `strict`, unknown fields are faults at any depth.
     Raises Invalid `bad-json`, or `bad-schema` with every fault."""
-    try:
-        value: T = _decoder(of).decode(data)  # type: ignore[arg-type] # types are hashable
-    except UNREADABLE as error:
-        raise _refusal(data, of, error, strict) from error
+    value = _decoded(data, of, strict)
     if strict or _ESCAPE in data or _DIGITS in data.translate(_ZEROS):
         _check(msgspec.json.decode(data), of, strict)
     return value
@@ -41,10 +38,7 @@ def check_written(data: bytes, of: type[Any]) -> None:
     """Check that JSON which we wrote ourselves has the form of this type. Its texts and integers
     are those of values that `read` has accepted, so they can be stored. Raises Invalid like
     `read`."""
-    try:
-        _decoder(of).decode(data)
-    except UNREADABLE as error:
-        raise _refusal(data, of, error, strict=False) from error
+    _decoded(data, of, strict=False)
 
 
 def convert(value: Any, of: type[T], *, strict: bool = False) -> T:
@@ -61,6 +55,14 @@ def storable(text: str, limit: int = 500) -> str:
     """Make any text fit a field of an event by truncating it and removing characters that cannot be
     stored."""
     return UNSTORABLE.sub("\ufffd", text[:limit])
+
+
+def _decoded(data: bytes, of: type[T], strict: bool) -> T:
+    try:
+        value: T = _decoder(of).decode(data)  # type: ignore[arg-type] # types are hashable
+    except UNREADABLE as error:
+        raise _refusal(data, of, error, strict) from error
+    return value
 
 
 def _check(value: Any, of: type[Any], strict: bool) -> None:
