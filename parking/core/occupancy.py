@@ -7,8 +7,8 @@ changes in the same order (docs/decisions/0021).
 
 - A slot changes after enough observations in a row (`enter_observations` to become occupied,
   `exit_observations` to become free). One below `min_confidence` does not count.
-- Cameras that see the same slot vote, weighted by confidence. If the weights for both states are
-  similar, the slot is unknown.
+- Cameras that see the same slot vote by the odds of what they see (docs/decisions/0034). If no
+  state is probable enough, the slot is unknown.
 - Unknown beats wrong: a camera that is offline, silent (its last frame is older than the silence
   limit) or unhealthy loses its evidence. A camera whose frames had no observation of a slot for the
   silence limit loses its evidence for that slot. Until then its evidence is old, not unknown.

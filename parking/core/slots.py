@@ -18,9 +18,13 @@ from parking.core.site import Moment, Sight, Site, Slot, output_id
 
 Known = Literal["free", "occupied"]
 
-# If cameras disagree, their confidences must differ by this share of their sum. Otherwise the slot
-# is unknown.
-SIMILAR_SHARE: Final = 0.2
+# If cameras disagree, the more probable state must be at least this probable, given all of them.
+# Otherwise the slot is unknown.
+SURE: Final = 0.8
+# A single observation never counts as more certain than this, however sure the detector is.
+_MOST_CERTAIN: Final = 0.999
+# Keeps the products of the odds of many cameras finite.
+_MOST_ODDS: Final = 1e12
 # Streaks need not be counted beyond the largest number that a parameter can require.
 _STREAK_LIMIT: Final = 100
 
@@ -72,24 +76,34 @@ def see(
 
 
 def verdict(sights: Mapping[str, Sight], parameters: ParametersSet) -> Verdict | None:
-    """Return the vote weighted by confidence, or None if there are not enough observations yet for
-    a new verdict."""
-    weights: dict[Known, float] = {"free": 0.0, "occupied": 0.0}
+    """Return the cameras' vote, or None if there are not enough observations yet for a new verdict.
+
+    Each camera's confidence is the probability of the state it sees, so the odds multiply
+    (docs/decisions/0034). Products need no logarithm, so every computer gets the same result.
+    """
+    odds: dict[Known, float] = {}
     confirmed: dict[Known, bool] = {"free": False, "occupied": False}
     for sight in sights.values():
-        weights[sight.state] += sight.confidence
+        product = odds.get(sight.state, 1.0) * _odds(sight.confidence)
+        odds[sight.state] = min(product, _MOST_ODDS)
         confirmed[sight.state] |= sight.streak >= needed(parameters, sight.state)
-    total = sum(weights.values())
-    if not total:
+    if not odds:
         return None
-    winner: Known = "occupied" if weights["occupied"] > weights["free"] else "free"
-    share = weights[winner] / total
-    if 2 * share - 1 < SIMILAR_SHARE:
+    winner = max(odds, key=lambda state: odds[state])
+    share = odds[winner] / sum(odds.values())
+    if share < SURE:
         return Verdict("unknown", 1 - share, "disagree") if all(confirmed.values()) else None
     if not confirmed[winner]:
         return None
     best = max(sight.confidence for sight in sights.values() if sight.state == winner)
-    return Verdict(winner, best * share, "observed")
+    return Verdict(winner, min(best, share), "observed")
+
+
+def _odds(confidence: float) -> float:
+    """Return how much more probable the state is than the other one. A camera that sees a state
+    never speaks against it."""
+    certain = min(confidence, _MOST_CERTAIN)
+    return max(1.0, certain / (1 - certain))
 
 
 def withdraw(slot: Slot, camera_ids: Collection[str]) -> Slot:

@@ -192,6 +192,7 @@ def shown_by_counting(seen: list[str], enter: int, leave: int) -> list[str]:
     return shown
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["o", "f", "?"]), max_size=30), st.integers(1, 4), st.integers(1, 4)
 )

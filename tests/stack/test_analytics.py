@@ -99,8 +99,8 @@ def test_killed_midway_it_comes_to_what_the_inputs_say(
     part = len(messages) // kills
     for turn in range(kills):
         starts = analytics.starts("analytics")
-        send(analytics, messages[turn * part : (turn + 1) * part])
         before = len(read(analytics, OCCUPANCY))
+        send(analytics, messages[turn * part : (turn + 1) * part])
         wait_until(lambda: len(read(analytics, OCCUPANCY)) > before, 40, "minutes")  # noqa: B023
         analytics.kill("analytics")
         analytics.wait_restarted("analytics", starts + 1)

@@ -122,6 +122,55 @@ def test_a_camera_that_is_much_surer_wins_the_vote():
     assert states(fold(records)[0]) == {"1": "occupied"}
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        # Seen in the demo: a parked car hides half of the space from one camera.
+        ("f0.997", "o0.797", "free"),
+        # Seen in the demo: a car drives past behind the space.
+        ("f0.956", "o0.825", "free"),
+        ("o0.999", "f0.943", "occupied"),
+        # Both are sure, so one of them is badly wrong.
+        ("o0.992", "f0.973", "unknown"),
+        ("o1", "f1", "unknown"),
+        # Neither is sure.
+        ("o0.75", "f0.62", "unknown"),
+    ],
+)
+def test_of_two_cameras_the_one_with_much_better_odds_wins(one, other, shown):
+    for first, second in [("a", "b"), ("b", "a")]:
+        t = Teller()
+        records = two_cameras(t)
+        for _ in range(3):
+            records += [t.see(first, {"1": one}), t.see(second, {"1": other})]
+        assert states(fold(records)[0]) == {"1": shown}
+
+
+def test_a_state_is_never_more_certain_than_the_cameras_together_make_it():
+    t = Teller()
+    records = two_cameras(t)
+    for _ in range(3):
+        records += [t.see("a", {"1": "f0.96"}), t.see("b", {"1": "o0.8"})]
+    assert fold(records)[0].slots["1"].confidence == pytest.approx(24 / (24 + 4))
+
+
+def test_one_camera_alone_is_believed_however_unsure_the_site_lets_it_be():
+    t = Teller()
+    records: list[Event] = [t.parameters(min_confidence=0.2), t.adopt("a", "1")]
+    records += [t.see("a", {"1": "o0.3"}) for _ in range(3)]
+    slot = fold(records)[0].slots["1"]
+    assert (slot.state, slot.confidence) == ("occupied", 0.3)
+
+
+def test_any_number_of_cameras_can_vote():
+    t = Teller()
+    names = [f"c{number}" for number in range(400)]
+    records: list[Event] = [t.adopt(name, "1") for name in names]
+    for _ in range(2):
+        records += [t.see(name, {"1": "o1"}) for name in names]
+    assert states(fold(records)[0]) == {"1": "occupied"}
+
+
 def test_two_cameras_outvote_a_third():
     t = Teller()
     records: list[Event] = [t.adopt(camera, "1") for camera in "abc"]
