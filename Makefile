@@ -10,11 +10,12 @@ NPM := ../.venv/bin/python -m tools.stack.node npm
 EXTRAS := ingest detector tracker persister notifier analytics tools stack run flash
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
-SCRIPTS := .ci/run $(addprefix deploy/aws/instance/,as-role install ready release rollout update) \
+SCRIPTS := .ci/run $(addprefix deploy/aws/instance/,as-role detectors install page-settings ready release rollout update) \
 	$(addprefix deploy/box/,lib install upgrade rollback backup restore parking) \
 	$(addprefix deploy/compose/,secrets start-kafka start-mosquitto start-postgres) tests/support/start_box tests/support/start_image
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 DASHBOARD := $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null | sed 's/ /\\ /g')
+GO_TOOLS := $(CURDIR)/.state/cache/go
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
@@ -106,7 +107,9 @@ test-nightly: fetch ## Run the slow tests: 20 kills of the broker, ten minutes w
 
 .PHONY: check-deploy
 check-deploy: fetch ## Run all tests of deploy/, slow ones included: AWS in both sizes, Kafka with TLS and rights, three brokers, images
-	.venv/bin/pytest -m '' tests/deploy $(ARGS)
+	@if command -v go >/dev/null; then GOBIN=$(GO_TOOLS) go install helm.sh/helm/v3/cmd/helm@v3.22.0 && \
+		GOBIN=$(GO_TOOLS) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12; else echo "no Go: Helm and actionlint are left out"; fi
+	PATH=$(GO_TOOLS):$$PATH .venv/bin/pytest -m '' tests/deploy tests/components/test_chart.py $(ARGS)
 
 .PHONY: cases
 cases: fetch ## Run difficult inputs from the field against a separate stack (ARGS="api --quick")

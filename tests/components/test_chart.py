@@ -29,7 +29,7 @@ RENDERED = Path(__file__).parent / "chart"
 SIZES = ("small", "city")
 SERVICES = ("ingest", "detector", "tracker", "persister", "notifier", "analytics")
 SET = "kafka.bootstrap=kafka:9093,kafka.caSecret=kafka-ca,mqtt.host=mosquitto,mqtt.caSecret=mqtt-ca"
-NETWORKS = "192.168.7.0/24"
+NETWORKS = ("192.168.7.0/24", "north=10.1.0.0/16")
 WITH_CAMERAS = "city-cameras"  # city, with IP cameras that the page adds
 SECRETS = {
     "cameras-key": bytes(range(32)).hex(),
@@ -111,7 +111,7 @@ def accepted(size: str, part: str, service: str, tmp_path: Path) -> tuple[Any, d
 def test_one_more_ingest_polls_the_cameras_that_the_page_adds(tmp_path: Path):
     read, env = accepted(WITH_CAMERAS, "cameras", "ingest", tmp_path)
     assert read.pull.login_key is not None
-    assert env["CAMERAS_NETWORKS"] == NETWORKS
+    assert env["CAMERAS_NETWORKS"] == ",".join(NETWORKS)
     spec = of_kind(WITH_CAMERAS, "Deployment")["parking-cameras"]["spec"]
     assert spec["replicas"] == 1
     assert spec["strategy"] == {"type": "Recreate"}, "two would poll each camera twice"
@@ -129,7 +129,7 @@ def test_only_that_ingest_reaches_the_cameras_networks_and_the_notifier_reaches_
     policies = of_kind(WITH_CAMERAS, "NetworkPolicy")
     allowed = policies["parking-cameras"]["spec"]
     [rule] = allowed["egress"]
-    assert rule["to"] == [{"ipBlock": {"cidr": NETWORKS}}]
+    assert [one["ipBlock"]["cidr"] for one in rule["to"]] == ["192.168.7.0/24", "10.1.0.0/16"]
     assert [port["port"] for port in rule["ports"]] == [80, 443, 554]
     labels = {
         part: pod(WITH_CAMERAS, part)["metadata"]["labels"] for part in (*SERVICES, "cameras")
@@ -145,6 +145,39 @@ def test_only_that_ingest_reaches_the_cameras_networks_and_the_notifier_reaches_
     assert chosen(out["to"][0]["podSelector"]) == ["cameras"]
     everyone = policies["parking"]["spec"]["podSelector"]
     assert len(chosen(everyone)) == len(labels)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_notifier_alone_reaches_the_detector(size: str, tmp_path: Path):
+    read, _ = accepted(size, "notifier", "notifier", tmp_path)
+    [port] = of_kind(size, "Service")["parking-detector"]["spec"]["ports"]
+    assert read.detector_url == f"http://parking-detector:{port['port']}"
+    policies = of_kind(size, "NetworkPolicy")
+    incoming = policies["parking-preview-in"]["spec"]
+    outgoing = policies["parking-preview-out"]["spec"]
+    [rule_in], [rule_out] = incoming["ingress"], outgoing["egress"]
+    detector, notifier = (
+        pod(size, name)["metadata"]["labels"]["app.kubernetes.io/name"]
+        for name in ("detector", "notifier")
+    )
+    for selector, name in (
+        (incoming["podSelector"], detector),
+        (rule_out["to"][0]["podSelector"], detector),
+        (outgoing["podSelector"], notifier),
+        (rule_in["from"][0]["podSelector"], notifier),
+    ):
+        assert selector["matchLabels"]["app.kubernetes.io/name"] == name
+    wanted = [{"port": port["port"], "protocol": "TCP"}]
+    assert (rule_in["ports"], rule_out["ports"]) == (wanted, wanted)
+    # Nobody else but Prometheus.
+    others = [
+        one["metadata"]["name"]
+        for one in policies.values()
+        if one["metadata"]["name"] not in {"parking", "parking-preview-in"}
+        and "Ingress" in one["spec"]["policyTypes"]
+        and any(p["port"] == port["port"] for r in one["spec"]["ingress"] for p in r["ports"])
+    ]
+    assert others == []
 
 
 def test_negative_control_a_service_refuses_an_environment_without_kafka(tmp_path: Path):
@@ -200,7 +233,7 @@ def test_every_selector_meets_pods(size: str):
         )
 
     policies = of_kind(size, "NetworkPolicy").values()
-    assert len(policies) == 4
+    assert len(policies) == 6
     for policy in policies:
         assert meets(policy["spec"]["podSelector"]), policy["metadata"]["name"]
     for service in of_kind(size, "Service").values():
@@ -240,9 +273,17 @@ def test_the_chart_renders_to_what_is_tested_here(size: str):
     command = [str(HELM), "template", "parking", str(CHART), "-f", str(values)]
     command += ["--kube-version", "1.30.0", "--set", SET]
     if size == WITH_CAMERAS:
-        command += ["--set", f"cameras.networks={{{NETWORKS}}}"]
+        command += ["--set", f"cameras.networks={{{','.join(NETWORKS)}}}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     kept = RENDERED / f"{size}.yaml"
     if os.environ.get("CHART_WRITE"):
         kept.write_text(done.stdout, "utf-8")
     assert done.stdout == kept.read_text("utf-8")
+
+
+@pytest.mark.skipif(HELM is None, reason="helm is not installed")
+@pytest.mark.parametrize("size", SIZES)
+def test_helms_linter_finds_nothing(size: str):
+    command = [str(HELM), "lint", str(CHART), "--strict", "-f", str(CHART / f"{size}.yaml")]
+    done = subprocess.run([*command, "--set", SET], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

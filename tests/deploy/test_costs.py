@@ -34,3 +34,15 @@ def test_the_sum_of_each_size_is_that_of_its_parts(size: str) -> None:
         month = HOURS * (2 * price(size) + price("public IPv4 address"))
         month += price("db.t3.micro, 20 GB") + disk_gib * price("gp3") + 5 * price("S3")
         assert cell == f"{month:.0f} ({month / cameras:.1f})"
+
+
+def test_the_brokers_of_size_city_and_an_own_computer() -> None:
+    text = " ".join(TEXT.split())
+    [low, high] = re.findall(r"between (\S+) and (\S+) USD per hour for each", text)[0]
+    month = [4 * HOURS * float(one) for one in (low, high)]
+    assert f"between {month[0]:.0f} and {month[1]:.0f} per month" in text
+    assert f"between {month[0] / 100:.1f} and {month[1] / 100:.1f} per camera" in text
+    assert "NumberOfBrokerNodes: 4" in TEMPLATE.read_text("utf-8")
+    own = 15 * HOURS / 1000 * 0.30
+    assert f"costs {own:.1f} per month" in text
+    assert f"that is {own / 100:.2f} per camera" in text

@@ -76,6 +76,7 @@ app.kubernetes.io/name: {{ .name }}
 {{- if eq .name "notifier" }}
 {{ include "parking.secretEnv" (dict "env" "DATABASE_URL" "key" "database-url-reader" "secret" $v.secret) }}
 {{ include "parking.secretEnv" (dict "env" "LIVE_KEY" "key" "live-key" "secret" $v.secret) }}
+- { name: DETECTOR_URL, value: "http://{{ .root.Release.Name }}-detector:{{ $v.services.detector.port }}" }
 - { name: LIVE_URL, value: "http://{{ .root.Release.Name }}-{{ include "parking.live" .root }}:{{ $v.services.ingest.port }}" }
 {{- if $v.cors }}
 - { name: CORS_ORIGINS, value: {{ join "," $v.cors | quote }} }
