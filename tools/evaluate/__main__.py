@@ -1,5 +1,6 @@
 """Measure the detector on labelled frames.
 
+python -m tools.evaluate conditions --data ../shared/data             by weather and light
 python -m tools.evaluate health --data ../shared/data --out FOLDER    frames damaged on purpose
 python -m tools.evaluate looks --data ../shared/data                  cameras' normal looks
 python -m tools.evaluate straddling --data ../shared/data             one vehicle over two slots
@@ -8,7 +9,7 @@ python -m tools.evaluate usual --data ../shared/data                  cameras' f
 
 import argparse
 
-from tools.evaluate import health, looks, straddling, usual
+from tools.evaluate import conditions, health, looks, straddling, usual
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    conditions.add_parser(commands)
     health.add_parser(commands)
     looks.add_parser(commands)
     straddling.add_parser(commands)

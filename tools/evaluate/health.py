@@ -11,7 +11,7 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -111,7 +111,8 @@ def run(options: argparse.Namespace) -> None:
     frames = sample(options.data, options.frames, options.seed)
     if not frames:
         raise SystemExit(f"evaluate: {options.data} contains no folder with an annotations.json")
-    analysers = _unseen(options) if options.folds else _one(options, frames)
+    names = {frame.folder.name for frame in frames}
+    analysers = unseen_analysers(options) if options.folds else shipped_for(options, names)
     analyse = {name: analyser.analyse for name, analyser in analysers.items()}
     tallies = measure(frames, analyse, options.kinds)
     models = sorted({analyser.model_id for analyser in analysers.values()})
@@ -132,15 +133,15 @@ def run(options: argparse.Namespace) -> None:
     print(f"written: {options.out / 'health.html'}, health.json, examples.png")
 
 
-def _one(options: argparse.Namespace, frames: Sequence[Frame]) -> dict[str, Analyser]:
-    """Return the same models for every data set."""
+def shipped_for(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Analyser]:
+    """Return the same models for every data set: those of the options, or the shipped ones."""
     slots = options.slots or default_slots(options.model)
     settings = _settings(options, options.model, slots)
     analyser = _analyser(settings, load_slotnet(settings))
-    return dict.fromkeys({frame.folder.name for frame in frames}, analyser)
+    return dict.fromkeys(names, analyser)
 
 
-def _unseen(options: argparse.Namespace) -> dict[str, Analyser]:
+def unseen_analysers(options: argparse.Namespace) -> dict[str, Analyser]:
     """Return, keyed by data set, models that have not seen its lot."""
     folds = Folds(options.folds, options.model, options.threads, options.size)
     lots, _, fusion = unseen(data_sets(options.data), folds)
@@ -174,11 +175,12 @@ def sample(data: Path, count: int, seed: int) -> list[Frame]:
         left = (count - len(found)) // (len(sets) - number)
         labelled = annotations["frames"]
         chosen = drawn.sample(labelled, min(left, len(labelled)))
-        found += [_frame(folder, annotations, labels) for labels in chosen]
+        found += [frame_of(folder, annotations, labels) for labels in chosen]
     return found
 
 
-def _frame(folder: Path, annotations: dict[str, Any], labels: dict[str, Any]) -> Frame:
+def frame_of(folder: Path, annotations: dict[str, Any], labels: dict[str, Any]) -> Frame:
+    """Return a labelled frame with a layout whose reference is another frame of its camera."""
     site = folder.name
     (layout,) = layouts_from_annotations(
         annotations | {"frames": [labels]}, site, interval_ms=1000, time_ms=0

@@ -2,6 +2,7 @@
 
   python -m tools.render --out demo                        the demo: two cameras, an afternoon
   python -m tools.render --out runs/scenes --scenes 60     60 random lots, one picture each
+  python -m tools.render --out runs/night --conditions 4   4 random lots at day and night, wet, ...
 
 Needs the extra [render] (make .venv/.render). With an LLVM library, a picture of 960x640 takes
 about 7 s on two cores. Without one it takes about half a minute. (Set DRJIT_LIBLLVM_PATH if the
@@ -23,8 +24,10 @@ import numpy as np
 from rich.progress import track
 
 from tools.render import truth
+from tools.render.conditions import CONDITIONS, under
 from tools.render.site import Camera, Site, demo_site, random_site
 from tools.render.story import DemoStory, Moment, random_moment
+from tools.render.weather import drops_on_lens
 
 JPEG_QUALITY = 80
 
@@ -68,7 +71,9 @@ class Studio:
             picture = shot.cover(self._quality.size_wh, rng)
         else:
             taken = photographer.shoot(camera, replace(self._quality, seed=index))
-            picture = shot.develop(taken.light, moment.light.brightness, rng)
+            picture = shot.develop(taken.light, moment.light.brightness, rng, moment.light.noise)
+            if moment.drops:
+                picture = drops_on_lens(picture, rng)
             boxes = truth.boxes(taken.owner, taken.names)
             people = truth.people(taken.owner, taken.names)
         file = self._out / camera.name / f"{index:03d}.jpg"
@@ -114,6 +119,28 @@ def demo(studio: Studio, frames: int, seed: int) -> Iterator[int]:
     studio.finish(truth.annotations(site, rendered, story.gate))
 
 
+def conditions(studio: Studio, count: int, seed: int) -> Iterator[int]:
+    """Render random lots, one picture under each condition. All pictures of a lot show the same
+    cars from the same place."""
+    from tools.render.scene import Stage
+
+    rendered = []
+    for index in range(count * len(CONDITIONS)):
+        lot, name = (
+            seed * 10_000 + index // len(CONDITIONS),
+            list(CONDITIONS)[index % len(CONDITIONS)],
+        )
+        site = random_site(lot)
+        camera = replace(site.cameras[0], name=f"lot{index // len(CONDITIONS):03d}")
+        plain = random_moment(site, lot)
+        taken = {car.slot_id for car in plain.cars}
+        free = [slot.slot_id for slot in site.slots if slot.slot_id not in taken]
+        moment = under(name, plain, free, lot)
+        rendered += studio.moment(Stage(site, moment.surface), [camera], moment, index)
+        yield index
+    studio.finish({"dataset": "conditions", "frames": rendered})
+
+
 def scenes(studio: Studio, count: int, seed: int) -> Iterator[int]:
     """Render random lots, one picture each."""
     from tools.render.scene import Stage
@@ -130,6 +157,8 @@ def scenes(studio: Studio, count: int, seed: int) -> Iterator[int]:
 
 def _weather(moment: Moment) -> str:
     light = moment.light
+    if moment.weather:
+        return moment.weather
     if light.overcast:
         return "overcast"
     if light.sun_elevation_deg < 0:
@@ -159,6 +188,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the footage")
     parser.add_argument("--frames", type=int, default=48, help="frames per camera (48)")
     parser.add_argument("--scenes", type=int, default=0, help="random lots instead of the demo")
+    parser.add_argument("--conditions", type=int, default=0, help="random lots at day, night, ...")
     parser.add_argument("--size", default="960x640", help="pixels (960x640)")
     parser.add_argument("--spp", type=int, default=12, help="samples per pixel (12)")
     parser.add_argument("--seed", type=int, default=4, help="seed of the story and the noise (4)")
@@ -171,12 +201,14 @@ def main() -> None:
     from tools.render.shot import Quality
 
     studio = Studio(options.out, Quality((width, height), options.spp, options.seed), options.seed)
-    steps = (
-        scenes(studio, options.scenes, options.seed)
-        if options.scenes
-        else demo(studio, options.frames, options.seed)
-    )
-    for _ in track(steps, "rendering", total=options.scenes or options.frames):
+    if options.conditions:
+        steps, total = conditions(studio, options.conditions, options.seed), options.conditions
+        total *= len(CONDITIONS)
+    elif options.scenes:
+        steps, total = scenes(studio, options.scenes, options.seed), options.scenes
+    else:
+        steps, total = demo(studio, options.frames, options.seed), options.frames
+    for _ in track(steps, "rendering", total=total):
         pass
 
 

@@ -32,6 +32,8 @@ def paint(colour: Rgb) -> dict[str, Any]:
     return glossy(colour, 0.38, metallic=0.15, coat=1.0)
 
 
+SNOW: dict[str, Any] = matte((0.78, 0.8, 0.84))
+
 COMMON: dict[str, dict[str, Any]] = {
     "glass": glossy((0.012, 0.014, 0.016), 0.06, coat=1.0),
     "trim": matte((0.02, 0.02, 0.021)),

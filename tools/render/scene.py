@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from tools.render import cars, props
 from tools.render.ground import paint_ground
-from tools.render.materials import COMMON, matte, paint
+from tools.render.materials import COMMON, SNOW, matte, paint
 from tools.render.mesh import Mesh
 from tools.render.site import Camera, Site
-from tools.render.story import Moment
+from tools.render.story import DRY, Moment, Surface
+from tools.render.weather import snow_ground, wet_ground
 
 OWNER_SIGN = "-of-"
 """Shape ids are `<part>-of-<owner>`: the owner is the vehicle or person it belongs to."""
@@ -22,12 +23,12 @@ OWNER_SIGN = "-of-"
 class Stage:
     """A site made ready for rendering. What never moves is written once."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, surface: Surface = DRY) -> None:
         """Prepare the ground and the surroundings. mitsuba's variant must be set already."""
         self.site = site
         self._folder = tempfile.TemporaryDirectory(prefix="parking-render-")
         self._files: dict[str, list[tuple[str, str]]] = {}
-        self._ground = mi.Bitmap(paint_ground(site))
+        self._ground = _ground_look(site, surface)
         self._write("site", props.surroundings(site))
 
     def _write(self, name: str, meshes: list[Mesh]) -> list[tuple[str, str]]:
@@ -52,6 +53,8 @@ class Stage:
         self._place(content, "site", props.surroundings, ("site", (0.0, 0.0), 0.0, {}))
         for car in moment.cars:
             own = {"paint": paint(car.colour)}
+            if car.snowed:
+                own = {"paint": SNOW, "glass": SNOW}
             if car.lights:
                 own["headlight"] = {"type": "lit"}
             place = (car.vehicle, car.position, car.heading_rad, own)
@@ -93,14 +96,33 @@ class Stage:
         """Return the ground: a painted rectangle over an endless plain."""
         x0, y0, x1, y1 = self.site.extent
         to_world = mi.ScalarTransform4f().translate([(x0 + x1) / 2, (y0 + y1) / 2, 0])
-        texture = {"type": "bitmap", "bitmap": self._ground, "raw": True}
-        bsdf = {"type": "diffuse", "reflectance": texture}
         scaled = to_world.scale([(x1 - x0) / 2, (y1 - y0) / 2, 1])
         plain = mi.ScalarTransform4f().translate([0, 0, -0.05]).scale([4000, 4000, 1])
         return {
-            "ground": {"type": "rectangle", "to_world": scaled, "bsdf": bsdf},
+            "ground": {"type": "rectangle", "to_world": scaled, "bsdf": self._ground},
             "plain": {"type": "rectangle", "to_world": plain, "bsdf": matte((0.1, 0.12, 0.06))},
         }
+
+
+def _ground_look(site: Site, surface: Surface) -> dict[str, Any]:
+    """Return the painted ground's material, dry, wet or under snow."""
+    painted = paint_ground(site)
+    rng = np.random.default_rng([site.seed, 3])
+    if surface.kind == "snow":
+        painted = snow_ground(painted, site, surface.bare, rng)
+    if surface.kind != "wet":
+        return {"type": "diffuse", "reflectance": _texture(painted)}
+    colour, roughness = wet_ground(painted, rng)
+    return {
+        "type": "principled",
+        "base_color": _texture(colour),
+        "roughness": _texture(roughness[..., None]),
+        "specular": 0.5,
+    }
+
+
+def _texture(values: NDArray[np.float32]) -> dict[str, Any]:
+    return {"type": "bitmap", "bitmap": mi.Bitmap(values), "raw": True}
 
 
 def write_ply(path: Path, meshes: list[Mesh], smooth: bool) -> None:

@@ -49,8 +49,9 @@ class Photographer:
 
     def __init__(self, stage: Stage, moment: Moment, seed: int) -> None:
         """Build the moment's scene twice: under the sharp lights, and under the sky."""
-        sharp = lights.direct(moment.light, stage.site)
-        self._lamps = moment.light.lamps
+        sharp = lights.direct(moment.light, stage.site, moment.cars)
+        self._beams = moment.light.beams
+        self._lamps = moment.light.lamps or self._beams
         self._sharp = stage.scene(moment, sharp) if sharp else None
         self._soft = stage.scene(moment, lights.sky(moment.light, seed))
 
@@ -69,7 +70,9 @@ class Photographer:
         light = smooth(soft / colour, guide) * colour
         if self._sharp:
             few = Quality(quality.size_wh, max(quality.spp // 2, 4), quality.seed)
-            direct = _render(self._sharp, path, sensor(camera, quality.size_wh), few)
+            # With few samples, light that a headlight throws back leaves bright speckles.
+            once = path | {"max_depth": 2} if self._beams else path
+            direct = _render(self._sharp, once, sensor(camera, quality.size_wh), few)
             light += smooth(direct / colour, guide, 2) * colour if self._lamps else direct
         who = _render(
             self._soft,
@@ -135,8 +138,11 @@ def _moved(picture: Floats32, move: Floats32) -> Floats32:
     return padded[max(-dy, 0) :, max(-dx, 0) :][:height, :width]
 
 
-def develop(light: Floats32, brightness: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Turn linear light into a camera's 8-bit BGR picture: exposure, film curve, lens, noise."""
+def develop(
+    light: Floats32, brightness: float, rng: np.random.Generator, noise: float = 0.0
+) -> NDArray[np.uint8]:
+    """Turn linear light into a camera's 8-bit BGR picture: exposure, film curve, lens, noise.
+    `noise` is added to the usual one, in grey levels."""
     luminance = light.mean(axis=-1)
     usual = np.exp(np.log(np.clip(luminance, 1e-4, None)).mean())
     exposed = light * (0.24 * brightness / usual)
@@ -146,7 +152,7 @@ def develop(light: Floats32, brightness: float, rng: np.random.Generator) -> NDA
     shown = np.clip(curve, 0, 1) * (1 - 0.14 * (x * x + y * y) / 2)[..., None]
     picture = 255 * shown ** (1 / 2.2)
     picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.55)
-    picture += rng.normal(0, 1.2 + 2.2 * (1 - brightness), picture.shape)
+    picture += rng.normal(0, 1.2 + 2.2 * (1 - brightness) + noise, picture.shape)
     return np.ascontiguousarray(np.clip(picture[..., ::-1], 0, 255), np.uint8)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 import numpy as np
 
@@ -38,6 +39,8 @@ class Car:
     heading_rad: float
     slot_id: str | None = None
     lights: bool = False
+    snowed: bool = False
+    """Snow lies on it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,23 @@ class Light:
     lamps: bool = False
     brightness: float = 1.0
     """How bright the camera shows it, because a camera does not make dusk look like noon."""
+    beams: bool = False
+    """The headlights that are on light up what is in front of them."""
+    sky_glow: float = 1.0
+    """How bright the night sky is, relative to a bright town's."""
+    noise: float = 0.0
+    """Added noise of the sensor, in grey levels."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The ground's condition. In the slots `bare`, a car stood while it snowed."""
+
+    kind: Literal["dry", "wet", "snow"] = "dry"
+    bare: frozenset[str] = frozenset()
+
+
+DRY = Surface()
 
 
 @dataclass(frozen=True)
@@ -72,6 +92,11 @@ class Moment:
     people: tuple[Person, ...]
     light: Light
     covered: frozenset[str] = frozenset()
+    surface: Surface = DRY
+    drops: bool = False
+    """There are drops on the lens."""
+    weather: str = ""
+    """What the annotations call it; "" derives that from the light."""
 
 
 @dataclass(frozen=True)
