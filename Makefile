@@ -95,7 +95,7 @@ coverage: install ## Measure how much of parking/core the unit and property test
 
 .PHONY: test-unit
 test-unit: install ## Run the tests without files and servers, in seconds
-	.venv/bin/pytest tests/unit $(ARGS)
+	$(PY) -m tools.suite --unit -q $(ARGS)
 
 .PHONY: test-stack
 test-stack: fetch ## Run the tests with real Kafka, Postgres, S3 and MQTT

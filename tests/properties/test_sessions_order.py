@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from parking.core import nearplates, pairing
 from parking.core.events import Event, GateEventReceived, SessionChanged
 from tests.support.tracking import START_MS, Teller, fold, sessions
+from tests.support.waiting import nightly
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -165,10 +166,14 @@ def check(order: Sequence[GateEventReceived], events: Sequence[GateEventReceived
             assert (reason or "open") == fate
 
 
-@settings(max_examples=2_000, deadline=None)
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("examples", [500, nightly(2_000)])
+def test_any_order_and_any_copies_give_what_the_sorted_unique_ones_give(examples):
+    settings(max_examples=examples, deadline=None)(in_any_order)()
+
+
 @given(passages(), st.sampled_from(LIMITS), st.data())
-def test_any_order_and_any_copies_give_what_the_sorted_unique_ones_give(events, limits, data):
+def in_any_order(events, limits, data):
     order = data.draw(st.permutations(events))
     copies = data.draw(st.lists(st.sampled_from(events), max_size=4)) if events else []
     check([*order, *copies], events, limits)

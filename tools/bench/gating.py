@@ -67,24 +67,24 @@ class Verdict:
 
 
 def shots(
-    folder: Path, repeats: int, seed: int, sensor: Sensor = USUAL
+    folder: Path, repeats: int, seed: int, sensor: Sensor = USUAL, first: int = 0
 ) -> tuple[LayoutPublished, Iterator[Shot]]:
-    """Return the first camera of the folder at a real camera's pace. With one repeat, return its
-    own pictures."""
+    """Return the first camera of the folder at a real camera's pace, from its frame number `first`
+    on. With one repeat, return its own pictures."""
     annotations = annotations_of(folder)
     site_layouts = lots.layouts_from_annotations(annotations, "bench", interval_ms=1000, time_ms=0)
     layout = next(iter(with_references(site_layouts[:1], annotations, read_from(folder))))
     device = layout.camera_id.split("/")[1]
     frames = [f for f in annotations["frames"] if lots.slug(f["camera"]) == device]
-    return layout, _shots(folder, frames, (repeats, seed, sensor))
+    return layout, _shots(folder, list(enumerate(frames))[first:], (repeats, seed, sensor))
 
 
 def _shots(
-    folder: Path, frames: Sequence[Mapping[str, Any]], pace: tuple[int, int, Sensor]
+    folder: Path, frames: Sequence[tuple[int, Mapping[str, Any]]], pace: tuple[int, int, Sensor]
 ) -> Iterator[Shot]:
     repeats, seed, sensor = pace
     words = {0: "free", 1: "occupied"}
-    for number, frame in enumerate(frames):
+    for number, frame in frames:
         truth = {
             str(slot["id"]): words[slot["occupied"]]
             for slot in frame["slots"]

