@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
-import type { Site } from "../../shared/live";
-import type { CameraView, Point, SlotView } from "../../shared/views";
+import type { Site } from "../live";
+import type { CameraView, Point, SlotView } from "../views";
 import { drawingsOf } from "./drawings";
 
 function slot(slot_id: string, plan: readonly Point[] | null): SlotView {

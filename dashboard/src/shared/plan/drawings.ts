@@ -1,8 +1,8 @@
 /** Turns a site's slots and cameras into drawings. Pure. */
-import { boundsOf, frameOf, middleOf, overlaps, scaled, type Box, type Frame } from "../../shared/geometry";
-import { say } from "../../shared/language";
-import type { Site } from "../../shared/live";
-import type { CameraView, Point, SlotView } from "../../shared/views";
+import { boundsOf, frameOf, middleOf, overlaps, scaled, type Box, type Frame } from "../geometry";
+import { say } from "../language";
+import type { Site } from "../live";
+import type { CameraView, Point, SlotView } from "../views";
 
 export interface Shape {
   slot: SlotView;
