@@ -44,6 +44,7 @@ from services.notifier.feed import Feed
 from services.notifier.groups import KafkaGroups
 from services.notifier.history import History
 from services.notifier.live import Live
+from services.notifier.moments import Moments
 from services.notifier.pictures import Pictures
 from services.notifier.previews import Previews
 from services.notifier.settings import Settings
@@ -86,6 +87,7 @@ async def build(environ: Mapping[str, str]) -> None:
         live=live,
         cameras=PolledCameras(settings.live) if settings.live else None,
         evidence=Evidence(history, objects) if history and objects else None,
+        moments=Moments(history, objects) if history else None,
         source_url=settings.source_url,
         sign_ins=sign_ins,
         setup_code=chosen.setup_code if chosen else "",

@@ -1,6 +1,6 @@
 """The API's views of how a site was used. All durations and times are in milliseconds."""
 
-from parking.core.events import Id, SiteId, SlotId, SlotKind, TimeMs
+from parking.core.events import Id, SiteId, SlotId, SlotKind, SlotState, TimeMs
 from services.notifier.views import View
 
 
@@ -96,3 +96,36 @@ class ChangePictures(View, frozen=True, kw_only=True):
     before: StoredPicture | None
     after: StoredPicture | None
     missing: str | None
+
+
+class SlotMoment(View, frozen=True, kw_only=True):
+    """A slot's state at a moment, since when it had it, and why."""
+
+    slot_id: SlotId
+    zone_id: SlotId
+    kind: SlotKind
+    state: SlotState
+    since_ms: TimeMs
+    reason: str
+
+
+class CameraMoment(View, frozen=True, kw_only=True):
+    """A camera's newest stored picture at a moment: when it was taken, and the path of its
+    JPEG."""
+
+    camera_id: str
+    time_ms: TimeMs
+    url: str
+
+
+class SiteMoment(View, frozen=True, kw_only=True):
+    """A site at a moment. `previous_ms` and `next_ms` are the times of the changes before and after
+    it, null if there are none. A slot without an earlier report is missing, and so is a camera
+    without a stored picture of the day before."""
+
+    site_id: SiteId
+    time_ms: TimeMs
+    previous_ms: TimeMs | None
+    next_ms: TimeMs | None
+    slots: list[SlotMoment]
+    pictures: list[CameraMoment]

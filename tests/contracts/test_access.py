@@ -82,6 +82,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/api/history/usage?site=a"): LOOK,
     ("GET", "/api/history/evidence?change=a/A1/2"): OWN,
     ("GET", "/api/history/picture.jpg?change=a/A1/2&which=after"): OWN,
+    ("GET", "/api/history/moment?site=a&at_ms=1"): LOOK,
+    ("GET", "/api/history/moment.jpg?camera=a/north&at_ms=1"): LOOK,
     ("GET", "/api/captures?camera=a/north"): LOOK,
     ("GET", "/api/sites/a/plates?session=s"): PLATES,
     ("POST", "/api/sites/a/plates/search"): PLATES,

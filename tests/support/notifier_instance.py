@@ -29,6 +29,7 @@ from services.notifier.feed import Feed
 from services.notifier.history import History
 from services.notifier.live import Live
 from services.notifier.log import Log
+from services.notifier.moments import Moments
 from services.notifier.pictures import Pictures
 from services.notifier.previews import Previews
 from services.notifier.settings import Limits, LiveSource
@@ -77,6 +78,7 @@ class Given:
     keys: Path = Path("no-keys")
     history: History | None = None
     evidence: Evidence | None = None
+    moments: Moments | None = None
     origins: Sequence[str] = ()
     hosts: tuple[str, ...] = ()
     dashboard: Path = Path("not-built")
@@ -108,6 +110,7 @@ class Instance:
             pictures=self.pictures,
             history=given.history,
             evidence=given.evidence,
+            moments=given.moments,
             producer=backend.producer,
             keys=keys,
             clock=clock,

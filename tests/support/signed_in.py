@@ -31,6 +31,7 @@ from services.notifier.api.web import Outermost
 from services.notifier.evidence import Evidence
 from services.notifier.feed import Feed
 from services.notifier.history import History
+from services.notifier.moments import Moments
 from services.notifier.pictures import Pictures
 from services.notifier.settings import Limits
 from services.notifier.tail import follow_log
@@ -172,6 +173,7 @@ async def house(
         feed=feed,
         pictures=pictures,
         evidence=Evidence(asked, MemoryObjectStore()),
+        moments=Moments(asked, MemoryObjectStore()),
         history=None,
         producer=backend.producer,
         keys=keys,

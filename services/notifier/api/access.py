@@ -99,6 +99,8 @@ ACCESS: Final = {
     ("GET", "/api/history/usage"): _LOOK,
     ("GET", "/api/history/evidence"): _OWN,
     ("GET", "/api/history/picture.jpg"): _OWN,
+    ("GET", "/api/history/moment"): _LOOK,
+    ("GET", "/api/history/moment.jpg"): _LOOK,
     ("GET", "/api/captures"): _LOOK,
     ("GET", "/api/sites/{site}/plates"): _plates("read plates"),
     ("POST", "/api/sites/{site}/plates/search"): _plates("search plate"),

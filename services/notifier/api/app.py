@@ -46,6 +46,7 @@ from services.notifier.api.routes_end import end_routes
 from services.notifier.api.routes_evidence import evidence_routes
 from services.notifier.api.routes_history import history_routes
 from services.notifier.api.routes_live import live_routes
+from services.notifier.api.routes_moment import moment_routes
 from services.notifier.api.routes_oidc import oidc_routes
 from services.notifier.api.routes_plates import plate_routes
 from services.notifier.api.routes_preview import PreviewWish, preview_routes
@@ -64,6 +65,7 @@ from services.notifier.evidence import Evidence
 from services.notifier.feed import Feed
 from services.notifier.history import History
 from services.notifier.live import Live
+from services.notifier.moments import Moments
 from services.notifier.pictures import Pictures
 from services.notifier.previews import Previews
 from services.notifier.publicview import PublicSite
@@ -106,6 +108,7 @@ SHAPES: Final[list[Any]] = [
     usageviews.Occupancy,
     usageviews.Usage,
     usageviews.ChangePictures,
+    usageviews.SiteMoment,
     views.PlatesRead,
     views.DeviceView,
     views.DeviceSecret,
@@ -163,6 +166,7 @@ class Parts:
     cameras: PolledCameras | None = None
     plates: Plates = field(default_factory=Plates)
     evidence: Evidence | None = None
+    moments: Moments | None = None
     source_url: str = ""
     sign_ins: SignIns | None = None
     setup_code: str = ""
@@ -209,6 +213,7 @@ def make_api(parts: Parts, cors_origins: Sequence[str], dashboard_dir: Path) -> 
         stay_routes(parts.feed),
         history_routes(parts.history),
         evidence_routes(parts.evidence),
+        moment_routes(parts.moments),
         usage_routes(parts.feed, parts.history, parts.clock),
         proposal_routes(parts.feed, parts.history, parts.clock),
         slot_file_routes(),

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { memo, useState } from "react";
 
 import { busyWords } from "../../shared/ages";
 import { ago, pace } from "../../shared/format";
@@ -50,23 +50,36 @@ export function CameraPanel({ site, cameras, selected, onSelect }: Props) {
             {shown.health === "moved" && <MovedPanel key={`${shown.camera_id} moved`} camera={shown} />}
             <InputSizePanel camera={shown} />
           </div>
-          <ul className="camera-list" data-testid="cameras">
-            {byNeed(cameras).map((camera) => (
-              <CameraItem
-                key={camera.camera_id}
-                camera={camera}
-                shown={camera === shown}
-                onShow={setChosen}
-              />
-            ))}
-          </ul>
+          <CameraList cameras={cameras} shownId={shown.camera_id} onShow={setChosen} />
         </div>
       )}
     </section>
   );
 }
 
-function CameraItem({
+interface ListProps {
+  cameras: readonly CameraView[];
+  shownId: string;
+  onShow: (cameraId: string) => void;
+}
+
+/** Does not render at each change of a slot. */
+const CameraList = memo(function CameraList({ cameras, shownId, onShow }: ListProps) {
+  return (
+    <ul className="camera-list" data-testid="cameras">
+      {byNeed(cameras).map((camera) => (
+        <CameraItem
+          key={camera.camera_id}
+          camera={camera}
+          shown={camera.camera_id === shownId}
+          onShow={onShow}
+        />
+      ))}
+    </ul>
+  );
+});
+
+const CameraItem = memo(function CameraItem({
   camera,
   shown,
   onShow,
@@ -94,7 +107,7 @@ function CameraItem({
       </button>
     </li>
   );
-}
+});
 
 /** A healthy camera's interval, or the reason of its status; the age of its last picture; and whether the
     computer is too busy for it. */

@@ -19,10 +19,12 @@ interface Props {
   picture?: string;
   /** Without one, the table is always shown. */
   children?: ReactNode;
+  /** The numbers are not there yet. */
+  waiting?: boolean;
 }
 
 /** A card with a picture of some numbers, the same numbers as a table, and as a file. */
-export function DataPanel({ title, file, table, note, picture, children }: Props) {
+export function DataPanel({ title, file, table, note, picture, children, waiting = false }: Props) {
   const [view, setView] = useState<"picture" | "table">("picture");
   const id = useId();
   const empty = table.rows.length === 0;
@@ -53,7 +55,7 @@ export function DataPanel({ title, file, table, note, picture, children }: Props
         )}
       </div>
       {note}
-      {empty && <p className="empty muted">{say("data.none")}</p>}
+      {empty && !waiting && <p className="empty muted">{say("data.none")}</p>}
       {!empty && (view === "table" || children === undefined) && <DataTable table={table} label={title} />}
       {!empty && view === "picture" && children}
     </section>

@@ -35,6 +35,7 @@ const CHANGE: PastChange = {
   time_ms: HOUR_MS,
   from_state: "free",
   to_state: "occupied",
+  version: 1,
   dwell_ms: 60_000,
   reason: "observed",
   cause_kind: "frame",
@@ -62,6 +63,8 @@ beforeEach(() => {
   answers = {
     "/api/history/occupancy": () => Response.json(OCCUPANCY),
     "/api/history/usage": () => Response.json(USAGE),
+    "/api/history/moment": () =>
+      Response.json({ time_ms: 0, previous_ms: null, next_ms: null, slots: [], pictures: [] }),
     "cursor=older": () => Response.json([{ ...CHANGE, id: "demo/A1/0", time_ms: 0 }]),
     "/api/history/changes": () =>
       Response.json([CHANGE], { headers: { Link: '</api/history/changes?cursor=older>; rel="next"' } }),
@@ -177,7 +180,7 @@ describe("SiteHistory", () => {
     answers["/api/history/changes"] = () => Response.json([]);
     open();
     await screen.findByText("No changes match.");
-    expect(screen.getAllByText("Nothing was recorded in this period.")).toHaveLength(4);
+    expect(screen.getAllByText("Nothing was recorded in this period.")).toHaveLength(5);
     expect(screen.queryByRole("button", { name: /Download/ })).toBeNull();
   });
 });

@@ -3,18 +3,21 @@ import { memo, useMemo, useRef, useState } from "react";
 import { say } from "../../shared/language";
 import type { Site } from "../../shared/live";
 import { pageAddress } from "../../shared/routes";
-import { useSite } from "../../shared/use-live";
+import { useCameras, useSite } from "../../shared/use-live";
 import { useRequest, type Answer } from "../../shared/use-request";
 import { ALL_CHANGES, type ChangeFilter } from "./change-filter";
 import { ChangesPanel } from "./changes-panel";
+import { ComparePanel } from "./compare-panel";
+import { daysOf } from "./days";
 import { HoursPanel } from "./hours-panel";
+import { MomentPanel, type Drawn } from "./moment-panel";
 import { OccupancyPanel } from "./occupancy-panel";
-import { parametersOf, queryOf, rangeOf, type OwnRange } from "./range";
+import { parametersOf, queryOf, rangeOf } from "./range";
 import { RangeChooser } from "./range-chooser";
 import { loadPast, type Past } from "./requests";
 import { SlotsPanel } from "./slots-panel";
 import { StaysPanel } from "./stays-panel";
-import { dateOf, dayAndTime } from "./times";
+import { dayAndTime } from "./times";
 import "./history.css";
 
 interface Props {
@@ -26,11 +29,13 @@ interface Props {
 /** What happened at a lot in a chosen time. */
 export function HistoryPage({ siteId, query }: Props) {
   const site = useSite(siteId);
-  return site ? <SiteHistory site={site} query={query} /> : null;
+  return site ? <SiteHistory key={siteId} site={site} query={query} /> : null;
 }
 
 export function SiteHistory({ site, query }: { site: Site; query: string }) {
   const siteId = site.site_id;
+  const cameras = useCameras(siteId);
+  const [drawn] = useState<Drawn>({ site, cameras });
   const range = useMemo(() => rangeOf(query), [query]);
   const parameters = new URLSearchParams({
     site: siteId,
@@ -47,7 +52,7 @@ export function SiteHistory({ site, query }: { site: Site; query: string }) {
         <div className="history-when">
           <RangeChooser
             range={range}
-            days={past && daysOf(past)}
+            days={past && daysOf(past.usage, past.usage.time_zone)}
             onChange={(chosen) => {
               window.location.hash = pageAddress(siteId, "history", queryOf(chosen));
             }}
@@ -61,25 +66,12 @@ export function SiteHistory({ site, query }: { site: Site; query: string }) {
         </p>
       </div>
       {answer.state === "ready" ? (
-        <Panels
-          siteId={siteId}
-          siteZones={site.zones}
-          past={answer.value}
-          filter={filter}
-          onFilter={setFilter}
-        />
+        <Panels drawn={drawn} past={answer.value} filter={filter} onFilter={setFilter} />
       ) : (
         <NotReady answer={answer} again={again} />
       )}
     </>
   );
-}
-
-function daysOf({ usage }: Past): OwnRange {
-  return {
-    from: dateOf(usage.from_ms, usage.time_zone),
-    to: dateOf(usage.to_ms - 1, usage.time_zone),
-  };
 }
 
 function spanWords({ usage: { from_ms, to_ms, time_zone } }: Past): string {
@@ -113,29 +105,25 @@ function NotReady({ answer, again }: { answer: Answer<Past>; again: () => void }
 }
 
 interface PanelsProps {
-  siteId: string;
-  siteZones: Site["zones"];
+  drawn: Drawn;
   past: Past;
   filter: ChangeFilter;
   onFilter: (filter: ChangeFilter) => void;
 }
 
 /** Does not render at each change of the lot. */
-const Panels = memo(function Panels({
-  siteId,
-  siteZones,
-  past: { occupancy, usage },
-  filter,
-  onFilter,
-}: PanelsProps) {
+const Panels = memo(function Panels({ drawn, past: { occupancy, usage }, filter, onFilter }: PanelsProps) {
   const changes = useRef<HTMLHeadingElement>(null);
+  const { site_id: siteId, zones: siteZones } = drawn.site;
   const zones = useMemo(() => new Map(siteZones.map(({ zone_id, name }) => [zone_id, name])), [siteZones]);
-  const { from, to } = daysOf({ occupancy, usage });
+  const days = daysOf(usage, usage.time_zone);
+  const { from, to } = days;
   const file = `${siteId}-${from === to ? from : `${from}-to-${to}`}`;
   return (
     <div className="history-panels">
       <OccupancyPanel occupancy={occupancy} zones={zones} file={file} />
       <StaysPanel usage={usage} zones={zones} file={file} />
+      <MomentPanel drawn={drawn} span={usage} time_zone={usage.time_zone} zones={zones} />
       <HoursPanel usage={usage} file={file} />
       <SlotsPanel
         usage={usage}
@@ -155,6 +143,7 @@ const Panels = memo(function Panels({
         onFilter={onFilter}
         heading={changes}
       />
+      <ComparePanel siteId={siteId} time_zone={usage.time_zone} days={days} />
     </div>
   );
 });

@@ -66,6 +66,7 @@ export interface PastChange {
   time_ms: number;
   from_state: SlotState;
   to_state: SlotState;
+  version: number;
   dwell_ms: number | null;
   reason: string;
   cause_kind: Cause;

@@ -2,6 +2,9 @@ import { useMemo, useState } from "react";
 
 import { say } from "../../shared/language";
 import type { Site } from "../../shared/live";
+import { drawingsOf } from "../../shared/plan/drawings";
+import { LotPlan } from "../../shared/plan/lot-plan";
+import { Patterns } from "../../shared/plan/patterns";
 import { Rich } from "../../shared/rich";
 import { stateWord, STATES } from "../../shared/slot-states";
 import { confidenceWords, reasonWords, seenBy, stateFor } from "../../shared/slot-words";
@@ -10,10 +13,8 @@ import { vehiclesOverSeveral } from "../../shared/straddling";
 import { useOldSlots, useSeenAgo } from "../../shared/use-ages";
 import { useNow } from "../../shared/use-now";
 import type { CameraView, SlotView } from "../../shared/views";
-import { drawingsOf } from "./drawings";
-import { LotPlan } from "./lot-plan";
+import "../../shared/plan/plan.css";
 import { SlotTable } from "./slot-table";
-import "./plan.css";
 
 interface Props {
   site: Site;
@@ -142,32 +143,6 @@ function Legend() {
         {say("plan.old")}
       </li>
     </ul>
-  );
-}
-
-/** The fill patterns, once for all drawings, which use them by url(#…). */
-function Patterns() {
-  return (
-    <svg width="0" height="0" className="definitions" aria-hidden="true">
-      <pattern
-        id="closed-hatch"
-        width="9"
-        height="9"
-        patternUnits="userSpaceOnUse"
-        patternTransform="rotate(45)"
-      >
-        <rect width="3" height="9" className="hatch" />
-      </pattern>
-      <pattern
-        id="old-stripes"
-        width="6"
-        height="6"
-        patternUnits="userSpaceOnUse"
-        patternTransform="rotate(-45)"
-      >
-        <rect width="1.5" height="6" className="stripe" />
-      </pattern>
-    </svg>
   );
 }
 

@@ -2,16 +2,16 @@ import { useState } from "react";
 
 import { say } from "../../shared/language";
 import { OperatorForm } from "../../shared/operator-form";
-import { answerWords, evidenceWords, type ProposedSlot, type Source } from "./proposals";
+import { answerWords, evidenceWords, type ProposedSlot, type ProposalSource } from "./proposals";
 import type { useProposals } from "./use-proposals";
 
 type Proposing = ReturnType<typeof useProposals>;
 
-const SOURCES: readonly Source[] = ["picture", "day"];
+const SOURCES: readonly ProposalSource[] = ["picture", "day"];
 
 /** Requests proposals, and lists them to be accepted or dismissed. */
 export function ProposalsForm({ proposing }: { proposing: Proposing }) {
-  const [source, setSource] = useState<Source>("picture");
+  const [source, setSource] = useState<ProposalSource>("picture");
   const { found, open } = proposing;
   return (
     <section className="card slots-form" aria-labelledby="proposals-title">

@@ -6,7 +6,7 @@ import { sharedPart } from "./overlaps";
 import { say } from "../../shared/language";
 
 /** The newest picture, or the last 24 hours. */
-export type Source = "picture" | "day";
+export type ProposalSource = "picture" | "day";
 
 export interface ProposedSlot {
   /** By the rule of names; unique among the proposals. */
@@ -42,7 +42,7 @@ export function openProposals(
 }
 
 /** What came of a request, for the status line. */
-export function answerWords({ frames, slots }: Proposals, open: number, source: Source): string {
+export function answerWords({ frames, slots }: Proposals, open: number, source: ProposalSource): string {
   if (frames === 0) return say("propose.noPicture");
   if (!slots.length)
     return source === "picture" ? say("propose.noVehicle") : say("propose.noneStood", { count: frames });

@@ -4,10 +4,10 @@ import { getJson, type ApiError } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
 import type { Drawing } from "./drawing";
 import type { Action } from "./editor";
-import { openProposals, type Proposals, type ProposedSlot, type Source } from "./proposals";
+import { openProposals, type Proposals, type ProposedSlot, type ProposalSource } from "./proposals";
 
 interface Found extends Proposals {
-  source: Source;
+  source: ProposalSource;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -24,7 +24,7 @@ export function useProposals(cameraId: string, { slots }: Drawing, dispatch: Dis
   const selected = open.filter((one) => marked.has(one.slot_id));
 
   /** Requests proposals in place of the present ones. Returns the error, if any. */
-  async function request(source: Source): Promise<ApiError | null> {
+  async function request(source: ProposalSource): Promise<ApiError | null> {
     return withKey(async (key) => {
       const path = `/api/cameras/${cameraId}/slot-proposals?source=${source}`;
       const answer = await getJson<Proposals>(path, { key });

@@ -1,7 +1,7 @@
 import { useMemo, useState, type KeyboardEvent } from "react";
 
-import type { Box } from "../../shared/geometry";
-import { say } from "../../shared/language";
+import type { Box } from "../geometry";
+import { say } from "../language";
 import type { Drawing } from "./drawings";
 import { neighbour } from "./neighbours";
 import { SlotShape } from "./slot-shape";

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
-import type { Site } from "../../shared/live";
-import type { CameraView, Point, SlotView } from "../../shared/views";
+import type { Site } from "../live";
+import type { CameraView, Point, SlotView } from "../views";
 import { drawingsOf } from "./drawings";
 
 function slot(slot_id: string, plan: readonly Point[] | null): SlotView {
@@ -82,4 +82,21 @@ it("draws slots without a place on the plan as a camera sees them", () => {
 
 it("draws nothing for a site without a layout", () => {
   expect(drawingsOf(site(), [])).toEqual([]);
+});
+
+it("keeps the shapes of unchanged slots, so that they are not rendered again", () => {
+  const points = (): Point[] => [
+    [0, 0],
+    [2, 0],
+    [2, 5],
+    [0, 5],
+  ];
+  const [still, before] = ["A1", "A2"].map((id) => slot(id, points()));
+  if (!still || !before) throw new Error("two slots");
+  const first = drawingsOf(site(still, before), [])[0]?.shapes ?? [];
+  const second = drawingsOf(site(still, { ...before, state: "occupied" }), [])[0]?.shapes ?? [];
+  const stateOf = (shapes: typeof first) =>
+    shapes.map((shape) => `${shape.slot.slot_id} ${shape.slot.state}`);
+  expect(second.filter((shape) => first.includes(shape)).map((shape) => shape.slot)).toEqual([still]);
+  expect(stateOf(second).sort()).toEqual(["A1 free", "A2 occupied"]);
 });

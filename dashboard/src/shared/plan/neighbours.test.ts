@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import type { Point } from "../../shared/views";
+import type { Point } from "../views";
 import { neighbour } from "./neighbours";
 
 // 0 1 2

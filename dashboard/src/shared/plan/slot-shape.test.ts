@@ -2,8 +2,8 @@ import { createElement } from "react";
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, it } from "vitest";
 
-import type { SlotView } from "../../shared/views";
-import { frameOf } from "../../shared/geometry";
+import type { SlotView } from "../views";
+import { frameOf } from "../geometry";
 import { SlotShape } from "./slot-shape";
 
 const OUTLINE = [

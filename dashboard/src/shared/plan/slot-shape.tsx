@@ -1,8 +1,8 @@
 import { memo } from "react";
 
-import { pathOf } from "../../shared/geometry";
-import { kindWord } from "../../shared/kinds";
-import { stateWord } from "../../shared/slot-states";
+import { pathOf } from "../geometry";
+import { kindWord } from "../kinds";
+import { stateWord } from "../slot-states";
 import type { Shape } from "./drawings";
 
 interface Props {

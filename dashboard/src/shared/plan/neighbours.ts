@@ -1,6 +1,6 @@
 /** Finds the slot that an arrow key leads to. Pure. */
-import { ARROWS } from "../../shared/arrows";
-import type { Point } from "../../shared/views";
+import { ARROWS } from "../arrows";
+import type { Point } from "../views";
 
 /** The index of the nearest centre in the arrow's direction; `from` if there is none. */
 export function neighbour(centres: readonly Point[], from: number, key: string): number {

@@ -1,8 +1,8 @@
-/** Turns a site's slots and cameras into drawings. Pure. */
-import { boundsOf, frameOf, middleOf, overlaps, scaled, type Box, type Frame } from "../../shared/geometry";
-import { say } from "../../shared/language";
-import type { Site } from "../../shared/live";
-import type { CameraView, Point, SlotView } from "../../shared/views";
+/** Turns a site's slots and cameras into drawings. Pure: what it keeps only saves work. */
+import { boundsOf, frameOf, middleOf, overlaps, scaled, type Box, type Frame } from "../geometry";
+import { say } from "../language";
+import type { Site } from "../live";
+import type { CameraView, Point, SlotView } from "../views";
 
 export interface Shape {
   slot: SlotView;
@@ -38,7 +38,7 @@ const LABEL = 20;
 export function drawingsOf(site: Site, cameras: readonly CameraView[]): Drawing[] {
   const slots = Object.values(site.slots);
   const planned = slots.filter((slot) => slot.plan !== null);
-  const plan = planned.map((slot) => shapeOf(slot, scaled(slot.plan ?? [], PLAN)));
+  const plan = planned.map((slot) => shapeOf(slot, slot.plan ?? [], (outline) => scaled(outline, PLAN)));
   const rest = cameras.map((camera) => schematic(site, camera));
   return [
     ...(plan.length > 0 ? [drawing("plan", null, plan, site, METRE)] : []),
@@ -49,7 +49,7 @@ export function drawingsOf(site: Site, cameras: readonly CameraView[]): Drawing[
 function schematic(site: Site, camera: CameraView): Drawing {
   const shapes = camera.slots.flatMap(({ slot_id, polygon }) => {
     const slot = site.slots[slot_id];
-    return slot?.plan === null ? [shapeOf(slot, shrunk(scaled(polygon, PICTURE)))] : [];
+    return slot?.plan === null ? [shapeOf(slot, polygon, (outline) => shrunk(scaled(outline, PICTURE)))] : [];
   });
   return drawing(camera.camera_id, say("plan.view", { camera: camera.name }), shapes, site, null);
 }
@@ -81,8 +81,21 @@ function drawing(
   };
 }
 
-function shapeOf(slot: SlotView, outline: readonly Point[]): Shape {
-  return { slot, outline, frame: frameOf(outline) };
+/** Each slot's last shape, by the points that it was drawn from. */
+const drawn = new WeakMap<readonly Point[], Shape>();
+
+/** A slot that did not change keeps its shape's identity, so that it is not rendered again. */
+function shapeOf(
+  slot: SlotView,
+  points: readonly Point[],
+  place: (points: readonly Point[]) => readonly Point[],
+): Shape {
+  const last = drawn.get(points);
+  if (last?.slot === slot) return last;
+  const outline = last?.outline ?? place(points);
+  const shape = { slot, outline, frame: last?.frame ?? frameOf(outline) };
+  drawn.set(points, shape);
+  return shape;
 }
 
 /** Shrinks an outline a little: in a slanting view the slots would overlap. */
