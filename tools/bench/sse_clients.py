@@ -64,7 +64,7 @@ def _keep_up(port: int, count: int, connection: Connection) -> None:
     connection.send(len(sockets))
     gone, part = set[socket.socket](), max(1, len(sockets) // 50)
     while True:
-        for start in range(0, len(sockets), part):
+        for start in range(0, max(1, len(sockets)), part):
             gone |= _empty(sockets[start : start + part])
             time.sleep(_EMPTY_EACH_S / 50)
             if connection.poll():
