@@ -12,6 +12,7 @@ import resource
 import signal
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -183,7 +184,8 @@ def raw(load: Load, http: HttpSettings) -> dict[str, Loop]:
         else:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + snapshot)
             writers.add(writer)
-            await reader.read()  # until the client is gone
+            with suppress(ConnectionResetError):
+                await reader.read()  # until the client is gone
             writers.discard(writer)
         writer.close()
 
