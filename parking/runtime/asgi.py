@@ -27,6 +27,8 @@ DRAIN: Final = "parking.drain"
 SEND_LIMIT: Final = "parking.send-limit"
 """In the scope of a request: a SendLimit. Streams lift it, because they drop slow clients
 themselves."""
+WHEN_LOST: Final = "parking.when-lost"
+"""In the scope of a request: a function that takes what to call when its connection is lost."""
 SEND_LIMIT_S: Final = 30.0
 PIECE_BYTES: Final = 65_536
 _LEAST_BYTES: Final = 1_000
@@ -75,6 +77,9 @@ class Habits:
         transport = getattr(getattr(send, "__self__", None), "transport", None)
         if transport is not None:
             scope[ABORT] = transport.abort
+        when_lost = getattr(_protocol(transport), "call_when_lost", None)
+        if when_lost is not None:
+            scope[WHEN_LOST] = when_lost
         writable = getattr(getattr(send, "__self__", None), "writable", None)
         scope[DRAIN] = writable.wait if writable is not None else _drained
         if scope["type"] == "websocket":
@@ -97,6 +102,11 @@ class Habits:
             await asyncio.sleep(0)  # the server must see it before the answer "ends"
 
 
+def _protocol(transport: object) -> object:
+    get_protocol = getattr(transport, "get_protocol", None)
+    return get_protocol() if get_protocol is not None else None
+
+
 def _wrong_host(host: str) -> ASGIApp:
     """Reject the request, because a page of another site whose name points at this computer could
     read everything."""
@@ -114,6 +124,9 @@ def _bounded(scope: Scope, send: Send) -> Send:
     limit: SendLimit = scope[SEND_LIMIT]
 
     async def one(message: Message) -> None:
+        if limit.seconds is None:
+            await send(message)
+            return
         try:
             async with asyncio.timeout(limit.seconds):
                 await send(message)

@@ -6,7 +6,7 @@ uvicorn limits none of these, so a client that sends half a request line keeps i
 
 import asyncio
 import socket
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,11 +14,12 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from parking.runtime.metrics import HTTP_DROPPED
-from parking.runtime.places import Places, Taken, Visitor
+from parking.runtime.places import Places, Taken, TakenPlace, Visitor
 
 SEND_BUFFER_BYTES: Final = 131_072
 """The kernel's buffer per connection, which otherwise grows to megabytes for a client that reads
 nothing."""
+CallWhenLost = Callable[[Callable[[], None] | None], None]
 WRITE_BUFFER_BYTES: Final = 16_384
 """Our buffer per connection. Above this, a sender waits."""
 
@@ -55,16 +56,28 @@ class _Bounded(H11Protocol):
         """Set the limits before the connection is made."""
         self._limits = limits
         self._places = places
-        self._place = ExitStack()
+        self._place: TakenPlace | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._waits_for = ""
+        self._lost = False
+        self._when_lost: Callable[[], None] | None = None
+
+    def call_when_lost(self, call: Callable[[], None] | None) -> None:
+        """Call this when the connection ends, or soon if it has ended; None: call nothing."""
+        self._when_lost = call
+        if call is not None and self._lost:
+            self.loop.call_soon(self._tell_loss)
+
+    def _tell_loss(self) -> None:
+        if self._when_lost is not None:
+            self._when_lost()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called when a client connects."""
         peer = transport.get_extra_info("peername")
         address = peer[0] if isinstance(peer, tuple) else "local"
         try:
-            self._place.enter_context(self._places.enter(Visitor(address)))
+            self._place = self._places.enter(Visitor(address))
         except Taken as error:
             HTTP_DROPPED.labels(error.reason).inc()
             transport.abort()
@@ -81,6 +94,8 @@ class _Bounded(H11Protocol):
         """Called when the connection ends."""
         self._leave()
         super().connection_lost(exc)
+        self._lost = True
+        self._tell_loss()
 
     def data_received(self, data: bytes) -> None:
         """Called with a part of a request, or with more than one request."""
@@ -90,7 +105,7 @@ class _Bounded(H11Protocol):
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Another protocol takes over the connection and its place."""
         self._expect("")
-        place = self._place.pop_all()
+        place, self._place = self._place, None
         super().handle_websocket_upgrade(event)
         _leave_with(self.transport.get_protocol(), place)
 
@@ -129,15 +144,17 @@ class _Bounded(H11Protocol):
 
     def _leave(self) -> None:
         self._expect("")
-        self._place.close()
+        if self._place is not None:
+            self._place.give_back()
 
 
-def _leave_with(protocol_: Any, place: ExitStack) -> None:
+def _leave_with(protocol_: Any, place: TakenPlace | None) -> None:
     """Give the place back when this protocol's connection ends."""
     lost = protocol_.connection_lost
 
     def connection_lost(exc: Exception | None) -> None:
-        place.close()
+        if place is not None:
+            place.give_back()
         lost(exc)
 
     protocol_.connection_lost = connection_lost

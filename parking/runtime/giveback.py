@@ -1,8 +1,8 @@
-"""Give memory back to the system after many clients have left.
+"""Give memory back to the system after many clients have come or left.
 
 A client's objects refer to each other, and a full search for such garbage is rare in a process with
-a large state. What is then freed stays with the C library's allocator. So both are asked, soon
-after a crowd has gone.
+a large state. What is then freed stays with the C library's allocator, and so do the buffers of a
+client's first messages. So both are asked, soon after a crowd has come or gone.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ EVERY_S: Final = 5.0
 MANY: Final = 50
 
 
-async def give_back(stop: asyncio.Event, *, left: Callable[[], int]) -> None:
-    """Until `stop`. `left` counts the clients that have left so far."""
-    done = left()
+async def give_back(stop: asyncio.Event, *, moved: Callable[[], int]) -> None:
+    """Until `stop`. `moved` counts how often a client has come or left so far."""
+    done = moved()
     while not stop.is_set():
         await pause(stop, EVERY_S)
-        now = left()
+        now = moved()
         if now - done >= MANY:
             done = now
             gc.collect()

@@ -6,9 +6,9 @@ No address or key gets more than its share.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 ALL: Final = "all-places-taken"
@@ -54,18 +54,11 @@ class Places:
         """How many places are taken now."""
         return self._taken
 
-    def enter(self, visitor: Visitor) -> AbstractContextManager[None]:
+    def enter(self, visitor: Visitor) -> "TakenPlace":
         """Take a place at once and return it when the `with` block ends. Raises Taken."""
         self._require_place(visitor)
         self._count(visitor, 1)
-        return self._given(visitor)
-
-    @contextmanager
-    def _given(self, visitor: Visitor) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self._count(visitor, -1)
+        return TakenPlace(partial(self._count, visitor, -1))
 
     def _require_place(self, visitor: Visitor) -> None:
         if self._by_share[visitor.share] >= self._each:
@@ -81,3 +74,23 @@ class Places:
         self._by_share[visitor.share] += step
         if not self._by_share[visitor.share]:
             del self._by_share[visitor.share]
+
+
+class TakenPlace:
+    """A place until `give_back`, or the end of its `with` block."""
+
+    __slots__ = ("_return",)
+
+    def __init__(self, return_place: Callable[[], None]) -> None:
+        self._return: Callable[[], None] | None = return_place
+
+    def give_back(self) -> None:
+        """Return the place; a second call changes nothing."""
+        return_place, self._return = self._return, None
+        if return_place is not None:
+            return_place()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()

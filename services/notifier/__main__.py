@@ -110,7 +110,7 @@ async def build(environ: Mapping[str, str]) -> None:
                 groups, health, clock, feed.stages_stand_still, heartbeats.has_any
             ).loop,
             "pictures": pictures.run,
-            "memory": partial(give_back, left=lambda: feed.left),
+            "memory": partial(give_back, moved=lambda: feed.moved),
         }
         if live is not None:
             loops["live"] = live.run

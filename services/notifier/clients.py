@@ -89,45 +89,75 @@ def counted(messages: list[Message]) -> list[Message]:
 
 class Client:
     """One follower: a bounded queue, filtered by site. `closed` is the reason for which it was
-    disconnected."""
+    disconnected. There are thousands, so a client is a list, one future and one timer, not an
+    asyncio.Queue and a time-out for each message."""
+
+    __slots__ = ("_arrival", "_messages", "_queue_messages", "_timer", "closed", "sites")
 
     def __init__(self, chosen: str | Sites, queue_messages: int) -> None:
         self.sites = sites_of(chosen)
         self.closed: str | None = None
-        self._queue: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=queue_messages)
+        self._queue_messages = queue_messages
+        self._messages: list[Message] = []
+        self._arrival: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def offer(self, message: Message) -> None:
         """Queue the message, or disconnect the client if it is too slow."""
-        if not includes(self.sites, message.site_id):
+        if self.closed is not None or not includes(self.sites, message.site_id):
             return
-        try:
-            self._queue.put_nowait(message)
-        except asyncio.QueueFull:
+        if len(self._messages) >= self._queue_messages:
             self.close("slow")
+            return
+        self._messages.append(message)
+        self._wake()
 
     def close(self, reason: str) -> None:
         """End the client's stream; queued messages are dropped."""
         if self.closed is None:
             self.closed = reason
             SSE_CLOSED.labels(reason).inc()
-        self._drop()
-        self._queue.put_nowait(None)
+        self._messages = []
+        self._wake()
 
     def forget(self) -> None:
         """Drop the queued messages, because the next ones replace them all. A client whose queue
         was too short for that is not slow."""
         self.closed = None
-        self._drop()
+        self._messages = []
 
-    def _drop(self) -> None:
-        while not self._queue.empty():
-            self._queue.get_nowait()
-
-    async def next(self, timeout_s: float) -> list[Message]:
+    async def next(self, until_s: float) -> list[Message]:
         """Return all waiting messages, at least one, or [] once the queue is closed. Raises
-        TimeoutError when none arrived. A burst is then one write to the socket, not hundreds."""
-        async with asyncio.timeout(timeout_s):
-            messages = [await self._queue.get()]
-        while not self._queue.empty():
-            messages.append(self._queue.get_nowait())
-        return [message for message in messages if message is not None]
+        TimeoutError when none arrived before `until_s`, a time of the event loop. A burst is then
+        one write to the socket, not hundreds."""
+        if not self._messages and self.closed is None:
+            loop = asyncio.get_running_loop()
+            self._wake_at(until_s, loop)
+            self._arrival = loop.create_future()
+            try:
+                await self._arrival
+            finally:
+                self._arrival = None
+        if not self._messages and self.closed is None:
+            raise TimeoutError
+        messages, self._messages = self._messages, []
+        return messages
+
+    def leave(self) -> None:
+        """Stop the timer, because nobody waits any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wake_at(self, until_s: float, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is None or self._timer.when() != until_s:
+            self.leave()
+            self._timer = loop.call_at(until_s, self._wake_late)
+
+    def _wake_late(self) -> None:
+        self._timer = None
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)

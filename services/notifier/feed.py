@@ -44,7 +44,7 @@ class Feed:
     def __init__(self, log_: Log, clock: Clock, limits: Limits) -> None:
         self.state = LiveState()
         self.limits = limits
-        self.left = 0  # how many followers have ended
+        self.moved = 0  # followers that have read their first messages, and those that have ended
         self.positions: dict[Place, int] = {}
         self._ring: Ring | None = None
         self._live_from: dict[int, int] = {}
@@ -142,8 +142,7 @@ class Feed:
         self._set_still("stages_still_since_ms", dict(since_ms) or None)
 
     def _set_still(self, name: str, value: object) -> None:
-        values = self._still | {name: value}
-        self._still = {name: value for name, value in values.items() if value is not None}
+        self._still = {n: v for n, v in (self._still | {name: value}).items() if v is not None}
         self._publish(self._ping())
 
     def close(self) -> None:
@@ -155,8 +154,7 @@ class Feed:
 
     # ------------------------------------------------------------ what clients do
     def client(self, chosen: str | Sites) -> Client:
-        """Return a queue to pass to `follow`, for callers that need to know when it is
-        disconnected."""
+        """Return a queue for `follow`, for callers that need to know when it is disconnected."""
         return Client(chosen, self.limits.queue_messages)
 
     async def follow(
@@ -169,37 +167,39 @@ class Feed:
         client = client or self.client(chosen)
         SSE_CLIENTS.inc()
         try:
+            empty = True
             with ExitStack() as using:
-                first: list[Message] = []
                 for first in await self._opening(client, last_id, using):
+                    empty = not first
                     yield counted(first)
-            # In a system without sites, a client that has missed no changes gets a ping as
-            # confirmation.
-            if not first or self._still:
+                    del first  # or a snapshot would last as long as its clients
+            del using
+            self.moved += 1
+            # A ping confirms to a client that it missed nothing, even where no site exists.
+            if empty or self._still:
                 yield counted([self._ping()])
             async for messages in self._live(client):
                 yield counted(messages)
         finally:
             SSE_CLIENTS.dec()
-            self.left += 1
+            self.moved += 1
             self._clients.discard(client)
+            client.leave()
 
     async def _live(self, client: Client) -> AsyncGenerator[list[Message], None]:
         """Yield published messages, and pings, until the client is disconnected."""
         now_s, ping_s = asyncio.get_running_loop().time, self.limits.ping_s
         ping_due_s = now_s() + ping_s
         while True:
-            messages: list[Message] = []
-            if now_s() < ping_due_s:
-                try:
-                    messages = await client.next(ping_due_s - now_s())
-                except TimeoutError:
-                    pass
-                else:
-                    if not messages:
-                        return
+            if now_s() >= ping_due_s:
+                ping_due_s = now_s() + ping_s
+                yield [self._ping()]
+            try:
+                messages = await client.next(ping_due_s)
+            except TimeoutError:
+                continue
             if not messages:
-                messages, ping_due_s = [self._ping()], now_s() + ping_s
+                return
             yield messages
 
     def _ping(self) -> Message:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import socket
+import weakref
 from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
@@ -15,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 
 from parking.access.keys import KeyFile
 from parking.runtime import asgi
+from parking.runtime.connections import _Bounded
 from services.notifier import clients
 from services.notifier.settings import Limits
 from tests.support.notifier_instance import Backend, Given, Instance
@@ -107,6 +109,48 @@ async def test_a_frozen_client_holds_no_copy_of_the_snapshot(
             await until(lambda: not any(buffered(ports)))
             assert not notifier.feed._clients  # noqa: SLF001
             assert notifier.feed.openings.size_bytes == size_bytes, "one, for those to come"
+
+
+@pytest.mark.parametrize(("tells", "tasks_each"), [(True, 1), (False, 4)], ids=["ours", "control"])
+async def test_a_stream_is_one_task_and_ends_with_its_connection(
+    monkeypatch: pytest.MonkeyPatch, tells: bool, tasks_each: int
+):
+    """The control: a connection that does not tell when it is lost, as with other servers."""
+    if not tells:
+        monkeypatch.delattr(_Bounded, "call_when_lost")
+    async with Instance(await backend(), Given()) as notifier:
+
+        async def read(count: int) -> AsyncExitStack:
+            stack = AsyncExitStack()
+            for _ in range(count):
+                reader, writer = await asyncio.open_connection(HOST, notifier.port)
+                stack.callback(writer.close)
+                writer.write(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
+                await reader.readuntil(b"event: snapshot")
+            return stack
+
+        async with await read(1):
+            await until(lambda: len(notifier.feed._clients) == 1)  # noqa: SLF001
+        await until(lambda: not notifier.feed._clients)  # noqa: SLF001
+        before = len(asyncio.all_tasks())
+        async with await read(5):
+            await until(lambda: len(asyncio.all_tasks()) == before + 5 * tasks_each)
+        await until(lambda: len(asyncio.all_tasks()) == before)
+        assert not notifier.feed._clients  # noqa: SLF001
+
+
+async def test_clients_that_stay_do_not_keep_their_snapshot():
+    async with Instance(await backend(), Given()) as notifier:
+        batches = notifier.feed.follow(None, None)
+        snapshot = weakref.ref((await anext(batches))[0])
+        waiting = asyncio.ensure_future(anext(batches))
+        await asyncio.sleep(0)
+        notifier.feed.openings.forget()
+        gc.collect()
+        assert snapshot() is None
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await batches.aclose()
 
 
 def freeze(port: int) -> socket.socket:

@@ -29,7 +29,7 @@ async def test_garbage_is_searched_for_when_many_have_left(gone, freed, monkeypa
         turns += 1
         return left
 
-    running = asyncio.create_task(giveback.give_back(stop, left=count))
+    running = asyncio.create_task(giveback.give_back(stop, moved=count))
     gc.disable()  # no search but the one that is asked for
     try:
         await until(lambda: turns > 1)

@@ -12,6 +12,7 @@ import resource
 import signal
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,11 +45,13 @@ _LIMITS: Final = Limits(clients=20_000, clients_each=20_000, clients_kept=0)
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One site's slots and changes a second. `waits`: the changes begin with SIGUSR1."""
+    """One site's slots and changes a second. `waits`: the changes begin with SIGUSR1. `keeps`: ours
+    gives no memory back."""
 
     slots: int
     per_s: float
     waits: bool = False
+    keeps: bool = False
 
 
 def _layout(slots: int) -> LayoutPublished:
@@ -67,11 +70,11 @@ def _layout(slots: int) -> LayoutPublished:
     )
 
 
-def _change(number: int, slots: int) -> SlotChanged:
+def _change(number: int, slots: int, time_ms: int) -> SlotChanged:
     return SlotChanged(
         id=f"{SITE}-{number}",
         site_id=SITE,
-        time_ms=time.time_ns() // 1_000_000,
+        time_ms=time_ms,
         slot_id=f"S{number % slots}",
         zone_id="A",
         from_state="free",
@@ -84,18 +87,23 @@ def _change(number: int, slots: int) -> SlotChanged:
 
 
 def _pace(load: Load, publish: Any) -> Loop:
+    """Publish each change at its time. A busy gateway gets those that it delayed at once, and each
+    carries the time at which it was due, so that the delay counts."""
     begin = asyncio.Event()
 
     async def loop(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, begin.set)
         if load.waits:
             await begin.wait()
-        number, due_s = 0, time.monotonic()
+        number, began_s = 0, time.time()
         while not stop.is_set():
-            number += 1
-            publish(_change(number, load.slots))
-            due_s += 1 / load.per_s
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            due = int((time.time() - began_s) * load.per_s)
+            while number < due:
+                number += 1
+                due_s = began_s + number / load.per_s
+                publish(_change(number, load.slots, int(due_s * 1000)))
+            next_s = began_s + (number + 1) / load.per_s
+            await asyncio.sleep(max(0.0, next_s - time.time()))
 
     return loop
 
@@ -123,13 +131,15 @@ def ours(load: Load, http: HttpSettings) -> dict[str, Loop]:
     def publish(change: SlotChanged) -> None:
         broker.append(codec.outgoing(change, SLOT_CHANGES, SITE, "bench"))
 
-    return {
+    loops: dict[str, Loop] = {
         "http": http_loop(make_app(parts, (), Path("dashboard")), http),
         "log": follow,
         "pictures": pictures.run,
-        "memory": partial(give_back, left=lambda: feed.left),
         "pace": _pace(load, publish),
     }
+    if not load.keeps:
+        loops["memory"] = partial(give_back, moved=lambda: feed.moved)
+    return loops
 
 
 def textbook(load: Load, http: HttpSettings) -> dict[str, Loop]:
@@ -174,7 +184,8 @@ def raw(load: Load, http: HttpSettings) -> dict[str, Loop]:
         else:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + snapshot)
             writers.add(writer)
-            await reader.read()  # until the client is gone
+            with suppress(ConnectionResetError):
+                await reader.read()  # until the client is gone
             writers.discard(writer)
         writer.close()
 
@@ -222,10 +233,11 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=1_000)
     parser.add_argument("--per-s", type=float, default=20.0)
     parser.add_argument("--wait", action="store_true", help="no changes before SIGUSR1")
+    parser.add_argument("--keep-memory", action="store_true", help="ours gives none back")
     given = parser.parse_args()
     allow_many_files()
     http = HttpSettings("127.0.0.1", given.port, connections=_CONNECTIONS)
-    load = Load(given.slots, given.per_s, given.wait)
+    load = Load(given.slots, given.per_s, given.wait, given.keep_memory)
     asyncio.run(serve(GATEWAYS[given.gateway](load, http)))
 
 

@@ -23,6 +23,7 @@ from typing import Final
 import httpx
 import psutil
 
+from parking.runtime.giveback import EVERY_S
 from tools.bench.gateway import GATEWAYS, allow_many_files
 from tools.bench.sse_clients import Timed, kept_up
 from tools.stack.checks import HOST, free_ports
@@ -30,6 +31,8 @@ from tools.stack.settings import ROOT
 
 _TIMED: Final = 100
 _WARM_UP_S: Final = 2.0
+_IDLE_S: Final = 3 * EVERY_S
+"""After the last snapshot was read, until memory that the connecting took is given back."""
 _NOTHING: Final = float("nan")
 
 
@@ -98,7 +101,7 @@ async def _one_time_costs(port: int) -> None:
 async def _deliver(port: int, process: psutil.Process, load: Load, before: int) -> Result:
     timed, count = Timed(port), min(_TIMED, load.clients)
     await timed.connect(count)
-    await asyncio.sleep(_WARM_UP_S)
+    await asyncio.sleep(_IDLE_S)
     idle = process.memory_info().rss - before
     process.send_signal(signal.SIGUSR1)
     await asyncio.sleep(_WARM_UP_S)

@@ -6,7 +6,6 @@ kernel's buffers allow; the gateway writes to all of them alike.
 """
 
 import asyncio
-import contextlib
 import multiprocessing
 import re
 import socket
@@ -24,11 +23,13 @@ _TIME: Final = re.compile(rb'event: slot-change\r?\n.*?"time_ms":(\d+)', re.S)
 _BUFFER: Final = bytearray(262_144)
 _EMPTY_EACH_S: Final = 1.5
 _CONNECTS_A_S: Final = 200
+_ANSWER_LIMIT_S: Final = 30
 
 
 @contextmanager
 def kept_up(port: int, count: int) -> Iterator[None]:
-    """`count` clients, connected when this is entered, that nobody times."""
+    """`count` clients, connected when this is entered, that nobody times. Raises RuntimeError at
+    the end when the gateway has dropped one, because then it had less to do."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_keep_up, args=(port, count, theirs), daemon=True)
@@ -37,6 +38,12 @@ def kept_up(port: int, count: int) -> Iterator[None]:
         if not ours.poll(count / _CONNECTS_A_S * 4 + 60) or ours.recv() != count:
             raise TimeoutError(f"{count} clients could not be connected")
         yield
+        ours.send("how many are gone?")
+        if not ours.poll(_ANSWER_LIMIT_S):
+            raise TimeoutError("the clients do not answer")
+        gone = ours.recv()
+        if gone:
+            raise RuntimeError(f"the gateway dropped {gone} of {count} clients")
     finally:
         process.kill()
         process.join()
@@ -52,21 +59,33 @@ def _keep_up(port: int, count: int, connection: Connection) -> None:
         sockets.append(client)
         time.sleep(1 / _CONNECTS_A_S)
         if len(sockets) % 100 == 0:
-            _empty(sockets[-1_000:])  # their snapshots
+            _empty(sockets)  # their snapshots
     _empty(sockets)
     connection.send(len(sockets))
-    while sockets:
-        part = max(1, len(sockets) // 50)
-        for start in range(0, len(sockets), part):
-            _empty(sockets[start : start + part])
+    gone, part = set[socket.socket](), max(1, len(sockets) // 50)
+    while True:
+        for start in range(0, max(1, len(sockets)), part):
+            gone |= _empty(sockets[start : start + part])
             time.sleep(_EMPTY_EACH_S / 50)
+            if connection.poll():
+                connection.recv()
+                connection.send(len(gone))
 
 
-def _empty(sockets: list[socket.socket]) -> None:
+def _empty(sockets: list[socket.socket]) -> set[socket.socket]:
+    """Read what has arrived. Return the clients that were dropped."""
+    gone = set[socket.socket]()
     for client in sockets:
-        with contextlib.suppress(BlockingIOError):
-            while client.recv_into(_BUFFER) == len(_BUFFER):
+        try:
+            while (read := client.recv_into(_BUFFER)) == len(_BUFFER):
                 pass
+            if not read:
+                gone.add(client)
+        except BlockingIOError:
+            continue
+        except OSError:
+            gone.add(client)
+    return gone
 
 
 class Timed:
@@ -101,6 +120,8 @@ class Timed:
                 found = list(_TIME.finditer(rest))
                 self.delays_ms += [now_ms - int(match[1]) for match in found]
                 rest = rest[found[-1].end() :] if found else rest[-2_000:]
+            self.ended += 1
+        except OSError:  # an abort, which is how a client that is too slow is dropped
             self.ended += 1
         finally:
             writer.close()

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from fastapi import WebSocket
@@ -29,6 +30,7 @@ from parking.runtime.metrics import SSE_CLOSED
 from parking.wire.ports import Clock
 from services.notifier.api.access import ACCESS, SOCKET
 from services.notifier.api.auth import COOKIE, DETAIL, SENDER, address_of
+from services.notifier.api.later import Work, later_of
 from services.notifier.api.origins import SentBy, refusal_of_change
 from services.notifier.api.web import ApiError, error_response
 
@@ -147,7 +149,7 @@ class Gate:
             await _refuse(error, scope, receive, send)
             return
         if need.stream and scope[SENDER] is not ANYBODY:
-            await self._while_allowed(need, scope, receive, send)
+            await self._stream(need, scope, receive, send)
         elif need.what and self._guard.sign_ins is not None:
             await self._noted(self._guard.sign_ins, need, scope, receive, send)
         else:
@@ -171,9 +173,20 @@ class Gate:
 
         await self._app(scope, receive, noting)
 
-    async def _while_allowed(self, need: Need, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a stream until it ends or its sender is no longer allowed to have it."""
-        work = asyncio.ensure_future(self._app(scope, receive, send))
+    async def _stream(self, need: Need, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a stream while its sender is allowed to have it."""
+        later = later_of(scope)
+        if later is None:
+            serve = partial(self._app, scope, receive, send)
+            await self._while_allowed(serve, need, scope, send)
+            return
+        await self._app(scope, receive, send)
+        if later.work is not None:
+            later.work = partial(self._while_allowed, later.work, need, scope, send)
+
+    async def _while_allowed(self, serve: Work, need: Need, scope: Scope, send: Send) -> None:
+        """Run `serve` until it ends or the sender is no longer allowed to have the stream."""
+        work = asyncio.ensure_future(serve())
         try:
             while not (await asyncio.wait({work}, timeout=self._guard.recheck_s))[0]:
                 if not await self._still_allowed(need, scope):

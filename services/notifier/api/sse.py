@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Final
 
 from fastapi import WebSocket, WebSocketDisconnect
@@ -11,9 +12,11 @@ from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from parking.core.errors import Retryable
-from parking.runtime.asgi import ABORT, DRAIN, SEND_LIMIT
+from parking.runtime.asgi import ABORT, DRAIN, SEND_LIMIT, WHEN_LOST
+from parking.runtime.connections import CallWhenLost
 from parking.runtime.metrics import SSE_CLOSED
 from parking.wire.mjpeg import PART_END, START, part_head
+from services.notifier.api.later import AfterStart, later_of
 from services.notifier.api.streams import Door
 from services.notifier.api.web import ApiError, json_response
 from services.notifier.clients import PIECE_BYTES, Message, Sites, pieces
@@ -35,17 +38,47 @@ class Stream(EventSourceResponse):
         self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one client."""
+        """Serve one client, after the application has returned where that is possible."""
+        later = later_of(scope)
+        if later is None:
+            await self._serve(scope, receive, send)
+        else:
+            later.work = partial(self._serve, scope, receive, AfterStart(send, later.send))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             with self._door.enter(scope):
                 if SEND_LIMIT in scope:
                     scope[SEND_LIMIT].seconds = None
-                await super().__call__(scope, receive, send)
+                if WHEN_LOST in scope:
+                    await self._until_lost(scope[WHEN_LOST], send)
+                else:
+                    await super().__call__(scope, receive, send)
         except ApiError as error:  # there is no place, and nothing was sent yet
             answer = json_response(error.body, error.status, error.headers)
             await answer(scope, receive, send)
         except SendTimeoutError:
             await _drop(scope.get(ABORT))
+
+    async def _until_lost(self, call_when_lost: CallWhenLost, send: Send) -> None:
+        """Serve in this task alone. The superclass needs four tasks for each client, three of them
+        to notice that it left; here the connection tells us."""
+        lost, task = False, asyncio.current_task()
+
+        def leave() -> None:
+            nonlocal lost
+            lost = True
+            if task is not None:
+                task.cancel()
+
+        call_when_lost(leave)
+        try:
+            await self._stream_response(send)
+        except asyncio.CancelledError:
+            if task is None or not lost or task.uncancel() > 0:
+                raise
+        finally:
+            call_when_lost(None)
 
 
 async def events(
@@ -62,6 +95,7 @@ async def events(
                     return
                 yield piece
                 await asyncio.sleep(0)  # lets the server notice that a connection has ended
+            del batch  # or a snapshot would be kept until the next message
 
 
 async def speak(socket: WebSocket, feed: Feed, chosen: str | Sites, last_id: str | None) -> None:

@@ -1,7 +1,6 @@
 """Places for streams: limits per address or key, and in total."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from starlette.types import Scope
@@ -9,7 +8,7 @@ from starlette.types import Scope
 from parking.access.keys import KeyFile
 from parking.access.visitors import visitors
 from parking.runtime.metrics import REFUSED_REQUESTS
-from parking.runtime.places import SHARE, Places, Taken, Visitor
+from parking.runtime.places import SHARE, Places, Taken, TakenPlace, Visitor
 from services.notifier.api.web import ApiError
 from services.notifier.settings import Limits
 
@@ -24,7 +23,7 @@ class Door:
     visitor_of: Callable[[Scope], Visitor]
     send_timeout_s: float
 
-    def enter(self, scope: Scope) -> AbstractContextManager[None]:
+    def enter(self, scope: Scope) -> TakenPlace:
         """Reserve a place before anything is sent. Raises ApiError 429 or 503."""
         try:
             return self.places.enter(self.visitor_of(scope))

@@ -17,6 +17,7 @@ from parking.access.bearer import KeyRefused
 from parking.core.errors import Invalid, Retryable
 from parking.wire.bodies import TooLarge, read_at_most
 from parking.wire.reading import read
+from services.notifier.api.later import LATER, Later
 from services.notifier.refusals import Elsewhere, NotFound, Refusal
 from services.notifier.views import Error
 
@@ -166,7 +167,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 class Outermost:
-    """Sets the security headers on every answer, and maps versioned paths."""
+    """Sets the security headers on every answer, maps versioned paths, and serves the streams that
+    the application leaves to it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -185,7 +187,16 @@ class Outermost:
                     headers.setdefault(name, value)
             await send(message)
 
+        if scope["type"] != "http":
+            await self._app(scope, receive, safe)
+            return
+        later = scope[LATER] = Later(send)
+        before = frozenset(scope)
         await self._app(scope, receive, safe)
+        work = later.take(scope, before)
+        del later, safe, before
+        if work is not None:
+            await work()
 
 
 # ---------------------------------------------------------------- OpenAPI
