@@ -28,7 +28,7 @@ _CONNECTS_A_S: Final = 200
 
 @contextmanager
 def kept_up(port: int, count: int) -> Iterator[None]:
-    """`count` clients, connected when this is entered, that nobody times."""
+    """Connect `count` clients that are not timed, until the block ends."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_keep_up, args=(port, count, theirs), daemon=True)
@@ -70,7 +70,8 @@ def _empty(sockets: list[socket.socket]) -> None:
 
 
 class Timed:
-    """Clients that read each event at once; `delays_ms`, from its time to its arrival."""
+    """Clients that read each event at once. `delays_ms` holds the time from each event's timestamp
+    to its arrival."""
 
     def __init__(self, port: int) -> None:
         self._port = port
