@@ -24,8 +24,7 @@ export class Passwords {
     this.#path = path
   }
 
-  /** Return the user's entry if it is known and the password (a Buffer) is right, otherwise null.
-   * */
+  /** Return the user's entry if it is known and the password (a Buffer) is right, otherwise null. */
   async check (user, password) {
     this.#refresh()
     const entry = this.#users.get(user)
