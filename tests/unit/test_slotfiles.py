@@ -147,7 +147,7 @@ def test_another_picture_of_the_file_can_be_chosen():
     file = taken(CVAT, None, picture="south.jpg")
     assert (file.picture, file.size_wh) == ("south.jpg", (400, 200))
     assert [slot.polygon for slot in file.slots] == [SHARES]
-    with pytest.raises(Invalid, match=r"picture 'west\.jpg' has no outline"):
+    with pytest.raises(Invalid, match=r"picture 'west\.jpg' contains no slot outline"):
         taken(CVAT, None, picture="west.jpg")
 
 
@@ -328,8 +328,8 @@ def test_the_size_is_asked_for_where_the_file_does_not_tell_it(value: Any):
         ("", "the file is empty"),
         ("<kml/>", "XML with root <kml>"),
         ("a,b\n1,2\n", "not JSON"),
-        ('{"frames": []}', "this file has no outline"),
-        ('{"images": [], "annotations": []}', "this file has no outline"),
+        ('{"frames": []}', "this file contains no slot outline"),
+        ('{"images": [], "annotations": []}', "this file contains no slot outline"),
         ({"slots": [{"slot_id": "A 1", "zone_id": "A", "polygon": SHARES}]}, "slots[0].slot_id"),
     ],
 )
