@@ -1,6 +1,7 @@
 // node driver.mjs URL CACHE SCREENSHOTS
-// Checks the driver view and the display's view. The sites: `open` is fresh, `late` is old, `dead` has sent
-// nothing for an hour, `blind` sees nothing, `many` has twelve zones, `shut` is not public.
+// Checks the driver view and the display's view on these sites: `open` is fresh, `late` is old,
+// `dead` has sent nothing for an hour, `blind` sees nothing, `many` has twelve zones, `shut` is not
+// public.
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

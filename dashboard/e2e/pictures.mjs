@@ -1,5 +1,6 @@
 // node pictures.mjs URL SITE CACHE FOLDER SECONDS
-// Takes the README's pictures of a running dashboard: desk.png, phone.png, and moving-NN.png twice a second.
+// Takes the README's pictures of a running dashboard: desk.png, phone.png and, twice a second,
+// moving-NN.png.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { launch } from "./browser.mjs";

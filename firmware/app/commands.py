@@ -1,6 +1,6 @@
 """The commands on a device's `command` topic: a JSON object with one or more of
 
-{"interval_ms": 5000}      one picture every 5 s; 0: only on command or motion
+{"interval_ms": 5000}      one picture every 5 s; 0 means only on command or motion
 {"frame_size": "SVGA"}     one of FRAME_SIZES
 {"motion": true}           also send a picture when its size indicates motion
 {"capture": true}          one picture now

@@ -24,9 +24,9 @@ DEFAULTS = {
     "wifi_password": "",
     "port": 8883,
     "password": "",
-    "tls": True,  # False only for a broker on this very network that you trust
+    "tls": True,  # False only for a trusted broker on the same network
     "ca": "",  # PEM of the authority that signed the broker's certificate
-    "cert": "",  # PEM: an X.509 certificate, instead of or beside the password
+    "cert": "",  # PEM: an X.509 certificate, instead of the password, or in addition to it
     "key": "",
     "board": "ai_thinker",
     "interval_ms": 10_000,
@@ -42,7 +42,7 @@ DEFAULTS = {
     "keepalive_s": 30,
     "trial_s": 600,  # time in which a new image or configuration needs an end-to-end ack (proof.py)
     "ntp_host": "pool.ntp.org",
-    "stream_port": 0,  # 0: no MJPEG stream
+    "stream_port": 0,  # 0 means no MJPEG stream
     "stream_token": "",
     "post_url": "",  # pictures by HTTP POST instead of MQTT
     "api_key": "",

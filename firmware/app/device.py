@@ -123,7 +123,7 @@ class Device:
     async def _work(self, connection):
         reported_ms = None
         while connection.why is None:
-            self._wake.clear()  # anything that arrives after this wakes the next round
+            self._wake.clear()  # anything that arrives from here on wakes the next round
             self.watch.alive("link")
             now = self.hal.mono_ms()
             if reported_ms is None or now - reported_ms >= TELEMETRY_S * 1000:

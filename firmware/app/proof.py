@@ -53,13 +53,17 @@ class Proof:
         the configuration is not the cause."""
         if self._on_trial:
             late = up_ms > self._trial_ms
-            return "no end-to-end ack: this image gives its boot back" if late else None
+            return (
+                "no end-to-end ack: restarting, which uses up a trial boot of this image"
+                if late
+                else None
+            )
         if connected:
             self._heard_ms = up_ms
         if self._boots == _PROVED or up_ms - self._heard_ms <= self._trial_ms:
             return None
         self._keep(BOOTS)
-        return "never an end-to-end ack, and no broker: the portal opens for a while"
+        return "no end-to-end ack so far, and no broker: opening the portal for a while"
 
     def _keep(self, boots):
         self._boots = boots

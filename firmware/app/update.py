@@ -42,7 +42,7 @@ class Updater:
         Returns its version. Raises manifest.Refused or http.Failed; the running image is then
         untouched."""
         if self._slots.on_trial is not None:
-            raise manifest.Refused("the image that runs has not proved itself yet")
+            raise manifest.Refused("the running image is still on trial")
         raw = bytearray()
 
         def keep(piece):

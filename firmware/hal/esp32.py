@@ -158,7 +158,7 @@ async def _provision(limit_s):
     point = network.WLAN(network.AP_IF)
     point.active(True)
     point.config(essid=name, password=key, authmode=3)  # WPA2
-    print("To configure it join Wi-Fi %s with key %s" % (name, key))
+    print("To configure it, join the Wi-Fi %s with the key %s" % (name, key))
     address = bytes(int(part) for part in point.ifconfig()[0].split("."))
     names = asyncio.create_task(serve_dns(address))
     try:

@@ -34,7 +34,7 @@ def main(path):
                 return place
             except OSError:
                 pass  # no file of that form
-        return HERE  # never updated: use the files of this tree
+        return HERE  # never updated, so use the files of this tree
 
     flash = FlashFile(32, state + "/flash.bin")
     boot(flash, folder, lambda: None, lambda: start(request, path, flash))

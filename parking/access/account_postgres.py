@@ -233,7 +233,9 @@ class PostgresAccounts:
                 connection.row_factory = dict_row
                 yield connection
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-            detail = "the accounts' tables do not exist yet: the persister creates them at start"
+            detail = (
+                "the accounts' tables do not exist yet: the persister creates them when it starts"
+            )
             raise Retryable(detail, "no-tables") from error
         except psycopg.errors.InsufficientPrivilege as error:
             detail = "ACCOUNTS_DATABASE_URL: this role may not use the accounts' tables"

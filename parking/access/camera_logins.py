@@ -42,7 +42,7 @@ class LoginKey:
             key = b""
         if len(key) != _KEY_BYTES or len(set(key)) < _DIFFERENT_BYTES:
             env.problems.append(
-                "CAMERAS_KEY is not 64 random hex digits: make one with `openssl rand -hex 32`"
+                "CAMERAS_KEY is not 64 random hex digits: create one with `openssl rand -hex 32`"
             )
             return None
         return cls(key)

@@ -238,7 +238,7 @@ def read_person(
     except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise Invalid("bad-token", f"its id_token is not valid ({error})"[:300]) from error
     if not (0 < len(person.sub) <= 255 and person.sub.isprintable()):
-        raise Invalid("bad-token", "its id_token names nobody (sub)")
+        raise Invalid("bad-token", "its id_token has no subject (sub)")
     return person
 
 
@@ -247,7 +247,7 @@ def with_email(person: Person, userinfo: bytes) -> Person:
     somebody else."""
     other = _read(userinfo, Person, "the userinfo")
     if other.sub != person.sub:
-        raise Invalid("bad-token", "its userinfo is about somebody else than its id_token")
+        raise Invalid("bad-token", "its userinfo and its id_token are about different people")
     return other
 
 

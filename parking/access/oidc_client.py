@@ -94,7 +94,9 @@ class OidcClient:
     ) -> tuple[int, bytes]:
         """Status and body; POST if there is a body to send. Raises Retryable."""
         if self._busy >= AT_ONCE:
-            raise Retryable("too many people sign in at once: try again in a few seconds", "busy")
+            raise Retryable(
+                "too many people are signing in at once: try again in a few seconds", "busy"
+            )
         self._busy += 1
         try:
             timeout = aiohttp.ClientTimeout(total=self._limit_s)

@@ -75,7 +75,7 @@ class OidcSignIns:
         if name is not None:
             return name, False
         if not person.email:
-            detail = f"{label} gave no e-mail address, by which an administrator could invite you"
+            detail = f"{label} shared no e-mail address of yours, which an invitation needs"
             raise SignInRefused(403, "no-email", detail)
         email = person.email.strip().lower()[:254]
         if not person.has_verified_email:
@@ -99,7 +99,7 @@ def _attempt(secret: str, returned: Returned, label: str) -> Attempt:
     attempt = Attempt(secret)
     right = hmac.compare_digest(attempt.state.encode(), returned.state.encode())
     if not secret or not right:
-        detail = "this sign-in was not begun in this browser, or took too long: sign in again"
+        detail = "this sign-in was not started in this browser, or took too long: sign in again"
         raise SignInRefused(401, "wrong-state", detail)
     if not returned.code:
         why = returned.error if returned.error.isascii() else ""

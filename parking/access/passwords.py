@@ -59,7 +59,9 @@ class Passwords:
 
     async def _in_turn(self, password: str, hash_: str | None) -> str:
         if self._waiting >= WAITING:
-            raise Retryable("too many people sign in at once: try again in a few seconds", "busy")
+            raise Retryable(
+                "too many people are signing in at once: try again in a few seconds", "busy"
+            )
         self._waiting += 1
         try:
             async with self._turn:

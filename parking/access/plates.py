@@ -188,7 +188,7 @@ def sealed_event(event: GateEventReceived, taken: Taken) -> PlateSealed | None:
 def without_plates(payload: bytes) -> bytes:
     """A device's message for the dead letters without its plate. It is empty if that is not
     certain."""
-    if b"plate" not in payload.lower() and b"\\u" not in payload:  # a name may be escaped
+    if b"plate" not in payload.lower() and b"\\u" not in payload:  # names may contain escapes
         return payload
     try:
         content = msgspec.json.decode(payload)

@@ -114,7 +114,7 @@ class SignIns:
         self.take("", address)
         if not right_code:
             detail = (
-                "the setup code is wrong: it is shown where the system was started "
+                "the setup code is wrong; it was shown where the system was started "
                 "(docs/security.md)"
             )
             raise SignInRefused(401, "wrong-code", detail)
@@ -160,7 +160,7 @@ class SignIns:
             self.give_back("", address)
             raise
         if name is None:
-            detail = "this link was used or has expired: ask an administrator for a new one"
+            detail = "this link was already used or has expired: ask an administrator for a new one"
             raise SignInRefused(401, "no-link", detail)
         self.give_back("", address)
         self.forget()

@@ -90,5 +90,5 @@ class _Handshake(asyncio.Protocol):
         except ConnectionAbortedError:
             HTTP_DROPPED.labels("slow-handshake").inc()
         except OSError as error:  # ssl.SSLError is one
-            log.debug("a TLS handshake failed: %s", error)
+            log.debug("TLS handshake failed: %s", error)
         return None

@@ -91,7 +91,7 @@ class Heartbeats:
         if since_ms is None:
             self.health.still.pop(WHAT, None)
             if self._said:
-                log.warning("heartbeats come again")
+                log.warning("heartbeats are arriving again")
             self._said = ""
             return
         words = _words(silent, since_ms)
@@ -112,5 +112,5 @@ def _words(silent: dict[Place, int], since_ms: int) -> str:
     since = utc(since_ms)
     return (
         f"no heartbeat has come from {_WRITERS[first]} since {since} ({first}, partition"
-        f" {numbers}): {_BEFORE[first]} stands still"
+        f" {numbers}): {_BEFORE[first]} has stalled"
     )

@@ -144,8 +144,8 @@ class S3Objects:
         try:
             return await loop.run_in_executor(self._threads, partial(work, **arguments))
         except (BotoCoreError, ClientError) as error:
-            # The same for a missing bucket or permission: no picture is dropped, and /readyz gives
-            # the reason for the wait.
+            # This also applies to a missing bucket or permission. No picture is dropped, and
+            # /readyz gives the reason for the wait.
             raise Retryable(f"S3 bucket {self._bucket}: {error}", "s3") from error
 
 

@@ -179,8 +179,8 @@ def _addresses(app: Callable[..., Awaitable[None]], http: HttpSettings) -> list[
 async def serve(loops: Mapping[str, Loop]) -> None:
     """Run the named loops until the first ends or a signal comes. Then stop the others, in at most
     STOP_LIMIT_S. A loop that ends by itself before the stop is an error."""
-    gc.collect()  # or the garbage of the start would be frozen, too
-    gc.freeze()  # what is imported and wired stays, so never scan it again
+    gc.collect()  # otherwise the garbage of the start would also be frozen
+    gc.freeze()  # what is imported and wired stays, so it need not be scanned again
     stop = asyncio.Event()
     running = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -215,7 +215,7 @@ def main(service: str, build: Callable[[Mapping[str, str]], Awaitable[None]]) ->
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception:  # the last line of the process: report it, then end
-        log.critical("%s stops after an error", service, exc_info=True)
+        log.critical("%s exits after an error", service, exc_info=True)
         sys.exit(1)
 
 

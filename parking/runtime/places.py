@@ -63,10 +63,12 @@ class Places:
     def _require_place(self, visitor: Visitor) -> None:
         if self._by_share[visitor.share] >= self._each:
             whose = "this API key" if visitor.key else "this address"
-            raise Taken(SHARE, f"{whose} has {self._each} places, as many as one may: close some")
+            raise Taken(
+                SHARE, f"{whose} already has {self._each} open streams, the maximum: close some"
+            )
         open_to_all = self._total - self._kept
         if self._taken >= self._total or (not visitor.key and self._anonymous >= open_to_all):
-            raise Taken(ALL, f"all {self._total} places are taken: try again later")
+            raise Taken(ALL, f"all {self._total} streams are in use: try again later")
 
     def _count(self, visitor: Visitor, step: int) -> None:
         self._taken += step

@@ -55,7 +55,7 @@ class Pulse:
 
     async def look(self) -> None:
         """Request the cluster metadata once."""
-        if self._answered_ms is None:  # the process's start time, as there was no answer yet
+        if self._answered_ms is None:  # the process's start time, because there was no answer yet
             self._answered_ms = self.clock.now_ms()
         try:
             await self.ask()
@@ -67,7 +67,7 @@ class Pulse:
             self.health.waiting.pop(WHAT, None)
             if self._still:
                 self._still = False
-                log.warning("Kafka answers again")
+                log.warning("Kafka is responding again")
                 self.changed(None)
 
     def _stands_still(self, error: Retryable) -> None:

@@ -71,7 +71,7 @@ async def write(producer: Producer, clock: Clock, messages: Sequence[Outgoing]) 
             codec.refused_letter(messages[index], error, now_ms)
             for index, error in refused.records.items()
         ]
-        await producer.send(letters)  # if refused again, this is not Retryable and ends the process
+        await producer.send(letters)  # a second refusal ends the process
 
 
 async def _effects(

@@ -98,7 +98,7 @@ def compare(recent: Recent | None, grey: Grey, time_ms: int) -> tuple[str | None
         return None, recent_of(grey, time_ms)
     odd = recent.odd if known else anchor_of(grey)
     now = replace(recent, odd=odd, odds=recent.odds + 1 if known else 1)
-    if not is_torn(bands):  # nothing is as before, so the comparison with the reference decides
+    if not is_torn(bands):  # every band has changed, so the comparison with the reference decides
         return None, now
     foreign = int((bands < _FOREIGN).sum())
     words = f"{foreign} of {BANDS} bands differ from minutes ago, the rest are unchanged"

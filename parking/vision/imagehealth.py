@@ -28,7 +28,7 @@ LONG_SIDE_PX: Final = 480
 """The long side of the grey picture on which the thresholds were measured."""
 
 _BLUR_TAPS: Final = 9
-# Down, right and taps, with similar lengths. The first two also tell where the picture is sharp.
+# Down, right and taps, with similar lengths. The first two also show where the picture is sharp.
 _WAYS: Final = ((1, 0, _BLUR_TAPS), (0, 1, _BLUR_TAPS), (1, 1, 7), (1, -1, 7))
 _NOTHING_STD: Final = 2.0  # grey levels; a sensor's noise, averaged down, stays below
 _BLOCKS: Final = 16

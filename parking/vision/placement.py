@@ -58,7 +58,9 @@ class Placement:
             return f"the picture is {self.move.words(width_px)} away from the layout's reference"
         if self.lost:
             return "the picture shows nothing that the layout's reference picture shows"
-        return "the picture's shape differs from the layout's reference, and it may not fit"
+        return (
+            "the picture has another shape than the layout's reference, so the outlines may not fit"
+        )
 
 
 def step(

@@ -26,7 +26,7 @@ def small_grey(picture: Picture) -> Picture:
     height, width = picture.shape[:2]
     scale = LONG_SIDE_PX / max(height, width)
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # Converted first, so that one channel is resized instead of three.
+    # Converted to grey first, so that one channel is resized instead of three.
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
     return np.asarray(cv2.resize(grey, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
 

@@ -70,7 +70,9 @@ def _picture(image: Element, report: Report) -> DrawnPicture:
         elif shape.tag == "box":
             corners = _box(shape, report)
         elif shape.tag in _OTHER_SHAPES:
-            report.notes.append(f"{shape.place}: left out, because it is no polygon or box")
+            report.notes.append(
+                f"{shape.place}: left out, because it is neither a polygon nor a box"
+            )
         if corners:
             label = shape.attributes.get("label", "")
             picture.slots.append(DrawnSlot(shape.place, corners, label, _attributes(shape)))

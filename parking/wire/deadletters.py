@@ -149,7 +149,7 @@ def _no_topic(place: str) -> str:
         return "it was received by HTTP: its sender must post it again"
     if place.startswith(f"{PULLED}/"):
         return "it was polled from a camera: newer pictures have replaced it"
-    return f"letters cannot be sent to topic {place}"
+    return f"dead letters cannot be sent to topic {place}"
 
 
 def original(letter: Letter) -> Outgoing:

@@ -95,7 +95,7 @@ def _corners(geometry: _Geometry | None, place: str, report: Report) -> Corners 
     """The outer ring of a polygon, or None after adding a note or fault to the report."""
     kind = geometry.type if geometry else None
     if geometry is None or kind not in ("Polygon", "MultiPolygon"):
-        report.notes.append(f"{place}: left out, because {kind!a} is no Polygon")
+        report.notes.append(f"{place}: left out, because {kind!a} is not a Polygon")
         return None
     rings, at = geometry.coordinates, f"{place}.coordinates"
     if kind == "MultiPolygon":
@@ -108,5 +108,5 @@ def _corners(geometry: _Geometry | None, place: str, report: Report) -> Corners 
         report.faults += [f"{at}{one}" if one[0] == "[" else f"{at}: {one}" for one in found]
         return None
     if len(rings) > 1:
-        report.notes.append(f"{at}: has {len(rings) - 1} holes, which are left out")
+        report.notes.append(f"{at}: has {len(rings) - 1} holes, which were left out")
     return [(one[0], one[1]) for one in rings[0]]

@@ -106,7 +106,9 @@ def _read(data: bytes, size_wh: tuple[int, int] | None, picture: str | None) -> 
     chosen, names = _chosen(found, picture, report)
     size = chosen.size_wh or size_wh
     if size is None:
-        detail = f"{TITLES[format_]} does not tell the size of its picture: give it, like 1280x720"
+        detail = (
+            f"{TITLES[format_]} does not contain the size of its picture: give it, like 1280x720"
+        )
         raise Invalid("no-size", detail)
     slots = slots_of(chosen, size, report)
     _raise(report)
@@ -144,7 +146,7 @@ def _recognised(data: bytes) -> tuple[Format, Any]:
         return "via-csv", data
     value = jsontext.parse(data)
     if not isinstance(value, dict):
-        raise _unknown("JSON that is no object")
+        raise _unknown("JSON that is not an object")
     for format_, signs in _SIGNS.items():
         if all(sign in value for sign in signs):
             return format_, value
@@ -232,7 +234,7 @@ def _chosen(
         drawn = [one for one in drawn if one.name == wanted]
     if not drawn:
         what = f"picture {wanted[:100]!a}" if wanted else "file"
-        detail = f"this {what} has no outline of a slot"
+        detail = f"this {what} contains no slot outline"
         if report.notes:
             detail += f" ({report.notes[0]})"
         raise Invalid("bad-slot-file", detail)

@@ -181,7 +181,7 @@ def _add(picture: DrawnPicture, region: _Region, place: str, report: Report) -> 
     of = _SHAPES.get(str(shape.get("name")))
     if of is None:
         name = ascii(str(shape.get("name"))[:40])
-        report.notes.append(f"{place}: left out, because {name} is no polygon or rect")
+        report.notes.append(f"{place}: left out, because {name} is neither a polygon nor a rect")
         return
     found = faults(shape, of)
     if found:
@@ -189,7 +189,7 @@ def _add(picture: DrawnPicture, region: _Region, place: str, report: Report) -> 
         return
     corners = _corners(msgspec.convert(shape, of))
     if corners is None:
-        report.faults.append(f"{place}: all_points_x and all_points_y must be equally long")
+        report.faults.append(f"{place}: all_points_x and all_points_y must have the same length")
         return
     attributes = region.region_attributes
     label = str(attributes.get("class", attributes.get("label", "")))

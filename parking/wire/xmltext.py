@@ -62,7 +62,9 @@ class _Builder:
             raise Invalid("bad-xml", f"more than {_MAX_ELEMENTS} elements")
         line = self._parser.CurrentLineNumber
         if len(self._open) >= _MAX_DEPTH:
-            raise Invalid("bad-xml", f"line {line}: more than {_MAX_DEPTH} elements in each other")
+            raise Invalid(
+                "bad-xml", f"line {line}: elements are nested more than {_MAX_DEPTH} deep"
+            )
         element = Element(tag, attributes, line)
         if self._open:
             self._open[-1].children.append(element)

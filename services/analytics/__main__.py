@@ -42,7 +42,7 @@ from services.analytics.watch import Watch
 
 log = logging.getLogger("services.analytics")
 
-# faust stops within a second or two, or never.
+# If faust stops at all, it stops within a second or two.
 _STOP_LIMIT_S: Final = 6.0
 _BEAT_S: Final = 5.0
 
@@ -111,7 +111,7 @@ async def _turns(
     crashed."""
     while not stop.is_set():
         if app.should_stop:
-            log.critical("faust ended: %r", app.crash_reason)  # it may keep us from the end's words
+            log.critical("faust ended: %r", app.crash_reason)  # it may prevent the last message
             raise RuntimeError(f"faust ended: {app.crash_reason!r}")
         await watch.turn(analytics)
         yield

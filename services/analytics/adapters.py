@@ -86,7 +86,9 @@ class StateTable(faust.Table[bytes, bytes]):
 
 def new_app(kafka: KafkaSettings, session_s: float) -> tuple[faust.App, StateTable]:
     """The app, without an agent yet and without faust's web server, and its table."""
-    scratch = Path(tempfile.gettempdir()) / "parking-analytics"  # faust makes it; nothing goes in
+    scratch = (
+        Path(tempfile.gettempdir()) / "parking-analytics"
+    )  # faust creates it but writes nothing
     app = CountingApp(
         ANALYTICS_APP,
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],

@@ -20,7 +20,7 @@ _TICK_S: Final = 0.5
 
 
 def _end(words: str) -> None:
-    log.critical("%s: the detector exits for a restart", words)
+    log.critical("%s: the detector exits, to be restarted", words)
     os._exit(1)
 
 

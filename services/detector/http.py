@@ -77,7 +77,7 @@ def new_app(parts: Parts, health: Health) -> FastAPI:
     async def overlay(site: str, device: str) -> Response:
         shown = parts.latest.of(_camera(f"{site}/{device}"))
         if shown is None:
-            raise Refused(404, "no-frame", f"no frame of {site}/{device} was analysed here yet")
+            raise Refused(404, "no-frame", f"no frame of {site}/{device} was analysed here so far")
         jpeg = await asyncio.to_thread(_drawn, shown, parts.max_pixels)
         headers = {"Cache-Control": "no-store", "X-Time-Ms": str(shown.detection.time_ms)}
         return Response(jpeg, media_type="image/jpeg", headers=headers)
@@ -87,7 +87,7 @@ def new_app(parts: Parts, health: Health) -> FastAPI:
         shown = parts.latest.of(_camera(f"{site}/{device}"))
         if shown is None or shown.layout is None:
             raise Refused(
-                404, "no-frame", f"no frame of {site}/{device} was analysed with a layout"
+                404, "no-frame", f"no frame of {site}/{device} has been analysed with a layout"
             )
         try:
             layout_proposal = await asyncio.to_thread(

@@ -191,7 +191,7 @@ class Judge:
         opinion = Opinion(match.scores, known.logits, match.covered)
         chances[both] = _some(fusion.probabilities(opinion), both)
         known = replace(known, boxes=boxes)
-        # A doubt may pass, so the next picture judges the slot again and looks closer if the doubt
+        # A slot in doubt is judged again on the next picture, with a closer look if the doubt
         # remains.
         lasting = both & was_in_doubt & in_doubt(chances)
         closer = shot.how.closer and bool(lasting.any())

@@ -71,7 +71,7 @@ LANES: Mapping[str, Sequence[str]] = {
         *BROKER_TELLS,
     ],
 }
-# Longer than aiokafka's own timeout (40 s), so a short outage is waited out in one go.
+# Longer than aiokafka's own timeout (40 s), so that one wait covers a short outage.
 _LANE_LIMIT_S = 60.0
 _HTTP_LIMIT_S = 5.0
 _HEARTBEAT_LIMIT_S = 5.0

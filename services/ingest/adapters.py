@@ -75,7 +75,7 @@ class SteadyProducer:
 
     async def _discard(self, producer: AIOKafkaProducer | None) -> None:
         if producer is None or producer is not self._producer:
-            return  # somebody else has replaced it already
+            return  # another task has already replaced it
         self._producer = None
         await _end(producer)
 

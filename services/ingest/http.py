@@ -141,7 +141,7 @@ async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> 
     or Denied."""
     known, now_ms = intake.known, intake.clock.now_ms()
     named = (device.device_id, device.boot_id, device.seq)
-    if named in known.under_way:  # a device without an answer sends again
+    if named in known.under_way:  # a device that gets no response sends again
         raise Denied(503, "under-way", "the same picture is being written", **_RETRY)
     message = Message(path, body, now_ms, via="http")
     context = Context(intake.limits, known.pictures, known.used, known.clocks, turns=known.turns)
@@ -172,7 +172,9 @@ async def _take(intake: Intake, device: DeviceTopic, body: bytes, path: str) -> 
         known.under_way.discard(named)
     count(handled)
     if handled.event is None:
-        detail = "this boot and sequence number were used before: it is not written again"
+        detail = (
+            "this boot and sequence number were used before, so the picture is not written again"
+        )
         raise Denied(409, "replayed", detail)
     if handled.picture:
         known.remember(handled.event.camera_id, handled.picture)

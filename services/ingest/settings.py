@@ -20,7 +20,7 @@ from services.ingest.pull.networks import PRIVATE, Networks, SiteNetworks
 from services.ingest.shares import ShareSettings
 
 _DEFAULT_HTTP_PORT = 8081
-# A camera that posts sends a few pictures a second, and each has its own key.
+# A camera that posts pictures sends a few per second, and each camera has its own key.
 _RATES = RateLimits(each_requests=10, each_bytes=5_000_000, site_requests=200)
 
 

@@ -101,7 +101,7 @@ def _read(body: bytes, of: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=of)
     except UNREADABLE:
-        raise Retryable("ingest answers something that is not known here", "no-ingest") from None
+        raise Retryable("ingest sent an unknown response", "no-ingest") from None
 
 
 def _refusal(status: int, body: bytes) -> Elsewhere:
@@ -114,7 +114,7 @@ def _refusal(status: int, body: bytes) -> Elsewhere:
     try:
         words = msgspec.json.decode(body, type=_Words)
     except UNREADABLE:
-        return Elsewhere(503, "no-ingest", f"ingest answers {status}")
+        return Elsewhere(503, "no-ingest", f"ingest responded with status {status}")
     if words.error == "not-found":  # the answer of an older ingest
         return Elsewhere(503, "no-ingest", "this ingest cannot add cameras: update it")
     return Elsewhere(status, words.error, words.detail)

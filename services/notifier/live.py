@@ -26,7 +26,7 @@ from services.notifier.settings import Limits, LiveSource
 log = logging.getLogger(__name__)
 
 CONNECT_LIMIT_S: Final = 2.0
-SILENCE_S: Final = 15.0  # ingest repeats the last picture sooner
+SILENCE_S: Final = 15.0  # ingest repeats the last picture more often
 GRACE_S: Final = 2.0  # a reloaded page finds the connection still open
 _CHUNK: Final = 65_536
 Shown = AsyncGenerator[Taken, None]
@@ -82,7 +82,7 @@ class Live:
                 last = latest.jpeg, latest.frame.time_ms
                 yield last
             except (NotFound, Retryable):
-                pass  # no picture is stored, but live ones come anyway
+                pass  # no picture is stored, but live ones arrive anyway
             async for taken in shown:
                 last = taken or last  # repeated with its own time, so it is not newer
                 if last is not None:
@@ -116,7 +116,7 @@ class Live:
             return None
         if response.status != 200:
             if response.status != 404:  # 404 means that the camera publishes by itself
-                log.warning("no live pictures from ingest: it answers %d", response.status)
+                log.warning("no live pictures from ingest: it sent status %d", response.status)
             response.close()
             return None
         screen = self._screens[camera_id] = Screen()

@@ -29,7 +29,9 @@ class Previews:
     async def judge(self, order: PreviewOrder) -> SlotPreview:
         """Raises Busy, Elsewhere with the detector's reason, Retryable when it does not answer."""
         if self.turn.locked():
-            raise Busy("busy", "the detector is judging another drawing: try again in some seconds")
+            raise Busy(
+                "busy", "the detector is judging another drawing: try again in a few seconds"
+            )
         async with self.turn:
             status, body = await self._ask(order)
         try:
@@ -39,8 +41,8 @@ class Previews:
         except UNREADABLE:
             raise _silent(f"status {status}") from None
         if status == 503:
-            raise Busy("busy", "the detector is busy with the cameras: try again in some seconds")
-        if status == 404:  # a detector of before
+            raise Busy("busy", "the detector is busy with the cameras: try again in a few seconds")
+        if status == 404:  # an older detector
             raise _silent("it cannot judge drawings: update it")
         raise Elsewhere(422, words.get("error", "refused"), words.get("detail", "")[:500])
 

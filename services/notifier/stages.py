@@ -119,7 +119,7 @@ class StageWatch:
         for name in still.keys() - self._still.keys():
             log.warning("%s", self.health.still[name])
         for name in self._still.keys() - still.keys():
-            log.warning("%s makes progress again, or has nothing to do", _the(name))
+            log.warning("%s is making progress again, or has nothing to do", _the(name))
         self._still = still
         self.changed(still)
 

@@ -1,4 +1,4 @@
-"""Numbered SQL migrations: `migrations/NNNN_name.sql`, each applied once, in order, at start.
+"""Numbered SQL migrations: `migrations/NNNN_name.sql`, each applied once, in order, at startup.
 
 An advisory lock lets any number of processes start side by side. An applied file must not change:
 its checksum is stored. There are no downgrades, so fix a mistake with the next number.

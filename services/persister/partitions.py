@@ -112,7 +112,7 @@ class Partitions:
             if missing(spans, await self.of(table)):
                 created += await self._make(table, spans)
         if created:
-            log.info("partitions made: %s", ", ".join(created))
+            log.info("partitions created: %s", ", ".join(created))
         return created
 
     async def drop(self, table: str, before_ms: int) -> int:

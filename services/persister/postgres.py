@@ -254,7 +254,7 @@ def _outage(error: Exception) -> Retryable:
         detail = f"Postgres has no disk space left; writing continues when it has: {line}"
         return Retryable(detail, "postgres-full")
     if isinstance(error, PoolTimeout):
-        line = f"it accepts no connections: {line}"
+        line = f"Postgres accepts no connections: {line}"
     return Retryable(f"Postgres: {line}", "postgres")
 
 

@@ -62,7 +62,7 @@ async def test_each_camera_is_tried_once_and_reported(tmp_path: Path):
         assert lines[f"demo/{name}"][1:4] == [kind, "ok", "64x48"], printed
     assert lines["demo/bad"][2] == "cut-off:"
     assert lines["demo/slow"][2] == "timeout:"
-    assert printed.endswith("3 of 5 cameras give pictures\n")
+    assert printed.endswith("3 of 5 cameras sent a picture\n")
     assert PASSWORD not in printed
 
 
@@ -82,7 +82,7 @@ async def test_a_turned_camera_is_shown_with_its_sides_and_devices_are_not_polle
         status, printed = await check(files[0])
     assert status == 0, printed
     assert "48x64" in printed
-    assert printed.endswith("1 of 1 cameras give pictures\n")
+    assert printed.endswith("1 of 1 cameras sent a picture\n")
 
 
 async def test_a_picture_that_ingest_would_refuse_is_refused(tmp_path: Path):

@@ -77,7 +77,7 @@ def test_it_shows_changes_ends_cleanly_and_goes_on(
         assert len(family) >= 10
         assert running.interrupt() == 0
         assert not [process for process in family if process.is_running()]
-    assert stack(env, "stop").stdout.strip() == "nothing runs here"
+    assert stack(env, "stop").stdout.strip() == "nothing is running here"
 
 
 @pytest.mark.parametrize(

@@ -138,14 +138,16 @@ def test_cvat_polygons_and_boxes_become_slots():
     assert (first.slot_id, first.zone_id, first.kind, first.enabled) == ("B7", "B", "ev", False)
     assert second.polygon == [(0.5, 0.1), (0.7, 0.1), (0.7, 0.3), (0.5, 0.3)]
     assert (second.slot_id, second.kind, second.enabled) == ("A01", "standard", True)
-    assert file.notes == ["line 13, <polyline>: left out, because it is no polygon or box"]
+    assert file.notes == [
+        "line 13, <polyline>: left out, because it is neither a polygon nor a box"
+    ]
 
 
 def test_another_picture_of_the_file_can_be_chosen():
     file = taken(CVAT, None, picture="south.jpg")
     assert (file.picture, file.size_wh) == ("south.jpg", (400, 200))
     assert [slot.polygon for slot in file.slots] == [SHARES]
-    with pytest.raises(Invalid, match=r"picture 'west\.jpg' has no outline"):
+    with pytest.raises(Invalid, match=r"picture 'west\.jpg' contains no slot outline"):
         taken(CVAT, None, picture="west.jpg")
 
 
@@ -321,13 +323,13 @@ def test_the_size_is_asked_for_where_the_file_does_not_tell_it(value: Any):
     ("value", "words"),
     [
         ("{}", "JSON with nothing in it is not known here; expected one of: layout"),
-        ("[]", "JSON that is no object"),
+        ("[]", "JSON that is not an object"),
         ("{", "not JSON"),
         ("", "the file is empty"),
         ("<kml/>", "XML with root <kml>"),
         ("a,b\n1,2\n", "not JSON"),
-        ('{"frames": []}', "this file has no outline"),
-        ('{"images": [], "annotations": []}', "this file has no outline"),
+        ('{"frames": []}', "this file contains no slot outline"),
+        ('{"images": [], "annotations": []}', "this file contains no slot outline"),
         ({"slots": [{"slot_id": "A 1", "zone_id": "A", "polygon": SHARES}]}, "slots[0].slot_id"),
     ],
 )
@@ -371,7 +373,7 @@ def test_xml_that_declares_anything_is_refused(head: str):
 
 def test_deep_and_damaged_xml_is_refused():
     (fault,) = faults_of("<parking>" + "<a>" * 100_000)
-    assert fault == "line 1: more than 20 elements in each other"
+    assert fault == "line 1: elements are nested more than 20 deep"
     (fault,) = faults_of(PKLOT.replace("</contour>", "</contuor>"))
     assert fault.startswith("line 6, column")
     assert "mismatched tag" in fault

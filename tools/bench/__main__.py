@@ -16,7 +16,9 @@ def main() -> None:
     parser.add_argument("--footage", type=Path, default=Path("demo"), help="folder to play (demo)")
     parser.add_argument("--frames", type=int, default=60, help="frames per phase (60)")
     parser.add_argument("--interval-ms", type=int, default=1000, help="frame interval in ms (1000)")
-    parser.add_argument("--size", type=int, default=0, help="model input, long side (0: by need)")
+    parser.add_argument(
+        "--size", type=int, default=0, help="model input, long side (0: as the layout needs)"
+    )
     options = parser.parse_args()
     plan = Plan(options.footage, options.frames, options.interval_ms, options.size)
     print(run(plan, os.environ))

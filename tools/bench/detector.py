@@ -232,7 +232,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="annotated footage")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
     parser.add_argument("--int8", type=Path, help="the same model in INT8 (tools.train.quantise)")
-    parser.add_argument("--size", type=int, default=0, help="model input (0: by need)")
+    parser.add_argument("--size", type=int, default=0, help="model input (0: as the layout needs)")
     parser.add_argument("--threads", type=int, default=0, help="(0: this machine's cores)")
     parser.add_argument("--rounds", type=int, default=8, help="turns of each (8)")
     parser.add_argument("--ultralytics", type=Path, help="what it runs (the same ONNX file)")

@@ -1,8 +1,7 @@
-"""A device floods one site: how long does a frame of another site take to its change over SSE?
-
+"""Measure how a device that floods one site delays another site, from frame to change over SSE.
 `python -m tools.bench.flood` starts a stack of its own and measures the second site before and
-during the flood, through every process. The flood is a device's own: 30,000 gate events as fast as
-the broker takes them, again and again. It runs at the lowest priority, because real devices
+during the flood, through every process. One device floods the broker with 30,000 gate events as
+fast as the broker takes them, again and again. It runs at the lowest priority, because real devices
 would not take CPU from the servers. `--shares off` is the control.
 """
 
@@ -41,8 +40,8 @@ _FLOOD_FIRST_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Milliseconds from frame to SSE of the second site, and what the flood sent, a second, and how
-    much of it ingest refused."""
+    """Milliseconds from frame to SSE of the second site, the flood's events per second, and how
+    many of them ingest refused."""
 
     before_ms: list[float]
     during_ms: list[float]
@@ -50,7 +49,7 @@ class Measured:
     refused: float
 
     def row(self) -> str:
-        """The numbers, for people."""
+        """Format the numbers for people."""
         return (
             f"second site, frame to SSE: p95 {percentile(self.before_ms, 95):.0f} ms before "
             f"({len(self.before_ms)} frames), {percentile(self.during_ms, 95):.0f} ms during "
@@ -61,7 +60,7 @@ class Measured:
 
 
 def measure(plan: Plan, environ: Mapping[str, str], more: Mapping[str, str]) -> Measured:
-    """Measure in a stack of its own. `more`: settings of the services."""
+    """Measure in a separate stack. `more` holds settings of the services."""
     scene = scene_of(plan.footage, plan.interval_ms)
     camera_id = scene.layout.camera_id
     with ExitStack() as stack:
@@ -90,7 +89,7 @@ def measure(plan: Plan, environ: Mapping[str, str], more: Mapping[str, str]) -> 
 
 @contextmanager
 def flooding(broker: Broker, password: str) -> Iterator["Synchronized[int]"]:
-    """A flood until the end of the block; the number of events it has sent so far."""
+    """Flood until the block ends. Yields the number of events sent so far."""
     context = multiprocessing.get_context("spawn")
     sent = context.Value("q", 0)
     process = context.Process(target=_flood, args=(broker, password, sent), daemon=True)
@@ -114,7 +113,7 @@ def _flood(broker: Broker, password: str, sent: "Synchronized[int]") -> None:
         for seq in range(BURST):
             topic = mqtt_topic(_FLOODER, "gate", boot, seq)
             info = client.publish(topic, b'{"direction":"entry","gate":"main"}')
-            if seq % 1_000 == 999:  # no further ahead of the network than this
+            if seq % 1_000 == 999:  # how far it may run ahead of the network
                 info.wait_for_publish(60)
                 sent.value += 1_000
 
@@ -126,7 +125,7 @@ def _refused(ingest_url: str) -> float:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.flood", description=__doc__)
     parser.add_argument("--footage", type=Path, default=Path("demo"), help="folder to play (demo)")
     parser.add_argument("--frames", type=int, default=60, help="frames before and during (60)")

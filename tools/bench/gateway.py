@@ -1,4 +1,4 @@
-"""A gateway for measurements, in a process of its own: the notifier's, a textbook one, or raw.
+"""A gateway for measurements, in a separate process: the notifier's, a textbook one, or a raw one.
 
 Each serves one site with a given number of slots. Changes begin with SIGUSR1, or at once. The
 textbook one follows the documentation of sse-starlette: a queue for each client, each message
@@ -45,8 +45,8 @@ _LIMITS: Final = Limits(clients=20_000, clients_each=20_000, clients_kept=0)
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One site's slots and changes a second. `waits`: the changes begin with SIGUSR1. `keeps`: ours
-    gives no memory back."""
+    """One site's slots and changes per second. With `waits`, the changes begin at SIGUSR1. With
+    `keeps`, ours gives no memory back."""
 
     slots: int
     per_s: float
@@ -220,7 +220,7 @@ GATEWAYS: Final = {"ours": ours, "textbook": textbook, "raw": raw}
 
 
 def allow_many_files() -> None:
-    """A connection is a file: allow this process as many as it may have."""
+    """Raise this process's limit of open files, because each connection needs one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -232,7 +232,7 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--slots", type=int, default=1_000)
     parser.add_argument("--per-s", type=float, default=20.0)
-    parser.add_argument("--wait", action="store_true", help="no changes before SIGUSR1")
+    parser.add_argument("--wait", action="store_true", help="send no changes before SIGUSR1")
     parser.add_argument("--keep-memory", action="store_true", help="ours gives none back")
     given = parser.parse_args()
     allow_many_files()

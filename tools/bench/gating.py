@@ -209,11 +209,13 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="a recorded day with annotations.json")
-    parser.add_argument("--repeats", type=int, default=10, help="pictures a recorded frame (10)")
+    parser.add_argument("--repeats", type=int, default=10, help="pictures per recorded frame (10)")
     parser.add_argument("--frames", type=int, default=10**9, help="recorded frames (all)")
-    parser.add_argument("--shake", type=float, default=0.0, help="pixels to each side (0)")
+    parser.add_argument(
+        "--shake", type=float, default=0.0, help="largest shift in pixels to each side (0)"
+    )
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--size", type=int, default=0, help="model input (0: by need)")
+    parser.add_argument("--size", type=int, default=0, help="model input (0: as the layout needs)")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
     parser.add_argument("--backend", choices=("onnx", "openvino"), default="onnx")
     parser.add_argument("--threads", type=int, default=1, help="inference threads (1)")

@@ -88,7 +88,7 @@ def _one(
     written = codec.outgoing(detection, DETECTIONS, detection.site_id, "bench")
     read = codec.decode(Record(written.topic, 0, number, b"", written.value, written.headers))
     if not isinstance(read, DetectionMade):
-        raise TypeError("a detection was read back as something else")
+        raise TypeError("a detection was not read back as a detection")
     site, outputs = step(site, read)
     for output in outputs:
         codec.to_json(output)

@@ -34,7 +34,7 @@ from tools.stack.settings import ROOT, Paths
 
 SERVICES = ("ingest", "detector", "tracker", "persister", "notifier")
 QUIET_S = 3.0
-"""Nothing more is expected once this time has passed since the last arrival."""
+"""If nothing has arrived for this long, no more is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Lot(NamedTuple):
 
 
 def scene_of(folder: Path, interval_ms: int) -> Scene:
-    """Of the footage's first camera; pictures of a covered lens are left out."""
+    """Load the footage's first camera, without the pictures of a covered lens."""
     footage = load(folder)
     layout = lots.layouts_from_annotations(
         footage.annotations,
@@ -169,7 +169,8 @@ def phase(lot: Lot, pictures: Sequence[bytes], observations: int) -> Spans:
     arrived = _arrivals(listener, published)
     if observations == 1:
         return {i: (published[i], arrived[i]) for i in published if i in arrived}
-    # Counted from the first frame that showed the change, not from the one that completed it.
+    # The time counts from the first frame that showed the change, not from the one that completed
+    # it.
     ids = list(published)
     return {
         i: (published[i], arrived[ids[n + observations - 1]])
@@ -215,7 +216,7 @@ def _table(plan: Plan, measured: tuple[list[float], ...]) -> str:
 
 
 def percentile(values: list[float], percent: int) -> float:
-    """Of at least two values; otherwise nan."""
+    """Return the percentile, or nan for fewer than two values."""
     if len(values) < 2:
         return float("nan")
     return quantiles(values, n=100, method="inclusive")[percent - 1]

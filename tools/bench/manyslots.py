@@ -61,7 +61,7 @@ def mosaic(folder: Path, slots: int, size_wh: tuple[int, int]) -> tuple[bytes, L
 def _read(file: Path) -> np.ndarray:
     picture = cv2.imread(str(file))
     if picture is None:
-        raise SystemExit(f"{file} is not a picture: name a folder with annotations.json")
+        raise SystemExit(f"{file} is not a picture: give a folder with annotations.json")
     return np.asarray(picture, np.uint8)
 
 

@@ -42,8 +42,8 @@ def _taken(scene: NDArray[np.float32], rng: np.random.Generator, sensor: Sensor)
     if sensor.shake_px:
         scene = _shaken(scene, rng.uniform(-sensor.shake_px, sensor.shake_px, 2))
     gain = np.float32(rng.normal(1.0, sensor.exposure))
-    # The same in all colours: noise that is a pixel's own in each averages out in the grey picture
-    # that the gate looks at, so this is the harder case.
+    # The noise is the same in all colours. Independent noise would average out in the grey picture
+    # that the gate compares, so this is the harder case.
     noise = rng.standard_normal((*scene.shape[:2], 1), np.float32)
     noise *= np.float32(sensor.noise)
     seen = scene * gain

@@ -151,7 +151,7 @@ def packets(units: list[bytes], number: int, sequence: "itertools.count[int]") -
 
 
 def _fragments(unit: bytes) -> list[bytes]:
-    """Yield a unit as it is, or in FU-A fragments."""
+    """Yield a unit unchanged, or in FU-A fragments."""
     if len(unit) <= _PACKET_BYTES:
         return [unit]
     parts = [unit[i : i + _PACKET_BYTES] for i in range(1, len(unit), _PACKET_BYTES)]

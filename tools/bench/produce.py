@@ -143,9 +143,18 @@ def main() -> None:
     )
     parser.add_argument("--records", type=int, default=3_000, help="a turn (3000)")
     parser.add_argument("--rounds", type=int, default=3, help="turns each (3)")
-    parser.add_argument("--cameras", type=int, default=8, help="keys, so partitions at most (8)")
     parser.add_argument(
-        "--one-way-ms", type=float, nargs="*", default=[], help="the way to Kafka, one table each"
+        "--cameras",
+        type=int,
+        default=8,
+        help="number of keys, and so the largest number of partitions (8)",
+    )
+    parser.add_argument(
+        "--one-way-ms",
+        type=float,
+        nargs="*",
+        default=[],
+        help="one-way delays to Kafka, with one table for each",
     )
     options = parser.parse_args()
     values = [

@@ -28,8 +28,8 @@ _ANSWER_LIMIT_S: Final = 30
 
 @contextmanager
 def kept_up(port: int, count: int) -> Iterator[None]:
-    """`count` clients, connected when this is entered, that nobody times. Raises RuntimeError at
-    the end when the gateway has dropped one, because then it had less to do."""
+    """Connect `count` clients that are not timed, until the block ends. Raises RuntimeError at the
+    end if the gateway has dropped one, because then it had less to do."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_keep_up, args=(port, count, theirs), daemon=True)
@@ -89,7 +89,8 @@ def _empty(sockets: list[socket.socket]) -> set[socket.socket]:
 
 
 class Timed:
-    """Clients that read each event at once; `delays_ms`, from its time to its arrival."""
+    """Clients that read each event at once. `delays_ms` holds the time from each event's timestamp
+    to its arrival."""
 
     def __init__(self, port: int) -> None:
         self._port = port

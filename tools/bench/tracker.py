@@ -116,7 +116,7 @@ class Bench:
     def drained(self, topic: str) -> None:
         """Wait until the tracker has read this topic to its end."""
         ends = asyncio.run(self._ends(topic))
-        _until(lambda: self._at(topic, ends), f"{topic} worked off")
+        _until(lambda: self._at(topic, ends), f"reading {topic} to its end")
 
     def bytes_of(self, *topics: str) -> int:
         """Return the size of the topics' records: keys and values in bytes."""

@@ -110,10 +110,10 @@ def _arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--interval-ms",
         type=int,
         default=INTERVAL_MS,
-        help=f"from one picture of a camera to its next ({INTERVAL_MS})",
+        help=f"milliseconds between two pictures of a camera ({INTERVAL_MS})",
     )
     parser.add_argument(
-        "--hold", type=int, default=1, metavar="N", help="pictures in a row of each scene (1)"
+        "--hold", type=int, default=1, metavar="N", help="consecutive pictures of each scene (1)"
     )
     parser.add_argument("devices", nargs="+", metavar="site/device")
     return parser.parse_args(arguments)

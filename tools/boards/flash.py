@@ -44,7 +44,9 @@ def main() -> None:
     parser.add_argument("--port", required=True, help="the serial port")
     parser.add_argument("--image", type=Path, help="MicroPython with the camera module")
     parser.add_argument("--board", choices=sorted(_START), default="ai_thinker")
-    parser.add_argument("--config", type=Path, help="a configuration file to copy too")
+    parser.add_argument(
+        "--config", type=Path, help="a configuration file that is also copied to the board"
+    )
     parser.add_argument("--dry-run", choices=LOOKS, help="only print the steps for this state")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -3,7 +3,7 @@ was just copied. Paths are relative: a board's own folder is its root."""
 
 from typing import Final
 
-# A running watchdog cannot be stopped, and copying takes longer than its timeout, so feed it.
+# A running watchdog cannot be stopped, and copying takes longer than its timeout, so this feeds it.
 FEED: Final = """
 import machine
 wdt = machine.WDT(timeout=60000)

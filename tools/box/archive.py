@@ -123,10 +123,12 @@ def unpack(file: Path, folder: Path) -> Manifest:
                 continue
             part = wanted.pop(member.name, None)
             if part is None or not member.isfile():
-                raise Damaged(f"{member.name!r} is not in the manifest, is there twice or no file")
+                raise Damaged(
+                    f"{member.name!r} is not in the manifest, appears twice, or is not a file"
+                )
             content = archive.extractfile(member)
             if content is None or _copied(content, folder / part.name) != part.sha256:
-                raise Damaged(f"{part.name}: its checksum is not the manifest's")
+                raise Damaged(f"{part.name}: its checksum differs from the manifest's")
     if wanted:
         raise Damaged(f"{', '.join(sorted(wanted))} is missing")
     return manifest
@@ -138,13 +140,13 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
         with tarfile.open(file, "r:") as archive:
             yield archive
     except (tarfile.TarError, EOFError) as error:
-        raise Damaged(f"{file} is no whole archive: {error}") from error
+        raise Damaged(f"{file} is not a complete archive: {error}") from error
 
 
 def _first(archive: tarfile.TarFile) -> Manifest:
     member = archive.next()
     if member is None or member.name != MANIFEST or member.size > _MANIFEST_MAX_BYTES:
-        raise Damaged(f"it does not begin with {MANIFEST}: this is no backup")
+        raise Damaged(f"it does not begin with {MANIFEST}, so it is not a backup")
     content = archive.extractfile(member)
     return Manifest.from_json(content.read() if content else b"")
 

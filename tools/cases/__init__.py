@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the answer was right, and the answer in one line."""
+    """Whether the answer was right, and the answer as one line."""
 
     right: bool
     note: str

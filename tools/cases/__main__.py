@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("groups", nargs="*", help="only these")
     parser.add_argument("--only", help="only those whose text or function name contains this")
     parser.add_argument("--quick", action="store_true", help="skip those that take a minute")
-    parser.add_argument("--list", action="store_true", help="list them, run none")
+    parser.add_argument("--list", action="store_true", help="list the cases without running them")
     options = parser.parse_args()
     for name in MODULES:
         import_module(f"tools.cases.{name}")

@@ -50,7 +50,7 @@ def media_type(world: World) -> Verdict:
 
 @case("api", "HEAD is answered wherever GET is: 200 without a body")
 def head(world: World) -> Verdict:
-    """Try the page, JSON, a probe and an endless stream."""
+    """Request the page, JSON, a probe and an endless stream."""
     paths = ("/", "/api/sites", "/healthz", "/openapi.json", "/api/events")
     answers = {path: world.api.head(path) for path in paths}
     right = all(a.status_code == 200 and not a.content for a in answers.values())
@@ -59,7 +59,7 @@ def head(world: World) -> Verdict:
 
 @case("api", "a NUL in a reason is refused: 422, and nothing changes")
 def nul_in_a_reason(world: World) -> Verdict:
-    """It used to be answered with 202 and then dead-lettered."""
+    """Such requests used to be accepted with 202 and then dead-lettered."""
     world.layout("nul", "A01")
     answer = world.api.post("/api/sites/nul/slots/A01/close", json={"reason": "x\0y"})
     return verdict(answer.status_code == 422 and "U+0000" in answer.text, words(answer))
@@ -108,7 +108,7 @@ def _upgraded(world: World, host: str, origin: str | None) -> int:
     "api", "/ws: 101 for its own page and for programs, 403 or 421 for others, no ERROR in the log"
 )
 def origins(world: World) -> Verdict:
-    """Somebody else may point a name at this server, so such a name is not our own."""
+    """Anybody can point a name at this server, so such a name is not trusted."""
     own = f"{HOST}:{world.settings.ports['notifier']}"
     status = [
         _upgraded(world, own, f"http://{own}"),

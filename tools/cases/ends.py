@@ -54,7 +54,7 @@ def site_gone(world: World) -> Verdict:
 
 @case("ends", "a command for a missing slot reports it and exits with a status other than 0")
 def no_such_slot(world: World) -> Verdict:
-    """It used to print "sent"."""
+    """The command used to print "sent"."""
     world.layout("effects", "A1")
     status, said = world.command("tools.cli", "slot", "close", "nosuch", "X9")
     other, more = world.command("tools.cli", "slot", "close", "effects", "X9")

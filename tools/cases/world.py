@@ -86,7 +86,7 @@ class World:
         end_s = time.monotonic() + _UP_LIMIT_S
         while "everything is running" not in (text := log.read_text("utf-8", "replace")):
             if self._process.poll() is not None or time.monotonic() > end_s:
-                raise RuntimeError(f"the stack does not run: {text[-2000:]}")
+                raise RuntimeError(f"the stack is not running: {text[-2000:]}")
             time.sleep(0.2)
         return StackSettings.from_env(self.environment)
 

@@ -56,7 +56,7 @@ _CURES = {
     "DEVICES_FILE is not set": f"{_STACK}otherwise set it to the broker's password file",
     "KafkaConnectionError": f"is Kafka running, is KAFKA_BOOTSTRAP right? {_STACK}",
     "unknown-key": "create one: parking keys add NAME write",
-    "no-layout:": "name an existing file or folder; tools/propose creates a first layout",
+    "no-layout:": "give an existing file or folder; tools/propose creates a first layout",
 }
 
 
@@ -95,7 +95,7 @@ def keys_remove(options: argparse.Namespace) -> None:
     """Remove a key."""
     if not _keys().remove(options.name):
         raise Invalid("no-key", f"there is no key named {options.name!r}")
-    say(f"{options.name} is removed; services apply this immediately")
+    say(f"{options.name} is removed, with immediate effect")
 
 
 # ---------------------------------------------------------------- helpers
@@ -137,7 +137,7 @@ def _layout_file(path: Path) -> LayoutPublished:
     except Invalid as error:
         raise Invalid("bad-layout", f"{path}, {error.detail}") from error
     if isinstance(value, dict) and "frames" in value and "slots" not in value:
-        example = "with `frames` it is a folder's annotations.json: name the folder"
+        example = "a file with `frames` is a folder's annotations.json: give the folder instead"
     _without_confidence(value)
     try:
         return reading.convert(value, LayoutPublished, strict=True)
@@ -158,14 +158,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     groups = parser.add_subparsers(required=True, metavar="COMMAND")
     topics_cli.parser(groups)
-    _layout_parser(groups.add_parser("layout", help="slot layouts of cameras"))
+    _layout_parser(groups.add_parser("layout", help="the cameras' slot layouts"))
     sites_cli.parser(groups, ends_cli.slot_actions)
     ends_cli.parser(groups)
     _keys_parser(groups.add_parser("keys", help="API keys (KEYS_FILE names the file)"))
     letters = groups.add_parser("dead-letters", help="list, show and replay dead letters")
     deadletters_cli.parser(letters)
     devices_cli.parser(groups.add_parser("devices", help="devices and their MQTT passwords"))
-    accounts.parser(groups.add_parser("accounts", help="who may sign in on the page"))
+    accounts.parser(groups.add_parser("accounts", help="accounts that may sign in on the page"))
     detector_bench.options(
         groups.add_parser("bench-detector", help="measure the detector's runtimes on this machine")
     )
@@ -180,7 +180,10 @@ def _layout_parser(parser: argparse.ArgumentParser) -> None:
     for name, run in (("check", layout_check), ("publish", layout_publish)):
         action = actions.add_parser(name, help=(run.__doc__ or "").rstrip("."))
         action.add_argument("path", type=Path, help="a layout (JSON), or a folder of footage")
-        action.add_argument("--site", help="site id for a folder (its own, or the folder's name)")
+        action.add_argument(
+            "--site",
+            help="site id for a folder (default: the one in its annotations, or the folder's name)",
+        )
         action.add_argument(
             "--interval-ms", type=int, default=1000, help="interval between frames in ms (1000)"
         )

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LINK: Final = "Append this to the page's address to choose the password, within 3 days, once:\n"
+_LINK: Final = (
+    "To choose the password, append this to the page's address. "
+    "The link works once, within 3 days:\n"
+)
 
 
 def parser(of: argparse.ArgumentParser) -> None:

@@ -111,7 +111,10 @@ async def delete_run(settings: KafkaSettings) -> None:
 def _compare(name: str, partitions: int, expected: int) -> None:
     if partitions != expected:
         detail = f"{name} has {partitions} partitions, this version needs {expected}"
-        raise Invalid("partitions-differ", f"{detail}: it keys by partition, so migrate it")
+        raise Invalid(
+            "partitions-differ",
+            f"{detail}; its keys are tied to partitions, so this needs a migration",
+        )
 
 
 async def _set_limits(admin: AIOKafkaAdminClient, configs: Mapping[str, Mapping[str, str]]) -> None:

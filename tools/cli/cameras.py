@@ -130,7 +130,7 @@ def _check(options: argparse.Namespace) -> None:
     tried = asyncio.run(try_all(polled, pull.networks, limits, pull.limit_s))
     sys.stdout.write(table([_HEAD, *(one.row() for one in tried)]))
     good = sum(one.result == "ok" for one in tried)
-    sys.stdout.write(f"{good} of {len(tried)} cameras give pictures\n")
+    sys.stdout.write(f"{good} of {len(tried)} cameras sent a picture\n")
     if good < len(tried):
         sys.exit(1)
 
@@ -141,7 +141,7 @@ def _discover(options: argparse.Namespace) -> None:
     except OSError as error:
         sys.stderr.write(f"parking: the request cannot be sent ({error.strerror})\n")
         sys.exit(1)
-    rows = [("address", "model", "where it answers"), *(one.row() for one in found)]
+    rows = [("address", "model", "address"), *(one.row() for one in found)]
     sys.stdout.write(table(rows) if found else "")
     sys.stdout.write(f"{len(found)} ONVIF cameras answered\n")
     if options.profiles and found:

@@ -74,7 +74,7 @@ def _written(file: SlotFile, options: argparse.Namespace) -> bytes:
 def _layout(file: SlotFile, options: argparse.Namespace) -> LayoutPublished:
     camera_id: str = options.camera or ""
     if not re.fullmatch(CAMERA, camera_id):
-        detail = "a layout names its camera: give it, like --camera demo/north"
+        detail = "a layout contains its camera's id: give it, like --camera demo/north"
         raise Invalid("no-camera", detail)
     site_id, _, device = camera_id.partition("/")
     return LayoutPublished(
@@ -103,10 +103,12 @@ def options_of(action: argparse.ArgumentParser) -> None:
     action.add_argument("path", type=Path, help="a file with slots; its format is recognised")
     action.add_argument("--to", choices=("layout", *WRITERS), default="layout")
     action.add_argument("--out", type=Path, metavar="FILE", help="default: print it")
-    size_help = "of the picture, where the file does not tell it"
+    size_help = "size of the picture, if the file does not contain it"
     action.add_argument("--size", type=_size, metavar="WIDTHxHEIGHT", help=size_help)
-    action.add_argument("--picture", metavar="NAME", help="which picture of the file")
+    action.add_argument("--picture", metavar="NAME", help="the picture of the file to read")
     action.add_argument("--camera", metavar="SITE/CAMERA", help="of the layout to write")
     action.add_argument("--site-name", metavar="NAME", help="of the layout to write")
-    action.add_argument("--interval-ms", type=int, default=1000, help="between its frames (1000)")
+    action.add_argument(
+        "--interval-ms", type=int, default=1000, help="milliseconds between its frames (1000)"
+    )
     action.set_defaults(run=convert)

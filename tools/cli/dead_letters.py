@@ -39,9 +39,9 @@ Sent dead letters are recorded in parking.dead-letters.marks and are not sent ag
 unless --again is given. If a replay is interrupted, start it again: its claims expire after 5
 minutes.
 
-Not sent: what came by MQTT, by HTTP or from a polled camera (its sender has to send it
-again); what was too large to be kept whole; records of compacted topics (publish
-those again)."""
+Not sent again are messages that came by MQTT, by HTTP or from a polled camera (the sender has to
+repeat them), originals that were too large to be kept whole, and records of compacted topics
+(publish those again)."""
 _AGO: Final = re.compile(r"(\d{1,6})([smhd])")
 _UNIT_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SHOWN_BYTES: Final = 4_000
@@ -100,7 +100,7 @@ def show(options: argparse.Namespace) -> None:
         _say(_text(value[:_SHOWN_BYTES]))
     else:
         options.out.write_bytes(value)
-        _say(f"{options.out} holds its {len(value)} bytes")
+        _say(f"its {len(value)} bytes were written to {options.out}")
 
 
 def replay(options: argparse.Namespace) -> None:
@@ -138,7 +138,7 @@ async def _one(kafka: KafkaSettings, name: str) -> tuple[Letter, bool]:
                 return letter, marks.is_sent(letter)
     raise Invalid(
         "no-letter",
-        f"there is no letter {name}: letters are kept 30 days, pictures' one",
+        f"there is no dead letter {name}: they are kept for 30 days, with pictures for a day",
     )
 
 
@@ -169,7 +169,7 @@ def _tell(outcome: Outcome, dry_run: bool) -> None:
     _say(f"{len(outcome.sent)} {'would be sent' if dry_run else 'sent'}")
     for count, what in (
         (len(outcome.before), "were sent before: --again sends them once more"),
-        (len(outcome.doubled), "are about the same originals as others here"),
+        (len(outcome.doubled), "refer to the same originals as others here"),
         (len(outcome.elsewhere), "are being sent by another replay"),
         (len(outcome.refused), "cannot be sent"),
     ):
@@ -186,7 +186,7 @@ def _selection(of: argparse.ArgumentParser) -> None:
     of.add_argument(
         "--since", type=When, metavar="WHEN", help="2026-06-09T07:00Z (UTC), or 2h (ago)"
     )
-    of.add_argument("--until", type=When, metavar="WHEN", help="same format; default: now")
+    of.add_argument("--until", type=When, metavar="WHEN", help="like --since; default: now")
 
 
 def _selected(options: argparse.Namespace) -> Selection:

@@ -28,12 +28,14 @@ def parser(of: argparse.ArgumentParser) -> None:
         action.add_argument("--url", help="the broker's address for devices (DEVICE_MQTT_URL)")
         action.add_argument("--ca", type=Path, help="the broker's CA certificate (DEVICE_CA_FILE)")
         action.add_argument("--post-url", help="ingest's URL for pictures (DEVICE_HTTP_URL)")
-        action.add_argument("--allow-plaintext", action="store_true", help="for a closed network")
+        action.add_argument(
+            "--allow-plaintext", action="store_true", help="allow plain MQTT, for a closed network"
+        )
         action.add_argument("--config", type=Path, help="write the configuration to this file")
         action.add_argument("--qr", action="store_true", help="also show it as a QR code")
         action.set_defaults(run=run)
     listing = actions.add_parser("list", help=(show.__doc__ or "").rstrip("."))
-    listing.add_argument("site", nargs="?", help="of this site only")
+    listing.add_argument("site", nargs="?", help="list only this site's devices")
     listing.set_defaults(run=show)
     out = actions.add_parser("revoke", help=(revoke.__doc__ or "").rstrip("."))
     out.add_argument("device", metavar="SITE/DEVICE")
@@ -99,9 +101,9 @@ _CODE_WITHOUT_CA = """\
 The QR code has no room for a certificate. Paste the authority's certificate (PEM) into its own
 box in the portal, or the firmware rejects the configuration."""
 _NO_CA = """\
-NO CERTIFICATE AUTHORITY: our firmware rejects this configuration as it is, because it trusts
-exactly one authority, which may be a public one. Give its certificate (PEM) with --ca or
-DEVICE_CA_FILE and rotate the device, or paste it into its own box in the portal."""
+NO CERTIFICATE AUTHORITY: our firmware rejects this configuration, because it trusts exactly one
+authority (which may be a public one). Give its certificate (PEM) with --ca or DEVICE_CA_FILE and
+rotate the device, or paste it into its own box in the portal."""
 
 
 def _tell_device(options: argparse.Namespace, secrets: Secrets, address: Address) -> None:

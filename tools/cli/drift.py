@@ -38,7 +38,7 @@ def compare(wanted: Mapping[str, Shape], there: Mapping[str, Shape]) -> list[Dri
     found = []
     for name, (partitions, config) in sorted(wanted.items()):
         if name not in there:
-            found.append(Drift(name, "missing", f"it needs {partitions} partitions"))
+            found.append(Drift(name, "missing", f"needs {partitions} partitions"))
             continue
         has_partitions, has = there[name]
         if has_partitions != partitions:
@@ -75,7 +75,7 @@ async def drift(settings: KafkaSettings) -> list[Drift]:
     try:
         await admin.start()
         names = await admin.list_topics()
-        # A replay owns no names before it starts, so those with its prefix are enough.
+        # A replay has no topics before it starts, so only those with its prefix matter.
         mine = [n for n in names if n in wanted or (settings.run == LIVE and n.startswith(_OURS))]
         there = await _shapes(admin, mine) if mine else {}
     except KafkaError as error:

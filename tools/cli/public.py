@@ -66,5 +66,7 @@ def _run(options: argparse.Namespace) -> None:
         describe(effect)
     state = "public" if options.switch == "on" else "not public"
     sites_cli.say(
-        f"{options.site} is {state}" if limit_s else "written; its effect was not awaited"
+        f"{options.site} is {state}"
+        if limit_s
+        else "written; the command did not wait for its effect"
     )

@@ -55,7 +55,11 @@ def _change(options: argparse.Namespace) -> None:
     limit_s, decide = sites_cli.limit_s(options), options.decide(options)
     work = admin.change_site(sites_cli.kafka(), site_id, decide, "cli", limit_s)
     lines = [line for effect in sites_cli.run(work) for line in describe(effect)]
-    sites_cli.say("\n".join([*lines, "done" if limit_s else "written; its effect was not awaited"]))
+    sites_cli.say(
+        "\n".join(
+            [*lines, "done" if limit_s else "written; the command did not wait for its effect"]
+        )
+    )
 
 
 def _checked(value: str, of: Any, what: str) -> str:
@@ -108,7 +112,12 @@ def _rename_slot(options: argparse.Namespace) -> Callable[[Layouts], Change]:
 _CAMERA: Final[tuple[Action, ...]] = (
     ("remove", "camera", "also remove the slots that no other camera sees", _remove_camera),
     ("rename", "camera name", "rename it", _rename_camera),
-    ("move", "camera to", "move its view and slots to another device of the site", _move_camera),
+    (
+        "move",
+        "camera to",
+        "move its view and its slots to another device of the site",
+        _move_camera,
+    ),
 )
 _SITE: Final[tuple[Action, ...]] = (
     ("remove", "site", "remove it with all its cameras, zones and slots", _remove_site),
@@ -116,7 +125,7 @@ _SITE: Final[tuple[Action, ...]] = (
 )
 _ZONE: Final[tuple[Action, ...]] = (
     ("remove", "site zone", "remove it with its slots", _remove_zone),
-    ("rename", "site zone name", "call it otherwise; its id stays", _rename_zone),
+    ("rename", "site zone name", "rename it; its id stays the same", _rename_zone),
 )
 _SLOT: Final[tuple[Action, ...]] = (
     ("remove", "site slot", "remove it from every layout", _remove_slot),

@@ -109,7 +109,7 @@ def kafka() -> KafkaSettings:
 
 
 def run(work: Awaitable[Any]) -> Any:
-    """Run it for at most one minute. Raises Retryable if Kafka is unreachable."""
+    """Run the coroutine for at most one minute. Raises Retryable if Kafka is unreachable."""
 
     async def bounded() -> Any:
         return await asyncio.wait_for(work, timeout=_LIMIT_S)
@@ -129,7 +129,8 @@ def _command(options: argparse.Namespace, command: admin.Command, already: str) 
     """Send the command and print its effects. `already` says why it may have changed nothing."""
     wait_s, site = limit_s(options), options.site
     if wait_s is None:
-        say(f"sent, not waited for: {run(admin.command_site(kafka(), site, command, 'cli'))}")
+        sent = run(admin.command_site(kafka(), site, command, "cli"))
+        say(f"sent without waiting for the effect: {sent}")
         return
     work = admin.command_and_follow(kafka(), site, command, "cli", min(wait_s, _LIMIT_S - 10))
     effect: Effect = run(work)
@@ -146,10 +147,10 @@ _MEANING = {
     "exit_observations": "consecutive observations before a slot becomes free",
     "min_confidence": "0..1; an observation below it is ignored",
     "silence_intervals": "a camera's evidence is valid for this many of its intervals",
-    "silence_ms": "or this many milliseconds (at least 15000), whichever is longer",
+    "silence_ms": "or for this many milliseconds (at least 15000), whichever is longer",
     "overstay_ms": "how long a vehicle may stay; None: no limit",
     "maximum_stay_ms": "a stay without an exit ends after this long; None: never",
-    "empty_at_min": "minutes after midnight UTC when the site is empty; None: no such time",
+    "empty_at_min": "minutes after midnight UTC at which the site is empty; None: never",
     "capacity": "vehicles that fit inside; None: the number of slots",
     "correction_hold_ms": "a correction ends once cameras contradict it for this long",
 }

@@ -51,7 +51,7 @@ def _dry_run() -> None:
         elif one.kind == "setting" and setting in admin.LIMITS:
             say(f"would set {one.topic}: {one.detail}")
         else:
-            say(f"would leave {one}")
+            say(f"would not change {one}")
 
 
 def acls_list(_: argparse.Namespace) -> None:
@@ -67,10 +67,10 @@ def acls_apply(options: argparse.Namespace) -> None:
     users = dict(pair.partition("=")[::2] for pair in options.user)
     unknown = users.keys() - RIGHTS.keys()
     if unknown or not all(users.values()):
-        raise Invalid("bad-user", f"--user needs SERVICE=USER; services: {', '.join(RIGHTS)}")
+        raise Invalid("bad-user", f"--user must be SERVICE=USER; services: {', '.join(RIGHTS)}")
     every = [one for service in RIGHTS for one in acls(service)]
     sites_cli.run(access.allow(sites_cli.kafka(), every, users))
-    say(f"{len(every)} rights of {len(RIGHTS)} services are set")
+    say(f"set {len(every)} ACLs of {len(RIGHTS)} services")
 
 
 def parser(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

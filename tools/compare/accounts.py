@@ -67,9 +67,7 @@ def open_account(text: str, environ: Mapping[str, str]) -> Account:
     if is_run(path):
         return of_run(path)
     if path.is_dir():
-        raise Invalid(
-            "no-run", f"{path} is not a run: create one with `python -m tools.replay {path}`"
-        )
+        raise Invalid("no-run", f"{path} is not a run; `python -m tools.replay {path}` creates one")
     return of_live(open_source(text, environ), text)
 
 

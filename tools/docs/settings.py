@@ -22,9 +22,9 @@ _INTRODUCTION: Final = """\
 <!-- Generated from the code by `make schemas`. Change the docstrings of services/*/settings.py. -->
 
 Every service reads its settings from environment variables, once, when it starts. It checks all of
-them and names every fault at once; a name that is nearly one of these counts as misspelt. Defaults
-are in parentheses. A secret `NAME[_FILE]` may be given as `NAME`, or as `NAME_FILE`, the path of a
-file with mode 600. `python -m services.NAME --help` prints its part.
+them and reports every fault at once. A name that almost matches one of these is rejected as
+misspelt. Defaults are in parentheses. A secret `NAME[_FILE]` may be given as `NAME`, or as
+`NAME_FILE`, the path of a file with mode 600. `python -m services.NAME --help` prints its part.
 """
 
 COMMON: Final = """\

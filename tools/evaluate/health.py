@@ -101,7 +101,9 @@ def add_parser(commands: Any) -> None:
         "--folds", type=Path, help="use models trained without a lot instead of these"
     )
     parser.add_argument("--threads", type=int, default=1, help="inference threads (1)")
-    parser.add_argument("--size", type=int, default=0, help="detector input, px (by need)")
+    parser.add_argument(
+        "--size", type=int, default=0, help="detector input, px (default: as the layout needs)"
+    )
     parser.set_defaults(run=run)
 
 

@@ -84,7 +84,7 @@ def _propose(options: argparse.Namespace) -> None:
         size_wh = frames[0].size_wh
         found = propose([frame.sure(options.score) for frame in frames], size_wh, chosen)
         if not found:
-            print(f"{device}: nothing stood still in {len(frames)} frames")
+            print(f"{device}: no vehicle stood still in {len(frames)} frames")
             continue
         _write(options, device, found)
         if device in shots:
@@ -171,18 +171,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--site", help="site id of the layout (the folder's name)")
     parser.add_argument("--interval-ms", type=int, default=1000, help="the cameras' pace (1000)")
     parser.add_argument(
-        "--region", type=_region, help="outline 'x,y x,y x,y', in 0..1: propose only inside"
+        "--region", type=_region, help="propose only inside this outline: 'x,y x,y x,y' in 0..1"
     )
     parser.add_argument("--size", type=int, default=1280, help="detector input, pixels (1280)")
     parser.add_argument("--threads", type=int, default=0, help="inference threads (0: automatic)")
-    parser.add_argument("--score", type=float, default=0.3, help="least score of a box (0.3)")
-    parser.add_argument("--least", type=float, default=0.0, help="least confidence proposed (0)")
-    parser.add_argument("--min-frames", type=int, help="least frames occupied (2 if apart, else 5)")
+    parser.add_argument("--score", type=float, default=0.3, help="lowest score of a box (0.3)")
+    parser.add_argument(
+        "--least", type=float, default=0.0, help="lowest confidence of a proposal (0)"
+    )
+    parser.add_argument(
+        "--min-frames",
+        type=int,
+        help="fewest frames in which a slot is occupied (2 if they are minutes apart, otherwise 5)",
+    )
     parser.add_argument("--no-fill", action="store_true", help="do not fill gaps in rows")
     parser.add_argument(
         "--apart",
         action="store_true",
-        help="frames are minutes apart (found where times are known)",
+        help="frames are minutes apart (detected if times are known)",
     )
     parser.add_argument("--evaluate", type=Path, nargs="+", help="annotated folders to measure on")
     return parser

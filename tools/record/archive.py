@@ -144,7 +144,7 @@ class ArchiveWriter:
 
     def _put(self, name: str, data: bytes, method: int) -> None:
         if name in self._files:
-            raise Invalid("doubled", f"{name} was recorded already")
+            raise Invalid("doubled", f"{name} was already recorded")
         self._zip.writestr(_member(name, method), data)
         self._files[name] = FileFacts(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 

@@ -144,7 +144,7 @@ class _Window:
 
     def all_notes(self) -> list[str]:
         """Notes for users of the recording."""
-        lost = [f"{self._unreadable} records could not be read and are left out"]
+        lost = [f"{self._unreadable} unreadable records were left out"]
         return self.notes + (lost if self._unreadable else [])
 
     async def _bounds(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _DAY_MS: Final = 86_400_000
 _NAME: Final = re.compile(r"s3:(?P<camera>[a-z0-9-]+/[a-z0-9-]+)@(?P<day>\d{4}-\d{2}-\d{2})")
-_NOTE: Final = "only stored pictures; those that the camera sent between them are missing"
+_NOTE: Final = "contains only stored pictures, not those that the camera sent between them"
 _ROWS: Final = """
     select * from captures
     where camera_id = %s and time_ms >= %s and time_ms < %s

@@ -106,7 +106,7 @@ class ModelWatcher:
         if isinstance(decoded_event, DeadLettered):
             raise Invalid(decoded_event.reason, decoded_event.detail)
         if not isinstance(decoded_event, DetectionMade):
-            raise TypeError(f"the detector wrote a {decoded_event.TYPE}")
+            raise TypeError(f"the detector wrote a {decoded_event.TYPE} instead of a detection")
         return replace(decoded_event, timings_ms={})
 
 
@@ -128,7 +128,7 @@ class RecordedWatcher:
         """Ignore it."""
 
     async def look(self, kept: Kept, frame: FrameReceived) -> DetectionMade:
-        """Raise an error, because such a script holds no pictures."""
+        """Raise an error, because such a script contains no pictures."""
         raise TypeError(f"a script without a model has picture {kept.file} of {frame.id}")
 
 

@@ -176,7 +176,7 @@ async def play_on_kafka(
     is unavailable.
     """
     if kafka.run == LIVE:
-        raise Invalid("bad-run", "a replay is not played into the live topics: name a run")
+        raise Invalid("bad-run", "a replay cannot use the live topics: name a run")
     created = await admin.apply_topics(kafka)
     if len(created) < len(TOPICS):
         raise Invalid(

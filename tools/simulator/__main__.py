@@ -159,7 +159,9 @@ def _devices(
         names = [name for name in names if name.split("/")[1] in options.only]
     missing = [device_id for device_id in names if device_id not in passwords]
     if missing:
-        raise Invalid("no-passwords", f"{options.passwords} has none for {', '.join(missing)}")
+        raise Invalid(
+            "no-passwords", f"{options.passwords} has no password for {', '.join(missing)}"
+        )
     return {
         device_id.split("/")[1]: Device(device_id, passwords[device_id], broker, options.state)
         for device_id in names
@@ -187,14 +189,14 @@ def _arguments() -> argparse.Namespace:
         "--interval-ms",
         type=int,
         default=INTERVAL_MS,
-        help=f"from one picture of a camera to its next ({INTERVAL_MS})",
+        help=f"milliseconds between two pictures of a camera ({INTERVAL_MS})",
     )
     parser.add_argument(
         "--hold",
         type=int,
         default=1,
         metavar="N",
-        help="pictures in a row of each scene, each with its own noise (1: the files as they are)",
+        help="consecutive pictures of each scene, each with its own noise (1: the files unchanged)",
     )
     parser.add_argument(
         "--begin",

@@ -169,7 +169,7 @@ class Device:
 
     def _connected(self, client: Client, _: Any, __: Any, reason: Any, ___: Any) -> None:
         if reason.is_failure:
-            log.error("%s: the broker refused us: %s", self.device_id, reason)
+            log.error("%s: the broker refused the connection: %s", self.device_id, reason)
             return
         client.subscribe([(mqtt_topic(self.device_id, name), 1) for name in ("ack", "command")])
         self._publish("status", self._status("online", "connected"), retain=True)
@@ -183,7 +183,7 @@ class Device:
             if message.topic.endswith("/ack"):
                 if body["result"] == "rejected":
                     reason = f"{body.get('reason')} ({body.get('detail')})"
-                    log.warning("%s: our %s was refused: %s", self.device_id, body["of"], reason)
+                    log.warning("%s: %s was refused: %s", self.device_id, body["of"], reason)
                 # `rate`: too many at once. The event is kept and sent again after ACK_TIMEOUT_S.
                 if body["of"] == "gate" and body.get("reason") != "rate":
                     self._acked(int(body["boot_id"]), int(body["seq"]), str(body["result"]))
@@ -218,9 +218,9 @@ def _next_boot(path: Path) -> int:
     except FileNotFoundError:
         boot_id = 1
     except ValueError:
-        # Ids must never repeat, and the clock's seconds are above any count of boots.
+        # Ids must never repeat, and the clock's seconds exceed any count of boots.
         boot_id = int(time.time())
-        log.warning("%s cannot be read: this boot is number %d", path, boot_id)
+        log.warning("%s cannot be read, so this boot is number %d", path, boot_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(str(boot_id), "utf-8")

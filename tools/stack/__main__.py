@@ -75,7 +75,7 @@ def run(settings: StackSettings, _: argparse.Namespace) -> int:
     console = Console(paths.logs, settings.log_format, sys.stdout)
     try:
         for name in end_leftovers(paths.run):
-            console.say(f"ended {name}, left over from a killed stack")
+            console.say(f"ended {name}, which was left over from a killed stack")
         require_free(used_ports(settings, (*PARTS, *settings.services)))
         open_to_lan(settings, console)
         console.say("preparing (the first time this downloads about 100 MB)")
@@ -108,7 +108,7 @@ def stop(settings: StackSettings, _: argparse.Namespace) -> int:
     lock = Lock(settings.paths.state)
     holder = lock.holder()
     if holder is None:
-        print("nothing runs here")
+        print("nothing is running here")
         return 0
     os.kill(holder, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT_S
@@ -198,7 +198,8 @@ async def _come_up(settings: StackSettings, supervisor: Supervisor, console: Con
     console.say(f"everything is running, after {time.monotonic() - began:.1f} s; Ctrl-C stops it")
     if "notifier" in settings.services:
         console.say(f"open http://{HOST}:{settings.ports['notifier']}")
-    # Last, where they are seen, because keys are shown once. Services read new ones by themselves.
+    # Printed last so that they are seen, because keys are shown only once. Services load new ones
+    # by themselves.
     show_lan(settings, console)
     _show_first_key(settings)
     if settings.sign_in == "required" and "notifier" in settings.services:
@@ -209,7 +210,7 @@ def _show_first_key(settings: StackSettings) -> None:
     keys = KeyFile(services.key_file(settings.paths))
     if settings.services and not set(keys.names()) - {services.NOTIFIERS_KEY}:
         key = keys.add("local", *(scope for scope in SCOPES if scope != "frames"))
-        print(f"\n  Your API key, shown this once (only its hash is stored): {key}\n", flush=True)
+        print(f"\n  Your API key, shown only once (only its hash is stored): {key}\n", flush=True)
 
 
 async def _show_setup_code(settings: StackSettings) -> None:

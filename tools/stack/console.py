@@ -68,7 +68,7 @@ class Console:
         except OSError as error:
             if str(error) != self._unwritable:
                 self._unwritable = str(error)
-                self._print("stack", f"lines of the logs are lost: {error}", "error")
+                self._print("stack", f"log lines are lost: {error}", "error")
 
     def _append(self, name: str, text: str) -> None:
         file = self._files.get(name)

@@ -19,9 +19,9 @@ from tools.stack.settings import ROOT, StackSettings
 from tools.stack.supervisor import Part
 
 FOOTAGE: Final = ROOT / "demo"
-PICTURE_MS: Final = 50  # time for one picture from camera to page, on two busy cores
+PICTURE_MS: Final = 50  # time from camera to page for one picture, on two busy cores
 HOLD: Final = 2  # pictures of each scene: the tracker needs two, and cars should come and go
-BEGIN: Final = 4  # in the project's own footage nothing happens before this
+BEGIN: Final = 4  # nothing happens in the project's own footage before this scene
 
 
 def footage(settings: StackSettings) -> Path | None:
@@ -63,7 +63,7 @@ def env_for_service(service: str, settings: StackSettings) -> dict[str, str]:
         return {}
     played = load(folder)
     needed = {}
-    if played.has_stills:  # sending one picture again and again looks like a frozen camera
+    if played.has_stills:  # sending the same picture again and again looks like a frozen camera
         needed["DETECTOR_FROZEN_AFTER"] = "0"
     return {name: value for name, value in needed.items() if name not in settings.python_env}
 
@@ -127,7 +127,8 @@ def publish_layouts(settings: StackSettings, folder: Path) -> None:
     command = [sys.executable, "-m", "tools.cli", "layout", "publish", str(folder)]
     # A layout is durable once written. On a busy computer the tracker may reach it much later.
     command += ["--interval-ms", str(interval_ms(folder)), "--wait-s", "0"]
-    if folder == FOOTAGE:  # rendered, so nobody is seen; a real lot is its operator's to publish
+    # The footage shows no real people. Only its operator may make a real lot public.
+    if folder == FOOTAGE:
         command.append("--public")
     environment = _environment(settings)
     done = subprocess.run(

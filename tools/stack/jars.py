@@ -74,11 +74,11 @@ def _fetch_one(jar: Jar, context: MavenContext, path: Path) -> None:
     path.unlink(missing_ok=True)  # perhaps torn by an interrupted download
     try:
         jar.download(context)
-    except Exception as error:  # jgo raises many kinds, all for a failed download
+    except Exception as error:  # jgo raises many kinds of errors for a failed download
         raise StackError(f"cannot download {jar.coordinate} from Maven: {error}") from error
     if _sha256(path) != jar.sha256:
         path.unlink()
-        raise StackError(f"{jar.coordinate}: its SHA-256 is not the one in {LOCK_FILE.name}")
+        raise StackError(f"{jar.coordinate}: its SHA-256 differs from the one in {LOCK_FILE.name}")
     checked.touch()
 
 

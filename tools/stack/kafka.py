@@ -79,7 +79,7 @@ def java(heap_mb: int, class_path: Sequence[Path], *arguments: str) -> tuple[str
         "-XX:+UseSerialGC" if heap_mb < 256 else "-XX:+UseG1GC",
         "-XX:TieredStopAtLevel=1" if heap_mb < 256 else "-XX:MaxGCPauseMillis=20",
         "-Djava.awt.headless=true",
-        "--sun-misc-unsafe-memory-access=allow",  # else each start prints a warning
+        "--sun-misc-unsafe-memory-access=allow",  # otherwise each start prints a warning
         "--enable-native-access=ALL-UNNAMED",
         "-cp",
         ":".join(map(str, class_path)),
@@ -118,7 +118,7 @@ def part(settings: StackSettings, class_path: Sequence[Path], env: Mapping[str, 
         except KafkaError as error:
             raise NotReady(f"Kafka on port {port}: {error!r}") from error
         except Invalid as error:
-            raise StackError(f"{error} (for a trial: `make clean`)") from error
+            raise StackError(f"{error} (if this is only a trial: `make clean`)") from error
 
     return Part(
         name="kafka",

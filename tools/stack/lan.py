@@ -38,7 +38,9 @@ def show_lan(settings: StackSettings, console: Console, out: TextIO = sys.stdout
     shown = f"\n  The page, for phones on this network: {url}\n  It asks people to sign in.\n"
     if out.isatty():
         shown += qr_code(url)
-    print(shown, file=out, flush=True)  # at once, so that no other line comes in between
+    print(
+        shown, file=out, flush=True
+    )  # printed in one piece, so that no other line comes in between
 
 
 def doors(settings: StackSettings, lan: Lan) -> list[str]:

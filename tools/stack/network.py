@@ -63,7 +63,7 @@ def refusal(address: str, own: Mapping[str, str]) -> str:
     if parsed.is_unspecified:
         return f"HOST={address} would open the stack to every network: choose one address"
     if address == "127.0.0.1":
-        return "HOST=127.0.0.1 is this machine only, where the stack listens anyway: leave it out"
+        return "HOST=127.0.0.1 is this machine only, where the stack listens anyway: omit it"
     if parsed.is_global:
         return (
             f"HOST={address} is an address on the internet: this stack is for a local network. "

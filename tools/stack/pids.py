@@ -75,7 +75,7 @@ def _ends(process: psutil.Process, limit_s: float) -> bool:
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait for others that fill the same folder, in this or another process."""
+    """Wait for others that write to the same folder, in this or another process."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -72,7 +72,7 @@ class StackSettings:
     services: tuple[str, ...] = SERVICES
     demo: bool = True  # the simulated cameras
     boards: int = 0  # how many of its devices run the real firmware (DEVICES=unix:N)
-    footage: Path | None = None  # a folder with annotations.json; None: the demo site's own
+    footage: Path | None = None  # a folder with annotations.json; None means the demo site's own
     log_format: str = "text"
     kafka_heap_mb: int = 512
     frame_max_bytes: int = FRAME_MAX_BYTES
@@ -130,7 +130,7 @@ def _sign_in(env: Reader, lan: Lan | None) -> str:
     usual = "off" if lan is None else "required"
     chosen = env.choice("SIGN_IN", ("off", "required"), usual)
     if lan is not None and chosen == "off":
-        env.problems.append("SIGN_IN=off would show everything to the network: leave out LAN")
+        env.problems.append("SIGN_IN=off would show everything to the network: omit LAN")
     return chosen
 
 

@@ -27,7 +27,7 @@ from tools.stack.space import Space
 
 SPACE_POLL_S: Final = 2.0
 WATCH_EVERY_S: Final = 5.0
-MISSED_CHECKS: Final = 6  # consecutive failed checks until a process counts as stuck: 30 s
+MISSED_CHECKS: Final = 6  # consecutive failed checks (30 s) until a process counts as stuck
 LINE_LIMIT_BYTES: Final = 65_536
 
 
@@ -43,7 +43,7 @@ class Part:
     command: tuple[str, ...]
     env: Mapping[str, str]
     ready: Check  # raises NotReady until the process does its work
-    watch: Check = always_well  # checked while it runs; a process that stays silent is replaced
+    watch: Check = always_well  # checked while it runs; a process that stays silent is restarted
     needs: tuple[str, ...] = ()  # parts that must be healthy first
     stage: int = 0  # ended from the highest stage down
     quiet: bool = False  # its log goes to its file; the console shows errors only

@@ -1,4 +1,4 @@
-"""What this software is built from.
+"""List and check what this software is built from.
 
   sbom     print the bill of materials (CycloneDX 1.6 JSON), out of the lock files
   check    licences of what is installed, secrets in tracked files, and, where ADVISORIES names a

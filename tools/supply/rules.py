@@ -69,7 +69,9 @@ def advisories(folder: Path) -> list[dict[str, Any]]:
 
 def known_faults(parts: Iterable[Component], records: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the parts that an advisory affects, unless it was withdrawn."""
-    by_name: dict[tuple[str, str], list[Component]] = {}  # lock files hold several versions of some
+    by_name: dict[
+        tuple[str, str], list[Component]
+    ] = {}  # lock files contain several versions of some parts
     for part in parts:
         by_name.setdefault((part.ecosystem, part.name), []).append(part)
     return [

@@ -111,7 +111,7 @@ def _arguments() -> argparse.Namespace:
         "--base",
         type=Path,
         required=True,
-        help="COCO weights for labels and training (.pt)",
+        help="COCO weights (.pt) for labels and training",
     )
     parser.add_argument("--weights", type=Path, help="weights to continue from (--base)")
     parser.add_argument("--rate", type=float, default=0.0002, help="first learning rate (0.0002)")

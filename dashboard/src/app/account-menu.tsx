@@ -3,7 +3,7 @@ import { pageAddress } from "../shared/routes";
 import { signOut } from "../shared/session";
 import { useSession } from "../shared/use-session";
 
-/** Who is signed in, with the way out. */
+/** Shows who is signed in, and lets them sign out. */
 export function AccountMenu({ siteId }: { siteId: string | undefined }) {
   const session = useSession();
   if (session.phase !== "signed-in") return null;

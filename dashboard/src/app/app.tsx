@@ -12,7 +12,7 @@ import { pageNamed, type PageEntry } from "./pages";
 import { useHeadingFocus } from "./use-heading-focus";
 import { useRoute } from "./use-route";
 
-/** Loaded on demand: most users never draw. */
+/** Loaded on demand, because most users never draw. */
 const SlotsPage = lazy(async () => {
   const { SlotsPage: page } = await import("../features/slots/slots-page");
   return { default: page };

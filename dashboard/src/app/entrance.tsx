@@ -9,7 +9,8 @@ import { App } from "./app";
 import { Footer } from "./footer";
 import { subscribe } from "./use-route";
 
-/** Shows the page, or first the form to sign in. The address stays, so one comes back to where one was. */
+/** Shows the page, or the sign-in form first. The address stays the same, so people return to where
+ * they were. */
 export function Entrance() {
   const state = useSession();
   const token = useSyncExternalStore(subscribe, () => linkToken(window.location.hash));
@@ -20,7 +21,7 @@ export function Entrance() {
           token={token}
           onDone={() => {
             window.location.hash = "#/";
-            window.location.reload(); // whoever was signed in before is not any more
+            window.location.reload(); // whoever was signed in before is now signed out
           }}
         />
       </Frame>

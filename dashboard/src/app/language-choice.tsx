@@ -5,10 +5,11 @@ import { storeLanguage } from "../shared/language-choice";
 import { nameOf } from "../shared/messages";
 import { useLanguage } from "../shared/use-language";
 
-/** Whether the choice was made here: the page is then rendered anew, and the focus comes back to it. */
+/** Whether the choice was made here. The page is then rendered again, and the focus must return to
+ * it. */
 let chosenHere = false;
 
-/** The choice of the language, each in its own name. */
+/** Chooses the language. Each is shown by its own name. */
 export function LanguageChoice() {
   const language = useLanguage();
   const select = useRef<HTMLSelectElement>(null);
@@ -36,7 +37,7 @@ export function LanguageChoice() {
   );
 }
 
-/** Keeps the present language while the file of the other one cannot be loaded. */
+/** Keeps the current language if the file of the other one cannot be loaded. */
 async function choose(language: string): Promise<void> {
   chosenHere = true;
   try {

@@ -12,13 +12,13 @@ interface PageProps {
 }
 
 export interface PageEntry {
-  /** Its part of the address: `#/SITE/NAME`; "" is the live page. */
+  /** Its part of the address `#/SITE/NAME`. The live page has "". */
   name: string;
   title: Key;
   /** Whether the page needs a lot that exists. */
   needsSite: boolean;
   Page: ComponentType<PageProps>;
-  /** Whether the navigation links it; left out: for everybody. */
+  /** Whether the navigation links to it. If omitted, it does for everybody. */
   isLinked?: (session: Session) => boolean;
 }
 

@@ -60,7 +60,7 @@ export function SitePage({ siteId }: { siteId: string }) {
   );
 }
 
-/** Returns the focus to the element that opened the details, else to the slot on the plan. */
+/** Returns the focus to the element that opened the details, otherwise to the slot on the plan. */
 function focusBack(opener: Element | null, slotId: string): void {
   const there = opener?.isConnected && opener !== document.body ? opener : slotElement(slotId);
   if (there instanceof HTMLElement || there instanceof SVGElement) there.focus({ preventScroll: true });
@@ -70,7 +70,7 @@ function slotElement(slotId: string): SVGElement | null {
   return document.querySelector(`[data-slot="${CSS.escape(slotId)}"]`);
 }
 
-/** On a phone the details cover the lower part of the page: scroll the slot above them. */
+/** On a phone the details cover the lower part of the page, so this scrolls the slot above them. */
 function showAboveSheet(slotId: string): void {
   const box = slotElement(slotId)?.getBoundingClientRect();
   if (!box || !window.matchMedia("(max-width: 960px)").matches) return;

@@ -21,7 +21,8 @@ export function useHeadingFocus(page: string): void {
   }, [page]);
 }
 
-/** Fails while the page before is still there, hidden: its heading does not take the focus. */
+/** Fails while the previous page is still there but hidden, because its heading does not take the
+ * focus. */
 function focusHeading(main: Element): boolean {
   const heading = main.querySelector("h1");
   if (!heading) return false;

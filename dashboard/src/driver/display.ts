@@ -2,18 +2,18 @@
 
 const CHECK_MS = 60_000;
 
-/** Keeps the screen on, where the browser can (https or localhost). It lets go whenever the page is
- * hidden. */
+/** Keeps the screen on, where the browser can (https or localhost). The browser releases the lock
+ * whenever the page is hidden. */
 export function keepAwake(): void {
   const wake = () => {
     if (document.visibilityState !== "visible" || !("wakeLock" in navigator)) return;
-    navigator.wakeLock.request("screen").catch(() => undefined); // battery saving: the page still works
+    navigator.wakeLock.request("screen").catch(() => undefined); // optional: a battery saver may refuse
   };
   document.addEventListener("visibilitychange", wake);
   wake();
 }
 
-/** Loads the page again when the server has a newer version of it. */
+/** Reloads the page when the server has a newer version of it. */
 export function followVersions(): void {
   window.setInterval(() => {
     const served = fetch(location.pathname, { cache: "no-cache" });

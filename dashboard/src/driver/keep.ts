@@ -3,7 +3,7 @@ import type { State } from "./state";
 
 type Kept = Pick<State, "site" | "offset_ms">;
 
-/** Changes with the form of what is stored, so that a new version does not read an old one's. */
+/** Changed whenever the stored format changes, so that a new version does not read old data. */
 const FORM = "1";
 const CACHE = "driver";
 /** The worker answers every page below /p/ with this entry when there is no network. */
@@ -17,7 +17,7 @@ export function keep(siteId: string, state: Kept): void {
     if (site) localStorage.setItem(keyOf(siteId), JSON.stringify({ site, offset_ms }));
     else localStorage.removeItem(keyOf(siteId));
   } catch {
-    // Storage is full or forbidden: the page then works only with a network.
+    // If storage is full or forbidden, the page works only with a network.
   }
 }
 
@@ -26,14 +26,14 @@ export function kept(siteId: string): Kept {
     const text = localStorage.getItem(keyOf(siteId));
     if (text) return JSON.parse(text) as Kept;
   } catch {
-    // As if nothing was stored.
+    // Treated as if nothing were stored.
   }
   return { site: null, offset_ms: 0 };
 }
 
 /** Lets the worker answer from now on, and stores the page with all that it loaded. */
 export async function keepShell(): Promise<void> {
-  if (!("serviceWorker" in navigator)) return; // plain http: only localhost and https have it
+  if (!("serviceWorker" in navigator)) return; // only localhost and https have it
   await navigator.serviceWorker.register("/p/sw.js", { scope: SHELL });
   await navigator.serviceWorker.ready;
   const page = await fetch(location.pathname, { cache: "no-cache" });

@@ -23,7 +23,7 @@ function draw(): void {
 async function speak(): Promise<void> {
   const language = chosen;
   const messages = await messagesOf(language);
-  if (language !== chosen) return; // meanwhile another one was chosen
+  if (language !== chosen) return; // another one was chosen in the meantime
   const locale = localeOf(language, navigator.languages);
   const words: DriverWords = makeWords(locale, messages, state.site?.time_zone);
   view = { words, arrows: arrowsOf(location.search) };
@@ -50,7 +50,7 @@ function loadLater(): void {
   }, LOAD_AGAIN_MS);
 }
 
-/** Stores the page with its language. Without that it works, but only with a network. */
+/** Stores the page with its language. Without that, it works only with a network. */
 function store(): void {
   keepShell().catch(() => undefined);
 }

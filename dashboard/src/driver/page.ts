@@ -1,4 +1,4 @@
-/** Writes a state into the page. Touches only what has changed, so that screen readers stay quiet. */
+/** Writes a state into the page. Changes only what differs, so that screen readers stay quiet. */
 import { nameOf } from "../shared/messages";
 import { LANGUAGES, type DriverWords } from "./language";
 import type { Part, PublicSite, PublicZone } from "./public-site";
@@ -66,7 +66,7 @@ function showSite(site: PublicSite, link: Link, now_ms: number, { words, arrows 
   if (document.title !== title) document.title = title;
   setText(byId("name"), site.name);
   const { number, line } = countTexts(shown, words);
-  // As custom properties: the page's policy forbids style attributes.
+  // Set as custom properties, because the page's policy forbids style attributes.
   byId("count").style.setProperty("--characters", String(Math.max(2, number.length)));
   replace(byId("count"), () => [element("strong", number), element("span", line)], shown, words);
   mark(byId("count"), shown);

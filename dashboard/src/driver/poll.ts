@@ -1,6 +1,7 @@
 /**
- * Asks the server for the counts every five seconds. Not a stream: ten thousand phones would hold ten
- * thousand connections, while a poll costs nothing in between, and a cache can answer it.
+ * Asks the server for the counts every five seconds. It does not use a stream, because ten thousand
+ * phones would hold ten thousand connections. A poll costs nothing in between, and a cache can
+ * answer it.
  */
 import type { PublicSite } from "./public-site";
 
@@ -17,7 +18,7 @@ const LIMIT_MS = 4_000;
 type Fetch = (url: string, options: RequestInit) => Promise<Response>;
 
 export async function ask(url: string, signal: AbortSignal, get: Fetch = fetch): Promise<Answer> {
-  // Not AbortSignal.any: phones of 2022 lack it.
+  // AbortSignal.any is not used, because phones of 2022 lack it.
   const limit = new AbortController();
   const stop = () => {
     limit.abort();
@@ -69,7 +70,7 @@ export class Poller {
     this.#take = take;
   }
 
-  /** Asks now, and from now on. */
+  /** Polls now, and regularly from now on. */
   readonly now = (): void => {
     this.stop();
     const asking = new AbortController();

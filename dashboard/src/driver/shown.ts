@@ -16,7 +16,7 @@ export function headline(part: Part): Counts {
   return part.kinds.find((each) => each.kind === "standard")?.counts ?? part.counts;
 }
 
-/** The other kinds, which are not for everybody. */
+/** The other kinds of spaces, which not everybody may use. */
 export function otherKinds(part: Part): readonly KindView[] {
   return headline(part) === part.counts && part.kinds.length < 2
     ? []
@@ -38,7 +38,7 @@ export function shownOf(part: Part, counts: Counts, link: Link, now_ms: number):
 export type Arrow = "left" | "ahead" | "right";
 export const ARROWS: Readonly<Record<Arrow, string>> = { left: "←", ahead: "↑", right: "→" };
 
-/** Where the zones lie as seen from the display: `?left=A,B&right=C`. */
+/** Where the zones are, as seen from the display: `?left=A,B&right=C`. */
 export function arrowsOf(search: string): Map<string, Arrow> {
   const query = new URLSearchParams(search);
   const arrows = new Map<string, Arrow>();

@@ -5,12 +5,12 @@ import type { Link } from "./shown";
 
 export interface State {
   site: PublicSite | null;
-  /** The server's clock minus ours: ages are based on it, because a phone's clock may be wrong. */
+  /** The server's clock minus ours. Ages are based on it, because a phone's clock may be wrong. */
   offset_ms: number;
   link: Link;
 }
 
-/** The header Date has whole seconds, so a smaller difference is no news. */
+/** The header Date has whole seconds, so a smaller difference means nothing. */
 const CLOCK_STEP_MS = 2_000;
 
 export function after(state: State, answer: Answer, now_ms: number): State {

@@ -1,7 +1,7 @@
 /**
  * The service worker of `/p/`: answers with the stored page and its files when there is no network
- * (keep.ts stores them). The counts are never answered from here: the page shows their age itself.
- * Imports nothing, so that the build is one plain script.
+ * (keep.ts stores them). It never answers requests for the counts, because the page shows their age
+ * itself. It imports nothing, so that the build is one plain script.
  */
 interface FetchEvent extends Event {
   readonly request: Request;

@@ -18,7 +18,8 @@ export interface Evidence {
   old_ms: number;
 }
 
-/** The newest evidence of a slot: from an online camera, else the observation behind its state. */
+/** The newest evidence of a slot: that of an online camera or, without one, the observation behind
+ * its state. */
 export function evidenceOf(slot: SlotView, cameras: Cameras, sightings: Sightings): Evidence | null {
   if (slot.version === 0) return null;
   const watching = slot.camera_ids.flatMap((id) => cameras.get(id) ?? []);

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 
 import "./table.css";
 
-/** Cards are blocks, which take a table's meaning away in some browsers: so its roles are written out. */
+/** In some browsers a table whose parts are blocks loses its meaning, so its roles are written out. */
 const ROLES = {
   table: { role: "table" },
   group: { role: "rowgroup" },
@@ -61,7 +61,7 @@ export function Cell({ label, children }: { label: string; children: ReactNode }
 
 interface HeadProps {
   label: string;
-  /** How the table is sorted by this column; leave it out if it cannot be. */
+  /** How the table is sorted by this column. Omit it if it cannot be. */
   sorted?: "ascending" | "descending" | "none";
   onSort?: () => void;
 }

@@ -10,12 +10,12 @@ export function countStates(slots: Iterable<SlotView>): Counts {
   return counts;
 }
 
-/** True when every slot in service is unknown: "0 free" would then be false. */
+/** True when every slot in service is unknown. "0 free" would then be wrong. */
 export function nothingKnown(counts: Counts): boolean {
   return counts.free + counts.occupied === 0 && counts.unknown > 0;
 }
 
-/** True when no slot is in service: "0 free" would then look like a full lot. */
+/** True when no slot is in service. "0 free" would then look like a full lot. */
 export function allClosed(counts: Counts): boolean {
   return counts.total > 0 && counts.closed === counts.total;
 }

@@ -2,7 +2,7 @@ import { saveCsv } from "./csv";
 import { say } from "./language";
 
 interface Props {
-  /** What it saves, where the page has several such buttons. */
+  /** What it saves, if the page has several such buttons. */
   of?: string;
   /** The file's name without its ending. */
   file: string;

@@ -1,4 +1,4 @@
-/** What went wrong, announced at once; nothing if nothing did. */
+/** Shows what went wrong, announced at once, or nothing. */
 export function Fault({ words }: { words: string | null }) {
   if (!words) return null;
   return (

@@ -56,12 +56,12 @@ export function capital(words: string): string {
   return words.charAt(0).toLocaleUpperCase(currentLocale()) + words.slice(1);
 }
 
-/** With a small letter, to go on with a sentence. */
+/** With a small letter, to continue a sentence. */
 export function small(words: string): string {
   return words.charAt(0).toLocaleLowerCase(currentLocale()) + words.slice(1);
 }
 
-/** Always one digit behind the point: "1.0". */
+/** Always with one decimal place: "1.0". */
 function decimal(value: number): string {
   const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
   return new Intl.NumberFormat(currentLocale(), digits).format(value);

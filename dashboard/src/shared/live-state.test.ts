@@ -83,7 +83,7 @@ describe("a server without new data", () => {
   });
 });
 
-describe("a service that stands still", () => {
+describe("a service that has stalled", () => {
   it("is named until a ping no longer names it", () => {
     const ping = (stages_still_since_ms?: Record<string, number>) =>
       ({

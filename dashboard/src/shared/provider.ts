@@ -8,7 +8,7 @@ export interface Returned {
   error: string;
 }
 
-/** Where in the page one was. */
+/** The user's place in the page. */
 const PLACE = "place";
 
 /** Sends the browser to the provider. It comes back to the page's address, without the place in it. */

@@ -9,7 +9,8 @@ interface Props {
   values?: Readonly<Record<string, string | number>>;
 }
 
-/** A message with elements in it, such as a link or a command: each language places them where it must. */
+/** A message with elements in it, such as a link or a command: each language has them in its own
+ * order. */
 export function Rich({ message, parts, values = {} }: Props) {
   const pieces = say(message, values).split(/\{(\w+)\}/);
   return pieces.map((piece, index) => (

@@ -1,4 +1,4 @@
-/** Who uses the page: whether one has to sign in here, and who has. */
+/** Who uses the page: whether people must sign in here, and who has. */
 import { ApiError, getJson, onSignedOut, remove, send } from "./api";
 import { say } from "./language";
 import type { Returned } from "./provider";
@@ -96,7 +96,7 @@ export async function signOut(): Promise<void> {
     await remove("/api/sign-in", "");
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    window.alert(say("stillSignedIn", { fault: error.message })); // said at once: others may use this computer
+    window.alert(say("stillSignedIn", { fault: error.message })); // at once: others may use this computer
     return;
   }
   window.location.reload();
@@ -109,7 +109,7 @@ export function sessionOf(answer: Answer): Session {
   return { phase: "signed-in", name: answer.name, roles: answer.roles, ...provider };
 }
 
-/** Whether commands go by the account, so that no API key is needed. */
+/** Whether the account authorises commands, so that no API key is needed. */
 export function isSignedIn(): boolean {
   return session.getState().phase === "signed-in";
 }

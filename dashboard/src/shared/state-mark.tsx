@@ -1,6 +1,6 @@
 import type { SlotState } from "./views";
 
-/** A state's sign: its shape says the same as its colour. 16 by 16 units around 0,0. */
+/** A state's sign, 16 by 16 units around 0,0. Its shape means the same as its colour. */
 export function StateSign({ state }: { state: SlotState }) {
   switch (state) {
     case "free":

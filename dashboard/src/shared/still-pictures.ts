@@ -20,7 +20,7 @@ export function uploadPicture(cameraId: string, jpeg: Blob): Promise<ApiError | 
 
 /**
  * Sends the picture again until every space of this version of the layout has a state: there is no next
- * picture by which they would be judged. Goes on when the page shows something else.
+ * picture by which they would be judged. Continues even if the page shows something else.
  */
 export async function judgeAgain(
   cameraId: string,

@@ -57,7 +57,7 @@ export function useStillSinceMs(): number | null {
   return useStream((state) => state.live.stillSinceMs);
 }
 
-/** Services that stand still, each with since when. */
+/** Stalled services, each with the time since when. */
 export function useStagesStillSinceMs(): Readonly<Record<string, number>> {
   return useStream((state) => state.live.stagesStillSinceMs);
 }

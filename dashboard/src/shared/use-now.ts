@@ -37,13 +37,13 @@ export function useNow(): number {
   return useSyncExternalStore(subscribe, () => now_ms) + offset;
 }
 
-/** The server's time in steps: a large table need not render every second. */
+/** The server's time in steps, because a large table need not render every second. */
 export function useNowInSteps(step_ms: number): number {
   const offset = useClockOffsetMs();
   return useSyncExternalStore(subscribe, () => Math.floor((now_ms + offset) / step_ms) * step_ms);
 }
 
-/** The sightings of each camera, read once a second: a hundred cameras report more often. */
+/** The sightings of each camera, read once a second, because a hundred cameras report more often. */
 export function useSightings(): Live["sightings"] {
   return useSyncExternalStore(subscribe, () => sightings);
 }

@@ -50,7 +50,7 @@ _Name = Annotated[
 _Sha256 = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[0-9a-fA-F]{64}$", extra={WORDS: "64 of 0-9 and a-f, a certificate's SHA-256"}
+        pattern=r"^[0-9a-fA-F]{64}$", extra={WORDS: "a certificate's SHA-256, as 64 hex digits"}
     ),
 ]
 
@@ -219,7 +219,7 @@ def _instead(raw: Any) -> str:
 def _faults(entry: _Entry, credentials: Mapping[str, Credential]) -> list[str]:
     if entry.kind == "device":
         names = ("url", "onvif", "profile", "credential", "tls_sha256")
-        return [f"{n}: a device is not polled: remove it" for n in names if getattr(entry, n)]
+        return [f"{n}: ingest does not poll devices: remove it" for n in names if getattr(entry, n)]
     if entry.url and entry.onvif:
         return ["onvif: the camera has a url, so remove one of them"]
     name, url = ("onvif", entry.onvif) if entry.onvif else ("url", entry.url)

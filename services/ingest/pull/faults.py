@@ -27,8 +27,8 @@ _FORBIDDEN: Final = (
 _WORDS: Final = {
     errno.EACCES: _FORBIDDEN,
     errno.ECONNREFUSED: ("refused", "nothing listens there"),
-    errno.EHOSTUNREACH: ("unreachable", "there is no way to the host"),
-    errno.ENETUNREACH: ("unreachable", "there is no way to its network"),
+    errno.EHOSTUNREACH: ("unreachable", "there is no route to the host"),
+    errno.ENETUNREACH: ("unreachable", "there is no route to its network"),
     errno.ECONNRESET: ("cut-off", "the camera ended the connection"),
     errno.EPIPE: ("cut-off", "the camera ended the connection"),
 }
@@ -45,11 +45,11 @@ def fault_of(error: Exception) -> CameraFault:
         if isinstance(one, ssl.SSLError):
             return CameraFault("tls", "its certificate is not accepted, or it does not support TLS")
         if isinstance(one, socket.gaierror):
-            return CameraFault("no-address", "the host's name has no address")
+            return CameraFault("no-address", "the host name has no address")
         if isinstance(one, OSError) and one.errno in _WORDS:
             return CameraFault(*_WORDS[one.errno])
     if isinstance(error, aiohttp.ClientResponseError):
-        return CameraFault("bad-answer", "its answer is not HTTP, or longer than announced")
+        return CameraFault("bad-answer", "its response is not HTTP, or is longer than announced")
     if isinstance(error, TimeoutError):
         return CameraFault("timeout", "the camera did not answer in time")
     return CameraFault("cut-off", f"the connection failed ({type(error).__name__})")
@@ -65,7 +65,7 @@ def status_fault(protocol: str, status: int, *, has_login: bool) -> CameraFault:
         return CameraFault("password-needed", f"the camera requires a login ({status_line})")
     if 300 <= status < 400:
         return CameraFault(
-            "redirected", "it redirects, which is not followed: use the target URL instead"
+            "redirected", "it redirects, and redirects are not followed: use the target URL"
         )
     return CameraFault(f"{protocol.lower()}-error", f"the camera answers {status_line}")
 

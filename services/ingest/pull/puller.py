@@ -84,7 +84,7 @@ class Pull:
                 await self._connection()
             except CameraFault as fault:
                 await self._wait(self._failed(fault))
-            except Exception:  # whatever a camera sends must not end the others
+            except Exception:  # whatever a camera sends must not stop the other cameras
                 log.exception("camera %s: ingest could not handle it", self.camera.camera_id)
                 await self._wait(self._failed(CameraFault("internal-error", "see ingest's log")))
             else:
@@ -287,7 +287,7 @@ class Puller:
             if camera_id not in self._pulls:
                 pull = Pull(camera, self._new_source(camera), self)
                 self._pulls[camera_id] = (pull, group.create_task(pull.run(), name=camera_id))
-        log.info("%d cameras are fetched", len(self._pulls))
+        log.info("polling %d cameras", len(self._pulls))
 
 
 def _now_s() -> float:

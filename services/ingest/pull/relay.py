@@ -69,7 +69,7 @@ class Relay:
                 accepted, _ = await asyncio.get_running_loop().sock_accept(self._listener)
         except TimeoutError:
             stream.hang()
-            raise CameraFault("decoder-hung", "no decoder took its stream") from None
+            raise CameraFault("decoder-hung", "no decoder accepted its stream") from None
         self._listener.close()
         return await asyncio.open_connection(sock=accepted)
 
@@ -87,7 +87,7 @@ class Relay:
                 raise CameraFault("cut-off", "the camera ended the connection")
             self.unkeyed += len(data)
             if self.unkeyed > self._max_unkeyed:
-                words = f"{self._max_unkeyed} bytes without a key picture"
+                words = f"{self._max_unkeyed} bytes without a key frame"
                 raise CameraFault("too-large", words)
             writer.write(self._passage.feed(data))
             try:

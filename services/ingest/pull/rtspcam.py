@@ -24,7 +24,7 @@ MAX_KEY_GAP_BYTES: Final = 64_000_000
 # Cameras send a key picture every few seconds, some only every ten seconds or more.
 _KEY_LIMITS: Final = 3
 _DAMAGED_MOST: Final = 3
-_DECODE_LIMIT_S: Final = 15.0  # a busy machine must not look like a hanging decoder
+_DECODE_LIMIT_S: Final = 15.0  # so that a busy machine does not look like a hanging decoder
 _LEAVE_LIMIT_S: Final = 1.0
 _MAX_LOGIN_CHARS: Final = 127  # FFmpeg's limit
 _ENDS: Final = {

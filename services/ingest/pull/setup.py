@@ -88,7 +88,9 @@ class Setup:
         async with self.lock:
             self._require_ready()
             if self.stored.find(camera_id) is None:
-                raise Invalid("no-source", f"{camera_id} was not added here, or is removed already")
+                raise Invalid(
+                    "no-source", f"{camera_id} was not added here, or was already removed"
+                )
             await self._write(self.stored.removed(camera_id, self.clock.now_ms()))
 
     @asynccontextmanager
@@ -129,7 +131,7 @@ class Setup:
 
     def _require_ready(self) -> None:
         if not self.stored.ready:
-            raise Retryable("the cameras are not read from Kafka yet: try again soon")
+            raise Retryable("the cameras have not been read from Kafka yet: try again soon")
 
 
 def setup_routes(bearer: Bearer, setup: Setup | None) -> APIRouter:

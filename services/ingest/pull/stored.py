@@ -139,7 +139,7 @@ class StoredCameras:
             return
         words = f"version {in_force} is in force, not {version}: load the page again"
         if version == 0:
-            words = "it was added already: change it, or choose another name"
+            words = "it was already added: change it, or choose another name"
         elif in_force == 0:
             words = "somebody removed it meanwhile"
         raise Invalid("source-changed", f"{camera_id}: {words}")

@@ -69,7 +69,7 @@ class Stream:
 
     def close(self) -> None:
         """Ask the reader to close the camera; `ended` is set when the reader has done so."""
-        if self._reader.lives:  # it keeps a stream that ended by itself until it hears this
+        if self._reader.lives:  # it keeps a stream that ended by itself until it gets this message
             self._reader.send(Order("close", self._number))
 
     def fail(self, fault: Exception) -> None:
@@ -170,7 +170,7 @@ class Reader:
         assert self._child.stdout is not None  # noqa: S101 -- asked for at the start
         (length,) = LENGTH.unpack(await self._child.stdout.readexactly(LENGTH.size))
         if length > _MAX_NEWS_BYTES:
-            raise OSError("the reader answers nonsense")
+            raise OSError("the reader sent an invalid response")
         return msgspec.msgpack.decode(await self._child.stdout.readexactly(length), type=News)
 
 

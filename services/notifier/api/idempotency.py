@@ -16,7 +16,7 @@ from parking.core.gatenumbers import ID_MEMORY
 from services.notifier.api.web import ApiError
 
 KEYS_KEPT: Final = 20_000
-_KEYS_KNOWN: Final = f"while it is among the last {ID_MEMORY} keys and commands of its site"
+_KEYS_KNOWN: Final = f"as long as it is among the last {ID_MEMORY} keys and commands of its site"
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -145,7 +145,9 @@ class Writer:
         layout with the same version came first."""
         await self.read_back(layout)
         if not self.feed.state.was_in_force(layout):
-            raise ApiError(409, "layout-race", "others publish layouts of this camera just now")
+            raise ApiError(
+                409, "layout-race", "others are publishing layouts of this camera right now"
+            )
 
     async def read_back(self, layout: LayoutPublished) -> None:
         """Wait until this instance has read a layout of that version."""

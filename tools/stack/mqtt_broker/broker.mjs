@@ -1,5 +1,6 @@
 // Usage: node broker.mjs HOST PORT PASSWORD_FILE MAX_PACKET_BYTES [TLS_HOST TLS_PORT CERT_FILE KEY_FILE]
-// Sessions, wills and retained messages live in memory: production runs mosquitto (deploy/mosquitto).
+// Sessions, wills and retained messages are only in memory. Production runs mosquitto
+// (deploy/mosquitto).
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
@@ -17,7 +18,7 @@ const MQTT_5 = 5
 const UNSUPPORTED_VERSION = Buffer.from([0x20, 0x03, 0x00, 0x84, 0x00]) // CONNACK of MQTT 5
 const REFUSED_TOPIC = '$SYS/broker/refused'
 
-// How many clients were refused, and the last one: reported to the bridge at most once a second.
+// How many clients were refused, and the last one. Reported to the bridge at most once per second.
 const refused = { login: 0, publish: 0, subscribe: 0, retain: 0, size: 0, version: 0, last: '' }
 let reported = 0
 function refuse (kind, user, words) {
@@ -67,9 +68,9 @@ const broker = await Aedes.createBroker({
 broker.on('clientError', (client, error) => console.warn('client %s: %s', quoted(client.id), quoted(error.message)))
 broker.on('connectionError', (client, error) => console.warn('connection: %s', quoted(error.message)))
 
-// A device that reconnects while its old connection closes: aedes then forgets the new one too,
-// because it forgets by name. The new one must stay known, or neither a revocation nor a third
-// connection ends it.
+// If a device reconnects while its old connection closes, aedes forgets the new connection too,
+// because it forgets by name. The new one must stay known, because otherwise neither a revocation
+// nor a third connection would end it.
 const newest = new Map()
 broker.on('client', client => newest.set(client.id, client))
 broker.on('clientDisconnect', client => {
@@ -87,7 +88,7 @@ setInterval(() => {
 function sendAway () {
   for (const client of Object.values(broker.clients)) {
     if (!client.entry || passwords.holds(client.user, client.entry)) continue
-    console.warn('sent away: %s, its password is no longer valid', quoted(client.user))
+    console.warn('disconnected: %s, its password is no longer valid', quoted(client.user))
     client.close()
   }
 }
@@ -100,7 +101,8 @@ function reportRefused () {
   broker.publish({ topic: REFUSED_TOPIC, payload: JSON.stringify(refused), qos: 0, retain: true }, () => {})
 }
 
-// Retained messages stay in memory and are sent to each bridge that connects. Live messages pass.
+// Retained messages stay in memory and are sent to each bridge that connects, so only a status may
+// be retained. Live messages pass.
 function retainOnlyStatus (client, packet) {
   if (!packet.retain || mayRetain(packet.topic, packet.payload.length)) return
   packet.retain = false
@@ -110,7 +112,7 @@ function retainOnlyStatus (client, packet) {
 // aedes buffers a packet of any announced size until it is complete, from any client.
 function accept (socket) {
   const client = broker.handle(socket)
-  // after aedes has read all complete packets: the rest is an incomplete one
+  // aedes has read all complete packets by now, so the rest is an incomplete one
   socket.on('readable', () => {
     const limit = client.connected ? Number(maxPacketBytes) : BEFORE_LOGIN_BYTES
     if (client._parser._list.length <= limit || socket.destroyed) return
@@ -119,7 +121,7 @@ function accept (socket) {
   })
 }
 
-// Acknowledgements are small packets: they must not wait for a full segment.
+// Acknowledgements are small packets, which must not wait for a full segment.
 const servers = [listen(createServer({ noDelay: true }, accept), host, port, 'MQTT')]
 if (tlsHost) {
   const files = { cert: readFileSync(certFile), key: readFileSync(keyFile) }

@@ -14,7 +14,7 @@ const RETAINED_MAX_BYTES = 4096
 const UNSAFE = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 const BRIDGE_WRITES = /^parking\/v1\/[^/]+\/[^/]+\/(ack|command)$/
 
-/** The password file, read again when it has changed. */
+/** The password file, reloaded when it changes. */
 export class Passwords {
   #path
   #stamp = ''
@@ -24,7 +24,7 @@ export class Passwords {
     this.#path = path
   }
 
-  /** The user's entry when it is known and the password (a Buffer) is right, else null. */
+  /** Return the user's entry if it is known and the password (a Buffer) is right, otherwise null. */
   async check (user, password) {
     this.#refresh()
     const entry = this.#users.get(user)
@@ -33,7 +33,7 @@ export class Passwords {
     return timingSafeEqual(given, entry.hash) ? entry : null
   }
 
-  /** Whether what the user came in by still opens the door. */
+  /** Return whether the entry with which the user logged in is still valid. */
   holds (user, entry) {
     this.#refresh()
     return this.#users.get(user)?.hash.equals(entry.hash) ?? false
@@ -61,32 +61,37 @@ function parse (line) {
 
 /**
  * The client id that a user gets. A second connection with the same id ends the first and gets its
- * session, so a device's is its user name, whatever it says (mosquitto: use_username_as_clientid).
- * Only the bridge chooses: its lanes and instances have sessions of their own.
+ * session, so a device's client id is its user name, whatever it sends (mosquitto:
+ * use_username_as_clientid). Only the bridge may choose, because its lanes and instances need
+ * separate sessions.
  */
 export function clientIdOf (user, asked) {
   return user === BRIDGE ? asked : user
 }
 
-/** May the user publish to this topic? A device only below its own `{site}/{device}`. */
+/** Return whether the user may publish to this topic. A device may only publish below its own
+ * `{site}/{device}`. */
 export function mayPublish (user, topic) {
   if (user === BRIDGE) return BRIDGE_WRITES.test(topic)
   const suffix = ownSuffix(user, topic)
   return suffix !== null && DEVICE_WRITES.some(allowed => allowed.test(suffix))
 }
 
-/** May the user subscribe to this filter? A device only to its own `ack` and `command`. */
+/** Return whether the user may subscribe to this filter. A device may only subscribe to its own
+ * `ack` and `command`. */
 export function maySubscribe (user, filter) {
   if (user === BRIDGE) return filter.startsWith(`${ROOT}/`) || filter.startsWith('$SYS/broker/')
   return DEVICE_READS.has(ownSuffix(user, filter))
 }
 
-/** A device's last word is retained, for a bridge that comes later; nothing else, and nothing large. */
+/** Return whether a message may be retained. Only a device's status may, for a bridge that connects
+ * later, and only if it is small. */
 export function mayRetain (topic, sizeBytes) {
   return RETAINED.test(topic) && sizeBytes <= RETAINED_MAX_BYTES
 }
 
-/** Text from outside for a log: in quotes, on one line, without a character that moves a terminal. */
+/** Format untrusted text for a log: quoted, on one line, without characters that control a
+ * terminal. */
 export function quoted (text) {
   return JSON.stringify(String(text)).replace(UNSAFE, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -99,7 +99,7 @@ export function roleWords(roles: Roles): string {
     .join(", ");
 }
 
-/** The roles with one more, or another one, at a site; `null` takes it away. */
+/** Returns the roles with one added, replaced or (with `null`) removed at a site. */
 export function withRole(roles: Roles, site: string, role: Role | null): Roles {
   const others = Object.entries(roles).filter(([each]) => each !== site);
   return Object.fromEntries(role ? [...others, [site, role]] : others);

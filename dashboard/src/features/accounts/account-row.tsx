@@ -21,7 +21,7 @@ interface Props {
 
 type Open = "roles" | "remove" | null;
 
-/** An account with what can be done to it. */
+/** An account and the actions on it. */
 export function AccountRow({ account, onChange, onLink }: Props) {
   const { name } = account;
   const [open, setOpen] = useState<Open>(null);

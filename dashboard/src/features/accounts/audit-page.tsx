@@ -64,7 +64,7 @@ export function AuditPage() {
 
 function AuditTable({ entries }: { entries: readonly AuditEntry[] }) {
   return (
-    // Scrolls sideways on a phone; the keyboard needs the focus for that.
+    // Scrolls sideways on a phone, and scrolling by keyboard needs the focus.
     <div className="accounts-scroll" tabIndex={0} role="region" aria-label={say("audit.entries")}>
       <table className="accounts-table">
         <thead>

@@ -9,7 +9,7 @@ interface Props {
   onRoles: (roles: Roles) => void;
 }
 
-/** An account's role at all lots, and at each lot. The higher one counts. */
+/** An account's role at all lots, and at each lot. The higher role applies. */
 export function RolesForm({ roles, onRoles }: Props) {
   const sites = Object.values(useSites());
   const known = new Set(sites.map((site) => site.site_id));

@@ -6,7 +6,7 @@ interface Submit {
   busy: boolean;
   /** Why the last try failed; null if it did not. */
   fault: string | null;
-  /** Runs the request unless one is under way, then `done`, if given, when it succeeded. */
+  /** Runs the request unless one is under way. Calls `done`, if given, when it has succeeded. */
   run: (request: () => Promise<unknown>, done?: () => void) => void;
 }
 

@@ -38,7 +38,7 @@ function useInputSize(cameraId: string, layoutVersion: number): InputSize | null
         if (!request.signal.aborted) setAnswer({ cameraId, input });
       },
       () => {
-        // The size is optional: the rest of the page works without it.
+        // The size is optional, because the rest of the page works without it.
       },
     );
     return () => {

@@ -5,7 +5,7 @@ import { say } from "../../shared/language";
 import { stateWord } from "../../shared/slot-states";
 import type { Counts } from "../../shared/views";
 
-/** Names one or two changes; gives only the number of more, because nobody listens to a list. */
+/** Names one or two changes. Of more, it gives only the number, because nobody listens to a list. */
 export function announcement(fresh: readonly SlotChanged[], counts: Counts): string {
   if (fresh.length === 0) return "";
   const what =

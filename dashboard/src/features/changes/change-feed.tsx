@@ -11,7 +11,7 @@ interface Props {
   onSelect: (slotId: string) => void;
 }
 
-/** The last changes, newest first. */
+/** The most recent changes, newest first. */
 export function ChangeFeed({ changes, onSelect }: Props) {
   return (
     <section className="card feed" aria-labelledby="feed-title">

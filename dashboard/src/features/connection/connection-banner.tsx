@@ -66,7 +66,7 @@ export function ConnectionBanner() {
   );
 }
 
-/** What it means for this page that a service stands still. */
+/** Explain what a stalled service means for this page. */
 function stageWords(name: string, time: string): string {
   const stage = STAGES.find((each) => each === name);
   return stage ? say(`banner.stage.${stage}`, { time }) : say("banner.stage", { name, time });

@@ -2,7 +2,7 @@ import { say } from "../../shared/language";
 import { useConnection, useStagesStillSinceMs, useStillSinceMs } from "../../shared/use-live";
 import "./connection.css";
 
-/** While one of these stands still, the shown states are old. */
+/** While one of these has stalled, the shown states are old. */
 const OLD = ["ingest", "detector", "tracker"];
 
 export function ConnectionPill() {

@@ -27,17 +27,17 @@ function shown(stagesStillSinceMs: Readonly<Record<string, number>>): { pill: st
   return { pill: pill ?? "", banner: banner ?? "" };
 }
 
-describe("a service that stands still", () => {
+describe("a service that has stalled", () => {
   it("says that no pictures arrive when it is ingest", () => {
     const { pill, banner } = shown({ ingest: NOW_MS });
     expect(pill).toBe("Not up to date");
-    expect(banner).toMatch(/^No new pictures arrive: ingest.* has made no progress since \d/);
+    expect(banner).toMatch(/^No new pictures arrive because ingest.* has made no progress since \d/);
   });
 
   it("leaves the page up to date when it is the persister", () => {
     const { pill, banner } = shown({ persister: NOW_MS });
     expect(pill).toBe("Live");
-    expect(banner).toContain("the history is not being written");
+    expect(banner).toContain("the history is not written");
   });
 
   it("is not mentioned while all work", () => {

@@ -16,12 +16,12 @@ interface Props {
   slot: SlotView;
   zoneName: string | undefined;
   cameras: readonly CameraView[];
-  /** The vehicle in words, if it stands over other spaces, too. */
+  /** Describes the vehicle if it also stands over other spaces. */
   vehicle?: string | undefined;
   onClose: () => void;
 }
 
-/** Shows all facts about one slot: a side panel, on a phone a sheet at the bottom. */
+/** Shows all facts about one slot, in a side panel or, on a phone, in a sheet at the bottom. */
 export function SlotDetails({ slot, zoneName, cameras, vehicle, onClose }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   const kind = spaceOfKind(slot.kind);

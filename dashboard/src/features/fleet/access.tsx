@@ -78,7 +78,7 @@ export function Access({ device, onSecret, onChange, onRevoked }: AccessCommands
   );
 }
 
-/** The pressed button disappears: moves its focus to "Confirm", and back after "Cancel". */
+/** The pressed button disappears, so its focus moves to "Confirm", and back after "Cancel". */
 function useFocusKept(pending: Command | null): RefObject<HTMLDivElement | null> {
   const group = useRef<HTMLDivElement>(null);
   const before = useRef<Command | null>(null);
@@ -94,7 +94,7 @@ function useFocusKept(pending: Command | null): RefObject<HTMLDivElement | null>
     group.current?.querySelector<HTMLElement>(next)?.focus();
   }, [pending]);
 
-  // A revoked device leaves the list: its focus moves to "Refresh".
+  // A revoked device leaves the list, so its focus moves to "Refresh".
   useLayoutEffect(() => {
     const own = group.current;
     const heir = own?.closest(".fleet")?.querySelector<HTMLElement>(".fleet-head button");

@@ -19,7 +19,7 @@ export function listDevices(
   });
 }
 
-/** Adds a device and passes its configuration to `show`: the server returns it only once. */
+/** Adds a device and passes its configuration, which the server returns only once, to `show`. */
 export function addDevice(
   siteId: string,
   device: string,

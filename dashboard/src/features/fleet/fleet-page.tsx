@@ -135,7 +135,7 @@ function ReportsAge({ at_ms }: { at_ms: number }) {
   return <p className="small muted">{say("fleet.read", { ago: ago(useNow() - at_ms) })}</p>;
 }
 
-/** The rows, judged again every few seconds: hundreds of cameras report more often. */
+/** The rows, updated only every few seconds, because hundreds of cameras report more often. */
 function useRows(
   cameras: readonly CameraView[],
   devices: readonly DeviceView[] | null,

@@ -81,7 +81,7 @@ function findingWords({ words, since_ms, kind }: Problem, now_ms: number): strin
   return age ? `${words}, ${say("for", { age: duration(now_ms - since_ms) })}` : words;
 }
 
-/** The real pace against the wanted one. */
+/** The actual pace compared with the expected one. */
 function paceWords({ camera, seen }: Row): string {
   const wanted = camera?.interval_ms;
   const real = camera?.status === "online" ? seen?.analysed_every_ms : null;

@@ -39,7 +39,8 @@ export function fleetRows(
   return sortRows(rows, { column: "state", descending: false });
 }
 
-/** The rows in this order; equal ones, and by state those without a problem, by name: 1, 2, 10. */
+/** Returns the rows in this order. Equal rows (for the state, those without a problem) are sorted
+ * by name: 1, 2, 10. */
 export function sortRows(rows: readonly Row[], { column, descending }: Order): Row[] {
   const sign = descending ? -1 : 1;
   return rows.toSorted((a, b) => sign * compare(a, b, column) || byName(a, b));
@@ -83,7 +84,7 @@ export function matches(row: Row, filter: string): boolean {
     .every((word) => text.includes(word));
 }
 
-/** The state in a few words: the most urgent problem, else how it works. */
+/** The state in a few words: the most urgent problem or, without one, how it works. */
 export function stateWords({ problems, camera, device }: Row): string {
   const first = problems[0];
   if (first) return problemWords("title", first.kind);

@@ -41,7 +41,7 @@ export function changesPath(
   return `/api/history/changes?${parameters.toString()}`;
 }
 
-/** The reason; for a picture with its camera. */
+/** The reason. For a picture, it includes the camera. */
 export function changeReason({ cause_kind, camera_id, reason }: PastChange): string {
   const device = camera_id?.split("/")[1];
   return cause_kind === "frame" && device ? `${reasonWords(reason)}: ${device}` : reasonWords(reason);

@@ -59,7 +59,7 @@ interface PictureProps {
   slotId: string;
   picture: StoredPicture | null;
   time_zone: string;
-  /** Said where there is none. */
+  /** The text shown if there is no picture. */
   missing: string;
 }
 

@@ -7,7 +7,7 @@ import { dayOf, timeOfDay } from "./times";
 interface Given {
   lines: readonly Line[];
   time_zone: string;
-  /** The highest value of the axis; null: as the data need. */
+  /** The highest value of the axis, or null to fit the data. */
   top: number | null;
   width: number;
   /** The lines' colours and then the axes', as they are now. */
@@ -16,7 +16,7 @@ interface Given {
 }
 
 const HEIGHT = 260;
-// Lines differ in more than their colour.
+// Lines differ by more than colour.
 const DASHES: readonly (number[] | undefined)[] = [undefined, [8, 4], [2, 3], [10, 3, 2, 3], [4, 4], [1, 5]];
 
 export function chartOptions({ lines, time_zone, top, width, colours, setAt }: Given): UPlot.Options {

@@ -11,11 +11,12 @@ interface Props {
   title: string;
   /** The file's name without its ending. */
   file: string;
-  /** All that the picture shows: its alternative, and the content of the file. */
+  /** Everything that the picture shows. It is the picture's text alternative and the content of the
+   * file. */
   table: Table;
-  /** Said below the title. */
+  /** Shown below the title. */
   note?: ReactNode;
-  /** What the picture is called on its button. */
+  /** The picture's name on its button. */
   picture?: string;
   /** Without one, the table is always shown. */
   children?: ReactNode;
@@ -23,7 +24,7 @@ interface Props {
   waiting?: boolean;
 }
 
-/** A card with a picture of some numbers, the same numbers as a table, and as a file. */
+/** A card that shows numbers as a picture and as a table, and offers them as a file. */
 export function DataPanel({ title, file, table, note, picture, children, waiting = false }: Props) {
   const [view, setView] = useState<"picture" | "table">("picture");
   const id = useId();

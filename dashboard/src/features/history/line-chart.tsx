@@ -77,7 +77,7 @@ function valueText(value: number | null, unit: string): string {
   return value === null ? "–" : `${number(value)}${unit && ` ${unit}`}`;
 }
 
-/** Some browsers have no canvas, or refuse one more. */
+/** Some browsers have no canvas, or refuse another one. */
 function drawable(): boolean {
   return document.createElement("canvas").getContext("2d") !== null;
 }

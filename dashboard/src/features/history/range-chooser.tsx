@@ -6,12 +6,12 @@ import { faultOf, NAMED, type OwnRange, type Range } from "./range";
 
 interface Props {
   range: Range;
-  /** The days on screen: what own days begin with. */
+  /** The days on screen, with which a custom range starts. */
   days: OwnRange | null;
   onChange: (range: Range) => void;
 }
 
-/** Chooses the range of time: one of four, or own days. */
+/** Chooses the time range: one of four, or custom days. */
 export function RangeChooser({ range, days, onChange }: Props) {
   const [open, setOpen] = useState(typeof range !== "string");
   const [shown, setShown] = useState(range);

@@ -15,7 +15,7 @@ const DAYS_MAX = 92;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const DAY_MS = 86_400_000;
 
-/** The range of an address; today if it has none, or a faulty one. */
+/** Returns the range in an address, or today if it has none or an invalid one. */
 export function rangeOf(query: string): Range {
   const given = new URLSearchParams(query);
   const own = { from: given.get("from") ?? "", to: given.get("to") ?? "" };

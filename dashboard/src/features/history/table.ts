@@ -1,6 +1,6 @@
 /** A table of the history, on screen and as a file. */
 
-/** A cell: numbers are written as they are in files, and rounded on screen. */
+/** A cell. Numbers are exact in files and rounded on screen. */
 export type Cell = string | number | null;
 
 export interface Table {

@@ -54,7 +54,7 @@ export function Canvas(props: Props) {
       flushSync(() => {
         dispatch(action);
       });
-    // The focused element may have been removed: without a focus, the next key would be lost.
+    // If the focused element was removed, the next key would be lost without a new focus.
     if (document.activeElement === document.body) svg.current?.focus({ preventScroll: true });
   }
 

@@ -2,7 +2,7 @@
 import { isDrawing, isObject, type Drawing } from "./drawing";
 
 export interface Draft {
-  /** The version of the layout that it is based on; 0: none. */
+  /** The version of the layout that it is based on, or 0 for none. */
   base: number;
   drawing: Drawing;
 }

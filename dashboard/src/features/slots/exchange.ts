@@ -30,7 +30,7 @@ export interface SlotFile extends Size, Pick<LayoutPublished, "slots" | "zones">
   picture: string;
   /** The names of all pictures in the file that have slots. */
   pictures: readonly string[];
-  /** What was left out, a line each. */
+  /** What was left out, one line for each item. */
   notes: readonly string[];
 }
 
@@ -43,7 +43,7 @@ export interface Place {
 /** More than this difference between two aspect ratios is a different picture. */
 const OTHER_SHAPE = 0.02;
 
-/** Reads a file. `picture`: which one of the file; null: the first. */
+/** Reads a file. `picture` is the one to read from it, or null for the first. */
 export async function readSlotFile(
   { cameraId, size }: Place,
   file: Blob,

@@ -13,7 +13,7 @@ export interface Picture extends Size {
   url: string;
   /** The picture itself, if somebody uploaded it. */
   still?: Blob;
-  /** Where the server finds this picture again; null: unknown. */
+  /** Where the server finds this picture again, or null if unknown. */
   offset: number | null;
 }
 
@@ -22,7 +22,7 @@ export type Terms = Pick<LayoutPublished, "site_name" | "camera_name" | "interva
 
 export interface Order {
   cameraId: string;
-  /** The layout to replace; null: the camera has none. */
+  /** The layout to replace, or null if the camera has none. */
   before: LayoutPublished | null;
   /** Its version, 0 for none. A different version in force is a conflict. */
   expected: number;

@@ -1,7 +1,7 @@
 import { say } from "../../shared/language";
 import type { usePreview } from "./use-preview";
 
-/** Switches the preview on, and tells what the detector sees. */
+/** Switches the preview on, and shows what the detector sees. */
 export function PreviewForm({ previewing }: { previewing: ReturnType<typeof usePreview> }) {
   const { on, toggle, known, words, fault } = previewing;
   if (!known) return null;

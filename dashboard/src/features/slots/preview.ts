@@ -1,4 +1,4 @@
-/** What the detector says of the spaces while they are drawn. Pure. */
+/** The detector's result for the spaces while they are drawn. Pure. */
 import type { ApiError } from "../../shared/api";
 import { say } from "../../shared/language";
 import type { DrawnSlot } from "./drawing";
@@ -17,7 +17,7 @@ export interface PreviewAnswer {
 export type Judged = ReadonlyMap<number, { outline: Outline; seen: Seen }>;
 export const NOTHING: Judged = new Map();
 
-/** The drawing must rest so long before it is judged. */
+/** How long the drawing must stay unchanged before it is judged. */
 export const REST_MS = 800;
 /** The least time between two requests. */
 export const STEP_MS = 2_000;
@@ -29,7 +29,7 @@ export function judgeable(slots: readonly DrawnSlot[], faults: Faults): DrawnSlo
   return slots.filter((slot) => slot.enabled && !faults.has(slot.key));
 }
 
-/** Adds an answer. `asked`: the spaces that were sent, in their order. */
+/** Adds a response. `asked` holds the spaces that were sent, in their order. */
 export function withAnswer(asked: readonly DrawnSlot[], { outlines }: PreviewAnswer): Judged {
   return new Map(
     asked.flatMap((slot, index) => {
@@ -39,7 +39,7 @@ export function withAnswer(asked: readonly DrawnSlot[], { outlines }: PreviewAns
   );
 }
 
-/** The state of a space; null if it was not judged, or has another outline since. */
+/** The state of a space, or null if it was not judged or its outline has changed since. */
 export function seenAt(judged: Judged, { key, polygon }: Pick<DrawnSlot, "key" | "polygon">): Seen | null {
   const one = judged.get(key);
   return one?.outline === polygon ? one.seen : null;
@@ -50,7 +50,7 @@ export function isJudged(judged: Judged, slots: readonly DrawnSlot[]): boolean {
   return slots.every((slot) => seenAt(judged, slot) !== null);
 }
 
-/** How long to wait before the next attempt; null: another attempt is of no use. */
+/** How long to wait before the next attempt, or null if another attempt is useless. */
 export function retryAfterMs({ status, code }: ApiError): number | null {
   if (code === "busy") return BUSY_MS;
   return [0, 429, 503].includes(status) ? AWAY_MS : null;

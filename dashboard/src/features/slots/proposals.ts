@@ -13,7 +13,7 @@ export interface ProposedSlot {
   slot_id: string;
   /** Convex. */
   polygon: Outline;
-  /** Pictures in which a vehicle stood there; 0: a gap in a row. */
+  /** The number of pictures in which a vehicle stood there. 0 means a gap in a row. */
   frames: number;
 }
 
@@ -41,7 +41,7 @@ export function openProposals(
   return open;
 }
 
-/** What came of a request, for the status line. */
+/** The result of a request, for the status line. */
 export function answerWords({ frames, slots }: Proposals, open: number, source: ProposalSource): string {
   if (frames === 0) return say("propose.noPicture");
   if (!slots.length)

@@ -13,14 +13,15 @@ interface Props {
   unpublished: boolean;
   /** A conflict with somebody else's version must be resolved first. */
   blocked: boolean;
-  /** The version just published; null: none. */
+  /** The version just published, or null. */
   version: number | null;
-  /** Somebody uploaded the picture: it is judged again, because no other one follows. */
+  /** Somebody uploaded the picture. It is judged again, because no other one follows. */
   isStill: boolean;
   /** Why it was not; "" if it was. */
   unjudged: string;
   onTerms: (terms: Terms) => void;
-  /** Publishes, with the newest picture as the reference or not. Returns the error, if any. */
+  /** Publishes the layout, optionally with the newest picture as the reference. Returns the error,
+   * if any. */
   onSend: (reference: boolean) => Promise<ApiError | null>;
 }
 

@@ -25,7 +25,7 @@ import { ALL } from "./viewport";
 
 interface Props {
   cameraId: string;
-  /** The layout in force when the page was opened; null: none. */
+  /** The layout in force when the page was opened, or null. */
   layout: LayoutPublished | null;
   picture: Picture;
   terms: Terms;

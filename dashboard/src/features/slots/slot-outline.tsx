@@ -16,7 +16,7 @@ interface Props {
   /** More than one space is selected. Focus alone does not change the selection then. */
   several: boolean;
   faulty: boolean;
-  /** What the detector says of it; null: nothing yet. */
+  /** The detector's result for it, or null without one. */
   seen: Seen | null;
   dispatch: Dispatch<Action>;
 }
@@ -41,7 +41,7 @@ function Outline({ slot, size, selected, several, faulty, seen, dispatch }: Prop
       data-key={slot.key}
       data-drawn={slot.slot_id}
       onFocus={(event) => {
-        // Only for the keyboard: the mouse has its own handler.
+        // Only for the keyboard, because the mouse has its own handler.
         if (!several && event.target === event.currentTarget && event.target.matches(":focus-visible")) {
           dispatch({ type: "select", key: slot.key, extend: false });
         }

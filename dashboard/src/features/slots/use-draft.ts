@@ -2,7 +2,8 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import { storeDraft, type Draft } from "./draft";
 
-/** A drag changes the drawing with every move of the pointer: it is stored once the pointer rests. */
+/** A drag changes the drawing with every move of the pointer, so it is stored only once the pointer
+ * rests. */
 const REST_MS = 300;
 
 /** Stores the draft, at the latest when the page is left; null deletes it. Returns false if the browser

@@ -13,7 +13,7 @@ import { faultsAt, faultsOf, merged } from "./faults";
 import { publish, type Terms } from "./layout-commands";
 import { useDraft } from "./use-draft";
 
-/** The layout to replace, its drawing and its version; version 0: there is none. */
+/** The layout to replace, its drawing and its version. Version 0 means that there is none. */
 interface Base {
   layout: LayoutPublished | null;
   drawing: Drawing;
@@ -118,7 +118,8 @@ export function useEditing(cameraId: string, layout: LayoutPublished | null, pro
     conflict,
     published,
     unpublished,
-    /** Why an uploaded picture was not judged with the published spaces; "" if it was. */
+    /** The reason why an uploaded picture was not judged with the published spaces, or "" if it
+     * was. */
     unjudged,
     kept,
     order,

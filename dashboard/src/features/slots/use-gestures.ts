@@ -100,7 +100,7 @@ export function useGestures(
       dispatch({ type: "deselect" });
   }
 
-  /** The browser took the gesture over, to scroll for example. */
+  /** The browser took over the gesture, for example to scroll. */
   function onPointerCancel(): void {
     grab.current = null;
   }
@@ -144,14 +144,16 @@ function placeIn(
   return [(clientX - e) / (a * width), (clientY - f) / (d * height)];
 }
 
-/** The space, and its corner, that an element draws. Thus a thousand outlines share the handlers. */
+/** Returns the space and the corner that an element draws, so that a thousand outlines can share
+ * the handlers. */
 export function partAt(target: EventTarget): { key: number | null; index: number | null } {
   const part = target instanceof Element ? target.closest<SVGElement>("[data-key]") : null;
   const { key, corner } = part?.dataset ?? {};
   return { key: key === undefined ? null : Number(key), index: corner === undefined ? null : Number(corner) };
 }
 
-/** Zooms with the wheel. React's wheel listeners are passive: they could not stop the page from scrolling. */
+/** Zooms with the wheel. React's wheel listeners are passive, so they could not stop the page from
+ * scrolling. */
 function useWheel(
   svg: RefObject<SVGSVGElement | null>,
   size: Size,

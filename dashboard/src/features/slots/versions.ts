@@ -11,7 +11,7 @@ export interface Version {
   version: number;
   time_ms: number;
   slots: number;
-  /** The camera was removed with it. */
+  /** This version removed the camera. */
   removed: boolean;
 }
 
@@ -34,7 +34,8 @@ export function versionWords({ version, time_ms, slots, removed }: Version, now_
   return `${version}: ${moment(time_ms, now_ms)}, ${what}`;
 }
 
-/** How a version differs from the drawing: a line each for what it has more, does not have, has otherwise. */
+/** How a version differs from the drawing: one line each for the spaces that only it has, that it
+ * lacks, and that differ. */
 export function differenceWords(mine: Drawing, version: Drawing): string[] {
   const [here, there] = [new Set(named(mine)), new Set(named(version))];
   const names = differences(mine, version);

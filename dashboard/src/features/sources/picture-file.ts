@@ -16,7 +16,8 @@ export function fitting({ width, height }: Size): Size {
   return { width: Math.floor(width * scale), height: Math.floor(height * scale) };
 }
 
-/** The file itself if it is a small JPEG, else a smaller copy. Throws words for people. */
+/** Returns the file itself if it is a small JPEG, otherwise a smaller copy. Throws errors with a
+ * text for people. */
 export async function jpegOf(file: File): Promise<Blob> {
   const picture = await createImageBitmap(file).catch(() => {
     throw new Error(say("upload.unreadable"));

@@ -15,7 +15,7 @@ export function listSources(
   });
 }
 
-/** Passes the ONVIF cameras that answer to `show`; takes some seconds. */
+/** Passes the ONVIF cameras that answer to `show`. Takes a few seconds. */
 export function findCameras(
   siteId: string,
   show: (found: readonly FoundCamera[]) => void,

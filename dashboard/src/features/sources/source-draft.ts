@@ -52,7 +52,7 @@ export interface StreamProfile {
 export interface Draft {
   site: string;
   name: string;
-  /** The version that it replaces; 0: a new camera. */
+  /** The version that it replaces, or 0 for a new camera. */
   version: number;
   kind: Kind;
   url: string;
@@ -96,7 +96,7 @@ export function cameraIdOf({ site, name }: Draft): string {
   return `${site}/${name}`;
 }
 
-/** The login that was typed; null: none. */
+/** The login that was typed, or null. */
 export function loginOf({ username, password }: Draft): NewSource["login"] {
   return username || password ? { username, password } : null;
 }

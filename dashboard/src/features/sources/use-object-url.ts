@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-/** The address of a picture in this page; it is given back when another one comes. */
+/** The object URL of a picture. It is revoked when another picture replaces it. */
 export function useObjectUrl(): [string | null, (picture: Blob | null) => void] {
   const [url, setUrl] = useState<string | null>(null);
   useEffect(

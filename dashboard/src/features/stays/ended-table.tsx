@@ -14,7 +14,7 @@ const HEADS: readonly Key[] = [
   "column.plate",
 ];
 
-/** Stays that ended lately, newest first, each with the reason. */
+/** Recently ended stays, newest first, each with the reason. */
 export function EndedTable({ stays, now_ms }: { stays: readonly Stay[]; now_ms: number }) {
   if (stays.length === 0) return <p className="empty muted">{say("ended.none")}</p>;
   return (

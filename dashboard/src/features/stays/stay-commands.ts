@@ -1,4 +1,4 @@
-/** Requests about stays: who is in, corrections of the count, and plates. */
+/** Requests about stays: vehicles inside, corrections of the count, and plates. */
 import { getJson, getPage, post, send, type ApiError } from "../../shared/api";
 import { withKey } from "../../shared/api-key";
 import type { Stay } from "./stays";

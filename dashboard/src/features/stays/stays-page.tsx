@@ -18,7 +18,8 @@ const ENDED_MOST = 1_000;
 /** Dwell times advance in steps, so that long tables rarely render. */
 const STEP_MS = 10_000;
 
-/** Who is in, who left lately and why, and whether the gates' count can be right. */
+/** Shows the vehicles inside, recently ended stays with their reasons, and whether the gates' count
+ * can be right. */
 export function StaysPage({ siteId }: { siteId: string }) {
   const site = useSite(siteId);
   const step_ms = useNowInSteps(STEP_MS);

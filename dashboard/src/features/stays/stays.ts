@@ -24,7 +24,7 @@ export function dwellMs(stay: Stay, now_ms: number): number | null {
   return Math.max(0, ended_ms - entry_at_ms);
 }
 
-/** Where it came in: after a recount nobody knows. */
+/** The gate where it came in, which is unknown after a recount. */
 export function gateWords(stay: Stay): string {
   return stay.entry_gate_id ?? say(stay.reason === "recount" ? "inside.byRecount" : "state.unknown");
 }
@@ -54,12 +54,12 @@ export function driftWords({ reason, number_in, capacity }: Stay): string {
   return say("drift.entry", { inside: number_in, capacity });
 }
 
-/** Ended stays; an exit without an entry is none, but a report of drift. */
+/** Returns the ended stays. An exit without an entry is not a stay but a report of drift. */
 export function endedStays(stays: readonly Stay[]): Stay[] {
   return stays.filter((stay) => stay.reason !== "exit-without-entry");
 }
 
-/** What a recount will do, before it is sent; "" if the number is the same. */
+/** Explains what a recount would do, or "" if the number is the same. */
 export function recountWords(inside: number, counted: number): string {
   if (!Number.isInteger(counted) || counted < 0) return "";
   if (counted < inside) {

@@ -98,13 +98,14 @@ function shapeOf(
   return shape;
 }
 
-/** Shrinks an outline a little: in a slanting view the slots would overlap. */
+/** Shrinks an outline a little, because slots would overlap in a slanted view. */
 function shrunk(outline: readonly Point[]): Point[] {
   const [x, y] = middleOf(outline);
   return outline.map(([px, py]): Point => [x + (px - x) * 0.86, y + (py - y) * 0.86]);
 }
 
-/** Places a zone's name above its slots, else below them. Omits it if it would hide a slot. */
+/** Places a zone's name above its slots or, without room there, below them. Omits it if it would
+ * hide a slot. */
 function zoneLabels(site: Site, shapes: readonly Shape[]): ZoneLabel[] {
   if (site.zones.length < 2) return [];
   const boxes = shapes.map((shape) => boundsOf(shape.outline));

@@ -9,7 +9,7 @@ interface Props {
   shape: Shape;
   /** The age of its evidence in words, if it is old; else null. */
   old: string | null;
-  /** The vehicle in words, if it stands over other slots, too. */
+  /** Describes the vehicle if it also stands over other slots. */
   vehicle?: string | null;
   selected: boolean;
   /** Only one slot of a drawing is in the tab order; the arrow keys reach the others. */
