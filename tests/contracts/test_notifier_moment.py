@@ -42,7 +42,12 @@ class Past:
     http: httpx.AsyncClient
 
     async def change(self, slot: str, at_ms: int, state: str, **other: str) -> None:
-        values = {"run": "live", "site": "demo", "reason": "observed", "key": None} | other
+        values: dict[str, Any] = {
+            "run": "live",
+            "site": "demo",
+            "reason": "observed",
+            "key": None,
+        } | other
         values |= {"id": f"{other}/{slot}/{at_ms}", "slot": slot, "at_ms": at_ms, "state": state}
         await self.connection.execute(CHANGE.encode(), values)
         if values["key"]:

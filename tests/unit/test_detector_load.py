@@ -142,9 +142,10 @@ def test_a_detector_that_leaves_nothing_out_never_does():
 def test_a_detector_that_leaves_something_out_is_overloaded_while_it_works():
     machine = Machine()
     machine.run(work_s=0.3, every_s=0.5, for_s=30)
-    assert not machine.load.overloaded
+    overloaded = [machine.load.overloaded]
     machine.run(work_s=1, every_s=1, for_s=30)
-    assert machine.load.overloaded
-    machine.now_s += 11  # no camera sends anything: the level stays as it was
+    overloaded.append(machine.load.overloaded)
+    machine.now_s += 11  # no camera sends anything, so the level stays as it was
+    overloaded.append(machine.load.overloaded)
     assert machine.load.level == PACE
-    assert not machine.load.overloaded
+    assert overloaded == [False, True, False]

@@ -25,7 +25,7 @@ from rich.progress import track
 
 from parking.core.topics import mqtt_topic
 from parking.runtime.kafka import KafkaSettings
-from tools.bench.latency import SERVICES, Lot, Plan, percentile, phase, scene_of
+from tools.bench.latency import SERVICES, Lot, Plan, durations_ms, percentile, phase, scene_of
 from tools.cli import admin
 from tools.simulator.device import Broker, Device
 from tools.sse import Listener
@@ -78,11 +78,11 @@ def measure(plan: Plan, environ: Mapping[str, str], more: Mapping[str, str]) -> 
         stack.callback(device.stop)
         url = infra.url("notifier") + f"/api/events?site={scene.layout.site_id}"
         lot = Lot(kafka, device, stack.enter_context(Listener(url)), plan)
-        before_ms = phase(lot, scene.extremes, 1)
+        before_ms = durations_ms(phase(lot, scene.extremes, 1))
         with flooding(broker, password) as sent:
             began_s = time.monotonic()
             time.sleep(_FLOOD_FIRST_S)
-            during_ms = phase(lot, scene.extremes, 1)
+            during_ms = durations_ms(phase(lot, scene.extremes, 1))
             per_s = sent.value / (time.monotonic() - began_s)
         return Measured(before_ms, during_ms, per_s, _refused(infra.url("ingest")))
 

@@ -16,9 +16,7 @@ it("explains why more vehicles are inside than spaces are occupied", () => {
     "The cameras see 16 occupied spaces, 1 fewer than the gates count. Those vehicles are still driving, are " +
       "parked outside the drawn spaces, or left undetected.",
   );
-  expect(gateCountWords(17, { ...COUNTS, free: 3, unknown: 1 })).toContain(
-    "are in 1 unknown space, or left",
-  );
+  expect(gateCountWords(17, { ...COUNTS, free: 3, unknown: 1 })).toContain("are in 1 unknown space, or left");
 });
 
 it("says nothing if they agree, or if no space is drawn", () => {

@@ -34,6 +34,9 @@ export interface Comparison {
 /** A change at most this much earlier or later is the same one at another time. */
 export const NEAR_MS = 15 * 60_000;
 
+/** What a change without a partner costs: two of them cost as much as the largest shift. */
+const ALONE_MS = NEAR_MS / 2;
+
 /** `same_ms`: the greatest shift that still counts as the same time. Days are compared by their time of day. */
 export function compare(a: Recording, b: Recording, same_ms: number): Comparison {
   const offset_ms = overlapping(a, b) ? 0 : b.from_ms - a.from_ms;
@@ -85,26 +88,13 @@ function bySlot({ changes }: Recording): Map<string, RecordedChange[]> {
 
 /** Pairs the changes of one slot in their order, so that the shifts add up to the least. */
 function pairsOf(a: readonly RecordedChange[], b: readonly RecordedChange[], offset_ms: number): Pair[] {
-  const width = b.length + 1;
-  const costs = new Float64Array((a.length + 1) * width);
-  const cost = (i: number, j: number) => costs[i * width + j] ?? 0;
-  const shiftOf = (i: number, j: number) => shift(a[i], b[j], offset_ms);
-  const alone = NEAR_MS / 2;
-  for (let i = a.length; i >= 0; i -= 1) {
-    for (let j = b.length; j >= 0; j -= 1) {
-      const skipA = i < a.length ? cost(i + 1, j) + alone : Infinity;
-      const skipB = j < b.length ? cost(i, j + 1) + alone : Infinity;
-      const both = Math.abs(shiftOf(i, j) ?? Infinity) + cost(i + 1, j + 1);
-      const least = Math.min(skipA, skipB, both);
-      costs[i * width + j] = least === Infinity ? 0 : least;
-    }
-  }
+  const cost = leastCosts(a, b, offset_ms);
   const pairs: Pair[] = [];
   for (let i = 0, j = 0; i < a.length || j < b.length;) {
-    const shift_ms = shiftOf(i, j);
+    const shift_ms = shift(a[i], b[j], offset_ms);
     if (shift_ms !== null && Math.abs(shift_ms) + cost(i + 1, j + 1) <= cost(i, j)) {
       pairs.push({ a: a[i++] ?? null, b: b[j++] ?? null, shift_ms });
-    } else if (i < a.length && cost(i + 1, j) + alone <= cost(i, j)) {
+    } else if (i < a.length && cost(i + 1, j) + ALONE_MS <= cost(i, j)) {
       pairs.push({ a: a[i++] ?? null, b: null, shift_ms: null });
     } else {
       pairs.push({ a: null, b: b[j++] ?? null, shift_ms: null });
@@ -113,9 +103,26 @@ function pairsOf(a: readonly RecordedChange[], b: readonly RecordedChange[], off
   return pairs;
 }
 
+/** The least cost of pairing the changes from a[i] and b[j] on, as a function of i and j. */
+function leastCosts(a: readonly RecordedChange[], b: readonly RecordedChange[], offset_ms: number) {
+  const width = b.length + 1;
+  const costs = new Float64Array((a.length + 1) * width);
+  const cost = (i: number, j: number) => costs[i * width + j] ?? 0;
+  for (let i = a.length; i >= 0; i -= 1) {
+    for (let j = b.length; j >= 0; j -= 1) {
+      const skipA = i < a.length ? cost(i + 1, j) + ALONE_MS : Infinity;
+      const skipB = j < b.length ? cost(i, j + 1) + ALONE_MS : Infinity;
+      const both = Math.abs(shift(a[i], b[j], offset_ms) ?? Infinity) + cost(i + 1, j + 1);
+      const least = Math.min(skipA, skipB, both);
+      costs[i * width + j] = least === Infinity ? 0 : least;
+    }
+  }
+  return cost;
+}
+
 /** How much later B has the same change; null if it is another one. */
 function shift(a: RecordedChange | undefined, b: RecordedChange | undefined, offset_ms: number) {
-  if (!a || !b || a.to_state !== b.to_state) return null;
+  if (!a || b?.to_state !== a.to_state) return null;
   const shift_ms = b.time_ms - offset_ms - a.time_ms;
   return Math.abs(shift_ms) <= NEAR_MS ? shift_ms : null;
 }

@@ -58,8 +58,10 @@ describe("proposals", () => {
     expect(evidenceWords(proposed("A01", 0, 0), 40)).toBe("a gap in a row");
     expect(answerWords({ frames: 40, slots: ROW }, 2, "day")).toBe("2 spaces proposed from 40 pictures.");
     expect(answerWords({ frames: 40, slots: ROW }, 0, "day")).toContain("drawn or dismissed");
-    expect(answerWords({ frames: 40, slots: [] }, 0, "day")).toContain("No vehicle was seen standing");
-    expect(answerWords({ frames: 1, slots: [] }, 0, "picture")).toContain("on the newest picture");
+    expect(answerWords({ frames: 40, slots: [] }, 0, "day")).toContain(
+      "No parked vehicle was seen in 40 pictures",
+    );
+    expect(answerWords({ frames: 1, slots: [] }, 0, "picture")).toContain("in the newest picture");
     expect(answerWords({ frames: 0, slots: [] }, 0, "picture")).toContain("No usable picture");
   });
 });
