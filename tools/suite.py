@@ -24,10 +24,10 @@ from typing import Final
 SERVERS: Final = "(stack or browser) and not alone and not nightly"
 GROUPS: Final = {
     "parts": ("-m", "not stack and not browser and not nightly"),
-    "servers": ("-m", SERVERS, "--claims", "{claims}"),
-    "others": ("-m", SERVERS, "--claims", "{claims}"),
+    "servers": ("-m", SERVERS, "--claims={claims}"),
+    "others": ("-m", SERVERS, "--claims={claims}"),
 }
-UNIT: Final = dict.fromkeys(("unit 1", "unit 2"), ("tests/unit", "--claims", "{claims}"))
+UNIT: Final = dict.fromkeys(("unit 1", "unit 2"), ("tests/unit", "--claims={claims}"))
 ALONE: Final = ("-m", "alone and not nightly")
 RUN_AGAIN: Final = 5
 """More failures than this are not due to chance, so nothing is run again (docs/decisions/0032)."""

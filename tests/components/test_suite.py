@@ -1,6 +1,9 @@
 """`tools.suite` against real pytest runs in a folder of their own."""
 
 import re
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -86,7 +89,7 @@ def test_two_processes_share_the_files_and_each_test_runs_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The one that is done first takes the next file; a slow file keeps its process busy."""
-    how = ("-p", "tests.support.claims", "--claims", "{claims}")
+    how = ("-p", "tests.support.claims", "--claims={claims}")
     monkeypatch.setattr(suite, "GROUPS", {"servers": how, "others": how})
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     test = "from pathlib import Path\n\ndef test_{0}():\n    Path('{0}').touch(exist_ok=False)\n"
@@ -97,6 +100,21 @@ def test_two_processes_share_the_files_and_each_test_runs_once(
     said = capsys.readouterr().out
     ran = re.findall(r"\| (\d) passed", said)
     assert sum(map(int, ran)) == 5, said
+
+
+@pytest.mark.parametrize("chosen", [suite.GROUPS["servers"], suite.UNIT["unit 1"]])
+def test_pytest_knows_the_groups_own_options(chosen: Sequence[str], tmp_path: Path) -> None:
+    """A folder as an argument of its own would hide tests/conftest.py, which has the options."""
+    command = [sys.executable, "-m", "pytest", *(part.format(claims=tmp_path) for part in chosen)]
+    ended = subprocess.run(
+        [*command, "--collect-only", "--ignore-glob=*"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode == suite.NOTHING_CHOSEN, ended.stderr
 
 
 def test_a_file_goes_to_who_asks_first(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Share files of tests between processes that run side by side: each file goes to the process that
 asks for it first, so that none waits while another one still has files to run.
 
-    pytest --claims FOLDER ...
+    pytest --claims=FOLDER ...
 
 Every process must be given the same new folder. Without the option a process runs all its tests.
 """
