@@ -76,7 +76,9 @@ class Moments:
         slots, pictures, neighbours = [
             await self._history.rows(query, arguments) for query in (_SLOTS, _PICTURES, _NEIGHBOURS)
         ]
-        return Moment(slots, pictures if self._objects else (), **neighbours[0])
+        around = neighbours[0] if neighbours else {}
+        previous_ms, next_ms = around.get("previous_ms"), around.get("next_ms")
+        return Moment(slots, pictures if self._objects else (), previous_ms, next_ms)
 
     async def picture(self, camera_id: str, at_ms: int) -> bytes:
         """Return a camera's newest stored picture at a moment, as JPEG. Raises NotFound,

@@ -61,7 +61,7 @@ def test_a_recording_of_nothing_writes_no_layout(
     file = tmp_path / "detections.jsonl"
     file.write_text("\n".join(json.dumps(record(n, [])) for n in range(8)), "utf-8")
     main(["--boxes", str(file), "--out", str(tmp_path / "out")])
-    assert "nothing stood still" in capsys.readouterr().out
+    assert "no vehicle stood still" in capsys.readouterr().out
     assert list((tmp_path / "out").iterdir()) == []
 
 

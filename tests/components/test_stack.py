@@ -144,7 +144,7 @@ def test_a_log_that_cannot_be_written_is_reported_once_and_the_lines_are_shown(
     console.line("ingest", "first", quiet=False)
     console.line("ingest", "second", quiet=False)
     console.close()
-    assert out.getvalue().count("lines of the logs are lost") == 1
+    assert out.getvalue().count("log lines are lost") == 1
     assert "first" in out.getvalue()
     assert "second" in out.getvalue()
 

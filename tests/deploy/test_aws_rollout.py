@@ -169,7 +169,7 @@ def test_the_backend_takes_a_release_by_ssm(stack: Stack) -> None:
         INSTANCE / "rollout", "parking", VERSION, "parking-backend", env=environment(stack.aws)
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{VERSION} runs on parking-backend\n"
+    assert done.stdout == f"{VERSION} is running on parking-backend\n"
     [command] = stack.aws.client("ssm").list_commands(InstanceId=stack.ids["Backend"])["Commands"]
     assert command["DocumentName"] == "parking-update"
     assert command["Parameters"] == {"Version": [VERSION]}

@@ -228,8 +228,8 @@ def test_a_backup_is_restored_into_an_empty_system_only(box: Box) -> None:
 
     add_data(box, "later")
     changed = everything(box)
-    assert "of its own" in box.run(f"{HERE}/restore /mnt/backup.tar", fails=True)
-    assert "no option" in box.run(f"{HERE}/restore /mnt/backup.tar --yes", fails=True)
+    assert "already has devices" in box.run(f"{HERE}/restore /mnt/backup.tar", fails=True)
+    assert "unknown option" in box.run(f"{HERE}/restore /mnt/backup.tar --yes", fails=True)
     assert everything(box) == changed
     box.run(f"{HERE}/restore /mnt/backup.tar --force")
     assert everything(box) == before

@@ -219,7 +219,7 @@ def test_a_typo_in_the_host_opens_the_portal_again_and_again_and_is_mended_there
             tend_until(one, lambda: not asks(port), "the portal is shut")
         tried = one.log.count("connecting in")
         tend_until(one, lambda: one.log.count("connecting in") > tried, "it tries the network")
-        assert one.log.count("the portal opens for a while") == 2
+        assert one.log.count("opening the portal for a while") == 2
         mended_by_its_portal(one, port)
     finally:
         one.power_off()

@@ -80,8 +80,11 @@ def test_a_good_file_is_read():
         ({"profile": "main"}, "profile: only a camera with `onvif`"),
         ({"rotate": 45}, "rotate"),
         ({"mirror": "yes"}, "mirror"),
-        ({"kind": "device"}, "url: a device is not polled"),
-        ({"kind": "device", "url": "", "credential": "gate"}, "credential: a device is not"),
+        ({"kind": "device"}, "url: ingest does not poll devices"),
+        (
+            {"kind": "device", "url": "", "credential": "gate"},
+            "credential: ingest does not poll",
+        ),
     ],
 )
 def test_each_fault_is_reported_with_its_place(change, says):

@@ -58,7 +58,7 @@ def test_an_added_camera_is_polled_with_its_login_which_no_record_shows():
 def test_only_the_version_in_force_can_be_replaced():
     cameras = stored()
     put(cameras, GATE, source())
-    assert "added already" in refusal(cameras, GATE, source()).detail
+    assert "already added" in refusal(cameras, GATE, source()).detail
     assert "version 1 is in force, not 2" in refusal(cameras, GATE, source(2)).detail
     assert put(cameras, GATE, source(1)).version == 2
     cameras.take(cameras.removed(GATE, 2_000))

@@ -88,7 +88,7 @@ def a_boot_without_a_broker_gives_up_in_time():
     device.connection = None
     assert not restarts(device, 6 * TRIAL_MS)
     assert restarts(device, 6 * TRIAL_MS + 1)
-    assert "the portal opens" in device.hal.said[-1]
+    assert "opening the portal" in device.hal.said[-1]
     assert boots(2) == [True, False]
 
 
