@@ -30,7 +30,7 @@ _ROLES: Final = {"roles": {"demo": "operator"}}
 
 
 def account_routes(entrance: Entrance) -> APIRouter:
-    """Return all routes about accounts."""
+    """Return all routes for accounts."""
     router = APIRouter()
     _accounts(router, entrance)
     _changes(router, entrance)
@@ -38,9 +38,10 @@ def account_routes(entrance: Entrance) -> APIRouter:
     @router.get(
         "/api/audit",
         tags=["accounts"],
-        summary="Who did what, newest first",
+        summary="List who did what, newest first",
         responses=returns(
-            list[AuditEntry], "`before`: the last `id` of the previous page, to get older entries"
+            list[AuditEntry],
+            "The entries. For older ones, pass the last `id` of a page as `before`",
         )
         | errors(401, 403, 404),
     )
@@ -70,8 +71,8 @@ def _accounts(router: APIRouter, entrance: Entrance) -> None:
     @router.get(
         "/api/accounts",
         tags=["accounts"],
-        summary="Accounts and their roles",
-        responses=returns(list[AccountView], "By name") | errors(401, 403, 404),
+        summary="List accounts and their roles",
+        responses=returns(list[AccountView], "Sorted by name") | errors(401, 403, 404),
     )
     async def accounts() -> Response:
         found = await entrance.there().store.accounts()
@@ -92,8 +93,8 @@ def _accounts(router: APIRouter, entrance: Entrance) -> None:
         "/api/accounts",
         status_code=201,
         tags=["accounts"],
-        summary="Invite somebody: the response has the link's token, shown once",
-        responses=returns(Link, "Invited", 201) | _ERRORS,
+        summary="Invite somebody; the response has the link's token, which is shown only once",
+        responses=returns(Link, "The invitation was created", 201) | _ERRORS,
         openapi_extra=_signed_in(Invitation, {"name": "bob", **_ROLES}),
     )
     async def invite(request: Request) -> Response:
@@ -131,8 +132,11 @@ def _changes(router: APIRouter, entrance: Entrance) -> None:
         "/api/accounts/{name}/reset",
         status_code=201,
         tags=["accounts"],
-        summary="A link to set a new password, shown once; the present one works until then",
-        responses=returns(Link, "Created", 201) | _ERRORS,
+        summary=(
+            "Create a link for setting a new password; it is shown once, and the old "
+            "password works until the link is used"
+        ),
+        responses=returns(Link, "The link was created", 201) | _ERRORS,
     )
     async def reset(name: Name) -> Response:
         return await _link(entrance, name)
@@ -141,7 +145,7 @@ def _changes(router: APIRouter, entrance: Entrance) -> None:
         "/api/accounts/{name}",
         status_code=204,
         tags=["accounts"],
-        summary="Remove an account: its sign-ins and streams end within a minute",
+        summary="Remove an account; its sign-ins and streams end within a minute",
         responses=DONE | _ERRORS,
     )
     async def remove_account(name: Name) -> Response:
@@ -167,7 +171,7 @@ async def _link(entrance: Entrance, name: str) -> Response:
 
 
 def _signed_in(type_: Any, example: dict[str, Any]) -> dict[str, Any]:
-    """Describe the request's body, for a route that no key may use."""
+    """Describe the request body of a route that no key may use."""
     return {**takes(type_, example), "security": [{"cookie": []}]}
 
 

@@ -1,5 +1,7 @@
-"""Routes about polled cameras (list, find, try, add, change, stop) and about uploaded pictures.
-Ingest does the work. A login is passed to ingest and never comes back."""
+"""Routes for polled cameras (list, find, try, add, change, stop) and for uploaded pictures.
+
+Ingest does the work. A login is passed on to ingest and is never returned.
+"""
 
 from typing import Any, Final
 
@@ -49,15 +51,17 @@ _ASKED: Final = {
 
 
 def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRouter:
-    """Return all of them. `cameras` is None when ingest's address is not known."""
+    """Return all camera routes. `cameras` is None if ingest's address is not known."""
     router = APIRouter()
     path = "/api/cameras/{site}/{device}/source"
 
     @router.get(
         "/api/sites/{site}/sources",
         tags=["cameras"],
-        summary="The cameras that are polled, without their logins",
-        responses=returns(list[CameraSource], "Added ones, then those of the cameras file")
+        summary="List the polled cameras, without their logins",
+        responses=returns(
+            list[CameraSource], "Cameras added in the page, then those of the cameras file"
+        )
         | WRITE_ERRORS,
         openapi_extra=_KEY,
     )
@@ -67,9 +71,9 @@ def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRoute
     @router.post(
         "/api/sites/{site}/sources/find",
         tags=["cameras"],
-        summary="Search ingest's network for ONVIF cameras; takes some seconds",
-        description="Only those in an allowed network are listed.",
-        responses=returns(list[FoundCamera], "Those that answered") | WRITE_ERRORS,
+        summary="Search ingest's network for ONVIF cameras, which takes a few seconds",
+        description="Only cameras in an allowed network are listed.",
+        responses=returns(list[FoundCamera], "The cameras that answered") | WRITE_ERRORS,
         openapi_extra=_KEY,
     )
     async def find_cameras(site: Site) -> Response:
@@ -78,9 +82,11 @@ def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRoute
     @router.post(
         "/api/sites/{site}/sources/profiles",
         tags=["cameras"],
-        summary="Ask an ONVIF camera for its streams and their addresses; nothing is stored",
-        description="422 with the reason when it does not answer.",
-        responses=returns(list[StreamProfile], "Its profiles") | WRITE_ERRORS,
+        summary=(
+            "Ask an ONVIF camera for its streams and their addresses, without storing anything"
+        ),
+        description="If the camera does not answer, the response is 422 with the reason.",
+        responses=returns(list[StreamProfile], "The camera's profiles") | WRITE_ERRORS,
         openapi_extra=takes(AskedCamera, _ASKED),
     )
     async def list_profiles(request: Request, site: Site) -> Response:
@@ -90,11 +96,15 @@ def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRoute
     @router.put(
         path,
         tags=["cameras"],
-        summary="Poll a camera, or change how",
-        description="`version` 0 adds a camera; otherwise it is the version that this replaces."
-        " Another version in force: 409, nothing is written. `keep_login` keeps the stored login"
-        " while scheme, host and port stay the same.",
-        responses=returns(CameraSource, "Stored, and polled from now on") | WRITE_ERRORS,
+        summary="Add a polled camera, or change one",
+        description=(
+            "`version` 0 adds a camera. Otherwise it is the version that this one replaces. "
+            "If another version is in force, the response is 409 and nothing is written. "
+            "`keep_login` keeps the stored login as long as scheme, host and port stay the "
+            "same."
+        ),
+        responses=returns(CameraSource, "The camera is stored, and polled from now on")
+        | WRITE_ERRORS,
         openapi_extra=takes(NewSource, _EXAMPLE),
     )
     async def put_camera_source(request: Request, site: Site, device: Device) -> Response:
@@ -104,8 +114,8 @@ def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRoute
     @router.post(
         path + "/try",
         tags=["cameras"],
-        summary="Get one picture, as ingest would; nothing is stored",
-        description="422 with the reason when there is none.",
+        summary="Poll a camera once, as ingest would, without storing anything",
+        description="If there is no picture, the response is 422 with the reason.",
         responses=streams("image/jpeg", "The picture") | WRITE_ERRORS,
         openapi_extra=takes(NewSource, _EXAMPLE),
     )
@@ -118,8 +128,8 @@ def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRoute
         path,
         status_code=204,
         tags=["cameras"],
-        summary="Stop polling a camera; its login is forgotten",
-        description="The camera stays, as offline, until it is removed, too.",
+        summary="Stop polling a camera and delete its login",
+        description="The camera stays listed as offline until it is removed as well.",
         responses=DONE | WRITE_ERRORS,
         openapi_extra=_KEY,
     )
@@ -132,10 +142,14 @@ def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRoute
         status_code=202,
         tags=["cameras"],
         summary="Upload a picture, to try the system without a camera",
-        description="It counts as taken now, and becomes the camera's newest picture. Send it again"
-        " to have it judged again: a slot needs as many observations as the site's parameters say."
-        " A camera that sends pictures itself gets 409.",
-        responses=returns(Accepted, "Durable, and soon judged", 202) | WRITE_ERRORS,
+        description=(
+            "It counts as taken now and becomes the camera's newest picture. Send it again "
+            "to have it judged again, because a slot needs as many observations as the "
+            "site's parameters say. For a camera that sends pictures itself, the response "
+            "is 409."
+        ),
+        responses=returns(Accepted, "The picture is durable and will soon be judged", 202)
+        | WRITE_ERRORS,
         openapi_extra=takes_jpeg(),
     )
     async def upload_picture(request: Request, site: str, device: Device) -> Response:
@@ -148,8 +162,8 @@ def camera_routes(cameras: PolledCameras | None, pictures: Pictures) -> APIRoute
 
 
 async def _require_still(pictures: Pictures, camera_id: str) -> None:
-    """Raises ApiError 409 for a camera whose newest picture was not uploaded, because the upload
-    would be mixed with the camera's own pictures."""
+    """Require that the camera's newest picture was uploaded. Raises ApiError 409 otherwise, because
+    the upload would be mixed with the camera's own pictures."""
     try:
         newest = await pictures.latest(camera_id)
     except NotFound:

@@ -1,6 +1,7 @@
-"""Routes about devices: list, add, renew and revoke.
+"""Routes for devices: list, add, renew and revoke.
 
-All need a key with the scope `devices`, because its holder decides who may publish as a camera.
+All of them need a key with the scope `devices`, because its holder decides who may publish as a
+camera.
 """
 
 import asyncio
@@ -36,7 +37,9 @@ _STATUS: Final = {"device-exists": 409, "no-device": 404}
 _NEEDS_KEY: Final[dict[str, Any]] = {"security": [{"key": []}]}
 Site = Annotated[str, Path(pattern=PART)]
 Device = Annotated[str, Path(pattern=PART)]
-Http = Annotated[bool, Query(description="create a key to post pictures, if it has none")]
+Http = Annotated[
+    bool, Query(description="create a key for posting pictures if the device has none")
+]
 
 # Finds each device's newest rows using indexes alone.
 _REPORTS: Final = """
@@ -91,7 +94,8 @@ class Fleet:
         ]
 
     async def secret(self, change: Callable[[Devices], Secrets], device_id: str) -> Response:
-        """Answer with a device's new password and key, and the rest of its configuration."""
+        """Return the response with a device's new password and key, and the rest of its
+        configuration."""
         if self.address is None:
             detail = "DEVICE_MQTT_URL is not set: the broker's address for devices is unknown"
             raise ApiError(503, "no-address", detail)
@@ -128,16 +132,18 @@ class Fleet:
 
 
 def device_routes(fleet: Fleet) -> APIRouter:
-    """Return the routes about devices."""
+    """Return the routes for devices."""
     router = APIRouter()
     path = "/api/sites/{site}/devices"
-    secret = returns(DeviceSecret, "Shown this once", 201) | WRITE_ERRORS
+    secret = (
+        returns(DeviceSecret, "The password and key, which are shown only once", 201) | WRITE_ERRORS
+    )
 
     @router.get(
         path,
         tags=["devices"],
-        summary="Devices and their condition",
-        responses=returns(list[DeviceView], "By name") | WRITE_ERRORS,
+        summary="List devices and their condition",
+        responses=returns(list[DeviceView], "Sorted by name") | WRITE_ERRORS,
         openapi_extra=_NEEDS_KEY,
     )
     async def devices(site: Site) -> Response:
@@ -160,7 +166,9 @@ def device_routes(fleet: Fleet) -> APIRouter:
         path + "/{device}/rotate",
         status_code=201,
         tags=["devices"],
-        summary="Replace the password, and the key if it has one; the old ones stop working",
+        summary=(
+            "Replace a device's password, and its key if it has one; the old ones stop working"
+        ),
         responses=secret,
         openapi_extra=_NEEDS_KEY,
     )
@@ -172,7 +180,7 @@ def device_routes(fleet: Fleet) -> APIRouter:
         path + "/{device}",
         status_code=204,
         tags=["devices"],
-        summary="Revoke a device, for MQTT and HTTP: its connection ends and it cannot reconnect",
+        summary="Revoke a device for MQTT and HTTP; its connection ends and it cannot reconnect",
         responses=DONE | WRITE_ERRORS,
         openapi_extra=_NEEDS_KEY,
     )

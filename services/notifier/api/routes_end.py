@@ -1,9 +1,9 @@
-"""The routes that remove and rename: cameras, slots, zones, sites.
+"""The routes that remove and rename cameras, slots, zones and sites.
 
 Each publishes the next version of the layouts concerned. A removal is also a command to the
-tracker, which reports the end and removes the records from the compacted topics. The author is
-recorded in parking.site-commands (`issued_by`) and in the log. History in Postgres and the evidence
-are kept.
+tracker, which reports the removal and deletes the records from the compacted topics. The author is
+recorded in parking.site-commands (`issued_by`) and in the log. History in Postgres and evidence are
+kept.
 """
 
 import logging
@@ -47,7 +47,8 @@ _STATUS: Final = {
 }
 _KEY: Final[dict[str, Any]] = {"security": [{"key": []}]}
 _DONE: Final = (
-    returns(Accepted, "Durable; its effect appears on the event stream", 202) | WRITE_ERRORS
+    returns(Accepted, "The change is durable; its effect appears on the event stream", 202)
+    | WRITE_ERRORS
 )
 _RENAMED: Final = {"name": "Row A, by the lift"}
 log = logging.getLogger(__name__)
@@ -67,8 +68,11 @@ def _removals(router: APIRouter, writer: Writer) -> None:
         status_code=202,
         tags=["cameras"],
         summary="Remove a camera and the slots that no other camera sees",
-        description="A camera that still sends half a minute later reappears without a layout: "
-        "revoke its device first. To keep a camera out of service, publish a layout without slots.",
+        description=(
+            "A camera that is still sending half a minute later reappears without a layout, "
+            "so revoke its device first. To keep a camera but take it out of service, "
+            "publish a layout without slots."
+        ),
         responses=_DONE,
         openapi_extra=_KEY,
     )

@@ -21,8 +21,8 @@ def evidence_routes(evidence: Evidence | None) -> APIRouter:
     @router.get(
         "/api/history/evidence",
         tags=["history"],
-        summary="The stored pictures before and after a slot's change",
-        responses=returns(ChangePictures, "Null where no picture is stored") | errors(404),
+        summary="Get the stored pictures before and after a slot's change",
+        responses=returns(ChangePictures, "The pictures; null if none is stored") | errors(404),
     )
     async def change_evidence(request: Request, change: Change) -> Response:
         pictures = await _require(evidence).pictures(change, sender(request).sites)
@@ -37,7 +37,7 @@ def evidence_routes(evidence: Evidence | None) -> APIRouter:
     @router.get(
         "/api/history/picture.jpg",
         tags=["history"],
-        summary="A stored picture of a slot's change",
+        summary="Get a stored picture of a slot's change",
         responses=streams("image/jpeg", "The picture as the camera sent it")
         | errors(404, 422, 503),
     )

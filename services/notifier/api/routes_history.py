@@ -17,7 +17,7 @@ from services.notifier.history import History
 from services.notifier.views import Capture, PastChange
 
 TimeMs = Annotated[int, Query(ge=0, le=LATEST_MS, description="Unix time in milliseconds")]
-_DESCRIPTION: Final = "From Postgres; `Link` with rel=next leads to older entries"
+_DESCRIPTION: Final = "The rows, from Postgres; `Link` with rel=next leads to older ones"
 
 _CHANGES: Final = """
 select id, site_id, slot_id, zone_id, time_ms, from_state, to_state, version, dwell_ms, confidence,
@@ -78,7 +78,7 @@ def history_routes(history: History | None) -> APIRouter:
     @router.get(
         "/api/history/changes",
         tags=["history"],
-        summary="Past slot changes, newest first",
+        summary="List past slot changes, newest first",
         responses=pages(list[PastChange], _DESCRIPTION),
     )
     async def past_changes(
@@ -98,7 +98,7 @@ def history_routes(history: History | None) -> APIRouter:
     @router.get(
         "/api/captures",
         tags=["history"],
-        summary="Past frames, newest first",
+        summary="List past frames, newest first",
         responses=pages(list[Capture], _DESCRIPTION),
     )
     async def captures(

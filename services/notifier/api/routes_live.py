@@ -29,7 +29,7 @@ LastId = Annotated[str | None, Query(description="as the header Last-Event-ID")]
 _EVENTS: Final = """Server-sent events. First `snapshot` (Snapshot), then `slot-change`
 (SlotChanged), `camera-status` (CameraStatusChanged), `layout` (LayoutPublished) and `session`
 (SessionChanged) as they happen, and `ping` (`{"time_ms"}`, no id) every 15 s. A ping with
-`still_since_ms` means that Kafka has not answered since then: nothing new can come. One with
+`still_since_ms` means that Kafka has not answered since then, so nothing new can come. One with
 `stages_still_since_ms` (`{"detector": 1767225600000}`) names services that have made no progress
 since then, although records are waiting for them; `ingest` is named when it has written nothing,
 not even a heartbeat.
@@ -52,7 +52,7 @@ def live_routes(
     @router.get(
         "/api/events",
         tags=["live"],
-        summary="All events, as server-sent events",
+        summary="Stream all events as server-sent events",
         description=_EVENTS,
         responses=streams("text/event-stream", "An endless stream") | errors(404, 422, 429, 503),
     )
@@ -86,7 +86,7 @@ def live_routes(
     @router.get(
         "/api/cameras/{site}/{device}/latest.jpg",
         tags=["cameras"],
-        summary="The camera's newest picture",
+        summary="Get the camera's newest picture",
         responses=streams("image/jpeg", "The picture") | errors(404, 503),
     )
     async def latest(site: str, device: str) -> Response:
@@ -96,7 +96,7 @@ def live_routes(
     @router.get(
         "/api/cameras/{site}/{device}/overlay.jpg",
         tags=["cameras"],
-        summary="The camera's newest picture with its slots in their current states",
+        summary="Get the camera's newest picture with its slots in their current states",
         responses=streams("image/jpeg", "The picture") | errors(404, 503),
     )
     async def overlay(site: str, device: str) -> Response:
@@ -107,8 +107,8 @@ def live_routes(
     @router.get(
         "/api/stream",
         tags=["cameras"],
-        summary="The camera's live pictures (MJPEG); overlay=1 draws the slots into them",
-        responses=streams("multipart/x-mixed-replace", "Pictures without end")
+        summary="Stream the camera's live pictures (MJPEG); overlay=1 draws the slots into them",
+        responses=streams("multipart/x-mixed-replace", "An endless stream of pictures")
         | errors(404, 422, 429, 503),
     )
     async def stream(
@@ -135,7 +135,7 @@ def _only_own_pages(websocket: WebSocket, origins: Collection[str]) -> None:
 
 
 async def _refuse(websocket: WebSocket, error: ApiError | Retryable) -> None:
-    """Refuse the handshake like any other request, with one line in the log."""
+    """Refuse the handshake like any other request, and write one line to the log."""
     log.info("/ws refused: %s", error)
     await websocket.send_denial_response(error_response(error))
 

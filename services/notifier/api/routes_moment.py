@@ -20,8 +20,10 @@ def moment_routes(moments: Moments | None) -> APIRouter:
     @router.get(
         "/api/history/moment",
         tags=["history"],
-        summary="A site at one moment: each slot's state, each camera's newest stored picture",
-        responses=returns(SiteMoment, "Slots by slot_id, pictures by camera_id"),
+        summary=(
+            "Get a site at one moment: each slot's state and each camera's newest stored picture"
+        ),
+        responses=returns(SiteMoment, "Slots sorted by slot_id, pictures by camera_id"),
     )
     async def site_moment(site: Annotated[str, Query(pattern=PART)], at_ms: TimeMs) -> Response:
         found = await _require(moments).moment(site, at_ms)
@@ -39,7 +41,7 @@ def moment_routes(moments: Moments | None) -> APIRouter:
     @router.get(
         "/api/history/moment.jpg",
         tags=["history"],
-        summary="A camera's newest stored picture at one moment",
+        summary="Get a camera's newest stored picture at one moment",
         responses=streams("image/jpeg", "The picture as the camera sent it")
         | errors(404, 422, 503),
     )

@@ -1,8 +1,8 @@
-"""The routes to sign in with an OpenID Connect provider.
+"""The routes for signing in with an OpenID Connect provider.
 
 The page sends the browser to the provider. The provider sends it back to the page with a code in
 the address, and the page posts the code. So both requests come from our own page, like every other
-sign-in, and the page shows what went wrong. A cookie binds the answer to the browser.
+sign-in, and the page can show what went wrong. A cookie binds the provider's answer to the browser.
 """
 
 from typing import Final
@@ -38,8 +38,8 @@ def oidc_routes(entrance: Entrance) -> APIRouter:
     @router.post(
         "/api/sign-in/oidc",
         tags=["accounts"],
-        summary="Begin to sign in with the OpenID Connect provider",
-        responses=returns(OidcStart, "Go to this address") | errors(400, 403, 404),
+        summary="Begin a sign-in with the OpenID Connect provider",
+        responses=returns(OidcStart, "The address to send the browser to") | errors(400, 403, 404),
         openapi_extra={"security": []},
     )
     async def begin(request: Request) -> Response:
@@ -59,7 +59,7 @@ def oidc_routes(entrance: Entrance) -> APIRouter:
     @router.post(
         "/api/sign-in/oidc/code",
         tags=["accounts"],
-        summary="Sign in with what the provider sent back: the answer sets a cookie",
+        summary="Sign in with what the provider sent back; the response sets a cookie",
         responses=returns(SignedIn, "Signed in") | _ERRORS,
         openapi_extra={
             **takes(OidcReturn, {"state": "...", "code": "..."}),
@@ -88,7 +88,7 @@ def oidc_routes(entrance: Entrance) -> APIRouter:
 
 
 def _there(entrance: Entrance) -> OidcSignIns:
-    """Return the provider. Raises ApiError 404 where there is none."""
+    """Return the provider. Raises ApiError 404 if there is none."""
     entrance.there()
     if entrance.oidc is None:
         raise ApiError(404, "no-provider", "no OpenID Connect provider is set up (OIDC_ISSUER)")
@@ -96,8 +96,8 @@ def _there(entrance: Entrance) -> OidcSignIns:
 
 
 def _redirect(request: Request) -> str:
-    """Return the page's address, to which the provider sends the browser back. The gate has checked
-    that the origin is our own page's. Raises ApiError 400."""
+    """Return the page's address, to which the provider sends the browser back. The gate has already
+    checked that the origin is our own page's. Raises ApiError 400."""
     origin = request.headers.get("origin", "").rstrip("/")
     if not origin:
         raise ApiError(400, "no-origin", "the browser sent no Origin: use another browser")

@@ -28,9 +28,9 @@ from services.notifier.readiness import ready_state
 from services.notifier.views import PlatesRead
 
 FOUND_MAX: Final = 100
-_SEARCH: Final = """Needs a key with scope `plates`. Equal plates match: only letters and digits are
-compared, in upper case. It is a POST so that no plate appears in an address, which servers
-log."""
+_SEARCH: Final = """This needs a key with scope `plates`. Only equal plates match: letters and
+digits are compared in upper case, and nothing else is. It is a POST so that no plate appears in an
+address, because servers log addresses."""
 log = logging.getLogger(__name__)
 
 Session = Annotated[str, Query(min_length=1, max_length=300, description="its session_id")]
@@ -56,9 +56,9 @@ def plate_routes(plates: Plates, history: History | None, feed: Feed) -> APIRout
     @router.get(
         "/api/sites/{site}/plates",
         tags=["sessions"],
-        summary="The plates that were read for a session",
-        description="Needs a key with scope `plates`.",
-        responses=returns(PlatesRead, "From Postgres") | errors(401, 403, 404, 409),
+        summary="Get the plates that were read for a session",
+        description="This needs a key with scope `plates`.",
+        responses=returns(PlatesRead, "The plates, from Postgres") | errors(401, 403, 404, 409),
         openapi_extra={"security": [{"key": []}]},
     )
     async def session_plates(request: Request, site: Site, session: Session) -> Response:
@@ -80,7 +80,7 @@ def plate_routes(plates: Plates, history: History | None, feed: Feed) -> APIRout
         tags=["sessions"],
         summary="Find a plate's stays, newest first",
         description=_SEARCH,
-        responses=returns(list[SessionChanged], "Open stays and the last ended ones")
+        responses=returns(list[SessionChanged], "Matching open stays and those that ended last")
         | WRITE_ERRORS,
         openapi_extra=takes(PlateSearch, {"plate": "B 1234 XYZ"}),
     )

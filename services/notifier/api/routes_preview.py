@@ -23,23 +23,27 @@ _OUTLINE: Final = [[0.1, 0.5], [0.2, 0.5], [0.22, 0.7], [0.09, 0.7]]
 
 
 class PreviewWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The outlines, and `X-Frame-Offset` of the picture (latest.jpg) that they are drawn on."""
+    """The outlines, and the `X-Frame-Offset` of the picture (latest.jpg) on which they are
+    drawn."""
 
     frame_offset: Annotated[int, Meta(ge=0, le=2**53)]
     outlines: Outlines
 
 
 def preview_routes(pictures: Pictures, previews: Previews | None) -> APIRouter:
-    """`previews` None: the detector's address is not known."""
+    """Return the route. `previews` is None if the detector's address is not known."""
     router = APIRouter()
 
     @router.post(
         "/api/cameras/{site}/{device}/slot-preview",
         tags=["cameras"],
-        summary="What the detector says of outlines that are not published",
-        description="One at a time: 503 `busy` while the detector is busy, `no-detector` without"
-        " one.",
-        responses=returns(SlotPreview, "Of each outline, in their order") | WRITE_ERRORS,
+        summary="Ask the detector for the states of outlines that are not published yet",
+        description=(
+            "Only one request is judged at a time. The response is 503 `busy` while the "
+            "detector is busy, and 503 `no-detector` if there is none."
+        ),
+        responses=returns(SlotPreview, "The state of each outline, in the order of the request")
+        | WRITE_ERRORS,
         openapi_extra=takes(PreviewWish, {"frame_offset": 12345, "outlines": [_OUTLINE]}),
     )
     async def slot_preview(request: Request, site: str, device: str) -> Response:

@@ -28,9 +28,12 @@ def proposal_routes(feed: Feed, history: History | None, clock: Clock) -> APIRou
     @router.get(
         "/api/cameras/{site}/{device}/slot-proposals",
         tags=["cameras"],
-        summary="Slots, proposed from where vehicles stood",
-        description="Never applied automatically: correct them and PUT them in a layout.",
-        responses=returns(SlotProposals, "Row by row; 288 frames at most") | errors(404),
+        summary="Propose slots from where vehicles stood",
+        description=(
+            "Proposals are never applied automatically. Correct them and PUT them in a layout."
+        ),
+        responses=returns(SlotProposals, "The proposals, row by row, from at most 288 frames")
+        | errors(404),
     )
     async def slot_proposals(site: str, device: str, source: ChosenSource = "day") -> Response:
         past, camera_id = require(history), f"{site}/{device}"

@@ -1,8 +1,8 @@
 """What anybody may read without a key: the counts of public sites, and the page that shows them.
 
 The page polls, because 10,000 phones with an event stream each would hold 10,000 connections and be
-sent every change. A poll needs no connection between two requests, costs only a 304 when nothing
-has changed, and can be answered by any cache in front (`max-age`). The answer is encoded once per
+sent every change. A poll needs no connection between two requests, costs only a 304 if nothing has
+changed, and can be answered by any cache in front (`max-age`). The response is encoded once per
 change.
 """
 
@@ -64,11 +64,13 @@ def _counts(router: APIRouter, feed: Feed) -> None:
     @router.get(
         "/api/public/{site}",
         tags=["sites"],
-        summary="Free spaces of a public site, for anybody",
-        description="Poll it, with If-None-Match. The header Date is the server's time: the age of"
-        " the counts is Date - `observed_at_ms`. A site that is not public gets the same response "
-        "as one that does not exist.",
-        responses=returns(PublicSite, "Counts by zone and kind, and how old they are")
+        summary="Get the free spaces of a public site, without a key",
+        description=(
+            "Poll it with If-None-Match. The header Date is the server's time, so the age "
+            "of the counts is Date - `observed_at_ms`. A site that is not public gets the "
+            "same response as one that does not exist."
+        ),
+        responses=returns(PublicSite, "Counts by zone and kind, and their age")
         | {304: {"description": "Nothing has changed since that ETag"}}
         | errors(404),
     )
@@ -92,7 +94,7 @@ def _public(feed: Feed, site: str) -> PublicSite:
 
 
 def _names(if_none_match: str | None, etag: str) -> bool:
-    """Return whether the header names the ETag; a cache that compresses may have weakened it."""
+    """Return whether the header names the ETag, which a compressing cache may have weakened."""
     given = (one.strip().removeprefix("W/") for one in (if_none_match or "").split(","))
     return any(one in ("*", etag) for one in given)
 
@@ -112,8 +114,8 @@ def _pages(router: APIRouter, feed: Feed, shell: Path, worker: Path) -> None:
     @router.get("/p/{site}/", include_in_schema=False)
     @router.get("/p/{site}/wall", include_in_schema=False)
     async def page(site: str) -> Response:
-        """The same page for every site, with status 404 if the site is not public; the page then
-        explains it. While the state is still being read the page waits for it."""
+        """Return the same page for every site, with status 404 if the site is not public, which the
+        page then explains. While the state is still being read, the page waits for it."""
         hidden = feed.ready and feed.state.public_site(site) is None
         status = 404 if hidden or not re.fullmatch(PART, site) else 200
         return _built(shell, status)

@@ -35,8 +35,8 @@ def read_routes(feed: Feed, pictures: Pictures) -> APIRouter:
     @router.get(
         "/api/changes",
         tags=["live"],
-        summary="The last slot changes, newest first",
-        responses=returns(list[SlotChanged], "From memory: a few thousand at most"),
+        summary="List the latest slot changes, newest first",
+        responses=returns(list[SlotChanged], "At most a few thousand changes, from memory"),
     )
     async def changes(site: Site = None, limit: Limit = 50) -> Response:
         ready_state(feed)
@@ -49,9 +49,9 @@ def _site_routes(router: APIRouter, feed: Feed) -> None:
     @router.get(
         "/api/sites",
         tags=["sites"],
-        summary="Counts of every site",
-        description="Only the sites that the sender may see.",
-        responses=returns(list[SiteSummary], "By site_id"),
+        summary="Get the counts of every site",
+        description="Only the sites that the sender may see are included.",
+        responses=returns(list[SiteSummary], "Sorted by site_id"),
     )
     async def sites(request: Request) -> Response:
         state, own = ready_state(feed), sender(request).sites
@@ -61,7 +61,7 @@ def _site_routes(router: APIRouter, feed: Feed) -> None:
     @router.get(
         "/api/sites/{site}",
         tags=["sites"],
-        summary="A site with its slots",
+        summary="Get a site with its slots",
         responses=returns(SiteView, "The current state") | errors(404),
     )
     async def one_site(site: str) -> Response:
@@ -73,8 +73,8 @@ def _site_routes(router: APIRouter, feed: Feed) -> None:
     @router.get(
         "/api/slots",
         tags=["slots"],
-        summary="Current state of all slots",
-        responses=returns(list[SlotView], "By site and slot"),
+        summary="Get the current state of all slots",
+        responses=returns(list[SlotView], "Sorted by site and slot"),
     )
     async def slots(
         site: Site = None,
@@ -95,8 +95,8 @@ def _camera_routes(router: APIRouter, feed: Feed, pictures: Pictures) -> None:
     @router.get(
         "/api/cameras",
         tags=["cameras"],
-        summary="Cameras and their status",
-        responses=returns(list[CameraView], "By camera_id"),
+        summary="List cameras and their status",
+        responses=returns(list[CameraView], "Sorted by camera_id"),
     )
     async def cameras(site: Site = None) -> Response:
         return json_response(ready_state(feed).camera_views(site))
@@ -104,7 +104,7 @@ def _camera_routes(router: APIRouter, feed: Feed, pictures: Pictures) -> None:
     @router.get(
         "/api/cameras/{site}/{device}",
         tags=["cameras"],
-        summary="A camera and its status",
+        summary="Get a camera and its status",
         responses=returns(CameraView, "The current state") | errors(404),
     )
     async def camera(site: str, device: str) -> Response:
@@ -120,7 +120,7 @@ def _camera_routes(router: APIRouter, feed: Feed, pictures: Pictures) -> None:
     @router.get(
         "/api/cameras/{site}/{device}/layout",
         tags=["cameras"],
-        summary="The camera's layout",
+        summary="Get the camera's layout",
         responses=returns(LayoutPublished, "The version in force") | errors(404),
     )
     async def get_layout(site: str, device: str) -> Response:
@@ -132,9 +132,12 @@ def _camera_routes(router: APIRouter, feed: Feed, pictures: Pictures) -> None:
     @router.get(
         "/api/cameras/{site}/{device}/layout/proposal",
         tags=["cameras"],
-        summary="The layout, shifted to fit after the camera was moved",
-        description="Never applied automatically: PUT its `layout` as the camera's next one.",
-        responses=returns(LayoutProposal, "Computed from the camera's newest picture")
+        summary="Propose a layout that fits again after the camera was moved",
+        description=(
+            "It is never applied automatically. To accept it, PUT its `layout` as the "
+            "camera's next one."
+        ),
+        responses=returns(LayoutProposal, "The proposal, computed from the camera's newest picture")
         | errors(404),
     )
     async def get_proposal(site: str, device: str) -> Response:

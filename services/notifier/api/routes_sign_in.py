@@ -1,4 +1,4 @@
-"""The routes to sign in and out, set passwords, and create the administrator."""
+"""The routes for signing in and out, setting passwords, and creating the administrator."""
 
 import hmac
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Entrance:
     oidc: OidcSignIns | None = None
 
     def there(self) -> SignIns:
-        """Return the sign-ins. Raises ApiError 404 where nobody has to sign in."""
+        """Return the sign-ins. Raises ApiError 404 if nobody has to sign in."""
         if self.sign_ins is None:
             raise ApiError(404, "no-sign-in", "sign-in is off on this server (SIGN_IN=off)")
         return self.sign_ins
@@ -124,7 +124,7 @@ def _coming_and_going(router: APIRouter, entrance: Entrance) -> None:
     @router.get(
         "/api/sign-in",
         tags=["accounts"],
-        summary="Whether sign-in is required, and who is signed in",
+        summary="Get whether sign-in is required, and who is signed in",
         responses=returns(SignInState, "For the sender of this request"),
     )
     async def state(request: Request) -> Response:
@@ -133,7 +133,7 @@ def _coming_and_going(router: APIRouter, entrance: Entrance) -> None:
     @router.post(
         "/api/sign-in",
         tags=["accounts"],
-        summary="Sign in: the response sets a cookie",
+        summary="Sign in; the response sets a cookie",
         responses=returns(SignedIn, "Signed in") | _ERRORS,
         openapi_extra=_open(Credentials, {"name": "ann", "password": "..."}),
     )
@@ -159,7 +159,7 @@ def _passwords(router: APIRouter, entrance: Entrance) -> None:
     @router.post(
         "/api/setup",
         tags=["accounts"],
-        summary="Create the administrator, once, with the setup code",
+        summary="Create the first administrator with the setup code, which works only once",
         responses=returns(SignedIn, "Created and signed in") | _ERRORS,
         openapi_extra=_open(FirstAccount, {"name": "ann", "password": "...", "code": "..."}),
     )
@@ -200,5 +200,5 @@ def _passwords(router: APIRouter, entrance: Entrance) -> None:
 
 
 def _open(type_: Any, example: dict[str, str]) -> dict[str, Any]:
-    """Describe the request's body, for a route without a key."""
+    """Describe the request body of a route without a key."""
     return {**takes(type_, example), "security": []}

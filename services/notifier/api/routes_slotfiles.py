@@ -1,4 +1,4 @@
-"""Files with drawn slots: the editor reads them, and they are written from its drawing. Nothing is
+"""Read files with drawn slots for the editor, and write them from its drawing. Nothing is
 stored."""
 
 import asyncio
@@ -37,7 +37,7 @@ _PLACES: Final = 4
 Pixels = Annotated[int, Query(ge=1, le=100_000, description="of the camera's picture")]
 Picture = Annotated[
     str | None,
-    Query(max_length=_LONGEST_NAME, description="which of the file's; default: the first"),
+    Query(max_length=_LONGEST_NAME, description="which picture of the file; default: the first"),
 ]
 
 
@@ -66,7 +66,7 @@ class _Desk:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Reserve a place for one file. Raises ApiError 503 when all are taken."""
+        """Reserve a place for one file. Raises ApiError 503 if all are taken."""
         if self._places.locked():
             raise ApiError(503, "busy", "other files are being converted", {"Retry-After": "2"})
         async with self._places:
@@ -87,11 +87,12 @@ def slot_file_routes() -> APIRouter:
     @router.post(
         "/api/cameras/{site}/{device}/slot-file",
         tags=["cameras"],
-        summary="Read the slots of a file of this or another program",
+        summary="Read slots from a file of this or another program",
         description="Formats: " + "; ".join(slotfiles.TITLES.values()) + ". Files that do not tell"
         " the size of their picture are read as drawn on one of `width` and `height`. 422 lists"
         " every fault with its place.",
-        responses=returns(SlotFileView, "Of one picture; nothing is stored") | WRITE_ERRORS,
+        responses=returns(SlotFileView, "The slots of one picture; nothing is stored")
+        | WRITE_ERRORS,
         openapi_extra=_FILE,
     )
     async def read_slot_file(
@@ -121,8 +122,8 @@ def slot_file_routes() -> APIRouter:
     @router.post(
         "/api/cameras/{site}/{device}/slot-file/{format}",
         tags=["cameras"],
-        summary="Write slots as a file of another program",
-        description="A layout is a file itself: GET it.",
+        summary="Write slots to a file for another program",
+        description="A layout is a file by itself, so GET it.",
         responses=_written() | WRITE_ERRORS,
         openapi_extra=takes(DrawnSlots, {"slots": [_SLOT]}),
     )

@@ -12,9 +12,9 @@ from services.notifier.feed import Feed
 from services.notifier.readiness import ready_state
 from services.notifier.state import stay_key
 
-_FILTERS = """`drift=true`: only reports of gate drift, regardless of `open`: entries above the
-capacity (reason `gate-drift`) and exits without an entry. A stay that changes while you read page
-by page moves to the front, as does its newest record on the event stream."""
+_FILTERS = """`drift=true` returns only reports of gate drift, regardless of `open`: entries above
+the capacity (reason `gate-drift`) and exits without an entry. A stay that changes while you read
+page by page moves to the front, as does its newest record on the event stream."""
 
 
 def stay_routes(feed: Feed) -> APIRouter:
@@ -24,7 +24,7 @@ def stay_routes(feed: Feed) -> APIRouter:
     @router.get(
         "/api/sessions",
         tags=["sessions"],
-        summary="Vehicles' stays, newest first, each with its latest state",
+        summary="List vehicles' stays, newest first, each in its latest state",
         description=_FILTERS,
         responses=pages(
             list[SessionChanged],

@@ -93,8 +93,8 @@ group by grouping sets ((), (zone_id), (zone_id, slot_id))
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """The requested days, before the site's time zone is known: a name, or the first and the last
-    day. `time_zone` is for a site that has none."""
+    """The requested days, before the site's time zone is known: either a name, or the first and the
+    last day. `time_zone` is for a site that has none."""
 
     name: str
     days: tuple[date, date] | None
@@ -140,8 +140,8 @@ def usage_routes(feed: Feed, history: History | None, clock: Clock) -> APIRouter
     @router.get(
         "/api/history/occupancy",
         tags=["history"],
-        summary="How many slots were free or occupied over time, by zone and kind",
-        responses=returns(Occupancy, "400 points at most"),
+        summary="Get how many slots were free or occupied over time, by zone and kind",
+        responses=returns(Occupancy, "At most 400 points"),
     )
     async def past_occupancy(site: ChosenSite, days: ChosenDays) -> Response:
         past = require(history)
@@ -152,8 +152,8 @@ def usage_routes(feed: Feed, history: History | None, clock: Clock) -> APIRouter
     @router.get(
         "/api/history/usage",
         tags=["history"],
-        summary="How a site and its slots were used: stays, their lengths, busy hours",
-        responses=returns(Usage, "Slots by slot_id"),
+        summary="Get how a site and its slots were used: stays, their lengths and busy hours",
+        responses=returns(Usage, "The usage, with slots sorted by slot_id"),
     )
     async def past_usage(site: ChosenSite, days: ChosenDays) -> Response:
         past = require(history)

@@ -36,7 +36,7 @@ def version_routes(history: History | None) -> APIRouter:
     @router.get(
         "/api/cameras/{site}/{device}/layout/versions",
         tags=["cameras"],
-        summary="The versions of the camera's layout, newest first",
+        summary="List the versions of the camera's layout, newest first",
         responses=returns(list[LayoutVersion], f"{MOST} at most"),
     )
     async def layout_versions(site: str, device: str) -> Response:
@@ -46,9 +46,9 @@ def version_routes(history: History | None) -> APIRouter:
     @router.get(
         "/api/cameras/{site}/{device}/layout/versions/{version}",
         tags=["cameras"],
-        summary="One version of the camera's layout",
-        description="PUT it as the camera's next layout to roll back.",
-        responses=returns(LayoutPublished, "As it was published") | errors(404),
+        summary="Get one version of the camera's layout",
+        description="To roll back, PUT it as the camera's next layout.",
+        responses=returns(LayoutPublished, "The layout as it was published") | errors(404),
     )
     async def layout_version(
         site: str, device: str, version: Annotated[int, Path(ge=1, le=LATEST_MS)]

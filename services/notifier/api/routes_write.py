@@ -66,7 +66,7 @@ class Writer:
     used: UsedKeys = field(default_factory=UsedKeys)
 
     async def send(self, *messages: Outgoing) -> None:
-        """Write the messages. Raises Retryable when Kafka did not accept them in time."""
+        """Write the messages. Raises Retryable if Kafka did not accept them in time."""
         try:
             async with asyncio.timeout(SEND_LIMIT_S):
                 holding(map(codec.event_id, messages))
@@ -110,9 +110,9 @@ class Writer:
         self, camera_id: str, body: dict[str, Any], who: str, expected: int | None = None
     ) -> LayoutPublished:
         """Write the layout as the next version, then the command that makes the tracker adopt it.
-        Raises ApiError 412 unless the version in force before is `expected`, if given. If two
-        instances choose the same version, the second one sees that in the log and takes the next. A
-        layout that a later version has already replaced is not written again."""
+        Raises ApiError 412 unless the version in force is `expected`, if that is given. If two
+        instances choose the same version, the second one sees that in the log and takes the next
+        one. A layout that a later version has already replaced is not written again."""
         for _ in range(LAYOUT_TRIES):
             present, now_ms = commands.before(self.feed.state, camera_id), self.clock.now_ms()
             layout, faults = await asyncio.to_thread(
@@ -135,14 +135,14 @@ class Writer:
 
     async def last_picture(self, camera_id: str) -> str:
         """Return the camera's last picture as a layout's reference, in base64. Raises ApiError 404
-        when none is stored, and Invalid when it is not healthy."""
+        if none is stored, and Invalid if it is not healthy."""
         picture = await self.pictures.latest(camera_id)
         reference = await asyncio.to_thread(lambda: make_reference(decoded(picture.jpeg)))
         return b64encode(reference).decode()
 
     async def in_force(self, layout: LayoutPublished) -> None:
-        """Wait until a written layout is the camera's layout. Raises ApiError 409 when another
-        layout with the same version came first."""
+        """Wait until a written layout is the camera's layout. Raises ApiError 409 if another layout
+        with the same version came first."""
         await self.read_back(layout)
         if not self.feed.state.was_in_force(layout):
             raise ApiError(
@@ -169,8 +169,8 @@ def write_routes(writer: Writer) -> APIRouter:
         "/api/sessions/entry",
         status_code=202,
         tags=["sessions"],
-        summary="A vehicle entered",
-        responses=returns(Accepted, "Durable", 202) | WRITE_ERRORS,
+        summary="Report that a vehicle entered",
+        responses=returns(Accepted, "The event is durable", 202) | WRITE_ERRORS,
         openapi_extra=takes(Passage, _PASSAGE),
     )
     async def entry(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
@@ -180,8 +180,8 @@ def write_routes(writer: Writer) -> APIRouter:
         "/api/sessions/exit",
         status_code=202,
         tags=["sessions"],
-        summary="A vehicle left",
-        responses=returns(Accepted, "Durable", 202) | WRITE_ERRORS,
+        summary="Report that a vehicle left",
+        responses=returns(Accepted, "The event is durable", 202) | WRITE_ERRORS,
         openapi_extra=takes(Passage, _PASSAGE),
     )
     async def exit_(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
@@ -191,9 +191,9 @@ def write_routes(writer: Writer) -> APIRouter:
         "/api/sites/{site}/recount",
         status_code=202,
         tags=["sessions"],
-        summary="Set how many vehicles are inside",
-        description="The oldest sessions are given up, or new ones opened, to match this number.",
-        responses=returns(Accepted, "Durable", 202) | WRITE_ERRORS,
+        summary="Set the number of vehicles inside",
+        description="To match this number, the oldest sessions are given up or new ones opened.",
+        responses=returns(Accepted, "The event is durable", 202) | WRITE_ERRORS,
         openapi_extra=takes(Count, {"number_in": 42}),
     )
     async def recount(
@@ -208,7 +208,7 @@ def write_routes(writer: Writer) -> APIRouter:
         "/api/cameras/{site}/{device}/layout",
         tags=["cameras"],
         summary="Publish a camera's layout as its next version",
-        responses=returns(LayoutAccepted, "Durable; the tracker adopts it next")
+        responses=returns(LayoutAccepted, "The layout is durable, and the tracker adopts it next")
         | WRITE_ERRORS
         | errors(412),
         openapi_extra=takes("LayoutBody", LAYOUT_EXAMPLE),
@@ -234,7 +234,7 @@ def write_routes(writer: Writer) -> APIRouter:
 
 
 def _slot_routes(router: APIRouter, writer: Writer) -> None:
-    accepted = returns(Accepted, "Durable", 202) | WRITE_ERRORS
+    accepted = returns(Accepted, "The event is durable", 202) | WRITE_ERRORS
     path = "/api/sites/{site}/slots/{slot}"
 
     @router.post(
