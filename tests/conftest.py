@@ -1,9 +1,9 @@
 """Fixtures for all tests: the real servers, one set per test run, started at the first use.
 
-A test in stack/ or chaos/, or one that takes `infra`, is marked `stack` by itself (one in browser/
-`browser`); a parametrised one marks its real case:
-`pytest.param("real", marks=pytest.mark.stack)` with `request.getfixturevalue("infra")`.
-Stack tests share the servers and their topics: use `unique` for sites, devices, groups, keys.
+A test in stack/ or chaos/, or one that takes `infra`, is marked `stack` automatically, and one in
+browser/ is marked `browser`. A parametrised test marks its real case: `pytest.param("real",
+marks=pytest.mark.stack)` with `request.getfixturevalue("infra")`. Stack tests share the servers and
+their topics, so use `unique` for sites, devices, groups and keys.
 """
 
 import os
@@ -63,7 +63,7 @@ def mark(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def infra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
-    """Kafka with all topics, PostgreSQL, S3 and the MQTT broker, for the whole run."""
+    """Run Kafka with all topics, PostgreSQL, S3 and the MQTT broker for the whole test run."""
     paths = Paths(tmp_path_factory.mktemp("stack") / "state with space", ROOT / ".state" / "cache")
     # Tests send as fast as they can; the limits have their own tests.
     with Infra(paths, {**os.environ, **UNLIMITED}) as running:
@@ -72,13 +72,14 @@ def infra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
 
 @pytest.fixture
 def unique() -> Callable[[str], str]:
-    """`unique("site")` -> `site-1f3a...`: names that no other test uses, fit for a site."""
+    """Return a function: `unique("site")` gives `site-1f3a...`, a name that no other test uses and
+    that is valid for a site."""
     return lambda prefix: f"{prefix}-{uuid.uuid4().hex[:12]}"
 
 
 def shared_data(name: str) -> Path:
-    """The folder of a labelled set: below PARKING_DATA, otherwise beside the checkout. Without it
-    the test is skipped with a message; with PARKING_REQUIRE_DATA=1 (CI) that is a failure."""
+    """Return the folder of a labelled set: below PARKING_DATA, or otherwise next to the checkout.
+    Without it the test is skipped with a message, or fails with PARKING_REQUIRE_DATA=1 (CI)."""
     given = os.environ.get("PARKING_DATA")
     folder = (Path(given) if given else ROOT.parent / "shared" / "data") / name
     if not folder.is_dir():

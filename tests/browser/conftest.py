@@ -15,7 +15,8 @@ from tools.stack.settings import ROOT, Paths
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
-    """Kafka, the tracker and the notifier for these tests only: the page shows all their sites."""
+    """Run Kafka, the tracker and the notifier for these tests only, because the page shows all
+    their sites."""
     paths = Paths(tmp_path_factory.mktemp("browser") / "state", CACHE)
     with Infra(paths, os.environ, parts=("kafka",)) as infra:
         infra.start_service("tracker", {"TRACKER_TICK_S": "0.5"})
@@ -25,7 +26,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
 
 @pytest.fixture(scope="session")
 def e2e() -> Path:
-    """The packages of the checks, apart from those of the build."""
+    """Install the packages that the checks need, in addition to those of the build."""
     installed = E2E / "node_modules" / ".package-lock.json"
     lock = E2E / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:

@@ -1,4 +1,4 @@
-"""A site with a simulated camera: writes records like ingest and the detector."""
+"""A site with a simulated camera, whose records are written as ingest and the detector would."""
 
 import asyncio
 import itertools
@@ -32,7 +32,7 @@ WIDTH, HEIGHT = 640, 360
 
 
 def layout(site_id: str) -> LayoutPublished:
-    """Twelve slots in two zones, on the plan and in the picture of one camera."""
+    """Return twelve slots in two zones, on the plan and in the picture of one camera."""
     slots = []
     for index in range(12):
         row, column = divmod(index, 6)
@@ -67,9 +67,9 @@ def layout(site_id: str) -> LayoutPublished:
 
 
 class Feeder:
-    """Publishes the layout, then a frame and its detection every 400 ms; cars come and go. Without
-    `published` the camera has no layout until `draw`. Runs on its own thread; an error there is
-    raised at the end."""
+    """Publishes the layout, then a frame and its detection every 400 ms, while cars come and go. If
+    not `published`, the camera has no layout until `draw`. It runs on its own thread, and an error
+    there is raised at the end."""
 
     def __init__(self, bootstrap: str, site_id: str, *, published: bool = True) -> None:
         self._kafka = KafkaSettings(bootstrap)
@@ -98,7 +98,7 @@ class Feeder:
             raise self._error
 
     def draw(self, version: int, slot_ids: list[str]) -> None:
-        """From now on the detector sees these slots."""
+        """Make the detector see these slots from now on."""
         self._known = (version, slot_ids)
 
     def silence(self) -> None:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def lot(site: str, settings: SiteSettings, interval_ms: int) -> LayoutPublished:
-    """Twelve spaces in each zone; two accessible ones and two with a charger."""
+    """Return twelve spaces in each zone, among them two accessible ones and two with a charger."""
     zones = MANY if site == "many" else ZONES
     kinds: dict[str, SlotKind] = {"A1": "accessible", "A2": "accessible", "D1": "ev", "D2": "ev"}
     slots = [
@@ -53,7 +53,8 @@ def lot(site: str, settings: SiteSettings, interval_ms: int) -> LayoutPublished:
 def records(
     site: str, age_ms: int, settings: SiteSettings, interval_ms: int, reason: str = ""
 ) -> list[Outgoing]:
-    """A site whose cameras were last heard of that long ago; with a reason, all is unknown."""
+    """Return a site whose cameras were last heard from that long ago. With a reason, all is
+    unknown."""
     at_ms, drawn = time.time_ns() // 1_000_000 - age_ms, lot(site, settings, interval_ms)
     states: list[SlotState] = ["free", "occupied", "occupied"]
     known = [

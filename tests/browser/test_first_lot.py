@@ -1,5 +1,5 @@
-"""From an empty system to the first coloured space in a real Chromium: by mouse, and by keyboard
-alone; with an IP camera, and with an uploaded picture. Everything behind the page is real.
+"""Get from an empty system to the first coloured space in a real Chromium, by mouse and by keyboard
+alone, with an IP camera and with an uploaded picture. Everything behind the page is real.
 
 dashboard/e2e/first.mjs contains the steps and counts the actions.
 """
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @contextmanager
 def snapshot_camera() -> Iterator[str]:
-    """A camera that answers with the demo's picture, each time with other noise."""
+    """Serve the demo's picture as a camera would, each time with different noise."""
     picture = np.asarray(cv2.imread(str(PICTURE)), np.float64)
     random = np.random.default_rng(1)
 
@@ -50,7 +50,7 @@ def snapshot_camera() -> Iterator[str]:
             self.wfile.write(jpeg)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Camera) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -64,8 +64,8 @@ def snapshot_camera() -> Iterator[str]:
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[Infra]:
-    """What `make run SIGN_IN=required` starts, without a simulator, and without what stores and
-    counts the past."""
+    """Run what `make run SIGN_IN=required` starts, without the simulator and without the services
+    that store and count the past."""
     paths = Paths(tmp_path / "state", CACHE)
     with Infra(paths, os.environ, parts=("kafka", "mqtt", "postgres")) as infra:
         asyncio.run(_migrate(infra.dsn))

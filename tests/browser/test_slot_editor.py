@@ -1,4 +1,4 @@
-"""Slots drawn in a real Chromium for cameras without any: by mouse, and by keyboard alone.
+"""Draw slots in a real Chromium for cameras without any, by mouse and by keyboard alone.
 
 dashboard/e2e/slots.mjs contains the steps.
 """

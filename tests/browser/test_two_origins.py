@@ -1,7 +1,8 @@
-"""The page at one origin and the API at another, in a real Chromium, as deploy/cloudflare has them.
+"""Test the page at one origin and the API at another in a real Chromium, set up as in
+deploy/cloudflare.
 
-Between them is a proxy that ends idle streams after IDLE_S, where a CDN waits 100 s; the heartbeats
-are scaled by the same. dashboard/e2e/origins.mjs contains the steps.
+Between them is a proxy that ends idle streams after IDLE_S, where a CDN waits 100 s. The heartbeats
+are scaled by the same factor. dashboard/e2e/origins.mjs contains the steps.
 """
 
 import asyncio
@@ -52,7 +53,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def build(folder: Path, **settings: str) -> Path:
-    """Build the page as deploy/cloudflare/README.md says."""
+    """Build the page as deploy/cloudflare/README.md describes."""
     npm = [sys.executable, "-m", "tools.stack.node", "npm", "run", "--silent", "build", "--"]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), **settings}
     where = ["--outDir", str(folder), "--emptyOutDir", "--logLevel", "warn"]
@@ -101,7 +102,8 @@ class Lot:
 
 @dataclass
 class Wishes:
-    """What the browser's script asks for, by the line that it prints. It runs in another thread."""
+    """Does what the browser's script asks for, by the line that it prints. The script runs in
+    another thread."""
 
     edge: Edge
     lot: Lot

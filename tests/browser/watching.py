@@ -15,8 +15,8 @@ SCREENSHOTS = ROOT / ".state" / "screenshots"
 def watch(
     script: Path, arguments: Sequence[str], wishes: Mapping[str, Callable[[], object]]
 ) -> list[str]:
-    """Run the script and return its passed steps. Calls the wish that a line names. Fails with the
-    whole output if the script exits with another status than 0."""
+    """Run the script and return the steps that passed. When a line names a wish, call it. Fail with
+    the whole output if the script's exit status is not 0."""
     index = ROOT / "dashboard" / "dist" / "index.html"
     assert index.exists(), "the dashboard is not built: make dashboard"
     output = []

@@ -1,8 +1,8 @@
 """services.detector, killed once in the middle of its work, with its guarantee on or off.
 
-KILL_ONCE names a file. If it does not exist yet and KILL_AFTER frames were handled, it is created
-and the process dies as by kill -9, while it works on the next batch. ORDER=commit-first switches
-the guarantee off; everything but the order of the loop is the real service.
+KILL_ONCE names a file. If it does not exist yet and KILL_AFTER frames have been handled, it is
+created and the process dies as by kill -9 while it works on the next batch. ORDER=commit-first
+switches the guarantee off. Everything except the order of the loop is the real service.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from services.detector import __main__ as detector
 
 
 def killed_once(handle: Handle, after: int, mark: Path) -> Handle:
-    """`handle`, in which the process dies once."""
+    """Return `handle` with one death of the process in it."""
     handled = 0
 
     async def dying(records: Sequence[Record]) -> list[Outgoing]:
@@ -34,7 +34,7 @@ def killed_once(handle: Handle, after: int, mark: Path) -> Handle:
 
 
 def die_once(mark: Path) -> None:
-    """Die as by kill -9, unless the mark shows that this has happened."""
+    """Die as by kill -9, unless the mark shows that this has already happened."""
     if not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -48,7 +48,7 @@ async def commit_first(
     stop: asyncio.Event,
     polling: Polling,
 ) -> None:
-    """parking.runtime.runner.run, with the commit in the wrong place."""
+    """Run parking.runtime.runner.run with the commit in the wrong place."""
     del clock
     while not stop.is_set():
         records = await consumer.getmany(polling.timeout_ms, polling.max_records)
@@ -65,7 +65,7 @@ async def run(
     stop: asyncio.Event,
     polling: Polling,
 ) -> None:
-    """The loop in the requested order."""
+    """Run the loop in the requested order."""
     loop = commit_first if os.environ["ORDER"] == "commit-first" else runner.run
     dying = killed_once(handle, int(os.environ["KILL_AFTER"]), Path(os.environ["KILL_ONCE"]))
     await loop(consumer, dying, producer, clock, stop, polling)

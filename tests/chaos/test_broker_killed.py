@@ -1,9 +1,9 @@
-"""Row 4: the MQTT broker dies twenty times in the middle of a burst of gate events. No event of a
-device is lost.
+"""Row 4: the MQTT broker dies twenty times in the middle of a burst of gate events, and no event of
+a device is lost.
 
-The device is the firmware under the MicroPython unix port, its ring in simulated flash. At every
-other kill the bridge is dead too, and a probe at the broker waits for events that it has
-acknowledged and nobody fetched: these die with it for certain.
+The device is the firmware under the MicroPython unix port, with its ring in simulated flash. At
+every other kill the bridge is dead too, and a probe at the broker waits for events that the broker
+has acknowledged and nobody has fetched. These certainly die with it.
 """
 
 import json
@@ -63,7 +63,7 @@ class World:
         return self.device_id.split("/")[0]
 
     def count(self, name: str) -> float:
-        """One of NEW, KEPT, TAKEN, over all lives of the bridge."""
+        """Count NEW, KEPT or TAKEN over all lives of the bridge."""
         return self.before[name] + self.bridge.metric(name)
 
     def bridge_dies(self) -> None:
@@ -92,7 +92,7 @@ def world(infra: Infra, request, tmp_path: Path, unique) -> Iterator[World]:
 
 
 def die_unfetched(world: World, unanswered: int) -> None:
-    """The bridge is down, and only the broker has this many events."""
+    """Kill the broker while the bridge is down and only the broker has this many events."""
     root = f"parking/v1/{world.device_id}"
     with Client(world.broker, "bridge", client_id=f"probe-{world.hit}") as probe:
         probe.subscribe(f"{root}/#")
@@ -117,14 +117,14 @@ def die_unfetched(world: World, unanswered: int) -> None:
 
 
 def die_at_work(world: World) -> None:
-    """While the bridge fetches what comes."""
+    """Kill the broker while the bridge fetches what arrives."""
     world.broker.kill()
     note_lost_sessions(world)
     world.broker.back()
 
 
 def note_lost_sessions(world: World) -> None:
-    """Events that the dead broker does not have on disk."""
+    """Note the events that the dead broker does not have on disk."""
     store = world.broker.store
     stored = store.read_bytes() if store is not None and store.exists() else b""
     lanes = (f"{world.bridge.client_id}-{lane}".encode() for lane in ("frames", "events"))
@@ -154,7 +154,7 @@ def through_kills(world: World, kills: int, unanswered: int) -> None:
 
 
 def save(broker: Broker) -> None:
-    """Mosquitto writes its sessions down at this signal; aedes never does."""
+    """Make mosquitto write its sessions to disk, which it does at this signal. aedes never does."""
     if broker.store is not None:
         os.kill(broker.pid, signal.SIGUSR1)
         wait_until(broker.store.exists, 20, "saved")

@@ -1,7 +1,7 @@
-"""Every service killed at each of its crash points, ten times: nothing is lost or duplicated. Work
-in progress comes again, or was already acknowledged, depending on the point.
+"""Every service is killed at each of its crash points, ten times, and nothing is lost or
+duplicated. Depending on the point, work in progress is delivered again or was already acknowledged.
 
-`make test` tries three points once; `make test-nightly` all of them.
+`make test` tries three points once; `make test-nightly` tries all of them.
 """
 
 import os
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """One stack for all points; each point has a site of its own."""
+    """Run one stack for all points. Each point has a site of its own."""
     folder = tmp_path_factory.mktemp("points")
     paths = Paths(folder / "state", ROOT / ".state" / "cache")
     with Infra(paths, os.environ) as infra:
@@ -45,7 +45,8 @@ class Tally:
         self.again += again
 
     def check(self) -> None:
-        """The point lies where it says: before what acknowledges the work, or behind it."""
+        """Check that the point lies where it says it does: before the acknowledgement of the work,
+        or after it."""
         words = f"{self._point.runs} kills, {self.in_hand} in hand, {self.again} given again"
         self._record(self._point.name, words)
         assert (self.again > 0) == self._point.comes_again, words
@@ -58,7 +59,7 @@ def tally(request: pytest.FixtureRequest, record_property) -> Tally:
 
 # ---------------------------------------------------------------- what reads Kafka
 def uncommitted(pipeline: Pipeline, service: str, in_hand: list[str]) -> int:
-    """Count the records behind those that the dead process had acknowledged."""
+    """Count the records after those that the dead process had acknowledged."""
     at = pipeline.committed(service)
     places = [name.rsplit("/", 2) for name in in_hand]
     return sum(int(offset) >= at.get((topic, int(n)), 0) for topic, n, offset in places)
@@ -115,8 +116,8 @@ def test_the_detector_killed_between_two_effects(
 
 # ---------------------------------------------------------------- what is asked from outside
 class Asked:
-    """The clients' requests, by event id, and how often each was written when its service died:
-    without an answer a client repeats its request, or the broker delivers it again."""
+    """The clients' requests by event id, and how often each was written when its service died.
+    Without an answer, a client repeats its request or the broker delivers it again."""
 
     def __init__(self, pipeline: Pipeline, tally: Tally) -> None:
         self._pipeline = pipeline

@@ -1,5 +1,6 @@
-"""The disk of the embedded stack fills up and is freed: Kafka waits, reports why and recovers by
-itself, and every acknowledged record is there. A small file system in memory: it needs root."""
+"""When the disk of the embedded stack fills up and is freed, Kafka waits, reports why and recovers
+by itself, and every acknowledged record is there. The disk is a small file system in memory, which
+needs root."""
 
 import asyncio
 import os
@@ -34,7 +35,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 class Writer:
-    """Writes numbered records until Kafka takes no more."""
+    """Writes numbered records until Kafka accepts no more."""
 
     def __init__(self, infra: Infra) -> None:
         self.kafka = KafkaSettings(infra.bootstrap)
@@ -64,7 +65,7 @@ class Writer:
 
 
 def fill(folder: Path) -> Path:
-    """Until nothing more fits."""
+    """Fill it until nothing more fits."""
     file = folder / "ballast"
     with file.open("wb", buffering=0) as ballast:
         try:

@@ -1,5 +1,5 @@
-"""A device of one site floods the broker with gate events: the other site's changes stay on time,
-through every process."""
+"""While a device of one site floods the broker with gate events, the other site's changes stay on
+time through every process."""
 
 import os
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""600 frozen clients at 10,000 slots: the memory of the gateway stays bounded.
+"""With 600 frozen clients at 10,000 slots, the gateway's memory stays bounded.
 
-Each costs the textbook gateway a snapshot of its own (docs/operations.md).
+In the textbook gateway, each of them costs a snapshot of its own (docs/operations.md).
 """
 
 import socket

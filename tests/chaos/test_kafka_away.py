@@ -1,7 +1,7 @@
-"""Row 5: Kafka stands still for half a minute (nightly: is dead too, and for ten). The bridge
+"""Row 5: Kafka is frozen for half a minute (nightly: also dead, and for ten minutes). The bridge
 accepts no more than its limit, its memory does not grow, and afterwards no gate event is missing.
 
-Its device keeps sending at its pace: the MQTT broker keeps what the bridge does not take.
+The device keeps sending at its own pace, and the MQTT broker keeps what the bridge does not take.
 """
 
 import json
@@ -54,7 +54,7 @@ class Load:
     acked: set[int] = field(default_factory=set)
 
     def send(self, second: float) -> None:
-        """All that is due by this second."""
+        """Send everything that is due by this second."""
         gate = json.dumps({"direction": "entry", "gate": "main"}).encode()
         while self.gates < second * GATES_PER_S:
             self.gates += 1
@@ -72,7 +72,7 @@ class Load:
 
 @dataclass
 class Worst:
-    """The highest of each that was seen."""
+    """The highest value of each measurement."""
 
     rss_bytes: int = 0
     unacked: float = 0
@@ -168,8 +168,8 @@ def test_negative_control_without_its_bound_the_bridge_takes_more_than_it_may(
     unique,
     record_property: Callable[[str, object], None],
 ):
-    """The control: the number waiting for Kafka then exceeds the limit checked above, by up to the
-    broker's own window (100 in mosquitto)."""
+    """Without the bound, the number of messages that wait for Kafka exceeds the limit checked
+    above, by up to the broker's own window (100 in mosquitto)."""
     device = f"{unique('site')}/gate"
     broker.add(device)
     waited: list[float] = []
@@ -182,7 +182,8 @@ def test_negative_control_without_its_bound_the_bridge_takes_more_than_it_may(
 
 
 def flooded(infra: Infra, broker: Broker, bridge: Bridge, device: str, boot: int) -> float:
-    """Return the most that waited while Kafka was frozen and many gate events came at once."""
+    """Return the largest number of waiting messages while Kafka was frozen and many gate events
+    came at once."""
     worst, last = Worst(), (0.0, time.monotonic())
     gate = json.dumps({"direction": "entry", "gate": "main"}).encode()
     with Client(broker, device) as client, away(infra, dead=False):
@@ -210,8 +211,8 @@ def endure(load: Load, worst: Worst, bridge: Bridge, outage_s: int) -> None:
 
 
 def drained(infra: Infra, bridge: Bridge, load: Load, site: str) -> bool:
-    """Every gate event is acked and in Postgres, every frame is written or dropped for a newer one,
-    nothing waits."""
+    """Wait until every gate event is acked and in Postgres, every frame is written or dropped in
+    favour of a newer one, and nothing waits."""
     return (
         load.all_acked()
         and settled(bridge) >= load.frames
@@ -222,7 +223,7 @@ def drained(infra: Infra, bridge: Bridge, load: Load, site: str) -> bool:
 
 @contextmanager
 def away(infra: Infra, dead: bool) -> Iterator[None]:
-    """Kafka stands still, or is dead and not started again, until the end of the block."""
+    """Freeze Kafka, or kill it and do not restart it, until the end of the block."""
     infra.kill("kafka", signal.SIGKILL if dead else signal.SIGSTOP)
     if dead:
         infra.stop("kafka")  # otherwise its supervisor would start it again

@@ -1,8 +1,10 @@
-"""kill -9 of every service once while a real day is played: nothing lost, nothing doubled.
+"""Every service is killed once by kill -9 while a real day is played, and nothing is lost or
+doubled.
 
-Each kill waits for progress after the one before, so that it hits work in flight. A second test
-kills the detector in the middle of a batch, as it is and with its guarantee switched off (it
-commits before it works): the negative control must then find frames that nobody analysed.
+Each kill waits for progress after the one before, so that it hits work in progress. A second test
+kills the detector in the middle of a batch, once as shipped and once with its guarantee switched
+off, so that it commits before it works. In that negative control the test must find frames that
+nobody analysed.
 """
 
 import os
@@ -91,8 +93,8 @@ def test_nothing_is_lost_and_nothing_doubled(play: Play, record_property):
 
 
 def nothing_applied_twice(events: list[Arrival]) -> None:
-    """A browser that applies only higher versions applies no change and no version a second time,
-    after a reconnect or a snapshot."""
+    """Check that a browser that applies only higher versions applies no change and no version
+    twice, even after a reconnect or a snapshot."""
     held: dict[str, int] = {}
     applied: Counter[tuple[str, Any]] = Counter()
     for event, _, data, _ in events:
@@ -106,7 +108,8 @@ def nothing_applied_twice(events: list[Arrival]) -> None:
 
 
 def test_the_proof_of_nothing_applied_twice_can_fail():
-    """The control: a change that comes again as a new version, as a frame written twice made it."""
+    """In the control, a change comes again under a new version, as happened when a frame was
+    written twice."""
 
     def change(version: int) -> Arrival:
         return Arrival("slot-change", "", {"id": "a", "slot_id": "1", "version": version}, 0.0)
@@ -119,7 +122,8 @@ def test_the_proof_of_nothing_applied_twice_can_fail():
 
 
 def seen_everywhere(play: Play, events: list[Arrival]) -> bool:
-    """What a browser holds (snapshot, then higher versions) is what Postgres holds."""
+    """Check that what a browser holds (the snapshot, then higher versions) is what Postgres
+    holds."""
     held: dict[str, tuple[int, str]] = {}
     for event, _, data, _ in list(events):
         if event == "snapshot":
@@ -139,7 +143,7 @@ def slots_of(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
 def test_a_detector_killed_at_work_loses_nothing_unless_it_commits_first(
     play: Play, order: str, tmp_path: Path, record_property
 ):
-    """The same kill, between taking a batch and reporting it; `commit-first` is the control."""
+    """Both are killed between taking a batch and reporting it. `commit-first` is the control."""
     mark = tmp_path / "was-killed"
     killed = {"ORDER": order, "KILL_AFTER": str(PROGRESS), "KILL_ONCE": str(mark)}
     for service in SERVICES:

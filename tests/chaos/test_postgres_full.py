@@ -1,8 +1,8 @@
-"""PostgreSQL has no space left: the persister pauses, says why, and goes on by itself when there is
-space; every accepted event is stored once.
+"""When PostgreSQL has no space left, the persister pauses, says why, and continues by itself when
+there is space again. Every accepted event is stored once.
 
-Two ways to be full: a limit of a file's size, which needs no rights and refuses new pages of one
-table; and a small file system in memory, on which PostgreSQL itself may end (nightly, needs root).
+There are two ways to be full. A limit on the size of a file needs no rights and refuses new pages
+of one table. On a small file system in memory, PostgreSQL itself may end (nightly, needs root).
 """
 
 import os
@@ -46,7 +46,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
 
 @contextmanager
 def small_files() -> Iterator[None]:
-    """No process started here writes beyond this size of a file."""
+    """Let no process started here write a file beyond this size."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (SEGMENT_BYTES, before[1]))
     try:
@@ -62,7 +62,7 @@ def own_postgres(state: Path) -> Iterator[Infra]:
 
 
 def fill_table(world: World) -> None:
-    """Copies of one row, until the table cannot grow."""
+    """Insert copies of one row until the table cannot grow."""
     columns = "site_id, device_id, direction, time_ms, time_source, via"
     copies = (
         f"insert into gate_events (id, gate_id, {columns}) "  # noqa: S608 -- a test's own words
@@ -110,7 +110,8 @@ def test_a_table_that_cannot_grow_pauses_the_persister(
 def resumed(
     world: World, persister: Process, began_s: float, note: Callable[[str, object], None]
 ) -> None:
-    """By itself: the same process, nothing left to write, nothing set aside, nothing said."""
+    """Check that it resumed by itself: the same process, nothing left to write, no dead letters,
+    and no complaint in /readyz."""
     world.drained(90)
     note("resumed_after_s", round(time.monotonic() - began_s, 1))
     wait_until(lambda: persister.asked("/readyz").status_code == 200, 30, "it is ready")
@@ -164,7 +165,8 @@ def test_a_full_disk_pauses_the_persister(
 
 
 def end_server(server: Infra) -> None:
-    """PostgreSQL ends when it cannot begin the next file of its log; the supervisor waits."""
+    """Make PostgreSQL end because it cannot begin the next file of its log. The supervisor
+    waits."""
     password = (server.settings.paths.secrets / "postgres_admin").read_text("utf-8").strip()
     admin = make_conninfo(server.dsn, user="postgres", password=password, dbname="postgres")
     unit = server._supervisor.units["postgres"]  # noqa: SLF001 -- its state is what is asked

@@ -1,5 +1,5 @@
-"""Two trackers, three workers of analytics and two gateways side by side, killed in turn under
-load: nothing lost, nothing doubled, and a client of each gateway that resumes misses nothing."""
+"""Two trackers, three analytics workers and two gateways run side by side and are killed in turn
+under load. Nothing is lost or doubled, and a client of each gateway that resumes misses nothing."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ def pipeline(tmp_path: Any) -> Iterator[Pipeline]:
 
 @dataclass
 class Instance:
-    """One process of a service, always at the same port."""
+    """One process of a service, always on the same port."""
 
     pipeline: Pipeline
     service: str
@@ -69,7 +69,7 @@ class Instance:
             return False
 
     def kill(self) -> None:
-        """kill -9, and another one in its place."""
+        """Kill the process with kill -9 and start another one in its place."""
         self.end()
         self.kills += 1
         self._process = self._started()
@@ -80,8 +80,8 @@ class Instance:
 
 
 class Load:
-    """Writes to every site until ended: frames and gates into Kafka, passages through either
-    gateway, each with its own key until it is accepted."""
+    """Writes to every site until it is ended: frames and gate events into Kafka, and passages
+    through either gateway, each repeated with its own key until it is accepted."""
 
     def __init__(self, pipeline: Pipeline, feeds: Sequence[Feed], gateways: list[Instance]) -> None:
         self._feeds = feeds
@@ -126,8 +126,8 @@ class Load:
 
 
 def misses_nothing(events: Sequence[Arrival], changes: Sequence[SlotChanged]) -> int:
-    """One snapshot, and behind it every change of the log, each once and in its slot's order, over
-    any number of connections. Returns how many came behind the snapshot."""
+    """Check that there is one snapshot, followed by every change of the log, each once and in its
+    slot's order, over any number of connections. Return how many changes followed the snapshot."""
     kinds = [arrival.event for arrival in events]
     assert kinds.count("snapshot") == 1
     assert kinds.count("reset") == 0
@@ -215,7 +215,8 @@ def test_nothing_is_lost_while_each_of_them_is_killed_in_turn(
 
 
 def a_loss_is_noticed(pipeline: Pipeline, feed: Feed) -> None:
-    """The control of the ledger: the same check detects one id more or less than accepted."""
+    """As the control of the ledger, check that the same check detects one id too many or too
+    few."""
     with pytest.raises(AssertionError):
         pipeline.check_rows(feed.site, feed.gates | {"never"}, feed.frames)
     with pytest.raises(AssertionError):
@@ -223,7 +224,7 @@ def a_loss_is_noticed(pipeline: Pipeline, feed: Feed) -> None:
 
 
 def test_the_proof_of_a_client_that_misses_nothing_can_fail():
-    """The control: a change that is lost, repeated or out of order; a second snapshot."""
+    """The control has a change that is lost, repeated or out of order, or a second snapshot."""
 
     def change(version: int) -> SlotChanged:
         cause = Cause(kind="frame", id="f")

@@ -1,9 +1,9 @@
 """A tracker that froze while processing a batch and was replaced writes nothing when it wakes up.
 
-Each round a tracker freezes just before or in the middle of a transaction, for longer than its
-session; another takes over its partitions and continues; the first one wakes up and must end; then
-the second one is killed. At the end everything is recomputed: nothing lost, nothing twice. Without
-the fence (the control) the records of the woken one are found.
+In each round a tracker freezes just before a transaction or in the middle of one, for longer than
+its session. Another one takes over its partitions and continues. The first one wakes up and must
+end, and then the second one is killed. At the end everything is recomputed, and nothing may be lost
+or appear twice. Without the fence (the control) the records of the tracker that woke up are found.
 """
 
 import os
@@ -54,7 +54,7 @@ class Round:
         return subprocess.Popen([sys.executable, "-m", self._module], env=env, cwd=ROOT)
 
     def play(self, messages: list[Outgoing], site_id: str, frame: int, point: str) -> int:
-        """Returns the status with which the woken tracker ended; 0 where it did not end."""
+        """Return the exit status of the tracker that woke up; 0 if it did not end."""
         first = self.tracker(f"{point}:freeze")
         second = None
         try:

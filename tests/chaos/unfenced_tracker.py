@@ -1,4 +1,4 @@
-"""services.tracker without its fence: each process has transactional ids of its own."""
+"""services.tracker without its fence, because each process has transactional ids of its own."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Files from users: one clear line for each error, all at once, no traceback."""
+"""Files from users give one clear line for each error, all at once and without a traceback."""
 
 import json
 import subprocess
@@ -201,7 +201,7 @@ def test_errors_a_user_can_fix_are_reported_in_words(error: Exception, expected:
 
 
 def test_a_program_ends_in_one_line(tmp_path: Path):
-    """Control: by default Python ends with a traceback."""
+    """In the control, Python ends with a traceback, as it does by default."""
     footage(tmp_path, b"[1]")
     (tmp_path / "passwords.json").write_text("{}")
     given = ["--footage", str(tmp_path), "--passwords", str(tmp_path / "passwords.json")]

@@ -1,5 +1,5 @@
 """The Helm chart, tested by its rendered output in tests/components/chart/. Helm itself is needed
-only to see that the chart still renders to that; write it again with CHART_WRITE=1."""
+only to check that the chart still renders to that output. CHART_WRITE=1 writes it again."""
 
 import importlib
 import os
@@ -55,7 +55,8 @@ def pod(size: str, service: str) -> dict[str, Any]:
 
 
 def environment(size: str, service: str, folder: Path) -> dict[str, str]:
-    """As the pod sees it; files lie in `folder`, a secret without a form of its own is "secret"."""
+    """Return the environment as the pod sees it. Files are in `folder`, and a secret without a form
+    of its own is "secret"."""
     env = {}
     for one in pod(size, service)["spec"]["containers"][0]["env"]:
         source = one.get("valueFrom", {})
@@ -69,7 +70,7 @@ def environment(size: str, service: str, folder: Path) -> dict[str, str]:
 
 
 def authority() -> bytes:
-    """A certificate that signs itself, as PEM."""
+    """Return a self-signed certificate, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
     now = datetime.now(UTC)
@@ -97,7 +98,8 @@ def test_a_service_accepts_the_environment_that_the_chart_gives(
 
 
 def accepted(size: str, part: str, service: str, tmp_path: Path) -> tuple[Any, dict[str, str]]:
-    """The settings that a service reads from the environment of a pod, and that environment."""
+    """Return the settings that a service reads from the environment of a pod, and that
+    environment."""
     for name in ("kafka/ca.crt", "mqtt/ca.crt", "keys/api_keys"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)

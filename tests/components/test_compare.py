@@ -127,7 +127,7 @@ def test_a_score_tells_wrong_from_unknown():
 
 # ---------------------------------------------------------------- the whole
 def known() -> Result:
-    """Two slots over 100 s, every number calculated by hand."""
+    """Return two slots over 100 s, with every number calculated by hand."""
     a = account("old", {
         A1: line((0, "free"), (40_000, "occupied")),
         ("demo", "A2"): line((0, "free")),
@@ -255,7 +255,7 @@ class Read(HTMLParser):
 
 @pytest.fixture(scope="module")
 def two() -> tuple[Played, Played]:
-    """The same pictures under two settings."""
+    """Return the same pictures under two settings."""
     a, b = (played(recording(), chosen) for chosen in SETTINGS)
     return a, b
 
@@ -313,7 +313,7 @@ def test_the_outline_lies_inside_its_cut_out(result):
 
 @pytest.fixture(scope="module")
 def runs(two, tmp_path_factory):
-    """Two runs' folders."""
+    """Return the folders of two runs."""
     folder = tmp_path_factory.mktemp("runs")
     for name, run, chosen in zip("ab", two, SETTINGS, strict=True):
         facts = RunFacts(
@@ -357,7 +357,7 @@ def test_limits_may_be_json_and_the_numbers_are_written(runs, capsys):
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory):
-    """Annotations by which A1 is always free, and the archive of their pictures."""
+    """Return annotations by which A1 is always free, and the archive of their pictures."""
     folder = tmp_path_factory.mktemp("labelled")
     frames = []
     for number, slot in enumerate(STORY, 1):

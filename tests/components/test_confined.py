@@ -1,5 +1,5 @@
-"""A group with limits of memory and processor time (tools/bench/confined.py), with real ones where
-control groups can be made."""
+"""Control groups that limit memory and processor time (tools/bench/confined.py), tested with real
+ones where they can be created."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""How many threads a detector takes, and what the comparison of runtimes says."""
+"""How many threads a detector uses, and what the comparison of runtimes reports."""
 
 import sys
 

@@ -10,7 +10,7 @@ from services.detector.onnxfile import onnx_metadata
 
 
 def onnx_with(**metadata: str) -> bytes:
-    """The shell of an ONNX file: a version, a name, a graph of bytes, then the metadata."""
+    """Return the shell of an ONNX file: a version, a name, a graph of bytes, then the metadata."""
 
     def part(field: int, body: bytes) -> bytes:
         length = len(body)
@@ -96,7 +96,7 @@ def test_letterbox_gives_rgb_in_0_to_1_and_grey_at_the_edges():
 
 
 class Planted:
-    """A runtime whose output is known: in each picture one box, reported twice, and a faint one."""
+    """A runtime whose output is known: one box in each picture, reported twice, and a faint one."""
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []

@@ -274,8 +274,8 @@ def test_the_commands(broker: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_the_firmware_still_needs_is_said(
     broker: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The firmware accepts no TLS without the authority's certificate, and no QR code has room for
-    it."""
+    """The firmware accepts no TLS without the authority's certificate, which does not fit into a QR
+    code."""
 
     def reports_of(*command: str) -> str:
         main(["devices", *command])

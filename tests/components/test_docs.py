@@ -1,4 +1,4 @@
-"""The documents' links: found, followed, and laid out for the site."""
+"""The links in the documents: they are found, followed, and laid out for the site."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The damage that tools/evaluate does, and how it counts the results."""
+"""How tools/evaluate damages pictures, and how it counts the results."""
 
 import json
 from pathlib import Path
@@ -69,7 +69,8 @@ def test_a_refused_frame_is_unknown_and_ends_nothing(tmp_path):
 
 
 def test_only_what_the_clean_frame_had_right_is_spoilt(tmp_path):
-    """The detector of the tests finds no vehicle on footage: occupied slots are wrong at once."""
+    """The detector of this test finds no vehicles in the footage, so occupied slots are wrong from
+    the start."""
     (tmp_path / "demo").symlink_to(DEMO)
     tallies = measure(sample(tmp_path, 1, seed=1), {"demo": analyser().analyse}, ["jpeg"])
     assert tallies[CLEAN, 0].slots["wrong"] > 0

@@ -143,7 +143,7 @@ def test_a_live_camera_with_hardly_any_noise_is_not_frozen(sigma, quality):
 
 
 def test_moving_objects_are_not_a_clock():
-    """A ball in a rendered lot without noise: the tiles that ever changed are too many."""
+    """A ball moves in a rendered lot without noise, so too many tiles have changed at some time."""
     shown = []
     for step in range(8):
         picture = demo_frame(20).copy()
@@ -174,7 +174,7 @@ def test_fog_lifts_the_dark_parts_and_takes_the_contrast(lot):
 
 
 def test_an_empty_sharp_lot_of_one_grey_is_not_fogged():
-    """Nothing in it is dark and nothing bright, but its gravel is sharp."""
+    """Nothing in it is dark or bright, but its gravel is sharp."""
     rng = np.random.default_rng(8)
     gravel = np.clip(rng.normal(136, 30, (90, 160)), 88, 196).astype(np.uint8)
     gravel = np.asarray(cv2.resize(gravel, (1280, 720), interpolation=0), np.uint8)
@@ -184,7 +184,7 @@ def test_an_empty_sharp_lot_of_one_grey_is_not_fogged():
 
 
 def usual(picture: Picture, as_reference: Picture) -> str:
-    """Of a camera whose layout's reference picture is known."""
+    """Return the thresholds for a camera whose layout has a known reference picture."""
     made = read_reference(make_reference(as_reference))
     assert made is not None
     limits = limits_for(measured(made.grey), Thresholds())
@@ -192,7 +192,7 @@ def usual(picture: Picture, as_reference: Picture) -> str:
 
 
 def masked(picture: Picture) -> Picture:
-    """A privacy mask over most of it."""
+    """Cover most of the picture with a privacy mask."""
     made = np.zeros_like(picture)
     part = np.s_[210:430, 310:650]
     made[part] = picture[part]
@@ -242,7 +242,7 @@ def test_only_a_slot_that_shows_nothing_is_reported(lot):
 
 
 def washed(picture: Picture) -> Picture:
-    """A bright veil over all of it: half of the contrast is left."""
+    """Lay a bright veil over the whole picture, which halves the contrast."""
     return np.asarray(picture * 0.5 + 100, np.uint8)
 
 
@@ -257,14 +257,14 @@ def test_washed_out_light_is_normal_where_the_reference_shows_it_and_fog_is_stil
 
 # ---------------------------------------------------------------- empty lots
 def ground(level: int, spread: float) -> Picture:
-    """Empty asphalt of one grey, with its grain."""
+    """Return empty asphalt of one grey, with its grain."""
     grain = np.random.default_rng(4).normal(0, spread, (270, 480, 1))
     grey = np.clip(level + grain, 0, 255).astype(np.uint8)
     return np.asarray(cv2.resize(np.repeat(grey, 3, axis=2), (960, 540)), np.uint8)
 
 
 def lined(picture: Picture, level: int, every: int) -> Picture:
-    """The ground with painted lines."""
+    """Return the ground with painted lines."""
     for x in range(40, 960, every):
         cv2.line(picture, (x, 60), (x + 50, 250), (level,) * 3, 4)
     return picture
@@ -278,7 +278,8 @@ EMPTY = {
 
 @pytest.mark.parametrize("name", EMPTY)
 def test_an_empty_lot_of_little_contrast_is_not_in_fog(name):
-    """Measured as such by the earlier limits: hardly any contrast, nowhere much of it."""
+    """The earlier limits called it fog, because it has hardly any contrast and nowhere much of
+    it."""
     seen = measured(small_grey(EMPTY[name]))
     assert seen.bright_end - seen.dark_end < Thresholds().fogged_within
     assert Thresholds().fogged_above < seen.dark_end
@@ -293,7 +294,7 @@ def test_the_same_lot_in_fog_is(name, strength):
 
 
 def test_an_empty_lot_in_the_dark_is_not_covered_and_a_cover_in_the_dark_is():
-    """Few blocks show detail, but lines as sharp as no cover lets through."""
+    """Few blocks show detail, but the lines are sharper than any cover would leave them."""
     dark = ground(55, 1.5)
     lined(dark[:, :430], 110, 45)
     dark[:40] = 75

@@ -1,5 +1,5 @@
-"""The judge: when and where vehicles are searched, when slots get a closer look, which opinion
-counts."""
+"""The judge: when and where vehicles are searched for, when slots get a closer look, and which
+opinion counts."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ NONE = ~EVERY
 
 
 class Counting(WhiteDetector):
-    """Finds the white vehicles, with a score of its own on each canvas, and counts the canvases."""
+    """Finds the white vehicles, with a different score on each canvas, and counts the canvases."""
 
     def __init__(self, *scores: float) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Counting(WhiteDetector):
 
 
 def net(*logits: float, fusion: Fusion = USUAL) -> SlotNet:
-    """Returns these answers for slots in turn, then repeats the last one."""
+    """Return a network that gives these answers for slots in turn and then repeats the last one."""
     left = list(logits)
 
     def forward(blob):
@@ -66,7 +66,7 @@ def judge(
     confirm=NONE,
     **more,
 ) -> tuple[Judgement, list[str]]:
-    """A picture's observations and the reported states."""
+    """Return a picture's observations and the reported states."""
     how, known = more.get("how", How()), more.get("known")
     one = Judge(Facts(), slotnet, detector)
     picture = scene(occupied, size_wh=SIZE_WH)
@@ -104,7 +104,7 @@ OUTWEIGHED = Fusion(bias=0, box=1, crop=0.5, covered=0, low=0.3, high=0.7)
     ("logit", "state"), [(CONTRADICTS_FROM, "unknown"), (CONTRADICTS_FROM - 0.1, "free")]
 )
 def test_a_slot_in_which_the_network_sees_a_vehicle_is_never_free(logit, state):
-    """Without a box of its own P(occupied) is low, as under the end of a lorry."""
+    """Without a box in the slot, P(occupied) is low, as under the end of a lorry."""
     judged, states = judge(net(logit, fusion=OUTWEIGHED), Counting(0.9), occupied=())
     assert judged.known.chances.max() < OUTWEIGHED.low
     assert states == [state] * 3
@@ -118,7 +118,7 @@ def test_where_it_is_not_trusted_yet_they_are():
 
 
 def test_a_sure_answer_that_does_not_hold_takes_all_trust_away():
-    """The network sees no vehicle in a slot where one is found for sure."""
+    """The network sees no vehicle in a slot where one is certainly found."""
     judged, _ = judge(net(SURE_FREE), Counting(0.99), known=known(trust=NEEDED - 1))
     assert judged.known.trust == 0
 
@@ -245,7 +245,8 @@ def test_nearly_unknown_is_in_doubt_too_and_then_all_that_are_not_surely_right_a
 
 
 def test_slots_are_seen_mirrored_as_well():
-    """A network that takes a bright left half for a vehicle sees a bright right one, mirrored."""
+    """A network that takes a bright left half for a vehicle sees a bright right half in the
+    mirrored crop."""
     square = np.array([(0.25, 0.25), (0.5, 0.25), (0.5, 0.5), (0.25, 0.5)])
     view = np.full((400, 800, 3), 90, np.uint8)
     view[:, 300:] = 255  # right of the slot's middle

@@ -1,4 +1,4 @@
-"""`make run LAN=1`, without servers: the certificates, the environment, what is said."""
+"""`make run LAN=1` without servers: the certificates, the environment and the printed lines."""
 
 import datetime as dt
 import io

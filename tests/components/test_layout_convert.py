@@ -1,4 +1,5 @@
-"""`parking layout convert`: files of other programs become layouts, and the other way round."""
+"""`parking layout convert` turns files of other programs into layouts, and layouts into such
+files."""
 
 import json
 from pathlib import Path

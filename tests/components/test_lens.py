@@ -1,5 +1,5 @@
-"""A lens that is wet, dirty or out of focus in part: those slots are unknown, all others keep their
-states."""
+"""If a part of the lens is wet, dirty or out of focus, the slots behind it are unknown and all
+others keep their states."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ POLYGONS = [[(x, y), (x + 0.08, y), (x + 0.08, y + 0.1), (x, y + 0.1)] for x, y 
 def blurred_at(
     picture: Picture, middle: tuple[float, float], reach: float, sigma: float
 ) -> Picture:
-    """Out of focus within so many picture widths of a place."""
+    """Blur the picture within so many picture widths of a place."""
     height, width = picture.shape[:2]
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
     far = np.hypot(xs / width - middle[0], (ys - middle[1] * height) / width)

@@ -1,4 +1,4 @@
-"""Unsafe or misspelt settings start nothing: one line says why."""
+"""With unsafe or misspelt settings nothing starts, and one line says why."""
 
 import ast
 import re

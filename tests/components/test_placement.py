@@ -1,4 +1,5 @@
-"""Moved cameras, on pictures of the demo's: found when moved, never because of light or cars."""
+"""Moved cameras, tested with pictures of the demo: they are found when moved, and never because of
+light or cars."""
 
 from functools import cache
 from pathlib import Path
@@ -88,8 +89,8 @@ def test_another_scene_is_lost_at_once_and_found_again():
 
 
 def test_after_a_long_calm_one_picture_of_another_scene_is_soon_forgotten(monkeypatch):
-    """A camera in another season: little agrees, nothing can be registered, and the check runs
-    seldom."""
+    """A camera in another season agrees little with its reference and cannot be registered, so the
+    check runs seldom."""
     agreements = iter([*[0.14] * 200, *[0.08] * 64, *[0.15] * 3])
     monkeypatch.setattr(Reference, "agreement", lambda *_: next(agreements))
     monkeypatch.setattr("parking.vision.placement.register", lambda *_: None)

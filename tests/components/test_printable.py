@@ -1,4 +1,4 @@
-"""Nothing from outside moves a terminal's cursor or begins a line of its own."""
+"""No text from outside moves a terminal's cursor or begins a line of its own."""
 
 import io
 import logging

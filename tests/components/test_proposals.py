@@ -1,4 +1,5 @@
-"""Slots proposed from made recordings: rows of cars in perspective, whose truth is known."""
+"""Slots proposed from generated recordings: rows of cars in perspective, for which the truth is
+known."""
 
 from functools import cache
 
@@ -44,7 +45,8 @@ def truth() -> list[Floats]:
 def recording(
     *, seed: int = 3, frames: int = 40, never: frozenset[int] = frozenset()
 ) -> list[Floats]:
-    """Cars that come and go in all slots but `never`, each off its slot's middle, boxes shaking."""
+    """Return cars that come and go in all slots except `never`, each off the middle of its slot,
+    with jittering boxes."""
     rng = np.random.default_rng(seed)
     centres = np.concatenate([slot_centres(row) for row in range(2)])
     shown: list[list[Floats]] = [[] for _ in range(frames)]
@@ -78,7 +80,8 @@ def usual() -> list[Proposal]:
 
 
 def driving(frames: int) -> list[Floats]:
-    """Cars that pass along the aisle between the rows, one after the other, never standing."""
+    """Return cars that pass along the aisle between the rows one after the other, without
+    stopping."""
     boxes = []
     for frame in range(frames):
         at = np.array([[(frame * 1.7 + lead) % 26 - 13, 20.2] for lead in (0, 9, 17)])
@@ -163,8 +166,8 @@ def test_frames_far_apart_count_what_was_seen_twice() -> None:
 
 
 def test_edges_tell_a_slanted_row_from_its_mirror_image() -> None:
-    """Cars at 50 degrees to their row, straight before the camera: their boxes are nearly those of
-    cars turned the other way."""
+    """The cars stand at 50 degrees to their row, straight in front of the camera, so their boxes
+    are nearly those of cars turned the other way."""
     slant = np.radians(50)
     x = (np.arange(6) - 2.5) * PITCH_M / np.sin(slant)
     centres = np.column_stack([x, np.full(6, 18.0)])

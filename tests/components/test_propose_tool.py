@@ -1,4 +1,4 @@
-"""The command that proposes slots: boxes in, files out; and its evaluation."""
+"""The command that proposes slots, from boxes to files, and its evaluation."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence

@@ -13,7 +13,8 @@ from tools.record.recording import Kept, in_order
 
 
 def rewritten(path: Path, to: Path, change) -> Path:
-    """The archive with `change(name, data) -> data | None` (None: left out) done to each member."""
+    """Return the archive with `change(name, data) -> data | None` applied to each member; None
+    leaves the member out."""
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(to, "w") as new:
         for info in old.infolist():
             data = change(info.filename, old.read(info))
@@ -127,7 +128,7 @@ def test_a_cut_file_is_refused(tmp_path, share):
 
 
 def test_a_flipped_byte_anywhere_is_found_or_is_none_of_the_content(tmp_path):
-    """With any byte changed, the file is either refused or reads the same."""
+    """Whichever byte is changed, the file is either refused or reads the same."""
     made = recording(("", "A1"))
     whole = archive(tmp_path / "a.zip", made)
     data = whole.read_bytes()

@@ -1,4 +1,4 @@
-"""A range of frames from a log whose detector lagged; the log is in memory."""
+"""Record a range of frames from a log whose detector lagged. The log is in memory."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -100,7 +100,8 @@ def changed(number: int, time_ms: int) -> SlotChanged:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
-    """Ten pictures, each reported two pictures later, with its change right after."""
+    """Return ten pictures, each reported two pictures later, with its change right after the
+    report."""
     log = Log()
     for number in range(1, 11):
         at_ms = START_MS + number * EVERY_MS

@@ -1,4 +1,4 @@
-"""Where vehicles are searched: what is shown to the model, and where its boxes lie then."""
+"""Where vehicles are searched for: what the model is shown, and where its boxes then lie."""
 
 from collections.abc import Sequence
 
@@ -82,7 +82,7 @@ def test_a_thousand_slots_are_one_region():
 
 
 def eight_by_eight(across: int):
-    """64 slots, so many pixels from one to the next, and the size of a picture that they fill."""
+    """Return 64 slots, so many pixels apart, and the size of the picture that they fill."""
     slots = [outline(x * across, y * across, 20, 16) for x in range(8) for y in range(8)]
     return slots, (8 * across, 8 * across)
 
@@ -93,7 +93,7 @@ def test_many_slots_close_together_are_one_region():
 
 
 def test_many_slots_far_apart_do_not_show_the_model_the_whole_picture():
-    """As the slots in doubt of a lot of 1,000 are."""
+    """This is how the slots in doubt of a lot of 1,000 lie."""
     slots, size_wh = eight_by_eight(160)
     shown = pixels(regions_about(slots, [1.0] * len(slots), size_wh))
     assert shown < 0.5 * size_wh[0] * size_wh[1]

@@ -1,4 +1,4 @@
-"""The proposal for a moved camera, and the slots it restores."""
+"""The proposal for a moved camera, and the slots that it restores."""
 
 import json
 import re
@@ -123,7 +123,8 @@ def test_a_squeezed_picture_goes_on(layout):
 
 
 def test_another_shape_that_cannot_be_compared_is_not_believed(layout):
-    """At night the camera's view cannot be registered: a picture of the same shape is accepted."""
+    """At night the camera's view cannot be registered, but a picture of the same shape is
+    accepted."""
     dusk = (frame(20) * 0.22).astype(np.uint8)
     blank = replace(layout, reference=make_reference(scene(["A1"], size_wh=(960, 640))))
     assert status(blank, np.ascontiguousarray(dusk)) == "ok"
@@ -131,7 +132,7 @@ def test_another_shape_that_cannot_be_compared_is_not_believed(layout):
 
 
 def status(layout: LayoutPublished, picture: Picture) -> str:
-    """What a camera's first picture is."""
+    """Return the status that a camera's first picture leads to."""
     judge = Judge(Facts(), None, WhiteDetector())
     analyser = Analyser(judge, Options(gate=Limits()), lambda: None)
     job = Job(jpeg(picture, 95), "demo/north", layout, frame_id="1")
@@ -172,7 +173,8 @@ def test_pictures_decode_as_the_detector_decodes_them():
 
 @pytest.mark.parametrize("reference", [20, 36])
 def test_a_camera_that_is_followed_is_noticed_at_once_when_it_is_knocked(layout, reference):
-    """Also where the reference was taken in another light, so that nothing looks quite like it."""
+    """This also holds if the reference was taken in another light, so that no picture looks quite
+    like it."""
     known = replace(layout, reference=make_reference(frame(reference)))
     judge = Judge(Facts(), None, WhiteDetector())
     analyser = Analyser(judge, Options(gate=Limits()), lambda: None)

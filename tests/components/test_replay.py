@@ -47,7 +47,7 @@ from tools.replay.script import frames_of, script
 
 
 def played(of: Recording, chosen: Choice | None = None, run: str = "test", **more) -> Played:
-    """Through the white detector's analyser, or as recorded."""
+    """Play it through the analyser of the white detector, or as recorded."""
     steps = script(of, chosen or Choice(), **more)
     recorded = more.get("eyes") == "recorded"
     watcher = RecordedWatcher() if recorded else ModelWatcher(analyser(), of.picture)
@@ -56,7 +56,7 @@ def played(of: Recording, chosen: Choice | None = None, run: str = "test", **mor
 
 @cache
 def usual() -> Played:
-    """The unchanged story, played once for all tests that only read it."""
+    """Return the unchanged story, played once for all tests that only read it."""
     return played(recording())
 
 
@@ -112,7 +112,7 @@ def test_either_network_can_be_chosen():
 
 
 def test_nothing_is_left_out_under_load_whatever_is_chosen_or_in_the_environment():
-    """Load differs from run to run, and a replay must not."""
+    """The load differs from run to run, and a replay must not."""
     environ = {"DETECTOR_LOAD": "on", "DETECTOR_SKIP": "on"}
     for chosen in (choice([]), choice(["DETECTOR_LOAD=on", "DETECTOR_SKIP=on"])):
         env = service_env(environ, chosen, "a") | {"KAFKA_BOOTSTRAP": "127.0.0.1:1"}
@@ -183,8 +183,8 @@ def test_a_slot_begins_as_it_was_shown_before():
 
 
 def test_a_picture_is_played_where_its_detection_stood():
-    """Live was slow: the tick of its time came before the detection, and does so again in the
-    replay."""
+    """The live detector was slow, so the tick of that time came before the detection, and it does
+    so again in the replay."""
     of = recording()
     made = [
         kept(event, number, at_ms=event.time_ms + 700)
@@ -200,7 +200,7 @@ def test_a_picture_is_played_where_its_detection_stood():
 
 
 def passed_over() -> Recording:
-    """Live analysed every second picture."""
+    """Return a recording in which the live detector analysed only every second picture."""
     of = recording()
     made = [kept(event, n) for n, event in enumerate(usual().detections) if n % 2]
     return Recording("x", of.sites, [*of.records, *made], of.picture, of.before)
@@ -246,7 +246,7 @@ def test_a_replay_is_the_fold_of_its_script():
 
 # ---------------------------------------------------------------- folders
 def footage(folder: Path, story=STORY, minutes: int = 5) -> Path:
-    """The made lot as a folder with annotations, one picture each five minutes."""
+    """Return the generated lot as a folder with annotations and one picture every five minutes."""
     width, height = 480, 270
     slots = {s.slot_id: s.polygon for s in layout().slots}
     frames = []
@@ -318,7 +318,7 @@ def test_labels_are_found_by_the_picture_itself_or_its_original_time(tmp_path):
 # ---------------------------------------------------------------- the command
 @pytest.fixture
 def command(tmp_path, capsys):
-    """The command line on the made folder; returns the run's folder."""
+    """Run the command line on the generated folder and return the run's folder."""
     (tmp_path / "lot").mkdir()
     folder = footage(tmp_path / "lot", STORY[:4])
 

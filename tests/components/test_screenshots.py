@@ -1,4 +1,4 @@
-"""The README's pictures, put together from single ones."""
+"""The README's pictures, which are put together from single ones."""
 
 from pathlib import Path
 

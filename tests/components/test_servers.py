@@ -1,4 +1,4 @@
-"""Kafka's and S3Proxy's archives for an installation."""
+"""The Kafka and S3Proxy archives for an installation."""
 
 from pathlib import Path
 

@@ -109,7 +109,7 @@ def test_how_dense_a_recording_is(tmp_path):
 
 
 def test_a_scene_that_stands_still_is_another_picture_each_time(tmp_path):
-    """Nearly the same one: what is between is a sensor's noise."""
+    """The pictures are nearly the same and differ by a sensor's noise."""
     files = [tmp_path / name for name in ("a.jpg", "b.jpg")]
     for seed, file in enumerate(files):
         file.write_bytes(jpeg(scene(seed=seed)))
@@ -133,7 +133,7 @@ def test_the_demos_covered_camera_is_reported_as_covered_by_every_picture():
 
 
 def sends(pace, commanded_ms, until_s, step_s=0.05):
-    """(scene's picture, camera) in the order of sending, looking every `step_s`."""
+    """Return (the scene's picture, camera) in the order of sending, looking every `step_s`."""
     sent = []
     for step in range(round(until_s / step_s)):
         now_s = step * step_s

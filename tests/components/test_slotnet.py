@@ -26,7 +26,7 @@ SQUARE = [(0.25, 0.25), (0.5, 0.25), (0.5, 0.5), (0.25, 0.5)]
 
 
 def as_input(cut: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """[N, S, S, 4] BGR and mask as [N, 4, S, S] RGB and mask, 0..1."""
+    """Turn [N, S, S, 4] BGR and mask into [N, 4, S, S] RGB and mask, 0..1."""
     ordered = cut[..., [2, 1, 0, 3]].transpose(0, 3, 1, 2)
     return np.asarray(np.ascontiguousarray(ordered, np.float32) / np.float32(255), np.float32)
 
@@ -40,7 +40,7 @@ def picture(value=90):
 
 
 def brightness(blob):
-    """A network that takes bright ground for a vehicle."""
+    """Return a network that takes bright ground for a vehicle."""
     return (blob[:, :3].mean(axis=(1, 2, 3)) - 0.5) * 20
 
 
@@ -174,7 +174,8 @@ def test_a_network_fitted_with_other_boxes_is_refused(tmp_path: Path):
 
 
 def onnx_file(folder: Path, metadata: dict[str, str]) -> Path:
-    """Nothing but metadata, as protobuf has it: field 14, entries of key 1 and value 2."""
+    """Return a file that contains only metadata, as protobuf encodes it: field 14, entries with key
+    1 and value 2."""
     data = b""
     for key, value in metadata.items():
         entry = field(1, key.encode()) + field(2, value.encode())
@@ -194,7 +195,7 @@ def field(number: int, body: bytes) -> bytes:
 
 
 def test_the_network_sees_the_crops_it_was_trained_on():
-    """`crops` cuts straight into the input; training stacks single crops."""
+    """`crops` writes directly into the input, while training stacks single crops."""
     view = np.random.default_rng(5).integers(0, 256, (90, 160, 3), np.uint8)
     outlines = [
         np.array([[0.1, 0.1], [0.3, 0.1], [0.3, 0.4], [0.1, 0.4]]),

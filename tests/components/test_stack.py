@@ -200,7 +200,7 @@ def test_many_cameras_are_played_at_a_pace_that_two_cores_keep(tmp_path: Path) -
 
 
 def test_cars_come_and_go_in_the_demos_first_minute() -> None:
-    """The tracker needs two pictures of a change; a round of the story stays short."""
+    """The tracker needs two pictures of a change, and a round of the story must stay short."""
     cameras: dict[str, list[dict[str, int]]] = {}
     played = load(demo.FOOTAGE)
     for frame in played.annotations["frames"]:

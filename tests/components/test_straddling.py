@@ -1,5 +1,5 @@
-"""One vehicle over two slots, through the detector's own analysis with the shipped models: a car of
-the demo's picture, copied onto the line between two free slots."""
+"""One vehicle over two slots, through the detector's own analysis with the shipped models. A car in
+the demo's picture is copied onto the line between two free slots."""
 
 import json
 from functools import cache
@@ -33,7 +33,8 @@ def frame() -> Frame:
 
 
 def picture(share: float | None) -> bytes:
-    """The frame, with a copy of the car this share of the way from the first slot to the second."""
+    """Return the frame with a copy of the car, this share of the way from the first slot to the
+    second."""
     clean = np.asarray(cv2.imread(str(frame().path)), np.uint8)
     if share is not None:
         outlines = frame().polygons
@@ -58,7 +59,7 @@ class Camera:
         self._seen = 0
 
     def see(self, share: float | None) -> list[tuple[str, list[str]]]:
-        """State and `straddling` of the two slots."""
+        """Return state and `straddling` of the two slots."""
         self._seen += 1
         job = Job(picture(share), "demo/north", layout_of(frame()), None, f"north/1/{self._seen}")
         (finding,) = self._analyser.analyse([job], self._looks, self._views)

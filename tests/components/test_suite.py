@@ -1,4 +1,4 @@
-"""`tools.suite` against real pytest runs in a folder of their own."""
+"""`tools.suite`, tested against real pytest runs in a folder of their own."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ PASSES = "\ndef test_passes():\n    pass\n"
 
 
 def fails_once(name: str) -> str:
-    """A test that fails in its first run only."""
+    """Return a test that fails only in its first run."""
     return f"""
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_{name}():
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with settings of its own, in which only the group `parts` has tests."""
+    """Return a folder with settings of its own, in which only the group `parts` has tests."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setattr(suite, "GROUPS", {"parts": ()})
@@ -88,7 +88,8 @@ def test_what_did_not_run_again_is_still_failed() -> None:
 def test_two_processes_share_the_files_and_each_test_runs_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The one that is done first takes the next file; a slow file keeps its process busy."""
+    """The process that finishes first takes the next file, while a slow file keeps the other one
+    busy."""
     how = ("-p", "tests.support.claims", "--claims={claims}")
     monkeypatch.setattr(suite, "GROUPS", {"servers": how, "others": how})
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -1,4 +1,4 @@
-"""The parts list follows the lock files; licences, advisories and secrets are seen."""
+"""The parts list follows the lock files, and licences, advisories and secrets are checked."""
 
 import pytest
 

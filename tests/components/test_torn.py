@@ -1,4 +1,4 @@
-"""Pictures that are torn, smeared or filled in: discarded, while the good ones around them are
+"""Pictures that are torn, smeared or filled in are discarded, while the good ones around them are
 kept."""
 
 import os
@@ -57,7 +57,7 @@ def tear(picture: Picture) -> None:
 
 
 def brighten_the_rest(picture: Picture) -> None:
-    """From a block on: the decoder read a wrong difference."""
+    """Brighten everything after a block, as if the decoder had read a wrong difference."""
     added = np.zeros(picture.shape[:2], np.int16)
     added[320:336, 500:], added[336:] = 25, 25
     picture[:] = np.clip(picture + added[..., None], 0, 255)
@@ -104,7 +104,7 @@ def test_light_cars_and_a_little_wind_tear_no_picture():
 
 @pytest.mark.parametrize(("before", "after"), [(35, 2), (6, 39), (42, 9), (47, 21), (37, 30)])
 def test_a_jump_of_hours_tears_no_picture(before, after):
-    """A recording that starts again, or is played faster than it was taken."""
+    """This happens when a recording starts again, or is played faster than it was taken."""
     recent = recent_of(small_grey(frame(before)), 0)
     fault, _ = compare(recent, small_grey(frame(after)), 500)
     assert fault is None
@@ -137,7 +137,7 @@ def test_a_part_that_stays_changed_is_the_scene_after_some_pictures():
 
 
 def spoilt(data: bytes, at: float, length: int) -> bytes:
-    """The picture with foreign bytes in its scan."""
+    """Return the picture with foreign bytes in its scan."""
     start, end = data.index(b"\xff\xda") + 14, data.rindex(b"\xff\xd9")
     place = start + int((end - start) * at)
     return data[:place] + bytes([1, 130, 77, 9]) * (length // 4) + data[place + length :]
@@ -176,7 +176,7 @@ def test_padding_and_odd_segments_are_no_damage(said, end, found):
 
 
 class Watching:
-    """One camera's pictures, five minutes apart, through the detector."""
+    """Sends one camera's pictures, five minutes apart, through the detector."""
 
     def __init__(self, known: LayoutPublished | None = None) -> None:
         judge = Judge(Facts(), None, WhiteDetector())
@@ -244,8 +244,8 @@ def test_one_odd_picture_does_not_hold_the_camera_moved():
 @pytest.mark.parametrize("camera", ["north", "south"])
 @pytest.mark.parametrize("pace_ms", [500, 5000])
 def test_a_time_lapse_of_a_clear_evening_is_not_torn(camera: str, pace_ms: int):
-    """Each picture of the demo is three minutes after the one before, so the light moves as fast
-    as its player likes; none of them is torn."""
+    """The demo's pictures are three minutes apart, so the light moves as fast as its player likes,
+    but none of them is torn."""
     names = [
         frame["file"]
         for frame in load(DEMO)["frames"]

@@ -1,4 +1,4 @@
-"""The largest site there can be fits into a checkpoint, and a larger one is refused."""
+"""The largest possible site fits into a checkpoint, and a larger one is refused."""
 
 import zlib
 
@@ -27,7 +27,7 @@ SITE = "s" * 40
 
 
 def name(prefix: str, number: int) -> str:
-    """As long as an id may be."""
+    """Return a name as long as an id may be."""
     return f"{prefix}{number:04d}".ljust(40, "x")
 
 
@@ -40,8 +40,8 @@ def adopt(t: Teller, camera: int, slots: range, version: int = 1):
 
 
 def largest(cameras: int, slots: int) -> tuple[int, Site]:
-    """The largest state, in bytes before compression: a site whose cameras see a thousand slots
-    each and fall silent while every vehicle overstays."""
+    """Return the largest state, in bytes before compression: a site whose cameras see a thousand
+    slots each and fall silent while every vehicle overstays."""
     t = Teller(SITE)
     starts = [lots.MAX_SLOTS * camera % slots for camera in range(cameras)]
     views = [range(start, start + lots.MAX_SLOTS) for start in starts]

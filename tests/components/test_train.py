@@ -73,7 +73,7 @@ def test_label_files_are_normalised_centre_and_size(tmp_path):
 
 
 def made(seed, count=4000):
-    """Scores whose true P(occupied) is 1 / (1 + exp(-(2 * logit + 1)))."""
+    """Return scores whose true P(occupied) is 1 / (1 + exp(-(2 * logit + 1)))."""
     random = np.random.default_rng(seed)
     score = random.uniform(0.01, 0.99, count)
     p = 1 / (1 + np.exp(-(2 * np.log(score / (1 - score)) + 1)))
@@ -96,7 +96,7 @@ def test_the_threshold_is_where_accuracy_is_best():
 
 # ---------------------------------------------------------------- INT8
 def small_model(onnx, path):
-    """Three convolutions, of which the last is a head; facts in the metadata."""
+    """Return three convolutions, the last of which is a head, with facts in the metadata."""
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
     rng = np.random.default_rng(1)
     names = ["/model.0/conv/Conv", "/model.1/conv/Conv", "/model.23/cv2.0/cv2.0.2/Conv"]

@@ -1,5 +1,5 @@
-"""Turned cameras, on the demo's pictures: set up right they are as good as upright ones; if not,
-the camera's health says how they are turned."""
+"""Turned cameras, tested with the demo's pictures. Set up correctly, they are as good as upright
+ones. Otherwise the camera's health says how they are turned."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def layout() -> LayoutPublished:
 
 
 def found(layout: LayoutPublished, *pictures: Picture, turn: Orientation) -> list[Finding]:
-    """Through ingest, with the camera's setting, and the detector."""
+    """Send the pictures through ingest, with the camera's setting, and through the detector."""
     analyser = Analyser(Judge(Facts(), None, WhiteDetector()), Options(), lambda: None)
     jobs = []
     for number, picture in enumerate(pictures):
@@ -95,7 +95,7 @@ def test_another_scene_is_not_called_turned(layout):
 
 
 def test_a_portrait_picture_that_cannot_be_compared_is_still_reported(layout):
-    """At night, say: the sides alone show it."""
+    """At night, for example, the aspect ratio alone shows it."""
     dusk = np.ascontiguousarray(as_shown((frame(20) * 0.22).astype(np.uint8), Orientation(90)))
     one = health(layout, dusk, Orientation())
     assert one.status == "moved"

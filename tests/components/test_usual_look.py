@@ -1,4 +1,4 @@
-"""Cameras with an unusual picture: their first day is their measure, and damage is still found."""
+"""Cameras with an unusual picture are judged by their first day, and damage is still found."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ def masked(picture: Picture) -> Picture:
 
 
 class Camera:
-    """One camera's pictures, two hours apart, through the detector's handlers."""
+    """Sends one camera's pictures, two hours apart, through the detector's handlers."""
 
     def __init__(self, known: LayoutPublished | None = None) -> None:
         self.layout = known or layout()
@@ -55,7 +55,7 @@ class Camera:
         self.restart()
 
     def restart(self) -> None:
-        """Another process: it reads the topics again."""
+        """Start another process, which reads the topics again."""
         self._tools = tools(self.layout)
         written = [record(one, number) for number, one in enumerate(self.looks)]
         assert asyncio.run(handle_looks(written, self._tools)) == []
@@ -142,7 +142,7 @@ def test_negative_control_a_day_of_damage_is_not_learnt_where_it_comes_and_goes(
 
 
 def test_negative_control_a_lens_out_of_focus_from_the_start_is_not_learnt():
-    """The layout's reference picture shows that it can be sharp."""
+    """The layout's reference picture shows that the camera can be sharp."""
     camera = Camera(layout(reference=make_reference(small(0))))
     status = camera.day(lambda picture: corrupt(picture, "defocus", 4, "x"))
     assert set(status[1:]) == {"blurred"}
