@@ -1,4 +1,4 @@
-"""Where accounts are stored: memory and Postgres behave alike."""
+"""The storage of accounts: memory and Postgres behave alike."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable

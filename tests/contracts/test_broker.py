@@ -1,4 +1,4 @@
-"""ports.Consumer and ports.Producer: the in-memory broker and real Kafka by the same tests."""
+"""ports.Consumer and ports.Producer: the in-memory broker and real Kafka pass the same tests."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -63,7 +63,8 @@ async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
 
 
 async def read(consumer: Consumer, key: bytes, count: int) -> list[Record]:
-    """Records with this key, until there are `count` (other tests share the topic)."""
+    """Return the records with this key once there are `count`, because other tests share the
+    topic."""
     found: list[Record] = []
     for _ in range(200):
         found += [r for r in await consumer.getmany(250, 100) if r.key == key]

@@ -1,5 +1,5 @@
-"""Habits of cameras in the field (docs/cameras.md): each gives whole pictures over one connection,
-and none gets a password in clear text where it offers Digest."""
+"""Habits of cameras in the field (docs/cameras.md): each camera gives whole pictures over one
+connection, and none that offers Digest gets a password in clear text."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -44,7 +44,7 @@ async def new_source() -> AsyncIterator[NewSource]:
 
 
 async def pictures(source: Source, count: int) -> list[bytes]:
-    """The first so many pictures of one connection."""
+    """Return the first so many pictures of one connection."""
     found: list[bytes] = []
     async with aclosing(source.pictures(lambda: "picture")) as given:
         async for jpeg in given:

@@ -1,4 +1,5 @@
-"""Finding ONVIF cameras in the page: notifier to ingest to the network, over UDP and HTTP."""
+"""Find ONVIF cameras in the page: from the notifier through ingest to the network, over UDP and
+HTTP."""
 
 import asyncio
 from typing import Any

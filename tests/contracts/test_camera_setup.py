@@ -1,5 +1,6 @@
-"""Adding a camera in the page: notifier to ingest to the camera, over HTTP. No login comes back, is
-logged or is written in clear, and no address is reached that ingest may not connect to."""
+"""Add a camera in the page: from the notifier through ingest to the camera, over HTTP. No login is
+returned, logged or written in clear text, and ingest reaches no address that it may not connect to.
+"""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""`parking cameras`: the report on each camera, and the cameras that answer in the network."""
+"""`parking cameras`: the report on each camera, and the cameras that answer on the network."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ def written(folder: Path, *entries: dict[str, object]) -> tuple[Path, Path]:
 async def check(
     *arguments: str | Path, networks: str = "127.0.0.1", action: str = "check", **more: str
 ) -> tuple[int, str]:
-    """Run it as a person does. Returns exit status and output."""
+    """Run the command as a person would. Return its exit status and output."""
     ran = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "tools.cli", "cameras", action, *map(str, arguments)],

@@ -56,7 +56,8 @@ def test_every_event_has_an_example():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_schema_and_class_refuse_the_same_damage(path):
-    """Negative control of the two tests above: a required field less is refused by both."""
+    """This is the negative control of the two tests above: without a required field, both refuse
+    it."""
     event_type = f"parking.{path.stem.split('--')[0]}"
     schema = schemas.generated()[f"{codec.schema_name(event_type)}.json"]
     damaged = json.loads(path.read_text("utf-8"))

@@ -46,7 +46,7 @@ def pictures() -> tuple[Picture, ...]:
 
 
 def overlap(one: Boxes, other: Boxes) -> NDArray[np.float64]:
-    """Intersection over union of all pairs."""
+    """Return the intersection over union of all pairs."""
     a, b = one.xyxy[:, None].astype(float), other.xyxy[None].astype(float)
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     shared = np.clip(sides, 0, None).prod(axis=2)
@@ -60,7 +60,8 @@ def sure(boxes: Boxes, floor: float) -> Boxes:
 
 
 def agree(one: Boxes, other: Boxes, score_within: float) -> int:
-    """Each confident box of `one` has its match in `other`. Returns their number."""
+    """Check that each confident box of `one` has its match in `other`. Return the number of such
+    boxes."""
     certain, like = sure(one, SURE), sure(other, SURE - score_within)
     if len(certain.scores):
         pairs = overlap(certain, like)

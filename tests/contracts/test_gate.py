@@ -36,7 +36,7 @@ NORMAL = Limits()
 
 
 class Knowing(Judge):
-    """A judge that knows the annotations: only the gate decides what is shown."""
+    """A judge that knows the annotations, so only the gate decides what is shown."""
 
     def __init__(self) -> None:
         super().__init__(Facts(), None, WhiteDetector())
@@ -185,7 +185,7 @@ def test_every_picture_is_searched_with_the_gate_off():
 
 
 def test_strong_noise_only_costs_inferences():
-    """A sensor at night: the gate may search more, and must still be right."""
+    """With a sensor at night, the gate may search more but must still be right."""
     noisy = Sensor(noise=12, exposure=0.06)
     pictures = [p for s in ([], ["A1"]) for p in hold(jpeg(scene(s)), 8, 2, noisy)]
     found, _ = analyse(pictures, Options(gate=NORMAL))
@@ -254,7 +254,7 @@ def test_the_tool_reads_annotations(tmp_path):
 
 
 class Stopped(Load):
-    """Never has time to judge, once this is set."""
+    """A judge that has no time to judge once this is set."""
 
     stopped = False
 

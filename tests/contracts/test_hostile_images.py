@@ -1,8 +1,8 @@
-"""Damaged pictures through intake, detector and tracker rule: each gets a reason, and no slot
+"""Damaged pictures go through intake, detector and tracker rule. Each gets a reason, and no slot
 changes.
 
-A vehicle stands in each slot; what a decoder makes of the damage (grey, or parts of another
-camera's picture) would show some of them free if it were trusted.
+A vehicle stands in each slot. What a decoder makes of the damage (grey, or parts of another
+camera's picture) would show some of the slots as free if it were trusted.
 """
 
 import cv2
@@ -28,7 +28,7 @@ EOI = b"\xff\xd9"
 
 
 class Lot:
-    """One camera's frames, all the way to changes."""
+    """Sends one camera's frames all the way to changes."""
 
     def __init__(self) -> None:
         plan, other = layout(), layout("demo/other")
@@ -39,7 +39,7 @@ class Lot:
         self._sent = 0
 
     async def see(self, data: bytes, camera: str = "demo/north") -> tuple[list[str], int]:
-        """The reason against the picture, and the number of changed slots."""
+        """Return the reason against the picture, and the number of slots that changed."""
         self._sent += 1
         topic = mqtt_topic(camera, "frame", 1, self._sent, 1000 * self._sent)
         handled = handle_message(Message(topic, data, 1000 * self._sent), Context())
@@ -82,7 +82,8 @@ def progressive(seed: int) -> bytes:
 @pytest.mark.parametrize("percent", PERCENTS)
 @pytest.mark.parametrize("ending", [b"", EOI], ids=["cut", "cut-and-closed"])
 async def test_no_truncated_picture_changes_a_slot(lot: Lot, percent: int, ending: bytes):
-    """Each right after another camera's empty lot was decoded, and as often as hysteresis asks."""
+    """Each is decoded right after another camera's empty lot, and as often as hysteresis
+    requires."""
     for seed in range(2, 6):
         empty = jpeg(scene((), seed, SIZE_WH, ground=0))
         cut = good(seed)[: len(good(seed)) * percent // 100] + ending
@@ -123,7 +124,7 @@ async def test_ten_thousand_mutations_end_in_a_picture_or_a_reason():
 
 
 async def test_negative_control_an_empty_lot_changes_every_slot(lot: Lot):
-    """The same path, with pictures that must be trusted."""
+    """The pictures take the same path but must be trusted."""
     changed = 0
     for seed in range(2, 6):
         for camera in ("demo/other", "demo/north"):

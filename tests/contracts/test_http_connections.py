@@ -1,4 +1,4 @@
-"""The limits of each HTTP server: number of connections, time, memory."""
+"""The limits of each HTTP server on the number of connections, time and memory."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -180,7 +180,7 @@ async def test_ingest_tells_404_and_405_as_it_tells_everything(tmp_path: Path):
 
 
 async def test_two_lengths_in_one_request_are_refused(notifier: Instance):
-    """Two proxies may read different lengths, so the rest would be smuggled."""
+    """Two proxies may each read a different length, so the rest could be a smuggled request."""
     reader, writer = await asyncio.open_connection(HOST, notifier.port)
     writer.write(
         b"POST /api/sessions/entry HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"

@@ -21,7 +21,7 @@ FRAMES = "/ingest/v1/frames"
 
 
 class World:
-    """A server whose answer is as long as the request asks, on a clock of its own."""
+    """A server whose response is as long as the request asks for, with a clock of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.now_s = 0.0

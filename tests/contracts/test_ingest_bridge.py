@@ -48,7 +48,7 @@ async def test_a_message_is_acknowledged_only_when_kafka_has_it_and_its_device_i
 
 
 async def hundred_gate_events(b: Bridge) -> Peer:
-    """Published and acknowledged."""
+    """Return a hundred gate events, published and acknowledged."""
     peer = await b.broker.peer()
     b.kafka.open()
     for mid in range(1, 101):
@@ -66,7 +66,7 @@ async def test_acknowledgements_are_sent_in_the_order_of_receipt():
 
 @pytest.fixture
 def slow_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It acknowledges nothing of what the bridge publishes."""
+    """Run a broker that acknowledges nothing that the bridge publishes."""
     answer = ScriptedBroker.answer
 
     def silent(self: ScriptedBroker, peer: Peer, kind: int, body: bytes) -> None:
@@ -80,7 +80,7 @@ def slow_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("slow_broker")
 async def test_devices_are_answered_first_even_by_a_slow_broker():
-    """No PUBACK may overtake an answer."""
+    """No PUBACK may overtake an ack."""
     async with bridge() as b:
         peer = await hundred_gate_events(b)
         published = 0
@@ -146,7 +146,7 @@ CAPTURED = 1_000
 
 
 async def replay(b: Bridge) -> tuple[int, int]:
-    """Send a device's frames, then replay all of them. Returns how many are in Kafka twice and how
+    """Send a device's frames, then replay all of them. Return how many are in Kafka twice and how
     many were counted as replayed."""
     before = count(metrics.REPLAYS, "frame")
     b.kafka.open()
@@ -191,8 +191,9 @@ async def test_a_gate_event_sent_again_is_acked_again_and_counted():
 
 
 async def reused_numbers(b: Bridge) -> tuple[list[int], Peer]:
-    """Hold 20 messages; the broker restarts without its sessions and reuses the numbers 1..20; then
-    Kafka accepts 16 of the first connection. Returns the acknowledgements by then."""
+    """Hold 20 messages. The broker restarts without its sessions and reuses the numbers 1..20, and
+    then Kafka accepts 16 messages of the first connection. Return the acknowledgements sent by
+    then."""
     first = await b.broker.peer()
     for mid in range(1, 21):
         await first.publish(*gate(mid, boot=1), mid=mid)

@@ -1,4 +1,4 @@
-"""The HTTP intake of pictures: who may send, what is accepted, what the sender is answered."""
+"""The HTTP intake of pictures: who may send, what is accepted, and what the response is."""
 
 import asyncio
 import hashlib
@@ -42,7 +42,7 @@ class AbsentKafka:
 
 
 class Intakes:
-    """The app over memory, with a key of each kind."""
+    """The application over memory, with one key of each kind."""
 
     def __init__(self, folder: Path) -> None:
         self.broker = MemoryBroker()
@@ -217,8 +217,8 @@ CAPTURED = 100
 
 
 async def replay(intakes: Intakes) -> tuple[int, int]:
-    """Send a camera's pictures, then replay all of them. Returns how many were written twice and
-    how many were counted."""
+    """Send a camera's pictures, then replay all of them. Return how many were written twice and how
+    many were counted."""
     before = count(metrics.REPLAYS, "frame")
     async with intakes.client() as client:
         for seq in [*range(1, CAPTURED + 1)] * 2:
@@ -268,7 +268,8 @@ async def test_a_picture_that_kafka_did_not_take_may_come_again(intakes: Intakes
 
 
 async def test_a_client_that_retries_while_kafka_is_slow_is_not_called_a_replay(intakes: Intakes):
-    """The first write hangs and fails: the picture must not be called written meanwhile."""
+    """The first write hangs and then fails. Until it has failed, the picture must not be reported
+    as written."""
     begun, end = asyncio.Event(), asyncio.Event()
 
     class SlowKafka(AbsentKafka):
@@ -414,7 +415,7 @@ async def test_too_many_at_once_are_turned_away(intakes: Intakes):
 async def test_one_keys_slow_bodies_leave_the_others_their_places(
     intakes: Intakes, monkeypatch: pytest.MonkeyPatch, each: int, other: int
 ):
-    """The control: a key that may take all connections locks out the other cameras."""
+    """In the control, a key that may take all connections locks out the other cameras."""
     monkeypatch.setattr(http, "_MAX_EACH", each)
     slow, done = asyncio.Event(), asyncio.Event()
 

@@ -1,4 +1,5 @@
-"""The bridge survives hostile messages, broken packets, refusals and its own errors; TLS."""
+"""The bridge survives hostile messages, broken packets, refusals and its own errors, and it works
+with TLS."""
 
 import asyncio
 import contextlib
@@ -44,7 +45,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """Of 127.0.0.1, signed by itself."""
+    """Return a self-signed certificate of 127.0.0.1."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed")
@@ -69,8 +70,9 @@ HOSTILE: list[tuple[str | bytes, bytes]] = [
 
 
 async def fuzzed(b: Bridge) -> tuple[int, Counter[str], int]:
-    """Every tenth of the messages is hostile. Returns how many good ones are in Kafka, why the
-    others became dead letters, and the number of connections; at once if the first is lost."""
+    """Send messages of which every tenth is hostile. Return how many good ones are in Kafka, why
+    the others became dead letters, and the number of connections. Return at once if the first
+    connection is lost."""
     peer = await b.broker.peer()
     b.kafka.open()
     with contextlib.suppress(ConnectionError):
@@ -205,7 +207,7 @@ async def test_a_closed_connection_takes_whatever_is_still_asked_of_it(tls, cert
 
 
 def stuff_up(peer: Peer, publish: Callable[[Reply], None]) -> None:
-    """The broker stops reading, with more data waiting than a socket buffers."""
+    """Make the broker stop reading, with more data waiting than a socket buffers."""
     peer.writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's
     for _ in range(200):
         publish(Reply("parking/v1/demo/gate/ack", bytes(100_000)))

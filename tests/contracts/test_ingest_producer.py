@@ -20,7 +20,7 @@ RECORD = Outgoing(GATE_EVENTS, b"demo", b"{}")
 
 
 class ScriptedClient:
-    """What of aiokafka's client is used: metadata and close."""
+    """The part of aiokafka's client that is used: metadata and close."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -36,7 +36,7 @@ class ScriptedClient:
 
 @dataclass
 class ScriptedProducer:
-    """As much of an AIOKafkaProducer as is used; does what its test says."""
+    """The used part of an AIOKafkaProducer, which does what its test says."""
 
     fails_start: bool = False
     outcome: Callable[[], object] = field(default=lambda: SimpleNamespace(partition=0, offset=7))

@@ -1,4 +1,5 @@
-"""A device that floods the bridge is refused above its share; messages of others get through."""
+"""A device that floods the bridge is refused above its share, and messages of others get
+through."""
 
 from collections import Counter
 
@@ -19,7 +20,8 @@ FLOOD, OTHERS, BURST = 2_000, 20, 50
 
 
 async def flood(b: Bridge) -> Peer:
-    """One device's gate events, interleaved with those of another site; all acknowledged."""
+    """Send one device's gate events, interleaved with those of another site, and expect all to be
+    acknowledged."""
     peer = await b.broker.peer()
     for number in range(1, FLOOD + 1):
         await peer.publish(*gate(number, device="a/bad"), mid=number)

@@ -1,5 +1,6 @@
-"""Live pictures: from a camera through ingest and the notifier to many viewers, over one connection
-to the camera; a slow viewer delays nobody, and the camera is released with the last viewer."""
+"""Live pictures go from a camera through ingest and the notifier to many viewers, over one
+connection to the camera. A slow viewer delays nobody, and the camera is released with the last
+viewer."""
 
 import asyncio
 import contextlib
@@ -38,7 +39,7 @@ STREAM = f"/api/stream?camera={CAMERA}"
 
 @dataclass
 class Ingest:
-    """ingest's HTTP side beside a puller."""
+    """Ingest's HTTP side together with a puller."""
 
     url: str
     world: World
@@ -188,7 +189,7 @@ async def test_when_ingest_goes_away_kafka_takes_over(keys):
 
 
 class Dying:
-    """A camera that sends two pictures while it is watched, and then hangs."""
+    """A camera that sends two pictures while it is watched and then hangs."""
 
     async def pictures(self, want) -> AsyncGenerator[bytes, None]:
         for number in range(3):  # the first is for Kafka

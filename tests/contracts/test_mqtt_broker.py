@@ -36,7 +36,7 @@ def broker(
 
 @pytest.fixture(scope="module")
 def embedded(broker: Broker) -> Broker:
-    """Only the embedded one: mosquitto cannot be configured with these rules."""
+    """Run only the embedded broker, because mosquitto cannot be configured with these rules."""
     if not broker.reads_by_itself:
         pytest.skip("mosquitto has no such rule: docs/operations.md says what bounds it")
     return broker
@@ -44,7 +44,7 @@ def embedded(broker: Broker) -> Broker:
 
 @pytest.fixture
 def device(broker: Broker, unique: Callable[[str], str]) -> str:
-    """A known device's id, which is its user name."""
+    """Return a known device's id, which is its user name."""
     device_id = f"{unique('site')}/cam"
     broker.add(device_id)
     return device_id
@@ -74,7 +74,8 @@ def test_a_wrong_password_is_refused(broker: Broker, device: str, password: str)
 
 
 def test_a_client_of_mqtt_5_is_refused_with_the_reason(embedded: Broker, device: str) -> None:
-    """In MQTT 5's own words: a client that reads 3.1.1's answer shows an unknown error."""
+    """The refusal uses MQTT 5's own words, because a client that reads the answer of 3.1.1 shows an
+    unknown error."""
     connect = b"\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x03cam"
     with socket.create_connection((HOST, embedded.port), 5) as client:
         client.sendall(b"\x10" + bytes([len(connect)]) + connect)
@@ -116,7 +117,7 @@ def test_a_device_that_came_back_in_a_hurry_is_sent_away_too(
     broker: Broker, device: str, record_property: Callable[[str, object], None]
 ) -> None:
     """Its new connection begins while the old one ends. Without the broker's own list of who is
-    there (broker.mjs), one to four of the twelve stay."""
+    connected (broker.mjs), one to four of the twelve stay."""
     devices = [f"{device}-{number}" for number in range(12)]
     for name in devices:
         broker.add(name)
@@ -131,7 +132,7 @@ def test_a_device_that_came_back_in_a_hurry_is_sent_away_too(
 
 
 def hurried(broker: Broker, user: str, times: int) -> socket.socket:
-    """The last of so many connections, each begun before the one before it closes."""
+    """Return the last of so many connections, each begun before the one before it closes."""
     connection = None
     for number in range(times):
         newer = socket.create_connection((HOST, broker.port), 5)
@@ -148,13 +149,14 @@ def hurried(broker: Broker, user: str, times: int) -> socket.socket:
 
 
 def connect_packet(user: str) -> bytes:
-    """MQTT 3.1.1, a clean session, a minute's keepalive; paho would wait for each goodbye."""
+    """Return a packet of MQTT 3.1.1 with a clean session and a minute's keepalive. paho would wait
+    for each goodbye."""
     name, *rest = map(text_field, ("MQTT", user, user, f"password of {user}"))
     return packet(0x10, name + b"\x04\xc2\x00\x3c" + b"".join(rest))
 
 
 def subscribe_packet(*filters: str) -> bytes:
-    """To each with QoS 1, as message 1."""
+    """Return a subscription to each topic with QoS 1, as message 1."""
     return packet(0x82, b"\x00\x01" + b"".join(text_field(topic) + b"\x01" for topic in filters))
 
 
@@ -203,7 +205,8 @@ def test_refusals_are_counted_and_reported_to_the_bridge(broker: Broker, device:
 def test_a_foreign_subscription_and_a_wrong_password_show_in_mosquittos_log(
     broker: Broker, device: str
 ) -> None:
-    """It grants the subscription, which then brings nothing: no count and no answer shows it."""
+    """mosquitto grants the subscription but delivers nothing, so neither a count nor the response
+    shows it."""
     log = log_of(broker)
     topic = mqtt_topic(f"{device}-2", "ack")
     with Client(broker, device) as camera:
@@ -331,7 +334,8 @@ def test_a_device_leaves_nothing_at_the_broker_but_its_status(
 
 
 def sent_of_a_packet_without_end(connection: socket.socket, size: int, most: int) -> int:
-    """How many bytes of a PUBLISH that says it has `size` were sent before the broker hung up."""
+    """Return how many bytes of a PUBLISH that announces `size` bytes were sent before the broker
+    hung up."""
     digits = bytearray()
     while size:
         size, digit = divmod(size, 128)
@@ -385,7 +389,8 @@ def test_a_client_id_reaches_the_log_escaped(
 def test_what_was_not_acknowledged_comes_again(
     broker: Broker, device: str, unique: Callable[[str], str]
 ) -> None:
-    """Manual acknowledgement and a persistent session: the bridge's way through a crash."""
+    """With manual acknowledgement and a persistent session, this is how the bridge survives a
+    crash."""
     session = {"client_id": unique("bridge"), "clean_session": False, "manual_ack": True}
     topic = mqtt_topic(device, "gate", 1, 7)
     first = Client(broker, "bridge", **session)
@@ -411,7 +416,8 @@ def test_what_was_not_acknowledged_comes_again(
 def test_a_device_cannot_take_the_bridges_place(
     broker: Broker, device: str, unique: Callable[[str], str], clean: bool
 ) -> None:
-    """With the bridge's client id it would end its connection, and get or wipe its queue."""
+    """With the bridge's client id, a device would end the bridge's connection and get or wipe its
+    queue."""
     session = {"client_id": unique("bridge"), "clean_session": False}
     topic = mqtt_topic(device, "gate", 1, 7)
     thief = f"{device}-2"
@@ -446,7 +452,7 @@ def test_a_device_cannot_take_another_devices_place(
 
 
 def test_no_device_enters_where_the_bridge_does(broker: Broker, device: str) -> None:
-    """There clients may choose any client id."""
+    """On that listener clients may choose any client id."""
     if not broker.bridge_port:
         pytest.skip("one listener: the user decides")
     beside = replace(broker, port=broker.bridge_port)

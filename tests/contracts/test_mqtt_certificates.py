@@ -1,4 +1,5 @@
-"""Devices with certificates: deploy/mosquitto/x509.conf.example as it is, on this machine."""
+"""Devices with certificates: deploy/mosquitto/x509.conf.example is used unchanged on this
+machine."""
 
 import os
 import re
@@ -55,7 +56,7 @@ class Authority:
         self.list_revoked()
 
     def certificate(self, name: str, file: str) -> None:
-        """For the common name `name`."""
+        """Return a certificate for the common name `name`."""
         key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
         subject = name.replace("/", "\\/")
         self.openssl(f"req -new {key} -subj /CN={subject}", file, ".csr")
@@ -106,7 +107,8 @@ class Broker:
         return (self.folder / "log").read_text("utf-8")
 
     def connects(self, file: str | None, publish: str = "") -> bool:
-        """Whether a device with that certificate can connect (and publish its message, if any)."""
+        """Return whether a device with that certificate can connect (and publish its message, if
+        any)."""
         context = ssl.create_default_context(cafile=str(self.folder / "devices-ca.crt"))
         if file:
             context.load_cert_chain(self.folder / f"{file}.crt", self.folder / f"{file}.key")

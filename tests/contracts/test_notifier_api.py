@@ -1,4 +1,4 @@
-"""Every route: who may use it, its answers, and the records that a write creates."""
+"""Every route: who may use it, what it returns, and which records a write creates."""
 
 import json
 import re
@@ -154,7 +154,7 @@ def bearing(key: str) -> dict[str, str]:
 
 
 async def answer(notifier: Instance, method: str, path: str, **more: Any) -> httpx.Response:
-    """The answer; of a stream only its head."""
+    """Return the response; for a stream, only its head."""
     async with notifier.http.stream(method, path, **more) as response:
         if not response.headers.get("content-type", "").startswith(
             ("text/event-stream", "multipart")

@@ -41,7 +41,8 @@ def stingy(**more: int) -> Limits:
 
 
 async def opened(notifier: Instance, path: str, count: int, key: str = "") -> list[int]:
-    """The statuses of this many streams, requested at the same time and kept open."""
+    """Return the statuses of this many streams, which are requested at the same time and kept
+    open."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     async with AsyncExitStack() as stack:
 
@@ -94,7 +95,7 @@ async def test_a_websocket_takes_a_place_too():
 async def test_a_frozen_client_holds_no_copy_of_the_snapshot(
     monkeypatch: pytest.MonkeyPatch, piece_bytes: int, bounded: bool
 ):
-    """The control: written at once, the whole of it waits in the socket's buffer."""
+    """In the control, the whole snapshot is written at once and waits in the socket's buffer."""
     monkeypatch.setattr(clients, "PIECE_BYTES", piece_bytes)
     monkeypatch.setattr(asgi, "PIECE_BYTES", piece_bytes)
     async with Instance(await backend(6_000), Given(Limits(send_timeout_s=2.0))) as notifier:
@@ -115,7 +116,7 @@ async def test_a_frozen_client_holds_no_copy_of_the_snapshot(
 async def test_a_stream_is_one_task_and_ends_with_its_connection(
     monkeypatch: pytest.MonkeyPatch, tells: bool, tasks_each: int
 ):
-    """The control: a connection that does not tell when it is lost, as with other servers."""
+    """In the control, a connection does not report that it is lost, as with other servers."""
     if not tells:
         monkeypatch.delattr(_Bounded, "call_when_lost")
     async with Instance(await backend(), Given()) as notifier:
@@ -154,7 +155,7 @@ async def test_clients_that_stay_do_not_keep_their_snapshot():
 
 
 def freeze(port: int) -> socket.socket:
-    """A client that requests events and reads none."""
+    """Open a client that requests events and reads none."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect((HOST, port))
@@ -168,8 +169,8 @@ def port_of(client: socket.socket) -> int:
 
 
 def buffered(ports: Sequence[int]) -> list[int]:
-    """Bytes that wait in our process to be sent to the client of each port; 0 once it is gone. One
-    search of memory for all: it takes long."""
+    """Return the bytes that wait in our process to be sent to the client of each port; 0 once the
+    client is gone. Memory is searched only once for all of them, because that takes long."""
     waiting = dict.fromkeys(ports, 0)
     for transport in (o for o in gc.get_objects() if type(o) is _SelectorSocketTransport):
         port = (transport.get_extra_info("peername") or ("", 0))[1]

@@ -1,4 +1,4 @@
-"""Clients of the live routes, fast and slow, and pictures: over memory and over real Kafka."""
+"""Fast and slow clients of the live routes, and pictures, over memory and over real Kafka."""
 
 import asyncio
 import json
@@ -194,7 +194,7 @@ async def _until(holds: Callable[[], bool]) -> bool:
 
 
 def _held(port: int) -> bool:
-    """Whether the notifier still holds a socket to the client at that port."""
+    """Return whether the notifier still holds a socket to the client at that port."""
     connections = psutil.Process().net_connections("tcp")
     return port in {getattr(c.raddr, "port", None) for c in connections}
 

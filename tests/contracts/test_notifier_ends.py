@@ -1,4 +1,4 @@
-"""Removing and renaming through the API: the records written and the state shown."""
+"""Remove and rename through the API: the records that are written and the state that is shown."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -166,6 +166,6 @@ async def test_it_needs_a_key(notifier: Instance, backend: Backend, method: str,
 
 
 async def test_a_camera_without_a_stored_picture_is_shown(notifier: Instance):
-    """Its layout and status are known; only the size of its picture is not."""
+    """Its layout and status are known, and only the size of its picture is not."""
     answer = await notifier.http.get(CAMERA)
     assert (answer.status_code, answer.json()["camera_id"]) == (200, "demo/north")

@@ -1,4 +1,4 @@
-"""The stored pictures of past changes: Postgres is real, the object store in memory."""
+"""The stored pictures of past changes. Postgres is real, and the object store is in memory."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -45,7 +45,7 @@ class Stored:
     async def change(
         self, name: str, time_ms: int, key: str | None = None, missing: str | None = None
     ) -> None:
-        """Add a change that a frame of `north` caused; `missing` "tick": that time caused."""
+        """Add a change that a frame of `north` caused, or time if `missing` is "tick"."""
         kind = "tick" if missing == "tick" else "frame"
         camera = None if kind == "tick" else NORTH
         reason = None if kind == "tick" else missing
@@ -59,7 +59,7 @@ class Stored:
         await self._connection.execute(CAPTURE.encode(), values)
 
     async def of(self, name: str) -> tuple[int | None, int | None, str | None]:
-        """The times of the pictures before and after, and the reason for none."""
+        """Return the times of the pictures before and after, and the reason if there is none."""
         answer = await self.http.get("/api/history/evidence", params={"change": name})
         assert answer.status_code == 200, answer.text
         body = answer.json()
@@ -81,7 +81,8 @@ async def stored(infra: Infra) -> AsyncIterator[Stored]:
 
 
 async def test_the_picture_before_is_the_cameras_newest_stored_one(stored: Stored):
-    """Control: newer ones of another camera, one without a picture, and the change's own."""
+    """The control has newer pictures of another camera, one row without a picture, and the change's
+    own."""
     await stored.capture(3 * DAY + 1, "old.jpg")
     await stored.capture(3 * DAY + 2, "before.jpg")
     await stored.capture(3 * DAY + 3, None)

@@ -90,7 +90,7 @@ async def test_everything_is_found_by_an_index(filled: History):
 
 @pytest.mark.parametrize("chosen", ["", "site=site-3&", "slot=S7&", "from_ms=5000000&"])
 async def test_pages_follow_each_other_without_gap_or_double(filled: History, chosen: str):
-    """Several rows of one time included; control: the same rows as one large page."""
+    """Several rows have the same time. The control reads the same rows as one large page."""
     past = History(filled.url)
     async with Instance(Backend(None), Given(history=past)) as notifier:
         for path, name in zip(ROUTES, ("id", "frame_id"), strict=True):
@@ -112,7 +112,7 @@ async def test_pages_follow_each_other_without_gap_or_double(filled: History, ch
 
 
 async def test_a_camera_that_ingest_asks_is_known_as_polled(migrated: str, tmp_path: Path):
-    """By its newest report: one that published since is no longer polled."""
+    """Its newest report counts, so a camera that has published since then is no longer polled."""
     reports = [
         ("demo/ip", "demo/ip/pull/7-1/offline", 1, "timeout"),
         ("demo/esp", "demo/esp/status/1/1/online", 1, None),
@@ -146,7 +146,8 @@ async def test_a_camera_that_ingest_asks_is_known_as_polled(migrated: str, tmp_p
 
 
 async def test_a_plan_made_for_others_is_not_kept(migrated: str):
-    """Prepared, a query soon gets one plan for all: the whole table is searched for a rare site."""
+    """A prepared query soon gets one plan for all sites, and then the whole table is searched for a
+    rare site."""
     history = History(migrated)
     for _ in range(12):
         await history.rows("select %(n)s::int as n", {"n": 1})

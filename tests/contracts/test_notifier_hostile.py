@@ -1,5 +1,5 @@
-"""No request makes the notifier fail: hostile addresses, parameters, headers and bodies on every
-route, from a client with all rights."""
+"""No request makes the notifier fail: hostile addresses, parameters, headers and bodies are sent to
+every route by a client with all rights."""
 
 import random
 from collections.abc import AsyncIterator, Iterator
@@ -56,7 +56,7 @@ HEADERS = ("", "\x7f", "\xff\xfe", "a" * 5000, "Bearer", "Bearer \xe9", "~" * 30
 
 @pytest.fixture
 def key(tmp_path: Path) -> dict[str, str]:
-    """Headers that open every route."""
+    """Return headers that open every route."""
     made = KeyFile(tmp_path / "keys").add("everything", "write", "devices")
     return {"Authorization": f"Bearer {made}"}
 
@@ -76,7 +76,8 @@ async def notifier(tmp_path: Path) -> AsyncIterator[Instance]:
 
 
 def addresses() -> Iterator[tuple[str, str]]:
-    """(method, address): every route with each of its parts and parameters hostile in turn."""
+    """Return (method, address) for every route, with each of its parts and parameters hostile in
+    turn."""
     for path, methods in openapi.generated()["paths"].items():
         for method, route in methods.items():
             names = {p["name"]: p["in"] for p in route.get("parameters", ())}
@@ -91,14 +92,14 @@ def addresses() -> Iterator[tuple[str, str]]:
 
 
 def noise(seed: int, count: int) -> Iterator[tuple[str, str]]:
-    """Random bytes as addresses."""
+    """Return random bytes as addresses."""
     chance = random.Random(seed)  # noqa: S311 -- no secret
     for _ in range(count):
         yield "GET", "/" + quote(chance.randbytes(chance.randrange(1, 400)))
 
 
 async def failing(http: httpx.AsyncClient, method: str, path: str, **more: object) -> str | None:
-    """Return what went wrong if the notifier and not its caller is to blame. Postgres and the
+    """Return what went wrong if the notifier is to blame and not its caller. Postgres and the
     broker are unavailable here, so 503 with a message is right."""
     url = httpx.URL(str(http.base_url)).copy_with(raw_path=path.encode("ascii"))
     async with http.stream(method, url, **more) as response:  # type: ignore[arg-type]

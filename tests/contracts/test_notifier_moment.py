@@ -1,4 +1,4 @@
-"""A site at one moment of the past: Postgres is real, the object store in memory."""
+"""A site at one moment of the past. Postgres is real, and the object store is in memory."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ async def past(infra: Infra) -> AsyncIterator[Past]:
 
 
 async def test_each_slot_has_the_state_of_its_last_change_before_the_moment(past: Past):
-    """Control: later changes, those of a replay and those of another site do not count."""
+    """In the control, later changes, those of a replay and those of another site do not count."""
     await past.change("A1", NOON, "occupied")
     await past.change("A1", NOON + 10, "free")
     await past.change("A2", NOON - 30 * DAY, "free")
@@ -119,7 +119,8 @@ async def test_the_changes_before_and_after_the_moment_are_named(past: Past):
 
 
 async def test_each_camera_shows_its_newest_picture_before_the_moment(past: Past):
-    """Control: a later picture, one of a change, one that was not kept, and one a day old."""
+    """The control has a later picture, one of a change, one that was not kept, and one that is a
+    day old."""
     await past.capture("demo/north", NOON - 20, "older")
     await past.change("A1", NOON - 10, "occupied", key="of-a-change")
     await past.capture("demo/north", NOON - 5, None)

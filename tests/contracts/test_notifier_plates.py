@@ -1,4 +1,4 @@
-"""Plates through the API: only of sites that keep them, only for clients with the right."""
+"""Plates through the API: only for sites that keep them, and only for clients with the right."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ RULES = {"demo": {"plates": "text", "key": KEY}}
 
 
 class Past(History):
-    """Answers with these rows."""
+    """A history that answers with these rows."""
 
     def __init__(self, *rows: dict[str, Any]) -> None:
         self.found = rows

@@ -1,5 +1,5 @@
-"""What the detector says of outlines that are being drawn: the notifier and the detector's HTTP,
-each on a real socket; the detector finds white rectangles."""
+"""What the detector reports for outlines that are being drawn. The notifier and the detector's HTTP
+server each use a real socket, and the detector finds white rectangles."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ A1, A2, A3 = (slot.polygon for slot in layout().slots)
 
 
 class Detector:
-    """A detector's HTTP at an address."""
+    """A detector's HTTP server at an address."""
 
     def __init__(self) -> None:
         self.port = free_ports(1)[0]
@@ -84,7 +84,7 @@ async def asked(notifier: Instance, offset: int, *outlines: Any) -> tuple[int, A
 async def test_outlines_are_judged_on_the_picture_they_are_drawn_on(
     notifier: Instance, detector: Detector
 ):
-    """Control: an older picture of the same camera gives other states."""
+    """In the control, an older picture of the same camera gives other states."""
     picture = await notifier.http.get(f"/api/v1/cameras/{CAMERA}/latest.jpg")
     newest = int(picture.headers["x-frame-offset"])
     async with detector.running():

@@ -1,4 +1,4 @@
-"""Slots proposed from stored boxes: Postgres is real. Minutes count back from now."""
+"""Slots proposed from stored boxes. Postgres is real. Minutes are counted back from now."""
 
 import time
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ class Stored:
         health: str = "ok",
         reused: int | None = None,
     ) -> None:
-        """Add a frame; `reused`: it repeats the frame of so many minutes ago."""
+        """Add a frame. With `reused`, it repeats the frame of so many minutes ago."""
         shown = [{"xyxy": box, "confidence": 0.9, "label": "vehicle"} for box in boxes]
         results = (None, None) if reused else (Jsonb({"status": health}), Jsonb(shown))
         source = reused and f"{camera}/{reused}"
@@ -55,7 +55,8 @@ class Stored:
         await self._connection.execute(CAPTURE.encode(), [*values, *results])
 
     async def proposed(self, source: str) -> tuple[int, list[tuple[float, int]]]:
-        """The number of frames, and of each proposal its left edge and how often it was taken."""
+        """Return the number of frames, and for each proposal its left edge and how often it was
+        taken."""
         answer = await self.notifier.http.get(PATH, params={"source": source}, headers=self.write)
         assert answer.status_code == 200, answer.text
         body = answer.json()
@@ -85,7 +86,7 @@ async def stored(infra: Infra, tmp_path: Path) -> AsyncIterator[Stored]:
 
 
 async def test_the_newest_picture_is_the_newest_one_that_can_be_believed(stored: Stored):
-    """Control: an older one, a dark one, and another camera's."""
+    """The control has an older picture, a dark one, and one of another camera."""
     await stored.capture(9, LEFT)
     await stored.capture(5, RIGHT)
     await stored.capture(2, LEFT, health="dark")
@@ -101,7 +102,7 @@ async def test_a_picture_that_repeats_a_result_has_its_boxes(stored: Stored):
 
 
 async def test_a_day_is_sampled_and_older_pictures_do_not_count(stored: Stored):
-    """Two pictures a step of a whole day's: one of them counts."""
+    """There are two pictures in each step of a whole day, and one of them counts."""
     for n in range(3, 20 * 60, 60):
         await stored.capture(n, RIGHT)
         await stored.capture(n + 1, RIGHT)

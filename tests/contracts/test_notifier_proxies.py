@@ -1,5 +1,5 @@
-"""Streams through a proxy that cuts what is idle and buffers what is small; in a browser:
-tests/browser/test_two_origins.py."""
+"""Streams through a proxy that cuts idle streams and buffers small pieces. For the same in a
+browser, see tests/browser/test_two_origins.py."""
 
 import asyncio
 import ssl
@@ -55,7 +55,7 @@ async def door(folder: Path, ping_s: float) -> AsyncIterator[Door]:
 
 
 async def pings(found: Door, count: int) -> None:
-    """Read that many of /api/events. Raises EOFError if the stream ends."""
+    """Read that many pings from /api/events. Raises EOFError if the stream ends."""
     async with found.http.stream("GET", "/api/events") as answer:
         assert answer.http_version == "HTTP/2"
         async for line in answer.aiter_lines():

@@ -74,7 +74,7 @@ async def test_other_bodies_and_formats_are_refused(notifier: Instance):
 
 
 async def test_at_most_four_files_are_held_at_a_time(notifier: Instance):
-    """The others are refused at once; when one is done, there is a place again."""
+    """Further files are refused at once. When one of the four is done, there is a place again."""
     done = asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:

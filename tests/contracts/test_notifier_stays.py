@@ -1,4 +1,4 @@
-"""Stays through the API: who is in, page by page, reports of drift, and the number that fits."""
+"""Stays through the API: who is inside, page by page, the reports of drift, and the capacity."""
 
 import re
 
@@ -14,7 +14,7 @@ def stay(number: int, kind: str = "opened", *, site: str = "demo") -> SessionCha
 
 
 async def read(notifier: Instance, address: str) -> list[str]:
-    """The ids on every page, in order."""
+    """Return the ids on every page, in order."""
     found: list[str] = []
     while address:
         page = await notifier.http.get(address)

@@ -1,4 +1,4 @@
-"""The event stream and the pictures, over memory and over real Kafka by the same tests."""
+"""The event stream and the pictures: memory and real Kafka pass the same tests."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace as replaced
@@ -81,7 +81,7 @@ async def test_another_instance_continues_without_gap_or_double(backend: Backend
 
 
 async def test_without_its_last_id_a_client_would_lose_changes(backend: Backend, site: str):
-    """The negative control: the two tests around it rely on the id."""
+    """As the negative control, this shows that the two tests around it rely on the id."""
     await backend.write(record(layout(site)))
     async with Instance(backend) as notifier:
         async with notifier.events(site=site) as events:
@@ -98,7 +98,8 @@ async def test_without_its_last_id_a_client_would_lose_changes(backend: Backend,
 async def test_the_tests_see_it_when_nothing_is_made_up_for(
     backend: Backend, site: str, at: str, monkeypatch: pytest.MonkeyPatch
 ):
-    """The negative control: a gateway that only goes on from now, whatever the id says, loses."""
+    """As the negative control, a gateway that continues from now, whatever the id says, loses
+    changes."""
     if at == "ring":
         forgetful = FromRing({}, [])
         monkeypatch.setattr(Ring, "plan", lambda ring, *_: replaced(forgetful, vector=ring.next))

@@ -1,4 +1,5 @@
-"""How a site was used, from a real Postgres. Minutes count from the start of yesterday, UTC."""
+"""How a site was used, from a real Postgres. Minutes are counted from the start of yesterday,
+UTC."""
 
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
@@ -47,7 +48,8 @@ class Past:
     async def change(
         self, slot: str, steps: Iterable[tuple[int, str]], site: str = "demo", run: str = "live"
     ) -> None:
-        """Add changes of a slot: minutes after the start, and the state; "removed" removes it."""
+        """Add changes of a slot as minutes after the start and the state; "removed" removes the
+        slot."""
         for minute, state in steps:
             self._count += 1
             reason = "removed" if state == "removed" else "evidence"
@@ -117,7 +119,8 @@ async def test_time_in_each_state_by_slot(past: Past):
 
 
 async def test_stays_are_counted_where_they_end_with_their_whole_length(past: Past):
-    """Control: stays that end before or after the range, and one whose start was not seen."""
+    """The control has stays that end before or after the range, and one whose start was not
+    seen."""
     await past.change("A1", [(-90, "free"), (-60, "occupied"), (-30, "free"), (-20, "occupied")])
     await past.change("A1", [(10, "free"), (20, "occupied"), (120, "free"), (1000, "occupied")])
     await past.change("A1", [(DAY + 1, "free")])
@@ -136,7 +139,8 @@ async def test_stays_are_counted_where_they_end_with_their_whole_length(past: Pa
 
 
 async def test_unknown_in_between_does_not_end_a_stay(past: Past):
-    """Also where it lies around the start of the range. Control: closed does end one."""
+    """The same holds for unknown around the start of the range. In the control, closed does end a
+    stay."""
     steps = [(-40, "free"), (-30, "occupied"), (-5, "unknown"), (5, "occupied"), (30, "free")]
     await past.change("A1", steps)
     await past.change("B1", [(0, "free"), (10, "occupied"), (20, "closed"), (30, "occupied")])

@@ -1,4 +1,4 @@
-"""The versions of a layout: Postgres is real, and filled as the persister does."""
+"""The versions of a layout. Postgres is real and is filled as the persister fills it."""
 
 from collections.abc import AsyncIterator
 
@@ -38,7 +38,8 @@ async def store(
 
 @pytest.fixture
 async def http(infra: Infra) -> AsyncIterator[httpx.AsyncClient]:
-    """Control: a log before Kafka was wiped, with other versions of the same camera."""
+    """Return the client. As a control there is also a log from before Kafka was wiped, with other
+    versions of the same camera."""
     with new_database(infra) as url:
         history = History(url)
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:

@@ -105,7 +105,8 @@ async def test_a_passage_becomes_a_gate_event_with_the_callers_id(
 async def test_a_key_that_stands_for_another_request_is_refused(
     notifier: Instance, backend: Backend, keys: dict[str, str]
 ):
-    """Another slot, state, reason, kind of command, direction or body; the same one stays free."""
+    """It is refused for another slot, state, reason, kind of command, direction or body. The same
+    request is still accepted."""
     headers = {**bearing(keys["write"]), "Idempotency-Key": "k-1"}
     slots = "/api/sites/demo/slots"
     requests: list[tuple[str, dict[str, Any] | None]] = [
@@ -283,7 +284,8 @@ async def test_a_bad_layout_is_refused_with_every_fault(
 async def test_a_layout_is_refused_for_what_parking_layout_publish_refuses(
     notifier: Instance, backend: Backend, keys: dict[str, str]
 ):
-    """Equal outlines, and slots too small to be seen; those in force already may stay."""
+    """Equal outlines and slots too small to be seen are refused, but those that are already in
+    force may stay."""
     headers, path = bearing(keys["write"]), "/api/cameras/demo/north/layout"
     slots = [{"slot_id": name, "zone_id": "A", "polygon": SQUARE} for name in ("A1", "A2")]
     line = {"slot_id": "A3", "zone_id": "A", "polygon": FLAT}

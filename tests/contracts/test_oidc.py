@@ -1,4 +1,5 @@
-"""Sign in with an OpenID Connect provider, over real HTTP: who gets in, and which lies do not."""
+"""Sign in with an OpenID Connect provider over real HTTP: who gets in, and which lies are
+rejected."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -34,19 +35,19 @@ class World:
     oidc: OidcSignIns
 
     async def begin(self) -> tuple[str, Returned]:
-        """A browser's secret, and what it comes back with from the provider."""
+        """Return a browser's secret, and what it brings back from the provider."""
         secret, address = await self.oidc.begin(PAGE)
         return secret, Returned(**self.provider.sign_in(address))
 
     async def sign_in(self) -> Admitted:
-        """From the button to the account."""
+        """Go from the button to the account."""
         return await self.finish(*await self.begin())
 
     async def finish(self, secret: str, returned: Returned) -> Admitted:
         return await self.oidc.finish(secret, returned, PAGE, "here")
 
     async def refused(self, secret: str = "", returned: Returned | None = None) -> SignInRefused:
-        """Why a sign-in, or this end of one, is refused."""
+        """Return why a sign-in, or this last step of one, is refused."""
         if returned is None:
             secret, returned = await self.begin()
         with pytest.raises(SignInRefused) as caught:
@@ -183,7 +184,7 @@ async def test_the_answer_belongs_to_the_browser_that_began(world: World):
 
 
 async def test_a_code_of_another_attempt_is_not_taken(world: World):
-    """PKCE: the provider issued the code for another browser's challenge."""
+    """Because of PKCE: the provider issued the code for another browser's challenge."""
     _, stolen = await world.begin()
     secret, own = await world.begin()
     refused = await world.refused(secret, Returned(own.state, stolen.code))

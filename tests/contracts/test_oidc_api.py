@@ -1,4 +1,5 @@
-"""The routes to sign in with an OpenID Connect provider: cookies, rights, audit log, outages."""
+"""The routes for signing in with an OpenID Connect provider: cookies, rights, audit log,
+outages."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,14 +24,14 @@ async def provider() -> AsyncIterator[OpenIdProvider]:
 
 @pytest.fixture
 async def home(provider: OpenIdProvider, tmp_path: Path) -> AsyncIterator[House]:
-    """Ann is invited as a viewer of site a."""
+    """Run a notifier to which Ann is invited as a viewer of site a."""
     async with house(tmp_path, provider=provider.registered) as made:
         await made.store.add(ANN, {"a": Role.VIEWER}, 0)
         yield made
 
 
 async def begin(home: House, provider: OpenIdProvider) -> tuple[dict[str, str], dict[str, str]]:
-    """The headers that the browser sends from then on, and what it comes back with."""
+    """Return the headers that the browser sends from then on, and what it brings back."""
     answer = await home.send("POST", BEGIN, {}, OWN_PAGE)
     cookie = answer.headers["set-cookie"]
     parts = ("HttpOnly", "SameSite=strict", "Max-Age=600", "Path=/api")
@@ -42,7 +43,7 @@ async def begin(home: House, provider: OpenIdProvider) -> tuple[dict[str, str], 
 
 
 async def sign_in(home: House, provider: OpenIdProvider) -> Answer:
-    """From the button to the answer."""
+    """Go from the button to the response."""
     headers, returned = await begin(home, provider)
     return await home.send("POST", FINISH, returned, headers)
 

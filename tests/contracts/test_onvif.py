@@ -1,5 +1,5 @@
-"""ONVIF: profiles and addresses of cameras with the field's habits, and polling one by its profile.
-Real servers on 127.0.0.1."""
+"""ONVIF: the profiles and addresses of cameras with habits seen in the field, and polling one by
+its profile. Real servers run on 127.0.0.1."""
 
 from functools import partial
 
@@ -108,7 +108,7 @@ def test_addresses_from_cameras_contain_no_login_and_no_other_host(given: str, c
 
 
 def test_a_camera_cannot_lead_from_https_to_http():
-    """A login, or a pinned certificate, is for the encrypted connection only."""
+    """A login or a pinned certificate is only for the encrypted connection."""
     asked = "https://cam:8443/onvif/device_service"
     one = with_addresses(Profile("t", "n"), "", "http://10.0.0.9:80/snap.jpg", asked, LOGIN)
     assert one.snapshot == "https://cam:8443/snap.jpg"
@@ -118,7 +118,7 @@ def test_a_camera_cannot_lead_from_https_to_http():
 
 @pytest.mark.parametrize("login", ["wsse", "http"])
 async def test_a_wrong_login_is_reported_after_few_tries(login: str):
-    """Cameras lock accounts after some."""
+    """Cameras lock accounts after a few tries."""
     async with onvif_camera(OnvifCamera(login=login)) as own:
         assert (await fault(own, WRONG)).reason == "wrong-password"
         assert own.asked.count("GetServices") <= 2

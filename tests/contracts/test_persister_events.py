@@ -1,4 +1,4 @@
-"""ports.EventStore: memory and Postgres by the same tests."""
+"""ports.EventStore: memory and Postgres pass the same tests."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -20,7 +20,7 @@ FIRST, SECOND = make.CLAIM, replace(make.CLAIM, generation=2)
 
 
 class Unfenced(PostgresEvents):
-    """The negative control: the mechanism off."""
+    """The negative control, with the mechanism switched off."""
 
     fence = ""
 

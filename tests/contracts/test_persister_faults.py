@@ -1,5 +1,5 @@
-"""The persister treats error answers of S3, Postgres and DNS as an outage: it waits, commits
-nothing, and continues afterwards. None of them makes a dead letter or ends the process."""
+"""The persister treats error responses of S3, Postgres and DNS as an outage: it waits, commits
+nothing, and continues afterwards. None of them causes a dead letter or ends the process."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,8 @@ def refusal(status: str, code: str) -> bytes:
 
 @dataclass
 class Server:
-    """Answers every request with `answer`; None: takes it and says nothing; empty: hangs up."""
+    """Answers every request with `answer`. If that is None, it accepts the request and stays
+    silent; if it is empty, it hangs up."""
 
     port: int = 0
     answer: bytes | None = GOOD

@@ -1,4 +1,5 @@
-"""Migrations on a real Postgres: once each, by however many processes, never changed."""
+"""Migrations on a real Postgres: each is applied once, by however many processes, and never
+changed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ async def test_two_processes_at_once_apply_each_once(url: str):
 
 
 async def test_a_lower_number_that_comes_later_is_applied_too(url: str):
-    """Of two branches the one with the higher number may be merged, and installed, first."""
+    """Of two branches, the one with the higher number may be merged and installed first."""
     later = Migration(3, "0003_c.sql", "create table c (n int);")
     assert await apply(url, [SLOW[0], later]) == ["0001_a.sql", "0003_c.sql"]
     assert await apply(url, [*SLOW, later]) == ["0002_b.sql"]

@@ -1,4 +1,4 @@
-"""ports.ObjectStore: memory and a real S3 server by the same tests."""
+"""ports.ObjectStore: memory and a real S3 server pass the same tests."""
 
 import hashlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,5 @@
-"""Partitions by time on a real Postgres: nothing refused, nothing twice, dropped as a whole."""
+"""Partitions by time on a real Postgres: no row is refused or stored twice, and partitions are
+dropped as a whole."""
 
 import asyncio
 from collections.abc import Sequence
@@ -53,7 +54,7 @@ def change_at(time_ms: int, version: int, slot_id: str = "A1") -> Outgoing:
 
 
 def where(database: Database, table: str) -> dict[int, str]:
-    """By time, the partition that a row lies in."""
+    """Return the partition in which a row lies, by time."""
     rows = database.rows(f"select time_ms, tableoid::regclass::text as name from {table}")  # noqa: S608 -- a test's own words
     return {row["time_ms"]: row["name"] for row in rows}
 
@@ -63,7 +64,7 @@ def retention(database: Database, now_ms: int, objects: MemoryObjectStore) -> Re
 
 
 async def at(database: Database, now_ms: int) -> dict[str, int]:
-    """Run retention at that time. Returns what it removed."""
+    """Run retention at that time. Return what it removed."""
     return await retention(database, now_ms, MemoryObjectStore()).once(asyncio.Event())
 
 
@@ -102,7 +103,8 @@ async def test_rows_move_out_of_the_default_partition_when_theirs_is_made(databa
 async def test_an_event_that_comes_again_is_one_row_whatever_time_it_tells(
     database: Database, later_ms: int
 ):
-    """A device without a clock repeats an unacknowledged event: its time of receipt is later."""
+    """A device without a clock repeats an unacknowledged event, which then has a later time of
+    receipt."""
     await Partitions(database.pool).ensure(make.NOW_MS, {})
     first_ms = TODAY_MS + DAY_MS - 1
     again_ms = first_ms + later_ms
@@ -120,7 +122,7 @@ async def test_an_event_that_comes_again_is_one_row_whatever_time_it_tells(
 
 
 async def test_a_skipped_frame_of_an_older_detector_is_one_row(database: Database):
-    """It names the frame and not its time."""
+    """The detector names the frame but not its time."""
     frame, message = frame_at(TODAY_MS, 1)
     newer = make.detection(frame_at(TODAY_MS + 5_000, 2)[0], skipped=[frame.id])
     old = make.out(msgspec.structs.replace(newer, skipped_times_ms=[]), topics.DETECTIONS)
@@ -220,7 +222,7 @@ async def test_a_reader_that_does_not_end_holds_up_the_partitions_and_no_row(dat
 
 
 async def test_rows_written_while_partitions_are_made_are_not_refused(database: Database):
-    """A row that was on its way into the default partition would break its new bounds."""
+    """A row on its way into the default partition would violate its new bounds."""
 
     async def write() -> None:
         for seq in range(60):
@@ -307,7 +309,7 @@ async def test_an_empty_database_has_nothing_from_before(database: Database):
 
 
 async def _everything(connection: psycopg.AsyncConnection) -> dict[str, list[object]]:
-    """All rows as the last version had them, in order."""
+    """Return all rows as the last version had them, in order."""
     found: dict[str, list[object]] = {}
     for table, key in (("captures", "frame_id"), ("device_events", "id"), ("slot_changes", "id")):
         text = f"select to_jsonb(t) - 'reused_from' from {table} t order by {key}"  # noqa: S608 -- a test's own words

@@ -32,7 +32,7 @@ async def database(infra: Infra):
 async def retained(
     database: Database, keep: Keep = KEEP, objects: MemoryObjectStore | None = None
 ) -> dict[str, int]:
-    """Run retention at NOW_MS. Returns what it removed."""
+    """Run retention at NOW_MS. Return what it removed."""
     store = objects or MemoryObjectStore()
     made = Retention(database.pool, store, ManualClock(NOW_MS), keep)
     return await made.once(asyncio.Event())
@@ -47,7 +47,7 @@ def gates(count: int, before_limit_ms: int, first: int = 0) -> list[Outgoing]:
 
 
 def changes(*at: tuple[str, int, int]) -> list[Outgoing]:
-    """Each of a slot, with a version, so many days ago."""
+    """Write a slot's changes, each with a version and an age in days."""
     events = [
         make.change(
             "demo",
@@ -62,7 +62,7 @@ def changes(*at: tuple[str, int, int]) -> list[Outgoing]:
 
 
 def stay(number: int, **steps_days: int) -> list[Outgoing]:
-    """A stay's steps, each so many days ago."""
+    """Write the steps of a stay, each so many days ago."""
     events: list[ev.Event] = [
         make.session(
             "demo",
@@ -90,7 +90,7 @@ def left(database: Database) -> dict[str, list[str]]:
 
 
 def older(database: Database) -> dict[str, int]:
-    """Rows past their time."""
+    """Return the rows that are past their time."""
     counted = {
         table: database.one(f"select count(*) as n from {table} where time_ms < {LIMIT_MS}")["n"]  # noqa: S608 -- a test's own words
         for table in DATED
@@ -100,7 +100,7 @@ def older(database: Database) -> dict[str, int]:
 
 
 def plate(number: int, direction: str, days: float) -> Outgoing:
-    """Read at the gate of a stay, so many days ago."""
+    """Write a plate that was read at the gate of a stay so many days ago."""
     event = ev.PlateSealed(
         id=f"{direction}-{number}",
         site_id="demo",
@@ -113,7 +113,7 @@ def plate(number: int, direction: str, days: float) -> Outgoing:
 
 
 def parked(number: int, kind: str, entry_days: float, exit_days: float | None = None) -> Outgoing:
-    """A stay that began, and ended, so many days ago."""
+    """Write a stay that began and ended so many days ago."""
     event = make.session(
         "demo",
         number,
@@ -210,7 +210,7 @@ async def test_an_open_stay_is_kept_with_its_steps_and_a_repeat_changes_nothing(
 async def test_what_comes_again_after_it_went_says_nothing_of_now_and_goes_again(
     database: Database,
 ):
-    """A topic that is read again from its begin, in order, as always."""
+    """A topic is read again from its beginning, in order, as always."""
     await database.takes(*MIXED)
     await retained(database)
     now = "select slot_id, state, version, change_id, changed_at_ms from slots order by 1"
@@ -227,7 +227,7 @@ async def test_what_comes_again_after_it_went_says_nothing_of_now_and_goes_again
 
 @pytest.mark.parametrize("captured", [True, False], ids=["capture-kept", "capture-gone"])
 async def test_a_picture_stays_while_a_row_names_it(database: Database, captured: bool):
-    """A deleted change releases its picture; the frame's own row may still hold it."""
+    """A deleted change releases its picture, but the frame's own row may still refer to it."""
     (change,) = changes(("A1", 1, 40))
     frame, message = make.frame("demo", 1)
     key, objects = make.key_of(frame), MemoryObjectStore()

@@ -1,4 +1,5 @@
-"""A picture uploaded in the page, to try the system: notifier to ingest to Kafka, over HTTP."""
+"""Upload a picture in the page, to try the system: from the notifier through ingest to Kafka, over
+HTTP."""
 
 import asyncio
 from typing import Any

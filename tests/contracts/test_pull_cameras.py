@@ -1,5 +1,5 @@
 """Polled cameras: good ones give frames, and each bad one ends with a reason and delays no other.
-Real servers on 127.0.0.1."""
+Real servers run on 127.0.0.1."""
 
 import asyncio
 import logging
@@ -168,7 +168,7 @@ async def test_a_bad_camera_ends_in_a_reason_and_holds_up_no_other(
 
 
 async def test_negative_control_one_loop_for_all_would_wait_for_the_hanging_camera(monkeypatch):
-    """The control: cameras polled in turn without a limit, which the tests above would detect."""
+    """Cameras are polled in turn without a limit, which the tests above would detect."""
     turn = asyncio.Lock()
     async with http_cameras() as own:
 

@@ -1,4 +1,5 @@
-"""A name that changes its mind between check and connection (DNS rebinding) gets nowhere."""
+"""A name that changes its address between check and connection (DNS rebinding) does not get
+through."""
 
 import socket
 from typing import Any
@@ -22,7 +23,7 @@ NAME = "camera.example"
 
 
 class Rebinding(AbstractResolver):
-    """The allowed address first, then, for good, the forbidden one."""
+    """Resolves to the allowed address first and from then on to the forbidden one."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
@@ -45,7 +46,7 @@ class Rebinding(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing to give back."""
+        """Release nothing."""
 
 
 def camera(own: HttpCameras, kind: Any = "snapshot") -> Camera:
@@ -108,7 +109,8 @@ async def test_a_redirect_to_a_forbidden_place_is_not_followed():
 
 
 async def test_negative_control_checking_a_name_first_and_connecting_then_is_not_enough():
-    """What the guard does not do: look the name up, check, and let the client look it up again."""
+    """The guard does not do this: look the name up, check it, and let the client look it up
+    again."""
     resolver = Rebinding(ALLOWED, FORBIDDEN)
     async with http_cameras() as own:
         [found] = await resolver.resolve(NAME)

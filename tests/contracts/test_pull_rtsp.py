@@ -1,5 +1,5 @@
-"""RTSP cameras: H.264 over TCP from a real server on 127.0.0.1, decoded by the real decoder's
-process; each fault ends with a reason and delays no other camera."""
+"""RTSP cameras: H.264 over TCP from a real server on 127.0.0.1, decoded by the process of the real
+decoder. Each fault ends with a reason and delays no other camera."""
 
 import asyncio
 import itertools
@@ -161,7 +161,8 @@ async def test_a_bad_camera_ends_in_a_reason(path: str, reason: str, new_source:
 async def test_an_incomplete_key_picture_is_skipped_and_three_in_a_row_are_reported(
     new_source: NewSource,
 ):
-    """FFmpeg fills such a picture in, and says so; without its words it would look real."""
+    """FFmpeg fills such a picture in and logs that. Without its message the picture would look
+    real."""
     async with rtsp_cameras() as own:
         own.damaged = itertools.cycle([True, True, False])
         assert await one_picture(new_source(camera(own, "/live")))
@@ -289,7 +290,7 @@ async def test_a_reader_sees_no_secret_of_ingest(new_source: NewSource, monkeypa
 
 
 def strike(patch: pytest.MonkeyPatch, signal_: signal.Signals) -> None:
-    """The reader gets the signal with the next picture that it is to decode."""
+    """Send the reader the signal with the next picture that it decodes."""
     send = Reader.send
 
     def deadly(reader: Reader, order: Order) -> None:
@@ -306,5 +307,6 @@ def readers() -> list[int]:
 
 
 def children() -> list[int]:
-    """The readers of this test alone: those of an earlier one may still be ending."""
+    """Return the readers of this test alone, because those of an earlier one may still be
+    ending."""
     return [pid for pid in readers() if pid not in EARLIER]

@@ -205,8 +205,9 @@ async def test_roles_change_at_once_and_the_last_administrator_stays(home: House
 
 @pytest.mark.parametrize(("method", "path"), STREAMS)
 async def test_a_revocation_ends_the_stream(home: House, method: str, path: str):
-    """By another process: only the store knows. The clock stands for the time that this one may
-    trust what it knows; what is left is the interval of the checks (15 s, here 10 ms)."""
+    """Another process revokes, so only the store knows. The clock stands for the time for which
+    this process may trust what it knows. What remains is the interval of the checks (15 s, here 10
+    ms)."""
     stream = await home.opened(method, path, "viewer-a")
     still = await home.opened(method, path, "operator-a")
     await asyncio.sleep(0.05)  # five checks: they end nothing that is allowed

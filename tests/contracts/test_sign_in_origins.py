@@ -1,4 +1,5 @@
-"""The page at one origin, the API at another: which pages may change something with the cookie."""
+"""The page at one origin and the API at another: which pages may change something with the
+cookie."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +20,7 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
 
 
 def sent_from(origin: str | None, fetch_site: str | None) -> dict[str, str]:
-    """The headers of a browser whose page is at `origin`."""
+    """Return the headers of a browser whose page is at `origin`."""
     headers = {"Origin": origin, "Sec-Fetch-Site": fetch_site, "X-Requested-With": "page"}
     return {name: value for name, value in headers.items() if value is not None}
 

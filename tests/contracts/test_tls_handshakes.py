@@ -1,4 +1,4 @@
-"""Unfinished TLS handshakes: how many an HTTP server keeps, and how long."""
+"""Unfinished TLS handshakes: how many an HTTP server keeps, and for how long."""
 
 import asyncio
 import ssl
@@ -40,7 +40,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 async def server(
     files: Certificates, limits: ConnectionLimits
 ) -> AsyncIterator[tuple[str, Connect]]:
-    """Its address, and a function that connects without a handshake."""
+    """Return its address, and a function that connects without a handshake."""
     app = Starlette(routes=[Route("/", answer, methods=["GET", "POST"])])
     plain, port = free_ports(2)
     tls = TlsListener(HOST, port, files.chain, files.key)
@@ -50,7 +50,7 @@ async def server(
 
 
 async def reached(url: str, files: Certificates) -> bool:
-    """Whether a request is answered."""
+    """Return whether a request is answered."""
     try:
         async with httpx.AsyncClient(verify=trust(files.authority)) as client:
             return (await client.get(url)).text == "https 0"

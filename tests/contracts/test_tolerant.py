@@ -1,7 +1,7 @@
-"""Older readers and newer writers: unknown fields, values, kinds and types are no dead letters.
+"""Older readers and newer writers: unknown fields, values, kinds and types cause no dead letters.
 
-`last_release.json` holds the schemas and examples of the last release, one a line; at a release it
-is rewritten from `schemas/`.
+`last_release.json` holds the schemas and examples of the last release, one per line. It is
+rewritten from `schemas/` at each release.
 """
 
 import copy
@@ -26,7 +26,7 @@ NEWER = "of-a-newer-version"
 
 
 def record(name: str, content: Any) -> Record:
-    """An example, as a record of a topic."""
+    """Return an example as a record of a topic."""
     event_type = f"parking.{name.split('--')[0]}"
     body = json.dumps(content).encode()
     in_header = event_type in (FrameReceived.TYPE, "parking.dead-lettered.v1")
@@ -56,7 +56,7 @@ def test_unknown_fields_anywhere_are_passed_over(name: str):
 
 
 def fixed_values() -> set[tuple[type, str]]:
-    """Every field of every event whose values are a fixed set."""
+    """Return every field of every event whose values are a fixed set."""
     found: set[tuple[type, str]] = set()
     waiting: list[Any] = [inspect.type_info(cls) for cls in EVENTS]
     while waiting:
@@ -109,7 +109,7 @@ READ_AS: dict[str, dict[str, str | None]] = {
 
 
 def leaves(value: Any, path: str = "") -> Iterator[str]:
-    """The dotted path of every string."""
+    """Return the dotted path of every string."""
     if isinstance(value, str):
         yield path[1:]
     if isinstance(value, dict | list):
@@ -118,7 +118,7 @@ def leaves(value: Any, path: str = "") -> Iterator[str]:
 
 
 def of_fixed_set(name: str, path: str) -> bool:
-    """Whether another value is refused there by a strict reader, for being none of the set."""
+    """Return whether a strict reader refuses another value there because it is not in the set."""
     try:
         read_strictly(name, with_value(name, path, NEWER))
     except Invalid as error:
@@ -132,7 +132,7 @@ def read_strictly(name: str, content: Any) -> object:
 
 
 def with_value(name: str, path: str, value: Any) -> Any:
-    """The example with another value there."""
+    """Return the example with another value there."""
     content = copy.deepcopy(EXAMPLES[name])
     *steps, last = (int(step) if step.isdecimal() else step for step in path.split("."))
     part = content
@@ -159,7 +159,7 @@ def test_every_value_of_a_fixed_set_is_tried():
 
 @pytest.mark.parametrize(("name", "path"), VALUES, ids=[f"{n}-{path}" for n, path in VALUES])
 def test_an_unknown_value_is_read_as_the_safe_one_or_the_event_is_passed_over(name, path):
-    """Control: a strict reader refuses each of them, for so they were found."""
+    """In the control, a strict reader refuses each of them, which is how they were found."""
     newer = record(name, with_value(name, path, NEWER))
     safe = READ_AS[name.split("--")[0]][path]
     if safe is None:
@@ -218,7 +218,7 @@ def test_what_the_last_release_wrote_is_read(name: str):
 
 
 def narrowed(old: Any, new: Any, path: str) -> Iterator[str]:
-    """Guarantees that a reader of the old schema loses."""
+    """Return the guarantees that a reader of the old schema loses."""
     if isinstance(old, dict):
         if not isinstance(new, dict):
             yield f"{path} is gone"
@@ -232,7 +232,7 @@ def narrowed(old: Any, new: Any, path: str) -> Iterator[str]:
 
 
 def narrowed_here(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[str]:
-    """The same of one schema without those in it."""
+    """Return the same for one schema, without the schemas inside it."""
     for key in ("type", "pattern", "minimum", "maximum", "exclusiveMaximum", "maxLength", "const"):
         if old.get(key) != new.get(key):
             yield f"{path}: {key} {old.get(key)!r} became {new.get(key)!r}"

@@ -1,5 +1,5 @@
-"""Every entry point refuses values that Postgres cannot store: each text and integer of every event
-and of every message from devices and clients, found from the schemas."""
+"""Every entry point refuses values that Postgres cannot store. The tests try each text and integer
+of every event and of every message from devices and clients, found from the schemas."""
 
 import json
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def valid(of: type) -> list[Any]:
 
 
 def spoilt(value: Any) -> Iterator[tuple[Place, str, bytes]]:
-    """(place, what, JSON): the value with one text or number in it that cannot be stored."""
+    """Return (place, what, JSON): the value with one text or number in it that cannot be stored."""
     for at, leaf in leaves(value):
         bad = TEXTS if isinstance(leaf, str) else NUMBERS if isinstance(leaf, int) else {}
         for what, raw in bad.items():
@@ -152,7 +152,7 @@ def test_texts_of_every_language_are_taken():
 
 
 def test_a_dead_letter_of_an_odd_place_can_be_read_again():
-    """The place is somebody else's text: a broker may let a NUL through."""
+    """The place is somebody else's text, because a broker may let a NUL through."""
     record = Record("parking/v1/a\0b/\ud800", -1, -1, None, b"x")
     letter = codec.dead_letter(record, Invalid("bad-topic", "a\0"), "ingest", 1)
     again = codec.decode(Record("t", 0, 0, None, letter.value, letter.headers))

@@ -60,7 +60,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 @pytest.fixture(scope="module")
 def small(moto: Aws) -> Stack:
-    """The brief's size; the first thing that is deployed, for all tests that only look."""
+    """Return the brief's size, deployed once for all tests that only look at it."""
     return deploy(moto, template(), Access="ssh", GitHubRepository="owner/name")
 
 

@@ -1,5 +1,5 @@
-"""deploy/aws: what the page needs of the backend. The scripts run with AWS's own client against
-moto's server, in which the template is deployed."""
+"""deploy/aws: what the page needs from the backend. The scripts run with AWS's own client against
+moto's server, to which the template is deployed."""
 
 import ast
 import os
@@ -37,7 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def site_env(stack: Stack) -> dict[str, str]:
-    """What the backend's user data writes into site.env for these scripts, as AWS would."""
+    """Return what the backend's user data writes into site.env for these scripts on AWS."""
     text = template()["Resources"]["Backend"]["Properties"]["UserData"]["Fn::Base64"]["Fn::Sub"][0]
     values = {
         "DeviceCidr": PARAMETERS["DeviceCidr"],
@@ -66,7 +66,8 @@ def run(stack: Stack, script: str, **more: str) -> None:
 
 
 def backend(folder: Path) -> Path:
-    """The backend's /etc/parking after its first installation, as far as these scripts read it."""
+    """Return the backend's /etc/parking after its first installation, as far as these scripts read
+    it."""
     (folder / "secrets").mkdir(parents=True)
     (folder / "keys").touch(mode=0o600)
     for name, text in {

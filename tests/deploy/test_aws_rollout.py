@@ -1,4 +1,5 @@
-"""deploy/aws/instance: what the workflow `Deploy` runs, with AWS's own client and moto's server."""
+"""deploy/aws/instance: what the workflow `Deploy` runs, tested with AWS's own client and moto's
+server."""
 
 import hashlib
 import http.server
@@ -52,7 +53,7 @@ def run(*command: str | Path, env: dict[str, str]) -> subprocess.CompletedProces
 
 @contextmanager
 def github(bearer: str) -> Iterator[str]:
-    """GitHub's address for a job's OIDC token, which asks for this secret."""
+    """Serve GitHub's address for a job's OIDC token, which requires this secret."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -110,7 +111,8 @@ def test_an_older_commit_whose_ci_runs_again_is_not_deployed() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A commit with what `release` packs. Its Python downloads nothing: one wheel, one archive."""
+    """Return a commit with what `release` packs. Its Python downloads nothing: one wheel, one
+    archive."""
     for name in ("as-role", "install", "ready", "release", "update"):
         to = tmp_path / "deploy" / "aws" / "instance" / name
         to.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """deploy/aws/instance/update on a computer of its own, with AWS's own client against moto's server:
-from one release to the next, and from the layout before /opt/smart-parking. Short scripts stand for
-systemctl and for the releases' Python."""
+from one release to the next, and from the layout before /opt/smart-parking. Short scripts replace
+systemctl and the releases' Python."""
 
 import hashlib
 import shutil
@@ -57,7 +57,7 @@ print(*[w for w in sys.argv[1:] if w[0] != "-"], os.path.isdir(there), file=open
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Box]:
-    """A backend that has run before: settings and secrets are there, no release is."""
+    """Return a backend that has run before, with settings and secrets but without a release."""
     systemctl = tmp_path / "systemctl.py"
     systemctl.write_text(SYSTEMCTL, "utf-8")
     with Box(tmp_path / "one", systemctl) as box:
@@ -92,7 +92,7 @@ def aws_cli(box: Box, command: str) -> str:
 
 
 def publish(box: Box, version: str) -> None:
-    """As `release` does it: this checkout's deploy folder, and an empty wheel."""
+    """Publish as `release` does: this checkout's deploy folder and an empty wheel."""
     folder = box.share / version
     shutil.copytree(ROOT / "deploy", folder / "deploy")
     for name in ("wheels", "kafka", "requirements"):
@@ -116,7 +116,8 @@ def current(box: Box) -> str:
 
 
 def asked(box: Box) -> list[str]:
-    """What systemctl was asked, and whether a release was current then; forgotten afterwards."""
+    """Return what systemctl was asked and whether a release was current then, and forget it
+    afterwards."""
     log = box.share / "log"
     lines = log.read_text("utf-8").splitlines() if log.exists() else []
     log.unlink(missing_ok=True)
@@ -176,7 +177,8 @@ def test_a_release_that_was_not_started_is_not_ready_and_is_taken_again(box: Box
 
 
 def test_an_instance_with_releases_in_opt_parking_moves_to_the_present_folder(box: Box) -> None:
-    """The script on the instance is still the former release's; Kafka runs by a former unit."""
+    """The script on the instance still belongs to the former release, and Kafka runs from a former
+    unit."""
     with_update(box, UPDATE.replace("/opt/smart-parking", "/opt/parking"))
     box.run(
         "mkdir -p /opt/parking/releases/zero; cd /opt/parking; ln -s releases/zero current;"

@@ -1,5 +1,7 @@
 """deploy/box: units, settings and commands agree with the code and open nothing by mistake.
-tests/deploy/test_box_system.py runs them."""
+
+tests/deploy/test_box_system.py runs them.
+"""
 
 import importlib
 import os
@@ -70,7 +72,7 @@ def environment(name: str) -> dict[str, str]:
 
 
 def in_folder(env: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """With the files of the installation in a folder, private as `install` leaves them."""
+    """Put the files of the installation into a folder, private as `install` leaves them."""
     moved = {}
     for name, value in env.items():
         moved[name] = re.sub(r"^/(?:etc/parking/private|var/lib/parking)/", f"{folder}/", value)
@@ -121,7 +123,7 @@ def test_people_sign_in_and_only_the_page_listens_on_the_network() -> None:
 
 
 def test_the_page_can_add_ip_cameras_once_their_networks_are_named(tmp_path: Path) -> None:
-    """By the two lines of README.md in ingest.local.env."""
+    """This takes the two lines of README.md in ingest.local.env."""
     readme = (FOLDER / "README.md").read_text("utf-8")
     own = dict(re.findall(r"`(CAMERAS_\w+)=([^`]+)`", readme))
     assert own.keys() == {"CAMERAS_NETWORKS", "CAMERAS_KEY_FILE"}

@@ -1,5 +1,5 @@
-"""deploy/box's commands on a computer of its own, without the servers: PostgreSQL's programs, the
-services' Python and systemctl are short scripts here. test_box_system.py has the real ones."""
+"""deploy/box's commands on a computer of its own, without the servers. PostgreSQL's programs, the
+services' Python and systemctl are short scripts here; test_box_system.py uses the real ones."""
 
 import re
 import shutil
@@ -55,7 +55,7 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 
 def release(box: Box, version: str, *migrations: str) -> str:
-    """A release with the commands and these migrations; its folder on the box."""
+    """Create a release with the commands and these migrations. Return its folder on the box."""
     to = box.share / version
     for name in ("demo", "docs", "models", "parking", "requirements", "schemas", "dashboard/dist"):
         (to / name).mkdir(parents=True)
@@ -88,7 +88,7 @@ def add_data(box: Box, word: str) -> None:
 
 
 def everything(box: Box) -> set[str]:
-    """Content, owner and mode of all data and secrets."""
+    """Return content, owner and mode of all data and secrets."""
     places = "/var/lib/parking /var/lib/parking-* /etc/parking"
     lines = box.run(
         f"find {places} -type f -exec sha256sum {{}} +; find {places} -printf '%u %g %m %p\\n'"

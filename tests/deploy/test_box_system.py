@@ -1,7 +1,7 @@
 """deploy/box on a computer of its own: install, play the demo, upgrade, roll back, restore.
 
-Needs root, mosquitto and Java, and `make fetch`; five minutes or more. The units run by their own
-lines, but without systemd: none of the hardening is in force.
+This needs root, mosquitto and Java, and `make fetch`, and takes five minutes or more. The units run
+as their lines say, but without systemd, so none of the hardening is in force.
 """
 
 import re
@@ -50,8 +50,8 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 
 def play_demo(box: Box, new_changes: int) -> None:
-    """Until so many changes of slots more are in the database; then wait until no record is left
-    that the persister has not written."""
+    """Play until the database has so many more slot changes, then wait until the persister has
+    written every record."""
     before = len(box.rows("slot_changes"))
     (box.share / "demo.service").write_text(DEMO.replace("@OPTIONS@", OPTIONS), "utf-8")
     box.run("install -m 644 /mnt/demo.service /etc/systemd/system/; systemctl start demo")
@@ -61,7 +61,7 @@ def play_demo(box: Box, new_changes: int) -> None:
 
 
 def pictures(box: Box) -> set[str]:
-    """Digest, path and extended attributes' names of each object."""
+    """Return digest, path and names of the extended attributes of each object."""
     lines = box.run(
         "cd /var/lib/parking-s3; find . -type f -exec sha256sum {} + ;"
         "find . -type f -exec python3 -c 'import os, sys;"
@@ -71,7 +71,7 @@ def pictures(box: Box) -> set[str]:
 
 
 def rows(box: Box) -> set[tuple[str, str]]:
-    """Each row that must last, with its table."""
+    """Return each row that must last, with its table."""
     others = {(table, row) for table in TABLES for row in box.rows(table)}
     return others | {
         (t, row) for t, query in LASTING.items() for row in box.sql(query).splitlines()
@@ -133,7 +133,8 @@ def test_install_upgrade_roll_back_and_restore(box: Box, tmp_path: Path) -> None
 
 
 def restore_elsewhere(other: Box) -> None:
-    """Install on an empty computer; a damaged backup changes nothing, the right one is restored."""
+    """Install on an empty computer. A damaged backup changes nothing, and the right one is
+    restored."""
     release(other.share / "one", "0.1.0")
     other.run(f"/mnt/one/deploy/box/install {HOST}")
     secret = other.run("sha256sum /etc/parking/private/ca.key")

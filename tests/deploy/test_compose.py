@@ -1,4 +1,5 @@
-"""deploy/compose: the files agree with the code, with each other, and open nothing by mistake."""
+"""deploy/compose: the files agree with the code and with each other, and open nothing by
+mistake."""
 
 import importlib
 import json
@@ -31,7 +32,7 @@ HOST = "lot.example"
 
 
 def filled(text: str, **given: str) -> str:
-    """With the variables' defaults, a host, and what else is in .env."""
+    """Return the file with the variables' defaults, a host, and whatever else is in .env."""
     values = {"PARKING_HOST": HOST, **given}
 
     def value(found: re.Match[str]) -> str:
@@ -48,7 +49,7 @@ def image(part: str) -> tuple[str, str]:
 
 
 def environment(service: str, private: Path, **dotenv: str) -> dict[str, str]:
-    """As the container sees it, with its secrets and volumes in a folder."""
+    """Return the environment as the container sees it, with its secrets and volumes in a folder."""
     given = PARTS[service]["environment"]
     places = {"/run/secrets/": f"{private}/", "/var/lib/parking/": f"{private}/"}
     env = {}
@@ -116,7 +117,7 @@ def hashes(folder: Path, *lines: str) -> None:
 
 
 def known_keys(folder: Path) -> list[str]:
-    """Those in the key file after the job `files`."""
+    """Return the keys in the key file after the job `files`."""
     [script] = PARTS["files"]["command"]
     places = {"/var/lib/parking-s3": "s3", "/var/lib/parking": "state", "/run/secrets": "private"}
     for inside, outside in places.items():
@@ -211,7 +212,7 @@ def test_the_script_creates_every_secret_once(tmp_path: Path) -> None:
 
 
 def reader(file: str) -> int:
-    """The user that every container with this secret runs as."""
+    """Return the user that every container with this secret runs as."""
     name = next(n for n, one in COMPOSE["secrets"].items() if one["file"] == f"private/{file}")
     uids = set()
     for part, one in PARTS.items():
@@ -304,7 +305,8 @@ def test_a_new_volume_belongs_to_the_images_user() -> None:
 
 # ---------------------------------------------------------------- monitoring
 def metric_names() -> Iterator[str]:
-    """Every sample that the services export, with the process's own and Prometheus' `up`."""
+    """Return every sample that the services export, with those of the process and Prometheus'
+    `up`."""
     yield from ("up", "process_resident_memory_bytes")
     for metric in vars(metrics).values():
         if isinstance(metric, prometheus_client.metrics.MetricWrapperBase):

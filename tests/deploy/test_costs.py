@@ -14,7 +14,7 @@ TEXT: Final = (ROOT / "docs" / "deploy.md").read_text("utf-8").split("## Cost af
 
 
 def rows(head: str) -> dict[str, list[str]]:
-    """The rows of the table that begins with this heading, by their first cell."""
+    """Return the rows of the table that begins with this heading, by their first cell."""
     table = TEXT.split(f"| {head} |")[1].split("\n\n")[0]
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
     return {cells[0]: cells[1:] for cells in lines}

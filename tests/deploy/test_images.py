@@ -1,8 +1,8 @@
 """The images, built from deploy/compose/Dockerfile without Docker: size, content, start.
 
-Needs root, buildah and mmdebstrap (Debian's packages), ten minutes, and 5 GB below
-.state/cache/images (IMAGES names another folder). The base is made of Debian's packages, as
-debian:bookworm-slim is.
+This needs root, buildah and mmdebstrap (Debian's packages), ten minutes, and 5 GB below
+.state/cache/images (IMAGES names another folder). The base is made of Debian's packages, like
+debian:bookworm-slim.
 """
 
 import json
@@ -46,7 +46,7 @@ def buildah(*arguments: str | Path) -> str:
 
 
 def base() -> None:
-    """A minimal Debian as an image, once."""
+    """Build a minimal Debian image, once."""
     if "parking-base" in buildah("images", "--format", "{{.Name}}"):
         return
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,8 @@ def base() -> None:
 
 @cache
 def build(name: str) -> str:
-    """Build an image; its name. PIP_CERT: the authority of a proxy that pip has to trust."""
+    """Build an image and return its name. PIP_CERT is the authority of a proxy that pip has to
+    trust."""
     base()
     authority = os.environ.get("PIP_CERT")
     mounts = []
@@ -98,7 +99,7 @@ def root_of(tag: str) -> Iterator[Path]:
 
 
 def compressed_mb(root: Path) -> float:
-    """As a registry counts it: tar and gzip."""
+    """Return the size as a registry counts it, with tar and gzip."""
     size, squeeze = 0, zlib.compressobj(6)
     command = ["tar", "--create", "--directory", str(root), "."]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as archive:
@@ -125,7 +126,7 @@ def test_an_image_is_small_and_has_no_root_and_no_build_tools(name: str, record_
 
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
-    """The folder /run/secrets as our containers have it, all of them."""
+    """Return the folder /run/secrets as our containers see it, with all secrets."""
     env = {"PATH": os.environ["PATH"], "TO": str(tmp_path)}
     subprocess.run([FOLDER / "secrets", HOST], env=env, check=True, capture_output=True)
     folder = tmp_path / "secrets"

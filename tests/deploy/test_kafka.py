@@ -1,4 +1,4 @@
-"""deploy/kafka: the rights and the drift, without a Kafka."""
+"""deploy/kafka: the rights and the drift, without a running Kafka."""
 
 import ast
 from pathlib import Path
@@ -21,7 +21,7 @@ DEAD = {topics.DEAD_LETTERS, topics.DEAD_LETTERS_FRAMES}
 
 
 def used(service: str) -> set[str]:
-    """The topics that a service's code names, imported from the one list."""
+    """Return the topics that a service's code names and imports from the one list."""
     found = set()
     for path in (ROOT / "services" / service).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

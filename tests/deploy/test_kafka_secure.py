@@ -1,4 +1,5 @@
-"""TLS, SCRAM and the rights of each service, on a Kafka that has deploy/kafka/server.properties."""
+"""TLS, SCRAM and the rights of each service, on a Kafka that runs with
+deploy/kafka/server.properties."""
 
 import asyncio
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.alone, pytest.mark.timeout(240)]
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
-    """With all topics and rights, set as the operator does it."""
+    """Run Kafka with all topics and rights, set up as the operator does it."""
     archives = jars.fetch(ROOT / ".state" / "cache" / "maven", lambda *_: nullcontext(print))
     class_path = [path for jar, path in archives.items() if not jar.is_s3proxy]
     folder: Path = tmp_path_factory.mktemp("kafka")
@@ -55,7 +56,7 @@ async def _prepare(operator: KafkaSettings) -> None:
 
 
 async def writable(settings: KafkaSettings) -> set[str]:
-    """The topics that a user can write to."""
+    """Return the topics that a user can write to."""
     able = set()
     producer: AIOKafkaProducer = new_producer(settings, request_timeout_ms=20_000)
     await producer.start()

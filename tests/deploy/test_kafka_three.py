@@ -1,4 +1,4 @@
-"""Three brokers with min.insync.replicas=2: any of them may die, nothing is lost or doubled."""
+"""Three brokers with min.insync.replicas=2: any of them may die, and nothing is lost or doubled."""
 
 import asyncio
 from collections import Counter
@@ -80,7 +80,7 @@ async def leader(settings: KafkaSettings, topic: str, partition: int) -> int:
 
 
 async def numbers(settings: KafkaSettings, topic: str) -> Counter[int]:
-    """How often each number is in the topic."""
+    """Return how often each number is in the topic."""
     consumer = new_consumer(settings)
     await consumer.start()
     try:
@@ -166,7 +166,7 @@ async def test_each_broker_is_killed_in_turn_and_nothing_is_lost_or_doubled(
 async def _leader_dies_before_its_followers_copy(
     cluster: Cluster, producer: AIOKafkaProducer, topic: str
 ) -> set[int]:
-    """Write while the followers are frozen, kill the leader, let a follower take over. Returns
+    """Write while the followers are frozen, kill the leader, and let a follower take over. Return
     what was acknowledged."""
     settings = cluster.settings
     await producer.start()

@@ -34,7 +34,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def commits(tmp_path: Path) -> tuple[str, str]:
-    """An earlier commit and the newest one on main of the repository in `tmp_path`."""
+    """Return an earlier commit and the newest one on main of the repository in `tmp_path`."""
     git(tmp_path, "init", "-q", "-b", "main")
     for words in ("earlier", "newest"):
         git(tmp_path, "commit", "-q", "--allow-empty", "-m", words)

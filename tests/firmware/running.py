@@ -14,7 +14,8 @@ HEAP = "heapsize=4M"  # what a board with 4 MB of PSRAM has
 
 
 def report(program: str, *arguments: str, limit_s: float = 120) -> Any:
-    """The last line a program printed, as JSON. It must end well."""
+    """Return the last line that a program printed, as JSON. The program must end without an
+    error."""
     done = subprocess.run(
         [MICROPYTHON, "-X", HEAP, PROGRAMS / f"{program}.py", *arguments],
         cwd=ROOT,

@@ -1,4 +1,5 @@
-"""A board's gate uses pins that nothing else on it has, and the pictures show those."""
+"""A board's gate uses pins that nothing else on the board uses, and the wiring pictures show
+those."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The firmware's smaller decisions, in its own files under the MicroPython unix port, and the herd:
-200 devices after a broker restart, as a simulation of the back-off. The real client at a real
-broker is in tests/stack/test_firmware_link.py."""
+200 devices after a broker restart, as a simulation of the back-off.
+tests/stack/test_firmware_link.py connects the real client to a real broker."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 """A failing task of a device ends the connection, which is then opened again. A finished connection
-is closed, not left to the garbage collector. Under the MicroPython unix port."""
+is closed and not left to the garbage collector. The tests run under the MicroPython unix port."""
 
 import pytest
 

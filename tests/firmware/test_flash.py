@@ -1,6 +1,6 @@
-"""`make flash` without IMAGE, played to a folder that stands for the board's file system: the files
-are copied, and what is run on the board runs under MicroPython with a simulated flash. mpremote and
-the serial line themselves are not in it."""
+"""`make flash` without IMAGE, played to a folder that stands for the board's file system. The files
+are copied, and what would run on the board runs under MicroPython with a simulated flash. mpremote
+and the serial line themselves are not part of this."""
 
 import json
 import shutil
@@ -83,7 +83,7 @@ class Machine:
         return done.stdout
 
     def play(self, command: Sequence[str]) -> str:
-        """Does what mpremote would; all that was printed."""
+        """Do what mpremote would do. Return everything that was printed."""
         assert list(command[1:5]) == ["-m", "mpremote", "connect", "PORT"]
         said, step = "", list[str]()
         for word in (*command[5:], "+"):
@@ -105,7 +105,7 @@ class Machine:
         return said
 
     def flash(self, folder: Path, *, cut: bool = False) -> tuple[str, bool]:
-        """`make flash` without IMAGE; `cut`: the cable is pulled before the last step."""
+        """Run `make flash` without IMAGE. With `cut`, the cable is pulled before the last step."""
         folder.mkdir()
         slot, trial = target(self.play(flash.look("PORT", folder)))
         command = flash.copy("PORT", folder, slot, trial, None)
@@ -116,7 +116,7 @@ class Machine:
         return slot, trial
 
     def boot(self) -> list[str]:
-        """The slot that boots, and whether on trial."""
+        """Return the slot that boots, and whether it is on trial."""
         return self.says(BEGIN).split()
 
 
@@ -179,7 +179,7 @@ def test_a_configuration_that_the_board_would_not_take_is_not_copied(tmp_path: P
 
 
 def test_the_configuration_gets_the_name_of_its_board(tmp_path: Path) -> None:
-    """Otherwise the firmware would take the default board's pins."""
+    """Otherwise the firmware would use the default board's pins."""
     file = tmp_path / "cam.json"
     file.write_text('{"wifi_ssid": "lot", "tls": false}', "utf-8")
     out = tmp_path / "out"

@@ -1,5 +1,5 @@
-"""Row 24 of what we promise, in the firmware's own files under the MicroPython unix port: gate
-events through power cuts at every flash write, a day's outage, and wrong clocks."""
+"""Row 24 of our promises, in the firmware's own files under the MicroPython unix port: gate events
+through power cuts at every flash write, a day's outage, and wrong clocks."""
 
 import pytest
 

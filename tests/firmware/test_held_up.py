@@ -1,5 +1,5 @@
-"""Vehicles that pass while the board's loop is blocked (a look-up, a handshake): the firmware's own
-loops under the MicroPython unix port, the inputs shown by a thread."""
+"""Vehicles pass while the board's loop is blocked (by a look-up or a handshake). The loops are the
+firmware's own under the MicroPython unix port, and a thread drives the inputs."""
 
 import pytest
 

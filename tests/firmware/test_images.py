@@ -1,4 +1,4 @@
-"""Which image boots in every case; and a file that does not compile is reported."""
+"""Which image boots in every case. A file that does not compile is reported."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A board without a configuration gets one through the portal and the serial line; the dialogue is
+"""A board without a configuration gets one through the portal and the serial line. The dialogue is
 the one in docs/firmware.md."""
 
 import json
@@ -73,7 +73,7 @@ def test_the_portal_asks_refuses_and_saves(tmp_path: Path):
 
 
 class Form(HTMLParser):
-    """The fields of a page and what stands in them: a browser sends them all."""
+    """The fields of a page and their contents; a browser sends them all."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ def test_without_a_certificate_the_portal_says_what_is_missing(tmp_path: Path):
 
 
 def by_a_browser(folder: Path, **typed: str) -> dict[str, object]:
-    """What the board keeps of that, typed into its page."""
+    """Return what the board keeps of that when it is typed into its page."""
     [port] = free_ports(1)
     process = board(folder, portal_port=port)
     try:
@@ -150,7 +150,7 @@ def by_a_browser(folder: Path, **typed: str) -> dict[str, object]:
 
 
 def certificate(folder: Path) -> str:
-    """An authority's, in PEM."""
+    """Return an authority's certificate, in PEM."""
     words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=ca"
     command = [*words.split(), "-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.pem")]
     subprocess.run(command, check=True, capture_output=True)
@@ -189,7 +189,7 @@ def test_a_word_that_is_neither_yes_nor_no_does_not_turn_tls_off(tmp_path: Path)
 
 
 def by_serial_line(folder: Path, lines: list[str]) -> tuple[dict[str, object], str]:
-    """The board's stored answers and its output."""
+    """Return the board's stored answers and its output."""
     process = board(folder)
     try:
         assert process.stdin is not None

@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def serial(folder: Path, port: int) -> None:
-    """A first answer is wrong; the board says so and asks again."""
+    """Give a wrong first answer; the board says so and asks again."""
     now = str(int(time.time()))
     wrong = [now, "car-park", "wifi key", "Demo/Gate 1", "localhost", str(port), "x", "no", "", ""]
     right = [now, "", "", DEVICE, "", "", f"password of {DEVICE}", "", "", ""]
@@ -50,7 +50,7 @@ def serial(folder: Path, port: int) -> None:
 
 
 def portal(folder: Path, port: int) -> None:
-    """The phone asks for anything, gets the form, fills it in badly, then well."""
+    """Act as the phone: ask for anything, get the form, and fill it in, first badly, then well."""
     [own] = free_ports(1)
     config = {"device_id": DEVICE, "host": "localhost", "port": port, "tls": False}
     config |= {"password": f"password of {DEVICE}"}

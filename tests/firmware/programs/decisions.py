@@ -1,4 +1,5 @@
-"""The smaller decisions, one function a behaviour; run under MicroPython: decisions.py NAME."""
+"""The smaller decisions, with one function per behaviour. Runs under MicroPython: decisions.py
+NAME."""
 
 import asyncio
 import json
@@ -22,7 +23,7 @@ GOOD = {"device_id": "demo/cam", "host": "broker", "password": "p", "tls": False
 
 
 def passes(states, gap_ms=0, step_ms=100):
-    """The passages recognised in a series of (outside, inside) readings."""
+    """Return the passages recognised in a series of (outside, inside) readings."""
     way = Direction(gap_ms)
     passages = [way.feed(bool(a), bool(b), n * step_ms) for n, (a, b) in enumerate(states)]
     return [one[0] for one in passages if one]
@@ -58,7 +59,7 @@ def bounces():
 
 
 def counted(stable_ms, edges):
-    """When a debounced input changed, and to what."""
+    """Return when a debounced input changed, and to what."""
     box, edges_seen = Debounce(stable_ms), []
     for at_ms, raw in edges + ((1000, None),):
         if box.is_due(at_ms):
@@ -103,7 +104,7 @@ def late():
 
 
 def together():
-    """Two inputs that changed at the same moment give no direction; two that changed in order
+    """Two inputs that changed at the same moment give no direction. Two that changed in order
     within a moment (delayed interrupts) do."""
     at_once = Gate("two", 50, 0)
     for edge in ((0, 1, 1), (500, 0, 1), (900, 0, 0)):
@@ -116,7 +117,7 @@ def together():
 
 
 def kept_edges():
-    """A ring of four holds three; further ones are counted, and void the passage in progress."""
+    """A ring of four holds three. Further edges are counted and void the passage in progress."""
     ticks = [(1 << 30) - 3]
     box = Edges(Monotonic(lambda: ticks[0]), 4)
     box.put(0, ticks[0])
@@ -234,7 +235,8 @@ def names_everywhere():
 
 
 def link_lost_while_waiting():
-    """A gate event waits behind a picture whose connection breaks: Lost, and no other error."""
+    """A gate event waits behind a picture whose connection breaks. It gets Lost and no other
+    error."""
 
     async def publish(why):
         connection = mqtt.Connection(lambda *_: None, 30)
@@ -288,7 +290,7 @@ def hang():
 
 
 def forged():
-    """RSA with a toy key would be refused for its size; the real one is in the stack test."""
+    """RSA with a toy key would be refused because of its size. The stack test uses the real key."""
     body = {"release": 2, "version": "2", "boards": ["unix"], "files": [["app/a.mpy", 1, "00"]]}
     for modulus in (3233, (1 << 2047) + 9):
         size = (len("%x" % modulus) + 1) // 2
@@ -308,8 +310,8 @@ def forged():
 
 
 def herd():
-    """200 devices lose their broker at one moment; it is back after `away` seconds. A try while it
-    is away fails at once. The most connections in any one second, over seeds."""
+    """200 devices lose their broker at one moment, and it is back after `away` seconds. A try while
+    it is away fails at once. Return the most connections in any one second, over several seeds."""
     worst = {"full": 0, "no_jitter": 0}
     attempts = 0
     for seed in range(50):
@@ -333,7 +335,7 @@ def herd():
 
 
 def busiest(moments):
-    """The most in any second (sliding)."""
+    """Return the most in any second (sliding)."""
     moments = sorted(moments)
     first = most = 0
     for index, moment in enumerate(moments):

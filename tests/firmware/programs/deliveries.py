@@ -1,4 +1,4 @@
-"""What may happen between flash and the end-to-end ack, one function a behaviour; run under
+"""What may happen between flash and the end-to-end ack, with one function per behaviour. Runs under
 MicroPython: deliveries.py NAME."""
 
 import asyncio
@@ -27,7 +27,7 @@ CONFIG.update({"gate": "two", "provisioned_at_s": 1_790_000_000})
 
 
 class Board:
-    """Flash, and a boot of a device on it; the time is what `now` says (ms since power on)."""
+    """Flash, and a boot of a device on it. The time is what `now` says (ms since power-on)."""
 
     def __init__(self):
         self.flash, self.boot_id = Flash(layout.SECTORS), 0
@@ -49,7 +49,7 @@ class Board:
             self.box.anchored()
 
     def send(self):
-        """((boot, seq), captured_at_ms) of what goes out now, or None."""
+        """Return ((boot, seq), captured_at_ms) of what is sent now, or None."""
         entry = self.box.next()
         return entry and (entry[0][1:], json.loads(entry[1])["captured_at_ms"])
 
@@ -109,8 +109,8 @@ def a_full_ring_keeps_the_moment_of_the_clock_once_there_is_room():
 
 
 def a_corrected_clock_corrects_earlier_times():
-    """The first answer was an hour off, two later ones agree: the events between, too, also when
-    the power goes before they are sent."""
+    """The first answer was an hour off, and two later ones agree. The times of the events in
+    between are corrected too, even if the power fails before they are sent."""
     for cut in (False, True):
         board = Board()
         board.passes()
@@ -224,7 +224,7 @@ def a_restart_waits_for_the_vehicle_in_the_gate_but_not_for_ever():
 
 
 def a_retained_command_is_not_obeyed():
-    """Retained, {"restart": true} would come again after each restart."""
+    """A retained {"restart": true} would come again after each restart."""
 
     async def take(flags):
         heard = []

@@ -1,5 +1,5 @@
-"""What ends a connection, and which endings must be noticed, one function per behaviour; run under
-MicroPython: endings.py NAME."""
+"""What ends a connection, and which endings must be noticed, with one function per behaviour. Runs
+under MicroPython: endings.py NAME."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ ERRORS = (MemoryError("no room"), RuntimeError("the sensor says no"))
 
 
 class Board(Hal):
-    """As much of a board as one connection needs. `wrong`: what a change of the size raises."""
+    """As much of a board as one connection needs. `wrong` is what a change of the size raises."""
 
     def __init__(self, wrong=None):
         super().__init__(Flash(layout.SECTORS))
@@ -43,7 +43,7 @@ class Board(Hal):
 
 
 async def broker(reader, writer, command):
-    """Grants every subscription, then sends `command` to the subscriber."""
+    """Grant every subscription, then send `command` to the subscriber."""
     inside = mqtt.Connection(None)
     inside._reader = reader  # noqa: SLF001 -- it reads packets as the device does
     while True:
@@ -61,7 +61,7 @@ async def broker(reader, writer, command):
 
 
 async def ended(device, command=b""):
-    """Why a device's connection ended within three seconds; None: it did not."""
+    """Return why a device's connection ended within three seconds; None if it did not."""
     server = await asyncio.start_server(lambda *s: broker(*s, command), HOST, PORT)
     try:
         await asyncio.wait_for(device._connected(), 3)  # noqa: SLF001 -- as its link does
@@ -97,7 +97,7 @@ def nothing_ends_a_connection_that_works():
 
 
 class Full:
-    """A writer without room for what it is to write."""
+    """A writer without room for the data it is given."""
 
     closed = False
 
@@ -112,7 +112,7 @@ class Full:
 
 
 def a_packet_that_was_cut_short_ends_the_connection():
-    """What comes after half a packet would be read as the rest of it."""
+    """The bytes after half a packet would be read as the rest of it."""
 
     async def sent(send):
         connection = mqtt.Connection(None, 0.1)
@@ -137,7 +137,7 @@ def a_packet_that_was_cut_short_ends_the_connection():
 
 
 class Silent:
-    """A stream on which nothing comes."""
+    """A stream on which nothing arrives."""
 
     async def readexactly(self, count):
         await asyncio.sleep(60)
@@ -191,7 +191,7 @@ def an_interval_counts_from_the_last_picture():
 
 
 async def at_its_end(server, said):
-    """What comes until the other side closes; None while it does not."""
+    """Return what arrives until the other side closes; None if it does not."""
     server = await server
     try:
         reader, writer = await asyncio.open_connection(HOST, PORT)

@@ -1,4 +1,4 @@
-"""A minimal board that only receives acks, for the programs beside this one."""
+"""A minimal board that only receives acks, for the programs in this folder."""
 
 import json
 
@@ -7,7 +7,7 @@ from app.edges import Edges
 
 
 class Hal:
-    """As much of a board as a device needs to hear an ack. `proof`: the path of its file."""
+    """As much of a board as a device needs to receive an ack. `proof` is the path of its file."""
 
     def __init__(self, flash, proof=""):
         self.flash, self.store, self.proof, self.said = flash, None, proof, []

@@ -1,5 +1,5 @@
-"""Block the loop for seconds while vehicles pass, and check flash afterwards. The device, its
-loop and its ring are the firmware's, the sensors a thread (sim/sensors.py).
+"""Block the loop for seconds while vehicles pass, and check flash afterwards. The device, its loop
+and its ring are the firmware's, and the sensors are a thread (sim/sensors.py).
 
 Runs under MicroPython: held_up.py HELD_S VEHICLES EDGES [polling]. Prints one JSON line.
 """
@@ -25,7 +25,7 @@ CONFIG.update({"gate": "two", "gate_stable_ms": 50, "provisioned_at_s": 1_790_00
 
 
 class Hal:
-    """A board without a network, and what its sensors truly showed."""
+    """A board without a network, and what its sensors really showed."""
 
     def __init__(self, config):
         self.flash = Flash(32)
@@ -77,7 +77,7 @@ async def main():
 
 
 async def poll(hal):
-    """The negative control: the loop itself looks at the inputs."""
+    """As the negative control, let the loop itself look at the inputs."""
     while True:
         hal.edges.look(hal.state, time.ticks_ms())
         await asyncio.sleep_ms(10)

@@ -1,5 +1,6 @@
 """Many devices' connections in one process: herd.py PORT COUNT BASE_S. The client, the back-off and
-the packets are the firmware's; says `connected` with the time of each connection, until killed."""
+the packets are the firmware's. It prints `connected` with the time of each connection until it is
+killed."""
 
 import asyncio
 import random

@@ -1,5 +1,5 @@
 """hal/inputs.py with pins that are objects: which edges it writes. Interrupts are calls of the
-handlers, in the order a board would queue them. Runs under MicroPython: inputs.py NAME."""
+handlers, in the order in which a board would queue them. Runs under MicroPython: inputs.py NAME."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ sys.path.insert(0, "firmware")
 
 
 class Pin:
-    """`machine.Pin`; LEVELS: what each pin shows, 1 for an open contact."""
+    """Stands in for `machine.Pin`. LEVELS is what each pin shows, 1 for an open contact."""
 
     IN, OUT, PULL_UP, IRQ_RISING, IRQ_FALLING = 0, 1, 2, 4, 8
 
@@ -34,7 +34,7 @@ class Pin:
 
 
 class Machine:
-    """`machine`; ECHO_US: what each ultrasonic sensor measures."""
+    """Stands in for `machine`. ECHO_US is what each ultrasonic sensor measures."""
 
     Pin = Pin
 
@@ -57,7 +57,7 @@ from hal.inputs import Contacts, Ultrasonic  # noqa: E402
 
 
 def taken(edges, count):
-    """(outside, inside) of the next edges; the scheduled looks run meanwhile."""
+    """Return (outside, inside) of the next edges, while the scheduled looks run."""
     events, until = [], time.ticks_ms() + LIMIT_MS
     while len(events) < count and time.ticks_ms() < until:
         edge = edges.take()
@@ -69,7 +69,8 @@ def taken(edges, count):
 
 
 def held_up(_):
-    """Both handlers run late, one after the other. (No look comes between: it is scheduled too.)"""
+    """Both handlers run late, one after the other. No look comes between them, because it is
+    scheduled too."""
     LEVELS.update({13: 1, 14: 0})
     PINS[14].handler(PINS[14])
     PINS[13].handler(PINS[13])

@@ -1,4 +1,4 @@
-"""The boot counter with the power cut at every write of many boots: it only grows.
+"""Cut the power at every write of many boots: the boot counter only grows.
 
 Runs under MicroPython: journal_cuts.py. Prints one JSON line.
 """

@@ -1,8 +1,8 @@
-"""Row 24: a day without network and without a clock, wrong clocks, a power cut between: which time
-does the device report for each event?
+"""Row 24: a day without network and without a clock, wrong clocks, and a power cut in between.
+Which time does the device report for each event?
 
-Time is simulated: a crystal that is 20 ppm off. Runs under MicroPython: outage.py [broken]. Prints
-one JSON line.
+Time is simulated, with a crystal that is 20 ppm off. Runs under MicroPython: outage.py [broken].
+Prints one JSON line.
 """
 
 import gc
@@ -59,7 +59,7 @@ class Board:
         return believed
 
     def drain(self):
-        """Connected: everything out, each after its end-to-end ack."""
+        """Once connected, send everything, each after its end-to-end ack."""
         self.box.connected()
         for _ in range(200_000):
             entry = self.box.next()
@@ -102,7 +102,7 @@ def day(board, events=EVENTS):
 
 
 def outage():
-    """A day without network; then the time server, then the broker."""
+    """There is a day without network, then the time server comes, then the broker."""
     board = Board()
     board.power_on()
     day(board)
@@ -112,7 +112,7 @@ def outage():
 
 
 def wrong(says_ms):
-    """The time server says 2000 or 2021 first."""
+    """The time server first says 2000 or 2021."""
     board = Board()
     board.power_on()
     day(board, 100)
@@ -123,7 +123,7 @@ def wrong(says_ms):
 
 
 def jump():
-    """One answer of a server is a day off; a second one of that kind would be believed."""
+    """One answer of a server is a day off. A second one like it would be believed."""
     board = Board()
     board.power_on()
     board.time_server()
@@ -135,7 +135,7 @@ def jump():
 
 
 def real_jump():
-    """The first answer was wrong by an hour; two later ones agree with each other."""
+    """The first answer was wrong by an hour, and two later ones agree with each other."""
     board = Board()
     board.power_on()
     board.time_server(board.true_ms - 3_600_000)
@@ -147,7 +147,7 @@ def real_jump():
 
 
 def cut_after_anchor():
-    """The clock became known, then the power went before anything was delivered."""
+    """The clock became known, and then the power failed before anything was delivered."""
     board = Board()
     board.power_on()
     day(board, 100)
@@ -162,7 +162,7 @@ def cut_after_anchor():
 
 
 def cut_before_anchor():
-    """The power failed while the clock was unknown: the times of those events are unknown."""
+    """The power failed while the clock was unknown, so the times of those events are unknown."""
     board = Board()
     board.power_on()
     day(board, 100)
@@ -173,7 +173,8 @@ def cut_before_anchor():
 
 
 def full():
-    """More than the ring holds: the oldest stay, every refused one is counted."""
+    """There are more events than the ring holds. The oldest stay, and every refused one is
+    counted."""
     board = Board()
     board.power_on()
     refused = 0

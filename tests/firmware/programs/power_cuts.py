@@ -23,7 +23,8 @@ TEARS = ((0.0, False), (0.03, False), (0.5, False), (0.97, False), (1.0, False),
 
 
 class World:
-    """What outlives the power: flash, what Kafka has, what the sensor gave, boot numbers used."""
+    """What survives a power cut: flash, what Kafka has, what the sensor reported, and the boot
+    numbers used."""
 
     def __init__(self, flash):
         self.flash = flash
@@ -39,7 +40,7 @@ class World:
 
 
 def boot(world):
-    """One life of a device: until all events are made and delivered, or the power goes."""
+    """Live one life of a device, until all events are made and delivered or the power fails."""
     flash = world.flash
     events = ring.Ring(flash, 4, SECTORS - 4)
     world.torn += events.torn
@@ -89,7 +90,8 @@ def deliver(world, events, box):
 
 
 def run(cut_at, tear, scattered, again=0):
-    """One device's life with the power cut at that write, and `again` writes into the next boot."""
+    """Live one device's life with the power cut at that write, and `again` writes into the next
+    boot."""
     flash = Flash(SECTORS)
     flash.cut_at, flash.tear, flash.scattered = cut_at, tear, scattered
     world = World(flash)

@@ -1,4 +1,4 @@
-"""When does an unconfirmed configuration open the portal again? One function per behaviour; run
+"""When does an unconfirmed configuration open the portal again? One function per behaviour. Runs
 under MicroPython: proof.py NAME FOLDER."""
 
 import asyncio
@@ -32,7 +32,7 @@ def boots(count, config=CONFIG):
 
 
 class Ends(Hal):
-    """It may give up, which ends the run."""
+    """A device that may give up, which ends the run."""
 
     def __init__(self, flash):
         super().__init__(flash, FILE)
@@ -42,7 +42,7 @@ class Ends(Hal):
 
 
 def restarts(device, now_ms):
-    """Whether the device restarts at that moment (ms since it began)."""
+    """Return whether the device restarts at that moment (ms since it began)."""
     device.hal.now = now_ms
 
     async def turn():

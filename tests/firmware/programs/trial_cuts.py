@@ -1,6 +1,5 @@
-"""Which image boots, with the power cut at every flash write of a life with two updates: a bad one
-and a good one. Runs under MicroPython: trial_cuts.py. Prints one JSON line.
-"""
+"""Which image boots, with the power cut at every flash write of a life with two updates, a bad one
+and a good one. Runs under MicroPython: trial_cuts.py. Prints one JSON line."""
 
 import json
 import sys
@@ -16,7 +15,8 @@ TEARS = ((0.0, False), (0.3, False), (0.9, False), (1.0, False), (0.5, True))
 
 
 class Life:
-    """What outlives the power: flash, what is in the slots; and how often the bad image ran."""
+    """What survives a power cut: flash, the contents of the slots, and how often the bad image
+    ran."""
 
     def __init__(self, cut_at, tear, scattered):
         self.flash = Flash(4)
@@ -28,7 +28,7 @@ class Life:
         self.ran = []
 
     def boot(self):
-        """One boot: the loader, then what the image of that slot does."""
+        """Boot once: run the loader, then do what the image in that slot does."""
         slots = Slots(Journal(self.flash, 2))
         slot, trial = slots.begin()
         image = self.images[slot]
