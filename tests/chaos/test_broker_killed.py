@@ -63,7 +63,7 @@ class World:
         return self.device_id.split("/")[0]
 
     def count(self, name: str) -> float:
-        """Count NEW, KEPT or TAKEN over all lives of the bridge."""
+        """Return NEW, KEPT or TAKEN, summed over all lives of the bridge."""
         return self.before[name] + self.bridge.metric(name)
 
     def bridge_dies(self) -> None:

@@ -184,7 +184,7 @@ def test_an_empty_sharp_lot_of_one_grey_is_not_fogged():
 
 
 def usual(picture: Picture, as_reference: Picture) -> str:
-    """Return the thresholds for a camera whose layout has a known reference picture."""
+    """Return the status of a picture from a camera whose layout has a known reference picture."""
     made = read_reference(make_reference(as_reference))
     assert made is not None
     limits = limits_for(measured(made.grey), Thresholds())

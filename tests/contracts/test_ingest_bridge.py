@@ -48,7 +48,7 @@ async def test_a_message_is_acknowledged_only_when_kafka_has_it_and_its_device_i
 
 
 async def hundred_gate_events(b: Bridge) -> Peer:
-    """Return a hundred gate events, published and acknowledged."""
+    """Publish a hundred gate events and wait until all of them are acknowledged."""
     peer = await b.broker.peer()
     b.kafka.open()
     for mid in range(1, 101):

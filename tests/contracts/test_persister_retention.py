@@ -47,7 +47,7 @@ def gates(count: int, before_limit_ms: int, first: int = 0) -> list[Outgoing]:
 
 
 def changes(*at: tuple[str, int, int]) -> list[Outgoing]:
-    """Write a slot's changes, each with a version and an age in days."""
+    """Return a slot's changes, each with a version and an age in days."""
     events = [
         make.change(
             "demo",
@@ -62,7 +62,7 @@ def changes(*at: tuple[str, int, int]) -> list[Outgoing]:
 
 
 def stay(number: int, **steps_days: int) -> list[Outgoing]:
-    """Write the steps of a stay, each so many days ago."""
+    """Return the steps of a stay, each so many days old."""
     events: list[ev.Event] = [
         make.session(
             "demo",
@@ -90,7 +90,7 @@ def left(database: Database) -> dict[str, list[str]]:
 
 
 def older(database: Database) -> dict[str, int]:
-    """Return the rows that are past their time."""
+    """Count the rows that are past their time, by table."""
     counted = {
         table: database.one(f"select count(*) as n from {table} where time_ms < {LIMIT_MS}")["n"]  # noqa: S608 -- a test's own words
         for table in DATED
@@ -100,7 +100,7 @@ def older(database: Database) -> dict[str, int]:
 
 
 def plate(number: int, direction: str, days: float) -> Outgoing:
-    """Write a plate that was read at the gate of a stay so many days ago."""
+    """Return a plate that was read at the gate of a stay so many days ago."""
     event = ev.PlateSealed(
         id=f"{direction}-{number}",
         site_id="demo",
@@ -113,7 +113,7 @@ def plate(number: int, direction: str, days: float) -> Outgoing:
 
 
 def parked(number: int, kind: str, entry_days: float, exit_days: float | None = None) -> Outgoing:
-    """Write a stay that began and ended so many days ago."""
+    """Return a stay that began, and ended, so many days ago."""
     event = make.session(
         "demo",
         number,

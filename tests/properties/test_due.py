@@ -1,4 +1,4 @@
-"""Ticks sent only when something is due give the same result as ticks each second."""
+"""Ticks that are sent only when something is due give the same result as ticks every second."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,7 @@
-"""A detector that takes longer leads to the same changes, in the same order: only ages differ.
+"""A slower detector leads to the same changes in the same order, and only the ages differ.
 
 The log holds the same detections in the same order. A slow detector only changes the position of
-ticks, the site's time, between them.
+the ticks, which carry the site's time, between them.
 """
 
 from collections.abc import Sequence
@@ -49,8 +49,8 @@ def scenes(draw) -> tuple[list[SiteCommanded], list[DetectionMade]]:
 def log(
     commands: Sequence[Event], frames: Sequence[DetectionMade], delays_ms: Sequence[int]
 ) -> list[Event]:
-    """The records as they lie in Kafka when each frame takes so long, in the order of the frames,
-    beside a tick each second."""
+    """Return the records as they lie in Kafka if each frame takes so long, in the order of the
+    frames, together with a tick every second."""
     t, placed, free_ms = Teller(), [], 0
     for frame, delay_ms in zip(frames, delays_ms, strict=True):
         free_ms = max(free_ms, frame.time_ms + delay_ms)
@@ -83,7 +83,8 @@ def test_a_slow_detector_leads_to_the_same_changes_in_the_same_order(scene, data
 
 
 def minutes_of_frames(t: Teller) -> list[DetectionMade]:
-    """A car that stands there, is driven away after two minutes, and is soon hard to see."""
+    """Return frames of a car that stands there, is driven away after two minutes, and is soon hard
+    to see."""
     seen = ["o"] * 60 + ["f"] * 30 + ["?"] * 60
     return [t.pass_ms(1_000).see("a", {"1": word, "2": "f"}) for word in seen]
 
@@ -92,7 +93,7 @@ def minutes_of_frames(t: Teller) -> list[DetectionMade]:
     ("delay_ms", "same"), [(LONGEST_DELAY_MS, True), (SILENCE_MS + 5_000, False)]
 )
 def test_only_a_delay_beyond_the_silence_limit_leads_to_other_changes(delay_ms, same):
-    """The negative control: the comparison above can fail."""
+    """This is the negative control: the comparison above can fail."""
     t = Teller()
     commands, frames = begin(t), minutes_of_frames(t)
     fast = reports_of(log(commands, frames, [0] * len(frames)))

@@ -1,5 +1,5 @@
-"""What holds for every sequence of records: doubled and late records change nothing, versions count
-up by one, ids are unique, and no slot shows what no camera supports."""
+"""What holds for every sequence of records: duplicate and late records change nothing, versions go
+up one by one, ids are unique, and no slot shows what no camera supports."""
 
 from collections import Counter
 from typing import Any, Literal
@@ -125,7 +125,7 @@ def _far_below(records: list[Event], earlier: int, index: int) -> bool:
 @settings(max_examples=200, deadline=None)
 @given(stories(), st.data())
 def test_frames_written_twice_change_nothing(records, data):
-    """Ingest wrote a batch of frames again, at higher offsets: alone, in a run, or all of it."""
+    """Ingest wrote a batch of frames again at higher offsets, either one, a run, or all of them."""
     again = Teller()
     noisy: list[Event] = []
     for index, record in enumerate(records):
@@ -137,12 +137,12 @@ def test_frames_written_twice_change_nothing(records, data):
 
 
 def at_offset(record: Event, teller: Teller) -> Event:
-    """A detection's frame at the next offset; anything else as it is."""
+    """Return a detection with its frame at the next offset, and any other record unchanged."""
     return written_again(teller, record) if isinstance(record, DetectionMade) else record
 
 
 def reports_of(folded: tuple[Site, list[Event]]) -> tuple[Any, list[Any]]:
-    """States and outputs without the places of frames in the log."""
+    """Return states and outputs without the positions of frames in the log."""
     site, outputs = folded
     return site.slots, [{**msgspec.to_builtins(o), "frame_ref": None} for o in outputs]
 
@@ -181,7 +181,7 @@ def test_a_site_read_back_from_json_goes_on_the_same(records):
 
 
 def shown_by_counting(seen: list[str], enter: int, leave: int) -> list[str]:
-    """The rule of one camera and one slot, as a minimal reference implementation."""
+    """Apply the rule for one camera and one slot, as a minimal reference implementation."""
     shown, state = [], "?"
     for index in range(len(seen)):
         known = [word for word in seen[: index + 1] if word != "?"]

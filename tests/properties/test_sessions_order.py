@@ -1,4 +1,4 @@
-"""Gate events in any order, with any delay, give the sessions that the sorted ones give."""
+"""Gate events in any order and with any delay give the sessions that the sorted events give."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -51,7 +51,7 @@ def passage(number: int, at_min: int, direction, plate=None, gates=2) -> GateEve
 
 @st.composite
 def passages(draw) -> list[GateEventReceived]:
-    """Events of a lot with few plates, so that each comes and goes often; some at the same
+    """Return events of a lot with so few plates that each comes and goes often, some at the same
     moment."""
     one = st.tuples(
         st.integers(0, 25),
@@ -63,7 +63,7 @@ def passages(draw) -> list[GateEventReceived]:
 
 
 def held(outputs: Sequence[Event]) -> dict[str, tuple[Any, ...]]:
-    """What a reader holds in the end: the last report on each session."""
+    """Return what a reader holds in the end: the last report on each session."""
     last: dict[str, SessionChanged] = {change.session_id: change for change in sessions(outputs)}
     return {
         session_id: (
@@ -82,7 +82,7 @@ def held(outputs: Sequence[Event]) -> dict[str, tuple[Any, ...]]:
 
 
 def reported_by(events: Sequence[Event], limits: dict[str, Any]) -> tuple[Any, ...]:
-    """The final state, and the sessions, of these events in this order."""
+    """Return the final state and the sessions after these events in this order."""
     t = Teller()
     begin = [t.parameters(**limits)]
     t.now_ms = END_MS
@@ -91,8 +91,8 @@ def reported_by(events: Sequence[Event], limits: dict[str, Any]) -> tuple[Any, .
 
 
 def by_plate(ordered: Sequence[GateEventReceived]) -> dict[str, str]:
-    """The outcome of entries by plate: its own exit, one with a near plate, or a second entry.
-    Others are left out."""
+    """Return the outcome of entries by plate: its own exit, one with a near plate, or a second
+    entry. Others are left out."""
     fates: dict[str, str] = {}
     stays: list[tuple[GateEventReceived, int]] = []
     for place, event in enumerate(ordered):
@@ -119,7 +119,8 @@ def by_plate(ordered: Sequence[GateEventReceived]) -> dict[str, str]:
 
 
 def by_hand(events: Sequence[GateEventReceived], limits: dict[str, Any]) -> dict[str, str]:
-    """The outcome of each entry and stray exit: the rules as one sweep over the sorted events."""
+    """Return the outcome of each entry and stray exit, with the rules as one sweep over the sorted
+    events."""
     ordered = sorted(events, key=lambda e: (e.time_ms, e.direction == "exit", e.id))
     fates = by_plate(ordered)
     longest = limits.get("maximum_stay_ms", 10 * DAY_MS)

@@ -1,5 +1,5 @@
-"""A layout's slots survive being written in any format and read again; no file of any kind ends in
-anything but slots or a refusal."""
+"""A layout's slots survive being written in any format and read again, and any file of any kind
+gives either slots or a refusal."""
 
 from collections.abc import Sequence
 
@@ -53,7 +53,7 @@ def written(format_: Written, some: Sequence[LayoutSlot]) -> bytes:
 
 
 def assert_same(found: Sequence[LayoutSlot], wanted: Sequence[LayoutSlot]) -> None:
-    """To a hundredth of a pixel."""
+    """Compare to a hundredth of a pixel."""
     fields = ("slot_id", "zone_id", "kind", "enabled")
     for one, other in zip(found, wanted, strict=True):
         assert [getattr(one, name) for name in fields] == [getattr(other, name) for name in fields]
@@ -85,7 +85,7 @@ def test_a_file_may_go_through_several_formats(some: list[LayoutSlot], way: list
 @given(some=layouts, format_=st.sampled_from(WRITTEN), data=st.data())
 @settings(deadline=None)
 def test_a_damaged_file_is_read_or_refused(some: list[LayoutSlot], format_: Written, data):
-    """One piece of it is replaced by another, or by anything."""
+    """One piece of it is replaced by another piece, or by anything."""
     file = written(format_, some)
     start = data.draw(st.integers(0, len(file)))
     end = data.draw(st.integers(start, min(start + 40, len(file))))
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_read_or_refused(some: list[LayoutSlot], format_: Writ
 @given(st.lists(points, min_size=3, max_size=12, unique=True))
 @settings(max_examples=50, deadline=None)
 def test_the_smallest_rectangle_holds_every_corner(some: list[tuple[float, float]]):
-    """Control: it is never larger than the upright one."""
+    """In the control, it is never larger than the upright one."""
     (x, y), (w, h), turn = smallest_rectangle(some)
     angle = np.radians(turn)
     axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

@@ -1,5 +1,5 @@
-"""5,000 gate events through the tracker's fold in random order, a fifth doubled and a tenth an hour
-late: the sessions that the sorted unique ones give."""
+"""5,000 gate events go through the tracker's fold in random order, a fifth of them doubled and a
+tenth an hour late, and give the sessions of the sorted unique events."""
 
 import random
 from collections import Counter, deque
@@ -18,8 +18,8 @@ BATCH = 500
 
 
 def drive(count: int, seed: int) -> list[GateEventReceived]:
-    """Sorted: vehicles that pass four gates within ten hours, half of them with a plate, of which
-    a twentieth is not read."""
+    """Return sorted events of vehicles that pass four gates within ten hours, half of them with a
+    plate, of which a twentieth is not read."""
     chance = random.Random(seed)  # noqa: S311 -- a fixed story
     moments: list[tuple[int, str, str | None]] = []
     for car in range(count // 2):
@@ -33,8 +33,8 @@ def drive(count: int, seed: int) -> list[GateEventReceived]:
 
 
 def late(events: list[GateEventReceived], seed: int) -> list[GateEventReceived]:
-    """In order of arrival: each up to 20 minutes after it happened, a tenth another hour later, a
-    fifth twice."""
+    """Return the events in order of arrival: each up to 20 minutes after it happened, a tenth
+    another hour later, and a fifth twice."""
     chance = random.Random(seed)  # noqa: S311
     arrivals = []
     for event in events:
@@ -46,7 +46,8 @@ def late(events: list[GateEventReceived], seed: int) -> list[GateEventReceived]:
 
 
 def shuffled(events: list[GateEventReceived], seed: int) -> list[GateEventReceived]:
-    """In random order, a fifth twice. Each may change the result of thousands."""
+    """Return the events in random order, a fifth of them twice. Each may change the result of
+    thousands."""
     chance = random.Random(seed)  # noqa: S311
     sent = [*events, *chance.sample(events, len(events) // 5)]
     chance.shuffle(sent)
@@ -54,7 +55,7 @@ def shuffled(events: list[GateEventReceived], seed: int) -> list[GateEventReceiv
 
 
 async def applied(events: list[GateEventReceived]) -> Bench:
-    """The tracker's partition after these records, in batches."""
+    """Return the tracker's partition after these records, applied in batches."""
     bench = await Bench().begin()
     records = [bench.record(event) for event in events]
     for start in range(0, len(records), BATCH):
@@ -68,8 +69,8 @@ def reports_of(bench: Bench) -> list[SessionChanged]:
 
 
 def swept(events: list[GateEventReceived]) -> dict[str, str]:
-    """The outcome of each entry and stray exit by the rules: an exit closes the entry of its own
-    plate, else the oldest one without a plate. No plate enters twice."""
+    """Return the outcome of each entry and stray exit by the rules: an exit closes the entry of its
+    own plate, or else the oldest entry without a plate. No plate enters twice."""
     plated: dict[str, str] = {}
     nameless: deque[str] = deque()
     fates: dict[str, str] = {}
@@ -91,8 +92,8 @@ def swept(events: list[GateEventReceived]) -> dict[str, str]:
 
 
 def check(bench: Bench, truth: Bench, events: list[GateEventReceived]) -> None:
-    """The same state and sessions as the sorted ones lead to, and those that the rules give by
-    hand; nothing reported twice, no dead letters."""
+    """Check that state and sessions are those of the sorted events and those that the rules give by
+    hand, that nothing is reported twice, and that there are no dead letters."""
     assert bench.broker.records(DEAD_LETTERS) == []
     assert max(Counter(event.id for event in reports_of(bench)).values()) == 1
     assert bench.site.sessions == truth.site.sessions

@@ -13,7 +13,7 @@ from tools.stack.infra import Infra
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker that lets a bridge in."""
+    """Run a broker that lets a bridge in."""
     with aedes(tmp_path_factory.mktemp("broker")) as running:
         running.add("bridge")
         yield running
@@ -21,7 +21,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture
 def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bridge]:
-    """Ingest, for the test to start; ended with it."""
+    """Return ingest for the test to start; it is ended with the test."""
     made = Bridge(infra, broker, tmp_path, unique("bridge"))
     yield made
     if made.process.poll() is None:
@@ -30,5 +30,5 @@ def bridge(infra: Infra, broker: Broker, tmp_path: Path, unique) -> Iterator[Bri
 
 @pytest.fixture
 def log(infra: Infra) -> Log:
-    """What is in Kafka."""
+    """Return what is in Kafka."""
     return Log(infra)

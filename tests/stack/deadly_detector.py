@@ -1,7 +1,6 @@
-"""services.detector, which a picture can kill or hang: one that holds KILL or HANG does so when its
-turn in the model's thread comes. COUNTING=off switches the counting of attempts off, DEAF=on the
-fetching of frames; everything else is the real service.
-"""
+"""services.detector, which a picture can kill or hang. A picture that holds KILL or HANG does so
+when its turn in the model's thread comes. COUNTING=off switches off the counting of attempts, and
+DEAF=on the fetching of frames. Everything else is the real service."""
 
 import asyncio
 import os
@@ -27,14 +26,14 @@ HANG: Final = b"this picture hangs the detector"
 
 
 class DeadlyModel(ModelThread):
-    """The real one, but for such pictures."""
+    """The real model, except for such pictures."""
 
     def __init__(self, each: Any, *more: Any) -> None:
         super().__init__(lambda jobs, *rest: deadly(jobs, each(jobs, *rest)), *more)
 
 
 def deadly(jobs: Sequence[Any], results: Iterator[Any]) -> Iterator[Any]:
-    """One result a job."""
+    """Return one result per job."""
     for job in jobs:
         if KILL in (job.jpeg or b""):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -44,15 +43,15 @@ def deadly(jobs: Sequence[Any], results: Iterator[Any]) -> Iterator[Any]:
 
 
 def impatient(*args: Any, **more: Any) -> Any:
-    """A consumer with the shortest session that Kafka allows: the test waits for the group to
-    notice its death."""
+    """Return a consumer with the shortest session that Kafka allows, because the test waits for the
+    group to notice its death."""
     consumer = new_consumer(*args, **more)
     consumer._session_timeout_ms = 6_000  # noqa: SLF001 -- new_consumer leaves it at ten
     return consumer
 
 
 class Uncounted:
-    """The consumer as it would be without attempts: the offsets, and nothing else."""
+    """The consumer as it would be without attempts: only the offsets."""
 
     def __init__(self, poll: Poll, offsets: Offsets, clock: Clock, *, skip: bool) -> None:
         del clock, skip
@@ -66,10 +65,10 @@ class Uncounted:
         raise NotImplementedError
 
     def assigned(self) -> None:
-        """Nothing is counted."""
+        """Count nothing."""
 
     async def revoked(self) -> None:
-        """Nothing is counted."""
+        """Count nothing."""
 
     @asynccontextmanager
     async def leaving_in_order(self) -> AsyncIterator[None]:

@@ -1,6 +1,5 @@
-"""services.detector, slowed: each picture takes TIMES as long as it would. Writes what each took
-(seconds, and seconds with the delay) to the file that SLOWED names.
-"""
+"""services.detector, slowed down: each picture takes TIMES as long as it would. Writes how long
+each one took (in seconds, without and with the delay) to the file that SLOWED names."""
 
 import os
 import sys
@@ -17,14 +16,14 @@ TIMES: Final = 10
 
 
 class SlowModel(ModelThread):
-    """The real one, but slow."""
+    """The real model, but slow."""
 
     def __init__(self, each: Any, *more: Any) -> None:
         super().__init__(lambda jobs, *rest: slowly(jobs, each(jobs, *rest)), *more)
 
 
 def slowly(jobs: Sequence[Any], results: Iterator[Any]) -> Iterator[Any]:
-    """One result a job."""
+    """Return one result per job."""
     for _ in jobs:
         began_s = time.perf_counter()
         result = next(results)
@@ -36,7 +35,7 @@ def slowly(jobs: Sequence[Any], results: Iterator[Any]) -> Iterator[Any]:
 
 
 def run_with(doc: str, **parts: type) -> None:
-    """The detector's command line, with these classes in place of its own of the same names."""
+    """Run the detector's command line with these classes instead of its own of the same names."""
     if "--help" in sys.argv:
         sys.stdout.write(doc)
     else:

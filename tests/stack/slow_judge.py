@@ -1,4 +1,4 @@
-"""services.detector on a slow computer: to judge a picture takes `LEAST_S` at least.
+"""services.detector on a slow computer, where judging a picture takes at least `LEAST_S`.
 
 Everything else is the real detector.
 """
@@ -13,7 +13,7 @@ LEAST_S: Final = 0.25
 
 
 class SlowJudge(Judge):
-    """The real one, but slow."""
+    """The real judge, but slow."""
 
     def judge(self, *job: Any) -> Judgement:
         """Judge as usual, then wait for the rest of the time."""

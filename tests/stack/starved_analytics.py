@@ -22,7 +22,7 @@ async def _fetch_late(self: AIOKafkaConsumerThread, *args: Any, **kwargs: Any) -
 
 
 class SlowTable(adapters.StateTable):
-    """The real one, but slow to go on after it was restored."""
+    """The real table, but slow to continue after it was restored."""
 
     async def on_recovery_completed(self, *_: Any) -> None:
         """Wait."""

@@ -1,4 +1,4 @@
-"""The tracker, with a partition that never comes back from a batch."""
+"""The tracker, with a partition that never returns from a batch."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
-"""Analytics on a real Kafka of its own: killed midway, and computed again, it gives the result of
-its inputs; of transactions it counts only committed records."""
+"""Analytics on a real Kafka of its own: killed midway, or computed again, it gives the result of
+its inputs, and of transactions it counts only committed records."""
 
 import asyncio
 import os
@@ -40,7 +40,8 @@ INPUTS = (SLOT_CHANGES, SESSIONS, CAMERA_STATUS)
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
-    """Kafka alone: analytics reads whole topics, so it must not share them with other tests."""
+    """Run Kafka alone, because analytics reads whole topics and must not share them with other
+    tests."""
     paths = Paths(tmp_path_factory.mktemp("analytics") / "state", ROOT / ".state" / "cache")
     with Infra(paths, os.environ, parts=("kafka",)) as running:
         yield running
@@ -48,15 +49,15 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
 
 @pytest.fixture
 def analytics(kafka: Infra) -> Iterator[Infra]:
-    """With a running service, stopped at the end."""
+    """Run the service and stop it at the end."""
     kafka.start_service("analytics", SETTINGS)
     yield kafka
     kafka.stop("analytics")
 
 
 def story(site_id: str, minutes: int) -> list[Outgoing]:
-    """Minutes of a lot, the last of them now: slots that change, cameras, a gate; some late, some
-    doubled."""
+    """Return minutes of a lot, the last of them now, with slots that change, cameras and a gate.
+    Some records are late and some are doubled."""
     lot = Lot(site_id, time.time_ns() // 1_000_000 - minutes * MINUTE_MS)
     messages: list[Outgoing] = []
     for turn in range(minutes * 6):
@@ -153,7 +154,8 @@ def test_only_committed_transactions_count(analytics: Infra, unique) -> None:
 
 
 async def behind(infra: Infra) -> int:
-    """How far the group's commits of the changes are behind, in the partition where it is most."""
+    """Return how far the group's commits of the changes are behind, in the partition where the lag
+    is largest."""
     consumer = new_consumer(KafkaSettings(infra.bootstrap))
     group = new_consumer(KafkaSettings(infra.bootstrap), group=ANALYTICS_APP)
     await consumer.start()
@@ -191,7 +193,7 @@ def test_a_busy_computer_loses_nothing_that_was_never_committed(kafka: Infra, un
 
 
 async def never_committed(infra: Infra) -> set[int]:
-    """The partitions of the changes of which the group has committed nothing."""
+    """Return the partitions of the changes for which the group has committed nothing."""
     group = new_consumer(KafkaSettings(infra.bootstrap), group=ANALYTICS_APP)
     await group.start()
     try:
@@ -202,7 +204,8 @@ async def never_committed(infra: Infra) -> set[int]:
 
 
 def test_a_stale_value_behind_a_newer_one_is_not_restored(kafka: Infra, unique) -> None:
-    """The records of a worker that was frozen, replaced and woke up: faust cannot prevent them."""
+    """A worker that was frozen, replaced and woke up wrote these records, which faust cannot
+    prevent."""
     site = unique("site")
     messages = story(site, 10)
     kafka.start_service("analytics", SETTINGS)
@@ -223,7 +226,7 @@ def test_a_stale_value_behind_a_newer_one_is_not_restored(kafka: Infra, unique) 
 
 
 def latest_values(infra: Infra, site_id: str) -> list[Outgoing]:
-    """Of each key of the site, as records to be written once more."""
+    """Return the latest value of each key of the site, as records to be written once more."""
     ours = [r for r in read(infra, ANALYTICS_CHANGELOG) if site_id.encode() in (r.key or b"")]
     held = {r.key: (r.value, r.partition) for r in ours}
     return [

@@ -1,4 +1,5 @@
-"""Bad input, as its sender sees it: a clear refusal, a dead letter where due, and no stop."""
+"""Bad input, as its sender sees it: a clear refusal, a dead letter where one is due, and no
+interruption."""
 
 import json
 import signal
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.stack
 
 
 def of_20_megapixels() -> bytes:
-    """A real small picture that claims to be 5000x4000."""
+    """Return a real small picture that claims to be 5000x4000."""
     jpeg = bytearray(picture())
     at = jpeg.index(b"\xff\xc0")
     jpeg[at + 5 : at + 9] = struct.pack(">HH", 4000, 5000)

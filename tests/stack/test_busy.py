@@ -1,11 +1,12 @@
-"""A busy computer makes states older, never unknown: no slot turns unknown for lack of time.
+"""On a busy computer states get older but never unknown, so no slot turns unknown for lack of time.
 
-Here the work is harder than the story's: six cameras whose scene is another one at every
-picture, twelve pictures a second, and a silence limit of 15 s instead of 60, on two cores with a
-busy loop on each. To judge a picture takes 250 ms at least, so that every computer falls behind
-without the controller, however fast it is.
-Seconds are watched, not minutes; `test_the_demo_stays_known_beside_busy_loops` (nightly) watches
-`make run` itself for five minutes.
+The work here is harder than in the demo: six cameras whose scene changes with every picture, twelve
+pictures a second, and a silence limit of 15 s instead of 60, on two cores with a busy loop on each.
+Judging a picture takes at least 250 ms, so without the controller every computer falls behind,
+however fast it is.
+
+This test watches for seconds. `test_the_demo_stays_known_beside_busy_loops` (nightly) watches `make
+run` itself for five minutes.
 """
 
 import asyncio
@@ -48,7 +49,8 @@ UNCONTROLLED = {"DETECTOR_LOAD": "off", "DETECTOR_SKIP": "off"}
 
 
 def footage(folder: Path) -> Path:
-    """The demo's cameras, several times over, each with slots of its own and at another scene."""
+    """Return the demo's cameras several times over, each with slots of its own and at another
+    scene."""
     demo = json.loads((ROOT / "demo" / "annotations.json").read_text("utf-8"))
     frames: list[dict[str, Any]] = []
     for pair in range(PAIRS):
@@ -66,7 +68,8 @@ def footage(folder: Path) -> Path:
 
 
 def start_slow_detector(infra: Infra, env: Mapping[str, str]) -> None:
-    """The detector, one picture in 250 ms at most (tests/stack/slow_judge.py)."""
+    """Start the detector so that it judges at most one picture in 250 ms
+    (tests/stack/slow_judge.py)."""
     part = services.part("detector", infra.settings, PARTS, env)
     slow = (sys.executable, "-m", "tests.stack.slow_judge")
     infra.run_part(replace(part, command=slow), limit_s=90)
@@ -84,7 +87,7 @@ class Lot:
 
     @property
     def named(self) -> set[str]:
-        """All slots."""
+        """Return all slots."""
         frames = self.play.footage.annotations["frames"]
         return {str(slot["id"]) for frame in frames for slot in frame["slots"]}
 
@@ -93,21 +96,21 @@ class Lot:
         return [event for event in found if isinstance(event, SlotChanged)]
 
     def cameras(self) -> dict[str, CameraStatusChanged]:
-        """The last report of each."""
+        """Return the last report of each camera."""
         found = [codec.decode(record) for record in read(self.infra, CAMERA_STATUS)]
         return {e.camera_id: e for e in found if isinstance(e, CameraStatusChanged)}
 
     def unknown(self) -> set[str]:
-        """The slots that are not known now."""
+        """Return the slots that are now unknown."""
         states = {change.slot_id: change.to_state for change in self.changes()}
         return {slot for slot in self.named if states.get(slot, "unknown") == "unknown"}
 
     def lost(self) -> list[SlotChanged]:
-        """Changes from known to unknown."""
+        """Return the changes from known to unknown."""
         return [c for c in self.changes() if c.from_state != "unknown" and c.to_state == "unknown"]
 
     def judged(self, since_ms: int) -> list[tuple[str, str]]:
-        """What the detector has said since: slots and their states."""
+        """Return what the detector has reported since: slots and their states."""
         made = [codec.decode(record) for record in read(self.infra, DETECTIONS)]
         return [
             (seen.slot_id, seen.state)
@@ -117,7 +120,7 @@ class Lot:
         ]
 
     def seen_ms(self) -> int:
-        """Up to when every camera was seen, Unix milliseconds."""
+        """Return the time up to which every camera was seen, in Unix milliseconds."""
         seen = [camera.last_frame_at_ms or 0 for camera in self.cameras().values()]
         return min(seen) if len(seen) == 2 * PAIRS else 0
 
@@ -129,7 +132,7 @@ class Lot:
 
 @pytest.fixture
 def lot(tmp_path: Path) -> Iterator[Lot]:
-    """Six cameras and their services but for the detector, on a busy computer."""
+    """Run six cameras and their services, except for the detector, on a busy computer."""
     (tmp_path / "footage").mkdir()
     paths = Paths(tmp_path / "state", ROOT / ".state" / "cache")
     with (
@@ -150,8 +153,9 @@ def lot(tmp_path: Path) -> Iterator[Lot]:
 def test_slots_stay_known_on_a_busy_computer_and_not_without_the_controller(
     lot: Lot, record_property: Any
 ):
-    """The negative control comes first: every picture in its turn and nothing left out, so reports
-    grow older until they no longer count. The shipped detector then begins with that lag."""
+    """The negative control comes first: every picture is judged in its turn and nothing is left
+    out, so reports grow older until they no longer count. The shipped detector then begins with
+    that lag."""
     start_slow_detector(lot.infra, UNCONTROLLED)
     cameras = lot.play.simulator("--interval-ms", str(INTERVAL_MS))
     try:
@@ -191,7 +195,7 @@ STORY_MS = 5 * 60_000
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[str]:
-    """`make run` in a new folder beside the busy loops; its address."""
+    """Run `make run` in a new folder beside the busy loops, and return its address."""
     env = own_env(tmp_path / "state")
     with two_cores(), busy_loops():
         running = Running(env, tmp_path / "run.log")
@@ -208,9 +212,9 @@ def demo(tmp_path: Path) -> Iterator[str]:
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_the_demo_stays_known_beside_busy_loops(demo: str, record_property: Any):
-    """Within two minutes of the first picture every slot is known; in the five after that the
-    covered camera alone may turn slots unknown, those that only it sees. The times are those of the
-    pictures, the clock is asked for nothing."""
+    """Every slot is known within two minutes of the first picture. In the five minutes after that,
+    only the slots that the covered camera alone sees may turn unknown. The times are those of the
+    pictures, and no clock is read."""
     with Listener(f"{demo}/api/events?site=demo") as listener:
 
         def pictured_ms() -> int:
@@ -237,7 +241,7 @@ def test_the_demo_stays_known_beside_busy_loops(demo: str, record_property: Any)
 
 
 def seen_by_both() -> set[str]:
-    """Slots of the demo that both of its cameras see."""
+    """Return the slots of the demo that both of its cameras see."""
     demo = json.loads((ROOT / "demo" / "annotations.json").read_text("utf-8"))
     named: dict[str, set[str]] = {}
     for frame in demo["frames"]:

@@ -1,5 +1,4 @@
-"""Compacted topics on a real Kafka: they shrink to about one record per key, and are still
-complete."""
+"""Compacted topics on a real Kafka shrink to about one record per key and are still complete."""
 
 import asyncio
 import time
@@ -23,7 +22,7 @@ HASTE = 600
 
 
 class Statuses:
-    """A topic as camera-status is configured, changed where a test says so."""
+    """A topic configured like camera-status, except where a test says otherwise."""
 
     def __init__(self, kafka: KafkaSettings, name: str, config: dict[str, str]) -> None:
         self.name = name
@@ -61,7 +60,8 @@ class Statuses:
 
 
 async def shrunk(topic: Statuses, below: int) -> float:
-    """Seconds until fewer records are left. Each check writes one, as a running camera does."""
+    """Return the seconds until fewer records are left. Each check writes one, as a running camera
+    does."""
     began = time.monotonic()
     while len(await topic.whole()) >= below:
         assert time.monotonic() - began < LIMIT_S, f"{len(await topic.whole())} records are left"

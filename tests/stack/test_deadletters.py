@@ -1,5 +1,5 @@
-"""Poison among good records becomes dead letters, and these only; sent again after the fix, each
-original is in its topic once more, and once only. Real Kafka and a real tracker."""
+"""Only the bad records among good ones become dead letters. Sent again after the fix, each original
+is in its topic once more, and only once. Kafka and the tracker are real."""
 
 import os
 import re
@@ -32,7 +32,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
 @pytest.fixture(scope="module")
 def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
-    """Kafka alone, with a tracker: the test tells which letters are all there are."""
+    """Run Kafka alone with a tracker, because the test must know all dead letters that there
+    are."""
     paths = Paths(tmp_path_factory.mktemp("letters") / "state", ROOT / ".state" / "cache")
     with Infra(paths, os.environ, parts=("kafka",)) as running:
         running.start_service("tracker", {"TRACKER_SESSION_S": "6", "TRACKER_TICK_S": "0.5"})
@@ -72,7 +73,7 @@ class Site:
 
 
 def replay(capsys: pytest.CaptureFixture[str], *arguments: str) -> int:
-    """The number of letters that the command reports as sent, or as ready to send."""
+    """Return the number of dead letters that the command reports as sent, or as ready to send."""
     main(["dead-letters", "replay", *arguments])
     count = re.search(r"^(\d+) (sent|would be sent)$", capsys.readouterr().out, re.M)
     assert count is not None
@@ -80,7 +81,7 @@ def replay(capsys: pytest.CaptureFixture[str], *arguments: str) -> int:
 
 
 def poison(site: Site, other: Teller) -> list[Outgoing]:
-    """Records of four kinds that no fix can repair."""
+    """Return records of four kinds that no fix can repair."""
     t, key = site.teller, site.key
     return [
         Outgoing(DETECTIONS, key, b"{", as_record(t.see("a", {}), DETECTIONS).headers),
@@ -91,7 +92,7 @@ def poison(site: Site, other: Teller) -> list[Outgoing]:
 
 
 def send_among(infra: Infra, good: list[Outgoing], bad: list[Outgoing]) -> list[tuple[int, int]]:
-    """A bad one behind each good one; where the bad ones lie."""
+    """Send a bad record after each good one. Return where the bad ones lie."""
     placed = []
     for number, message in enumerate(good):
         placed += send(infra, [message, *bad[number : number + 1]])[1:]

@@ -38,7 +38,7 @@ BROKEN = PICTURES[0][: len(PICTURES[0]) // 2] + b"\xff\xd9"
 
 @dataclass
 class Lot:
-    """One site with one camera, and what came out for it."""
+    """One site with one camera, and the records that came out for it."""
 
     infra: Infra
     site: str
@@ -92,7 +92,7 @@ class Lot:
         return [event for event in found if isinstance(event, DeadLettered)]
 
     async def committed(self) -> dict[int, int]:
-        """The group's next offset by partition of the frames."""
+        """Return the group's next offset for each partition of the frames."""
         admin = AIOKafkaAdminClient(**self.kafka.client())
         await admin.start()
         try:
@@ -213,7 +213,8 @@ async def test_behind_the_newest_is_analysed_and_the_others_are_named(lot):
 
 
 async def test_behind_large_frames_are_passed_over_too(lot):
-    """Regardless of size: of frames of half a megabyte, only two were ever fetched together."""
+    """Of frames of half a megabyte, only two used to be fetched together, so older frames must be
+    skipped whatever their size."""
     comment = b"\xff\xfe" + (60_002).to_bytes(2, "big") + bytes(60_000)
     large = PICTURES[0][:2] + 8 * comment + PICTURES[0][2:]
     await lot.send([frame(large, n, lot.camera) for n in range(1, 21)])
@@ -265,7 +266,7 @@ async def test_poison_is_dead_lettered_with_a_reason_and_the_rest_go_on(lot):
 async def test_kill_9_in_the_middle_loses_nothing_and_commits_only_what_is_reported(
     lot, skip, at_once
 ):
-    """Within one batch, too, the first are reported before the last are analysed."""
+    """Within one batch, too, the first frames are reported before the last are analysed."""
     placed = await lot.send_frames(200)
     partition = placed[0][0]
     lot.start(DETECTOR_SKIP=skip, DETECTOR_RECORDS=str(at_once))

@@ -1,5 +1,5 @@
 """A frame that kills or hangs the detector, among good ones, on real Kafka and with the shipped
-model; the supervisor starts the process again each time. And frames that wait and never arrive."""
+model. The supervisor starts the process again each time. Also frames that wait and never arrive."""
 
 import signal
 import sys
@@ -37,7 +37,7 @@ DEATHS = LIMIT
 
 
 def poisoned(words: bytes) -> bytes:
-    """A good picture with these words in a comment."""
+    """Return a good picture with these words in a comment."""
     return PICTURES[0][:2] + b"\xff\xfe" + (len(words) + 2).to_bytes(2) + words + PICTURES[0][2:]
 
 
@@ -51,7 +51,8 @@ class Deadly(Lot):
         self.infra.run_part(replace(real, command=command))
 
     async def send_with_poison(self, words: bytes) -> bytes:
-        """Good frames of this and another camera around one bad one; its picture."""
+        """Send good frames of this and another camera around one bad frame. Return the bad one's
+        picture."""
         bad, other = poisoned(words), f"{self.site}/south"
         self.sent += [f"{other}/1/{n}" for n in range(1, 6)]
         await self.send([frame(PICTURES[n % 4], n, other) for n in range(1, 6)])
@@ -61,7 +62,7 @@ class Deadly(Lot):
         return bad
 
     async def kafka_answers(self) -> bool:
-        """Whether it does again."""
+        """Return whether Kafka answers again."""
         try:
             await self.lag()
         except (KafkaError, Retryable):
@@ -69,7 +70,7 @@ class Deadly(Lot):
         return True
 
     async def lag(self) -> int:
-        """Frames that the group has not committed."""
+        """Return the number of frames that the group has not committed."""
         consumer = new_consumer(self.kafka)
         await consumer.start()
         try:
@@ -129,7 +130,7 @@ async def test_negative_control_without_counting_the_partition_never_gets_past(l
 
 
 def reasons(lot: Deadly) -> dict[str, str]:
-    """Why /healthz fails, if it does."""
+    """Return why /healthz fails, if it does."""
     found: dict[str, str] = httpx.get(lot.infra.url("detector") + "/healthz").json()["reasons"]
     return found
 

@@ -1,5 +1,5 @@
-"""One real day of a real lot through everything: MQTT, Kafka, YOLO, Postgres, S3 and SSE; and one
-vehicle through the gate of another."""
+"""One real day of a real lot goes through MQTT, Kafka, YOLO, Postgres, S3 and SSE, and one vehicle
+goes through the gate of another lot."""
 
 import os
 from collections.abc import Iterator
@@ -46,7 +46,8 @@ class Result:
 
 
 def _reported(play: Play, listener: Listener) -> bool:
-    """Whether rows and SSE hold each change in Kafka. (Of the adoption: in the snapshot.)"""
+    """Return whether rows and SSE hold each change in Kafka. (Those of the adoption are in the
+    snapshot.)"""
     changes = [codec.decode(record) for record in read(play.infra, SLOT_CHANGES)]
     made = {c.id for c in changes if isinstance(c, SlotChanged) and c.version > 1}
     heard = {change["id"] for change in listener.of("slot-change")}
@@ -98,7 +99,7 @@ def test_observations_agree_with_the_annotations_frame_by_frame(day: Result, rec
 
 
 def states_by_frame(changes: list[Change], frames: int) -> list[dict[str, str]]:
-    """What a viewer of the changes sees after each frame."""
+    """Return what a viewer of the changes sees after each frame."""
     shown: dict[str, str] = {}
     by_seq: dict[int, list[Change]] = {}
     for change in changes:
@@ -114,8 +115,8 @@ def states_by_frame(changes: list[Change], frames: int) -> list[dict[str, str]]:
 def test_the_state_over_sse_follows_the_annotations_within_the_hysteresis_delay(
     day: Result, record_property
 ):
-    """A shown state may be the truth of this frame or of the one before: hysteresis waits for two
-    observations."""
+    """A shown state may be the truth of this frame or of the one before, because hysteresis waits
+    for two observations."""
     truth = day.play.truth()[CAMERA]
     shown = states_by_frame(day.changes, FRAMES)
     right = total = 0

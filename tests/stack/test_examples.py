@@ -1,4 +1,4 @@
-"""The examples do what they say, as the processes a reader starts."""
+"""The examples do what they say, run as the processes that a reader starts."""
 
 import json
 import os
@@ -31,7 +31,7 @@ EXAMPLES = ROOT / "examples"
 
 @contextmanager
 def running(out: Path, *arguments: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """An example under way; what it prints goes to `out`, after what is there."""
+    """Run an example whose output is appended to `out`."""
     command = [sys.executable, str(EXAMPLES / arguments[0]), *arguments[1:]]
     with (
         out.open("ab") as file,
@@ -44,7 +44,7 @@ def running(out: Path, *arguments: str, **env: str) -> Iterator[subprocess.Popen
 
 
 def lines(out: Path) -> list[Any]:
-    """What was printed whole."""
+    """Return the lines that were printed completely."""
     return [json.loads(line) for line in out.read_text("utf-8").splitlines(keepends=True)
             if line.endswith("\n")]  # fmt: skip
 

@@ -93,8 +93,8 @@ def test_a_thousand_gate_events_through_a_killed_broker_arrive_once_each(
 def test_what_a_broker_took_and_lost_comes_again(
     infra: Infra, bridge: None, board: Callable[..., Board], log: Log, broken: bool
 ):
-    """The broker has acknowledged events that no bridge has fetched, and dies: the device sends
-    them again; one that trusts PUBACKs (the negative control) has lost them."""
+    """The broker dies with events that it has acknowledged and no bridge has fetched. The device
+    sends them again. A device that trusts PUBACKs (the negative control) has lost them."""
     gate = board({"passings": 20})
     site = site_of(gate)
     if broken:
@@ -116,7 +116,7 @@ def test_what_a_broker_took_and_lost_comes_again(
 def test_power_cuts_cost_no_event_that_was_in_flash(
     bridge: None, board: Callable[..., Board], log: Log
 ):
-    """The power fails while events wait: they arrive with the number of their own boot."""
+    """The power fails while events wait, and they arrive with the number of their own boot."""
     gate = board({"passings": 40})
     site = site_of(gate)
     gate.network(on=False)
@@ -136,7 +136,8 @@ def test_power_cuts_cost_no_event_that_was_in_flash(
 def test_events_without_a_clock_get_their_time_once_it_is_known(
     bridge: None, board: Callable[..., Board], log: Log, clock: str
 ):
-    """No network, then one whose time server is silent or wrong, then the right time."""
+    """At first there is no network, then one whose time server is silent or wrong, then the right
+    time."""
     gate = board({"passings": 10, "ntp": clock})
     gate.network(on=False)
     on_ms = time.time_ns() // 1_000_000
@@ -158,7 +159,7 @@ def test_events_without_a_clock_get_their_time_once_it_is_known(
 
 
 def monotonic(gate: Board) -> list[int]:
-    """When each kept event was, in ms since the boot (firmware/app/ring.py)."""
+    """Return the time of each kept event, in ms since the boot (firmware/app/ring.py)."""
     return [struct.unpack_from("<BBHQIq", slot)[5] for slot in slots_of(gate)]
 
 

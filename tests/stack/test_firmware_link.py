@@ -1,5 +1,5 @@
-"""The firmware's MQTT client at real brokers: a herd after a restart, TLS with passwords and X.509,
-and the MJPEG stream on a device's own port."""
+"""The firmware's MQTT client against real brokers: a herd after a restart, TLS with passwords and
+X.509, and the MJPEG stream on a device's own port."""
 
 import os
 import signal
@@ -60,7 +60,8 @@ def openssl(*arguments: object) -> None:
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory) -> Path:
-    """An authority (ca), the broker's certificate, a device's, and a stranger's authority."""
+    """Return an authority (ca), the broker's certificate, a device's, and a stranger's
+    authority."""
     folder: Path = tmp_path_factory.mktemp("pki")
     for name in ("ca", "stranger"):
         subject = ["-subj", f"/CN={name}", "-days", 2, "-out", folder / f"{name}.pem"]

@@ -1,4 +1,4 @@
-"""Row 24: updates over the air, signed, to a device at the real broker and bridge; bad ones are
+"""Row 24: signed updates over the air to a device at the real broker and bridge. Bad ones are
 rolled back within three boots."""
 
 import functools
@@ -67,7 +67,7 @@ def served(folder: Path, **more: Any) -> Iterator[str]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder, and where it is served."""
+    """Return a folder and the address at which it is served."""
     with served(tmp_path / "www") as url:
         yield tmp_path / "www", url
 
@@ -80,7 +80,7 @@ def key(tmp_path_factory) -> Path:
 
 
 class World:
-    """A device that runs release 1, and somebody who can command it."""
+    """A device that runs release 1, and somebody who can send it commands."""
 
     def __init__(self, infra: Infra, device_id: str, folder: Path, key: Path, **more: Any) -> None:
         user, password = infra.add_device(*device_id.split("/"))

@@ -1,5 +1,5 @@
-"""Row 20 by HTTP: a key belongs to one camera, is revoked with its device, and a repeated picture
-writes nothing; against the bridge as a process and real Kafka."""
+"""Row 20 over HTTP: a key belongs to one camera and is revoked with its device, and a repeated
+picture writes nothing. The bridge runs as a process against real Kafka."""
 
 import contextlib
 import json
@@ -101,8 +101,8 @@ def refused_soon(post: Callable[[], httpx.Response]) -> None:
 def replay(
     bridge: Bridge, log: Log, broker: Broker, devices: Command, site: str
 ) -> tuple[int, int]:
-    """A camera's pictures, all of them sent again by HTTP, the last over MQTT too: how many are in
-    Kafka twice, and how many were counted as replayed."""
+    """Send all of a camera's pictures again by HTTP, and the last one over MQTT too. Return how
+    many are in Kafka twice and how many were counted as replayed."""
     cam = f"{site}/cam"
     opened = reports_of(devices("add", cam, "--http"))
     with door(bridge) as post:

@@ -1,4 +1,4 @@
-"""The embedded servers themselves: they keep acknowledged data, and restart quickly."""
+"""The embedded servers themselves keep acknowledged data and restart quickly."""
 
 import asyncio
 import os
@@ -217,7 +217,7 @@ def test_fetch_only_downloads_and_may_while_a_stack_runs(tmp_path: Path) -> None
 
 
 def test_closing_the_terminal_ends_the_servers_too(tmp_path: Path) -> None:
-    """A pseudo terminal: it is the run's own, and its end goes as a window does."""
+    """The run has a pseudo terminal of its own, which is closed as a window would be."""
     command = '-m tools.stack infra <"$1" >"$1" 2>"$1"'
     window, terminal = pty.openpty()
     process = subprocess.Popen(
@@ -244,7 +244,7 @@ def test_closing_the_terminal_ends_the_servers_too(tmp_path: Path) -> None:
 
 
 def command_env(state: Path) -> dict[str, str]:
-    """For a stack of its own beside others."""
+    """Return the environment for a stack of its own beside others."""
     ports = zip(PORTS, free_ports(len(PORTS)), strict=True)
     return {
         **os.environ,

@@ -134,7 +134,8 @@ def test_what_is_published_while_the_bridge_is_away_comes_when_it_is_back(
 
 
 def acked_all(client: Client, seqs: range) -> bool:
-    """Each of them, at least once: what a lost connection took is acked again."""
+    """Return whether each of them was acked at least once, because an ack that was lost with its
+    connection is sent again."""
     left = set(seqs)
     while left:
         left.discard(json.loads(client.next(60).payload)["seq"])
@@ -244,7 +245,7 @@ def test_the_http_intake_takes_pictures_with_a_key_only(bridge: Bridge, log: Log
 
 
 def next_gate_ack(client: Client) -> int:
-    """Its sequence number; each bridge acknowledges the status as well."""
+    """Return its sequence number. Each bridge acknowledges the status as well."""
     while (ack := json.loads(client.next().payload))["of"] != "gate":
         continue
     seq: int = ack["seq"]
@@ -255,7 +256,7 @@ def next_gate_ack(client: Client) -> int:
 def test_bridges_that_share_split_the_load_and_keep_each_gates_order(
     infra: Infra, tmp_path: Path, log: Log, unique
 ):
-    """The embedded broker has no shared subscriptions; there one bridge takes all."""
+    """The embedded broker has no shared subscriptions, so there one bridge takes everything."""
     site, group, devices, events = unique("site"), unique("group"), 8, 25
     with mosquitto(tmp_path) as broker:
         broker.add("bridge")

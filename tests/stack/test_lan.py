@@ -1,4 +1,5 @@
-"""`make run HOST=127.0.0.2`, which stands for an address on the local network: what is open."""
+"""`make run HOST=127.0.0.2`, which stands for an address on the local network, and what it
+opens."""
 
 import json
 import shutil
@@ -91,7 +92,8 @@ def post_a_picture(client: httpx.Client, intake: str, key: str) -> None:
 
 
 def log_in(env: dict[str, str], port: int, folder: Path) -> None:
-    """A device gets the address and the authority with its password, from another terminal."""
+    """Another terminal adds a device, which gets the address and the authority with its
+    password."""
     other = {name: value for name, value in env.items() if name != "LAN_HOST"}
     shell = f'eval "$("{sys.executable}" -m tools.stack env)"; exec "$@"'
     config = folder / "device.json"

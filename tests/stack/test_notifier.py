@@ -1,5 +1,5 @@
-"""Two notifier processes over real Kafka: a client is carried over from one to the other, through a
-kill; streams end with a clean stop; the past is read from Postgres."""
+"""Two notifier processes on real Kafka: a client moves from one to the other through a kill,
+streams end with a clean stop, and the past is read from Postgres."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ START_LIMIT_S = 60.0
 async def process(
     infra: Infra, keys: Path
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
-    """A notifier as the stack starts it, ready."""
+    """Run a notifier as the stack starts it, until it is ready."""
     port = free_ports(1)[0]
     environ = {
         **os.environ,
@@ -69,7 +69,7 @@ async def until_ready(running: asyncio.subprocess.Process, http: httpx.AsyncClie
 
 
 async def collect(http: httpx.AsyncClient, site: str, last_id: str, upto: int) -> dict[int, str]:
-    """Versions and ids of what a client gets until it has seen version `upto`."""
+    """Return versions and ids of what a client receives until it has seen version `upto`."""
     got: dict[int, str] = {}
     headers = {"Last-Event-ID": last_id} if last_id else {}
     async with http.stream("GET", "/api/events", headers=headers) as response:

@@ -1,4 +1,5 @@
-"""The persister as a process, on real Kafka, Postgres and S3: nothing lost, nothing twice."""
+"""The persister as a process, on real Kafka, Postgres and S3: nothing is lost and nothing is stored
+twice."""
 
 import asyncio
 import time
@@ -106,7 +107,8 @@ def test_a_poison_record_is_set_aside_and_blocks_nothing(world: World):
 
 
 def history_of(world: World, frames: list[make.At]) -> list[Outgoing]:
-    """Three changes of two slots, a report, three passages, a stay that ended and an open one."""
+    """Return three changes of two slots, a report, three passages, a stay that ended and an open
+    one."""
     shared = make.out(make.change(world.site, 9, frames[0], slot_id="B1"), topics.SLOT_CHANGES)
     device = make.out(make.device(world.site, 1), topics.DEVICE_EVENTS)
     steps = [

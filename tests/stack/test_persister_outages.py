@@ -1,4 +1,4 @@
-"""Ownership of partitions, and outages of servers and members."""
+"""Ownership of partitions, and outages of servers and group members."""
 
 import asyncio
 import os
@@ -116,7 +116,8 @@ async def make_topics_again(world: World) -> None:
 
 
 def test_it_knows_whether_records_are_waiting(world: World):
-    """`behind` on a real Kafka: before its partitions are claimed, with records, and without."""
+    """Test `behind` on a real Kafka: before its partitions are claimed, with records, and
+    without."""
 
     async def work() -> list[bool]:
         consumer = new_consumer(KafkaSettings(world.infra.bootstrap), group=world.site)
@@ -161,7 +162,8 @@ def test_an_outage_longer_than_the_limit_of_standing_still_does_not_fail_it(
 
 
 def test_a_write_that_never_ends_fails_it(world: World):
-    """The database takes the rows and does not answer: a firewall between, a hung server."""
+    """The database takes the rows and does not answer, as with a firewall in between or a hung
+    server."""
     with world.persister(PERSISTER_STALL_S="5") as running:
         world.drained()
         others = "datname = current_database() and pid <> pg_backend_pid()"
@@ -240,7 +242,7 @@ async def test_a_member_that_waited_out_a_long_outage_joins_again(world: World):
 
 
 async def generation_read(keeper: PlaceKeeper, after: int = 0) -> int:
-    """Poll until records were read under a generation higher than `after`."""
+    """Poll until records have been read under a generation higher than `after`."""
     async with asyncio.timeout(30):
         while True:
             if await keeper.getmany(500, 10) and keeper.claim.generation > after:

@@ -1,4 +1,4 @@
-"""Stock cameras, polled by ingest as a process, to frames in real Kafka."""
+"""Stock cameras, polled by ingest as a process, become frames in real Kafka."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture
 def cameras() -> Iterator[tuple[HttpCameras, RtspCameras]]:
-    """Cameras in a thread of their own, because the test itself waits without a loop."""
+    """Run cameras in a thread of their own, because the test itself waits without an event loop."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -163,7 +163,7 @@ def test_an_added_camera_is_polled_again_after_a_restart_until_it_is_removed(
 
 
 def pictures(response: httpx.Response, at_least: int) -> set[bytes]:
-    """The different ones among the next pictures."""
+    """Return the different ones among the next pictures."""
     splitter = Splitter(1_000_000)
     found: list[bytes] = []
     for chunk in response.iter_raw():

@@ -1,4 +1,4 @@
-"""Frames played into a real Kafka are recorded and replayed: with the same settings nothing
+"""Frames played into a real Kafka are recorded and replayed. With the same settings nothing
 differs, with others the result is exactly what the pure fold predicts, and live topics are not
 touched."""
 
@@ -50,14 +50,14 @@ LATER_MS = 600
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The demo lot, played and recorded once."""
+    """Return the demo lot, played and recorded once."""
     with recorded(tmp_path_factory.mktemp("replay")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def predicted(world: World) -> Path:
-    """The pure fold's result with other settings."""
+    """Return the pure fold's result with other settings."""
     return world.run("predicted", *OTHER)
 
 
@@ -73,9 +73,9 @@ def test_the_recording_holds_the_window(world: World):
 
 
 def test_a_window_from_the_middle_goes_on_where_it_begins(world: World):
-    """Layouts, commands and what each slot showed come from before it, and so do pictures that the
-    detector was behind with. What the cameras reported before it is forgotten within the silence
-    limit, live too; from then on nothing differs."""
+    """Layouts, commands and what each slot showed come from before the window, and so do pictures
+    that the detector had not finished. What the cameras reported before it is forgotten within the
+    silence limit, in live operation too. From then on nothing differs."""
     whole = read_archive(world.archive)
     frames = [kept for kept, _ in frames_of(whole)]
     cut_ms = frames[len(frames) // 2].at_ms
@@ -170,7 +170,7 @@ def test_played_through_the_services_with_others_exactly_the_predicted_differs(
 
 
 def flow(run: Path) -> list[tuple[object, ...]]:
-    """The changes in their order, without what names the run or tells an age."""
+    """Return the changes in their order, without what names the run or gives an age."""
     return [
         (c.slot_id, c.from_state, c.to_state, c.version, c.reason, c.cause.id, c.time_ms)
         for c in read_events(run, SlotChanged)
@@ -185,9 +185,9 @@ def states(run: Path) -> dict[str, str]:
 def test_a_detector_slowed_tenfold_leads_to_the_same_changes_in_the_same_order(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    """One that is as fast as it can be tells each picture before the next tick. The other takes ten
-    times as long for each, and its detections stand in the log that much later: a few seconds of
-    ticks have gone by, less than the silence limit."""
+    """A detector at full speed reports each picture before the next tick. The other one takes ten
+    times as long for each, so its detections lie that much later in the log: a few seconds of ticks
+    have passed, which is less than the silence limit."""
     whole = read_archive(world.archive)
     options = [*SAME, "--set=silence_ms=60000", "--set=DETECTOR_FRAME_LIMIT_S=240"]
     fast = reported_later(whole, SCENES, 0, tmp_path / "fast.zip")
@@ -206,7 +206,7 @@ def test_a_detector_slowed_tenfold_leads_to_the_same_changes_in_the_same_order(
 
 
 def test_the_check_of_untouched_topics_would_notice_a_record(world: World):
-    """The negative control, last: it writes into a live topic."""
+    """This negative control comes last, because it writes into a live topic."""
     before = world.ends()
     command = ParametersSet(exit_observations=3)
     asyncio.run(admin.command_site(world.kafka, world.play.footage.site_id, command, "test"))

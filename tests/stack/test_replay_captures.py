@@ -1,4 +1,4 @@
-"""Evidence that the persister kept, in real S3 and Postgres, replayed as a recording."""
+"""Evidence that the persister kept in real S3 and Postgres is replayed as a recording."""
 
 import asyncio
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ OTHER_DAY = "2026-05-29"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Five pictures that each changed a slot, persisted."""
+    """Return five pictures that each changed a slot and were persisted."""
     folder = tmp_path_factory.mktemp("captures")
     with own_servers(folder) as own, new_world(own, SITE, folder) as made:
         shots = [picture((slot,) if slot else (), n) for n, slot in enumerate(STORY, 1)]

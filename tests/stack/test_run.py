@@ -22,7 +22,7 @@ KEY_SHOWN = "Your API key, shown this once"
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """A folder and ports of the test's own."""
+    """Return the environment with a folder and ports of the test's own."""
     return own_env(tmp_path / "state")
 
 
@@ -130,8 +130,8 @@ def test_a_taken_port_is_named(env: dict[str, str]):
 def test_devices_of_the_demo_site_run_the_firmware_itself(
     env: dict[str, str], tmp_path: Path, started: list[Running]
 ):
-    """DEVICES=unix:2: the gate and one camera are the firmware's own files, the other camera is the
-    simulator's, in step with them."""
+    """With DEVICES=unix:2, the gate and one camera run the firmware's own files. The other camera
+    is the simulator's, in step with them."""
     running = Running(env | {"SERVICES": "ingest", "DEVICES": "unix:2"}, tmp_path / "run.log")
     started.append(running)
     wait_until(partial(running.said, "everything is running"), LIMIT_S, "everything is running")

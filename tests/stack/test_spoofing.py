@@ -1,7 +1,7 @@
-"""A device can publish only as itself: nothing that others send in its name reaches Kafka.
+"""A device can publish only as itself, so nothing that others send in its name reaches Kafka.
 
-With users and client ids that would be patterns, or lead elsewhere, in a careless broker: an
-operator can let no such device in, so the test writes them into the broker's file.
+The users and client ids would be patterns, or lead elsewhere, in a careless broker. An operator
+cannot add such a device, so the test writes them into the broker's file.
 """
 
 import json
@@ -67,7 +67,7 @@ class Site:
             leave(mouth)
 
     def works(self) -> None:
-        """A vehicle passes, and the gate hears of it from the bridge."""
+        """Let a vehicle pass, and wait until the gate gets the bridge's ack."""
         self.passed += 1
         with Client(self.broker, self.victim) as gate:
             gate.subscribe(f"parking/v1/{self.victim}/ack")
@@ -89,7 +89,7 @@ def leave(client: Client) -> None:
 
 
 def foreign(log: Log, site: Site) -> set[str]:
-    """What is in Kafka of the site beside the gate's own events."""
+    """Return what is in Kafka for the site apart from the gate's own events."""
     name = site.victim.split("/")[0]
     there = {event_id for topic in TOPICS for event_id in log.ids(topic, name)}
     own = {f"{site.victim}/gate/1/{number}" for number in range(1, site.passed + 1)}

@@ -1,5 +1,5 @@
-"""A frozen ingest, detector, tracker or persister is named by the notifier, until it goes on; the
-services behind it miss its heartbeats."""
+"""The notifier names a frozen ingest, detector, tracker or persister until it continues, and the
+services downstream miss its heartbeats."""
 
 import logging
 import signal
@@ -58,8 +58,9 @@ def test_each_frozen_stage_is_named_in_turn(tmp_path: Path):
 
 
 def freeze(run: Path, stage: str, urls: tuple[str, str], listener: Listener) -> None:
-    """Freeze one, wait until it is named everywhere, let it go on, wait until it is not. `urls`: of
-    the notifier, and of the service that reads what the frozen one writes."""
+    """Freeze one service, wait until it is named everywhere, let it continue, and wait until it is
+    no longer named. `urls` are those of the notifier and of the service that reads what the frozen
+    one writes."""
     url, next_url = urls
     process = PidFile(run, stage).process()
     assert process is not None

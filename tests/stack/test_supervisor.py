@@ -81,7 +81,7 @@ class Disk(Space):
 async def test_what_a_full_disk_ends_starts_again_when_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As often as it takes, and with all its tries; nothing is given up."""
+    """It starts again as often as needed and with all its attempts, and nothing is given up."""
     monkeypatch.setattr(module, "SPACE_POLL_S", 0.01)
     console, disk = Console(tmp_path / "logs"), Disk(tmp_path)
     keeper = Supervisor(tmp_path / "run", console, lambda: Backoff(first_s=0.01, tries=1), disk)
@@ -112,7 +112,8 @@ async def test_what_a_full_disk_ends_starts_again_when_there_is_room(
 
 
 async def test_files_that_cannot_be_written_end_nothing(keeper: Supervisor, tmp_path: Path) -> None:
-    """A full disk, as the files of the supervisor see it: their folder is no folder."""
+    """To the supervisor's files this looks like a full disk, because their folder is not a
+    folder."""
     (tmp_path / "run").write_text("in the way")
     paths = Paths(tmp_path, tmp_path)
     keeper.changed = lambda: status.write(paths, keeper)

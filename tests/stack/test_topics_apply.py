@@ -1,4 +1,4 @@
-"""Topics on a real Kafka: limits updated, refusals reported in words."""
+"""Topics on a real Kafka: limits are updated, and refusals are reported in words."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,8 +24,8 @@ SEGMENTS = ("segment.ms", "segment.bytes", "min.cleanable.dirty.ratio", "min.com
 
 @pytest.fixture
 async def kafka(infra: Infra) -> AsyncIterator[KafkaSettings]:
-    """Its topic of sessions, and its compacted ones, as an operator, or an older version, may have
-    left them."""
+    """Return Kafka with a topic of sessions and compacted topics as an operator, or an older
+    version, may have left them."""
     settings = KafkaSettings(infra.bootstrap)
     await configure(settings, SESSIONS, TOPICS[SESSIONS].config() | OURS)
     for name in COMPACTED:

@@ -1,4 +1,4 @@
-"""The tracker on a real Kafka of its own: crash points, outages, and its state recomputed."""
+"""The tracker on a real Kafka of its own: crash points, outages, and its state computed again."""
 
 import os
 import signal
@@ -41,7 +41,8 @@ SETTINGS = {"TRACKER_SESSION_S": "6", "TRACKER_TICK_S": "0.5"}
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
-    """Kafka alone: the tracker reads whole topics, so it must not share them with other tests."""
+    """Run Kafka alone, because the tracker reads whole topics and must not share them with other
+    tests."""
     paths = Paths(tmp_path_factory.mktemp("tracker") / "state", ROOT / ".state" / "cache")
     with Infra(paths, os.environ, parts=("kafka",)) as running:
         keep_every_record(running)
@@ -50,7 +51,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
 
 @pytest.fixture
 def tracker(kafka: Infra) -> Iterator[Infra]:
-    """With a running tracker, stopped at the end."""
+    """Run a tracker and stop it at the end."""
     kafka.start_service("tracker", SETTINGS)
     yield kafka
     kafka.stop("tracker")
@@ -70,8 +71,9 @@ def test_what_it_wrote_is_what_step_recomputes(tracker: Infra, teller: Teller):
 
 
 def test_a_batch_that_ingest_wrote_twice_tells_nothing_twice(tracker: Infra, teller: Teller):
-    """The bridge was killed between Kafka's acknowledgement and its own: same ids, higher offsets,
-    enough of them to flip the slot back and forth if they counted as evidence."""
+    """The bridge was killed between Kafka's acknowledgement and its own, so the same ids appear at
+    higher offsets. There are enough of them to flip the slot back and forth if they counted as
+    evidence."""
     t = teller
     frames = [t.see("a", {"1": word}) for word in "ffoooffo"]
     doubled = [*frames, *(written_again(t, frame) for frame in frames[2:])]
@@ -113,7 +115,7 @@ def test_a_site_of_a_thousand_slots_seen_by_four_cameras_works_and_is_restored(
 
 
 def last_change(infra: Infra, site_id: str) -> tuple[str, str] | None:
-    """State and reason of the site's latest change."""
+    """Return state and reason of the site's latest change."""
     events = [codec.decode(r) for r in read(infra, SLOT_CHANGES)]
     ours = [e for e in events if isinstance(e, SlotChanged) and e.site_id == site_id]
     return (ours[-1].to_state, ours[-1].reason) if ours else None
@@ -209,7 +211,7 @@ def health(infra: Infra) -> int:
 
 
 def not_ready(infra: Infra) -> str:
-    """Why /readyz answers 503; "" when it answers 200."""
+    """Return why /readyz answers 503; "" if it answers 200."""
     answer = httpx.get(infra.url("tracker") + "/readyz")
     return "" if answer.status_code == 200 else answer.text
 

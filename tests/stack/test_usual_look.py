@@ -1,4 +1,4 @@
-"""What the detector learns of a camera's first day, on real Kafka: it survives a restart."""
+"""What the detector learns on a camera's first day survives a restart, on real Kafka."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ DAY_BEGAN_MS = 1_700_000_000_000
 
 
 def picture(lot: Lot, number: int) -> Outgoing:
-    """Two hours after the one before."""
+    """Return a picture taken two hours after the one before."""
     shown = washed_out(small(3 * number % 48))
     time_ms = DAY_BEGAN_MS + number * DAY_MS // (PICTURES - 1)
     lot.sent.append(f"{lot.camera}/1/{number}")

@@ -1,5 +1,5 @@
 """Outside clients of the pipeline that repeat each request until it is accepted: cameras and gates
-at the broker, pictures by HTTP, people at the API."""
+at the broker, pictures over HTTP, and people at the API."""
 
 import json
 import time
@@ -23,7 +23,7 @@ from tools.stack.checks import HOST
 
 
 class Pictures:
-    """Real pictures of a lot, into parking.frames."""
+    """Writes real pictures of a lot into parking.frames."""
 
     def __init__(self, pipeline: Pipeline, site: str) -> None:
         self.camera = f"{site}/north"
@@ -48,7 +48,7 @@ class Pictures:
 
 
 class Device:
-    """A gate and camera at the broker, connected while the bridge comes and goes."""
+    """A gate and camera at the broker that stays connected while the bridge comes and goes."""
 
     def __init__(self, pipeline: Pipeline, site: str) -> None:
         infra = pipeline.infra
@@ -72,7 +72,7 @@ class Device:
         self.client.__exit__(*error)
 
     def publish(self, count: int = 2) -> None:
-        """As many passages, and a picture."""
+        """Publish so many passages and a picture."""
         now_ms = time.time_ns() // 1_000_000
         for _ in range(count):
             self._seq += 1
@@ -85,7 +85,7 @@ class Device:
         self.frames.add(f"{self.name}/1/{self._seq}")
 
     def acked(self) -> bool:
-        """Whether each passage was acknowledged, end to end."""
+        """Return whether each passage was acknowledged end to end."""
         while not self.client.messages.empty():
             ack = json.loads(self.client.messages.get().payload)
             assert ack["result"] == "accepted", ack
@@ -94,7 +94,7 @@ class Device:
         return self.gates == {f"{self.name}/gate/1/{seq}" for seq in self._acked}
 
     def post(self, port: str, seq: int) -> bool:
-        """Send a picture by HTTP; whether it was taken."""
+        """Send a picture over HTTP. Return whether it was accepted."""
         url = f"http://{HOST}:{port}{HTTP_FRAMES}/{self.name}"
         numbers = {"X-Boot-Id": "2", "X-Seq": str(seq), "Authorization": f"Bearer {self.key}"}
         headers = {"Content-Type": "image/jpeg"} | numbers
@@ -117,7 +117,7 @@ class Person:
         self._feed = feed
 
     def passes(self, key: str) -> bool:
-        """One vehicle; whether the gateway took it."""
+        """Report one vehicle. Return whether the gateway accepted it."""
         body = {"site_id": self._feed.site, "gate_id": "main", "time_ms": self._feed.now_ms()}
         headers = self._headers | {"Idempotency-Key": key}
         taken = self._asks("POST", "/api/sessions/entry", body, headers)
@@ -126,7 +126,7 @@ class Person:
         return taken
 
     def publishes(self, key: str) -> bool:
-        """A camera's first layout."""
+        """Publish a camera's first layout."""
         body = {
             "site_name": "Lot",
             "camera_name": key,

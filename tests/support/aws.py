@@ -1,7 +1,7 @@
-"""The CloudFormation template deployed to moto's server with the real client.
+"""Deploy the CloudFormation template to moto's server with the real client.
 
-moto's CloudFormation leaves some things of a template out: `COMPLETED` are created here from the
-template, by the same client; `LEFT_OUT` are only linted.
+moto's CloudFormation leaves out some parts of a template. `COMPLETED` are created here from the
+template by the same client, and `LEFT_OUT` are only linted.
 """
 
 import copy
@@ -57,7 +57,7 @@ PARAMETERS: Final = {
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms: `!Ref x` is {"Ref": "x"}."""
+    """Loads YAML with CloudFormation's short forms: `!Ref x` is {"Ref": "x"}."""
 
 
 def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
@@ -73,7 +73,7 @@ _Loader.add_multi_constructor("!", _short_form)
 
 
 def template(path: Path = TEMPLATE) -> dict[str, Any]:
-    """The template in its long form, a fresh copy."""
+    """Return the template in its long form, as a fresh copy."""
     parsed: dict[str, Any] = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506 -- safe
     return parsed
 
@@ -90,7 +90,7 @@ class Aws:
         httpx.post(f"{self.url}/moto-api/reset").raise_for_status()
 
     def client(self, name: str) -> Any:
-        """boto3's client of a service."""
+        """Return boto3's client for a service."""
         if name in self._clients:  # making one takes a second
             return self._clients[name]
         known: Any = boto3.client
@@ -131,7 +131,7 @@ def _answers(aws: Aws) -> bool:
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack: `ids` are physical ids by logical name."""
+    """A deployed stack. `ids` are physical ids by logical name."""
 
     aws: Aws
     body: dict[str, Any]
@@ -139,11 +139,12 @@ class Stack:
     ids: dict[str, str]
 
     def has(self, condition: str | None) -> bool:
-        """Whether a condition of the template is true."""
+        """Return whether a condition of the template is true."""
         return condition is None or bool(self.value(self.body["Conditions"][condition]))
 
     def value(self, node: Any) -> Any:
-        """What an expression comes to; knows only the functions that this template uses there."""
+        """Return the value of an expression. Knows only the functions that this template uses
+        there."""
         if isinstance(node, list):
             return [self.value(one) for one in node]
         if not isinstance(node, dict) or len(node) != 1:
@@ -170,14 +171,14 @@ class Stack:
         return {name: self.value(argument)}
 
     def resources(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Logical name and evaluated properties of each resource of a type that is deployed."""
+        """Return logical name and evaluated properties of each deployed resource of a type."""
         for name, one in self.body["Resources"].items():
             if one["Type"] == kind and self.has(one.get("Condition")):
                 yield name, self.value(one.get("Properties", {}))
 
 
 def deploy(aws: Aws, body: dict[str, Any], **parameters: str) -> Stack:
-    """Create the stack `parking`, then what moto's CloudFormation leaves out."""
+    """Create the stack `parking`, then the parts that moto's CloudFormation leaves out."""
     values = PARAMETERS | parameters
     body = copy.deepcopy(body)
     for name in ("UbuntuImage", "AmazonImage"):  # moto reads the default, which it does not know

@@ -35,7 +35,7 @@ def tend_until(board: Board, condition: Callable[[], bool], limit_s: float, what
 
 
 def believe_pubacks(slot: Path) -> None:
-    """The firmware with one line more, in the slot that boots."""
+    """Add one line to the firmware in the slot that boots."""
     for name in ("app", "hal", "boards"):
         shutil.copytree(ROOT / "firmware" / name, slot / name)
     line = "                await connection.publish(topic(self.id, *event[0]), event[1])\n"
@@ -46,7 +46,7 @@ def believe_pubacks(slot: Path) -> None:
 
 
 def slots_of(gate: Board) -> list[bytes]:
-    """The used slots of the ring in the board's flash."""
+    """Return the used slots of the ring in the board's flash."""
     file = gate.state / "flash.bin"
     data = file.read_bytes() if file.exists() else b""
     slots = [data[at : at + 64] for at in range(4 * 4096, len(data), 64)]
@@ -73,6 +73,6 @@ def in_postgres(infra: Infra, site: str) -> list[tuple[int, int]]:
 
 
 def waiting(log: Log, site: str) -> int | None:
-    """The device's last report on its ring."""
+    """Return the device's last report on its ring."""
     telemetry = [e.telemetry for e in log.of(DEVICE_EVENTS, site) if e.telemetry is not None]
     return telemetry[-1].gate_events_waiting if telemetry else None

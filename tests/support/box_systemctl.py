@@ -1,8 +1,9 @@
-"""systemctl for a namespace without systemd: starts deploy/box's units by their own lines.
+"""systemctl for a namespace without systemd: it starts deploy/box's units as their lines say.
 
-Knows what these units use: User, Environment, EnvironmentFile, RuntimeDirectory, WorkingDirectory,
-ExecStartPre, ExecStart, oneshot, restarts, KillSignal, UMask, drop-ins. None of the hardening.
-Standard library only; runs as `systemctl` in the namespace (tests/support/start_box).
+It knows what these units use: User, Environment, EnvironmentFile, RuntimeDirectory,
+WorkingDirectory, ExecStartPre, ExecStart, oneshot, restarts, KillSignal, UMask and drop-ins, but
+none of the hardening. It uses the standard library only and runs as `systemctl` in the namespace
+(tests/support/start_box).
 """
 
 import os
@@ -25,7 +26,7 @@ Unit = dict[str, list[str]]
 
 
 def read(name: str) -> Unit:
-    """The lines of a unit and its drop-ins, by key, with %i filled in."""
+    """Return the lines of a unit and its drop-ins, by key, with %i filled in."""
     stem, _, instance = name.partition("@")
     template = f"{stem}@.service" if instance else name
     files = [UNITS / template, *sorted((UNITS / f"{template}.d").glob("*.conf"))]
@@ -39,7 +40,7 @@ def read(name: str) -> Unit:
 
 
 def environment(unit: Unit) -> dict[str, str]:
-    """Of the unit's processes: nothing of ours but PATH."""
+    """Return the environment of the unit's processes, with nothing of ours except PATH."""
     env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
     for line in unit["Environment"]:
         env |= dict(word.split("=", 1) for word in shlex.split(line))
@@ -55,14 +56,14 @@ def environment(unit: Unit) -> dict[str, str]:
 
 
 def as_user(unit: Unit, command: str) -> list[str]:
-    """The command line, run as the unit's user."""
+    """Return the command line, run as the unit's user."""
     user = unit["User"][0]
     change = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--no-new-privs"]
     return [*change, *shlex.split(command)]
 
 
 def start(name: str) -> None:
-    """Start a unit, unless it runs. Exits with a message when a oneshot fails."""
+    """Start a unit unless it runs. Exits with a message if a oneshot fails."""
     if (RUN / name).exists():
         return
     unit = read(name)
@@ -108,7 +109,7 @@ def launch(unit: Unit, command: str, log: int) -> "subprocess.Popen[bytes]":
 
 
 def keep(name: str, unit: Unit) -> None:
-    """Run the unit until SIGTERM; start it again when it ends."""
+    """Run the unit until SIGTERM, and start it again when it ends."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     (RUN / name).write_text(str(os.getpid()), "utf-8")
@@ -145,7 +146,7 @@ def stop(name: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """As systemctl: start and stop act, the other verbs have nothing to do here."""
+    """Act as systemctl. Start and stop act, and the other verbs have nothing to do here."""
     verb, *names = [word for word in arguments if not word.startswith("--")]
     action = {"start": start, "stop": stop}.get(verb)
     for name in names if action else ():

@@ -19,8 +19,8 @@ CONTENT: Final = (
 
 
 def release(to: Path, version: str, migration: str = "") -> Path:
-    """An unpacked release of this checkout, as `make release` packs it, with a page that is only a
-    line; `migration`: the SQL of one more, 9999_test.sql."""
+    """Return an unpacked release of this checkout, packed as by `make release`, with a page that is
+    only one line. `migration` is the SQL of one more migration, 9999_test.sql."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run([*listed, *CONTENT.split()], cwd=ROOT, check=True, capture_output=True)
     for name in filter(None, names.stdout.decode().split("\0")):
@@ -39,8 +39,9 @@ def release(to: Path, version: str, migration: str = "") -> Path:
 
 
 class Box:
-    """One computer. `with Box(folder) as box: box.run("...")`; the folder is on a real disk.
-    `systemctl`: the program that it has by this name; `venv`: the releases' Python environment."""
+    """One computer: `with Box(folder) as box: box.run("...")`, with the folder on a real disk.
+    `systemctl` is the program that it has by this name, and `venv` the releases' Python
+    environment."""
 
     def __init__(
         self, folder: Path, systemctl: Path = SYSTEMCTL, venv: Path = ROOT / ".venv"
@@ -71,8 +72,8 @@ class Box:
         self._process.communicate()
 
     def run(self, command: str, *, fails: bool = False) -> str:
-        """Run a command line there as root; its output. Raises AssertionError unless it ends as
-        expected."""
+        """Run a command line there as root. Return its output. Raises AssertionError unless it ends
+        as expected."""
         inside = ["nsenter", "-t", self._pid, "-m", "-n", "-p", "chroot", self.folder / "root"]
         env = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -93,12 +94,12 @@ class Box:
         return done.stdout
 
     def rows(self, table: str) -> set[str]:
-        """A table's rows as JSON."""
+        """Return a table's rows as JSON."""
         query = f"select to_jsonb(t) from {table} t"  # noqa: S608 -- the test's own names
         return set(filter(None, self.sql(query).splitlines()))
 
     def sql(self, query: str) -> str:
-        """What the database's superuser reads."""
+        """Return what the database's superuser reads."""
         return self.run(
             f'. /opt/smart-parking/current/deploy/box/lib; sql -d parking -Atc "{query}"'
         )
@@ -110,11 +111,11 @@ class Box:
 
 
 def can_make_namespaces() -> bool:
-    """Whether a Box can be made here."""
+    """Return whether a Box can be created here."""
     programs = ("unshare", "nsenter", "ip", "setpriv", "flock", "openssl")
     return os.geteuid() == 0 and all(map(shutil.which, programs))
 
 
 def can_run() -> bool:
-    """Whether the servers' programs are here too."""
+    """Return whether the servers' programs are here too."""
     return can_make_namespaces() and all(map(shutil.which, ("mosquitto", "java", "ss")))

@@ -1,4 +1,5 @@
-"""MQTT brokers and clients for tests: aedes as the stack runs it, mosquitto as deploy/ has it."""
+"""MQTT brokers and clients for tests: aedes as the stack runs it, and mosquitto as deploy/
+configures it."""
 
 import os
 import queue
@@ -37,8 +38,8 @@ NEEDS_MOSQUITTO = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not
 
 @dataclass
 class Broker:
-    """A running broker. `kill` (-9) ends it, `back` starts it again; `store`: the file that its
-    sessions outlive it in, where there is one; `log`: its output (mosquitto)."""
+    """A running broker. `kill` (-9) ends it and `back` starts it again. `store` is the file in
+    which its sessions survive, if there is one, and `log` is its output (mosquitto)."""
 
     port: int
     users: PasswordFile
@@ -68,14 +69,15 @@ class Broker:
         self.reread()
 
     def reread(self) -> None:
-        """It sees what is in its files now."""
+        """Make it read its files again."""
         if not self.reads_by_itself:
             os.kill(self.pid, signal.SIGHUP)
             time.sleep(0.2)  # mosquitto does not say when it has read the file
 
 
 class Client:
-    """A paho client whose messages can be waited for. `with` it, or `drop` it without goodbye."""
+    """A paho client whose messages can be waited for. Use it in a `with`, or `drop` it without a
+    goodbye."""
 
     def __init__(self, broker: Broker, user: str, **options: Any) -> None:
         self.messages: queue.Queue[mqtt.MQTTMessage] = queue.Queue(maxsize=1000)
@@ -109,7 +111,8 @@ class Client:
         return self._connected.get(timeout=LIMIT_S)
 
     def visit(self) -> None:
-        """Connect if the broker lets us, stay for as long as something may be on its way, leave."""
+        """Connect if the broker allows it, stay as long as messages may be on their way, and
+        leave."""
         self.connect()
         time.sleep(QUIET_S)
         self.client.disconnect()
@@ -131,7 +134,8 @@ class Client:
         self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(LIMIT_S)
 
     def try_publish(self, topic: str, payload: bytes) -> None:
-        """Publish what the broker may refuse: some ignore it, some end the connection."""
+        """Publish something that the broker may refuse. Some brokers ignore it, and some end the
+        connection."""
         self.client.publish(topic, payload, qos=1)
         time.sleep(QUIET_S)
 
@@ -139,7 +143,7 @@ class Client:
         return self.messages.get(timeout=limit_s)
 
     def rest(self) -> list[mqtt.MQTTMessage]:
-        """All messages until none arrives any more."""
+        """Return all messages until none arrives any more."""
         messages = []
         with suppress(queue.Empty):
             while True:
@@ -147,7 +151,7 @@ class Client:
         return messages
 
     def quiet(self) -> bool:
-        """Nothing more arrives."""
+        """Return whether nothing more arrives."""
         return not self.rest()
 
     def _on_connect(
@@ -189,7 +193,7 @@ def aedes(folder: Path) -> Iterator[Broker]:
 
 @contextmanager
 def mosquitto(folder: Path, *, acl: bool = True) -> Iterator[Broker]:
-    """The production configuration on free ports, without TLS; needs mosquitto on PATH."""
+    """Run the production configuration on free ports, without TLS. This needs mosquitto on PATH."""
     assert MOSQUITTO is not None
     port, bridge_port = free_ports(2)
     users, bridge = PasswordFile(folder / "passwords"), PasswordFile(folder / "bridge_passwords")
@@ -244,7 +248,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def until(holds: Callable[[], bool], limit_s: float = LIMIT_S) -> bool:
-    """Whether it held within the limit."""
+    """Return whether the condition held within the limit."""
     deadline = time.monotonic() + limit_s
     while not holds():
         if time.monotonic() > deadline:

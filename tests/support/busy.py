@@ -1,4 +1,4 @@
-"""A busy computer: two cores, and a busy loop on each beside the services."""
+"""A busy computer: two cores, with a busy loop on each beside the services."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ _LOOP: Final = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\
 
 @contextmanager
 def two_cores() -> Iterator[None]:
-    """What is started within it has two of the cores, where the system can see to that."""
+    """Give everything that is started in this block two of the cores, if the system can do that."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -28,7 +28,8 @@ def two_cores() -> Iterator[None]:
 
 @contextmanager
 def busy_loops() -> Iterator[None]:
-    """One a core, of equal priority; within `two_cores`, on the same."""
+    """Run one loop per core, with equal priority. Within `two_cores`, they run on the same
+    cores."""
     loops = [subprocess.Popen([sys.executable, "-c", _LOOP]) for _ in range(CORES)]
     try:
         yield

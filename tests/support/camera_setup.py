@@ -1,4 +1,4 @@
-"""A notifier and an ingest that polls cameras, over memory, for tests of adding cameras."""
+"""A notifier and an ingest that polls cameras, over memory, for tests that add cameras."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,5 +1,5 @@
-"""Cameras that speak HTTP on 127.0.0.1, good ones and those that the field knows: each path is one
-habit. Raw sockets, so that they can lie."""
+"""Cameras that speak HTTP on 127.0.0.1, good ones and those known from the field. Each path is one
+habit. Raw sockets are used so that they can lie."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ def jpeg(seed: int = 1, size: tuple[int, int] = (48, 64)) -> bytes:
 
 
 class HttpCameras:
-    """A server; `asked` counts requests by path, `open` connections as they are."""
+    """A server. `asked` counts requests by path, and `open` is the number of open connections."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -144,7 +144,7 @@ async def _login_page(own: HttpCameras, writer: asyncio.StreamWriter, head: str)
 
 
 async def _moody(own: HttpCameras, writer: asyncio.StreamWriter, head: str) -> None:
-    """Sends elsewhere at first, then asks people to log in."""
+    """Redirect at first, then ask for a login."""
     await (_redirect if own.asked["/moody"] <= 5 else _login_page)(own, writer, head)
 
 
@@ -181,7 +181,7 @@ def _offers(*lines: bytes) -> Habit:
 
 
 def digest_is_right(head: str, method: str) -> bool:
-    """RFC 2617, with or without qop."""
+    """Return whether the digest is right (RFC 2617, with or without qop)."""
     line = re.search(r"^Authorization: Digest (.*?)\r?$", head, re.M)
     if line is None:
         return False

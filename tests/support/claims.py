@@ -21,7 +21,7 @@ class Claims:
         self._mine: dict[Path, bool] = {}
 
     def claim(self, file: Path) -> bool:
-        """Whether the file is this process's. The first process to ask gets it."""
+        """Return whether the file belongs to this process. The first process to ask gets it."""
         if file not in self._mine:
             self._mine[file] = self._is_first(file)
         return self._mine[file]

@@ -1,5 +1,5 @@
 """A site's changes, sessions and camera statuses for the tests of analytics, and the expected
-results: counted from the whole log at once, minute by minute, with code other than the
+results. They are counted from the whole log at once, minute by minute, with other code than the
 service's."""
 
 from collections.abc import Iterable, Sequence
@@ -99,8 +99,8 @@ class Lot:
 
 
 def reports_of(records: Iterable[Record]) -> dict[str, Counted]:
-    """What a reader of parking.occupancy has in the end: of each id the highest version, of equal
-    ones the last."""
+    """Return what a reader of parking.occupancy has in the end: the highest version of each id, and
+    of equal ones the last."""
     latest: dict[str, Counted] = {}
     for record in records:
         event = codec.decode(record)
@@ -112,8 +112,8 @@ def reports_of(records: Iterable[Record]) -> dict[str, Counted]:
 
 
 class _Moment(Struct):
-    """The slots as they are from `at_ms` on: zone and state by slot; who came and left at `at_ms`,
-    by zone."""
+    """The slots as they are from `at_ms` on: zone and state by slot, and who came and left at
+    `at_ms`, by zone."""
 
     at_ms: int
     version: int
@@ -123,7 +123,7 @@ class _Moment(Struct):
 
 
 def expected(records: Sequence[Record], site_id: str) -> dict[str, Counted]:
-    """What the records of the inputs must come to. All slots are of kind `standard`."""
+    """Return the result that the input records must lead to. All slots are of kind `standard`."""
     ours = [(r, e) for r in records if (e := codec.decode(r)).site_id == site_id]  # type: ignore[union-attr]
     clock_ms = max(min(e.time_ms, r.timestamp_ms) for r, e in ours)
     due_ms = clock_ms - clock_ms % MINUTE_MS - GRACE_MS
@@ -233,7 +233,7 @@ def _zones(site_id: str, moments: list[_Moment], begin_ms: int) -> list[Occupanc
 
 
 def _passages(sessions: list[tuple[Record, SessionChanged]]) -> list[tuple[int, str, int]]:
-    """(time, way, version) of each, in the order of the log."""
+    """Return (time, direction, version) of each passage, in the order of the log."""
     passed: list[tuple[int, str, int]] = []
     at_ms = 0
     for record, event in sorted(sessions, key=lambda session: session[0].offset):
@@ -247,5 +247,5 @@ def _passages(sessions: list[tuple[Record, SessionChanged]]) -> list[tuple[int, 
 
 
 def inputs(records: Iterable[Record]) -> list[Record]:
-    """Those of parking.occupancy's inputs."""
+    """Return those records that are inputs of parking.occupancy."""
     return [r for r in records if r.topic in (SLOT_CHANGES, SESSIONS, CAMERA_STATUS)]

@@ -10,7 +10,7 @@ RUNS: Final = 10
 
 
 class Point(NamedTuple):
-    """`comes_again`: work in progress there was not acknowledged yet."""
+    """`comes_again` says whether work in progress at that point was not acknowledged yet."""
 
     name: str
     comes_again: bool = True

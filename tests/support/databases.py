@@ -1,4 +1,4 @@
-"""Fresh databases on the test server: one a test, dropped after it."""
+"""Fresh databases on the test server: each test gets one, which is dropped after it."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +20,7 @@ from tools.stack.infra import Infra
 
 @contextmanager
 def new_database(infra: Infra) -> Iterator[str]:
-    """The URL of an empty database, for the role that the services use."""
+    """Yield the URL of an empty database, for the role that the services use."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     password = (infra.settings.paths.secrets / "postgres_admin").read_text("utf-8").strip()
     admin = make_conninfo(infra.dsn, user="postgres", password=password, dbname="postgres")
@@ -34,7 +34,7 @@ def new_database(infra: Infra) -> Iterator[str]:
 
 @dataclass
 class Database:
-    """The store, and what lies in it."""
+    """The store and its contents."""
 
     url: str
     pool: Pool
@@ -42,7 +42,7 @@ class Database:
     claim: Claim = field(default=make.CLAIM)
 
     async def takes(self, *messages: Outgoing) -> dict[str, int]:
-        """All in one batch."""
+        """Write all of them in one batch."""
         records = [make.record(m, n) for n, m in enumerate(messages)]
         planned = [plan(record, self.claim) for record in records]
         places = sorted({(record.topic, record.partition) for record in records})
@@ -60,7 +60,7 @@ class Database:
 
 @asynccontextmanager
 async def new_store(infra: Infra) -> AsyncIterator[Database]:
-    """The persister's store on a database of its own, with its tables."""
+    """Yield the persister's store on a database of its own, with its tables."""
     with new_database(infra) as url:
         await prepare(url)
         async with new_pool(url, 2) as pool:

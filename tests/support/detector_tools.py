@@ -1,5 +1,5 @@
-"""Helpers for the detector's tests: generated pictures, frames as Kafka records, a detector with
-predictable results."""
+"""Helpers for the detector's tests: generated pictures, frames as Kafka records, and a detector
+with predictable results."""
 
 import os
 from collections.abc import AsyncGenerator, Sequence
@@ -41,7 +41,7 @@ USUAL = Options()
 
 
 def model_file() -> Path:
-    """The shipped model, or the one named by MODEL_FILE."""
+    """Return the shipped model, or the one named by MODEL_FILE."""
     path = Path(os.environ.get("MODEL_FILE", DEFAULT_MODEL))
     if not path.is_file():
         pytest.fail(f"{path} is missing: it is part of the repository")
@@ -54,9 +54,10 @@ def scene(
     size_wh: tuple[int, int] = (480, 270),
     ground: int | None = None,
 ) -> Picture:
-    """A lot of tarmac with pure white vehicles on it, dirty in the middle (an area without anything
-    in it is a covered one); every seed has another grain, as large at every size: tarmac without
-    grain, seen small, is a blurred picture. The ground is the seed's too, or `ground`'s."""
+    """Draw a lot of tarmac with pure white vehicles on it, dirty in the middle, because an area
+    without any detail counts as covered. Every seed has a different grain, which is equally large
+    at every size, because tarmac without grain in a small picture looks blurred. The ground depends
+    on the seed too, or is `ground`."""
     return _drawn(tuple(occupied), seed, size_wh, ground).copy()
 
 
@@ -112,7 +113,7 @@ def layout(camera_id: str = "demo/north", version: int = 1, **more: Any) -> Layo
 
 
 def frame(data: bytes, seq: int, camera_id: str = "demo/north", **more: Any) -> Outgoing:
-    """A frame as ingest writes it; its metadata say 480x270 unless set otherwise."""
+    """Return a frame as ingest writes it. Its metadata say 480x270 unless set otherwise."""
     fields: dict[str, Any] = {
         "id": f"{camera_id}/1/{seq}",
         "site_id": camera_id.split("/")[0],
@@ -136,7 +137,7 @@ def record(message: Outgoing, offset: int, partition: int = 0) -> Record:
 
 
 class WhiteDetector:
-    """ports.Detector: whatever is pure white is a vehicle, with a score of 0.9."""
+    """A ports.Detector for which everything pure white is a vehicle, with a score of 0.9."""
 
     model_id = "white@00000000"
 
