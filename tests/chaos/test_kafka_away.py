@@ -211,8 +211,8 @@ def endure(load: Load, worst: Worst, bridge: Bridge, outage_s: int) -> None:
 
 
 def drained(infra: Infra, bridge: Bridge, load: Load, site: str) -> bool:
-    """Wait until every gate event is acked and in Postgres, every frame is written or dropped in
-    favour of a newer one, and nothing waits."""
+    """Return whether every gate event is acked and in Postgres, every frame is written or dropped
+    in favour of a newer one, and nothing waits."""
     return (
         load.all_acked()
         and settled(bridge) >= load.frames

@@ -122,7 +122,7 @@ def test_the_proof_of_nothing_applied_twice_can_fail():
 
 
 def seen_everywhere(play: Play, events: list[Arrival]) -> bool:
-    """Check that what a browser holds (the snapshot, then higher versions) is what Postgres
+    """Return whether what a browser holds (the snapshot, then higher versions) is what Postgres
     holds."""
     held: dict[str, tuple[int, str]] = {}
     for event, _, data, _ in list(events):

@@ -192,7 +192,7 @@ def usual(picture: Picture, as_reference: Picture) -> str:
 
 
 def masked(picture: Picture) -> Picture:
-    """Cover most of the picture with a privacy mask."""
+    """Return the picture with a privacy mask over most of it."""
     made = np.zeros_like(picture)
     part = np.s_[210:430, 310:650]
     made[part] = picture[part]
@@ -242,7 +242,7 @@ def test_only_a_slot_that_shows_nothing_is_reported(lot):
 
 
 def washed(picture: Picture) -> Picture:
-    """Lay a bright veil over the whole picture, which halves the contrast."""
+    """Return the picture under a bright veil, which halves the contrast."""
     return np.asarray(picture * 0.5 + 100, np.uint8)
 
 

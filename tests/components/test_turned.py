@@ -40,7 +40,7 @@ def layout() -> LayoutPublished:
 
 
 def found(layout: LayoutPublished, *pictures: Picture, turn: Orientation) -> list[Finding]:
-    """Send the pictures through ingest, with the camera's setting, and through the detector."""
+    """Return the detector's findings after ingest has applied the camera's setting."""
     analyser = Analyser(Judge(Facts(), None, WhiteDetector()), Options(), lambda: None)
     jobs = []
     for number, picture in enumerate(pictures):

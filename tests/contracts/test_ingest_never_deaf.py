@@ -287,7 +287,7 @@ async def test_certificates_that_are_just_replaced_are_waited_for(certificate: P
 
 
 def replace_file(path: Path, content: str | None) -> str:
-    """What it held."""
+    """Replace the file. Return what it held."""
     before = path.read_text("ascii") if path.exists() else ""
     path.unlink(missing_ok=True)
     if content is not None:

@@ -56,7 +56,7 @@ class Authority:
         self.list_revoked()
 
     def certificate(self, name: str, file: str) -> None:
-        """Return a certificate for the common name `name`."""
+        """Create a certificate for the common name `name`."""
         key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
         subject = name.replace("/", "\\/")
         self.openssl(f"req -new {key} -subj /CN={subject}", file, ".csr")

@@ -72,7 +72,8 @@ def environment(name: str) -> dict[str, str]:
 
 
 def in_folder(env: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Put the files of the installation into a folder, private as `install` leaves them."""
+    """Return the environment with the installation's files in a folder, private as `install` leaves
+    them."""
     moved = {}
     for name, value in env.items():
         moved[name] = re.sub(r"^/(?:etc/parking/private|var/lib/parking)/", f"{folder}/", value)

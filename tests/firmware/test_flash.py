@@ -105,7 +105,8 @@ class Machine:
         return said
 
     def flash(self, folder: Path, *, cut: bool = False) -> tuple[str, bool]:
-        """Run `make flash` without IMAGE. With `cut`, the cable is pulled before the last step."""
+        """Run `make flash` without IMAGE. With `cut`, the cable is pulled before the last step.
+        Return the output and whether it succeeded."""
         folder.mkdir()
         slot, trial = target(self.play(flash.look("PORT", folder)))
         command = flash.copy("PORT", folder, slot, trial, None)

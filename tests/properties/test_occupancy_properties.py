@@ -116,7 +116,8 @@ def test_doubled_and_late_records_change_nothing(records, data):
 
 
 def _far_below(records: list[Event], earlier: int, index: int) -> bool:
-    """Two such late ticks in a row come from a clock that was set back."""
+    """Return whether the record is a tick more than a step late. Two such ticks in a row come from
+    a clock that was set back."""
     ticks = [r.time_ms for r in records[: index + 1] if isinstance(r, TickElapsed)]
     late = records[earlier]
     return isinstance(late, TickElapsed) and late.time_ms < max(ticks) - STEP_MS

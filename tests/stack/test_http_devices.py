@@ -48,7 +48,7 @@ def devices(
 
 @contextlib.contextmanager
 def door(bridge: Bridge) -> Iterator[Callable[..., httpx.Response]]:
-    """Post a picture for a camera with its device's configuration."""
+    """Yield a function that posts a picture for a camera with its device's configuration."""
     with httpx.Client(base_url=bridge.url, timeout=10) as client:
 
         def post(camera: str, settings: Report, seq: int, jpeg: bytes) -> httpx.Response:

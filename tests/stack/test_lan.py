@@ -29,7 +29,7 @@ OUTSIDE = "127.0.0.2"
 
 
 def connects(port: int, user: str, password: str, ca: Path) -> bool:
-    """Log in over MQTT with TLS, as a device does."""
+    """Return whether a device can log in over MQTT with TLS."""
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
     client.tls_set(str(ca))
     client.username_pw_set(user, password)
@@ -92,8 +92,8 @@ def post_a_picture(client: httpx.Client, intake: str, key: str) -> None:
 
 
 def log_in(env: dict[str, str], port: int, folder: Path) -> None:
-    """Another terminal adds a device, which gets the address and the authority with its
-    password."""
+    """Add a device from another terminal, which gives it the address and the authority with its
+    password, and let it log in."""
     other = {name: value for name, value in env.items() if name != "LAN_HOST"}
     shell = f'eval "$("{sys.executable}" -m tools.stack env)"; exec "$@"'
     config = folder / "device.json"

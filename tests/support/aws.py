@@ -107,7 +107,7 @@ class Aws:
 
 @contextmanager
 def server(log: Path) -> Iterator[Aws]:
-    """moto's server as a process of its own."""
+    """Run moto's server as a process of its own."""
     [port] = free_ports(1)
     command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)]
     with log.open("wb") as output:

@@ -1,5 +1,5 @@
 """The two servers in front of a deployment on two origins: a proxy that treats streams as CDNs do,
-and the page's static host. hypercorn serves both, by HTTPS with HTTP/2."""
+and the page's static host. hypercorn serves both over HTTPS with HTTP/2."""
 
 import asyncio
 import ssl
@@ -50,7 +50,7 @@ async def served(app: Any, certificates: Certificates) -> AsyncIterator[int]:
 class Edge:
     """A proxy in front of `upstream` (http://host:port). It ends a response whose server sends
     nothing for `idle_s`, and a WebSocket without messages from the server as well. It keeps a
-    response back, with its head, until that ends or there are `buffer_bytes`. One with
+    response back, with its head, until that ends or `buffer_bytes` have arrived. A response with
     `X-Accel-Buffering: no` is not kept back if the proxy is `obedient`."""
 
     upstream: str
@@ -67,7 +67,7 @@ class Edge:
     """Requests by the HTTP version of the browser's connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or one WebSocket."""
+        """Serve one request or one WebSocket."""
         if scope["type"] == "lifespan":
             return
         self.versions[scope["http_version"]] += 1
@@ -151,7 +151,7 @@ class Edge:
 
 
 class Buffered:
-    """An answer whose head and small pieces wait until there are enough bytes."""
+    """A response whose head and small pieces wait until there are enough bytes."""
 
     def __init__(self, send: Send, buffer_bytes: int) -> None:
         self._send = send
@@ -162,14 +162,14 @@ class Buffered:
         self.passes_at_once = False
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """The head of the answer."""
+        """Take the head of the response."""
         self.is_started = True
         self._head = {"type": "http.response.start", "status": status, "headers": headers}
         if self.passes_at_once:
             await self._flush()
 
     async def write(self, piece: bytes) -> bool:
-        """Whether the piece was passed on."""
+        """Return whether the piece was passed on."""
         self._waiting += piece
         passes = self.passes_at_once or len(self._waiting) >= self._least
         if passes:
@@ -177,7 +177,7 @@ class Buffered:
         return passes
 
     async def end(self) -> None:
-        """The rest, and the end of the answer."""
+        """Pass on the rest and the end of the response."""
         await self._flush()
         await self._send({"type": "http.response.body", "body": b""})
 
@@ -191,15 +191,15 @@ class Buffered:
 
 
 class Pages:
-    """A folder as Cloudflare Pages serves it: with the headers of its `_headers`, and index.html
-    for every path that is no file."""
+    """A folder as Cloudflare Pages serves it: with the headers of its `_headers`, and with
+    index.html for every path that is not a file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._rules = header_rules((folder / "_headers").read_text("utf-8"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Serve one request."""
         if scope["type"] == "lifespan":
             return
         response: Response
@@ -224,7 +224,8 @@ class Pages:
 
 
 def header_rules(text: str) -> list[tuple[str, dict[str, str]]]:
-    """The rules of a `_headers` file: a path (`*` at its end: any rest), and its headers."""
+    """Return the rules of a `_headers` file: a path (`*` at its end matches any rest) and its
+    headers."""
     rules: list[tuple[str, dict[str, str]]] = []
     for line in text.splitlines():
         if not line.strip() or line.startswith("#"):
@@ -248,7 +249,7 @@ def _target(scope: Scope) -> str:
 
 
 def _forwarded(scope: Scope) -> list[tuple[str, str]]:
-    """The browser's headers and those that a proxy adds."""
+    """Return the browser's headers and those that a proxy adds."""
     client = scope["client"][0] if scope.get("client") else HOST
     given = [(name.decode(), value.decode()) for name, value in _end_to_end(scope["headers"])]
     return [*given, ("x-forwarded-for", client)]

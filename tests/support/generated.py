@@ -1,6 +1,6 @@
-"""Values made from JSON Schemas: valid ones with every field set, and the place of each leaf.
+"""Values generated from JSON Schemas: valid ones with every field set, and the place of each leaf.
 
-Only what our own schemas use is understood.
+Only what our own schemas use is supported.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ Place = tuple[str | int, ...]
 
 
 def samples(schema: dict[str, Any], defs: dict[str, Any]) -> list[Any]:
-    """Values that fill every field; several where a part is one of several kinds."""
+    """Return values that fill every field; several if a part can be one of several kinds."""
     if "$ref" in schema:
         return samples(defs[schema["$ref"].rsplit("/", 1)[-1]], defs)
     if "anyOf" in schema:
@@ -60,7 +60,8 @@ def _lists(schema: dict[str, Any], defs: dict[str, Any]) -> list[Any]:
 
 
 def leaves(value: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Every text and number with its place, and every name of a table as the place itself."""
+    """Return every text and number with its place, and every name of a table as the place
+    itself."""
     if isinstance(value, dict):
         for name, child in value.items():
             yield from leaves(child, (*at, name))
@@ -72,7 +73,7 @@ def leaves(value: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 
 def put(value: Any, at: Place, new: Any) -> Any:
-    """A copy with another value at that place."""
+    """Return a copy with another value at that place."""
     if not at:
         return new
     step, rest = at[0], at[1:]

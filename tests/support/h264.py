@@ -1,4 +1,4 @@
-"""A tiny H.264 encoder for tests: every macroblock is sent as plain samples (I_PCM), grey."""
+"""A tiny H.264 encoder for tests, which sends every macroblock as plain grey samples (I_PCM)."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ class Bits:
 
 
 def unit(header: int, content: bytes) -> bytes:
-    """A NAL unit, with its emulation prevention."""
+    """Return a NAL unit with its emulation prevention."""
     made, zeros = bytearray([header]), 0
     for byte in content:
         if zeros >= 2 and byte <= 3:
@@ -39,15 +39,15 @@ def unit(header: int, content: bytes) -> bytes:
 
 
 def parameter_sets(width_mb: int, height_mb: int) -> tuple[bytes, bytes]:
-    """SPS and PPS of a baseline stream of so many macroblocks (16 px)."""
+    """Return SPS and PPS of a baseline stream of so many macroblocks (16 px)."""
     sps = Bits().ue(0, 0, 2, 0).u(1, 0).ue(width_mb - 1, height_mb - 1).u(4, 0b1100).end()
     pps = Bits().ue(0, 0).u(2, 0).ue(0, 0, 0).u(3, 0).ue(0, 0, 0).u(3, 0b100).end()
     return unit(0x67, bytes([66, 0, 30]) + sps), unit(0x68, pps)
 
 
 def key_picture(greys: Sequence[int], number: int = 0, first: int = 0) -> bytes:
-    """An IDR slice with one macroblock of each grey (0..255), left to right, top to bottom, from
-    the macroblock `first` on."""
+    """Return an IDR slice with one macroblock of each grey (0..255), left to right and top to
+    bottom, starting with the macroblock `first`."""
     bits = Bits().ue(first, 7, 0).u(4, 0).ue(number % 2).u(2, 0).ue(0, 1)
     for grey in greys:
         bits.ue(25).align()

@@ -46,7 +46,7 @@ async def serving(app: ASGIApp, http: HttpSettings, port: int) -> AsyncIterator[
 
 
 async def ended(reader: asyncio.StreamReader, within_s: float = 10) -> bool:
-    """Whether the server ends the connection; False when it is still open after that time."""
+    """Return whether the server ends the connection; False if it is still open after that time."""
     try:
         async with asyncio.timeout(within_s):
             await reader.read()

@@ -1,4 +1,4 @@
-"""ingest as a process of its own, and what came to Kafka; for stack tests and benches."""
+"""ingest as a process of its own, and what arrives in Kafka, for stack tests and benches."""
 
 import asyncio
 import signal
@@ -38,7 +38,7 @@ def picture(seed: int = 1) -> bytes:
 
 
 class Bridge:
-    """One bridge with its place at the broker; may be killed and started again."""
+    """One bridge with its session at the broker, which may be killed and started again."""
 
     def __init__(self, infra: Infra, broker: Broker, folder: Path, client_id: str) -> None:
         self.client_id = client_id
@@ -90,14 +90,14 @@ class Bridge:
 
 
 class Log:
-    """What came to Kafka since this object was made."""
+    """What has arrived in Kafka since this object was created."""
 
     def __init__(self, infra: Infra) -> None:
         self._settings = KafkaSettings(infra.bootstrap)
         self._starts = asyncio.run(self._ends())
 
     def of(self, topic: str, site: str) -> list[Any]:
-        """The events of a site, in the order of the log."""
+        """Return the events of a site, in the order of the log."""
         records = patiently(partial(self._read, topic))
         return [event for r in records if site in (event := decode(r)).id]
 

@@ -1,4 +1,5 @@
-"""Three Kafka nodes on this machine, each broker and controller; any may be killed or frozen."""
+"""Three Kafka nodes on this machine, each both broker and controller. Any of them may be killed or
+frozen."""
 
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -55,11 +56,11 @@ class Cluster:
 
     @property
     def settings(self) -> KafkaSettings:
-        """How a service reaches it: any node will do."""
+        """Return how a service reaches the cluster. Any node will do."""
         return KafkaSettings(",".join(f"{HOST}:{port}" for port in self.ports.values()))
 
     def start(self, node: int) -> None:
-        """Start a node, new or killed; it need not be ready yet."""
+        """Start a new or killed node, which need not be ready yet."""
         log: IO[bytes] = self._undo.enter_context((self.folder / f"{node}.log").open("ab"))
         command = java(_HEAP_MB, self.class_path, "kafka.Kafka", str(self.properties(node)))
         process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -74,7 +75,7 @@ class Cluster:
 
     @contextmanager
     def frozen(self, *nodes: int) -> Iterator[None]:
-        """These nodes do nothing meanwhile, as on a machine that is far too busy."""
+        """Freeze these nodes during the block, as on a machine that is far too busy."""
         for node in nodes:
             self._processes[node].send_signal(SIGSTOP)
         try:
@@ -89,7 +90,7 @@ class Cluster:
 
 @contextmanager
 def kafka_cluster(folder: Path, class_path: Sequence[Path]) -> Iterator[Cluster]:
-    """Format and start the nodes; they have ended with the `with`."""
+    """Format and start the nodes. They have ended when the `with` ends."""
     free = free_ports(2 * len(NODES))
     ports, controllers = (
         dict(zip(NODES, half, strict=True)) for half in (free[: len(NODES)], free[len(NODES) :])

@@ -1,5 +1,5 @@
-"""A gate whose camera misreads a plate at the exit, in a running pipeline; and where its plates can
-be found in clear."""
+"""A gate whose camera misreads a plate at the exit, in a running pipeline, and a search for places
+that hold its plates in clear text."""
 
 import json
 import zlib
@@ -30,14 +30,15 @@ _KEY = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210"
 
 
 def settings(folder: Path) -> dict[str, str]:
-    """Of ingest and notifier: the site keeps plates."""
+    """Return the settings of ingest and notifier, by which the site keeps plates."""
     file = folder / "plates.json"
     write_private(file, json.dumps({SITE: {"plates": "text", "key": _KEY}}))
     return {"PLATES_FILE": str(file)}
 
 
 def drive_through(infra: Infra) -> None:
-    """A vehicle comes in and leaves; the device hears that both are taken."""
+    """Let a vehicle come in and leave, and wait until the device hears that both events are
+    accepted."""
     _, password = infra.add_device(*DEVICE.split("/"))
     users = PasswordFile(infra.settings.paths.secrets / "mqtt_passwords")
     broker = Broker(infra.mqtt_port, users, infra.pid("mqtt"), reads_by_itself=True)
@@ -50,7 +51,7 @@ def drive_through(infra: Infra) -> None:
 
 
 def stay(infra: Infra) -> dict[str, Any]:
-    """The vehicle's stay, once its exit and both plates are in the database."""
+    """Return the vehicle's stay, once its exit and both plates are in the database."""
     with psycopg.connect(infra.dsn, row_factory=dict_row, autocommit=True) as connection:
 
         def rows(table: str) -> list[dict[str, Any]]:
@@ -66,7 +67,8 @@ def stay(infra: Infra) -> dict[str, Any]:
 
 
 def asked(infra: Infra, session_id: str, *scopes: str) -> httpx.Response:
-    """The answer about the stay's plates, to a key of these scopes, or to nobody."""
+    """Return the response about the stay's plates to a key with these scopes, or to a client
+    without a key."""
     headers = {}
     if scopes:
         key = KeyFile(infra.keys_file).add(f"{SITE}-{'-'.join(scopes)}", *scopes)
@@ -76,8 +78,8 @@ def asked(infra: Infra, session_id: str, *scopes: str) -> httpx.Response:
 
 
 def places(infra: Infra, text: str) -> list[str]:
-    """The topics, tables, logs and public answers that hold this text, or its bytes as hex or, by
-    themselves or behind a nonce of 12 bytes, as base64."""
+    """Return the topics, tables, logs and public responses that hold this text, or its bytes as hex
+    or as base64, by themselves or after a nonce of 12 bytes."""
     raw = text.encode()
     wanted = (raw.lower(), raw.hex().encode(), b64encode(raw[: len(raw) // 3 * 3]).lower())
     held = ((place, content.lower()) for place, content in _everything(infra))

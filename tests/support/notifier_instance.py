@@ -1,4 +1,5 @@
-"""A notifier as its process runs it, inside the test's event loop, and clients that read it."""
+"""A notifier as its process runs it, inside the test's event loop, and clients that read from
+it."""
 
 import asyncio
 import json
@@ -43,7 +44,7 @@ C = TypeVar("C", KafkaLog, LateProducer)
 
 
 class Backend:
-    """Where the records are: real Kafka, or memory. Both behave the same for the notifier."""
+    """Where the records are: real Kafka or memory. Both behave the same for the notifier."""
 
     def __init__(self, kafka: KafkaSettings | None) -> None:
         self._kafka = kafka
@@ -72,7 +73,7 @@ class Backend:
 
 @dataclass
 class Given:
-    """What a test may choose."""
+    """The settings that a test may choose."""
 
     limits: Limits = field(default_factory=Limits)
     keys: Path = Path("no-keys")
@@ -92,7 +93,7 @@ class Given:
 
 
 class Instance:
-    """`async with Instance(backend) as notifier: notifier.http ...`"""
+    """One notifier: `async with Instance(backend) as notifier: notifier.http ...`"""
 
     def __init__(
         self, backend: Backend, given: Given | None = None, log: Log | None = None
@@ -176,14 +177,14 @@ class Instance:
             )
 
     async def holds_layout(self, camera_id: str, layout: LayoutPublished) -> bool:
-        """Wait until it is the camera's layout here."""
+        """Wait until it is the camera's layout in this instance."""
         async with asyncio.timeout(LIMIT_S):
             await self.feed.until(lambda: self.feed.state.layouts.get(camera_id) == layout)
         return True
 
     @asynccontextmanager
     async def events(self, **options: str) -> AsyncIterator["Events"]:
-        """Follow /api/events. `site`, `last_event_id`, `header` (Last-Event-ID)."""
+        """Follow /api/events with `site`, `last_event_id` and `header` (Last-Event-ID)."""
         header = options.pop("header", "")
         headers = {"Last-Event-ID": header} if header else {}
         async with self.http.stream(
@@ -207,7 +208,7 @@ class Events:
         self._lines = response.aiter_lines()
 
     async def next(self) -> Event:
-        """The next event that has data."""
+        """Return the next event that has data."""
         fields: dict[str, str] = {}
         async with asyncio.timeout(LIMIT_S):
             async for line in self._lines:
@@ -222,7 +223,7 @@ class Events:
         raise EOFError("the stream ended")
 
     async def only(self, kind: str, count: int) -> list[Event]:
-        """The next `count` events of a type; others are passed over."""
+        """Return the next `count` events of a type and skip others."""
         found: list[Event] = []
         while len(found) < count:
             event = await self.next()

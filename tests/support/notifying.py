@@ -125,7 +125,7 @@ def frame(
 
 
 def record(event: SlotChanged | SlotStateUpdated | LayoutPublished | object) -> Outgoing:
-    """The event as the service that owns its topic writes it."""
+    """Return the event as the service that owns its topic writes it."""
     match event:
         case SlotChanged():
             return codec.outgoing(event, SLOT_CHANGES, event.site_id, "test")
@@ -142,7 +142,7 @@ def record(event: SlotChanged | SlotStateUpdated | LayoutPublished | object) -> 
 
 
 def sites_apart(prefix: str) -> tuple[str, str]:
-    """Two sites whose records lie in different partitions."""
+    """Return two sites whose records lie in different partitions."""
     first = f"{prefix}-0"
     home = partition_of(first, SITE_PARTITIONS)
     names = (f"{prefix}-{number}" for number in range(1, 100))

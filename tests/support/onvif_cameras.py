@@ -1,5 +1,5 @@
-"""Cameras that speak ONVIF on 127.0.0.1, each with one habit of the field. Raw sockets, so that
-they can lie."""
+"""Cameras that speak ONVIF on 127.0.0.1, each with one habit seen in the field. Raw sockets are
+used so that they can lie."""
 
 import asyncio
 import base64
@@ -23,9 +23,10 @@ PROFILES = [("p_main", "main", "H265", 1920, 1080, 25), ("p_sub", "sub", "H264",
 
 @dataclass
 class OnvifCamera:
-    """A camera and its habits. `login`: `wsse`, `http` (Digest, WS-Security ignored) or none;
-    `clock_ahead_s`: of its clock, and it accepts no login whose time is more than 5 s off;
-    `version`: the newest media service; `host`: what it says in addresses, None for its own."""
+    """A camera and its habits. `login` is `wsse`, `http` (Digest, WS-Security ignored) or none.
+    `clock_ahead_s` is the error of its clock; it accepts no login whose time is more than 5 s off.
+    `version` is that of the newest media service. `host` is what it puts into addresses, None for
+    its own."""
 
     login: str = "wsse"
     clock_ahead_s: float = 0.0
@@ -198,7 +199,7 @@ _KINDS = {"tt": "schema", "ter": "error"}
 async def onvif_camera(
     camera: OnvifCamera, *, other_port: bool = False
 ) -> AsyncIterator[OnvifCamera]:
-    """The camera while it runs; `other_port`: its media service has a port of its own."""
+    """Yield the running camera. With `other_port`, its media service has a port of its own."""
     servers = [await asyncio.start_server(camera.serve, "127.0.0.1", 0)]
     if other_port:
         servers.append(await asyncio.start_server(camera.serve, "127.0.0.1", 0))

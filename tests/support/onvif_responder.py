@@ -1,4 +1,4 @@
-"""Something that answers a search for ONVIF cameras (WS-Discovery) on 127.0.0.1."""
+"""A responder that answers a search for ONVIF cameras (WS-Discovery) on 127.0.0.1."""
 
 import asyncio
 import socket
@@ -32,7 +32,8 @@ class Responder(asyncio.DatagramProtocol):
 
 @asynccontextmanager
 async def responding(service: str = SERVICE) -> AsyncIterator[tuple[str, int]]:
-    """Where the search must be sent; the camera says that its service is there."""
+    """Yield the address to which the search must be sent. The camera says that its service is
+    there."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(
         lambda: Responder(service), local_addr=("127.0.0.1", 0), family=socket.AF_INET

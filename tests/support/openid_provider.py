@@ -27,14 +27,14 @@ TTL_S = 300
 
 @cache
 def _key(number: int) -> RSAKey:
-    """Generated once: that takes long."""
+    """Return a key that is generated once, because that takes long."""
     return RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=True)
 
 
 @dataclass
 class OpenIdProvider:
-    """Signs in `subject` with `email` without asking. `claims`: replace those of the id_token
-    (None: leave out)."""
+    """Signs in `subject` with `email` without asking. `claims` replace those of the id_token (None
+    leaves one out)."""
 
     clock: Clock
     issuer: str = ""
@@ -51,11 +51,11 @@ class OpenIdProvider:
 
     @property
     def registered(self) -> Provider:
-        """As the notifier's settings name it."""
+        """Return the provider as the notifier's settings name it."""
         return Provider(self.issuer, CLIENT, SECRET, "Work account")
 
     def sign_in(self, address: str) -> dict[str, str]:
-        """Stands for the browser at that address: the query that it comes back with."""
+        """Act as the browser at that address. Return the query that it comes back with."""
         query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         assert query["response_type"] == "code"
         assert (query["client_id"], query["code_challenge_method"]) == (CLIENT, "S256")
@@ -70,7 +70,7 @@ class OpenIdProvider:
         self.keys = KeySet([_key(1)])
 
     def application(self) -> web.Application:
-        """Its HTTP endpoints."""
+        """Return the application with its HTTP endpoints."""
         app = web.Application()
         app.add_routes(
             [
@@ -172,7 +172,7 @@ class OpenIdProvider:
 
 @asynccontextmanager
 async def openid_provider(clock: Clock) -> AsyncIterator[OpenIdProvider]:
-    """It listens until the end of the block."""
+    """Run it until the end of the block."""
     provider = OpenIdProvider(clock)
     runner = web.AppRunner(provider.application())
     await runner.setup()

@@ -1,4 +1,4 @@
-"""A persister process among servers of its own, and what to ask them."""
+"""A persister process among servers of its own, and ways to query them."""
 
 import asyncio
 import hashlib
@@ -43,7 +43,8 @@ FOREVER = {
 
 @contextmanager
 def own_servers(folder: Path) -> Iterator[Infra]:
-    """Servers that no other test uses: the persister reads whole topics, and here they die."""
+    """Run servers that no other test uses, because the persister reads whole topics and here the
+    servers die."""
     paths = Paths(folder / "state", ROOT / ".state" / "cache")
     with Infra(paths, os.environ, parts=("kafka", "postgres", "s3")) as running:
         yield running
@@ -51,14 +52,14 @@ def own_servers(folder: Path) -> Iterator[Infra]:
 
 @contextmanager
 def new_world(infra: Infra, site: str, folder: Path) -> Iterator["World"]:
-    """An empty database, a site and a consumer group of its own."""
+    """Return an empty database, a site and a consumer group of its own."""
     with new_database(infra) as url:
         yield World(infra, url, site, folder)
 
 
 @dataclass
 class Process:
-    """One persister."""
+    """One persister process."""
 
     env: dict[str, str]
     log: Path
@@ -87,12 +88,12 @@ class Process:
         return httpx.get(f"http://127.0.0.1:{self.env['HTTP_PORT']}{path}", timeout=5)
 
     def says(self, words: str) -> bool:
-        """/readyz refuses, for this reason."""
+        """Return whether /readyz answers 503 for this reason."""
         answer = self.asked("/readyz")
         return answer.status_code == 503 and words in json.dumps(answer.json()["reasons"])
 
     def held(self) -> bool:
-        """It took partitions."""
+        """Return whether it has taken partitions."""
         return "partitions owned" in self.log.read_text("utf-8")
 
     def counted(self, metric: str) -> float:
@@ -104,7 +105,7 @@ class Process:
 
 @dataclass
 class World:
-    """The servers, an empty database, and what to ask them."""
+    """The servers, an empty database, and ways to query them."""
 
     infra: Infra
     url: str
@@ -130,13 +131,13 @@ class World:
         return asyncio.run(work())
 
     def frames(self, *seqs: int) -> list[make.At]:
-        """Frames in Kafka."""
+        """Return the frames in Kafka."""
         made = [make.frame(self.site, seq) for seq in seqs]
         places = self.send([message for _, message in made])
         return [make.At(event, *place) for (event, _), place in zip(made, places, strict=True)]
 
     def ends(self) -> dict[tuple[str, int], int]:
-        """End offsets of all that the persister reads."""
+        """Return the end offsets of all partitions that the persister reads."""
 
         async def work(consumer: AIOKafkaConsumer) -> dict[tuple[str, int], int]:
             await consumer.start()
@@ -167,12 +168,12 @@ class World:
         return {table: self.count(table) for table in TABLES}
 
     def offsets(self) -> dict[tuple[str, int], int]:
-        """Postgres's offsets of the topics' latest incarnations."""
+        """Return Postgres's offsets for the latest incarnations of the topics."""
         query = "select topic, partition, next_offset from kafka_offsets order by updated_at"
         return {(r["topic"], r["partition"]): r["next_offset"] for r in self.rows(query)}
 
     def drained(self, limit_s: float = 60) -> None:
-        """Wait until Postgres's offsets are Kafka's ends, exactly."""
+        """Wait until Postgres's offsets are exactly Kafka's end offsets."""
         ends = self.ends()
 
         def caught_up() -> bool:
@@ -191,7 +192,8 @@ class World:
             return S3Objects(new_client(S3Settings(s3.bucket, s3.endpoint, s3.region)), s3.bucket)
 
     def check_evidence(self) -> int:
-        """Every row's object exists and has the row's hash; returns how many rows."""
+        """Check that every row's object exists and has the row's hash. Return how many rows there
+        are."""
         rows = self.rows("select * from slot_changes where evidence_key is not null")
 
         async def read(keys: set[str]) -> dict[str, bytes]:

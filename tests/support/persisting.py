@@ -1,4 +1,4 @@
-"""Events, frames and changes for the persister's tests, and records made of them."""
+"""Events, frames and changes for the persister's tests, and the records made from them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def frame(site: str, seq: int, picture: bytes | None = None) -> tuple[ev.FrameRe
 def detection(
     of: ev.FrameReceived, place: tuple[int, int] = (0, 0), skipped: list[str] | None = None
 ) -> ev.DetectionMade:
-    """The records of a frame, with the frames skipped for it before it."""
+    """Return the records of a frame, with the frames that were skipped for it before it."""
     return ev.DetectionMade(
         id=of.id,
         site_id=of.site_id,
@@ -73,7 +73,7 @@ class At:
 
 
 def change(site: str, number: int, at: At | None = None, **other: object) -> ev.SlotChanged:
-    """A change: by a frame, or, without one, by a tick."""
+    """Return a change that a frame caused or, without one, a tick."""
     ref = at and ev.FrameRef(frame_id=at.frame.id, partition=at.partition, offset=at.offset)
     cause = (
         ev.Cause(kind="frame", id=at.frame.id)

@@ -1,5 +1,6 @@
-"""The whole pipeline behind the cameras on servers of its own, and whether it lost or duplicated
-anything of a site: Kafka, Postgres, S3 and parking.occupancy, compared with what was sent."""
+"""The whole pipeline behind the cameras on servers of its own. It checks whether anything of a site
+was lost or duplicated: Kafka, Postgres, S3 and parking.occupancy are compared with what was sent.
+"""
 
 import asyncio
 import re
@@ -59,34 +60,34 @@ Place = tuple[str, int]
 
 
 def record_ids(infra: Infra, *topics: str) -> Counter[str]:
-    """How often each event was written, by its id."""
+    """Return how often each event was written, by its id."""
     headers = (dict(record.headers) for record in read(infra, *topics))
     return Counter(found.get("ce_id", b"").decode() for found in headers)
 
 
 @dataclass
 class Pipeline:
-    """Servers and services; `folder` for the services' logs."""
+    """Servers and services. `folder` is for the services' logs."""
 
     infra: Infra
     folder: Path
     _running: set[str] = field(default_factory=set)
 
     def needs(self, *services: str) -> None:
-        """Start those that do not run yet."""
+        """Start the services that are not running yet."""
         for service in services:
             if service not in self._running:
                 self.infra.start_service(service, SETTINGS[service], limit_s=120)
                 self._running.add(service)
 
     def stop(self, service: str) -> None:
-        """End it in order, if it runs."""
+        """Stop it gracefully if it runs."""
         if service in self._running:
             self.infra.stop(service)
             self._running.remove(service)
 
     def spawn(self, service: str, **env: str) -> subprocess.Popen[bytes]:
-        """The service beside the supervisor, on its own port unless one is given."""
+        """Start the service beside the supervisor, on its own port unless one is given."""
         given = {**self.infra.env_for(service), **SETTINGS[service], "PYTHONPATH": str(ROOT)}
         given |= {"HTTP_PORT": str(free_ports(1)[0])} | env
         command = [sys.executable, "-m", f"services.{service}"]
@@ -96,7 +97,7 @@ class Pipeline:
     def die(
         self, service: str, fault: str, feed: Callable[[], object], env: Mapping[str, str]
     ) -> list[str]:
-        """Run it until it kills itself at the point, feeding it meanwhile. Returns its work in
+        """Run it until it kills itself at the point, and feed it meanwhile. Return its work in
         progress."""
         log = self.folder / f"{service}.log"
         before = len(log.read_bytes()) if log.exists() else 0
@@ -120,7 +121,7 @@ class Pipeline:
 
     # ------------------------------------------------------------ places
     def committed(self, service: str) -> dict[Place, int]:
-        """How far the service has read, as it itself would go on."""
+        """Return how far the service has read, as it would itself resume."""
         if service == "persister":
             return self.world("").offsets()
         return asyncio.run(self._committed(GROUPS[service]))
@@ -135,12 +136,13 @@ class Pipeline:
             await admin.close()
 
     def read_by(self, service: str, *topics: str) -> bool:
-        """Whether the service has read all that is there now. Not of topics with transactions."""
+        """Return whether the service has read all that is there now. Does not work for topics with
+        transactions."""
         at = self.committed(service)
         return all(at.get(place, 0) >= end for place, end in asyncio.run(self._ends(topics)))
 
     def wait_read_by(self, service: str, *topics: str) -> None:
-        """Wait until it has. On failure report its output and position."""
+        """Wait until it has read them. On failure, report its output and position."""
         try:
             wait_until(lambda: self.read_by(service, *topics), DRAIN_S, f"{service} to be done")
         except TimeoutError as error:
@@ -161,12 +163,12 @@ class Pipeline:
 
     # ------------------------------------------------------------ what came of it
     def world(self, site: str) -> World:
-        """Postgres and S3."""
+        """Return Postgres and S3."""
         return World(self.infra, self.infra.dsn, site, self.folder)
 
     def settle(self, site: str, gates: set[str], frames: set[str]) -> list[SlotChanged]:
-        """Once everything was worked off: nothing lost, nothing doubled, and all of it as computed
-        again from what was sent. Returns the changes."""
+        """Once everything is worked off, check that nothing is lost or doubled and that everything
+        equals a second computation from what was sent. Return the changes."""
         self.needs("tracker", "persister", "analytics")
         self.wait_read_by("tracker", *SOURCES)
         self.stop("tracker")  # its own ticks would go on under the comparison
@@ -175,7 +177,7 @@ class Pipeline:
         return changes
 
     def check_site(self, site: str, gates: set[str], frames: set[str]) -> list[SlotChanged]:
-        """The same, once no tracker runs."""
+        """Check the same once no tracker runs."""
         changes = Story(self.infra, site).check()
         self._until(lambda: self.check_rows(site, gates, frames), "rows")
         self._until(lambda: self.check_occupancy(site), "occupancy")
@@ -183,7 +185,7 @@ class Pipeline:
         return changes
 
     def _until(self, check: Callable[[], object], what: str) -> None:
-        """Wait until it holds. On failure report the error."""
+        """Wait until it holds. On failure, report the error."""
 
         def holds() -> bool:
             try:
@@ -198,7 +200,8 @@ class Pipeline:
             check()
 
     def check_rows(self, site: str, gates: set[str], frames: set[str]) -> None:
-        """Every accepted event and every output has one row, and nothing else has."""
+        """Check that every accepted event and every output has one row, and that there are no other
+        rows."""
         world, mine = self.world(site), "where site_id = %s"
         for topic, table in ((SLOT_CHANGES, "slot_changes"), (SESSIONS, "session_events")):
             ids = [event.id for event in self.events(site, topic)]
@@ -212,12 +215,12 @@ class Pipeline:
         assert sorted(row["frame_id"] for row in rows) == sorted(frames)
 
     def events(self, site: str, *topics: str) -> list[Event]:
-        """Of the site."""
+        """Return the events of the site."""
         found = (codec.decode(record) for record in read(self.infra, *topics))
         return [event for event in found if isinstance(event, Event) and event.site_id == site]
 
     def check_occupancy(self, site: str) -> dict[str, Counted]:
-        """What a reader of parking.occupancy holds is what its inputs come to."""
+        """Check that a reader of parking.occupancy holds what its inputs lead to."""
         inputs = read(self.infra, SLOT_CHANGES, SESSIONS, CAMERA_STATUS)
         ours = [r for r in inputs if (r.key or b"").decode().split("/")[0] == site]
         found = reports_of(r for r in read(self.infra, OCCUPANCY) if r.key == site.encode())
@@ -226,7 +229,7 @@ class Pipeline:
         return found
 
     def check_no_dead_letters(self, site: str) -> None:
-        """None of the site's."""
+        """Check that there are no dead letters of the site."""
         letters: list[Any] = [
             codec.decode(record)
             for record in read(self.infra, DEAD_LETTERS, DEAD_LETTERS_FRAMES)

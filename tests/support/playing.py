@@ -1,7 +1,7 @@
-"""Plays footage through the whole running pipeline and collects what came out at every end.
+"""Plays footage through the whole running pipeline and collects the results at every output.
 
 Used by the end-to-end, chaos and browser tests. `Play` owns an `Infra` of its own, because the
-services read whole topics: other tests' records would be theirs too.
+services read whole topics and would also get the records of other tests.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ EVERY_FRAME = {
 
 @dataclass
 class Play:
-    """A running pipeline, and what to ask it."""
+    """A running pipeline, and ways to query it."""
 
     infra: Infra
     folder: Path
@@ -71,8 +71,9 @@ class Play:
 
     @contextmanager
     def played_once(self, interval_ms: int) -> Iterator[None]:
-        """One round, every frame. The cameras stay connected meanwhile: the tracker may learn that
-        a camera is offline before a busy detector has judged its last pictures."""
+        """Play one round with every frame. The cameras stay connected meanwhile, because otherwise
+        the tracker may learn that a camera is offline before a busy detector has judged its last
+        pictures."""
         options = ("--once", "--stay", "--every-frame", "--interval-ms", str(interval_ms))
         process = self.simulator(*options)
         try:
@@ -97,13 +98,13 @@ class Play:
         return int(row["n"])
 
     def slots(self) -> dict[str, str]:
-        """slot -> state, as the API reports it now."""
+        """Return slot -> state, as the API reports it now."""
         site = {"site": self.footage.site_id}
         answer = httpx.get(self.infra.url("notifier") + "/api/slots", params=site)
         return {slot["slot_id"]: slot["state"] for slot in answer.json()}
 
     def truth(self) -> dict[str, dict[int, dict[str, int | None]]]:
-        """camera_id -> seq (from 1) -> slot -> occupied 1, 0 or None (not labelled)."""
+        """Return camera_id -> seq (from 1) -> slot -> 1 (occupied), 0, or None (not labelled)."""
         found: dict[str, dict[int, dict[str, int | None]]] = {}
         for frame in self.footage.annotations["frames"]:
             frames = found.setdefault(f"{self.footage.site_id}/{lots.slug(frame['camera'])}", {})
@@ -113,7 +114,8 @@ class Play:
 
 @contextmanager
 def playing(infra: Infra, folder: Path, scratch: Path) -> Iterator[Play]:
-    """A pipeline for this footage: devices known to the broker, nothing started yet."""
+    """Yield a pipeline for this footage whose devices are known to the broker and in which nothing
+    is started yet."""
     footage = load(folder)
     passwords = {d: infra.add_device(*d.split("/"))[1] for d in footage.device_ids}
     file = scratch / "passwords.json"

@@ -18,7 +18,7 @@ from tests.support.playing import Play
 
 
 def records(play: Play, *topics: str) -> list[Record]:
-    """Whole topics."""
+    """Return whole topics."""
 
     async def work() -> list[Record]:
         consumer = new_consumer(KafkaSettings(play.infra.bootstrap))
@@ -37,7 +37,7 @@ def no_dead_letters(play: Play) -> None:
 
 
 def every_frame_of_the_log_has_its_row(play: Play) -> int:
-    """Returns how many records Kafka holds: frames, and those that were written again."""
+    """Return how many records Kafka holds: the frames, and those that were written again."""
     found = [codec.decode(record).id for record in records(play, FRAMES)]
     rows = [row["frame_id"] for row in play.rows("select frame_id from captures")]
     assert sorted(set(found)) == sorted(rows)
@@ -51,7 +51,7 @@ def every_change_has_one_version(play: Play) -> None:
 
 
 def one_to_one(pairs: Iterable[tuple[Any, Any]]) -> None:
-    """No id with two versions, no version with two ids."""
+    """Check that no id has two versions and no version two ids."""
     there, back = defaultdict(set), defaultdict(set)
     for one, other in pairs:
         there[one].add(other)
@@ -61,7 +61,8 @@ def one_to_one(pairs: Iterable[tuple[Any, Any]]) -> None:
 
 
 def every_change_by_a_frame_has_its_evidence(play: Play) -> int:
-    """Each row names an object that is there and has the row's sha256; returns how many rows."""
+    """Check that each row names an object that exists and has the row's sha256. Return how many
+    rows there are."""
     rows = play.rows("select * from slot_changes where cause_kind = 'frame'")
     sums = _sha256_of(play, {row["evidence_key"] for row in rows})
     assert all(row["evidence_missing"] is None for row in rows)

@@ -48,7 +48,7 @@ class Listed:
 
 
 class World:
-    """What the puller made of its cameras."""
+    """The frames and reports that the puller produced from its cameras."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class World:
 
 
 def source(camera: Camera, networks: SiteNetworks = LOOPBACK, limit_s: float = LIMIT_S) -> Source:
-    """How ingest fetches it; RTSP cameras need streams that must be closed."""
+    """Return how ingest fetches it. RTSP cameras need streams that must be closed."""
     return sources(networks, LIMITS, limit_s, Streams(LIMITS))(camera)
 
 
@@ -103,14 +103,14 @@ async def pulling(
 
 
 async def jpegs(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """The pictures of an MJPEG answer."""
+    """Return the pictures of an MJPEG response."""
     async with aclosing(timed_jpegs(response)) as shown:
         async for jpeg, _ in shown:
             yield jpeg
 
 
 async def timed_jpegs(response: httpx.Response) -> AsyncGenerator[tuple[bytes, int | None], None]:
-    """The pictures of an MJPEG answer, and their times if given."""
+    """Return the pictures of an MJPEG response, with their times if given."""
     splitter = Splitter(1_000_000)
     async for chunk in response.aiter_raw():
         for picture in splitter.timed(chunk):

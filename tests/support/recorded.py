@@ -1,4 +1,4 @@
-"""A site that was played through the real services and recorded, for the tests of replaying it."""
+"""A site that was played through the real services and recorded, for tests that replay it."""
 
 import asyncio
 import dataclasses
@@ -46,7 +46,7 @@ OTHER = [*SAME, "--set=exit_observations=5"]
 
 
 class World:
-    """A site that was played, recorded, and stands still."""
+    """A site that was played and recorded and no longer changes."""
 
     def __init__(self, play: Play, folder: Path) -> None:
         self.play = play
@@ -55,7 +55,7 @@ class World:
         self.kafka = KafkaSettings(play.infra.bootstrap)
 
     def run(self, name: str, *options: str, of: Path | None = None) -> Path:
-        """A replay of the recording (or of another one), from the command line."""
+        """Replay the recording (or another one) from the command line."""
         out = self.folder / name
         replay([str(of or self.archive), "--out", str(out), *options])
         return out
@@ -64,7 +64,7 @@ class World:
         return compared(open_account(str(a), {}), open_account(str(b), {}))
 
     def topics(self) -> list[str]:
-        """Kafka's topics, its own left out."""
+        """Return Kafka's topics except its internal ones."""
 
         async def work() -> list[str]:
             client = AIOKafkaAdminClient(**self.kafka.client())
@@ -77,14 +77,14 @@ class World:
         return asyncio.run(work())
 
     def ends(self) -> Mapping[str, int]:
-        """How many records every live topic has had."""
+        """Return how many records every live topic has had."""
 
         return {topic: len(read(self.play.infra, topic)) for topic in TOPICS}
 
 
 @contextmanager
 def recorded(folder: Path) -> Iterator[World]:
-    """The demo lot played once, through ingest, detector and tracker; then these end. `folder`:
+    """Play the demo lot once through ingest, detector and tracker, and then end these. `folder` is
     for all files."""
     paths = Paths(folder / "state", ROOT / ".state" / "cache")
     with (
@@ -111,8 +111,9 @@ def recorded(folder: Path) -> Iterator[World]:
 
 
 def _play(play: Play, infra: Infra) -> None:
-    """One round of the footage and a little more. ingest ends before the cameras do: their
-    disconnect would race with their last pictures, and the log does not show their live order."""
+    """Play one round of the footage and a little more. ingest ends before the cameras do, because
+    their disconnect would race with their last pictures and the log does not show their live order.
+    """
     cameras = play.simulator("--every-frame", "--interval-ms", "200")
     try:
         wait_until(lambda: _analysed(infra) >= FRAMES, 240, f"{FRAMES} detections")
@@ -133,8 +134,8 @@ def _analysed(infra: Infra) -> int:
 
 
 def behind(infra: Infra) -> bool:
-    """Whether the tracker has not applied each camera's last frame in Kafka yet. (Ticks go on, so
-    its group is never at the end for long.)"""
+    """Return whether the tracker has not yet applied each camera's last frame in Kafka. (Ticks
+    continue, so its group is never at the end for long.)"""
     ends = {r.partition: checkpoints.read_batch(r) for r in read(infra, TRACKER_BATCHES)}
     applied: dict[str, int] = {}
     for one in read(infra, DETECTIONS):
@@ -148,8 +149,8 @@ def behind(infra: Infra) -> bool:
 
 
 def reported_later(of: Recording, scenes: int, each_ms: int, file: Path) -> Path:
-    """The first scenes of the recording as a detector would leave them in the log that takes
-    `each_ms` a picture: ticks overtake its detections, whose order stays. Writes an archive."""
+    """Write an archive with the first scenes of the recording as a detector that takes `each_ms`
+    per picture would leave them in the log: ticks overtake its detections, whose order stays."""
     kept = [one for one in of.records if _scene(one) <= scenes]
     free_ms = 0
     with ArchiveWriter(file) as out:
@@ -165,7 +166,8 @@ def reported_later(of: Recording, scenes: int, each_ms: int, file: Path) -> Path
 
 
 def longest_lag_ms(file: Path) -> int:
-    """The largest lead of the site's time over a picture's time when its detection is emitted."""
+    """Return the largest lead of the site's time over a picture's time at the moment its detection
+    is emitted."""
     tick_ms, lag_ms = 0, 0
     for one in script(read_archive(file), Choice()):
         if isinstance(one.event, TickElapsed):
@@ -176,7 +178,7 @@ def longest_lag_ms(file: Path) -> int:
 
 
 def _scene(one: Kept) -> int:
-    """The picture's number of its camera; 0 for all other records."""
+    """Return the number of the picture at its camera; 0 for all other records."""
     if isinstance(one.event, DetectionMade | FrameReceived):
         return int(one.event.id.rsplit("/", 1)[1])
     return 0

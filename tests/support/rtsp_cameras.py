@@ -1,5 +1,5 @@
-"""RTSP cameras on 127.0.0.1: H.264 over TCP (interleaved), good ones, bad ones and habits of the
-field, one a path. All of them send packets that are too short to be RTCP."""
+"""RTSP cameras on 127.0.0.1 with H.264 over TCP (interleaved): good ones, bad ones and habits seen
+in the field, one per path. All of them send packets that are too short to be RTCP."""
 
 import asyncio
 import base64
@@ -39,7 +39,8 @@ def greys(number: int) -> list[int]:
 
 
 class RtspCameras:
-    """A server; `asked` counts DESCRIBEs by path, `open` connections."""
+    """A server. `asked` counts DESCRIBE requests by path, and `open` is the number of open
+    connections."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -183,7 +184,7 @@ class RtspCameras:
 
 
 def fragments(unit: bytes) -> list[bytes]:
-    """As single units, or as FU-A."""
+    """Return the fragments as single units or as FU-A."""
     if len(unit) <= PACKET_BYTES:
         return [unit]
     parts = [unit[i : i + PACKET_BYTES] for i in range(1, len(unit), PACKET_BYTES)]

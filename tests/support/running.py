@@ -16,7 +16,7 @@ LIMIT_S: Final = 120
 
 
 def own_env(state: Path) -> dict[str, str]:
-    """The environment of a stack that keeps everything in this folder."""
+    """Return the environment of a stack that keeps everything in this folder."""
     ports = zip(PORTS, free_ports(len(PORTS)), strict=True)
     return {
         **os.environ,
@@ -42,15 +42,15 @@ class Running:
             )
 
     def said(self, text: str) -> bool:
-        """Whether it has, so far; it must not have ended."""
+        """Return whether it has printed that so far. It must not have ended."""
         assert self.process.poll() is None, self.log.read_text()
         return text in self.log.read_text()
 
     def family(self) -> list[psutil.Process]:
-        """All processes that it started."""
+        """Return all processes that it started."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def interrupt(self) -> int:
-        """Ctrl-C; its exit status."""
+        """Press Ctrl-C. Return the exit status."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(LIMIT_S)

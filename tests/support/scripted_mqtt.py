@@ -1,8 +1,8 @@
 """A lane of ingest between a scripted MQTT broker and a Kafka that accepts only what the test
 allows.
 
-The broker is a socket that does what no real broker would: it reuses message
-numbers, sends broken topics and packets, and counts every PUBACK by connection.
+The broker is a socket that does what no real broker would. It reuses message numbers, sends broken
+topics and packets, and counts every PUBACK by connection.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Peer:
 
 
 class ScriptedBroker:
-    """Answers CONNECT, SUBSCRIBE and PINGREQ; the test does the rest."""
+    """Answers CONNECT, SUBSCRIBE and PINGREQ. The test does the rest."""
 
     def __init__(self) -> None:
         self.peers: list[Peer] = []
@@ -79,7 +79,7 @@ class ScriptedBroker:
                 peer.writer.transport.abort()
 
     async def peer(self, number: int = 1) -> Peer:
-        """The number-th connection, once it has subscribed."""
+        """Return the number-th connection, once it has subscribed."""
         await until(lambda: len(self.peers) >= number and self.peers[number - 1].subscribed)
         return self.peers[number - 1]
 
@@ -138,7 +138,8 @@ def as_record(message: Outgoing) -> Record:
 
 
 class SlowKafka:
-    """Takes a batch only when allowed to; can fail first. Over the in-memory broker."""
+    """Takes a batch only when allowed to, and can fail first. It is built on the in-memory
+    broker."""
 
     def __init__(self) -> None:
         self.broker = MemoryBroker()

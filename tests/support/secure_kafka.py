@@ -1,4 +1,4 @@
-"""Kafka as deploy/kafka/server.properties has it: TLS, SCRAM and ACLs, one node."""
+"""Kafka as deploy/kafka/server.properties configures it: one node with TLS, SCRAM and ACLs."""
 
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -18,13 +18,13 @@ CLUSTER = "MkU3OEVBNTcwNTJENDM2Qg"
 
 @dataclass(frozen=True)
 class SecureKafka:
-    """Its address. Every user's password is the reversed name, twice."""
+    """Its address. Every user's password is the user's name reversed, twice."""
 
     bootstrap: str
     authority: Path
 
     def settings(self, user: str, word: str | None = None) -> KafkaSettings:
-        """The settings of a service with this user."""
+        """Return the settings of a service with this user."""
         return KafkaSettings(
             self.bootstrap,
             security="SASL_SSL",
@@ -35,7 +35,7 @@ class SecureKafka:
 
 
 def password(user: str) -> str:
-    """The password of a user."""
+    """Return the password of a user."""
     return user[::-1] * 2
 
 

@@ -1,5 +1,5 @@
 """The notifier's application where people must sign in, without a server: two sites, accounts of
-every role, keys of every scope; and a client that sees only the head of an answer."""
+every role and keys of every scope, and a client that sees only the head of a response."""
 
 import asyncio
 import json
@@ -64,7 +64,8 @@ LIMIT_S = 20.0
 
 @dataclass
 class Answer:
-    """`body` is only what came until the answer ended, or until enough of a stream came."""
+    """A response. `body` is only what arrived until the response ended, or until enough of a stream
+    arrived."""
 
     status: int
     headers: Mapping[str, str]
@@ -79,7 +80,7 @@ class Answer:
 
 
 class Asked(History):
-    """A history without rows, which notes what was asked."""
+    """A history without rows that records the requests."""
 
     def __init__(self) -> None:
         self.arguments: list[Mapping[str, Any]] = []
@@ -111,7 +112,7 @@ class House:
         *,
         sender: str = "nobody",
     ) -> Answer:
-        """The answer; of a stream only its beginning."""
+        """Return the response; for a stream, only its beginning."""
         given = {**(self.headers[sender] if sender != "nobody" else {}), **(headers or {})}
         content = b"" if body is None else json.dumps(body).encode()
         if body is not None:
@@ -129,15 +130,15 @@ class House:
         until: bytes | None,
         began: asyncio.Event | None = None,
     ) -> Answer:
-        """What comes of a stream until it contains `until`; None: until it ends. `began` is set
-        when its answer has begun."""
+        """Return what arrives on a stream until it contains `until`, or until it ends if that is
+        None. `began` is set when its response has begun."""
         async with asyncio.timeout(LIMIT_S):
             scope = _scope(method, path, self.headers[sender])
             app = self.app if began is None else _noticed(self.app, began)
             return await _exchange(app, scope, b"", until)
 
     async def opened(self, method: str, path: str, sender: str) -> "asyncio.Task[Answer]":
-        """A stream that has begun; the task ends with it."""
+        """Yield a stream that has begun. The task ends with it."""
         began = asyncio.Event()
         work = asyncio.create_task(self.stream(method, path, sender, None, began))
         async with asyncio.timeout(LIMIT_S):
@@ -154,8 +155,8 @@ async def house(
     provider: Provider | None = None,
     origins: Sequence[str] = (),
 ) -> AsyncIterator[House]:
-    """`everybody`: with ACCOUNTS and KEYS; else nobody is known. `provider`: of OpenID Connect;
-    `origins`: CORS_ORIGINS."""
+    """Return the application with ACCOUNTS and KEYS if `everybody`; otherwise nobody is known.
+    `provider` is that of OpenID Connect, and `origins` is CORS_ORIGINS."""
     backend, clock, health = Backend(None), ManualClock(), Health()
     for site in ("a", "b"):
         public = SiteSettings(public=site == "a")
@@ -234,7 +235,7 @@ def _scope(method: str, path: str, headers: Mapping[str, str]) -> Scope:
 
 
 def _noticed(app: ASGIApp, began: asyncio.Event) -> ASGIApp:
-    """`app`; sets `began` when its answer has begun."""
+    """Wrap `app` so that `began` is set when its response has begun."""
 
     async def noticed(scope: Scope, receive: Receive, send: Send) -> None:
         async def sent(message: Message) -> None:

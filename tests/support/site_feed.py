@@ -1,5 +1,5 @@
 """A site's frames, detections and gate events straight into Kafka, as ingest and the detector write
-them, some of them duplicated; and the results expected at the end."""
+them, some of them duplicated, and the results expected at the end."""
 
 import hashlib
 import time
@@ -23,8 +23,8 @@ SLOTS = "123"
 
 @dataclass
 class Feed:
-    """`frames` and `gates`: ids of the records that Kafka has accepted. Its time begins `behind_ms`
-    ago and runs `speed` times as fast, up to now."""
+    """`frames` and `gates` are the ids of the records that Kafka has accepted. The feed's time
+    begins `behind_ms` ago and runs `speed` times as fast, up to now."""
 
     infra: Infra
     site: str
@@ -40,19 +40,20 @@ class Feed:
         self.teller.now_ms = self.now_ms()
 
     def now_ms(self) -> int:
-        """Of the site."""
+        """Return the site's time."""
         now_ms = time.time_ns() // 1_000_000
         passed_ms = round(self.speed * (now_ms - self._began_ms))
         return min(now_ms, self._began_ms - self.behind_ms + passed_ms)
 
     def begin(self, **parameters: Any) -> None:
-        """Two cameras that see the same three slots."""
+        """Set up two cameras that see the same three slots."""
         adopted = [self.teller.parameters(**parameters)] if parameters else []
         adopted += [self.teller.adopt(camera, *SLOTS) for camera in CAMERAS]
         send(self.infra, [as_record(command, SITE_COMMANDS) for command in adopted])
 
     def rounds(self, count: int = 3) -> None:
-        """In each two frames, what was seen in them, a passage, and a copy of two of these."""
+        """Write rounds. Each has two frames, the observations on them, a passage, and copies of two
+        of these records."""
         times = []
         for _ in range(count):
             self.turn += 1
@@ -73,7 +74,7 @@ class Feed:
 
 
 def picture(seen: DetectionMade) -> Outgoing:
-    """The frame of a detection; its picture is not readable."""
+    """Return the frame of a detection. Its picture is not readable."""
     data = jpeg(seen.frame_ref.offset)
     frame = FrameReceived(
         id=seen.id,
@@ -92,6 +93,6 @@ def picture(seen: DetectionMade) -> Outgoing:
 
 
 def placed(seen: DetectionMade, partition: int, offset: int) -> DetectionMade:
-    """The detection with its frame's offset."""
+    """Return the detection with its frame's offset."""
     ref = FrameRef(frame_id=seen.id, partition=partition, offset=offset)
     return replace(seen, frame_ref=ref)

@@ -1,6 +1,6 @@
 """The records of one site in Kafka after a test, compared with what `step` recomputes.
 
-The tracker chooses the order of records across topics; parking.tracker-batches records it.
+The tracker chooses the order of records across topics, and parking.tracker-batches records it.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ def send(infra: Infra, messages: Iterable[Outgoing]) -> list[tuple[int, int]]:
 
 
 def read(infra: Infra, *topics: str) -> list[Record]:
-    """All records, in the order of each partition."""
+    """Return all records, in the order of each partition."""
 
     async def work() -> list[Record]:
         consumer = new_consumer(KafkaSettings(infra.bootstrap))
@@ -81,7 +81,7 @@ def read(infra: Infra, *topics: str) -> list[Record]:
 
 
 def keep_every_record(infra: Infra) -> None:
-    """Of the compacted topics, too: a `Story` reads every output."""
+    """Keep every record of the compacted topics, too, because a `Story` reads every output."""
 
     async def work() -> None:
         client = AIOKafkaAdminClient(**KafkaSettings(infra.bootstrap).client())
@@ -108,7 +108,8 @@ def as_record(event: Event, topic: str) -> Outgoing:
 
 
 def story(t: Teller, rounds: int) -> list[Outgoing]:
-    """A layout, and rounds in which cars come, go and pass the gate; some records doubled."""
+    """Return a layout, and rounds in which cars come, go and pass the gate. Some records are
+    doubled."""
     records = [as_record(t.adopt(camera, "1", "2", "3"), SITE_COMMANDS) for camera in "ab"]
     for turn in range(rounds):
         seen = {slot: "of"[(turn // 4 + int(slot)) % 2] for slot in "123"}
@@ -141,7 +142,7 @@ class Story:
         return [r for r in read(self.infra, *topics) if r.partition == self.partition]
 
     def check(self) -> list[SlotChanged]:
-        """Recompute and compare; returns the changes."""
+        """Recompute and compare. Return the changes."""
         site, made = None, []
         for end, batch in zip(self.ends, handler.batches(self.sources, self.ends), strict=True):
             for record in batch:
@@ -170,7 +171,7 @@ class Story:
         return [e for e in made if isinstance(e, SlotChanged)]
 
     def damage(self) -> dict[str, int]:
-        """Counts of violations, without recomputing: for the record, and for the control."""
+        """Count violations without recomputing, for the record and for the control."""
         gates = {
             e.id
             for r in self.sources
@@ -196,7 +197,7 @@ class Story:
 
 
 def drained(infra: Infra, site_id: str, last_frame: int) -> Story:
-    """Wait until the story's last frame was applied, and end the tracker (it finishes its current
+    """Wait until the story's last frame is applied, and end the tracker (which finishes its current
     batch), because its own ticks would disturb the comparison."""
     wait_applied(infra, site_id, last_frame)
     infra.stop("tracker")
@@ -204,7 +205,7 @@ def drained(infra: Infra, site_id: str, last_frame: int) -> Story:
 
 
 def wait_applied(infra: Infra, site_id: str, last_frame: int, limit_s: float = 60) -> None:
-    """Until a batch of the tracker holds this frame's detection."""
+    """Wait until a batch of the tracker holds this frame's detection."""
 
     def done() -> bool:
         made = [(r, codec.decode(r)) for r in read(infra, DETECTIONS) if _is_json(r)]

@@ -1,4 +1,5 @@
-"""The tracker's log in memory: transactions that are whole or not at all, and a fence."""
+"""The tracker's log in memory, with a fence and with transactions that are applied wholly or not at
+all."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,7 +45,8 @@ TOPICS: dict[type[Event], str] = {
 
 
 class MemoryLog:
-    """partition.Log. `owners`: who may write to each partition, shared by all logs of a broker."""
+    """A partition.Log. `owners` says who may write to each partition and is shared by all logs of a
+    broker."""
 
     def __init__(self, broker: MemoryBroker, partition: int, owners: dict[int, Any]) -> None:
         self.broker = broker
@@ -102,7 +104,7 @@ class Bench:
         self.teller = Teller(SITE)
 
     async def begin(self) -> "Bench":
-        """A tracker that takes over the partition as after kill -9, with only the records in
+        """Start a tracker that takes over the partition as after kill -9, with only the records in
         Kafka."""
         self.log = MemoryLog(self.broker, PARTITION, self.owners)
         self.partition = Partition(PARTITION, self.log, self.clock, LIVE)
@@ -114,7 +116,7 @@ class Bench:
         return self.partition.sites[SITE]
 
     def logged(self, message: Outgoing) -> Record:
-        """The message as a record of the log."""
+        """Return the message as a record of the log."""
         partition, offset = self.broker.append(message)
         return self.broker.read((message.topic, partition), offset, 1)[0]
 
@@ -129,7 +131,7 @@ class Bench:
         ]
 
     async def apply(self, *records: Record) -> None:
-        """Each in a batch of its own."""
+        """Apply each record in a batch of its own."""
         for record in records:
             await self.partition.apply([record])
 
@@ -138,5 +140,5 @@ class Bench:
         return [(e.slot_id, e.to_state, e.version) for e in events if isinstance(e, SlotChanged)]
 
     def reports_of(self) -> dict[str, list[bytes]]:
-        """Every output by its topic."""
+        """Return every output by its topic."""
         return {topic: [r.value or b"" for r in self.broker.records(topic)] for topic in OUTPUTS}

@@ -97,8 +97,8 @@ class Teller:
         health: Health = "ok",
         layout_version: int = 1,
     ) -> DetectionMade:
-        """A frame, INTERVAL_MS after the record before it. `seen`: slot -> "o", "f" or "?", with a
-        confidence after it where it differs ("o0.7")."""
+        """Return a frame, INTERVAL_MS after the record before it. `seen` maps slots to "o", "f" or
+        "?", with a confidence after it if it differs ("o0.7")."""
         self.now_ms += INTERVAL_MS
         offset = self.next_offset()
         frame_id = f"{self.camera(camera)}/1/{offset}"
@@ -124,7 +124,7 @@ class Teller:
         )
 
     def next_offset(self) -> int:
-        """Of the frames' one partition."""
+        """Return the next offset of the frames' one partition."""
         self._frames += 1
         return self._frames
 
@@ -192,7 +192,7 @@ class Teller:
 
 
 def fold(records: Sequence[Event], site_id: str = "lot") -> tuple[Site, list[Event]]:
-    """All records applied in order to a new site: its state and every output."""
+    """Apply all records in order to a new site. Return its state and every output."""
     site, outputs = Site(site_id=site_id), []
     for record in records:
         site, made = step(site, record)
@@ -201,7 +201,7 @@ def fold(records: Sequence[Event], site_id: str = "lot") -> tuple[Site, list[Eve
 
 
 def written_again(t: Teller, made: DetectionMade) -> DetectionMade:
-    """The detection of the same frame after ingest wrote it to Kafka again."""
+    """Return the detection of the same frame after ingest wrote it to Kafka again."""
     return replace(made, frame_ref=replace(made.frame_ref, offset=t.next_offset()))
 
 
@@ -210,7 +210,7 @@ def states(site: Site) -> dict[str, str]:
 
 
 def changes(outputs: Sequence[Event]) -> list[tuple[str, str, str]]:
-    """(slot, to, reason) of the slot changes, those of an adoption left out."""
+    """Return (slot, to, reason) of the slot changes, without those of an adoption."""
     return [
         (o.slot_id, o.to_state, o.reason)
         for o in outputs
@@ -219,7 +219,7 @@ def changes(outputs: Sequence[Event]) -> list[tuple[str, str, str]]:
 
 
 def seen_free(t: Teller, camera: str = "a") -> list[Event]:
-    """Slot 1 adopted, and seen free often enough to be shown so."""
+    """Return slot 1 adopted and seen free often enough to be shown so."""
     return [t.adopt(camera, "1"), *(t.see(camera, {"1": "f"}) for _ in range(2))]
 
 

@@ -12,7 +12,7 @@ from tools.stack.infra import Infra
 
 
 def transact(infra: Infra, messages: Sequence[Outgoing], *, commit: bool) -> None:
-    """Write them, and commit or abort."""
+    """Write the records, and commit or abort."""
 
     async def work() -> None:
         settings = KafkaSettings(infra.bootstrap)

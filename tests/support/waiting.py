@@ -1,4 +1,4 @@
-"""Time limits of tests. A limit only bounds a hang, and the machine may be busy, so each is
+"""Time limits of tests. A limit only bounds a hang, and the machine may be busy, so each limit is
 multiplied by PATIENCE."""
 
 import asyncio
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def deadline(limit_s: float) -> float:
-    """On the clock of time.monotonic()."""
+    """Return the deadline on the clock of time.monotonic()."""
     return time.monotonic() + PATIENCE * limit_s
 
 
@@ -32,8 +32,8 @@ def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> No
 
 
 def patiently(read: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The result of a reading of Kafka. One that was frozen or starved a moment ago may know
-    neither its brokers nor its topics."""
+    """Return what was read from Kafka. A Kafka that was frozen or starved a moment ago may know
+    neither its brokers nor its topics, so the reading is repeated."""
     for _ in range(10):
         try:
             return asyncio.run(read())
@@ -43,18 +43,18 @@ def patiently(read: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 async def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
-    """The same in an event loop."""
+    """Wait in the same way in an event loop."""
     async with asyncio.timeout(PATIENCE * limit_s):
         while not condition():  # noqa: ASYNC110 -- conditions over many objects, none with an event
             await asyncio.sleep(0.01)
 
 
 def listens(port: int, host: str = HOST) -> bool:
-    """Whether something accepts connections there."""
+    """Return whether something accepts connections there."""
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
 
 
 def nightly(value: object) -> Any:
-    """A parameter that takes long: `make test` runs another one of its kind."""
+    """Return a parameter that takes long. `make test` runs another one of its kind."""
     return pytest.param(value, marks=pytest.mark.nightly)

@@ -1,4 +1,5 @@
-"""Minutes out of changes and sessions: what they hold, and that the inputs alone decide it."""
+"""How minutes are derived from changes and sessions: what they hold, and that the inputs alone
+decide it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,7 +49,7 @@ class Killed(Exception):
 
 
 class DyingTable(MemoryTable):
-    """Ends the process before its n-th write, where n is set."""
+    """Ends the process before its n-th write, if n is set."""
 
     left: int | None = None
 
@@ -62,7 +63,7 @@ class DyingTable(MemoryTable):
 
 
 class World:
-    """Kafka in memory, and analytics over it, restarted whenever it dies."""
+    """Kafka in memory with analytics on top, which is restarted whenever it dies."""
 
     def __init__(self) -> None:
         self.clock = ManualClock(1_700_000_000_000)
@@ -77,7 +78,7 @@ class World:
         self.analytics = Analytics(self.table, producer, self.clock, self.kinds)
 
     def write(self, message: Outgoing, *, at_ms: int | None = None) -> None:
-        """At the record's own time, or later."""
+        """Write at the record's own time, or later."""
         event = codec.decode(
             Record(message.topic, 0, 0, message.key, message.value, message.headers)
         )
@@ -102,7 +103,7 @@ class World:
             await self.step(choose(places))
 
     async def settle(self, choose: Callable[[Sequence[Any]], Any] = min) -> None:
-        """All that is written, and then what is due."""
+        """Process all that is written, and then what is due."""
         await self.drain(choose)
         self.clock.advance(5_000)
         await self.analytics.beat(range(12))

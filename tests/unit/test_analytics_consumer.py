@@ -1,4 +1,4 @@
-"""How analytics' consumer fetches and seeks, where faust alone would lose records."""
+"""How analytics' consumer fetches and seeks where faust alone would lose records."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ STATUS, TABLE = TP(CAMERA_STATUS, 0), TP(ANALYTICS_CHANGELOG, 0)
 
 
 class Committed:
-    """aiokafka's consumer, with these committed offsets."""
+    """aiokafka's consumer with these committed offsets."""
 
     def __init__(self, offsets: dict[TP, int | None]) -> None:
         self.offsets = offsets
@@ -39,7 +39,7 @@ def test_nothing_is_rewound_if_all_was_committed() -> None:
 
 
 class Thread:
-    """faust's consumer thread: what it was asked for, and when it may answer."""
+    """faust's consumer thread: what was requested from it, and when it may answer."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -57,7 +57,7 @@ class Thread:
 
 
 class Alone(Consumer):
-    """Without the app around it."""
+    """The consumer without the app around it."""
 
     def __init__(self, thread: Thread) -> None:
         self._thread: Any = thread

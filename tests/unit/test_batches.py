@@ -1,4 +1,5 @@
-"""Records written as whole batches: each in its key's partition, in order, and readable there."""
+"""Records written as whole batches are each in their key's partition, in order, and readable
+there."""
 
 import asyncio
 from collections import defaultdict
@@ -22,7 +23,7 @@ class Placed(NamedTuple):
 
 
 class Broker:
-    """The used methods of aiokafka's producer, with its own small batches."""
+    """The methods of aiokafka's producer that are used, with its own small batches."""
 
     def __init__(self, batch_bytes: int) -> None:
         self._batch_bytes = batch_bytes
@@ -49,7 +50,7 @@ class Broker:
 
 
 def messages(count: int) -> list[Outgoing]:
-    """Of several sites and two topics, in turns; one in seven without a value."""
+    """Return messages of several sites and two topics in turns, one in seven without a value."""
     return [
         Outgoing(
             SLOT_STATE if number % 2 else SLOT_CHANGES,

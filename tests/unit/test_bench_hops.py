@@ -17,7 +17,7 @@ def test_each_hop_has_the_time_between_its_timestamps_and_other_frames_do_not_co
 
 
 def way(seq: int, later_ms: int) -> list[Record]:
-    """A frame, its detection and its change, as they lie in Kafka."""
+    """Return a frame, its detection and its change, as they lie in Kafka."""
     received, in_frames = frame("demo", seq)
     found = out(detection(received), DETECTIONS)
     changed = out(change("demo", seq, At(received)), SLOT_CHANGES)

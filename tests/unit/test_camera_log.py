@@ -1,4 +1,5 @@
-"""parking.cameras is read whole before it counts, then followed; an outage is waited out."""
+"""parking.cameras is read completely before it counts, and then followed. An outage is waited
+out."""
 
 import asyncio
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ KEY = LoginKey(bytes(range(32)))
 
 
 class Consumer:
-    """A topic's records, one a poll; the first start fails."""
+    """A topic's records, one per poll. The first start fails."""
 
     starts = 0
 

@@ -1,4 +1,5 @@
-"""A camera's login opens only with its key, for the camera and host that it was given for."""
+"""A camera's login can be decrypted only with its key, and only for the camera and host for which
+it was entered."""
 
 import pytest
 

@@ -175,7 +175,7 @@ async def test_letters_of_two_services_about_one_record_send_it_once():
 
 
 async def test_the_first_claim_of_two_concurrent_replays_counts():
-    """Both have read the marks before either claims."""
+    """Both have read the marks before either one claims."""
     bench = Bench()
     letter = bench.letter(poison(1))
     one, two = await bench.started("a"), await bench.started("b")

@@ -1,4 +1,5 @@
-"""The detector over time: batches that come again, outages, new layouts, a loop that hangs."""
+"""The detector over time: batches that are delivered again, outages, new layouts, a loop that
+hangs."""
 
 import asyncio
 

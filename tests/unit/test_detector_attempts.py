@@ -1,6 +1,6 @@
-"""A frame that ends the detector is found and dead-lettered, and its neighbours are not; in memory.
-Detectors live one after the other in one group: what they know of each other is in the offsets'
-metadata."""
+"""A frame that kills the detector is found and dead-lettered, and its neighbours are not.
+Everything is in memory. Detectors live one after the other in one group, and what they know of each
+other is in the metadata of the offsets."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -102,7 +102,8 @@ class World:
         self.group = Group(self.broker)
 
     def send(self, *names: str, partition: int = 0) -> None:
-        """`north/1` is frame 1 of camera north; one that is called `x/...` kills."""
+        """Send frames: `north/1` is frame 1 of camera north, and one that is called `x/...`
+        kills."""
         for name in names:
             camera, seq = name.split("/")
             message = frame(name.encode(), int(seq), f"demo/{camera}")
@@ -119,7 +120,7 @@ class World:
         )
 
     async def live(self, handle: Callable[[Sequence[str]], None] = lambda _: None) -> bool:
-        """One life of a detector until nothing is left (True) or it is killed."""
+        """Live one life of a detector, until nothing is left (True) or it is killed."""
         self.lives += 1
         attempts, stop = self.attempts(), asyncio.Event()
         producer = MemoryProducer(self.broker)
@@ -156,7 +157,7 @@ class World:
         return True
 
     async def live_on(self, most: int = 20) -> None:
-        """A supervisor: start it again."""
+        """Act as a supervisor and start it again."""
         while not await self.live():
             assert self.lives < most, "it never gets past"
 
@@ -202,7 +203,8 @@ async def test_two_poisons_of_one_camera_are_both_found():
 
 
 async def test_with_skipping_the_poison_takes_only_itself_along():
-    """The older frames of its camera are reported with the newest one that does not kill."""
+    """The older frames of its camera are reported with the newest one that does not kill the
+    detector."""
     world = World(skip=True)
     world.send("south/1", "x/1", "south/2", "x/2", "north/1")
     world.poison.remove(b"x/1")
@@ -391,7 +393,7 @@ def test_a_frame_that_takes_too_long_ends_the_process_and_is_named():
 
 # ---------------------------------------------------------------- frames that do not arrive
 class Watched:
-    """A Lag with clocks of the test's own."""
+    """A Lag with clocks that the test controls."""
 
     def __init__(self) -> None:
         self.world = World()
@@ -465,7 +467,7 @@ async def test_during_an_outage_nothing_is_expected():
 
 @pytest.mark.parametrize(("member", "failing"), [(False, ["membership of the group"]), (True, [])])
 async def test_a_detector_that_never_becomes_a_member_is_noticed(member: bool, failing: list[str]):
-    """A member without partitions is a spare: others have them."""
+    """A member without partitions is a spare, because others have them."""
     watched = Watched()
     watched.group.mine, watched.group.member = set(), member
     await watched.passes(300)

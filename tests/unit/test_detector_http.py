@@ -1,4 +1,4 @@
-"""The private HTTP, over the detector that finds white rectangles."""
+"""The detector's private HTTP server, with the detector that finds white rectangles."""
 
 import asyncio
 import threading
@@ -159,7 +159,7 @@ def order(outlines: list[list[tuple[float, float]]], data: bytes = OCCUPIED) -> 
 
 
 async def test_drawn_outlines_are_judged_in_their_order(client, known):
-    """Those of the published slots get the same states; one that crosses itself is unknown."""
+    """Those of the published slots get the same states, and one that crosses itself is unknown."""
     slots = known.layouts.of("demo/north").slots
     outlines = [slots[1].polygon, CROSSED, slots[0].polygon]
     body = (await client.post("/preview", content=order(outlines))).json()

@@ -1,4 +1,5 @@
-"""What a busy detector leaves out, in which order, and when it resumes. Only the test's clock."""
+"""What a busy detector leaves out, in which order, and when it resumes. Only the test's clock is
+used."""
 
 import pytest
 
@@ -100,8 +101,8 @@ def test_the_camera_that_has_waited_longest_comes_first():
 
 
 def rounds(machine: Machine, cameras: str, for_s: float) -> dict[str, float]:
-    """Every camera's scene changes with each picture, one a second, and one of them always comes
-    first. The longest time between two judgements of each."""
+    """Every camera's scene changes with each picture, one a second, and one of the cameras always
+    comes first. Return the longest time between two judgements of each."""
     last, longest = dict.fromkeys(cameras, machine.now_s), dict.fromkeys(cameras, 0.0)
     end_s = machine.now_s + for_s
     while machine.now_s < end_s:

@@ -35,7 +35,7 @@ CAMERAS = [f"demo/c{n}" for n in range(6)]
 
 
 class LastView(WhiteDetector):
-    """Searches a picture when the test allows it."""
+    """Searches a picture only when the test allows it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class LastView(WhiteDetector):
 
 
 class Passing(ManualClock):
-    """A clock by which each picture takes long enough to be reported alone."""
+    """A clock by which each picture takes long enough to be reported by itself."""
 
     def now_ms(self) -> int:
         self.advance(TELL_EVERY_MS)
@@ -143,7 +143,7 @@ async def test_dead_letters_are_reported_too_and_without_a_listener_all_is_retur
 
 
 class Failing(MemoryProducer):
-    """An outage at these of its writes."""
+    """Fails at these of its writes, as in an outage."""
 
     def __init__(self, broker: MemoryBroker, *failing: int) -> None:
         super().__init__(broker)

@@ -26,7 +26,7 @@ def refused(
 
 
 def saying(wh: tuple[int, int]) -> bytes:
-    """The good picture with another size in its header."""
+    """Return the good picture with another size in its header."""
     sof = GOOD.index(b"\xff\xc0")
     return GOOD[: sof + 5] + wh[1].to_bytes(2) + wh[0].to_bytes(2) + GOOD[sof + 9 :]
 
@@ -77,7 +77,8 @@ def test_truncated(percent, ending):
 
 @pytest.mark.parametrize("percent", [2, 3, 5])
 def test_a_progressive_picture_cut_in_its_first_scan_is_refused_or_not_believed(percent):
-    """libjpeg smooths what such a cut leaves, so it may decode; nothing is then said of slots."""
+    """libjpeg smooths what such a cut leaves, so it may decode. In that case nothing is reported
+    for the slots."""
     picture = scene(size_wh=(1280, 720))
     data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1))[1].tobytes()
     left = outcome(data[: len(data) * percent // 100] + EOI)
@@ -115,7 +116,7 @@ def test_a_bomb_is_reported_by_its_header():
 @pytest.mark.parametrize("height", [0, 1, 7, 8, 9, 270, 65_535])
 @pytest.mark.parametrize("believed", [True, False], ids=["said-by-metadata", "unsaid"])
 def test_whatever_the_header_says_there_is_a_finding_or_a_reason(width, height, believed):
-    """And the picture after it is analysed all the same."""
+    """In any case the picture after it is analysed."""
     wh = (width, height)
     odd = Job(saying(wh), "demo/a", layout("demo/a"), wh if believed else None, "1")
     first, second = analyser().analyse([odd, Job(GOOD, "demo/b", layout("demo/b"))], {}, {})
@@ -134,7 +135,7 @@ def test_a_size_that_the_metadata_do_not_say():
 @pytest.mark.parametrize("turn", ORIENTATIONS, ids=lambda one: f"exif-{one.exif}")
 @pytest.mark.parametrize("size_wh", [(480, 270), (1955, 1099)])
 def test_a_picture_with_an_orientation_is_decoded_as_browsers_show_it(turn, size_wh):
-    """In colour, at half the size, and in grey at a reduced size."""
+    """This holds in colour, at half the size, and in grey at a reduced size."""
     sides = turn.size(*size_wh)
     whole = jpeg(scene(["A2"], size_wh=size_wh))
     data = whole[:2] + exif_segment(turn) + whole[2:]

@@ -1,4 +1,5 @@
-"""The free tier's bench: what is read and written without a stack (tools/bench/freetier.py)."""
+"""The free tier's bench: the parts that read and write without a stack
+(tools/bench/freetier.py)."""
 
 from tools.bench.capacity.results import Point
 from tools.bench.confined import Reading

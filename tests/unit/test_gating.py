@@ -1,4 +1,5 @@
-"""The change gate's rule, on patches made by hand. Whole pictures: tests/contracts/test_gate.py."""
+"""The change gate's rule, on patches made by hand. tests/contracts/test_gate.py has whole
+pictures."""
 
 from dataclasses import replace
 
@@ -34,7 +35,7 @@ def changed(now: View, then: View) -> list[bool]:
 
 
 def noisy(sigma: float = 1.0, gain: float = 1.0, offset: float = 0.0) -> View:
-    """The same scene under another exposure, with a patch pixel's usual noise."""
+    """Return the same scene under another exposure, with the usual noise of a patch's pixels."""
     patches, scene = (
         (gain * one + offset + RNG.normal(0, sigma, one.shape)).astype(np.float32)
         for one in (TARMAC, SCENE)
@@ -64,7 +65,7 @@ def test_the_corner_of_a_car_is_a_change():
 
 
 def test_a_difference_outside_the_outline_is_not_a_change():
-    """A person beside the slot: the same patch is a change where the outline reaches there."""
+    """A person stands beside the slot. The same patch is a change if the outline reaches there."""
     weights = WHOLE.copy()
     weights[:, :, :4] = 0
     patches = TARMAC.copy()

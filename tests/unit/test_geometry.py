@@ -17,7 +17,7 @@ L_SHAPE = [[0, 0], [2, 0], [2, 1], [1, 1], [1, 3], [0, 3]]
 
 
 def random_star(rng: np.random.Generator, corners: int) -> Floats:
-    """A simple, usually concave polygon around a random centre."""
+    """Return a simple, usually concave polygon around a random centre."""
     angle = np.sort(rng.uniform(0, 2 * np.pi, corners))
     radius = rng.uniform(0.1, 0.5, corners)
     centre = rng.uniform(0.2, 0.8, 2)
@@ -26,7 +26,7 @@ def random_star(rng: np.random.Generator, corners: int) -> Floats:
 
 
 def grid(side: int) -> np.ndarray:
-    """Cell centres over -0.5..1.5, where every random star lies."""
+    """Return cell centres over -0.5..1.5, where every random star lies."""
     axis = (np.arange(side) + 0.5) / side * 2 - 0.5
     return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
@@ -112,12 +112,13 @@ def test_the_best_of_several_boxes_counts() -> None:
 
 
 def two_vehicles(second: list[float]) -> list[list[float]]:
-    """One stands in the middle slot of three; the second overlaps that slot most, too."""
+    """Return two vehicles. One stands in the middle slot of three, and the second overlaps that
+    slot most, too."""
     return [[0.11, 0.36, 0.19, 0.6], second]
 
 
 def test_the_worse_fitting_of_two_vehicles_in_one_slot_goes_to_the_next() -> None:
-    """It stands low and leans over: its footprint lies more in the slot before it."""
+    """It stands low and leans over, so its footprint lies more in the slot before it."""
     leaning = [0.155, 0.36, 0.24, 0.6]
     alone = match_boxes([leaning], [0.9], row_of_slots(3))
     assert alone.box_index.tolist() == [-1, 0, -1]
@@ -137,7 +138,7 @@ def test_one_vehicle_seen_twice_takes_one_slot() -> None:
 
 
 def test_a_weak_second_box_of_a_vehicle_does_not_send_it_away() -> None:
-    """A cab, say: it fits the slot better than the whole vehicle does, but is hardly seen."""
+    """A cab, for example, fits the slot better than the whole vehicle does but has a low score."""
     vehicle, cab = [0.155, 0.36, 0.24, 0.6], [0.11, 0.36, 0.19, 0.6]
     alone = match_boxes([vehicle], [0.95], row_of_slots(3))
     assert alone.scores.tolist() == [0, 0.95, 0]
@@ -152,12 +153,13 @@ def test_a_slot_that_another_vehicle_claims_is_not_a_second_choice() -> None:
 
 
 def leaning_row(count: int, off: float) -> list[list[float]]:
-    """A vehicle in each of the first slots of a row, all off to the right by a share of a slot."""
+    """Return a vehicle in each of the first slots of a row, all shifted to the right by a share of
+    a slot."""
     return [[x + 0.1 * off, 0.4, x + 0.1 + 0.1 * off, 0.6] for x in np.arange(count) / 10]
 
 
 def test_vehicles_that_all_stand_off_their_slots_one_way_are_moved_back() -> None:
-    """One of them so far that, alone, it would be taken for a vehicle of the next slot."""
+    """One of them is shifted so far that it would be assigned to the next slot if it were alone."""
     far = [0.36, 0.4, 0.46, 0.6]
     alone = match_boxes([far], [0.9], row_of_slots(6))
     assert alone.box_index.tolist() == [-1, -1, -1, -1, 0, -1]
@@ -198,7 +200,7 @@ def test_a_slot_behind_a_vehicle_of_another_slot_is_covered_by_so_much():
 
 
 def test_a_vehicle_in_no_slot_covers_the_first_slot_like_any_other():
-    """It stands before both, on none of them."""
+    """It stands in front of both slots and in neither."""
     covered = [
         match_boxes([[0.1, 0.55, 0.2, 0.99]], [0.8], slots).covered
         for slots in (row_of_slots(2), row_of_slots(2)[::-1])

@@ -1,4 +1,4 @@
-"""Memory of a crowd of clients that has gone is given back."""
+"""Memory that a crowd of clients needed is given back after they have left."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ from tests.support.waiting import until
 
 
 class Node:
-    """Part of a cycle: only a search for garbage frees it."""
+    """Part of a cycle that only the garbage collector frees."""
 
     def __init__(self) -> None:
         self.itself = self

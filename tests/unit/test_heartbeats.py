@@ -1,4 +1,4 @@
-"""Heartbeats go the whole way, change nothing, and name within ten seconds where they stop."""
+"""Heartbeats go the whole way, change nothing, and show within ten seconds where they stop."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -180,7 +180,7 @@ async def test_with_no_partitions_there_are_none():
 
 # ---------------------------------------------------------------- what stands still
 class Service:
-    """A service that finishes with heartbeats of some topics."""
+    """A service that finishes heartbeats of some topics."""
 
     def __init__(self) -> None:
         self.health, self.clock = Health(), ManualClock()
@@ -312,7 +312,7 @@ def test_it_is_named_within_ten_seconds_but_not_when_one_is_late():
 
 
 def test_a_reader_that_does_not_know_the_type_passes_it_over():
-    """What 0027 promises to older readers, as this version does with the next type."""
+    """This version treats the next type as decision 27 promises for older readers."""
     (beat,) = new_heartbeats(1, 0)
     headers = tuple(
         (name, value.replace(b".v1", b".v2") if name == "ce_type" else value)

@@ -1,4 +1,5 @@
-"""The cameras file: every error is reported at once, in plain words, and none reveals a secret."""
+"""The cameras file: every error is reported at once and in plain words, and none reveals a
+secret."""
 
 import json
 from typing import Any

@@ -12,7 +12,7 @@ CAMERA = "demo/north"
 
 
 def frame(received_ms: int, lag_ms: int | None, camera: str = CAMERA) -> FrameReceived:
-    """Times from NOW_MS on."""
+    """Return a frame whose times count from NOW_MS."""
     received_at_ms = NOW_MS + received_ms
     return FrameReceived(
         id=f"{camera}/1/{received_ms}",
@@ -31,7 +31,7 @@ def frame(received_ms: int, lag_ms: int | None, camera: str = CAMERA) -> FrameRe
 
 
 def heard(*report: tuple[int, int]) -> Clocks:
-    """(received, lag) of each picture."""
+    """Return (received, lag) of each picture."""
     clocks = Clocks()
     for received_ms, lag_ms in report:
         clocks.heard(frame(received_ms, lag_ms))
@@ -73,7 +73,8 @@ def test_a_clock_that_is_set_right_is_believed_at_once():
 
 @given(st.floats(1.2, 1000), st.integers(20_000, 3_000_000))
 def test_pictures_that_waited_at_the_broker_are_never_a_slow_clock(times_as_fast, waited_ms):
-    """One a second was kept; on return they come so many times as fast as they were made."""
+    """One picture a second was kept. On return they arrive so many times as fast as they were
+    taken."""
     clocks, count = Clocks(), round(waited_ms / 1000)
     for number in range(count):
         received_ms = number * 1000 / times_as_fast
@@ -85,7 +86,7 @@ def test_pictures_that_waited_at_the_broker_are_never_a_slow_clock(times_as_fast
 
 
 def test_a_clock_that_drifts_for_days_stays_known():
-    """Twenty millionths, as a bad crystal does, from a picture a minute."""
+    """It drifts by twenty millionths, as a bad crystal does, with one picture a minute."""
     clocks = Clocks()
     for minute in range(5000):
         lag_ms = 30_000 + minute * 60 // 50

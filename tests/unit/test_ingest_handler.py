@@ -262,7 +262,7 @@ def test_what_goes_on_of_a_plate_is_by_its_sites_rule(rule, topics, hashes):
 
 @pytest.mark.parametrize("text", ["BAB1234", "0123456789abcdef\0", "x" * 500])
 def test_a_gate_event_whose_hash_is_none_is_refused(text):
-    """It could be a plate, and without a rule for its site it would go on as it is."""
+    """It could be a plate, and without a rule for its site it would be passed on unchanged."""
     handled = handle_message(message("gate/3/17", GATE | {"plate_hash": text}), Context())
     (letter,) = handled.outgoing
     assert (handled.reason, letter.topic) == ("bad-schema", DEAD_LETTERS)

@@ -1,4 +1,4 @@
-"""The queue between MQTT and Kafka is bounded; PUBACKs go in the order of receipt."""
+"""The queue between MQTT and Kafka is bounded, and PUBACKs are sent in the order of receipt."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,7 +91,7 @@ def refused(payload: bytes, number: int, kind: str = "frame") -> Item:
 
 
 def test_one_cameras_refused_pictures_cannot_fill_the_room():
-    """Each of them has 1 MB, and waits while Kafka is away."""
+    """Each of them has 1 MB and waits while Kafka is unreachable."""
     room = Room(32, 200)
     good, other = item("demo/good"), item()
     room.put(good)

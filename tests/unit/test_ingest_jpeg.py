@@ -1,4 +1,4 @@
-"""Parsing pictures without decoding: what passes, what is cut, what is refused and why."""
+"""Parsing pictures without decoding them: what passes, what is cut off, what is refused and why."""
 
 import struct
 import time

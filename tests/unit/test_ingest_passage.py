@@ -1,4 +1,5 @@
-"""A camera's data on its way to FFmpeg and aiohttp: repaired, and unable to redirect elsewhere."""
+"""A camera's data on its way to FFmpeg and aiohttp is repaired and cannot redirect them
+elsewhere."""
 
 import itertools
 

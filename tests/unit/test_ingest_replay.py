@@ -1,4 +1,4 @@
-"""The window of used numbers: nothing twice, nothing genuine refused."""
+"""The window of used numbers: nothing is accepted twice, and nothing genuine is refused."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Every error in the environment is reported at once; nothing secret goes out in plain text."""
+"""Every error in the environment is reported at once, and no secret is sent in plain text."""
 
 import pytest
 

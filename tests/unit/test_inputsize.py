@@ -1,4 +1,4 @@
-"""Which input a camera needs, and when half a picture is enough."""
+"""Which input size a camera needs, and when decoding at half size is enough."""
 
 import pytest
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ HD = (1280, 720)
 
 
 def layout(*heights_px: float, size_px: int | None = None, width_px: float = 20) -> LayoutPublished:
-    """Slots of these heights in a picture of 1280 x 720."""
+    """Return slots of these heights in a picture of 1280 x 720."""
     slots = [
         LayoutSlot(
             slot_id=f"S{n}",

@@ -122,7 +122,8 @@ def test_slots_in_force_stay_as_they_are_but_get_no_new_twin_and_no_new_line():
 
 
 def test_a_thousand_outlines_of_64_corners_on_one_place_are_reported_by_a_few():
-    """In any arrangement few pairs are compared; `make bench` and the docs give the time."""
+    """However they are arranged, few pairs are compared. `make bench` and the docs give the
+    time."""
     turn = [n / 64 * 6.2832 for n in range(64)]
     ring = [(0.5 + 0.2 * math.cos(a), 0.5 + 0.2 * math.sin(a)) for a in turn]
     faults = check_new(layout(*(slot(f"s{n}", polygon=ring) for n in range(1000))))

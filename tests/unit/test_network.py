@@ -1,4 +1,4 @@
-"""The address of `make run LAN=1`: which is refused, and in what words."""
+"""The address of `make run LAN=1`: which addresses are refused, and with which words."""
 
 import pytest
 

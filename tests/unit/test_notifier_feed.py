@@ -1,4 +1,4 @@
-"""The feed and the loops that keep it at the end of the log, over memory."""
+"""The feed and the loops that keep it at the end of the log, in memory."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -24,7 +24,8 @@ from tests.support.notifying import changed, layout, record, state, status
 
 
 class FaultyLog(MemoryLog):
-    """An in-memory log with faults: outages, retention, another cluster, a stuck tail."""
+    """An in-memory log with faults: outages, retention, another cluster, an end that does not
+    move."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         super().__init__(broker)
@@ -116,7 +117,8 @@ class Running:
 
 
 async def test_a_change_whose_state_record_comes_late_is_not_missed():
-    """The tracker's change lies before the noted end, its slot-state record was not there yet."""
+    """The tracker's change lies before the noted end, but its slot-state record was not there
+    yet."""
     running = Running()
     running.write(record(layout("demo")), record(state("demo", 1, "free")))
     running.write(record(changed("demo", 2, "occupied")))
@@ -158,7 +160,7 @@ async def test_after_an_outage_the_tail_goes_on_where_it_broke_off():
 
 
 async def outgrown(running: Running) -> str:
-    """The id of a client that saw nothing of changes that have left the ring."""
+    """Return the id of a client that has seen no changes, after some have left the ring."""
     await asyncio.sleep(0)
     running.write(record(changed("demo", 1)))
     await running.until(1)
@@ -169,7 +171,7 @@ async def outgrown(running: Running) -> str:
 
 
 async def test_offsets_that_hold_no_record_are_nothing_missed():
-    """The end of a transaction takes one."""
+    """The end of a transaction takes one offset."""
     running = Running(Limits(ring_changes=12))
     async with running:
         last_id = await outgrown(running)
@@ -202,7 +204,7 @@ async def test_what_retention_took_resets():
 
 
 async def too_old(running: Running) -> str:
-    """A place below what Kafka still has."""
+    """Return a position below the oldest one that Kafka still has."""
     running.write(*(record(changed("demo", n)) for n in range(1, 40)))
     await running.until(39)
     running.log.deleted_below = 5
@@ -210,7 +212,7 @@ async def too_old(running: Running) -> str:
 
 
 async def held_up(running: Running, batches: AsyncGenerator[list[Message], None]):
-    """The opening of a client that waits for the one reader while its queue runs full."""
+    """Open a client that waits for the one reader while its queue fills up."""
     running.log.free.clear()
     opening = asyncio.ensure_future(anext(batches))
     await asyncio.sleep(0.01)

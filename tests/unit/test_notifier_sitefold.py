@@ -1,4 +1,5 @@
-"""Views are derived once a change: kept while nothing changes, and never kept too long."""
+"""Views are derived once per change. They are kept while nothing changes, and never for too
+long."""
 
 import random
 from collections.abc import Callable
@@ -14,7 +15,7 @@ SLOTS = ("A1", "A2", "B1")
 
 
 def anew(live: LiveState, sizes: dict[str, tuple[int, int]]) -> LiveState:
-    """The same state, of which no view was ever derived."""
+    """Return the same state, from which no view has been derived yet."""
     fresh = LiveState()
     for held in live.layouts.values():
         fresh.layout(held)
@@ -30,7 +31,7 @@ def anew(live: LiveState, sizes: dict[str, tuple[int, int]]) -> LiveState:
 
 
 def one_change(live: LiveState, rng: random.Random, n: int, sizes: dict[str, tuple[int, int]]):
-    """Something that changes what is shown of one site."""
+    """Change something that is shown of one site."""
     site, slot, camera = rng.choice(SITES), rng.choice(SLOTS), rng.choice(("north", "south"))
     camera_id = f"{site}/{camera}"
     drawn = tuple(rng.sample(SLOTS, rng.randint(1, 3)))

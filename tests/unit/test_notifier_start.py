@@ -1,5 +1,5 @@
-"""The notifier's memory and delays while it reads whole compacted topics, which have many records
-of a few keys."""
+"""The notifier's memory and delays while it reads whole compacted topics that have many records
+with few keys."""
 
 import asyncio
 import tracemalloc
@@ -25,7 +25,7 @@ HOME = (CAMERA_STATUS, 0)
 
 
 class LongLog(MemoryLog):
-    """A partition of many records of a few cameras, each made when it is read."""
+    """A partition with many records of a few cameras, each created when it is read."""
 
     def __init__(self, batch: int = BATCH) -> None:
         super().__init__(MemoryBroker())
@@ -87,7 +87,7 @@ async def test_others_get_their_turn_while_the_topics_are_read():
 
 
 class Breaking(MemoryLog):
-    """Is interrupted once, after one batch."""
+    """A log that is interrupted once, after one batch."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         super().__init__(broker)

@@ -104,14 +104,15 @@ def test_older_layouts_and_statuses_are_ignored_and_removed_ones_forgotten():
 
 
 def seen(version: int, **values: Any) -> CameraStatusChanged:
-    """A status of the camera of layout 1, whose last frame came `version` seconds after NOW_MS."""
+    """Return a status of the camera of layout 1, whose last frame came `version` seconds after
+    NOW_MS."""
     camera_status = status("demo", version)
     at_ms = NOW_MS + 1_000 * version
     return replace(camera_status, **({"layout_version": 1, "last_frame_at_ms": at_ms} | values))
 
 
 def observed(live: LiveState) -> dict[str, int | None]:
-    """Seconds after NOW_MS, by slot."""
+    """Return the seconds after NOW_MS, by slot."""
     times = {view.slot_id: view.observed_at_ms for view in live.slot_views("demo")}
     return {slot: t if t is None else (t - NOW_MS) // 1000 for slot, t in times.items()}
 

@@ -1,4 +1,4 @@
-"""Slots: hysteresis, fusion of cameras, and unknown beats wrong."""
+"""Slots: hysteresis, fusion of cameras, and the rule that unknown is better than wrong."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""Camera status with its reason and refreshes, and late reports of older connections."""
+"""Camera status with its reason and refreshes, and late reports about older connections."""
 
 from itertools import groupby
 
@@ -25,7 +25,7 @@ def reports(outputs: list[Event]) -> list[CameraStatusChanged]:
 
 
 def statuses(outputs: list[Event]) -> list[tuple[str, str]]:
-    """The reports, without mere repetitions."""
+    """Return the reports, without mere repetitions."""
     return [
         status_and_reason
         for status_and_reason, _ in groupby((o.status, o.reason) for o in reports(outputs))
@@ -58,7 +58,7 @@ def test_a_cameras_life():
 
 
 def blurred(made: DetectionMade) -> DetectionMade:
-    """The frame, with a part that is not seen."""
+    """Return the frame with a part that cannot be seen."""
     return replace(made, health=replace(made.health, blurred=[(0.1, 0.2, 0.5, 0.6)]))
 
 
@@ -129,7 +129,7 @@ def test_an_adopted_camera_without_a_frame_is_offline_and_a_first_dark_frame_is_
     ],
 )
 def test_an_unchanged_status_is_reported_again_with_the_latest_frame(interval_ms, frame_ms, every):
-    """Every two seconds, or every interval of the camera where that is longer."""
+    """It is reported every two seconds, or every interval of the camera if that is longer."""
     t = Teller()
     frames = [at_pace(t, frame_ms) for _ in range(31)]
     _, outputs = fold([t.adopt("a", "1", interval_ms=interval_ms), *frames])
@@ -284,13 +284,14 @@ def test_a_frame_is_recognised_in_a_recreated_topic():
 
 
 def plain(made: DetectionMade) -> DetectionMade:
-    """The same from a camera that counts nothing: its frames are named by what they show."""
+    """Return the same from a camera that counts nothing, so its frames are named by what they
+    show."""
     name = f"{made.camera_id}/{made.id.rsplit('/', 1)[1]:0>32}"
     return replace(made, id=name, frame_ref=replace(made.frame_ref, frame_id=name))
 
 
 def test_a_status_says_since_when_it_holds():
-    """Reports that only refresh it keep the time; another reason begins a new one."""
+    """Reports that only refresh it keep the time, and another reason begins a new one."""
     t = Teller()
     records: list[Event] = [t.adopt("a", "1")]
     records += [t.see("a", {"1": "f"}) for _ in range(8)]

@@ -1,4 +1,4 @@
-"""Wrong clocks: one that ran ahead and was corrected, late ticks, late pictures."""
+"""Wrong clocks: one that ran ahead and was corrected, late ticks and late pictures."""
 
 from collections.abc import Sequence
 
@@ -38,12 +38,12 @@ def statuses(outputs: list[Event]) -> list[tuple[str, str]]:
 
 
 def by_a_clock(ahead_ms: int, made: Sequence[Event]) -> list[Event]:
-    """The records as a clock so far ahead makes them."""
+    """Return the records as a clock that is so far ahead makes them."""
     return [replace(record, time_ms=record.time_ms + ahead_ms) for record in made]
 
 
 def seconds(t: Teller, count: int, word: str = "f") -> list[Event]:
-    """A frame and a tick each second."""
+    """Return a frame and a tick for each second."""
     return [r for _ in range(count) for r in (t.see("a", {"1": word}), t.tick())]
 
 
@@ -71,7 +71,8 @@ def test_a_restart_between_changes_nothing():
 
 
 def one_clock_ahead(t: Teller) -> tuple[Site, list[Event]]:
-    """Ticks and frames of one machine whose clock ran two hours ahead and was set right."""
+    """Return ticks and frames of one machine whose clock ran two hours ahead and was then set
+    right."""
     ahead = [*seen_free(t), *seconds(t, 3), t.gate("entry", 1)]
     return fold([*by_a_clock(2 * HOUR_MS, ahead), t.tick(1), t.tick(1)])
 
@@ -185,7 +186,7 @@ def test_a_clock_set_back_twice_is_followed():
 
 # ---------------------------------------------------------------- pictures that come late
 def late(t: Teller, count: int, by_ms: int) -> list[Event]:
-    """A tick and a frame each second, the frames so old when they come."""
+    """Return a tick and a frame for each second, with frames that are so old when they arrive."""
     records: list[Event] = []
     for _ in range(count):
         frame = t.see("a", {"1": "f"})

@@ -137,12 +137,12 @@ HOLD_MS = 600_000
 
 
 def corrected(t: Teller) -> list[Event]:
-    """Seen free, and said to be occupied."""
+    """Return a slot that was seen free and that an operator set to occupied."""
     return [*seen_free(t), t.command(StateCorrected(slot_id="1", state="occupied"))]
 
 
 def seen_for(t: Teller, duration_ms: int, seen: str = "f", camera: str = "a") -> list[Event]:
-    """A frame a second for so long, first and last included."""
+    """Return one frame a second for so long, including the first and the last."""
     return [t.see(camera, {"1": seen}) for _ in range(duration_ms // INTERVAL_MS + 1)]
 
 

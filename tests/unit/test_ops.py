@@ -13,7 +13,7 @@ from parking.runtime import ops
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """Nothing is collected by chance; what `serve` froze is thawed."""
+    """Let nothing be collected by chance. What `serve` froze is thawed."""
     gc.disable()
     yield
     gc.unfreeze()

@@ -1,4 +1,5 @@
-"""How pictures are turned: EXIF read and written, turns combined, pictures turned and back."""
+"""How pictures are turned: EXIF is read and written, turns are combined, and pictures are turned
+and back."""
 
 import itertools
 import struct
@@ -29,7 +30,7 @@ BY_EXIF = {
 
 
 def exif(value: int, order: str = ">", before: int = 0) -> bytes:
-    """An APP1 body as cameras write it, with other tags before the orientation."""
+    """Return an APP1 body as cameras write it, with other tags before the orientation."""
     entries = [struct.pack(order + "HHII", 0x0100 + n, 4, 1, 9) for n in range(before)]
     entries.append(struct.pack(order + "HHIHH", 0x0112, 3, 1, value, 0))
     head = b"MM" if order == ">" else b"II"

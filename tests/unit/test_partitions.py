@@ -1,4 +1,4 @@
-"""The ring partition is cut off the file system, and nothing else of the table changes."""
+"""The ring partition is cut off the file system, and nothing else in the table changes."""
 
 import hashlib
 import struct

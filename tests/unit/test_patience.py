@@ -1,10 +1,10 @@
-"""A start may take as long as the process works."""
+"""Startup may take as long as the process is working."""
 
 from tools.stack.patience import MOST, WORK_S, Patience
 
 
 class Process:
-    """One that uses `share` of a processor."""
+    """A process that uses `share` of a processor."""
 
     def __init__(self, share: float) -> None:
         self.share, self.now_s = share, 0.0

@@ -1,4 +1,4 @@
-"""What the persister does with a batch, and in which order; everything in memory."""
+"""What the persister does with a batch, and in which order. Everything is in memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ ENV = {"KAFKA_BOOTSTRAP": "localhost:9092", "DATABASE_URL": "postgresql://x"}
 
 
 class Journal(MemoryEvents):
-    """Tells what was there when the rows were written."""
+    """Records what was there when the rows were written."""
 
     def __init__(self, world: "World") -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Journal(MemoryEvents):
 
 
 class World:
-    """A persister's surroundings in memory. Frames lie in `broker`."""
+    """A persister's surroundings in memory. Frames are in `broker`."""
 
     def __init__(self, policy: Policy = "evidence") -> None:
         self.broker = MemoryBroker()
@@ -210,7 +210,7 @@ async def test_poison_is_set_aside_before_the_offsets_move_and_the_rest_is_kept(
 
 
 async def test_a_tombstone_is_not_a_dead_letter():
-    """What was removed said so itself, in the record before it."""
+    """The record before the tombstone already reported the removal."""
     world = World()
     gone = Record(topics.CAMERA_STATUS, 0, 0, b"demo/north", None, ())
     await world.takes(gone, make.record(make.out(make.gate("demo", 1), topics.GATE_EVENTS)))

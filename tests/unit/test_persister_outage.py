@@ -1,4 +1,4 @@
-"""What the persister says while it waits."""
+"""What the persister reports while it waits."""
 
 from parking.core.errors import Retryable
 from parking.runtime.memory import ManualClock

@@ -8,7 +8,7 @@ from parking.runtime.places import ALL, SHARE, Places, Taken, Visitor
 
 
 def entered(places: Places, *visitors: Visitor) -> tuple[ExitStack, list[str]]:
-    """Those who got in, and why the others did not."""
+    """Return who got in, and why the others did not."""
     inside = ExitStack()
     refused: list[str] = []
     for visitor in visitors:

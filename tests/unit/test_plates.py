@@ -1,4 +1,4 @@
-"""What is forwarded of a plate under its site's rule, and which rules are refused."""
+"""What is passed on of a plate under its site's rule, and which rules are refused."""
 
 import json
 from typing import Any
@@ -44,7 +44,7 @@ def test_hash_knows_the_same_plate_again_and_no_more():
 
 @pytest.mark.parametrize("plates", ["hash", "text"])
 def test_what_a_device_hashed_is_hashed_again(plates):
-    """A device may send a plate in place of a hash, or one without salt."""
+    """A device may send a plate instead of a hash, or a hash without salt."""
     taken = rule(plates).take("e", None, "BAB1234")
     assert taken.plate_hash is not None
     assert "BAB1234" not in taken.plate_hash

@@ -1,4 +1,4 @@
-"""A frozen Kafka is reported within seconds, and no process is ended for it."""
+"""A frozen Kafka is reported within seconds, and no process is ended because of it."""
 
 from parking.core.errors import Retryable
 from parking.runtime.memory import ManualClock

@@ -24,7 +24,7 @@ from tools.cli import public
 
 
 def two_cameras(t: Teller):
-    """Cameras a (A1, A2) and b (A2, B1), all slots seen free, a stay open."""
+    """Return cameras a (A1, A2) and b (A2, B1) with all slots seen free and an open stay."""
     records = [t.adopt("a", "A1", "A2"), t.adopt("b", "A2", "B1"), t.gate("entry", 1)]
     for _ in range(3):
         records += [t.see("a", {"A1": "f", "A2": "f"}), t.see("b", {"A2": "f", "B1": "f"})]
@@ -61,7 +61,7 @@ def test_nothing_is_left_of_a_site_but_where_its_time_and_versions_have_come_to(
 
 
 def test_what_comes_back_counts_its_versions_on():
-    """Readers apply only a higher one, and Postgres keeps what it has."""
+    """Readers apply only a higher version, and Postgres keeps what it has."""
     t = Teller()
     site, made = step(two_cameras(t), t.command(Removed(whole_site=True)))
     slots = {e.slot_id: e.version for e in made if isinstance(e, SlotStateUpdated)}
@@ -107,7 +107,7 @@ def test_what_is_removed_leaves_the_compacted_topics():
 
 
 def test_other_outputs_leave_nothing():
-    """Negative control."""
+    """This is the negative control."""
     t = Teller()
     _, made = step(two_cameras(t), t.adopt("a", "A1", version=2))
     assert all(r.value is not None for event in made for r in handler.outgoing(event))
@@ -130,7 +130,7 @@ def test_the_settings_of_a_site_are_set_in_each_of_its_layouts_and_those_not_nam
 
 
 def late_pictures(t: Teller, *names: str):
-    """Pictures of these cameras, taken before what follows."""
+    """Return pictures of these cameras, taken before what follows."""
     return [t.see(name, {"A1": "f"}) for name in names for _ in range(2)]
 
 
@@ -196,7 +196,8 @@ def test_a_picture_uploaded_right_after_the_removal_brings_it_back():
 @settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_in_any_order_no_removed_camera_is_left(data):
-    """Pictures of before the removal, delivered at any time after it and among other records."""
+    """Pictures from before the removal are delivered at any time after it and among other
+    records."""
     t = Teller()
     site = two_cameras(t)
     late = late_pictures(t, "a", "b")

@@ -53,7 +53,7 @@ def test_snow_lies_on_parked_cars_and_not_where_one_has_just_left():
 
 
 def mean_at(ground, slot):
-    """The ground's mean brightness in the middle of a slot."""
+    """Return the ground's mean brightness in the middle of a slot."""
     x0, y0, x1, y1 = SMALL.extent
     x, y = (slot.centre - (x0, y0)) / (x1 - x0, y1 - y0) * (ground.shape[1], ground.shape[0])
     return float(ground[round(y) - 15 : round(y) + 15, round(x) - 15 : round(x) + 15].mean())

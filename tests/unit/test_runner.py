@@ -24,7 +24,8 @@ def broker_with(count: int) -> MemoryBroker:
 
 
 class Handler:
-    """Copies each record to another topic; can fail first, and stops when it has seen all."""
+    """Copies each record to another topic. It can fail first, and stops when it has seen all
+    records."""
 
     def __init__(
         self, stop: asyncio.Event, expect: int, failures: Sequence[Exception] = ()

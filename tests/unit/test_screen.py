@@ -1,4 +1,4 @@
-"""One camera with many viewers: the newest picture wins, a slow viewer delays nobody."""
+"""One camera with many viewers: the newest picture wins, and a slow viewer delays nobody."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Sessions: opened, closed, overstayed, corrected; never fewer than none."""
+"""Sessions: opened, closed, overstayed, corrected, and never fewer than zero."""
 
 import itertools
 
@@ -91,7 +91,8 @@ def test_an_idempotency_key_is_known_for_so_many_events_and_no_longer():
 
 
 def full(t: Teller, boot_id: int = 1) -> list[GateEventReceived]:
-    """One event more than the last ones, below which a number is low."""
+    """Return one event more than the site remembers. Sequence numbers below those remembered count
+    as low."""
     return [t.gate("entry", seq, boot_id) for seq in range(1, GATE_MEMORY + 2)]
 
 
@@ -139,8 +140,8 @@ def test_the_same_numbers_far_later_by_the_devices_clock_have_ids_of_their_own()
 
 
 def test_the_same_numbers_far_later_by_receipt_are_reported_and_not_counted():
-    """It may be a copy whose acknowledgement was lost long ago, or a new event: this cannot be
-    known."""
+    """It may be a copy whose acknowledgement was lost long ago, or a new event, and nobody can know
+    which."""
     t = Teller()
     site, _ = fold([t.gate("entry", 1)])
     again = t.pass_ms(3_601_000).gate("entry", 1, time_source="receipt")
@@ -149,8 +150,9 @@ def test_the_same_numbers_far_later_by_receipt_are_reported_and_not_counted():
 
 
 def test_a_copy_whose_clock_was_set_right_in_between_counts_once():
-    """The clock was two hours slow when the event was first sent, and right when it was resent: by
-    then its time is later by two hours, yet not later than when the first copy was applied."""
+    """The clock was two hours slow when the event was first sent, and right when it was sent again.
+    The second time is two hours later, but not later than the moment when the first copy was
+    applied."""
     t = Teller()
     t.pass_ms(7_200_000)
     tick = t.tick()

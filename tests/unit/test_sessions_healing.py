@@ -1,5 +1,5 @@
-"""Sessions correct themselves: late entries, unknown vehicles, counts, ends by time, and the drift
-report."""
+"""Sessions correct themselves: late entries, unknown vehicles, recounts, stays ended by time, and
+the report of drift."""
 
 import pytest
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ HOUR_MS = 3_600_000
 
 
 def reports_of(outputs: list[Event]) -> list[tuple[str, str, str | None]]:
-    """(id behind the last slash, kind, reason)."""
+    """Return (id after the last slash, kind, reason) of each report."""
     return [(o.session_id.split("/")[-1], o.kind, o.reason) for o in sessions(outputs)]
 
 

@@ -32,7 +32,7 @@ def reports_of(outputs: list[Event]) -> list[tuple[str, str, str | None]]:
 
 
 def run(*passages: tuple[str, str], t: Teller | None = None) -> tuple[Site, list[Any]]:
-    """Entries and exits, numbered from 1."""
+    """Return the result of entries and exits, numbered from 1."""
     t = t or Teller()
     return fold([gate(t, way, seq, plate) for seq, (way, plate) in enumerate(passages, 1)])
 
@@ -104,7 +104,7 @@ def test_the_own_exit_takes_its_stay_back_from_a_near_one():
 
 
 def test_once_one_of_two_is_known_to_have_left_the_other_is_closed():
-    """What the first exit could not tell, the second one does."""
+    """The second exit decides what the first one could not."""
     site, outputs = run(
         ("entry", "BAB1234"), ("entry", "BAB1235"), ("exit", "BAB1236"), ("exit", "BAB1235")
     )
@@ -138,7 +138,7 @@ def test_without_near_hashes_only_the_same_plate_counts():
 # ---------------------------------------------------------------- what is forgotten
 @pytest.mark.parametrize("days", [1, 5])
 def test_an_exit_that_closed_a_near_stay_is_not_used_again_by_one_that_comes_late(days):
-    """Nor after its stay is forgotten, which began long before it."""
+    """This also holds after its stay, which began long before it, is forgotten."""
     t = Teller()
     begin = [t.tick(), gate(t, "entry", 1, "BAB1234"), t.tick(days * DAY_MS)]
     late = gate(t, "entry", 3, "BAB1238")

@@ -1,4 +1,4 @@
-"""Each sender has its share; who sends more is refused, and nobody else notices."""
+"""Each sender has its share. A sender that exceeds it is refused, and nobody else notices."""
 
 import json
 

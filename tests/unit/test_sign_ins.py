@@ -32,7 +32,7 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 class Store(MemoryAccounts):
-    """Can be down."""
+    """A store that can be unavailable."""
 
     down = False
 

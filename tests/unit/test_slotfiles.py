@@ -1,4 +1,4 @@
-"""Files with drawn slots, of each format: as those programs write them, and what is wrong with
+"""Files with drawn slots in each format, as those programs write them, and what can be wrong with
 them."""
 
 import json
@@ -168,7 +168,7 @@ def test_via_projects_exports_and_tables_are_read(value: Any):
 
 
 def test_a_table_that_a_spreadsheet_saved_is_read():
-    """With semicolons, a mark, and the line ends of Windows."""
+    """It has semicolons, a byte order mark, and Windows line endings."""
     import csv
     import io
 

@@ -20,13 +20,13 @@ LEFT, RIGHT = (0.1, 0.4, 0.3, 0.6), (0.6, 0.4, 0.8, 0.6)
 
 
 def row(minute: int, *boxes: tuple[float, ...], width: int = 1280) -> dict[str, Any]:
-    """As Postgres gives it."""
+    """Return a row as Postgres gives it."""
     seen = [{"xyxy": list(box), "confidence": 0.9, "label": "vehicle"} for box in boxes]
     return {"time_ms": minute * MINUTE, "width": width, "height": 720, "boxes": seen}
 
 
 def places(found: SlotProposals) -> list[tuple[str, int]]:
-    """Where each proposal is, and in how many frames it was taken."""
+    """Return where each proposal is, and in how many frames it was taken."""
     return [
         ("left" if one.polygon[0][0] < 0.5 else "right", one.frames)
         for one in sorted(found.slots, key=lambda one: one.polygon[0][0])
@@ -39,7 +39,7 @@ def test_one_picture_gives_every_vehicle():
 
 
 def test_over_a_day_a_place_counts_as_often_as_a_vehicle_stood_there():
-    """Control: what was seen once in several frames passed by."""
+    """In the control, a vehicle that was seen once in several frames only passed by."""
     rows = [row(5 * n, LEFT) for n in range(6)] + [row(30, LEFT, RIGHT), row(35)]
     found = proposals_of("demo/north", rows)
     assert (found.frames, places(found)) == (8, [("left", 7)])

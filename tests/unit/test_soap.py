@@ -1,4 +1,5 @@
-"""Reading answers of ONVIF cameras: whatever comes, it is an element, a fault or a reason."""
+"""Reading responses of ONVIF cameras: whatever arrives, the result is an element, a fault or a
+reason."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,8 @@ def envelope(inner: str, before: str = "") -> bytes:
 
 
 def test_a_request_proves_the_login_and_does_not_contain_it():
-    """With the values of the WS-Security UsernameToken profile's rule, computed elsewhere."""
+    """The values follow the rule of the WS-Security UsernameToken profile and were computed
+    elsewhere."""
     login = Credential(username="a<b", password="canary")
     sent = soap.request(media.CLOCK, soap.Signature(login, 1_700_000_000.9, b"0123456789abcdef"))
     assert b"canary" not in sent

@@ -1,4 +1,4 @@
-"""A stage that finishes nothing while records wait is named within ten seconds, with since when."""
+"""A stage that makes no progress while records wait is named within ten seconds, and since when."""
 
 from collections.abc import Mapping
 
@@ -74,7 +74,7 @@ def test_time_without_kafka_does_not_count():
 
 
 class World:
-    """Each stage has finished everything, except those in `frozen`: one record waits for them."""
+    """Each stage has finished everything, except those in `frozen`, for which one record waits."""
 
     def __init__(self) -> None:
         self.frozen: set[str] = set()

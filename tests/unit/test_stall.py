@@ -1,4 +1,4 @@
-"""A stalled task is reported, one that waits for others is not."""
+"""A stalled task is reported, and one that waits for others is not."""
 
 from parking.runtime.ops import Health
 from parking.runtime.stall import Stall

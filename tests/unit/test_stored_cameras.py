@@ -1,4 +1,5 @@
-"""The page's cameras: versions, the login that stays with its host, the file beside them."""
+"""The cameras added in the page: versions, the login that stays with its host, and the file beside
+them."""
 
 import pytest
 

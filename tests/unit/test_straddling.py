@@ -55,7 +55,7 @@ def test_a_lorry_stands_over_both_slots_that_it_fills():
 
 
 def test_a_tall_vehicle_does_not_stand_over_the_slot_that_it_hides():
-    """Its lower edge is that of its own slot; half a slot higher, it stands over both."""
+    """Its lower edge is that of its own slot. Half a slot higher, it would stand over both."""
     tall = (10.0, 15.0, 90.0, 138.0)
     assert found([tall], BEHIND) == []
     assert found([(10.0, 15.0, 90.0, 103.0)], BEHIND) == [(0, 1)]
@@ -130,7 +130,7 @@ def straddled(record: DetectionMade, others: dict[str, list[str]]) -> DetectionM
 
 
 def arrival() -> list[Event]:
-    """A lorry over 1 and 2, beside a car in 3."""
+    """Return a lorry over slots 1 and 2, beside a car in 3."""
     t = Teller()
     others = {"1": ["2"], "2": ["1"], "3": []}
     seen = [t.see("a", {"1": "o", "2": "o", "3": "o"}) for _ in range(2)]

@@ -90,7 +90,8 @@ def test_compacted_topics_have_no_age_limit():
 def test_compacted_topics_are_compacted_within_minutes_and_hold_their_largest_record(
     frame_max_bytes,
 ):
-    """Kafka's defaults: the last segment, never compacted, grows for a week or to 1 GiB."""
+    """With Kafka's defaults, the last segment, which is never compacted, grows for a week or to 1
+    GiB."""
     for topic in TOPICS.values():
         config = topic.config(frame_max_bytes)
         if not topic.compacted:
@@ -102,7 +103,7 @@ def test_compacted_topics_are_compacted_within_minutes_and_hold_their_largest_re
 
 
 def test_every_topic_is_bounded_in_bytes_and_time_or_by_its_keys():
-    """Kafka removes whole segments: of what may be kept, a segment more is there at most."""
+    """Kafka removes whole segments, so at most one segment more than the limit is kept."""
     for topic in TOPICS.values():
         config = topic.config()
         if topic.compacted:

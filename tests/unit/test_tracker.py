@@ -83,7 +83,7 @@ async def test_what_was_written_before_kafka_went_away_is_not_written_again(benc
 
 
 async def test_one_that_was_replaced_writes_nothing(bench: Bench):
-    """It froze, another took over the partition, and it wakes up."""
+    """It froze, another tracker took over the partition, and it wakes up."""
     adopt, first, second = bench.story()
     await bench.apply(adopt, first)
     frozen = bench.partition
@@ -98,7 +98,7 @@ async def test_one_that_was_replaced_writes_nothing(bench: Bench):
 
 
 async def test_without_the_fence_it_would_write_everything_twice(bench: Bench):
-    """The negative control."""
+    """This is the negative control."""
     adopt, first, second = bench.story()
     await bench.apply(adopt, first)
     frozen, log = bench.partition, bench.log
@@ -111,7 +111,8 @@ async def test_without_the_fence_it_would_write_everything_twice(bench: Bench):
 
 # ---------------------------------------------------------------- taking over
 def story() -> list[Event]:
-    """Two cameras of which one falls silent and comes back, cars, a gate, an overstay, commands."""
+    """Return two cameras of which one falls silent and comes back, cars, a gate, an overstay and
+    commands."""
     t = Teller()
     records: list[Event] = [
         t.adopt("a", "1", "2", interval_ms=3_000),
@@ -222,7 +223,7 @@ async def test_a_record_that_comes_again_means_that_its_topic_is_another(bench: 
 
 # ---------------------------------------------------------------- records
 def poison(bench: Bench) -> dict[str, Record]:
-    """A record for each reason why one cannot be applied."""
+    """Return one record for each reason why a record cannot be applied."""
     t = bench.teller
     good = codec.outgoing(t.tick(1), DETECTIONS, SITE, "test")
     other = next(n for n in "abcdef" if partition_of(n.encode()) != PARTITION)

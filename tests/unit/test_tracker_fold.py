@@ -1,4 +1,4 @@
-"""A batch folded at once has the effects of its records one after the other."""
+"""A batch that is folded at once has the same effects as its records one after the other."""
 
 import dataclasses
 
@@ -24,7 +24,8 @@ def each_alone(records: list[Record]) -> Folded:
 
 
 def effects(folded: Folded) -> dict[str, object]:
-    """Everything in it. Exceptions are equal only to themselves, so they are compared as texts."""
+    """Return everything in it. Exceptions are equal only to themselves, so they are compared as
+    texts."""
     texts = {
         "newer": [(record, str(error)) for record, error in folded.newer],
         "refused": [(record, str(error)) for record, error in folded.refused],
@@ -34,7 +35,7 @@ def effects(folded: Folded) -> dict[str, object]:
 
 
 def retyped(record: Record, of_type: str) -> Record:
-    """The record with another event type."""
+    """Return the record with another event type."""
     headers = tuple((k, of_type.encode() if k == "ce_type" else v) for k, v in record.headers)
     return dataclasses.replace(record, headers=headers)
 
@@ -48,7 +49,7 @@ def heartbeat(bench: Bench) -> Record:
 
 @pytest.fixture
 def records() -> list[Record]:
-    """Good, doubled, damaged, newer and refused records in turns."""
+    """Return good, doubled, damaged, newer and refused records in turns."""
     bench, t = Bench(), Bench().teller
     enters = bench.record(t.gate("entry", 1))
     leaves = bench.record(t.gate("exit", 3))

@@ -1,4 +1,5 @@
-"""The tracker's loop: partitions that come, go and break; ticks; and what stands still."""
+"""The tracker's loop: partitions that are assigned, revoked and break, ticks, and what has
+stalled."""
 
 import random
 from collections import Counter
@@ -24,7 +25,7 @@ LIMIT_S = 30.0
 
 
 class ScriptedGroup:
-    """tracker.Group over an in-memory broker, with what the test deals out."""
+    """A tracker.Group over an in-memory broker, with the partitions that the test assigns."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         self.generation = 0
@@ -157,7 +158,7 @@ async def test_after_an_outage_in_a_write_the_partition_is_taken_over_again(benc
 
 
 async def test_after_a_hundred_faults_what_is_committed_is_what_was_applied(bench: Bench):
-    """Neither stands still while the other continues."""
+    """After each fault, both continue with the end of the log."""
     chance = random.Random(9)  # noqa: S311 -- which fault comes next
     faults = Counter[str]()
     bench.group.deal(PARTITION)
