@@ -46,7 +46,7 @@ GATE = re.compile(r"parking/v1/.+/gate/\d+/(\d+)")
 
 @dataclass
 class World:
-    """A device, a broker, the bridge; Kafka and Postgres behind it."""
+    """A device, a broker and the bridge, with Kafka and Postgres behind them."""
 
     infra: Infra
     broker: Broker

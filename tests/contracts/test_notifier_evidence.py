@@ -45,7 +45,8 @@ class Stored:
     async def change(
         self, name: str, time_ms: int, key: str | None = None, missing: str | None = None
     ) -> None:
-        """Add a change that a frame of `north` caused, or time if `missing` is "tick"."""
+        """Add a change that a frame of `north` caused, or that time caused if `missing` is
+        "tick"."""
         kind = "tick" if missing == "tick" else "frame"
         camera = None if kind == "tick" else NORTH
         reason = None if kind == "tick" else missing

@@ -24,7 +24,7 @@ LIMIT_S = 30.0
 
 
 def main() -> None:
-    """Print it."""
+    """Print the walk-through."""
     with tempfile.TemporaryDirectory() as name, aedes(Path(name) / "broker") as broker:
         broker.add(DEVICE)
         print("# 1. By serial line. Answers follow the colon; what is typed as a secret is ******.")

@@ -39,7 +39,8 @@ BAD = {
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """`gate`: (a file's name, set when it is asked for, to be set before it is served)."""
+    """`gate` is a pair: a file's name, and one event that is set when the file is asked for and
+    another that must be set before it is served."""
 
     def __init__(self, *settings: Any, gate: tuple[str, Event, Event] | None = None, **more: Any):
         self._gate = gate

@@ -30,7 +30,7 @@ _TLS: Final = ssl.create_default_context()  # not used, but a client creates one
 
 @asynccontextmanager
 async def served(app: Any, certificates: Certificates) -> AsyncIterator[int]:
-    """Serve an ASGI application by HTTPS on a free port, which is yielded."""
+    """Serve an ASGI application over HTTPS on a free port, which is yielded."""
     port = free_ports(1)[0]
     config = Config()
     config.bind = [f"{HOST}:{port}"]
