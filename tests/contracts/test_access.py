@@ -1,5 +1,5 @@
-"""The access matrix over two sites: every route, every role, every scope, cell by cell. The routes
-come from the application; a route without a row fails."""
+"""The access matrix over two sites: every route, every role and every scope, cell by cell. The
+routes come from the application, and a route without a row fails."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
@@ -149,7 +149,7 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
 
 
 def rows_of(app: FastAPI) -> set[tuple[str, str]]:
-    """Every route of the application, as the keys of ACCESS."""
+    """Return every route of the application, as the keys of ACCESS."""
     found = set()
     for route in _flat(app.routes):
         methods = getattr(route, "methods", None) or {SOCKET}
@@ -158,7 +158,7 @@ def rows_of(app: FastAPI) -> set[tuple[str, str]]:
 
 
 def nothing() -> None:
-    """A route's function."""
+    """Serve as a route's function."""
 
 
 def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
@@ -205,7 +205,7 @@ async def test_only_allowed_cells_pass(home: House):
 
 
 async def test_allowed_reads_do_give_something(home: House):
-    """Else the matrix would hold for an application that answers nothing."""
+    """Otherwise the matrix would also hold for an application that answers nothing."""
     missing = ("proposal", "overlay", "moment.jpg")
     no_postgres = ("history/changes", "history/occupancy", "history/usage", "captures", "versions")
     for (method, path), allowed in MATRIX.items():
