@@ -39,8 +39,8 @@ BAD = {
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """`gate` is a pair: a file's name, and one event that is set when the file is asked for and
-    another that must be set before it is served."""
+    """Serves files quietly. `gate` holds a file's name, an event that is set when the file is asked
+    for, and an event that must be set before it is served."""
 
     def __init__(self, *settings: Any, gate: tuple[str, Event, Event] | None = None, **more: Any):
         self._gate = gate
