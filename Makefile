@@ -75,6 +75,10 @@ check-texts:
 check-page:
 	cd dashboard && $(NPM) run --silent check
 
+.PHONY: digests
+digests: install ## Pin every image by its registry's digest (ARGS=--check only lists what would change)
+	@$(PY) -m tools.supply digests $(ARGS)
+
 .PHONY: sbom
 sbom: install ## Print the software bill of materials (CycloneDX JSON)
 	@$(PY) -m tools.supply sbom

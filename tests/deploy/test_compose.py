@@ -44,7 +44,8 @@ def filled(text: str, **given: str) -> str:
 
 
 def image(part: str) -> tuple[str, str]:
-    name, _, tag = filled(PARTS[part]["image"]).rpartition(":")
+    reference, _, _ = filled(PARTS[part]["image"]).partition("@")  # make digests adds the digest
+    name, _, tag = reference.rpartition(":")
     return name, tag
 
 
