@@ -332,9 +332,14 @@ def test_alerts_and_dashboard_name_metrics_that_exist() -> None:
 
 def test_every_alert_has_a_page_that_says_what_to_do() -> None:
     [group] = yaml.safe_load((FOLDER / "prometheus" / "alerts.yml").read_text("utf-8"))["groups"]
-    manual = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    sections = re.split(r"^## ", (ROOT / "docs" / "runbook.md").read_text("utf-8"), flags=re.M)[1:]
+    runbook = dict(section.split("\n", 1) for section in sections)
+    assert list(runbook) == [rule["alert"] for rule in group["rules"]]
     for rule in group["rules"]:
-        assert f"| `{rule['alert']}` |" in manual
+        name = rule["alert"]
+        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{name.lower()}"
+        parts = re.findall(r"^\*\*([\w ]+)\.\*\* \S", runbook[name], re.M)
+        assert parts == ["Means", "Look at", "Do"], name
 
 
 def test_prometheus_scrapes_every_service() -> None:
