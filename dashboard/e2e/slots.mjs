@@ -58,7 +58,7 @@ async function rows(page) {
     actions += 1;
     await action;
   };
-  await act(page.getByRole("link", { name: `Draw the spaces of ${site}/north` }).click());
+  await act(page.getByRole("link", { name: `Draw spaces of ${site}/north` }).click());
   await page.getByTestId("slots-canvas").waitFor();
   await act(page.getByRole("button", { name: "Draw a row" }).click());
   const fronts = [
@@ -194,7 +194,7 @@ async function serverFault(page) {
 }
 
 async function keyboard(page) {
-  await tabTo(page, `Draw the spaces of ${other}/north`);
+  await tabTo(page, `Draw spaces of ${other}/north`);
   await page.keyboard.press("Enter");
   await page.getByTestId("slots-canvas").waitFor();
   await tabTo(page, "Draw a space");

@@ -102,7 +102,8 @@ class Tracker:
         self._due: dict[str, tuple[Site | None, int | None]] = {}
         self._generation = -1
         self._delay_s = 0.0
-        # A rebalance waits until the current batch is written, because its partitions may move.
+        # A rebalance waits until the current batch is written or the partitions in progress are
+        # taken over, because they may move.
         self.at_work = asyncio.Lock()
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -173,8 +174,12 @@ class Tracker:
         if missing:
             await self._group.confirm()  # otherwise it would fence off the current owner
         for start in range(0, len(missing), _AT_ONCE):
-            some = map(self._take_over, missing[start : start + _AT_ONCE])
-            _raise_first(await asyncio.gather(*some, return_exceptions=True))
+            async with self.at_work:
+                # Taking over a partition that has moved on would fence off its new owner.
+                if generation != self._group.generation:
+                    return
+                some = map(self._take_over, missing[start : start + _AT_ONCE])
+                _raise_first(await asyncio.gather(*some, return_exceptions=True))
             self._stall.moved([_PARTITIONS])
         if generation != self._group.generation:
             return  # reassigned meanwhile

@@ -62,7 +62,9 @@ class Instance:
         return self.pipeline.spawn(self.service, HTTP_PORT=self.port)
 
     def ready(self) -> bool:
-        assert self._process.poll() is None, f"{self.service} ended by itself"
+        if self._process.poll() is not None:
+            log = (self.pipeline.folder / f"{self.service}.log").read_text("utf-8", "replace")
+            pytest.fail(f"{self.service} ended by itself:\n{log[-4_000:]}")
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
         except httpx.HTTPError:

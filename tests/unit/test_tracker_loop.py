@@ -1,6 +1,7 @@
 """The tracker's loop: partitions that are assigned, revoked and break, ticks, and what has
 stalled."""
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -204,6 +205,30 @@ async def test_a_tracker_unaware_of_its_replacement_fences_nobody_off(bench: Ben
     bench.group.confirmed = True
     await bench.turns(1)
     assert list(bench.owners) == [PARTITION]
+
+
+async def test_partitions_that_move_during_the_takeover_are_left_to_their_new_owner(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """A rebalance waits for the partitions in progress. The others are not touched any more."""
+    rebalances: list[asyncio.Task[None]] = []
+
+    async def rebalance() -> None:
+        async with bench.tracker.at_work:
+            bench.group.deal(0)
+
+    def open_log(partition: int) -> MemoryLog:
+        if not rebalances:
+            rebalances.append(asyncio.create_task(rebalance()))
+        return bench.open_log(partition)
+
+    kafka = Kafka(bench.group, open_log, MemoryProducer(bench.broker))
+    monkeypatch.setattr(bench.tracker, "_kafka", kafka)
+    bench.group.deal(*range(8))
+    await bench.turns(1)
+    assert sorted(bench.owners) == [0, 1, 2, 3]
+    await bench.turns(1)
+    assert sorted(bench.tracker.owned) == [0]
 
 
 # ---------------------------------------------------------------- ticks
