@@ -55,7 +55,7 @@ def test_three_doors_are_open_with_tls_and_keys_and_nothing_else(tmp_path: Path)
     running = Running(env, tmp_path / "run.log")
     try:
         wait_until(partial(running.said, "everything is running"), LIMIT_S, "everything is running")
-        wait_until(partial(running.said, "Your API key, shown this once"), LIMIT_S, "the key")
+        wait_until(partial(running.said, "Your API key, shown only once"), LIMIT_S, "the key")
         assert {name for name, port in ports.items() if listens(port, OUTSIDE)} == set(LAN_PORTS)
         ca = tmp_path / "state" / "secrets" / "lan" / "ca.pem"
         trusting = ssl.create_default_context(cafile=str(ca))

@@ -17,7 +17,7 @@ from tools.stack.checks import HOST
 from tools.stack.settings import ROOT, port_setting
 
 pytestmark = pytest.mark.timeout(300)
-KEY_SHOWN = "Your API key, shown this once"
+KEY_SHOWN = "Your API key, shown only once"
 
 
 @pytest.fixture
