@@ -1,13 +1,14 @@
 import { useState } from "react";
 
 import { ApiError } from "../../shared/api";
-import { toCsv } from "../../shared/csv";
 import { CsvButton } from "../../shared/csv-button";
 import { Fault } from "../../shared/fault";
 import { say } from "../../shared/language";
 import { useRequest } from "../../shared/use-request";
 import { changesTable } from "./change-filter";
 import { CHANGE_COLUMNS, ChangeRow } from "./change-row";
+import { ScrollingTable } from "./data-table";
+import { tableCsv } from "./table";
 import { loadChanges, type ChangesPage } from "./requests";
 
 interface Props {
@@ -63,35 +64,15 @@ function Pages({ first, file, time_zone }: { first: ChangesPage; file: string; t
         <p role="status">
           {rows.length > 0 && say(next ? "changes.countMore" : "changes.count", { count: rows.length })}
         </p>
-        {rows.length > 0 && (
-          <CsvButton of={say("changes.file")} file={file} csv={() => toCsv([table.columns, ...table.rows])} />
-        )}
+        {rows.length > 0 && <CsvButton of={say("changes.file")} file={file} csv={() => tableCsv(table)} />}
       </div>
       {rows.length === 0 && <p className="empty muted">{say("changes.none")}</p>}
       {rows.length > 0 && (
-        <div
-          className="table-frame history-table"
-          role="region"
-          aria-label={say("data.table", { title: say("changes.title") })}
-          tabIndex={0}
-        >
-          <table>
-            <thead>
-              <tr>
-                {CHANGE_COLUMNS.map((column) => (
-                  <th key={column} scope="col">
-                    {say(column)}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((change) => (
-                <ChangeRow key={change.id} change={change} time_zone={time_zone} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <ScrollingTable columns={CHANGE_COLUMNS.map((column) => say(column))} label={say("changes.title")}>
+          {rows.map((change) => (
+            <ChangeRow key={change.id} change={change} time_zone={time_zone} />
+          ))}
+        </ScrollingTable>
       )}
       <Fault words={fault} />
       {next && (

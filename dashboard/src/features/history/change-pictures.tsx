@@ -1,6 +1,7 @@
 import { apiUrl } from "../../shared/api";
 import { say } from "../../shared/language";
 import { useRequest } from "../../shared/use-request";
+import { RequestFault } from "./request-fault";
 import { loadPictures, type StoredPicture } from "./requests";
 import { dayOf, exactTime } from "./times";
 
@@ -23,14 +24,7 @@ export function ChangePictures({ changeId, slotId, time_zone }: Props) {
     );
   }
   if (answer.state === "failed") {
-    return (
-      <p className="fault" role="alert">
-        {answer.message}{" "}
-        <button type="button" className="link" onClick={again}>
-          {say("again")}
-        </button>
-      </p>
-    );
+    return <RequestFault message={answer.message} onAgain={again} />;
   }
   const { before, after, missing } = answer.value;
   const why = MISSING.find((code) => code === missing);

@@ -1,11 +1,11 @@
 import { useState } from "react";
 
-import { toCsv } from "../../shared/csv";
 import { CsvButton } from "../../shared/csv-button";
 import { duration } from "../../shared/format";
 import { number, say } from "../../shared/language";
 import { differs, pairsTable, slotsTable, VERDICTS, type Comparison, type SlotComparison } from "./compare";
-import { DataTable } from "./data-table";
+import { DataTable, ScrollingTable } from "./data-table";
+import { tableCsv } from "./table";
 
 interface Props {
   result: Comparison;
@@ -33,11 +33,11 @@ export function CompareResult({ result, names: [a, b], file, time_zone }: Props)
           {VERDICTS.map((verdict) => `${number(totals[verdict])} ${say(`compare.${verdict}`)}`).join(", ")}
         </p>
         <div className="history-tools">
-          <CsvButton of={say("csv.spaces")} file={`${file}-spaces`} csv={() => csvOf(slotsTable(slots))} />
+          <CsvButton of={say("csv.spaces")} file={`${file}-spaces`} csv={() => tableCsv(slotsTable(slots))} />
           <CsvButton
             of={say("changes.file")}
             file={`${file}-changes`}
-            csv={() => csvOf(pairsTable(result, time_zone))}
+            csv={() => tableCsv(pairsTable(result, time_zone))}
           />
         </div>
       </div>
@@ -54,29 +54,11 @@ export function CompareResult({ result, names: [a, b], file, time_zone }: Props)
       {slots.length === 0 ? (
         <p className="empty muted">{say(result.slots.length > 0 ? "compare.equal" : "data.none")}</p>
       ) : (
-        <div
-          className="table-frame history-table"
-          role="region"
-          aria-label={say("data.table", { title: say("compare.title") })}
-          tabIndex={0}
-        >
-          <table>
-            <thead>
-              <tr>
-                {columns.map((column) => (
-                  <th key={column} scope="col">
-                    {column}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {slots.map((slot) => (
-                <SlotRow key={slot.slot_id} slot={slot} same_ms={result.same_ms} time_zone={time_zone} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <ScrollingTable columns={columns} label={say("compare.title")}>
+          {slots.map((slot) => (
+            <SlotRow key={slot.slot_id} slot={slot} same_ms={result.same_ms} time_zone={time_zone} />
+          ))}
+        </ScrollingTable>
       )}
     </>
   );
@@ -127,8 +109,4 @@ function SlotRow({ slot, same_ms, time_zone }: RowProps) {
       )}
     </>
   );
-}
-
-function csvOf({ columns, rows }: ReturnType<typeof slotsTable>): string {
-  return toCsv([columns, ...rows]);
 }

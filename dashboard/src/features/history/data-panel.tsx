@@ -1,10 +1,9 @@
 import { useId, useState, type ReactNode } from "react";
 
-import { toCsv } from "../../shared/csv";
 import { CsvButton } from "../../shared/csv-button";
 import { small } from "../../shared/format";
 import { say } from "../../shared/language";
-import type { Table } from "./table";
+import { tableCsv, type Table } from "./table";
 import { DataTable } from "./data-table";
 
 interface Props {
@@ -51,7 +50,7 @@ export function DataPanel({ title, file, table, note, picture, children, waiting
                 ))}
               </div>
             )}
-            <CsvButton of={title} file={file} csv={() => toCsv([table.columns, ...table.rows])} />
+            <CsvButton of={title} file={file} csv={() => tableCsv(table)} />
           </div>
         )}
       </div>

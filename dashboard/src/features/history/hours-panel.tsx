@@ -1,4 +1,5 @@
 import { DataPanel } from "./data-panel";
+import { TableHead } from "./data-table";
 import type { Usage } from "./requests";
 import { busiest, hoursTable, weekdayName } from "./summaries";
 import { percent } from "../../shared/format";
@@ -28,15 +29,7 @@ export function HoursPanel({ usage, file }: { usage: Usage; file: string }) {
     >
       <div className="table-frame">
         <table className="history-hours">
-          <thead>
-            <tr>
-              {table.columns.map((column) => (
-                <th key={column} scope="col">
-                  {column}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <TableHead columns={table.columns} />
           <tbody>
             {table.rows.map(([hour, ...shares]) => (
               <tr key={hour}>

@@ -8,6 +8,7 @@ import { DataPanel } from "./data-panel";
 import { dayOf, daysOf, type Span } from "./days";
 import { countWords, loadMoment, momentTable, type Moment } from "./moment";
 import { MomentPlan } from "./moment-plan";
+import { RequestFault } from "./request-fault";
 import { TimeSlider } from "./time-slider";
 import { exactTime, dayOf as dayWords } from "./times";
 import { useSettled } from "./use-settled";
@@ -70,14 +71,7 @@ export function MomentPanel({ drawn, span, time_zone, zones }: Props) {
           <p className="muted" role="status">
             {moment ? `${when}: ${countWords(moment)}` : say("moment.loading")}
           </p>
-          {answer.state === "failed" && (
-            <p className="fault" role="alert">
-              {answer.message}{" "}
-              <button type="button" className="link" onClick={again}>
-                {say("again")}
-              </button>
-            </p>
-          )}
+          {answer.state === "failed" && <RequestFault message={answer.message} onAgain={again} />}
         </>
       }
     >

@@ -4,11 +4,9 @@ import { apiUrl } from "../../shared/api";
 import { duration } from "../../shared/format";
 import { say } from "../../shared/language";
 import { drawingsOf } from "../../shared/plan/drawings";
-import { LotPlan } from "../../shared/plan/lot-plan";
-import { Patterns } from "../../shared/plan/patterns";
+import { LotPlans } from "../../shared/plan/lot-plans";
 import { reasonWords, stateFor } from "../../shared/slot-words";
 import { StateMark } from "../../shared/state-mark";
-import "../../shared/plan/plan.css";
 import { siteAt, type CameraMoment, type Moment } from "./moment";
 import type { Drawn } from "./moment-panel";
 import { dayOf, exactTime } from "./times";
@@ -30,22 +28,16 @@ export function MomentPlan({ drawn: { site, cameras }, moment, time_zone }: Prop
   const shown = past.slots[pointed ?? selected ?? ""];
   return (
     <div className="history-then">
-      <Patterns />
       <div>
-        {drawings.map((drawing) => (
-          <figure key={drawing.key} className="plan-figure">
-            <LotPlan
-              drawing={drawing}
-              name={site.name}
-              old={NONE}
-              vehicles={NONE}
-              selected={selected}
-              onSelect={setSelected}
-              onPoint={setPointed}
-            />
-            {drawing.title && <figcaption>{drawing.title}</figcaption>}
-          </figure>
-        ))}
+        <LotPlans
+          drawings={drawings}
+          name={site.name}
+          old={NONE}
+          vehicles={NONE}
+          selected={selected}
+          onSelect={setSelected}
+          onPoint={setPointed}
+        />
         <p className="readout">
           {shown && (
             <>

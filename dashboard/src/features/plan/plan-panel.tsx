@@ -3,8 +3,7 @@ import { useMemo, useState } from "react";
 import { say } from "../../shared/language";
 import type { Site } from "../../shared/live";
 import { drawingsOf } from "../../shared/plan/drawings";
-import { LotPlan } from "../../shared/plan/lot-plan";
-import { Patterns } from "../../shared/plan/patterns";
+import { LotPlans } from "../../shared/plan/lot-plans";
 import { Rich } from "../../shared/rich";
 import { stateWord, STATES } from "../../shared/slot-states";
 import { confidenceWords, reasonWords, seenBy, stateFor } from "../../shared/slot-words";
@@ -13,7 +12,6 @@ import { vehiclesOverSeveral } from "../../shared/straddling";
 import { useOldSlots, useSeenAgo } from "../../shared/use-ages";
 import { useNow } from "../../shared/use-now";
 import type { CameraView, SlotView } from "../../shared/views";
-import "../../shared/plan/plan.css";
 import { SlotTable } from "./slot-table";
 
 interface Props {
@@ -44,21 +42,15 @@ export function PlanPanel({ site, cameras, selected, onSelect }: Props) {
       )}
       {drawings.length > 0 && view === "plan" && (
         <>
-          <Patterns />
-          {drawings.map((drawing) => (
-            <figure key={drawing.key} className="plan-figure">
-              <LotPlan
-                drawing={drawing}
-                name={site.name}
-                old={old}
-                vehicles={vehicles}
-                selected={selected}
-                onSelect={onSelect}
-                onPoint={setPointed}
-              />
-              {drawing.title && <figcaption>{drawing.title}</figcaption>}
-            </figure>
-          ))}
+          <LotPlans
+            drawings={drawings}
+            name={site.name}
+            old={old}
+            vehicles={vehicles}
+            selected={selected}
+            onSelect={onSelect}
+            onPoint={setPointed}
+          />
           <div className="plan-foot">
             {shown ? (
               <Readout slot={shown} cameras={cameras} vehicle={vehicles.get(shown.slot_id)} />

@@ -6,7 +6,7 @@ import type { Drawing } from "./drawings";
 import { neighbour } from "./neighbours";
 import { SlotShape } from "./slot-shape";
 
-interface Props {
+export interface LotPlanProps {
   drawing: Drawing;
   name: string;
   /** The slots with old evidence, each with its age in words. */
@@ -24,7 +24,7 @@ const TOUCH_PX = 28;
 const WIDTH_MAX_PX = 2400;
 
 /** The slots of a drawing, as one tab stop: arrows, Home and End move, Enter opens the details. */
-export function LotPlan({ drawing, name, old, vehicles, selected, onSelect, onPoint }: Props) {
+export function LotPlan({ drawing, name, old, vehicles, selected, onSelect, onPoint }: LotPlanProps) {
   const { shapes, box, labels, metre } = drawing;
   const [focused, setFocused] = useState(0);
   const current = Math.min(focused, shapes.length - 1);
