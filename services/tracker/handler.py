@@ -38,12 +38,6 @@ SOURCES: Final = (SITE_COMMANDS, DEVICE_EVENTS, GATE_EVENTS, DETECTIONS)
 """The order within one millisecond: a layout comes before the observations based on it."""
 
 
-def apply(record: Record, site: Site | None, run: str) -> tuple[Site | None, list[Event]]:
-    """Return the site after one record, and the outputs. It is the same site object if nothing
-    changes (a duplicate or late record). Raises Invalid."""
-    return apply_event(read(record), site, run)
-
-
 def read(record: Record) -> Event:
     """The event in a record, if the record is where its site belongs. Raises Invalid."""
     event = codec.decode(record)
@@ -54,7 +48,8 @@ def read(record: Record) -> Event:
 
 
 def apply_event(event: Event, site: Site | None, run: str) -> tuple[Site | None, list[Event]]:
-    """See `apply`."""
+    """Return the site after one event, and the outputs. It is the same site object if nothing
+    changes (a duplicate or late event). Raises Invalid."""
     before = site or Site(site_id=event.site_id, run=run)
     after, outputs = step(before, event)
     return (site, []) if after is before else (after, outputs)

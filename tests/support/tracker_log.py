@@ -149,7 +149,7 @@ class Story:
                 if record.key != self.site_id.encode():
                     continue
                 with contextlib.suppress(Invalid):
-                    site, outputs = handler.apply(record, site, "live")
+                    site, outputs = handler.apply_event(handler.read(record), site, "live")
                     made += outputs
             if end == self.mark.next and self.site_id in self.kept:
                 # A checkpoint equals the result of the inputs before it.

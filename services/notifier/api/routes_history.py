@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
@@ -16,6 +16,7 @@ from services.notifier.api.web import ApiError, json_response
 from services.notifier.history import History
 from services.notifier.views import Capture, PastChange
 
+Part = TypeVar("Part")
 TimeMs = Annotated[int, Query(ge=0, le=LATEST_MS, description="Unix time in milliseconds")]
 _DESCRIPTION: Final = "The rows, from Postgres; `Link` with rel=next leads to older ones"
 
@@ -124,8 +125,8 @@ def _page(request: Request, rows: Sequence[Mapping[str, Any]], limit: int, name:
     return page(request, rows, PageEnd(last["time_ms"], last.get("version", 0), last[name]))
 
 
-def require(history: History | None) -> History:
-    """Return the history. Raises ApiError 503 without DATABASE_URL."""
-    if history is None:
+def require(part: Part | None) -> Part:
+    """Return the part that reads Postgres. Raises ApiError 503 without DATABASE_URL."""
+    if part is None:
         raise ApiError(503, "no-history", "DATABASE_URL is not set: there is no history")
-    return history
+    return part

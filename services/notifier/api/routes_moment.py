@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from parking.core.ids import CAMERA, PART
-from services.notifier.api.routes_history import TimeMs
-from services.notifier.api.web import ApiError, errors, json_response, returns, streams
+from services.notifier.api.routes_history import TimeMs, require
+from services.notifier.api.web import errors, json_response, returns, streams
 from services.notifier.moments import Moments
 from services.notifier.usageviews import CameraMoment, SiteMoment, SlotMoment
 
@@ -26,7 +26,7 @@ def moment_routes(moments: Moments | None) -> APIRouter:
         responses=returns(SiteMoment, "Slots sorted by slot_id, pictures by camera_id"),
     )
     async def site_moment(site: Annotated[str, Query(pattern=PART)], at_ms: TimeMs) -> Response:
-        found = await _require(moments).moment(site, at_ms)
+        found = await require(moments).moment(site, at_ms)
         return json_response(
             SiteMoment(
                 site_id=site,
@@ -48,7 +48,7 @@ def moment_routes(moments: Moments | None) -> APIRouter:
     async def camera_moment(
         camera: Annotated[str, Query(pattern=CAMERA)], at_ms: TimeMs
     ) -> Response:
-        jpeg = await _require(moments).picture(camera, at_ms)
+        jpeg = await require(moments).picture(camera, at_ms)
         return Response(jpeg, headers={"Cache-Control": "no-store"}, media_type="image/jpeg")
 
     return router
@@ -58,9 +58,3 @@ def _view(camera_id: str, time_ms: int) -> CameraMoment:
     query = urlencode({"camera": camera_id, "at_ms": time_ms})
     url = f"/api/v1/history/moment.jpg?{query}"
     return CameraMoment(camera_id=camera_id, time_ms=time_ms, url=url)
-
-
-def _require(moments: Moments | None) -> Moments:
-    if moments is None:
-        raise ApiError(503, "no-history", "DATABASE_URL is not set: there is no history")
-    return moments
